@@ -1,0 +1,1 @@
+"""What the notebooks, the runner and instructors call."""
