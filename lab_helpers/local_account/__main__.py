@@ -1,0 +1,44 @@
+"""Serve a local account in the foreground: ``python -m lab_helpers.local_account --state DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from lab_helpers.local_account.config import DEFAULT_PORTS, AccountConfig, PortInUseError
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status (2: it could not start)."""
+    parser = argparse.ArgumentParser(prog="python -m lab_helpers.local_account", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="directory that keeps everything")
+    for name in DEFAULT_PORTS:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="0 picks a free one")
+    arguments = parser.parse_args()
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    ports = {name: value for name in DEFAULT_PORTS if (value := getattr(arguments, name)) is not None}
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    from lab_helpers.local_account.server import LocalAccount
+
+    try:
+        account = LocalAccount(AccountConfig.load(arguments.state, ports))
+    except PortInUseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    account.start()
+    print(account.ready_line(), flush=True)
+    stop.wait()
+    account.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""The account's containers on the Docker Engine, labelled so that none is forgotten."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+ACCOUNT_LABEL = "mlops-workshop.account"
+GROUP_LABEL = "mlops-workshop.group"
+
+
+class Containers:
+    """Containers by group, such as ``endpoint-iris-model-dev``."""
+
+    def __init__(self, uid: str) -> None:
+        self._uid = uid
+        self._client: DockerClient | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def client(self) -> DockerClient:
+        """docker-py's client of the engine that ``DOCKER_HOST`` names; made when first asked for."""
+        import docker
+
+        with self._lock:
+            if self._client is None:
+                self._client = docker.from_env(version="auto", timeout=600)
+            return self._client
+
+    def run(self, group: str, image: str, **options: Any) -> Container:
+        """Start a detached container; ``options`` go to docker-py's ``containers.run``."""
+        labels = {ACCOUNT_LABEL: self._uid, GROUP_LABEL: group, **options.pop("labels", {})}
+        return self.client.containers.run(image, detach=True, labels=labels, **options)
+
+    def members(self, group: str | None = None) -> list[Container]:
+        """Return the containers of a group, or of all, stopped ones included."""
+        labels = [f"{ACCOUNT_LABEL}={self._uid}"] + ([f"{GROUP_LABEL}={group}"] if group else [])
+        return self.client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
+
+    def end(self, group: str | None = None) -> None:
+        """Kill and remove the containers of a group, or all of the account."""
+        from docker.errors import APIError
+
+        for container in self.members(group):
+            try:
+                container.remove(force=True, v=True)
+            except APIError as error:
+                if error.status_code not in (404, 409):  # gone, or going already
+                    raise

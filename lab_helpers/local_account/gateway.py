@@ -1,0 +1,119 @@
+"""The front door: one HTTP request to the service that owns its operation, else to moto.
+
+Which service a request is for stands in its signature (AWS Signature Version 4, credential scope); the
+signature itself is not checked, since the gateway listens on the loopback interface only.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.wrappers import Request, Response
+
+from lab_helpers.local_account import protocol
+from lab_helpers.local_account.moto_backend import SERVICES as MOTO_SERVICES
+from lab_helpers.local_account.service import Service, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab_helpers.local_account.account import Account
+    from lab_helpers.local_account.moto_backend import MotoBackend
+
+log = logging.getLogger(__name__)
+
+STATUS_PATH = "/_local_account"
+_SIGNING_NAMES = {"monitoring": "cloudwatch"}
+
+
+class Gateway:
+    """The WSGI application of the account's API."""
+
+    def __init__(self, account: Account, services: Mapping[str, Service], moto: MotoBackend) -> None:
+        self._account = account
+        self._services = services
+        self._moto = moto
+        self.after_s3: Callable[[Account, dict[str, Any], int, Mapping[str, str]], None] | None = None
+        """Called after each S3 request with its WSGI environment, the status and the response's headers."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request (WSGI)."""
+        request = Request(environ)
+        if request.path == STATUS_PATH:
+            return self._status()(environ, start_response)
+        service = service_of(request)
+        request_id = str(uuid.uuid4())
+        response = (
+            self._owned(self._services[service], request, request_id)
+            if service in self._services
+            else self._moto_or_refuse(service, request, request_id)
+        )
+        return response(environ, start_response)
+
+    def _owned(self, service: Service, request: Request, request_id: str) -> Response:
+        call = None
+        try:
+            call = protocol.find_operation(service.name, request)
+            params = protocol.parse(call, request)
+            operation = getattr(service, call.method_name, None)
+            if operation is None:
+                raise ServiceError(  # noqa: TRY301
+                    protocol.UNSUPPORTED,
+                    f"{service.name}.{call.operation.name} is not supported by the local account",
+                )
+            protocol.validate(call, params, service.validation_error)
+            result = operation(params)
+            return protocol.answer(call, result or {}, request_id)
+        except ServiceError as error:
+            if call is None:
+                return protocol.plain_error(service.name, error, request_id)
+            return protocol.answer_error(call, error, request_id)
+        except Exception as error:
+            name = call.operation.name if call else request.path
+            log.exception("%s.%s failed", service.name, name)
+            failure = ServiceError("InternalFailure", f"{type(error).__name__}: {error}", status=500)
+            if call is None:
+                return protocol.plain_error(service.name, failure, request_id)
+            return protocol.answer_error(call, failure, request_id)
+
+    def _moto_or_refuse(self, service: str, request: Request, request_id: str) -> Response:
+        try:
+            if service not in MOTO_SERVICES:
+                raise ServiceError(  # noqa: TRY301
+                    protocol.UNSUPPORTED, f"the service {service} is not supported by the local account"
+                )
+            response = self._moto.handle(service, request)
+        except ServiceError as error:
+            known = service if service in MOTO_SERVICES else "sts" if request.form else "ecr"
+            return protocol.plain_error(known, error, request_id)
+        if service == "s3" and self.after_s3:
+            try:
+                self.after_s3(self._account, request.environ, response.status_code, dict(response.headers))
+            except Exception:
+                log.exception("events of %s %s were lost", request.method, request.path)
+        return response
+
+    def _status(self) -> Response:
+        config = self._account.config
+        body = {
+            "uid": config.uid,
+            "account_id": config.account_id,
+            "region": config.region,
+            "services": sorted([*self._services, *MOTO_SERVICES]),
+        }
+        return Response(json.dumps(body), content_type="application/json")
+
+
+def service_of(request: Request) -> str:
+    """Return botocore's name of the service that a request is signed for; unsigned ones are S3's."""
+    credential = request.headers.get("Authorization", "") or request.args.get("X-Amz-Credential", "")
+    scope = re.search(r"\d{8}/[^/]+/([^/]+)/aws4_request", credential)
+    name = scope.group(1).lower() if scope else "s3"
+    if name == "sagemaker" and not request.headers.get("X-Amz-Target"):
+        return "sagemaker-runtime" if "/invocations" in request.path else "sagemaker-metrics"
+    return _SIGNING_NAMES.get(name, name)

@@ -1,0 +1,126 @@
+"""The life of a local account: listeners up, services recovered, a ready line; and down again."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from lab_helpers.local_account.account import Account
+from lab_helpers.local_account.config import LOOPBACK, AccountConfig
+from lab_helpers.local_account.gateway import Gateway
+from lab_helpers.local_account.moto_backend import MotoBackend
+from lab_helpers.local_account.service import Service
+
+log = logging.getLogger(__name__)
+
+SERVICES = (
+    "cloudformation:CloudFormation",
+    "codecommit:CodeCommit",
+    "ecr:Ecr",
+    "codebuild:CodeBuild",
+    "codepipeline:CodePipeline",
+    "lambda_:Lambda",
+    "events:Events",
+    "sagemaker:SageMaker",
+    "sagemaker:SageMakerRuntime",
+    "autoscaling:ApplicationAutoScaling",
+)
+
+
+class LocalAccount:
+    """One running local account; a process holds one at most, because moto's state is the process's."""
+
+    def __init__(self, config: AccountConfig) -> None:
+        config.check_ports()
+        self.account = Account(config)
+        self._listeners: list[BaseWSGIServer] = []
+        self.services: dict[str, Service] = {}
+
+    def start(self) -> None:
+        """Listen on all three ports, then let every service recover what was in flight."""
+        config = self.account.config
+        self.account.processes.end()  # what a killed account left behind
+        for name in SERVICES:
+            if service_class := _optional(*name.split(":")):
+                service: Service = service_class(self.account)
+                self.services[service.name] = service
+        self.account.bus = self.services.get("events")  # type: ignore[assignment]
+        self._moto = MotoBackend(self.account)
+        gateway = Gateway(self.account, self.services, self._moto)
+        gateway.after_s3 = _optional("events.s3", "after_s3_request")
+        self._moto.start()
+        self._listen("gateway", config.gateway_port, gateway)
+        self._listen(
+            "git", config.git_port, (_optional("git_server", "git_app") or (lambda _: gateway))(self.account)
+        )
+        self._listen(
+            "registry",
+            config.registry_port,
+            (_optional("registry", "registry_app") or (lambda _: gateway))(self.account),
+        )
+        (config.state_dir / "server.pid").write_text(f"{os.getpid()}\n")
+        for service in self.services.values():
+            service.start()
+
+    def ready_line(self) -> str:
+        """Return the line that says that the account listens, and where."""
+        config = self.account.config
+        ports = {name: getattr(config, name) for name in ("gateway_port", "git_port", "registry_port")}
+        return "ready " + json.dumps({**ports, "pid": os.getpid()})
+
+    def stop(self) -> None:
+        """End what runs, write what is not written yet. Every step is tried, whatever another one raised."""
+        self.account.tasks.stopping.set()
+        steps: list[tuple[str, Callable[[], object]]] = [
+            *((f"service {name}", service.stop) for name, service in self.services.items()),
+            ("processes", self.account.processes.end),
+            ("listeners", self._close),
+            ("tasks", self.account.tasks.stop),
+            ("moto", self._moto.stop),
+            ("store", self.account.store.close),
+        ]
+        for name, step in steps:
+            try:
+                step()
+            except Exception:
+                log.exception("stopping the %s failed", name)
+        (self.account.config.state_dir / "server.pid").unlink(missing_ok=True)
+
+    def _listen(self, name: str, port: int, application: Any) -> None:
+        server = make_server(LOOPBACK, port, application, threaded=True, request_handler=_handler())
+        server.daemon_threads = True  # type: ignore[attr-defined]
+        self._listeners.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.1,), name=name, daemon=True).start()
+
+    def _close(self) -> None:
+        for listener in self._listeners:
+            listener.shutdown()
+            listener.server_close()
+
+
+def _optional(module: str, attribute: str) -> Any:
+    try:  # DEVELOPMENT ONLY: goes when every service is there
+        return getattr(importlib.import_module(f"{__package__}.{module}"), attribute)
+    except Exception:
+        log.exception("%s is not there yet", module)
+        return None
+
+
+def _handler() -> Any:
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+
+    class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
+        """moto's handler (S3 metadata with underscores) without a line per request."""
+
+        def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's signature
+            level = logging.ERROR if type == "error" else logging.DEBUG
+            log.log(level, message, *args)
+
+    return QuietHandler
