@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,10 +57,29 @@ class Processes:
         members = self.members(group)
         for process in members:
             _signal(process, "terminate")
-        _, alive = psutil.wait_procs(members, timeout=grace)
-        for process in alive:
+        for process in _alive(members, grace):
             _signal(process, "kill")
-        psutil.wait_procs(alive, timeout=1)
+        _alive(members, 1)
+
+
+def _alive(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until all have ended, for so long at most; return those that have not.
+
+    Not ``psutil.wait_procs``: it would take the exit status of our own children from ``subprocess``.
+    """
+    deadline = time.monotonic() + seconds
+    while processes := [process for process in processes if _runs(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return processes
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(process: psutil.Process, how: str) -> None:

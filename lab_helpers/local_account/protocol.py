@@ -46,8 +46,13 @@ class Call:
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    """Return moto's facade of botocore's model of a service."""
-    return get_service_model(service)
+    """Return moto's facade of botocore's model, set to the protocol that botocore's clients speak."""
+    model = get_service_model(service)
+    if model.metadata["protocol"] not in PROTOCOL_PARSERS:  # CBOR is modelled first, but no client's choice
+        model.metadata["protocol"] = next(
+            name for name in model.metadata["protocols"] if name in PROTOCOL_PARSERS
+        )
+    return model
 
 
 @cache
@@ -90,12 +95,16 @@ def parse(call: Call, request: Request) -> Params:
     protocol = call.operation.service_model.protocol
     if protocol == "json" and body:
         try:
-            if not isinstance(json.loads(body), dict):
+            document = json.loads(body)
+            if not isinstance(document, dict):
                 raise ValueError("the top level is no object")  # noqa: TRY301, TRY004
         except ValueError as error:
             raise ServiceError(
                 "SerializationException", f"The request body is not valid JSON: {error}"
             ) from error
+        shape = call.operation.input_shape
+        if shape and ParamValidator().validate(document, shape).has_errors():
+            return document  # the parser would bend it into shape; validate() tells what is wrong
     values: MultiDict[str, str] = (
         MultiDict(parse_qsl(body.decode(), keep_blank_values=True)) if protocol == "query" else request.args
     )
