@@ -1,0 +1,51 @@
+# Everything an author or a participant types. `make` alone lists it.
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench up down reset status clean pr bootstrap
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run:  ## the whole workshop on this machine: engine, local account, stacks, notebooks 01 to 04
+	@.ci/bootstrap --engine
+	@$(PYTHON) -m lab_helpers local run $(ARGS)
+
+up: bootstrap  ## start the local account in the background
+	@$(PYTHON) -m lab_helpers local up $(ARGS)
+
+status: bootstrap  ## what of the local account runs
+	@$(PYTHON) -m lab_helpers local status $(ARGS)
+
+down: bootstrap  ## stop the local account and everything that it started; its state stays
+	@$(PYTHON) -m lab_helpers local down $(ARGS)
+
+reset: bootstrap  ## stop the local account and empty its state; images stay in the engine
+	@$(PYTHON) -m lab_helpers local reset --yes $(ARGS)
+
+test: bootstrap  ## every test, the end-to-end run of the notebooks included (ARGS=… goes to pytest)
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: bootstrap  ## ruff, mypy --strict, cfn-lint, shellcheck
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy --strict lab_helpers
+	.venv/bin/cfn-lint -c I -- cfn/*.yml
+	.venv/bin/shellcheck .ci/bootstrap .ci/run lifecycle-config/*.sh
+
+format: bootstrap  ## format Python and notebooks, strip the notebooks' outputs
+	$(PYTHON) -m ruff check --fix-only --quiet .
+	$(PYTHON) -m ruff format .
+	.venv/bin/nbstripout --keep-id notebooks/*.ipynb
+
+bench: bootstrap  ## measure: a table here, every figure in bench.json (ARGS="--only account,api")
+	@$(PYTHON) -m lab_helpers.bench $(ARGS)
+
+pr: lint test  ## what a change has to pass
+
+clean: bootstrap  ## down, then remove what was made here: state, runs, caches, the environment
+	@$(PYTHON) -m lab_helpers local reset --yes
+	rm -rf .local runs bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .venv
+
+bootstrap:
+	@.ci/bootstrap
