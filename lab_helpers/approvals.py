@@ -1,0 +1,100 @@
+"""The decision of a person about one pipeline execution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab_helpers import executions
+from lab_helpers.display import in_notebook
+from lab_helpers.executions import HUMAN_APPROVAL, Action, Execution
+from lab_helpers.lab import Lab
+
+DECISIONS = {"approve": "Approved", "reject": "Rejected"}
+"""What a learner says, and ApprovalStatus of CodePipeline PutApprovalResult."""
+
+
+class NotWaitingError(RuntimeError):
+    """This execution does not wait for an approval now."""
+
+
+def outcome(execution: Execution, stage: str = HUMAN_APPROVAL) -> str:
+    """Return `approved`, `rejected`, `waiting`, or `""` while the execution has not got to `stage`."""
+    statuses = {action.status for action in execution.stage(stage)}
+    if "Failed" in statuses or "Abandoned" in statuses:
+        return "rejected"
+    if "InProgress" in statuses:
+        return "waiting"
+    return "approved" if "Succeeded" in statuses else ""
+
+
+def token(lab: Lab, execution: Execution, stage: str = HUMAN_APPROVAL) -> tuple[Action, str]:
+    """Return the waiting action of `stage` and its approval token.
+
+    The token comes from the stage's state only while that stage holds *this* execution (GetPipelineState);
+    raises NotWaitingError otherwise.
+    """
+    state = lab.client("codepipeline").get_pipeline_state(name=execution.pipeline)
+    for found in state["stageStates"]:
+        held = found.get("latestExecution", {}).get("pipelineExecutionId")
+        if found["stageName"] != stage or held != execution.id:
+            continue
+        for action in found["actionStates"]:
+            latest = action.get("latestExecution", {})
+            if latest.get("status") == "InProgress" and latest.get("token"):
+                return next(a for a in execution.stage(stage) if a.name == action["actionName"]), latest[
+                    "token"
+                ]
+    raise NotWaitingError(
+        f"execution {execution.id} does not wait for an approval in {stage}. "
+        "Follow it first; an execution that is already decided needs no second decision."
+    )
+
+
+def decide(lab: Lab, execution: Execution, decision: str, comment: str, stage: str = HUMAN_APPROVAL) -> str:
+    """Carry out a decision (`approve`, `reject`, or `""` for none yet) and return the outcome.
+
+    Safe to repeat: a decision that was taken before stays. Raises ValueError for any other word.
+    """
+    if decision not in {"", *DECISIONS}:
+        raise ValueError(f'decision is "approve", "reject" or "" (none yet), not {decision!r}')
+    was = outcome(execution, stage)
+    if was != "waiting" or not decision:
+        return was
+    action, approval_token = token(lab, execution, stage)
+    client = lab.client("codepipeline")
+    try:
+        client.put_approval_result(
+            pipelineName=execution.pipeline,
+            stageName=stage,
+            actionName=action.name,
+            result={"summary": comment[:512], "status": DECISIONS[decision]},
+            token=approval_token,
+        )
+    except (
+        client.exceptions.ApprovalAlreadyCompletedException,
+        client.exceptions.InvalidApprovalTokenException,
+    ):
+        # Somebody was faster, in the console or in another notebook: theirs counts.
+        return outcome(executions.get(lab, execution.pipeline, execution.id), stage)
+    return DECISIONS[decision].lower()
+
+
+def buttons(lab: Lab, execution: Execution) -> Any:
+    """Return an approve and a reject button, or None where nobody could press them."""
+    if not in_notebook() or outcome(execution) != "waiting":
+        return None
+    import ipywidgets as widgets  # noqa: PLC0415 (only a notebook needs it)
+
+    answer = widgets.Output()
+
+    def press(decision: str) -> None:
+        with answer:
+            answer.clear_output()
+            print(f"{decide(lab, execution, decision, 'decided in the notebook')}: now run the next cell")
+
+    row = []
+    for decision, style in (("approve", "success"), ("reject", "danger")):
+        button = widgets.Button(description=decision.capitalize(), button_style=style)
+        button.on_click(lambda _, decision=decision: press(decision))
+        row.append(button)
+    return widgets.VBox([widgets.HBox(row), answer])

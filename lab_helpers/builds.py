@@ -1,0 +1,70 @@
+"""What a CodeBuild build printed and where it went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab_helpers.lab import Lab
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build as CodeBuild BatchGetBuilds describes it; `phases` are (name, status, seconds, message)."""
+
+    id: str
+    status: str
+    phases: tuple[tuple[str, str, float, str], ...]
+    log_group: str
+    log_stream: str
+
+    @property
+    def failure(self) -> str:
+        """The phase that failed and why, or nothing."""
+        for name, status, _, message in self.phases:
+            if status not in {"SUCCEEDED", "", "IN_PROGRESS"}:
+                return f"phase {name} {status.lower()}: {message}".rstrip(": ")
+        return ""
+
+
+def describe(lab: Lab, build_id: str) -> Build:
+    """Return the build with this id (`project:uuid`); raises LookupError when there is none."""
+    builds = lab.client("codebuild").batch_get_builds(ids=[build_id])["builds"]
+    if not builds:
+        raise LookupError(f"there is no build {build_id}")
+    build = builds[0]
+    phases = tuple(
+        (
+            phase["phaseType"],
+            phase.get("phaseStatus", ""),
+            float(phase.get("durationInSeconds", 0)),
+            " ".join(context.get("message", "") for context in phase.get("contexts", [])),
+        )
+        for phase in build.get("phases", [])
+    )
+    logs = build.get("logs", {})
+    return Build(
+        id=build["id"],
+        status=build["buildStatus"],
+        phases=phases,
+        log_group=logs.get("groupName", ""),
+        log_stream=logs.get("streamName", ""),
+    )
+
+
+def log_lines(lab: Lab, build: Build, count: int = 20) -> list[str]:
+    """Return the last `count` lines that the build wrote to CloudWatch Logs."""
+    if not build.log_group or not build.log_stream:
+        return []
+    return stream_lines(lab, build.log_group, build.log_stream, count)
+
+
+def stream_lines(lab: Lab, group: str, stream: str, count: int) -> list[str]:
+    """Return the last `count` lines of a log stream, none if it does not exist (Logs GetLogEvents)."""
+    logs = lab.client("logs")
+    try:
+        events = logs.get_log_events(
+            logGroupName=group, logStreamName=stream, startFromHead=False, limit=min(max(count, 1), 10_000)
+        )["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [line for event in events for line in event["message"].rstrip("\n").split("\n")][-count:]

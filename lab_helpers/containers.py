@@ -1,0 +1,227 @@
+"""The local try-out: build an image, train and serve in it as Amazon SageMaker would, leave nothing running.
+
+Contract: SageMaker Developer Guide, "How Amazon SageMaker AI runs your training image" and "Use your own
+inference code with hosting services": `docker run IMAGE train|serve`, a directory at `/opt/ml`, port 8080.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PING_TIMEOUT = 30.0
+"""Seconds that a container gets to answer `/ping`; SageMaker gives 8 minutes, a lesson has less patience."""
+
+
+class ContainerError(RuntimeError):
+    """docker or the program in a container failed; the message holds the last lines of its output."""
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    """Run the docker client and return what it printed; raises ContainerError when it fails."""
+    try:
+        result = subprocess.run(
+            ["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise ContainerError("there is no docker client here; a notebook instance has one") from error
+    if check and result.returncode != 0:
+        raise ContainerError(f"`docker {' '.join(arguments)}` failed:\n{_end_of(result.stdout)}")
+    return result.stdout
+
+
+def build(directory: Path, tag: str, *, build_args: Mapping[str, str] | None = None) -> str:
+    """Build the image of a directory's Dockerfile, showing each step, and return its id.
+
+    Raises ContainerError with the failing step when the Dockerfile does not build.
+    """
+    command = ["docker", "build", "--tag", tag]
+    for name, value in (build_args or {}).items():
+        command += ["--build-arg", f"{name}={value}"]
+    print("$", *command, directory.name)
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [*command, str(directory)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    lines = []
+    assert process.stdout is not None  # noqa: S101 (for the type checker: a pipe was asked for)
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith(("Step ", "#")) and "sha256" not in line:
+            print(" ", line.rstrip())
+    if process.wait() != 0:
+        raise ContainerError(
+            f"the image in {directory} does not build:\n{_end_of(''.join(lines))}\n\n"
+            "What to do: correct the cell that writes the Dockerfile, run it, then run this cell again."
+        )
+    image = docker("image", "inspect", "--format", "{{.Id}} {{.Size}}", tag).split()
+    print(f"✓ built {tag}: {int(image[1]) / 1e6:.0f} MB in {time.monotonic() - began:.1f} s")
+    return image[0]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A container that has ended: its exit code and what it printed."""
+
+    exit_code: int
+    output: str
+
+
+def prepare(directory: Path, *, data: Sequence[Path], hyperparameters: Mapping[str, str]) -> Path:
+    """Lay out `directory` as SageMaker lays out `/opt/ml` before training, empty of what was there before."""
+    shutil.rmtree(directory, ignore_errors=True)
+    for part in ("input/config", "input/data/training", "model", "output/data"):
+        (directory / part).mkdir(parents=True)
+    for path in data:
+        shutil.copy(path, directory / "input/data/training")
+    config = directory / "input/config"
+    (config / "hyperparameters.json").write_text(json.dumps(dict(hyperparameters)), encoding="utf-8")
+    return directory
+
+
+def train(image: str, opt_ml: Path, *, files: Mapping[Path, str] | None = None, check: bool = True) -> Run:
+    """`docker run IMAGE train` with `opt_ml` at `/opt/ml`, and `files` (host path -> container path) mounted.
+
+    With `check`, raises ContainerError with the failure file when the program ends with another exit code
+    than 0.
+    """
+    result = subprocess.run(
+        ["docker", "run", "--rm", *_as_me(), *_mounts(opt_ml, files), image, "train"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    run = Run(result.returncode, result.stdout)
+    if check and run.exit_code != 0:
+        failure = opt_ml / "output/failure"
+        reason = failure.read_text(encoding="utf-8") if failure.is_file() else _end_of(run.output)
+        raise ContainerError(f"training in {image} ended with exit code {run.exit_code}:\n{reason}")
+    return run
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered: HTTP status, JSON body and milliseconds."""
+
+    status: int
+    body: dict[str, Any]
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Server:
+    """A serving container on a loopback port of this machine."""
+
+    container: str
+    url: str
+    seconds_to_ready: float
+
+    def ping(self) -> int:
+        """Return the status of `GET /ping`, or 0 when nothing answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/ping", timeout=2) as answer:  # noqa: S310
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def invoke(
+        self, body: bytes | object, *, content_type: str = "application/json", attributes: str = ""
+    ) -> Answer:
+        """`POST /invocations` with a body (bytes as they are, rows as CSV or anything else as JSON)."""
+        request = urllib.request.Request(  # noqa: S310 (loopback, made from our own port)
+            f"{self.url}/invocations",
+            data=body if isinstance(body, bytes) else encode(body, content_type),
+            headers={
+                "Content-Type": content_type,
+                "X-Amzn-SageMaker-Custom-Attributes": attributes,
+            },
+        )
+        began = time.monotonic()
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+                status, text = response.status, response.read()
+        except urllib.error.HTTPError as error:
+            status, text = error.code, error.read()
+        return Answer(status, json.loads(text), (time.monotonic() - began) * 1000)
+
+
+def encode(body: Any, content_type: str) -> bytes:
+    """Rows as CSV for `text/csv`, anything else as JSON."""
+    if content_type == "text/csv":
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(body)
+        return text.getvalue().encode()
+    return json.dumps(body).encode()
+
+
+@contextmanager
+def serve(image: str, opt_ml: Path | None = None, *, ready: bool = True) -> Iterator[Server]:
+    """`docker run IMAGE serve` on a free loopback port; yields a Server that answers 200 to `/ping`.
+
+    `opt_ml` holds the model in `model/`. With `ready=False` any answer to `/ping` will do. Raises
+    ContainerError with the container's log when it ends or does not answer. The container is always removed.
+    """
+    container = docker(
+        "run", "--detach", *_as_me(), "--publish", "127.0.0.1::8080", *_mounts(opt_ml, None), image, "serve"
+    ).split()[-1]
+    try:
+        began = time.monotonic()
+        port = _published_port(container)
+        server = Server(container, f"http://127.0.0.1:{port}", 0)
+        while not ((status := server.ping()) == 200 or (status and not ready)):
+            if time.monotonic() - began > PING_TIMEOUT or not _running(container):
+                raise ContainerError(
+                    f"the server in {image} is not ready: /ping answered {status or 'nothing'}. It logged:\n"
+                    f"{_end_of(docker('logs', container, check=False))}"
+                )
+            time.sleep(0.05)
+        yield Server(container, server.url, time.monotonic() - began)
+    finally:
+        docker("rm", "--force", "--volumes", container, check=False)
+
+
+def _published_port(container: str) -> int:
+    # A container that ended at once has no port any more; its log tells why.
+    shown = docker("port", container, "8080/tcp", check=False)
+    try:
+        return int(shown.split()[0].rpartition(":")[2])
+    except (IndexError, ValueError) as error:
+        log = docker("logs", container, check=False)
+        raise ContainerError(f"the container ended before it served:\n{_end_of(log)}") from error
+
+
+def _running(container: str) -> bool:
+    return docker("inspect", "--format", "{{.State.Running}}", container, check=False).strip() == "true"
+
+
+def _as_me() -> list[str]:
+    # SageMaker runs containers as root. Here the files that they write must stay the learner's own.
+    return ["--user", f"{os.getuid()}:{os.getgid()}"]
+
+
+def _mounts(opt_ml: Path | None, files: Mapping[Path, str] | None) -> list[str]:
+    mounts = {opt_ml: "/opt/ml"} if opt_ml else {}
+    return [
+        argument
+        for host, inside in {**mounts, **(files or {})}.items()
+        for argument in ("--volume", f"{host.resolve()}:{inside}")
+    ]
+
+
+def _end_of(text: str, lines: int = 25) -> str:
+    return "\n".join(text.strip().splitlines()[-lines:])

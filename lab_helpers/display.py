@@ -1,0 +1,101 @@
+"""Tables that read well in Jupyter, in papermill's output notebooks and in a terminal."""
+
+from __future__ import annotations
+
+import html
+import sys
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+MARKS = {
+    "Succeeded": "✓",
+    "Failed": "✗",
+    "Abandoned": "✗",
+    "Stopped": "✗",
+    "Cancelled": "✗",
+    "InProgress": "▶",
+    "Waiting": "⏸",
+    "": "·",
+}
+"""One character per status of a CodePipeline action or execution, readable without colour."""
+
+
+def mark(status: str) -> str:
+    """Return the status with its mark in front, for a table cell."""
+    return f"{MARKS.get(status, '•')} {status or 'Pending'}"
+
+
+def duration(seconds: float | None) -> str:
+    """`65.2` -> `1 min 05 s`, `3.24` -> `3.2 s`, None -> nothing."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+
+
+def size(count: float) -> str:
+    """Bytes for people: `1536` -> `1.5 KB`."""
+    for unit in ("B", "KB", "MB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GB"
+
+
+class Table:
+    """Rows of text under headers: an HTML table for notebooks, aligned text everywhere else."""
+
+    def __init__(self, headers: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "") -> None:
+        self.headers = [str(header) for header in headers]
+        self.rows = [["" if cell is None else str(cell) for cell in row] for row in rows]
+        self.caption = caption
+
+    def __repr__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(self.headers, *self.rows, strict=True)]
+        lines = [self.caption] if self.caption else []
+        for row in (self.headers, *self.rows):
+            lines.append(
+                "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            )
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        def cells(tag: str, row: Sequence[str]) -> str:
+            return "".join(f'<{tag} style="text-align:left">{html.escape(cell)}</{tag}>' for cell in row)
+
+        caption = f"<caption><b>{html.escape(self.caption)}</b></caption>" if self.caption else ""
+        head = f"<thead><tr>{cells('th', self.headers)}</tr></thead>"
+        body = "".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows)
+        return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
+
+
+def in_notebook() -> bool:
+    """Tell whether a Jupyter kernel runs this process (also under papermill)."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return hasattr(shell, "kernel")
+
+
+class Live:
+    """One table that is shown again in place: replaced in a notebook, changed rows printed elsewhere."""
+
+    def __init__(self) -> None:
+        self._shown: Table | None = None
+        self._display_id = uuid.uuid4().hex
+
+    def show(self, table: Table) -> None:
+        """Show `table` in place of the one before; nothing happens when it reads the same."""
+        if self._shown is not None and repr(table) == repr(self._shown):
+            return
+        if in_notebook():
+            from IPython.display import display  # noqa: PLC0415 (a terminal does not need it)
+
+            display(table, display_id=self._display_id, update=self._shown is not None)
+        elif self._shown is None:
+            print(table)
+        else:
+            before = repr(self._shown).splitlines()
+            print("\n".join(line for line in repr(table).splitlines() if line not in before))
+        self._shown = table

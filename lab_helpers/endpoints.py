@@ -1,0 +1,191 @@
+"""A SageMaker endpoint: which release it serves, what it predicts and how fast."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab_helpers.display import Table, duration
+from lab_helpers.lab import Lab
+
+Row = Sequence[float]
+
+
+class EndpointError(RuntimeError):
+    """An endpoint does not serve, or refused a request; the message says why."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An endpoint's answer for some rows: one label and one probability per class for each of them."""
+
+    algorithm: str
+    labels: tuple[str, ...]
+    probabilities: tuple[tuple[float, ...], ...]
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Release:
+    """What an endpoint serves now; `execution_id` is the pipeline execution that deployed it."""
+
+    endpoint: str
+    status: str
+    config: str
+    model: str
+    image: str
+    model_data: str
+    instances: int
+
+    @property
+    def execution_id(self) -> str:
+        """The id at the end of the endpoint configuration's name."""
+        return self.config[-36:]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the image that serves."""
+        return self.image.partition("@")[2]
+
+
+def release(lab: Lab, endpoint: str) -> Release:
+    """Describe what `endpoint` serves (SageMaker DescribeEndpoint, DescribeEndpointConfig, DescribeModel)."""
+    client = lab.client("sagemaker")
+    found = client.describe_endpoint(EndpointName=endpoint)
+    config = client.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
+    variant = config["ProductionVariants"][0]
+    container = client.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"]
+    running = found.get("ProductionVariants", [{}])[0]
+    return Release(
+        endpoint=endpoint,
+        status=found["EndpointStatus"],
+        config=found["EndpointConfigName"],
+        model=variant["ModelName"],
+        image=container["Image"],
+        model_data=container.get("ModelDataUrl", ""),
+        instances=running.get("CurrentInstanceCount", variant.get("InitialInstanceCount", 1)),
+    )
+
+
+def releases_table(releases: Sequence[Release]) -> Table:
+    """Show endpoints side by side."""
+    return Table(
+        ["endpoint", "status", "instances", "released by execution", "model", "image digest"],
+        [[r.endpoint, r.status, r.instances, r.execution_id, r.model, r.digest[:19] + "…"] for r in releases],
+    )
+
+
+def wait(
+    lab: Lab, endpoint: str, *, timeout: float = 1800, sleep: Callable[[float], None] = time.sleep
+) -> Release:
+    """Return the release as soon as the endpoint is InService; raises EndpointError when it fails."""
+    client, began = lab.client("sagemaker"), time.monotonic()
+    while (found := client.describe_endpoint(EndpointName=endpoint))["EndpointStatus"] != "InService":
+        if found["EndpointStatus"] in {"Failed", "OutOfService", "UpdateRollbackFailed", "Deleting"}:
+            reason = found.get("FailureReason", "no reason given")
+            raise EndpointError(f"endpoint {endpoint} is {found['EndpointStatus']}: {reason}")
+        waited = time.monotonic() - began
+        if waited > timeout:
+            raise EndpointError(f"endpoint {endpoint} is {found['EndpointStatus']} after {duration(waited)}")
+        sleep(min(0.5 + waited / 20, 10))
+    return release(lab, endpoint)
+
+
+def invoke(lab: Lab, endpoint: str, rows: Sequence[Row], algorithm: str = "") -> Prediction:
+    """Predict `rows` (InvokeEndpoint); the algorithm travels as CustomAttributes.
+
+    Raises EndpointError with the container's own words when it refuses the request.
+    """
+    runtime = lab.client("sagemaker-runtime")
+    request: dict[str, Any] = {
+        "EndpointName": endpoint,
+        "ContentType": "application/json",
+        "Body": json.dumps({"instances": [list(row) for row in rows]}),
+    }
+    if algorithm:
+        request["CustomAttributes"] = f"algorithm={algorithm}"
+    began = time.perf_counter()
+    try:
+        answer = json.loads(runtime.invoke_endpoint(**request)["Body"].read())
+    except runtime.exceptions.ModelError as error:
+        said = error.response.get("OriginalMessage") or str(error)
+        raise EndpointError(f"endpoint {endpoint} refused the request: {said}") from error
+    return Prediction(
+        algorithm=answer["algorithm"],
+        labels=tuple(answer["predictions"]),
+        probabilities=tuple(tuple(row) for row in answer["probabilities"]),
+        milliseconds=(time.perf_counter() - began) * 1000,
+    )
+
+
+def read_examples(path: Path) -> tuple[list[list[float]], list[str]]:
+    """Return the rows of numbers and the labels (last column) of a CSV file with a header."""
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))[1:]
+    return [[float(cell) for cell in line[:-1]] for line in lines], [line[-1] for line in lines]
+
+
+def accuracy(predicted: Sequence[str], expected: Sequence[str]) -> float:
+    """Return the share of labels that are right, 0 to 1."""
+    return sum(p == e for p, e in zip(predicted, expected, strict=True)) / len(expected)
+
+
+def latencies(lab: Lab, endpoint: str, row: Row, algorithm: str = "", *, requests: int = 30) -> list[float]:
+    """Return the milliseconds of `requests` single-row requests in a row, as a client sees them."""
+    invoke(lab, endpoint, [row], algorithm)  # opens the connection
+    return [invoke(lab, endpoint, [row], algorithm).milliseconds for _ in range(requests)]
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the value that `percent` percent of `values` do not exceed (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(-(-len(ordered) * percent // 100), 1).__int__() - 1]
+
+
+def predictions_table(rows: Sequence[Row], expected: Sequence[str], *predictions: Prediction) -> Table:
+    """Show some rows with the expected label and, per prediction, the label and its probability."""
+    return Table(
+        ["measurements (cm)", "expected", *(p.algorithm for p in predictions)],
+        [
+            [
+                ", ".join(f"{value:g}" for value in row),
+                label,
+                *(f"{p.labels[i]} ({max(p.probabilities[i]):.2f})" for p in predictions),
+            ]
+            for i, (row, label) in enumerate(zip(rows, expected, strict=True))
+        ],
+    )
+
+
+def scaling(lab: Lab, endpoint: str) -> Table:
+    """Show the registered limits and policies of an endpoint's variants (Application Auto Scaling)."""
+    client = lab.client("application-autoscaling")
+    prefix = f"endpoint/{endpoint}/variant/"
+    targets = [
+        target
+        for page in client.get_paginator("describe_scalable_targets").paginate(ServiceNamespace="sagemaker")
+        for target in page["ScalableTargets"]
+        if target["ResourceId"].startswith(prefix)
+    ]
+    rows = []
+    for target in targets:
+        policies = client.describe_scaling_policies(
+            ServiceNamespace="sagemaker", ResourceId=target["ResourceId"]
+        )["ScalingPolicies"]
+        for policy in policies:
+            tracking = policy.get("TargetTrackingScalingPolicyConfiguration", {})
+            metric = tracking.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "")
+            rows.append(
+                [
+                    target["ResourceId"],
+                    f"{target['MinCapacity']} to {target['MaxCapacity']}",
+                    policy["PolicyName"],
+                    f"{metric} = {tracking.get('TargetValue', '')}",
+                ]
+            )
+    return Table(["variant", "instances", "policy", "keeps"], rows)

@@ -1,0 +1,90 @@
+"""A learner's working copy: commit what changed and push it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class GitError(RuntimeError):
+    """git refused; the message holds its own words and what to do next."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit that is on the remote branch; `new` tells whether this call made it."""
+
+    id: str
+    branch: str
+    message: str
+    new: bool
+
+    def __str__(self) -> str:
+        made = "pushed" if self.new else "nothing to commit: already pushed"
+        return f"{self.branch} {self.id[:12]} ({made}) {self.message}"
+
+
+def commit_and_push(directory: Path, message: str, *, branch: str = "") -> Commit:
+    """Commit everything in `directory` and push it to `branch` (the one that is checked out, if empty).
+
+    Safe to repeat: without changes the commit of before is the answer. Raises GitError when the directory is
+    not a working copy, or when git refuses to commit or push.
+    """
+    if not (directory / ".git").exists():
+        raise GitError(
+            f"{directory} is not a git working copy. Provisioning clones it: read .workshop/provision.log, "
+            "then stop and start the notebook instance."
+        )
+    branch = branch or _git(directory, "rev-parse", "--abbrev-ref", "HEAD")
+    _git(directory, "add", "--all")
+    changed = _git(directory, "status", "--porcelain")
+    if changed:
+        _git(directory, *_identity(directory), "commit", "--quiet", "--message", message)
+    _git(directory, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
+    return Commit(
+        id=_git(directory, "rev-parse", "HEAD"),
+        branch=branch,
+        message=_git(directory, "log", "-1", "--format=%s"),
+        new=bool(changed),
+    )
+
+
+def _identity(directory: Path) -> list[str]:
+    """Name the author where nobody did, so that the first commit of somebody's life does not fail."""
+    known = subprocess.run(
+        ["git", "-C", str(directory), "config", "user.email"], capture_output=True, check=False
+    )
+    if known.returncode == 0:
+        return []
+    user = os.environ.get("WORKSHOP_USER", "participant")
+    return ["-c", f"user.name={user}", "-c", f"user.email={user}@workshop.invalid"]
+
+
+PULL_FIRST = "somebody else pushed: run `git pull --rebase` in the working copy, then this cell again"
+REMEDIES = {
+    "non-fast-forward": PULL_FIRST,
+    "fetch first": PULL_FIRST,
+    "rebase": "a rebase is under way: finish it with `git rebase --continue` or `git rebase --abort`",
+    "index.lock": "another git command is running here; wait for it, or remove .git/index.lock if none is",
+    "403": "the notebook's role may not push, or its credentials have expired: stop and start the instance",
+    "Could not resolve host": "the notebook instance cannot reach CodeCommit: check its subnet and route",
+}
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    # Without a terminal git would wait for a password that nobody can type.
+    result = subprocess.run(
+        ["git", "-C", str(directory), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+    )
+    if result.returncode != 0:
+        said = (result.stderr or result.stdout).strip()
+        command = next(a for a in arguments if a in {"rev-parse", "add", "status", "commit", "push", "log"})
+        remedy = next((text for sign, text in REMEDIES.items() if sign in said), "read git's message above")
+        raise GitError(f"git {command} failed in {directory}:\n{said}\n\nWhat to do: {remedy}.")
+    return result.stdout.strip()

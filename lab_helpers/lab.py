@@ -1,0 +1,186 @@
+"""The lab of this notebook instance: its names, directories and AWS clients."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from lab_helpers.display import Table, duration
+from lab_helpers.names import Names
+
+DEFAULT_HOME = "/home/ec2-user/SageMaker"
+"""The directory of a SageMaker notebook instance that survives stop and start (SageMaker Developer Guide,
+"Customize a SageMaker notebook instance using an LCC script")."""
+
+
+class LabError(RuntimeError):
+    """There is no usable lab here; the message says why and what to do next."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One participant's workshop: everything that a notebook needs to know.
+
+    `settings` are the lines of `.workshop/lab.env`, written by the lifecycle hook; `session` makes every
+    AWS client, so that region, credentials and endpoint come from one place.
+    """
+
+    names: Names
+    session: Any
+    home: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def open(
+        cls,
+        lab_id: str = "",
+        *,
+        home: Path | None = None,
+        session: Any = None,
+        timeout: float = 1200,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Lab:
+        """Return the lab of this notebook instance as soon as it is provisioned.
+
+        `lab_id` may stay empty; anything else must be the instance's own. Waits for a provisioning that is
+        still under way, at most `timeout` seconds, telling how it goes. Raises LabError when there is no lab
+        here, when it is another one, and when provisioning failed or takes too long.
+        """
+        home = home or Path(os.environ.get("WORKSHOP_HOME", DEFAULT_HOME))
+        env_file = home / ".workshop" / "lab.env"
+        if not env_file.is_file():
+            raise LabError(
+                f"{env_file} does not exist, so this is not a notebook instance of the workshop. "
+                "Open the notebook in the Jupyter of your notebook instance, or set WORKSHOP_HOME."
+            )
+        settings = read_settings(env_file)
+        here = settings.get("LAB_ID", "")
+        if lab_id and lab_id != here:
+            raise LabError(
+                f"this notebook instance belongs to the lab {here or 'default'!r}, not to {lab_id!r}. "
+                'Leave lab_id = "", or open the notebook instance of the other lab.'
+            )
+        wait_until_provisioned(home, timeout=timeout, sleep=sleep)
+        session = session or boto3.Session(region_name=settings.get("REGION") or None)
+        return cls(Names(here), session, home, settings)
+
+    def client(self, service: str) -> Any:
+        """Return the boto3 client of `service`; one per lab, made when first asked for."""
+        if service not in self._clients:
+            self._clients[service] = self.session.client(service)
+        return self._clients[service]
+
+    @property
+    def region(self) -> str:
+        """AWS Region of every client."""
+        return str(self.session.region_name)
+
+    @cached_property
+    def account(self) -> str:
+        """The 12-digit account id (STS GetCallerIdentity)."""
+        return str(self.client("sts").get_caller_identity()["Account"])
+
+    @property
+    def bucket(self) -> str:
+        """The lab's bucket."""
+        return self.settings.get("BUCKET") or self.names.bucket(self.region, self.account)
+
+    @property
+    def exercises(self) -> Path:
+        """Where the notebooks and the files that they write are."""
+        return self.home / "notebooks"
+
+    @property
+    def package(self) -> Path:
+        """The workshop's package as unpacked: templates, helpers, lifecycle scripts."""
+        return self.home / "workshop"
+
+    def working_copy(self, branch: str) -> Path:
+        """Return the git working copy of `branch`."""
+        return self.home / branch
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+    def __str__(self) -> str:
+        return repr(self._table())
+
+    def _table(self) -> Table:
+        return Table(
+            ["what", "name in this lab"],
+            [
+                ["lab", self.names.tag],
+                ["region, account", f"{self.region}, {self.account}"],
+                ["bucket", self.bucket],
+                [
+                    "source repository",
+                    f"{self.names.repository} ({self.names.base_branch}, {self.names.model_branch})",
+                ],
+                ["image repositories", f"{self.names.base_image}, {self.names.model_image}"],
+                [
+                    "pipelines",
+                    f"{self.names.base_pipeline}, {self.names.model_pipeline}, {self.names.train_pipeline}",
+                ],
+                ["endpoints", f"{self.names.dev_endpoint}, {self.names.prd_endpoint}"],
+                ["directory", self.home],
+            ],
+        )
+
+
+def read_settings(path: Path) -> dict[str, str]:
+    """Read `KEY=value` lines, quoted as in a shell; comments and empty lines are skipped."""
+    settings = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        for word in shlex.split(line.removeprefix("export "), comments=True):
+            key, separator, value = word.partition("=")
+            if separator:
+                settings[key] = value
+    return settings
+
+
+def wait_until_provisioned(
+    home: Path, *, timeout: float, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Return when `.workshop/provision.status` says `ready`; see `Lab.open` for what it raises."""
+    status_file, log = home / ".workshop" / "provision.status", home / ".workshop" / "provision.log"
+    began, last = time.monotonic(), ""
+    while True:
+        status = status_file.read_text(encoding="utf-8").strip() if status_file.is_file() else "running"
+        if status == "ready":
+            return
+        if status.startswith("failed"):
+            reason = status.removeprefix("failed").lstrip(": ") or "no reason given"
+            raise LabError(
+                f"provisioning of this notebook instance failed: {reason}\n\n"
+                f"The end of {log}:\n{tail(log, 20)}\n\n"
+                "What to do: stop and start the notebook instance (that provisions again), "
+                "and show the log to your instructor if it fails once more."
+            )
+        waited = time.monotonic() - began
+        if waited > timeout:
+            raise LabError(
+                f"provisioning is still under way after {duration(waited)}.\n"
+                f"The end of {log}:\n{tail(log, 20)}\n\n"
+                "What to do: look at the nested stacks in the CloudFormation console, then run this again."
+            )
+        news = tail(log, 1)
+        if news != last or not last:
+            print(f"Still provisioning your notebook instance ({duration(waited)}): {news or 'starting'}")
+            last = news or "starting"
+        sleep(2)
+
+
+def tail(path: Path, count: int) -> str:
+    """Return the last `count` lines of a text file, or nothing when there is no such file."""
+    if not path.is_file():
+        return ""
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])

@@ -1,0 +1,123 @@
+"""A training job: how it went, what it measured, and the report by which its approval is judged."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from dataclasses import dataclass
+from typing import Any
+
+from lab_helpers.builds import stream_lines
+from lab_helpers.display import Table, duration
+from lab_helpers.lab import Lab
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+"""Log group of every training job; a stream's name begins with the job's (SageMaker Developer Guide,
+"CloudWatch Logs for Amazon SageMaker AI")."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training job as SageMaker DescribeTrainingJob tells of it; `metrics` are the final values by name."""
+
+    name: str
+    status: str
+    failure: str
+    image: str
+    instance: str
+    hyperparameters: dict[str, str]
+    seconds: float | None
+    billable_seconds: int
+    metrics: dict[str, float]
+    transitions: tuple[tuple[str, str], ...]
+    model_data: str
+    output: str
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def __str__(self) -> str:
+        return repr(self.table())
+
+    def table(self) -> Table:
+        """Show the job's main facts."""
+        rows = [
+            ["status", self.status],
+            ["image", self.image],
+            ["instance", self.instance],
+            ["hyperparameters", ", ".join(f"{k}={v}" for k, v in self.hyperparameters.items())],
+            ["training time", f"{duration(self.seconds)} ({self.billable_seconds} s billed)"],
+            *([f"metric {name}", f"{value:.4f}"] for name, value in self.metrics.items()),
+            ["model", self.model_data],
+        ]
+        if self.failure:
+            rows.insert(1, ["failure", self.failure])
+        return Table(["training job", self.name], rows)
+
+
+def describe(lab: Lab, job: str) -> Job:
+    """Return a training job; botocore's ClientError (ValidationException) when there is none."""
+    found = lab.client("sagemaker").describe_training_job(TrainingJobName=job)
+    began, ended = found.get("TrainingStartTime"), found.get("TrainingEndTime")
+    resources = found["ResourceConfig"]
+    return Job(
+        name=job,
+        status=found["TrainingJobStatus"],
+        failure=found.get("FailureReason", ""),
+        image=found["AlgorithmSpecification"]["TrainingImage"],
+        instance=f"{resources.get('InstanceCount', 1)} x {resources.get('InstanceType', '')}",
+        hyperparameters=found.get("HyperParameters", {}),
+        seconds=(ended - began).total_seconds() if began and ended else None,
+        billable_seconds=found.get("BillableTimeInSeconds", 0),
+        metrics={m["MetricName"]: m["Value"] for m in found.get("FinalMetricDataList", [])},
+        transitions=tuple(
+            (t["Status"], t.get("StatusMessage", "")) for t in found.get("SecondaryStatusTransitions", [])
+        ),
+        model_data=found.get("ModelArtifacts", {}).get("S3ModelArtifacts", ""),
+        output=found["OutputDataConfig"]["S3OutputPath"],
+    )
+
+
+def log_lines(lab: Lab, job: str, count: int = 40) -> list[str]:
+    """Return the last `count` lines that the job's first container logged."""
+    logs = lab.client("logs")
+    try:
+        streams = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{job}/")
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [
+        line
+        for stream in streams["logStreams"][:1]
+        for line in stream_lines(lab, LOG_GROUP, stream["logStreamName"], count)
+    ]
+
+
+def evaluation(lab: Lab, job: Job) -> dict[str, Any]:
+    """Return the `evaluation.json` that the training container left in `output.tar.gz`.
+
+    The archive holds what the container wrote to `/opt/ml/output/data` (SageMaker Developer Guide, "How
+    Amazon SageMaker AI processes training output").
+    """
+    archive = read(lab, f"{job.output.rstrip('/')}/{job.name}/output/output.tar.gz")
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        member = next((m for m in tar.getmembers() if m.name.lstrip("./") == "evaluation.json"), None)
+        content = tar.extractfile(member) if member else None
+        if content is None:
+            raise LookupError(f"training job {job.name} left no evaluation.json in its output")
+        found: dict[str, Any] = json.load(content)
+    return found
+
+
+def report(lab: Lab, execution_id: str) -> dict[str, Any]:
+    """Return the quality report that the monitor wrote for a pipeline execution."""
+    key = f"training/reports/{execution_id}.json"
+    found: dict[str, Any] = json.loads(read(lab, f"s3://{lab.bucket}/{key}"))
+    return found
+
+
+def read(lab: Lab, uri: str) -> bytes:
+    """Return the bytes of `s3://bucket/key`."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    body: bytes = lab.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    return body
