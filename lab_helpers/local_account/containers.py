@@ -33,8 +33,14 @@ class Containers:
 
     def run(self, group: str, image: str, **options: Any) -> Container:
         """Start a detached container; ``options`` go to docker-py's ``containers.run``."""
-        labels = {ACCOUNT_LABEL: self._uid, GROUP_LABEL: group, **options.pop("labels", {})}
-        return self.client.containers.run(image, detach=True, labels=labels, **options)
+        return self.client.containers.run(image, detach=True, labels=self._labels(group, options), **options)
+
+    def create(self, group: str, image: str, **options: Any) -> Container:
+        """Create a container that is not started yet; ``options`` go to docker-py's ``containers.create``."""
+        return self.client.containers.create(image, labels=self._labels(group, options), **options)
+
+    def _labels(self, group: str, options: dict[str, Any]) -> dict[str, str]:
+        return {ACCOUNT_LABEL: self._uid, GROUP_LABEL: group, **options.pop("labels", {})}
 
     def members(self, group: str | None = None) -> list[Container]:
         """Return the containers of a group, or of all, stopped ones included."""
