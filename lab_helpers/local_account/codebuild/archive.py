@@ -1,0 +1,38 @@
+"""Zip archives with the permissions and links of what they hold."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+
+def pack(target: Path, files: Iterable[tuple[str, Path]]) -> None:
+    """Write a zip of (name in the archive, file)."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+        for name, path in files:
+            archive.write(path, name)
+
+
+def unpack(source: Path, directory: Path) -> None:
+    """Unpack a zip; raise zipfile.BadZipFile when it is none, or when it names a file outside."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(source) as archive:
+        for entry in archive.infolist():
+            mode = entry.external_attr >> 16
+            if stat.S_ISLNK(mode):
+                _link(archive.read(entry).decode(), entry.filename, directory)
+                continue
+            path = Path(archive.extract(entry, directory))
+            if mode and not entry.is_dir():
+                path.chmod(stat.S_IMODE(mode) | stat.S_IRUSR | stat.S_IWUSR)
+
+
+def _link(target: str, name: str, directory: Path) -> None:
+    path = directory / name
+    inside = directory.resolve()
+    if PurePosixPath(target).is_absolute() or not (path.parent / target).resolve().is_relative_to(inside):
+        raise zipfile.BadZipFile(f"{name} links to {target}, outside of the archive")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)

@@ -1,0 +1,224 @@
+"""Buildspec 0.2, as documented in "Build specification reference for CodeBuild"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+PHASES = ("install", "pre_build", "build", "post_build")
+SHELLS = {"sh": "/bin/sh", "/bin/sh": "/bin/sh", "bash": "/bin/bash", "/bin/bash": "/bin/bash"}
+_ON_FAILURE = re.compile(r"(ABORT|CONTINUE|RETRY)(?:-(\d{1,3}))?(?:-(.+))?")
+_DEFAULT_RETRIES = 3
+
+# A part that AWS would act upon and the local account would not fails the build by name. The cache only
+# saves time, so a build without it does the same work.
+_TOP_LEVEL = {"version", "env", "phases", "artifacts", "cache"}
+_UNSUPPORTED = {"run-as", "proxy", "batch", "reports"}
+
+
+class BuildspecError(Exception):
+    """The buildspec is not valid, or asks for what the local account does not do (``YAML_FILE_ERROR``)."""
+
+
+@dataclass(frozen=True)
+class OnFailure:
+    """What ``on-failure`` of a phase asks for; ``retries`` and ``pattern`` belong to ``RETRY``."""
+
+    action: str
+    retries: int = _DEFAULT_RETRIES
+    pattern: str = ".*"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Commands of one phase, each a piece of shell."""
+
+    commands: tuple[str, ...]
+    final: tuple[str, ...] = ()
+    on_failure: OnFailure | None = None
+    runtimes: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class ArtifactSpec:
+    """Which files an artifact is made of; globs are relative to ``base_directory``."""
+
+    files: tuple[str, ...]
+    base_directory: str = "."
+    discard_paths: bool = False
+    exclude: tuple[str, ...] = ()
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Buildspec:
+    """A whole buildspec."""
+
+    phases: Mapping[str, Phase]
+    shell: str = "/bin/sh"
+    variables: Mapping[str, str] | None = None
+    exported: tuple[str, ...] = ()
+    artifacts: ArtifactSpec | None = None
+    secondary_artifacts: Mapping[str, ArtifactSpec] | None = None
+    notes: tuple[str, ...] = ()
+    """Lines for the build's log about what is accepted without effect."""
+
+
+def is_inline(buildspec: str) -> bool:
+    """Tell a buildspec given in place from the path or S3 ARN of one."""
+    return "\n" in buildspec or re.match(r"\s*(version\s*:|\{)", buildspec) is not None
+
+
+def parse(text: str) -> Buildspec:
+    """Read a buildspec.
+
+    Raises BuildspecError with the reason, naming the key where there is one.
+    """
+    try:
+        document = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - BaseLoader makes strings, lists and dicts only
+    except yaml.YAMLError as error:
+        raise BuildspecError(" ".join(str(error).split())) from error
+    document = _mapping(document, "the buildspec")
+    _refuse(document)
+    version = document.get("version")
+    if version != "0.2":
+        raise BuildspecError(
+            f"version must be 0.2, not {version!r}; 0.1 is not supported by the local account"
+        )
+    if "phases" not in document:
+        raise BuildspecError("phases is missing: a buildspec needs at least one phase")
+    env = _mapping(document.get("env") or {}, "env")
+    for source in ("parameter-store", "secrets-manager"):
+        if env.get(source):
+            raise BuildspecError(f"env/{source} is not supported by the local account: use env/variables")
+    _known(env, {"shell", "variables", "exported-variables", "git-credential-helper", "parameter-store",
+                 "secrets-manager"}, "env")  # fmt: skip
+    artifacts = _mapping(document.get("artifacts") or {}, "artifacts")
+    secondary = _mapping(artifacts.get("secondary-artifacts") or {}, "artifacts/secondary-artifacts")
+    notes = ["cache: the local account keeps no cache between builds"] if document.get("cache") else []
+    return Buildspec(
+        phases=_phases(_mapping(document["phases"], "phases")),
+        shell=_shell(env.get("shell") or "sh"),
+        variables={
+            k: _scalar(v, f"env/variables/{k}")
+            for k, v in _mapping(env.get("variables") or {}, "env/variables").items()
+        },
+        exported=_strings(env.get("exported-variables") or [], "env/exported-variables"),
+        artifacts=_artifact(artifacts, "artifacts") if artifacts.get("files") else None,
+        secondary_artifacts={
+            identifier: _artifact(
+                _mapping(spec, f"artifacts/secondary-artifacts/{identifier}"),
+                f"artifacts/secondary-artifacts/{identifier}",
+            )
+            for identifier, spec in secondary.items()
+        },
+        notes=tuple(notes),
+    )
+
+
+def _refuse(document: Mapping[str, Any]) -> None:
+    for name in sorted(_UNSUPPORTED & document.keys()):
+        raise BuildspecError(f"{name} is not supported by the local account: take it out of the buildspec")
+    _known(document, _TOP_LEVEL, "the buildspec")
+
+
+def _known(mapping: Mapping[str, Any], keys: set[str], where: str) -> None:
+    if unknown := sorted(mapping.keys() - keys):
+        raise BuildspecError(
+            f"unknown key {unknown[0]!r} in {where}: expected one of {', '.join(sorted(keys))}"
+        )
+
+
+def _shell(tag: str) -> str:
+    if tag not in SHELLS:
+        raise BuildspecError(f"env/shell {tag!r} is not supported by the local account: use bash or sh")
+    return SHELLS[tag]
+
+
+def _phases(document: Mapping[str, Any]) -> dict[str, Phase]:
+    if unknown := sorted(document.keys() - set(PHASES)):
+        raise BuildspecError(f"unknown phase {unknown[0]!r}: expected one of {', '.join(PHASES)}")
+    return {
+        name: _phase(name, _mapping(document[name], f"phases/{name}"))
+        for name in PHASES
+        if document.get(name)
+    }
+
+
+def _phase(name: str, document: Mapping[str, Any]) -> Phase:
+    where = f"phases/{name}"
+    keys = {"commands", "finally", "on-failure"} | ({"runtime-versions"} if name == "install" else set())
+    if "run-as" in document:
+        raise BuildspecError(f"{where}/run-as is not supported by the local account: take it out")
+    _known(document, keys, where)
+    runtimes = _mapping(document.get("runtime-versions") or {}, f"{where}/runtime-versions")
+    if not document.get("commands") and not runtimes:
+        raise BuildspecError(f"{where}/commands is missing: a phase needs at least one command")
+    return Phase(
+        commands=_strings(document.get("commands") or [], f"{where}/commands"),
+        final=_strings(document.get("finally") or [], f"{where}/finally"),
+        on_failure=_on_failure(document["on-failure"], where) if document.get("on-failure") else None,
+        runtimes={k: _scalar(v, f"{where}/runtime-versions/{k}") for k, v in runtimes.items()},
+    )
+
+
+def _on_failure(value: object, where: str) -> OnFailure:
+    match = _ON_FAILURE.fullmatch(str(value))
+    if not match or (match[1] != "RETRY" and (match[2] or match[3])):
+        raise BuildspecError(
+            f"{where}/on-failure {value!r} is not ABORT, CONTINUE, RETRY, RETRY-count, RETRY-regex "
+            "or RETRY-count-regex"
+        )
+    retries = int(match[2]) if match[2] else _DEFAULT_RETRIES
+    if retries > 100:
+        raise BuildspecError(f"{where}/on-failure asks for {retries} retries: 100 is the most")
+    try:
+        re.compile(match[3] or ".*")
+    except re.error as error:
+        raise BuildspecError(f"{where}/on-failure has an invalid regular expression: {error}") from error
+    return OnFailure(match[1], retries, match[3] or ".*")
+
+
+def _artifact(document: Mapping[str, Any], where: str) -> ArtifactSpec:
+    _known(
+        document,
+        {"files", "name", "discard-paths", "base-directory", "exclude-paths", "secondary-artifacts"},
+        where,
+    )
+    files = _strings(document.get("files") or [], f"{where}/files")
+    if not files:
+        raise BuildspecError(f"{where}/files is missing: say which files the artifact is made of")
+    return ArtifactSpec(
+        files=files,
+        base_directory=_scalar(document.get("base-directory") or ".", f"{where}/base-directory"),
+        discard_paths=str(document.get("discard-paths", "no")).lower() in ("yes", "true"),
+        exclude=_strings(document.get("exclude-paths") or [], f"{where}/exclude-paths"),
+        name=_scalar(document["name"], f"{where}/name") if document.get("name") else None,
+    )
+
+
+def _mapping(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BuildspecError(f"{where} must be a mapping of keys to values")
+    return value
+
+
+def _strings(value: object, where: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list):
+        raise BuildspecError(f"{where} must be a list of strings")
+    return tuple(_scalar(item, f"{where}[{index}]") for index, item in enumerate(value))
+
+
+def _scalar(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise BuildspecError(
+            f"Expected {where} to be of string type: found subkeys instead; "
+            "put quotes around a text with ': ' in it"
+        )
+    return value

@@ -1,0 +1,131 @@
+"""The log of a build: into CloudWatch Logs and into a file, in the order in which the build wrote it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+_FLUSH_SECONDS = 0.2
+_MAX_BATCH = 1_000
+_MAX_EVENT_BYTES = 250_000
+"""A bit under what PutLogEvents takes for one event."""
+_MARK = b"\0"
+"""Begins a line of CodeBuild's own, wherever the build's output stopped."""
+
+
+class BuildLog:
+    """Collects what is written to ``output`` (a file descriptor that children inherit) line by line.
+
+    CodeBuild's own lines go through the same pipe, which keeps them in order with the commands' output.
+    Lines that CloudWatch Logs does not take are tried again and are in the file in any case.
+    """
+
+    def __init__(self, path: Path, logs: Any | None, group: str, stream: str) -> None:
+        self._logs = logs
+        self._group = group
+        self._stream = stream
+        self._input, self.output = os.pipe()
+        os.set_blocking(self._input, False)
+        self._file = path.open("ab")
+        self._pending: list[dict[str, Any]] = []
+        self._partial = b""
+        self._closing = threading.Event()
+        self._write_lock = threading.Lock()
+        if logs is not None:
+            for create, names in (
+                (logs.create_log_group, {"logGroupName": group}),
+                (logs.create_log_stream, {"logGroupName": group, "logStreamName": stream}),
+            ):
+                with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+                    create(**names)
+        self._thread = threading.Thread(target=self._collect, name=f"log {stream}", daemon=True)
+        self._thread.start()
+
+    def write(self, text: str) -> None:
+        """Write lines of CodeBuild's own: ``[Container] date text``."""
+        stamp = datetime.now(UTC).strftime("%Y/%m/%d %H:%M:%S.%f")
+        with self._write_lock:
+            os.write(self.output, _MARK + f"[Container] {stamp} {text}\n".encode())
+
+    def close(self) -> None:
+        """Deliver everything that was written, then close; children that still write are cut off."""
+        self._closing.set()
+        with self._write_lock:
+            os.write(self.output, _MARK)  # wakes the collector
+        self._thread.join()
+        for descriptor in (self._input, self.output):
+            os.close(descriptor)
+        self._file.close()
+
+    def _collect(self) -> None:
+        flushed = time.monotonic()
+        while True:
+            closing = self._closing.is_set()
+            chunk = self._read(0 if closing else _FLUSH_SECONDS)
+            self._split(chunk)
+            if closing and not chunk:
+                break
+            if self._pending and time.monotonic() - flushed >= _FLUSH_SECONDS:
+                self._flush()
+                flushed = time.monotonic()
+        self._add(self._partial)
+        for pause in (0.0, 0.2, 1.0):
+            time.sleep(pause)
+            if self._flush():
+                return
+        log.error("%d lines of %s are in %s only", len(self._pending), self._stream, self._file.name)
+
+    def _read(self, seconds: float) -> bytes:
+        if not select.select([self._input], [], [], seconds)[0]:
+            return b""
+        try:
+            return os.read(self._input, 65_536)
+        except BlockingIOError:
+            return b""
+
+    def _split(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        *lines, self._partial = (self._partial + chunk).replace(_MARK, b"\0\n").split(b"\n")
+        for line in lines:
+            if line.endswith(_MARK):
+                if line != _MARK:
+                    self._add(line[:-1])
+            else:
+                self._add(line, whole=True)
+
+    def _add(self, line: bytes, *, whole: bool = False) -> None:
+        if not line and not whole:
+            return
+        self._file.write(line + b"\n")
+        text = line.rstrip(b"\r").decode(errors="replace")
+        now = int(time.time() * 1000)
+        for start in range(0, max(len(text), 1), _MAX_EVENT_BYTES // 4):
+            self._pending.append(
+                {"timestamp": now, "message": text[start : start + _MAX_EVENT_BYTES // 4] + "\n"}
+            )
+
+    def _flush(self) -> bool:
+        self._file.flush()
+        if self._logs is None:
+            self._pending.clear()
+        while self._pending:
+            batch = self._pending[:_MAX_BATCH]
+            try:
+                self._logs.put_log_events(  # type: ignore[union-attr]
+                    logGroupName=self._group, logStreamName=self._stream, logEvents=batch
+                )
+            except Exception as error:  # whatever happened, the lines stay and are tried again
+                log.warning("%d lines of %s wait for CloudWatch Logs: %s", len(batch), self._stream, error)
+                return False
+            del self._pending[: len(batch)]
+        return True
