@@ -95,29 +95,7 @@ class Account:
 
         With ``role_arn`` the credentials are those of the assumed role, as on AWS; else the account's own.
         """
-        config = self.config
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("AWS_", "GIT_CONFIG_", "VIRTUAL_ENV", "PYTHON"))
-        }
-        environment |= {
-            "AWS_ENDPOINT_URL": config.endpoint_url,
-            "AWS_REGION": config.region,
-            "AWS_DEFAULT_REGION": config.region,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_PAGER": "",
-            **(self._assume(role_arn) if role_arn else ROOT_CREDENTIALS),
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"url.http://{LOOPBACK}:{config.git_port}/.insteadOf",
-            "GIT_CONFIG_VALUE_0": f"https://git-codecommit.{config.region}.amazonaws.com/",
-            "GIT_TERMINAL_PROMPT": "0",
-            "DOCKER_CONFIG": str((home or config.state_dir) / ".docker"),
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-        }
-        if home:
-            environment["HOME"] = str(home)
-        return environment
+        return environment(self.config, self._assume(role_arn) if role_arn else ROOT_CREDENTIALS, home)
 
     def _assume(self, role_arn: str) -> dict[str, str]:
         credentials = self.client("sts").assume_role(
@@ -128,6 +106,34 @@ class Account:
             "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
             "AWS_SESSION_TOKEN": credentials["SessionToken"],
         }
+
+
+def environment(
+    config: AccountConfig, credentials: dict[str, str] = ROOT_CREDENTIALS, home: Path | None = None
+) -> dict[str, str]:
+    """Return this process's environment with the seam variables of an account in it, AWS's own taken out."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "GIT_CONFIG_", "VIRTUAL_ENV", "PYTHON"))
+    }
+    environment |= {
+        "AWS_ENDPOINT_URL": config.endpoint_url,
+        "AWS_REGION": config.region,
+        "AWS_DEFAULT_REGION": config.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_PAGER": "",
+        **credentials,
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.http://{LOOPBACK}:{config.git_port}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": f"https://git-codecommit.{config.region}.amazonaws.com/",
+        "GIT_TERMINAL_PROMPT": "0",
+        "DOCKER_CONFIG": str((home or config.state_dir) / ".docker"),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+    }
+    if home:
+        environment["HOME"] = str(home)
+    return environment
 
 
 def trusts(policy: dict[str, Any] | str, service_principal: str) -> bool:
