@@ -1,0 +1,198 @@
+"""One bare git repository, through git's own plumbing commands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ZERO_ID = "0" * 40
+_UNBORN_HEAD = "refs/heads/main"
+
+# One file per push, complete under its final name only: the account publishes it and removes it, so that
+# a push is announced even if the account is killed right after git moved the references.
+_POST_RECEIVE = """#!/bin/sh
+cat > "moved/$CODECOMMIT_PUSH.part" && mv "moved/$CODECOMMIT_PUSH.part" "moved/$CODECOMMIT_PUSH"
+"""
+
+
+class GitError(Exception):
+    """git refused; the message is what it wrote to standard error."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """A reference that went from one commit to another; ``ZERO_ID`` stands for "did not exist"."""
+
+    old: str
+    new: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a git tree: ``mode`` as git writes it (``100644``), ``path`` from the root."""
+
+    mode: str
+    kind: str
+    object_id: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who made a commit."""
+
+    name: str
+    email: str
+
+
+def git_environment() -> dict[str, str]:
+    """Return an environment in which git reads no configuration of this machine or its user."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        # The state directory may belong to another user than the account's process (a mounted volume).
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+
+
+class GitRepository:
+    """A bare repository at ``path``. Methods raise GitError with git's own words."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> GitRepository:
+        """Make an empty repository; it appears at ``path`` complete or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as directory:
+            new = cls(Path(directory) / "repository")
+            new.git("init", "--quiet", "--bare", "--template=", str(new.path))
+            new.git("symbolic-ref", "HEAD", _UNBORN_HEAD)
+            # Nothing may go on in the background after the push that started it.
+            new.git("config", "receive.autogc", "false")
+            hook = new.path / "hooks" / "post-receive"
+            hook.parent.mkdir()
+            hook.write_text(_POST_RECEIVE)
+            hook.chmod(0o755)
+            (new.path / "moved").mkdir()
+            if path.exists():
+                shutil.rmtree(path)
+            new.path.rename(path)
+        return cls(path)
+
+    def git(self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
+        """Run one git command on the repository and return what it printed."""
+        done = subprocess.run(
+            ["git", "--git-dir", str(self.path), *arguments],
+            input=stdin,
+            capture_output=True,
+            env={**git_environment(), **(env or {})},
+            check=False,
+        )
+        if done.returncode:
+            raise GitError(done.stderr.decode(errors="replace").strip() or f"git {arguments[0]} failed")
+        return done.stdout
+
+    def resolve(self, revision: str, kind: str = "commit") -> str | None:
+        """Return the id of the object (``commit`` or ``tree``) that a revision names, or None."""
+        try:
+            found = self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{{kind}}}")
+        except GitError:
+            return None
+        return found.decode().strip()
+
+    def branches(self) -> dict[str, str]:
+        """Return the commit id of every branch, in the order of their names."""
+        lines = self.git("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads").decode()
+        return {name: commit for commit, _, name in (line.partition(" ") for line in lines.splitlines())}
+
+    def default_branch(self) -> str | None:
+        """Return the branch that HEAD names, or None while it has no commit."""
+        head = self.git("symbolic-ref", "HEAD").decode().strip()
+        return head.removeprefix("refs/heads/") if self.resolve(head) else None
+
+    def set_default_branch(self, branch: str) -> None:
+        """Make HEAD name a branch."""
+        self.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
+
+    def is_valid_branch(self, branch: str) -> bool:
+        """Tell whether git takes this as the name of a branch."""
+        try:
+            self.git("check-ref-format", f"refs/heads/{branch}")
+        except GitError:
+            return False
+        return not branch.startswith("-")
+
+    def move(self, reference: str, new: str, old: str) -> Move:
+        """Set a reference to ``new`` (``ZERO_ID`` deletes it) if it still is at ``old``."""
+        if new == ZERO_ID:
+            self.git("update-ref", "-d", reference, old)
+        else:
+            self.git("update-ref", reference, new, old)
+        return Move(old, new, reference)
+
+    def entries(self, tree: str, *, recursive: bool = False, path: str = "") -> list[Entry]:
+        """List a tree: what lies directly in it, everything below it, or the one entry at ``path``."""
+        options = ["-r"] if recursive else []
+        output = self.git("ls-tree", "-z", *options, tree, *(["--", path] if path else []))
+        entries = []
+        for record in output.decode(errors="surrogateescape").split("\0")[:-1]:
+            meta, _, name = record.partition("\t")
+            mode, kind, object_id = meta.split(" ")
+            entries.append(Entry(mode, kind, object_id, name))
+        return entries
+
+    def blob(self, object_id: str) -> bytes:
+        """Return the content of a file."""
+        return self.git("cat-file", "blob", object_id)
+
+    def write_blob(self, content: bytes) -> str:
+        """Store the content of a file and return its id."""
+        return self.git("hash-object", "-w", "--stdin", stdin=content).decode().strip()
+
+    def write_tree(self, parent: str | None, changes: Sequence[Entry]) -> str:
+        """Return the id of the parent's tree with ``changes`` made; mode ``0`` deletes a path."""
+        with tempfile.TemporaryDirectory(dir=self.path, prefix="index-") as directory:
+            index = {"GIT_INDEX_FILE": str(Path(directory) / "index")}
+            if parent:
+                self.git("read-tree", parent, env=index)
+            lines = "".join(f"{entry.mode} {entry.object_id}\t{entry.path}\0" for entry in changes)
+            self.git("update-index", "-z", "--index-info", stdin=lines.encode(), env=index)
+            return self.git("write-tree", env=index).decode().strip()
+
+    def write_commit(self, tree: str, parent: str | None, author: Author, message: str) -> str:
+        """Store a commit and return its id; no reference moves."""
+        names = {
+            f"GIT_{role}_{part}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for part, value in (("NAME", author.name), ("EMAIL", author.email))
+        }
+        parents = ["-p", parent] if parent else []
+        commit = self.git("commit-tree", tree, *parents, stdin=message.encode(), env=names)
+        return commit.decode().strip()
+
+    def take_moves(self, push: str) -> list[Move]:
+        """Return the references that a push moved; call ``forget_moves`` when they have been announced."""
+        path = self.path / "moved" / push
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [Move(*line.split(" ", 2)) for line in lines]
+
+    def forget_moves(self, push: str) -> None:
+        """Remove the record of a push."""
+        (self.path / "moved" / push).unlink(missing_ok=True)
+
+    def unannounced(self) -> list[str]:
+        """Return the pushes whose record is still there, oldest first."""
+        paths = [path for path in (self.path / "moved").iterdir() if path.suffix != ".part"]
+        return [path.name for path in sorted(paths, key=lambda path: path.stat().st_mtime)]

@@ -1,0 +1,129 @@
+"""Some services of the local account on real ports, in this process, with the events that they publish."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+from lab_helpers.local_account.account import Account
+from lab_helpers.local_account.autoscaling import ApplicationAutoScaling
+from lab_helpers.local_account.codecommit import CodeCommit
+from lab_helpers.local_account.config import LOOPBACK, AccountConfig
+from lab_helpers.local_account.ecr import Ecr
+from lab_helpers.local_account.gateway import Gateway
+from lab_helpers.local_account.git_server import git_app
+from lab_helpers.local_account.moto_backend import MotoBackend
+from lab_helpers.local_account.registry import registry_app
+from lab_helpers.local_account.server import _handler
+from lab_helpers.local_account.service import Params, Service, ServiceError
+
+
+class RecordingBus:
+    """The default event bus as publishers see it; keeps what it was given and when."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def publish(self, source: str, detail_type: str, detail: Params, resources: Any = ()) -> None:
+        self.events.append(
+            {
+                "source": source,
+                "detail-type": detail_type,
+                "detail": detail,
+                "resources": list(resources),
+                "at": time.monotonic(),
+            }
+        )
+
+    def details(self, **wanted: str) -> list[dict[str, Any]]:
+        """Details of the events that have these members."""
+        wanted = {key.replace("_", "-"): value for key, value in wanted.items()}
+        return [
+            one["detail"]
+            for one in self.events
+            if all(one["detail"].get(key) == value for key, value in wanted.items())
+        ]
+
+
+class EndpointStub(Service):
+    """As much of SageMaker as Application Auto Scaling asks it."""
+
+    name = "sagemaker"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.endpoints: dict[str, list[str]] = {}
+
+    def describe_endpoint(self, params: Params) -> Params:
+        name = params["EndpointName"]
+        if name not in self.endpoints:
+            raise ServiceError(
+                "ValidationException",
+                f'Could not find endpoint "{self.account.arn("sagemaker", f"endpoint/{name}")}".',
+            )
+        now = self.account.now()
+        return {
+            "EndpointName": name,
+            "EndpointArn": self.account.arn("sagemaker", f"endpoint/{name}"),
+            "EndpointStatus": "InService",
+            "CreationTime": now,
+            "LastModifiedTime": now,
+            "ProductionVariants": [
+                {"VariantName": variant, "CurrentInstanceCount": 1} for variant in self.endpoints[name]
+            ],
+        }
+
+
+class Served:
+    """The account, its services and its events."""
+
+    def __init__(self, config: AccountConfig) -> None:
+        self.account = Account(config)
+        self.bus = RecordingBus()
+        self.account.bus = self.bus
+        self.sagemaker = EndpointStub(self.account)
+        moto = MotoBackend(self.account)
+        services = [
+            CodeCommit(self.account),
+            Ecr(self.account),
+            ApplicationAutoScaling(self.account),
+            self.sagemaker,
+        ]
+        self.services = {service.name: service for service in services}
+        gateway = Gateway(self.account, self.services, moto)
+        self._listeners = [
+            make_server(LOOPBACK, port, app, threaded=True, request_handler=_handler())
+            for port, app in (
+                (config.gateway_port, gateway),
+                (config.git_port, git_app(self.account)),
+                (config.registry_port, registry_app(self.account)),
+            )
+        ]
+        for listener in self._listeners:
+            threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True).start()
+        for service in services:
+            service.start()
+
+    def close(self) -> None:
+        for listener in self._listeners:
+            listener.shutdown()
+            listener.server_close()
+        self.account.tasks.stop()
+        self.account.store.close()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    ports = {"gateway_port": 0, "git_port": 0, "registry_port": 0}
+    served = Served(AccountConfig.load(tmp_path_factory.mktemp("served") / "state", ports))
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="session")
+def service_client(served: Served) -> Callable[[str], Any]:
+    """boto3 clients of that account."""
+    return served.account.client
