@@ -140,7 +140,12 @@ class _Registry:
         }
         document = self._images.repository(name)
         kind = next(kind for kind in handlers if match[kind] is not None)
-        response = handlers[kind](request, document["repositoryName"], match[kind])
+        readable = kind not in ("tags", "referrers") or request.method in ("GET", "HEAD")
+        response = (
+            handlers[kind](request, document["repositoryName"], match[kind])
+            if readable
+            else Response(status=405)
+        )
         if response.status_code == 405:
             raise _RefusedError("UNSUPPORTED", f"{request.method} is not supported here", 405)
         return response

@@ -24,10 +24,10 @@ def code(error):
     return error.value.response["Error"]["Code"]
 
 
-def commit(codecommit, repository, path, content, parent=None, branch="main", **more):
+def commit(codecommit, repository, path, content, *, parent=None, branch="main"):
     options = {"parentCommitId": parent} if parent else {}
     return codecommit.put_file(
-        repositoryName=repository, branchName=branch, filePath=path, fileContent=content, **options, **more
+        repositoryName=repository, branchName=branch, filePath=path, fileContent=content, **options
     )["commitId"]
 
 
