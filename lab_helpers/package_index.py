@@ -71,6 +71,17 @@ def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) 
     return {name: value for name, value in variables.items() if name not in environment}
 
 
+def child_environment() -> dict[str, str]:
+    """Return variables that carry the package index into processes with another home directory."""
+    settings = pip_settings()
+    pip = {
+        "PIP_" + option.upper().replace("-", "_"): settings[option]
+        for option in UV_VARIABLES
+        if option in settings
+    }
+    return pip | uv_environment(settings, os.environ)
+
+
 def main() -> None:
     """Print export lines for a shell."""
     for name, value in uv_environment(pip_settings(), os.environ).items():

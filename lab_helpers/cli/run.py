@@ -1,0 +1,83 @@
+"""`run`: the notebooks from first to last cell."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab_helpers.cli import ui
+
+
+def run(
+    notebooks: Annotated[
+        str | None, typer.Option("--notebooks", "-n", help="Which ones: `01,03-04`. Default: all.")
+    ] = None,
+    participant: Annotated[
+        str | None, typer.Option("--participant", help="Lab id, for the notebooks' parameter `lab_id`.")
+    ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option("--parameters", "-p", help="`name=value`, `03.name=value` or a YAML file; repeatable."),
+    ] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option("--directory", help="Where the notebooks are. Default: the instance's `notebooks`."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Outputs and pages. Default: `runs/<time>`.")
+    ] = None,
+    kernel: Annotated[
+        str | None, typer.Option("--kernel", help="Jupyter kernel. Default: `mlops-workshop`.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show short cells as well.")] = False,
+) -> None:
+    """Run the notebooks in order with papermill; stop at the first that fails.
+
+    Leaves executed notebooks, a page of each, `index.html` and `summary.json`. Exit status: 0 all ran,
+    1 a notebook failed (named with its cell and cause), 2 wrong usage, 130 interrupted.
+    """
+    from lab_helpers.runner.plan import PlanError, plan
+
+    home = Path(os.environ.get("WORKSHOP_HOME", "/home/ec2-user/SageMaker"))
+    with ui.readable_errors():
+        if directory is None:
+            directory = home / "notebooks" if (home / "notebooks").is_dir() else Path("notebooks")
+        if participant is not None:
+            from lab_helpers.names import Names
+
+            Names(participant)
+        try:
+            planned = plan(directory.resolve(), notebooks, participant, parameters or ())
+        except PlanError as error:
+            ui.fail(str(error), ui.USAGE)
+        from lab_helpers.lab import LabError, wait_until_provisioned
+        from lab_helpers.runner import run as runner
+        from lab_helpers.runner.execute import KernelMissingError, choose_kernel
+        from lab_helpers.runner.progress import Progress
+        from lab_helpers.runner.report import overall
+
+        screen = ui.console()
+        try:
+            if (home / ".workshop").is_dir():
+                wait_until_provisioned(home, timeout=1800)
+            kernel = choose_kernel(planned, kernel)
+        except (LabError, KernelMissingError) as error:
+            ui.fail(str(error), ui.FAILED)
+        output = output or Path("runs") / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+        with Progress(screen, verbose) as progress:
+            results = runner.run(planned, output.resolve(), kernel, progress)
+    status = overall(results)
+    for result in results:
+        if result.failure:
+            where = f"{result.name}, cell {result.failure.cell} ({result.failure.title})"
+            ui.console(stderr=True).print(
+                f"{result.status} in {where}\n  {result.failure.error}: {result.failure.message}",
+                markup=False,
+                soft_wrap=True,
+            )
+    screen.print(f"pages: {output / 'index.html'}", soft_wrap=True)
+    raise typer.Exit({"succeeded": 0, "interrupted": ui.INTERRUPTED}.get(status, ui.FAILED))

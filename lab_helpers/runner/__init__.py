@@ -1,0 +1,1 @@
+"""The notebooks from first to last cell: `python -m lab_helpers run`."""

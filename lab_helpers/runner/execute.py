@@ -1,0 +1,235 @@
+"""One notebook after another through papermill, observed cell by cell."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.utils import run_sync
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+from papermill.execute import execute_notebook
+
+from lab_helpers.runner.plan import PlannedNotebook
+
+WORKSHOP_KERNEL = "mlops-workshop"
+Status = Literal["succeeded", "failed", "interrupted", "not run"]
+
+
+class KernelMissingError(RuntimeError):
+    """The kernel that the notebooks ask for is not installed here."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where a notebook ended before its end, and why."""
+
+    cell: int
+    """Number among the code cells, beginning with 1; 0 when no cell was reached."""
+    title: str
+    error: str
+    message: str
+    traceback: str = ""
+
+
+@dataclass
+class Result:
+    """What became of one notebook."""
+
+    name: str
+    status: Status = "not run"
+    seconds: float = 0.0
+    cells: int = 0
+    executed: int = 0
+    output: Path | None = None
+    failure: Failure | None = None
+
+
+class Observer(Protocol):
+    """Is told what happens, as it happens."""
+
+    def notebook_started(self, name: str, cells: int) -> None: ...  # noqa: D102
+    def cell_started(self, number: int, title: str) -> None: ...  # noqa: D102
+    def cell_output(self, line: str) -> None: ...  # noqa: D102
+    def cell_finished(self, number: int, title: str, seconds: float, failed: bool) -> None: ...  # noqa: D102
+    def notebook_finished(self, result: Result) -> None: ...  # noqa: D102
+
+
+def choose_kernel(notebooks: Sequence[PlannedNotebook], wanted: str | None = None) -> str | None:
+    """Return the kernel for all notebooks, or None for each notebook's own.
+
+    The workshop's kernel is taken where it is installed. Raises KernelMissingError when `wanted`, or the
+    kernel that a notebook names, is not there.
+    """
+    installed = KernelSpecManager().find_kernel_specs()
+    if wanted is None and WORKSHOP_KERNEL in installed:
+        return WORKSHOP_KERNEL
+    asked = {wanted} if wanted else set()
+    for notebook in notebooks if not wanted else ():
+        metadata = json.loads(notebook.path.read_text(encoding="utf-8"))["metadata"]
+        asked.add(metadata.get("kernelspec", {}).get("name", WORKSHOP_KERNEL))
+    if missing := asked - installed.keys():
+        raise KernelMissingError(
+            f"the Jupyter kernel {', '.join(sorted(missing))} is not installed "
+            f"(there are: {', '.join(sorted(installed)) or 'none'}). On a notebook instance its provisioning "
+            "installs it: see ~/SageMaker/.workshop/provision.log. Elsewhere name another one with --kernel."
+        )
+    return wanted
+
+
+def run_notebook(planned: PlannedNotebook, output: Path, kernel: str | None, observer: Observer) -> Result:
+    """Run one notebook in its own directory and write it with its outputs to `output`.
+
+    Returns a Result whatever happens in the notebook. KeyboardInterrupt is raised again after the kernel
+    was interrupted and shut down.
+    """
+    result = Result(planned.name, output=output)
+    watch = _Watch(observer, result)
+    start = time.monotonic()
+    try:
+        execute_notebook(
+            planned.path,
+            output,
+            parameters=dict(planned.parameters) or None,
+            engine_name=_ENGINE,
+            kernel_name=kernel,
+            progress_bar=False,
+            cwd=planned.path.parent,
+            watch=watch,
+        )
+        result.status = "succeeded"
+    except PapermillExecutionError as error:
+        result.status = "failed"
+        result.failure = Failure(
+            watch.number, watch.title, error.ename, str(error.evalue), plain("\n".join(error.traceback))
+        )
+    except KeyboardInterrupt:
+        result.status = "interrupted"
+        result.failure = Failure(watch.number, watch.title, "Interrupted", "the run was stopped in this cell")
+        raise
+    except Exception as error:  # a kernel that dies or does not start, a file that is no notebook
+        result.status = "failed"
+        result.failure = Failure(watch.number, watch.title, type(error).__name__, str(error))
+    finally:
+        result.seconds = time.monotonic() - start
+        observer.notebook_finished(result)
+    return result
+
+
+def cell_title(source: str, heading: str) -> str:
+    """Name a code cell for people: its first comment, the file that it writes, or the heading above it."""
+    for line in source.strip().splitlines():
+        text = line.strip()
+        if text.startswith("%%writefile"):
+            return f"write {text.split()[-1]}"
+        if text.startswith("#") and not text.startswith("#!"):
+            return text.lstrip("# ").strip()[:80]
+        if text:
+            break
+    first = source.strip().splitlines()[0] if source.strip() else ""
+    return (heading or first)[:80]
+
+
+def plain(text: str) -> str:
+    """Remove the colours of a traceback (ECMA-48 control sequences)."""
+    return re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", "", text)
+
+
+class _Watch:
+    """Turns papermill's calls for all cells into the observer's for code cells."""
+
+    def __init__(self, observer: Observer, result: Result) -> None:
+        self.observer, self.result = observer, result
+        self.number, self.title, self._heading, self._start = 0, "", "", 0.0
+
+    def begin(self, cells: Sequence[Any]) -> None:
+        self.result.cells = sum(cell.cell_type == "code" for cell in cells)
+        self.observer.notebook_started(self.result.name, self.result.cells)
+
+    def cell_start(self, cell: Any) -> None:
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^#+\s+(.*)$", cell.source, flags=re.MULTILINE)
+            self._heading = headings[-1] if headings else self._heading
+        elif cell.cell_type == "code":
+            self.number += 1
+            self.title, self._start = cell_title(cell.source, self._heading), time.monotonic()
+            self.observer.cell_started(self.number, self.title)
+
+    def cell_end(self, cell: Any) -> None:
+        if cell.cell_type == "code":
+            failed = cell.metadata.papermill["status"] == NotebookExecutionManager.FAILED
+            self.result.executed += not failed
+            self.observer.cell_finished(self.number, self.title, time.monotonic() - self._start, failed)
+
+    def output(self, message: Any) -> None:
+        text = message.get("text", "") if message.get("output_type") == "stream" else ""
+        lines = [line for line in plain(text).replace("\r", "\n").splitlines() if line.strip()]
+        if lines:
+            self.observer.cell_output(lines[-1].strip())
+
+
+class _Manager(NotebookExecutionManager):  # type: ignore[misc] # papermill has no types
+    watch: _Watch
+
+    def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        super().cell_start(cell, cell_index, **kwargs)
+        self.watch.cell_start(cell)
+
+    def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        super().cell_complete(cell, cell_index, **kwargs)
+        self.watch.cell_end(cell)
+
+
+class _Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no types
+    def papermill_execute_cells(self) -> None:
+        try:
+            super().papermill_execute_cells()
+        except KeyboardInterrupt:
+            # The kernel is in a session of its own and has not got the terminal's signal; what a cell started
+            # (a docker build, a container) ends with the cell, and only then is the kernel shut down.
+            run_sync(self.km.interrupt_kernel)()
+            raise
+
+    def process_message(self, *arguments: Any, **kwargs: Any) -> Any:
+        output = super().process_message(*arguments, **kwargs)
+        if output:
+            self.nb_man.watch.output(output)
+        return output
+
+
+class _ObservedEngine(NBClientEngine):  # type: ignore[misc] # papermill has no types
+    """papermill's own engine ("Extending papermill through engines"), with somebody looking on."""
+
+    @classmethod
+    def execute_notebook(
+        cls,
+        nb: Any,
+        kernel_name: str,
+        output_path: str | None = None,
+        watch: _Watch | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        if watch is None:
+            raise TypeError(f"the engine {_ENGINE!r} needs a watch")
+        manager = _Manager(nb, output_path=output_path, progress_bar=False)
+        manager.watch = watch
+        watch.begin(nb.cells)
+        manager.notebook_start()
+        try:
+            _Client(
+                manager, kernel_name=kernel_name, startup_timeout=kwargs["start_timeout"], timeout=None
+            ).execute()
+        finally:
+            manager.notebook_complete()
+        return manager.nb
+
+
+_ENGINE = "observed"
+papermill_engines.register(_ENGINE, _ObservedEngine)

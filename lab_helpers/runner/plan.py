@@ -1,0 +1,163 @@
+"""Which notebooks run, in which order, with which parameters."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class PlanError(ValueError):
+    """What was asked for does not fit the notebooks that are there; nothing has been run."""
+
+
+@dataclass(frozen=True)
+class PlannedNotebook:
+    """One notebook to run."""
+
+    path: Path
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """File name without suffix, `03_train`."""
+        return self.path.stem
+
+    @property
+    def number(self) -> str:
+        """`03`, by which people call it."""
+        return _number(self.path)
+
+
+def _number(path: Path) -> str:
+    found = re.match(r"\d+", path.stem)
+    return found.group() if found else ""
+
+
+def find_notebooks(directory: Path) -> list[Path]:
+    """Return the numbered notebooks `NN_name.ipynb` of a directory in order; raises PlanError if none."""
+    notebooks = sorted(path for path in directory.glob("*.ipynb") if _number(path))
+    if not notebooks:
+        raise PlanError(f"no notebook NN_name.ipynb in {directory}: name their directory with --directory")
+    return notebooks
+
+
+def select(notebooks: Sequence[Path], selection: str | None) -> list[Path]:
+    """Pick notebooks by `01,03-04` or by name (`03_train`), in their own order.
+
+    Raises PlanError for a part that matches nothing.
+    """
+    if not selection:
+        return list(notebooks)
+    chosen: set[Path] = set()
+    for part in (part.strip() for part in selection.split(",")):
+        span = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if span:
+            first, last = int(span[1]), int(span[2] or span[1])
+            found = {path for path in notebooks if first <= int(_number(path)) <= last}
+        else:
+            found = {path for path in notebooks if part in (path.stem, path.name)}
+        if not found:
+            there = ", ".join(path.stem for path in notebooks)
+            raise PlanError(f"--notebooks {part!r} matches no notebook; there are {there}")
+        chosen |= found
+    return [path for path in notebooks if path in chosen]
+
+
+def read_parameters(given: Iterable[str]) -> dict[str, Any]:
+    """Merge `name=value`, `03.name=value` and YAML files, later ones over earlier ones.
+
+    Values are YAML (`C=0.5` is a number). A mapping under a notebook's number or name holds for that
+    notebook alone. Raises PlanError for a file that is missing or no mapping.
+    """
+    merged: dict[str, Any] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        try:
+            if equals:
+                notebook, dot, parameter = name.partition(".")
+                document = (
+                    {notebook: {parameter: yaml.safe_load(value)}} if dot else {name: yaml.safe_load(value)}
+                )
+            else:
+                document = yaml.safe_load(Path(one).read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise PlanError(f"--parameters {one}: {error}; give name=value or a YAML file") from error
+        except yaml.YAMLError as error:
+            raise PlanError(f"--parameters {one} is not valid YAML: {error}") from error
+        if not isinstance(document, dict):
+            raise PlanError(f"--parameters {one} must hold a mapping of names to values")
+        for key, content in ((str(key), content) for key, content in document.items()):
+            there = merged.get(key)
+            merged[key] = (
+                {**there, **content} if isinstance(there, dict) and isinstance(content, dict) else content
+            )
+    return merged
+
+
+def declared_parameters(notebook: Path) -> set[str]:
+    """Return the names that the notebook's cell tagged `parameters` assigns (papermill, "Parameterize")."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    names: set[str] = set()
+    for cell in cells:
+        if cell["cell_type"] == "code" and "parameters" in cell["metadata"].get("tags", []):
+            for statement in ast.parse("".join(cell["source"])).body:
+                targets = (
+                    statement.targets
+                    if isinstance(statement, ast.Assign)
+                    else [getattr(statement, "target", None)]
+                )
+                names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def plan(
+    directory: Path, selection: str | None = None, lab_id: str | None = None, parameters: Iterable[str] = ()
+) -> list[PlannedNotebook]:
+    """Decide what runs.
+
+    `lab_id` becomes the parameter `lab_id` of the notebooks that have it. A parameter for all notebooks
+    reaches those that declare it. Raises PlanError for a notebook or parameter that does not exist: a
+    misspelt parameter would otherwise run for minutes with its default.
+    """
+    chosen = select(find_notebooks(directory), selection)
+    given = read_parameters(parameters)
+    own = {key: value for key, value in given.items() if isinstance(value, dict)}
+    shared = {key: value for key, value in given.items() if key not in own}
+    if lab_id is not None:
+        shared["lab_id"] = lab_id
+    planned, unused = [], set(shared)
+    for path in chosen:
+        declared = declared_parameters(path)
+        mine = {name: value for name, value in shared.items() if name in declared}
+        unused -= mine.keys()
+        for key in (_number(path), path.stem):
+            content = own.pop(key, {})
+            if unknown := content.keys() - declared:
+                raise PlanError(_unknown(sorted(unknown), {path.stem: declared}))
+            mine |= content
+        planned.append(PlannedNotebook(path, mine))
+    if unused:
+        raise PlanError(_unknown(sorted(unused), {path.stem: declared_parameters(path) for path in chosen}))
+    if own:
+        raise PlanError(
+            f"parameters for {', '.join(sorted(own))}, which {_is_are(own)} not among the notebooks to run"
+        )
+    return planned
+
+
+def _is_are(things: Mapping[str, Any]) -> str:
+    return "is" if len(things) == 1 else "are"
+
+
+def _unknown(names: Sequence[str], declared: Mapping[str, set[str]]) -> str:
+    known = "; ".join(
+        f"{notebook}: {', '.join(sorted(found)) or 'none'}" for notebook, found in declared.items()
+    )
+    return f"no such parameter: {', '.join(names)}. The notebooks have {known}"
