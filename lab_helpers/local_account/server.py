@@ -119,6 +119,10 @@ def _handler() -> Any:
     class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
         """moto's handler (S3 metadata with underscores) without a line per request."""
 
+        def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's signature
+            # No fault of ours: a request that is no HTTP, such as the Docker Engine's first try with TLS.
+            log.debug(format, *args)
+
         def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's signature
             level = logging.ERROR if type == "error" else logging.DEBUG
             log.log(level, message, *args)

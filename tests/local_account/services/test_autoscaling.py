@@ -1,0 +1,190 @@
+"""Application Auto Scaling through unmodified boto3, with moto's CloudWatch behind it."""
+
+from contextlib import suppress
+
+import pytest
+from botocore.exceptions import ClientError
+
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+TRACKING = {
+    "TargetValue": 100.0,
+    "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
+    "ScaleOutCooldown": 30,
+}
+
+
+def code(error):
+    return error.value.response["Error"]["Code"]
+
+
+@pytest.fixture(scope="session")
+def autoscaling(service_client):
+    return service_client("application-autoscaling")
+
+
+@pytest.fixture
+def resource(served, request):
+    """Members that name the variant of an endpoint of this test."""
+    name = request.node.name.removeprefix("test_").split("[")[0].replace("_", "-")[:60]
+    served.sagemaker.endpoints[name] = ["AllTraffic"]
+    return {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{name}/variant/AllTraffic",
+        "ScalableDimension": DIMENSION,
+    }
+
+
+@pytest.fixture
+def target(autoscaling, resource):
+    """The same, registered as a scalable target."""
+    autoscaling.register_scalable_target(**resource, MinCapacity=1, MaxCapacity=3, Tags={"a": "1"})
+    yield resource
+    with suppress(autoscaling.exceptions.ObjectNotFoundException):
+        autoscaling.deregister_scalable_target(**resource)
+
+
+def put_policy(autoscaling, target, **changes):
+    return autoscaling.put_scaling_policy(
+        **target,
+        PolicyName="invocations",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration=TRACKING | changes,
+    )
+
+
+def alarms(service_client, target):
+    found = service_client("cloudwatch").describe_alarms(
+        AlarmNamePrefix=f"TargetTracking-{target['ResourceId']}-"
+    )
+    return found["MetricAlarms"]
+
+
+def test_a_target_is_registered_described_and_updated(autoscaling, resource):
+    first = autoscaling.register_scalable_target(**resource, MinCapacity=1, MaxCapacity=3)
+    again = autoscaling.register_scalable_target(**resource, MaxCapacity=5)
+    assert first["ScalableTargetARN"] == again["ScalableTargetARN"]
+    (found,) = autoscaling.describe_scalable_targets(
+        ServiceNamespace="sagemaker", ResourceIds=[resource["ResourceId"]]
+    )["ScalableTargets"]
+    assert (found["MinCapacity"], found["MaxCapacity"]) == (1, 5)
+    assert "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint" in found["RoleARN"]
+    assert found["SuspendedState"]["DynamicScalingInSuspended"] is False
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"MinCapacity": 4}, "MinCapacity 4 is greater than MaxCapacity 3"),
+        ({"MinCapacity": -1}, "0 or more"),
+        ({"ResourceId": "endpoint/nobody/variant/AllTraffic"}, "Could not find endpoint"),
+        ({"ResourceId": "endpoint/{endpoint}/variant/other"}, "only AllTraffic"),
+        ({"ResourceId": "variant/AllTraffic"}, "not endpoint/NAME/variant/NAME"),
+        ({"ScalableDimension": "ecs:service:DesiredCount"}, "not supported by the local account"),
+    ],
+)
+def test_targets_that_cannot_be_registered(autoscaling, resource, changes, says):
+    if "ResourceId" in changes:
+        endpoint = resource["ResourceId"].split("/")[1]
+        changes = {"ResourceId": changes["ResourceId"].replace("{endpoint}", endpoint)}
+    with pytest.raises(ClientError, match=says) as error:
+        autoscaling.register_scalable_target(**({"MinCapacity": 1, "MaxCapacity": 3} | resource | changes))
+    assert code(error) == "ValidationException"
+    assert not autoscaling.describe_scalable_targets(
+        ServiceNamespace="sagemaker", ResourceIds=[resource["ResourceId"]]
+    )["ScalableTargets"]
+
+
+def test_a_new_target_needs_its_capacity(autoscaling, resource):
+    with pytest.raises(ClientError, match="MaxCapacity must be given"):
+        autoscaling.register_scalable_target(**resource, MinCapacity=1)
+
+
+def test_a_policy_comes_with_its_two_alarms(autoscaling, target, service_client):
+    put = put_policy(autoscaling, target)
+    low, high = sorted(alarms(service_client, target), key=lambda one: one["Threshold"])
+    assert {one["AlarmARN"] for one in put["Alarms"]} == {low["AlarmArn"], high["AlarmArn"]}
+    assert high["AlarmName"].startswith(f"TargetTracking-{target['ResourceId']}-AlarmHigh-")
+    assert (high["Threshold"], high["EvaluationPeriods"], high["ComparisonOperator"]) == (
+        100.0,
+        3,
+        "GreaterThanThreshold",
+    )
+    assert (low["Threshold"], low["EvaluationPeriods"], low["ComparisonOperator"]) == (
+        90.0,
+        15,
+        "LessThanThreshold",
+    )
+    for alarm in (low, high):
+        assert alarm["AlarmActions"] == [put["PolicyARN"]]
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SageMaker", "InvocationsPerInstance")
+        assert {one["Name"] for one in alarm["Dimensions"]} == {"EndpointName", "VariantName"}
+    (policy,) = autoscaling.describe_scaling_policies(**target)["ScalingPolicies"]
+    configuration = policy["TargetTrackingScalingPolicyConfiguration"]
+    assert (configuration["ScaleOutCooldown"], configuration["ScaleInCooldown"]) == (30, 300)
+
+
+def test_a_changed_policy_keeps_its_name_arn_and_alarms(autoscaling, target, service_client):
+    first = put_policy(autoscaling, target)
+    second = put_policy(autoscaling, target, TargetValue=200.0)
+    assert first["PolicyARN"] == second["PolicyARN"]
+    assert first["Alarms"] == second["Alarms"]
+    assert sorted(one["Threshold"] for one in alarms(service_client, target)) == [180.0, 200.0]
+    put_policy(autoscaling, target, DisableScaleIn=True)
+    (left,) = alarms(service_client, target)
+    assert "-AlarmHigh-" in left["AlarmName"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"TargetValue": 0.0},
+        {"ScaleInCooldown": -1},
+        {"PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}},
+        {"CustomizedMetricSpecification": {"MetricName": "m", "Namespace": "n", "Statistic": "Sum"}},
+    ],
+)
+def test_policies_that_cannot_be_put_leave_no_alarm(autoscaling, target, service_client, changes):
+    with pytest.raises(ClientError) as error:
+        put_policy(autoscaling, target, **changes)
+    assert code(error) == "ValidationException"
+    assert not alarms(service_client, target)
+
+
+def test_a_policy_needs_a_target_and_a_supported_type(autoscaling, resource, target):
+    autoscaling.deregister_scalable_target(**target)
+    with pytest.raises(ClientError, match="No scalable target registered") as error:
+        put_policy(autoscaling, resource)
+    assert code(error) == "ObjectNotFoundException"
+    autoscaling.register_scalable_target(**resource, MinCapacity=1, MaxCapacity=1)
+    with pytest.raises(ClientError, match="StepScaling is not supported"):
+        autoscaling.put_scaling_policy(**resource, PolicyName="steps", PolicyType="StepScaling")
+
+
+def test_alarms_go_with_the_policy_and_policies_with_the_target(autoscaling, target, service_client):
+    put_policy(autoscaling, target)
+    autoscaling.delete_scaling_policy(**target, PolicyName="invocations")
+    assert not alarms(service_client, target)
+    with pytest.raises(ClientError) as error:
+        autoscaling.delete_scaling_policy(**target, PolicyName="invocations")
+    assert code(error) == "ObjectNotFoundException"
+    put_policy(autoscaling, target)
+    autoscaling.deregister_scalable_target(**target)
+    assert not alarms(service_client, target)
+    assert not autoscaling.describe_scaling_policies(**target)["ScalingPolicies"]
+    with pytest.raises(ClientError) as error:
+        autoscaling.deregister_scalable_target(**target)
+    assert code(error) == "ObjectNotFoundException"
+
+
+def test_tags_and_activities(autoscaling, target):
+    (found,) = autoscaling.describe_scalable_targets(
+        ServiceNamespace="sagemaker", ResourceIds=[target["ResourceId"]]
+    )["ScalableTargets"]
+    arn = found["ScalableTargetARN"]
+    autoscaling.tag_resource(ResourceARN=arn, Tags={"b": "2"})
+    autoscaling.untag_resource(ResourceARN=arn, TagKeys=["a"])
+    assert autoscaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"b": "2"}
+    assert autoscaling.describe_scaling_activities(**target)["ScalingActivities"] == []
+    with pytest.raises(ClientError) as error:
+        autoscaling.list_tags_for_resource(ResourceARN=arn + "0")
+    assert code(error) == "ResourceNotFoundException"
