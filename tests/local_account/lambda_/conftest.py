@@ -1,0 +1,68 @@
+"""Functions in the session's account: made from source text, deleted after the test."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
+
+
+def package(source: str, **files: str) -> bytes:
+    """A zip with ``app.py`` and further modules."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in {"app": source, **files}.items():
+            archive.writestr(f"{name}.py", text)
+    return content.getvalue()
+
+
+@pytest.fixture(scope="session")
+def role(client: Callable[[str], Any]) -> str:
+    made = client("iam").create_role(RoleName="handlers", AssumeRolePolicyDocument=json.dumps(TRUST))
+    return str(made["Role"]["Arn"])
+
+
+@pytest.fixture
+def awslambda(client: Callable[[str], Any]) -> Any:
+    return client("lambda")
+
+
+@pytest.fixture
+def create(awslambda: Any, role: str) -> Iterator[Callable[..., Any]]:
+    """Create a function whose module ``app`` has the given source."""
+    names: list[str] = []
+
+    def make(name: str, source: str, **params: Any) -> Any:
+        names.append(name)
+        defaults = {"Runtime": "python3.13", "Handler": "app.handler", "Role": role, "Timeout": 20}
+        return awslambda.create_function(
+            **{"FunctionName": name, "Code": {"ZipFile": package(source)}, **defaults, **params}
+        )
+
+    yield make
+    for name in names:
+        try:
+            awslambda.delete_function(FunctionName=name)
+        except awslambda.exceptions.ResourceNotFoundException:
+            pass
+
+
+@pytest.fixture
+def call(awslambda: Any) -> Callable[..., Any]:
+    """Invoke a function; return the decoded answer, or the error payload and its kind."""
+
+    def invoke(name: str, event: Any = None, **params: Any) -> Any:
+        answer = awslambda.invoke(FunctionName=name, Payload=json.dumps(event).encode(), **params)
+        content = json.loads(answer["Payload"].read())
+        return (answer["FunctionError"], content) if "FunctionError" in answer else content
+
+    return invoke

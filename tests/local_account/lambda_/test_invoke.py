@@ -1,0 +1,293 @@
+"""Handlers run in a process of their own and see what the managed runtime gives them."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+Create = Callable[..., Any]
+Call = Callable[..., Any]
+
+
+def test_a_handler_answers_with_json(create: Create, call: Call) -> None:
+    create("echo", "def handler(event, context):\n    return {'got': event, 'two': [1, None, 'ü']}")
+    assert call("echo", {"a": 1}) == {"got": {"a": 1}, "two": [1, None, "ü"]}
+
+
+def test_the_context_is_as_documented(create: Create, call: Call) -> None:
+    source = """
+def handler(event, context):
+    return {name: getattr(context, name) for name in (
+        "aws_request_id", "function_name", "function_version", "memory_limit_in_mb", "invoked_function_arn",
+        "log_group_name", "log_stream_name")} | {"left": context.get_remaining_time_in_millis()}
+"""
+    create("context", source, MemorySize=256, Timeout=7)
+    context = call("context")
+    assert context["function_name"] == "context"
+    assert context["function_version"] == "$LATEST"
+    assert context["memory_limit_in_mb"] == "256"
+    assert context["invoked_function_arn"].endswith(":function:context")
+    assert context["log_group_name"] == "/aws/lambda/context"
+    assert "[$LATEST]" in context["log_stream_name"]
+    assert len(context["aws_request_id"]) == 36
+    assert 6000 < context["left"] <= 7000
+
+
+def test_the_environment_is_the_functions_own(
+    create: Create, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "import os\ndef handler(event, context):\n    return dict(os.environ)"
+    create("environment", source, Environment={"Variables": {"MODEL": "iris"}})
+    environment = call("environment")
+    assert environment["MODEL"] == "iris"
+    assert environment["_HANDLER"] == "app.handler"
+    assert environment["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13"
+    assert environment["AWS_LAMBDA_FUNCTION_NAME"] == "environment"
+    assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "us-east-1"
+    assert environment["AWS_SESSION_TOKEN"]
+    assert environment["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
+    unexpected = {
+        "DOCKER_HOST",
+        "PYTEST_CURRENT_TEST",
+        "USER",
+        "PWD",
+        "OLDPWD",
+        "GIT_CONFIG_COUNT",
+        "VIRTUAL_ENV",
+    }
+    assert not unexpected & set(environment)
+
+
+def test_boto3_speaks_to_the_account_as_the_functions_role(create: Create, call: Call) -> None:
+    source = """
+def handler(event, context):
+    import boto3
+    return boto3.client("sts").get_caller_identity()["Arn"]
+"""
+    create("identity", source)
+    assert ":assumed-role/handlers/" in call("identity")
+
+
+def test_the_code_is_the_working_directory_and_importable(
+    create: Create, call: Call, awslambda: Any, role: str
+) -> None:
+    from tests.local_account.lambda_.conftest import package
+
+    source = "import pathlib, helper\ndef handler(event, context):\n    return [helper.WORD, pathlib.Path('app.py').exists()]"
+    create("modules", source, Code={"ZipFile": package(source, helper="WORD = 'yes'")})
+    assert call("modules") == ["yes", True]
+
+
+def test_an_exception_becomes_the_documented_payload(create: Create, call: Call) -> None:
+    create("raises", "def handler(event, context):\n    raise ValueError('bad iris')")
+    kind, error = call("raises")
+    assert kind == "Unhandled"
+    assert (error["errorType"], error["errorMessage"]) == ("ValueError", "bad iris")
+    assert len(error["requestId"]) == 36
+    assert len(error["stackTrace"]) == 1
+    assert "in handler\n    raise ValueError('bad iris')" in error["stackTrace"][0]
+    assert call("raises")[0] == "Unhandled"  # the environment is still good
+
+
+@pytest.mark.parametrize(
+    ("source", "handler", "kind", "message"),
+    [
+        ("import nothing_like_it", "app.handler", "Runtime.ImportModuleError",
+         "Unable to import module 'app': No module named 'nothing_like_it'"),
+        ("def handler(:", "app.handler", "Runtime.UserCodeSyntaxError", "Syntax error in module 'app'"),
+        ("x = 1", "app.handler", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'app'"),
+        ("x = 1", "app", "Runtime.MalformedHandlerName", "Bad handler 'app'"),
+        ("1 / 0", "app.handler", "ZeroDivisionError", "division by zero"),
+        ("import sys\nsys.exit(3)", "app.handler", "Runtime.ExitError", "exit status 3"),
+        ("def handler(e, c):\n    return {1, 2}", "app.handler", "Runtime.MarshalError",
+         "Unable to marshal response: Object of type set is not JSON serializable"),
+        ("import sys\ndef handler(e, c):\n    sys.exit(0)", "app.handler", "Runtime.ExitError",
+         "Runtime exited without providing a reason"),
+        ("import os\ndef handler(e, c):\n    os.kill(os.getpid(), 9)", "app.handler", "Runtime.ExitError", "signal: killed"),
+        ("def handler(e, c):\n    return 'x' * 7_000_000", "app.handler", "Function.ResponseSizeTooLarge", "exceeded"),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_has_its_documented_name(
+    create: Create, call: Call, source: str, handler: str, kind: str, message: str
+) -> None:
+    create("wrong", source, Handler=handler)
+    for _ in range(2):
+        failed, error = call("wrong", {})
+        assert failed == "Unhandled"
+        assert error["errorType"] == kind
+        assert message in error["errorMessage"]
+
+
+def test_a_handler_that_takes_too_long_is_killed(create: Create, call: Call) -> None:
+    source = """
+import subprocess, time
+def handler(event, context):
+    subprocess.Popen(["sleep", "77.7"], start_new_session=True)
+    time.sleep(30)
+"""
+    create("slow", source, Timeout=1)
+    began = time.monotonic()
+    kind, error = call("slow")
+    assert time.monotonic() - began < 6
+    assert error["errorType"] == "Sandbox.Timedout"
+    assert error["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
+    import psutil
+
+    assert not [
+        process for process in psutil.process_iter(["cmdline"]) if "77.7" in (process.info["cmdline"] or [])
+    ]
+
+
+def test_the_environment_stays_warm(create: Create, call: Call) -> None:
+    create(
+        "warm",
+        "import os\ncount = 0\ndef handler(e, c):\n    global count\n    count += 1\n    return [os.getpid(), count]",
+    )
+    first, second = call("warm"), call("warm")
+    assert first[0] == second[0]
+    assert (first[1], second[1]) == (1, 2)
+
+
+def test_invocations_run_side_by_side(create: Create, call: Call) -> None:
+    create("parallel", "import os, time\ndef handler(e, c):\n    time.sleep(0.5)\n    return os.getpid()")
+    with ThreadPoolExecutor(3) as pool:
+        began = time.monotonic()
+        processes = set(pool.map(lambda _: call("parallel"), range(3)))
+    assert len(processes) == 3
+    assert time.monotonic() - began < 1.45
+
+
+def test_reserved_concurrency_throttles(create: Create, call: Call, awslambda: Any) -> None:
+    create("throttled", "def handler(e, c):\n    return 1")
+    awslambda.put_function_concurrency(FunctionName="throttled", ReservedConcurrentExecutions=0)
+    with pytest.raises(awslambda.exceptions.TooManyRequestsException) as refused:
+        call("throttled")
+    assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    awslambda.delete_function_concurrency(FunctionName="throttled")
+    assert call("throttled") == 1
+
+
+def test_the_log_has_everything_in_order(
+    create: Create, awslambda: Any, client: Callable[[str], Any], eventually: Callable[..., Any]
+) -> None:
+    source = """
+import logging, subprocess, sys
+logging.getLogger().setLevel("INFO")
+def handler(event, context):
+    print("printed ü")
+    logging.info("logged\\nin two lines")
+    sys.stderr.write("to stderr")
+    sys.stdout.buffer.write(b"\\nbinary \\xff\\n")
+    subprocess.run(["echo", "from a child"])
+    raise RuntimeError("last")
+"""
+    create("talks", source)
+    answer = awslambda.invoke(FunctionName="talks", LogType="Tail")
+    tail = base64.b64decode(answer["LogResult"]).decode()
+    logs = client("logs")
+
+    def messages() -> list[str]:
+        try:
+            events = logs.filter_log_events(logGroupName="/aws/lambda/talks")["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        found = [event["message"] for event in events]
+        return found if any(message.startswith("REPORT") for message in found) else []
+
+    found = eventually(messages)
+    wanted = ["START RequestId: ", "printed ü", "logged\nin two lines", "to stderr", "binary \ufffd", "from a child",
+              "[ERROR] RuntimeError: last\nTraceback (most recent call last):\n", "END RequestId: ", "REPORT RequestId: "]  # fmt: skip
+    for text in wanted:
+        assert any(text in message for message in found), (text, found)
+        assert text in tail
+    positions = [next(i for i, message in enumerate(found) if text in message) for text in wanted]
+    assert positions == sorted(positions)
+    report = found[-1]
+    for figure in (
+        "Duration: ",
+        "Billed Duration: ",
+        "Memory Size: 128 MB",
+        "Max Memory Used: ",
+        "Init Duration: ",
+    ):
+        assert figure in report
+
+
+def test_json_logs_have_a_level(
+    create: Create, call: Call, client: Callable[[str], Any], eventually: Callable[..., Any]
+) -> None:
+    source = (
+        "import logging\ndef handler(e, c):\n    logging.info('seen'); logging.debug('hidden')\n    return 1"
+    )
+    create("json-log", source, LoggingConfig={"LogFormat": "JSON", "LogGroup": "/shared/group"})
+    assert call("json-log") == 1
+    logs = client("logs")
+
+    def records() -> list[dict[str, Any]]:
+        try:
+            events = logs.filter_log_events(logGroupName="/shared/group")["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        found = [json.loads(event["message"]) for event in events]
+        return found if found[-1].get("type") == "platform.report" else []
+
+    found = eventually(records)
+    assert [record.get("type") or record["message"] for record in found] == [
+        "platform.start",
+        "seen",
+        "platform.report",
+    ]
+    assert found[1]["level"] == "INFO"
+
+
+def test_an_event_is_accepted_and_served_later(
+    create: Create, awslambda: Any, client: Callable[[str], Any], eventually: Callable[..., Any]
+) -> None:
+    bucket = "lambda-events"
+    client("s3").create_bucket(Bucket=bucket)
+    source = f"""
+def handler(event, context):
+    import boto3
+    boto3.client("s3").put_object(Bucket="{bucket}", Key=event["key"], Body=b"")
+"""
+    create("later", source)
+    answer = awslambda.invoke(FunctionName="later", InvocationType="Event", Payload=b'{"key": "x y"}')
+    assert answer["StatusCode"] == 202
+    listed = eventually(lambda: client("s3").list_objects_v2(Bucket=bucket).get("Contents"))
+    assert [item["Key"] for item in listed] == ["x y"]
+
+
+def test_a_dry_run_runs_nothing(create: Create, awslambda: Any) -> None:
+    create("dry", "raise SystemExit(1)")
+    assert awslambda.invoke(FunctionName="dry", InvocationType="DryRun")["StatusCode"] == 204
+
+
+def test_bad_requests_are_refused(create: Create, awslambda: Any) -> None:
+    create("refuses", "def handler(e, c):\n    return e")
+    with pytest.raises(
+        awslambda.exceptions.InvalidRequestContentException, match="Could not parse request body"
+    ):
+        awslambda.invoke(FunctionName="refuses", Payload=b"{no json")
+    with pytest.raises(
+        awslambda.exceptions.ResourceNotFoundException, match="Function not found: arn:aws:lambda"
+    ):
+        awslambda.invoke(FunctionName="no-such-function")
+    with pytest.raises(ClientError, match="413|RequestTooLarge"):
+        awslambda.invoke(FunctionName="refuses", InvocationType="Event", Payload=json.dumps("x" * 2_000_000))
+    assert json.loads(awslambda.invoke(FunctionName="refuses")["Payload"].read()) == {}
+
+
+def test_the_client_context_arrives(create: Create, call: Call) -> None:
+    create(
+        "client-context",
+        "def handler(e, c):\n    return [c.client_context.custom, c.client_context.client.app_title]",
+    )
+    context = base64.b64encode(
+        json.dumps({"custom": {"a": "b"}, "client": {"app_title": "lab"}}).encode()
+    ).decode()
+    assert call("client-context", ClientContext=context) == [{"a": "b"}, "lab"]
