@@ -1,0 +1,111 @@
+"""Source actions: a commit of CodeCommit, an object version of Amazon S3.
+
+Output variables and artefacts as in the "CodeCommit" and "Amazon S3 source action" references.
+"""
+
+from __future__ import annotations
+
+from lab_helpers.local_account.codepipeline import artifacts
+from lab_helpers.local_account.codepipeline.context import ActionFailed, Context, Outcome
+from lab_helpers.local_account.git_repository import GitError, GitRepository
+from lab_helpers.local_account.git_server import repository_path
+
+
+def codecommit(context: Context) -> Outcome:
+    """Put the files of a commit, without history, into the artefact (OutputArtifactFormat CODE_ZIP)."""
+    name, branch = context.configuration["RepositoryName"], context.configuration["BranchName"]
+    path = repository_path(context.account, name)
+    if not path.is_dir():
+        raise ActionFailed("ConfigurationError", f"The CodeCommit repository {name} does not exist")
+    repository = GitRepository(path)
+    override = context.source_revision
+    commit = repository.resolve(override["revisionValue"] if override else f"refs/heads/{branch}")
+    if commit is None:
+        missing = f"commit {override['revisionValue']}" if override else f"branch {branch}"
+        raise ActionFailed("ConfigurationError", f"The CodeCommit repository {name} has no {missing}")
+    try:
+        content = repository.git("archive", "--format=zip", commit)
+        author_date, committer_date, message = (
+            repository.git("show", "--no-patch", "--format=%aI%n%cI%n%B", commit).decode().split("\n", 2)
+        )
+    except GitError as error:
+        raise ActionFailed("ConfigurationError", f"The commit {commit} cannot be read: {error}") from error
+    message = message.strip()
+    output = _put(context, content, commit)
+    region = context.account.config.region
+    return Outcome(
+        variables={
+            "AuthorDate": author_date,
+            "BranchName": branch,
+            "CommitId": commit,
+            "CommitMessage": message,
+            "CommitterDate": committer_date,
+            "RepositoryName": name,
+        },
+        artifacts=output,
+        summary=message[:2048] or None,
+        external_id=commit,
+        revision={
+            "revisionId": commit,
+            "revisionSummary": message[:2048] or "-",
+            "created": context.account.now(),
+            "revisionUrl": f"https://{region}.console.aws.amazon.com/codecommit/home"
+            f"?region={region}#/repository/{name}/commit/{commit}",
+        },
+    )
+
+
+def s3(context: Context) -> Outcome:
+    """Take one version of an object as the artefact, whatever its content is."""
+    bucket, key = context.configuration["S3Bucket"], context.configuration["S3ObjectKey"]
+    override, version = context.source_revision, None
+    if override and override["revisionType"] == "S3_OBJECT_KEY":
+        key = override["revisionValue"]
+    elif override:
+        version = override["revisionValue"]
+    client = context.client("s3")
+    try:
+        if client.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+            raise ActionFailed(
+                "ConfigurationError",
+                f"The bucket {bucket} is not versioned: a source needs versioning enabled",
+            )
+        found = client.get_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))
+        content = found["Body"].read()
+    except client.exceptions.ClientError as error:
+        code = error.response["Error"]["Code"]
+        of = f" (version {version})" if version else ""
+        raise ActionFailed(
+            "ConfigurationError",
+            f"The object with key '{key}'{of} in the bucket '{bucket}' cannot be read: {code}",
+        ) from error
+    version = found["VersionId"]
+    return Outcome(
+        variables={
+            "BucketName": bucket,
+            "ETag": found["ETag"].strip('"'),
+            "ObjectKey": key,
+            "VersionId": version,
+        },
+        artifacts=_put(context, content, version),
+        summary=f"Amazon S3 version id: {version}",
+        external_id=version,
+        revision={
+            "revisionId": version,
+            "revisionSummary": f"Amazon S3 version id: {version}",
+            "created": found["LastModified"],
+            "revisionUrl": f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={key}",
+        },
+    )
+
+
+def _put(context: Context, content: bytes, revision: str) -> dict[str, dict[str, str]]:
+    ((name, location),) = context.outputs.items()
+    context.client("s3").put_object(
+        Bucket=location["bucket"],
+        Key=location["key"],
+        Body=content,
+        ContentType="application/zip",
+        Metadata=artifacts.metadata(context, revision),
+    )
+    return {name: {**location, "revision": revision}}
