@@ -1,0 +1,146 @@
+"""What a learner asks for: `trainingjob.json` inside `trainingjob.zip`, and all that can be wrong with it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+DESCRIPTOR = "trainingjob.json"
+TEMPLATES = ("deploy-model-dev.yml", "deploy-model-prd.yml")
+MAX_BYTES = 1_000_000
+"""A descriptor has a few hundred bytes; a larger one is some other file, or a zip bomb."""
+
+REQUIRED = ("InputDataConfig", "ResourceConfig", "StoppingCondition", "QualityGate")
+OPTIONAL = ("HyperParameters", "MetricDefinitions")
+GATE = ("MinimumAccuracy", "MinimumRecall", "MaximumAccuracyDrop")
+"""Thresholds of the quality gate, each a number from 0 to 1."""
+
+MAX_HYPERPARAMETERS = 100
+MAX_NAME = 256
+MAX_VALUE = 2500
+"""SageMaker CreateTrainingJob: at most 100 HyperParameters, names of 256 and values of 2500 characters."""
+
+
+class DescriptorError(ValueError):
+    """The zip can't be trained from; the message says which part is wrong and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """A checked `trainingjob.json`: keys of CreateTrainingJob, and the thresholds of the quality gate."""
+
+    request: dict[str, Any]
+    quality_gate: dict[str, float]
+
+
+def read_zip(archive: BinaryIO) -> Descriptor:
+    """Return the descriptor in the zip file `archive`.
+
+    Raises DescriptorError when it is no zip, when a file is missing and when the descriptor is wrong.
+    """
+    try:
+        with zipfile.ZipFile(archive) as source:
+            names = set(source.namelist())
+            missing = [name for name in (DESCRIPTOR, *TEMPLATES) if name not in names]
+            if missing:
+                raise DescriptorError(_missing(missing, names))
+            if source.getinfo(DESCRIPTOR).file_size > MAX_BYTES:
+                raise DescriptorError(f"{DESCRIPTOR} is larger than {MAX_BYTES} bytes: is it the right file?")
+            text = source.read(DESCRIPTOR)
+    except zipfile.BadZipFile as error:
+        raise DescriptorError(
+            f"the uploaded trainingjob.zip is not a zip file ({error}): make it again with notebook 03"
+        ) from error
+    return parse(text)
+
+
+def parse(text: bytes) -> Descriptor:
+    """Return the descriptor written in the JSON document `text`; raises DescriptorError."""
+    try:
+        found = json.loads(text.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DescriptorError(f"{DESCRIPTOR} is not UTF-8 ({error}): save it as UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise DescriptorError(
+            f"{DESCRIPTOR} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
+            "Correct it there and upload the zip again"
+        ) from error
+    if not isinstance(found, dict):
+        raise DescriptorError(
+            f"{DESCRIPTOR} holds a {_kind(found)}, but must be an object with {', '.join(REQUIRED)}"
+        )
+    if unknown := sorted(found.keys() - {*REQUIRED, *OPTIONAL}):
+        raise DescriptorError(
+            f"{DESCRIPTOR} has unknown keys: {', '.join(unknown)}. Remove them; it may have "
+            f"{', '.join((*REQUIRED, *OPTIONAL))}, everything else is decided by the pipeline"
+        )
+    if missing := [key for key in REQUIRED if key not in found]:
+        raise DescriptorError(
+            f"{DESCRIPTOR} lacks {', '.join(missing)}: notebook 03 shows what to write there"
+        )
+    _check_hyperparameters(found.get("HyperParameters", {}))
+    gate = _gate(found["QualityGate"])
+    return Descriptor({key: value for key, value in found.items() if key != "QualityGate"}, gate)
+
+
+def _check_hyperparameters(found: Any) -> None:
+    if not isinstance(found, dict):
+        raise DescriptorError(
+            f'HyperParameters is a {_kind(found)}, but must be an object such as {{"C": "1.0"}}'
+        )
+    if len(found) > MAX_HYPERPARAMETERS:
+        raise DescriptorError(
+            f"HyperParameters has {len(found)} entries, SageMaker takes {MAX_HYPERPARAMETERS}: remove some"
+        )
+    wrong = []
+    for name, value in found.items():
+        if not isinstance(value, str):
+            wrong.append(
+                f'{name} is the {_kind(value)} {json.dumps(value)}: write "{name}": "{_text(value)}"'
+            )
+        elif not name or len(name) > MAX_NAME or len(value) > MAX_VALUE:
+            wrong.append(
+                f"{name[:40]!r} is empty or too long: {MAX_NAME} characters fit, and {MAX_VALUE} in its value"
+            )
+        elif "\n" in name + value:
+            wrong.append(f"{name} has a line break: write it in one line")
+    if wrong:
+        raise DescriptorError(
+            "hyperparameters must be strings (the container converts them). " + "; ".join(wrong)
+        )
+
+
+def _gate(found: Any) -> dict[str, float]:
+    if not isinstance(found, dict):
+        raise DescriptorError(
+            f"QualityGate is a {_kind(found)}, but must be an object with {', '.join(GATE)}"
+        )
+    if unknown := sorted(found.keys() - set(GATE)):
+        raise DescriptorError(f"QualityGate has unknown keys: {', '.join(unknown)}. It has {', '.join(GATE)}")
+    for key in GATE:
+        value = found.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            was = "is missing" if key not in found else f"is {json.dumps(value)}"
+            raise DescriptorError(f"QualityGate.{key} {was}, but must be a number from 0 to 1, such as 0.9")
+    return {key: float(found[key]) for key in GATE}
+
+
+def _missing(missing: list[str], names: set[str]) -> str:
+    nested = sorted(name for name in names if name.rsplit("/", 1)[-1] in missing)
+    hint = (
+        f" It is there as {nested[0]}: zip the files, not their directory."
+        if nested
+        else " Notebook 03 puts trainingjob.json and both deploy-model templates into it."
+    )
+    return f"trainingjob.zip lacks {', '.join(missing)}.{hint}"
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
+    return kinds.get(type(value), "null")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value).replace('"', "'")

@@ -1,0 +1,86 @@
+"""Lambda entry point: one CodePipeline job (user guide, "JSON event example" of the Lambda invoke action)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from functools import lru_cache
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from .launch import Launcher, LaunchError, Settings
+
+logger = logging.getLogger(__name__)
+logger.setLevel(logging.INFO)
+
+MAX_MESSAGE = 5000
+"""CodePipeline PutJobFailureResult: the longest message."""
+
+
+@lru_cache(maxsize=1)
+def _launcher() -> Launcher:
+    return Launcher(
+        settings=Settings.read(os.environ),
+        s3=boto3.client("s3"),
+        ecr=boto3.client("ecr"),
+        sagemaker=boto3.client("sagemaker"),
+        events=boto3.client("events"),
+    )
+
+
+@lru_cache(maxsize=1)
+def _codepipeline() -> Any:
+    return boto3.client("codepipeline")
+
+
+def handle(event: dict[str, Any], context: object = None) -> None:
+    """Answer the job in `event` with success and output variables, or with a failure that says why."""
+    answer(event["CodePipeline.job"], _launcher(), _codepipeline())
+
+
+def answer(job: dict[str, Any], launcher: Launcher, codepipeline: Any) -> None:
+    """Carry out one job. Every failure is reported: the pipeline would wait for an hour otherwise."""
+    try:
+        execution_id, source = _read(job)
+        variables = launcher.launch(execution_id, source)
+    except LaunchError as error:
+        logger.warning("execution fails: %s", error)
+        _fail(codepipeline, job["id"], str(error), error.kind)
+    except Exception as error:  # whatever it is, the learner sees it in the pipeline
+        logger.exception("execution fails")
+        _fail(codepipeline, job["id"], f"{type(error).__name__}: {error}", "JobFailed")
+    else:
+        logger.info("started %s", json.dumps(variables))
+        _report(codepipeline.put_job_success_result, jobId=job["id"], outputVariables=variables)
+
+
+def _read(job: dict[str, Any]) -> tuple[str, tuple[str, str]]:
+    data = job["data"]
+    parameters = data["actionConfiguration"]["configuration"].get("UserParameters", "")
+    try:
+        execution_id = str(json.loads(parameters)["PipelineExecutionId"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise LaunchError(
+            f"UserParameters of the Train action is {parameters!r}, but must be JSON with "
+            "PipelineExecutionId: deploy train-model-pipeline.yml again",
+            "ConfigurationError",
+        ) from error
+    location = data["inputArtifacts"][0]["location"]["s3Location"]
+    return execution_id, (location["bucketName"], location["objectKey"])
+
+
+def _fail(codepipeline: Any, job_id: str, message: str, kind: str) -> None:
+    details = {"type": kind, "message": message[:MAX_MESSAGE]}
+    _report(codepipeline.put_job_failure_result, jobId=job_id, failureDetails=details)
+
+
+def _report(put: Any, **result: Any) -> None:
+    try:
+        put(**result)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "InvalidJobStateException":
+            raise
+        logger.info("job %s was answered before", result["jobId"])

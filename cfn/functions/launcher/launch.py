@@ -1,0 +1,157 @@
+"""One training job for one pipeline execution."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
+
+from .descriptor import Descriptor, DescriptorError, read_zip
+
+
+class LaunchError(Exception):
+    """The action fails; `kind` is a FailureType of CodePipeline PutJobFailureResult."""
+
+    def __init__(self, message: str, kind: str = "JobFailed") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Environment of the function, as `train-model-pipeline.yml` sets it."""
+
+    bucket: str
+    lab: str
+    training_job_prefix: str
+    image_repository: str
+    image_tag: str
+    training_role_arn: str
+    monitor_rule: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Settings:
+        """Read every setting from its upper-case name; KeyError when one is missing."""
+        return cls(**{name: environment[name.upper()] for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Starts training jobs. The clients are boto3 clients of the services that they are named after."""
+
+    settings: Settings
+    s3: Any
+    ecr: Any
+    sagemaker: Any
+    events: Any
+
+    def launch(self, execution_id: str, source: tuple[str, str]) -> dict[str, str]:
+        """Start the training job of `execution_id` as the zip at `source` (bucket, key) says.
+
+        Returns the output variables of the action once SageMaker accepted the job. Safe to repeat: the job
+        is named after the execution, and one that exists already is this execution's own. Raises LaunchError.
+        """
+        descriptor = self._read(*source)
+        job = f"{self.settings.training_job_prefix}{execution_id}"
+        request = self._request(job, execution_id, descriptor)
+        image = self._create(request)
+        request["AlgorithmSpecification"]["TrainingImage"] = image
+        record = {
+            "PipelineExecutionId": execution_id,
+            "QualityGate": descriptor.quality_gate,
+            "Request": request,
+        }
+        self.s3.put_object(
+            Bucket=self.settings.bucket,
+            Key=f"training/jobs/{execution_id}.json",
+            Body=json.dumps(record, indent=1).encode(),
+            ContentType="application/json",
+        )
+        # After the job, so that the monitor never finds nothing to watch and before the action ends, so that
+        # it is awake when the approval waits.
+        self.events.enable_rule(Name=self.settings.monitor_rule)
+        output = f"s3://{self.settings.bucket}/training"
+        return {
+            "TrainingJobName": job,
+            "ImageUri": image,
+            "ModelDataUrl": f"{output}/output/{job}/output/model.tar.gz",
+            "ReportUri": f"{output}/reports/{execution_id}.json",
+        }
+
+    def _read(self, bucket: str, key: str) -> Descriptor:
+        body = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        try:
+            return read_zip(io.BytesIO(body))
+        except DescriptorError as error:
+            raise LaunchError(str(error), "ConfigurationError") from error
+
+    def _image(self) -> str:
+        """Return repositoryUri@digest of the tagged image: what `latest` is now is what will be served."""
+        repository, tag = self.settings.image_repository, self.settings.image_tag
+        try:
+            found = self.ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
+            described = self.ecr.describe_repositories(repositoryNames=[repository])
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("ImageNotFoundException", "RepositoryNotFoundException"):
+                raise LaunchError(
+                    f"the registry {repository} has no image {tag}: run notebook 02 to the end, "
+                    "its pipeline builds and pushes the model image; then upload trainingjob.zip again",
+                    "ConfigurationError",
+                ) from error
+            raise
+        return f"{described['repositories'][0]['repositoryUri']}@{found['imageDetails'][0]['imageDigest']}"
+
+    def _request(self, job: str, execution_id: str, descriptor: Descriptor) -> dict[str, Any]:
+        asked = dict(descriptor.request)
+        algorithm: dict[str, Any] = {"TrainingImage": self._image(), "TrainingInputMode": "File"}
+        if "MetricDefinitions" in asked:
+            algorithm["MetricDefinitions"] = asked.pop("MetricDefinitions")
+        request = {
+            "TrainingJobName": job,
+            "AlgorithmSpecification": algorithm,
+            "RoleArn": self.settings.training_role_arn,
+            "OutputDataConfig": {"S3OutputPath": f"s3://{self.settings.bucket}/training/output"},
+            "Tags": [
+                {"Key": "mlops-workshop:lab", "Value": self.settings.lab},
+                {"Key": "mlops-workshop:execution", "Value": execution_id},
+            ],
+            **asked,
+        }
+        shape = self.sagemaker.meta.service_model.operation_model("CreateTrainingJob").input_shape
+        report = ParamValidator().validate(request, shape)
+        if report.has_errors():
+            raise LaunchError(
+                f"trainingjob.json does not fit CreateTrainingJob: {report.generate_report()}. "
+                "Correct it and upload the zip again",
+                "ConfigurationError",
+            )
+        return request
+
+    def _create(self, request: dict[str, Any]) -> str:
+        """Create the job unless it exists, and return the image that it runs."""
+        try:
+            self.sagemaker.create_training_job(**request)
+        except ClientError as error:
+            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            if code == "ResourceInUse":
+                # Delivered twice, or the first attempt died before it answered.
+                job = self.sagemaker.describe_training_job(TrainingJobName=request["TrainingJobName"])
+                return str(job["AlgorithmSpecification"]["TrainingImage"])
+            if code == "ValidationException":
+                raise LaunchError(
+                    f"SageMaker refuses what trainingjob.json asks for: {message}. "
+                    "Correct it and upload the zip again",
+                    "ConfigurationError",
+                ) from error
+            if code == "ResourceLimitExceeded":
+                raise LaunchError(
+                    f"SageMaker has no room for this training job: {message}. Use another instance type in "
+                    "trainingjob.json, or ask for a higher quota, and retry the stage"
+                ) from error
+            raise
+        return str(request["AlgorithmSpecification"]["TrainingImage"])

@@ -1,0 +1,84 @@
+"""`evaluation.json`, read out of the `output.tar.gz` of a training job without unpacking it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+import zlib
+from typing import Any, BinaryIO
+
+NAME = "evaluation.json"
+MAX_ARCHIVE = 64 * 1024 * 1024
+MAX_EVALUATION = 1024 * 1024
+"""Bytes after decompression that are read at most; the archive is written by the learner's own code."""
+
+
+class EvaluationError(ValueError):
+    """There is no usable evaluation; the message says what is wrong with it."""
+
+
+class _Limited(io.RawIOBase):
+    """The first `limit` bytes of a stream; reading further raises EvaluationError."""
+
+    def __init__(self, stream: Any, limit: int) -> None:
+        self._stream, self._left = stream, limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data: bytes = self._stream.read(min(len(buffer), self._left + 1))
+        self._left -= len(data)
+        if self._left < 0:
+            raise EvaluationError(
+                f"output.tar.gz holds more than {MAX_ARCHIVE} bytes: write only {NAME} there"
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def read_archive(stream: BinaryIO | Any) -> dict[str, Any]:
+    """Return the evaluation in the gzipped tar `stream`; raises EvaluationError."""
+    try:
+        limited = io.BufferedReader(_Limited(gzip.GzipFile(fileobj=stream), MAX_ARCHIVE))
+        with tarfile.open(fileobj=limited, mode="r|") as archive:
+            for member in archive:
+                if member.name.removeprefix("./") != NAME or not member.isfile():
+                    continue
+                if member.size > MAX_EVALUATION:
+                    raise EvaluationError(f"{NAME} has {member.size} bytes, more than {MAX_EVALUATION}")
+                content = archive.extractfile(member)
+                return parse(content.read() if content else b"")
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise EvaluationError(f"output.tar.gz can't be read ({error})") from error
+    raise EvaluationError(f"output.tar.gz has no {NAME}: training must write /opt/ml/output/data/{NAME}")
+
+
+def parse(text: bytes) -> dict[str, Any]:
+    """Return the evaluation in the JSON document `text`, checked for what the quality gate needs.
+
+    That is `{"algorithms": {name: {"accuracy": a, "recall": {class: r, ...}}, ...}}`, numbers from 0 to 1.
+    """
+    try:
+        found: Any = json.loads(text)
+    except ValueError as error:
+        raise EvaluationError(f"{NAME} is not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise EvaluationError(f"{NAME} is not a JSON object")
+    algorithms = found.get("algorithms")
+    if not isinstance(algorithms, dict) or not algorithms:
+        raise EvaluationError(f'{NAME} has no "algorithms"')
+    for name, scores in algorithms.items():
+        if not isinstance(scores, dict) or not _is_rate(scores.get("accuracy")):
+            raise EvaluationError(f"{NAME} has no accuracy from 0 to 1 for {name}")
+        recall = scores.get("recall")
+        if not isinstance(recall, dict) or not recall or not all(map(_is_rate, recall.values())):
+            raise EvaluationError(f"{NAME} has no recall from 0 to 1 for each class of {name}")
+    return found
+
+
+def _is_rate(value: object) -> bool:
+    # NaN, which json reads, compares false with everything.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -1,0 +1,48 @@
+"""The quality gate: thresholds of `trainingjob.json` against an evaluation, and against production."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ROUNDING = 1e-9
+"""0.95 - 0.02 is a little more than 0.93 in binary; a model that is exactly as good as asked for passes."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison: `value` must be `threshold` at least."""
+
+    name: str
+    value: float
+    threshold: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value reaches the threshold."""
+        return self.value >= self.threshold - ROUNDING
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.4f} {'reaches' if self.passed else 'is below'} {self.threshold:.4f}"
+
+
+def judge(
+    evaluation: Mapping[str, Any], gate: Mapping[str, float], production: Mapping[str, Any] | None
+) -> list[Check]:
+    """Return every check of `evaluation`; `production` is the evaluation of what serves now, if anything.
+
+    An algorithm that production has and the new model lacks fails: its callers would get errors.
+    """
+    checks = []
+    for name, scores in evaluation["algorithms"].items():
+        checks.append(Check(f"{name}: accuracy", scores["accuracy"], gate["MinimumAccuracy"]))
+        checks += [
+            Check(f"{name}: recall of {label}", value, gate["MinimumRecall"])
+            for label, value in scores["recall"].items()
+        ]
+    for name, scores in (production or {"algorithms": {}})["algorithms"].items():
+        accuracy = evaluation["algorithms"].get(name, {"accuracy": 0.0})["accuracy"]
+        threshold = max(0.0, scores["accuracy"] - gate["MaximumAccuracyDrop"])
+        checks.append(Check(f"{name}: accuracy compared with production", accuracy, threshold))
+    return checks

@@ -1,0 +1,30 @@
+"""Lambda entry point: any event of the monitor rule, and its schedule."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import lru_cache
+from typing import Any
+
+import boto3
+
+from .watch import Monitor, Settings
+
+logging.getLogger(__package__).setLevel(logging.INFO)
+
+
+@lru_cache(maxsize=1)
+def _monitor() -> Monitor:
+    return Monitor(
+        settings=Settings.read(os.environ),
+        s3=boto3.client("s3"),
+        sagemaker=boto3.client("sagemaker"),
+        codepipeline=boto3.client("codepipeline"),
+        events=boto3.client("events"),
+    )
+
+
+def handle(event: dict[str, Any], context: object = None) -> None:
+    """Look what is the case; what `event` tells is not needed for that."""
+    _monitor().watch()

@@ -1,0 +1,130 @@
+"""The report on one execution, by which TrainApproval is answered and DeployApproval is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from .gate import Check
+
+MAX_SUMMARY = 512
+"""CodePipeline PutApprovalResult: the longest summary."""
+
+
+@dataclass(frozen=True)
+class Production:
+    """The release that PRD serves now; `evaluation` is None when its report is gone."""
+
+    execution_id: str
+    evaluation: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known about the model of one pipeline execution, and the decision.
+
+    `job` is an answer of SageMaker DescribeTrainingJob; `problem` is why there is nothing to compare.
+    """
+
+    execution_id: str
+    job: dict[str, Any]
+    gate: dict[str, float] = field(default_factory=dict)
+    evaluation: dict[str, Any] | None = None
+    checks: tuple[Check, ...] = ()
+    production: Production | None = None
+    problem: str = ""
+
+    @property
+    def approved(self) -> bool:
+        """Whether every check passed and none is missing."""
+        return not self.problem and bool(self.checks) and all(check.passed for check in self.checks)
+
+    @property
+    def summary(self) -> str:
+        """The decision and its reason, short enough for an approval."""
+        if self.problem:
+            text = self.problem
+        elif failed := [str(check) for check in self.checks if not check.passed]:
+            text = f"{len(failed)} of {len(self.checks)} checks failed: " + "; ".join(failed)
+        else:
+            scores = (self.evaluation or {"algorithms": {}})["algorithms"]
+            accuracies = ", ".join(f"{name} {scores[name]['accuracy']:.4f}" for name in scores)
+            text = f"all {len(self.checks)} checks passed, accuracy: {accuracies}; {self._compared()}"
+        return text if len(text) <= MAX_SUMMARY else text[: MAX_SUMMARY - 3] + "..."
+
+    def _compared(self) -> str:
+        if self.production is None:
+            return "nothing in production yet"
+        if self.production.evaluation is None:
+            return f"not compared with production, the report of {self.production.execution_id} is gone"
+        return f"compared with production ({self.production.execution_id})"
+
+    def document(self) -> dict[str, Any]:
+        """Return the report as a JSON document."""
+        job = self.job
+        return {
+            "schema": 1,
+            "pipelineExecutionId": self.execution_id,
+            "decision": "approved" if self.approved else "rejected",
+            "summary": self.summary,
+            "trainingJob": {
+                "name": job.get("TrainingJobName"),
+                "status": job.get("TrainingJobStatus"),
+                "failureReason": job.get("FailureReason"),
+                "image": job.get("AlgorithmSpecification", {}).get("TrainingImage"),
+                "modelDataUrl": job.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
+                "hyperParameters": job.get("HyperParameters", {}),
+                "startTime": _time(job.get("TrainingStartTime")),
+                "endTime": _time(job.get("TrainingEndTime")),
+                "billableSeconds": job.get("BillableTimeInSeconds"),
+                "metrics": {m["MetricName"]: m["Value"] for m in job.get("FinalMetricDataList", [])},
+            },
+            "qualityGate": self.gate,
+            "checks": [
+                {"name": c.name, "value": c.value, "threshold": c.threshold, "passed": c.passed}
+                for c in self.checks
+            ],
+            "production": self.production
+            and {
+                "pipelineExecutionId": self.production.execution_id,
+                "compared": self.production.evaluation is not None,
+            },
+            "evaluation": self.evaluation,
+        }
+
+    def markdown(self) -> str:
+        """Return the report for people."""
+        job = self.document()["trainingJob"]
+        parameters = ", ".join(f"{name}={value}" for name, value in job["hyperParameters"].items())
+        lines = [
+            f"# Model of execution {self.execution_id}",
+            "",
+            f"**{'Approved' if self.approved else 'Rejected'}**: {self.summary}",
+            "",
+            f"- training job: {job['name']} ({job['status']}, {job['billableSeconds'] or 0} s billed)",
+            f"- image: {job['image']}",
+            f"- model: {job['modelDataUrl']}",
+            f"- hyperparameters: {parameters or 'none'}",
+            f"- production: {self._compared()}",
+        ]
+        if self.checks:
+            lines += ["", "| check | value | at least | |", "|---|---|---|---|"]
+            lines += [
+                f"| {c.name} | {c.value:.4f} | {c.threshold:.4f} | {'passed' if c.passed else '**failed**'} |"
+                for c in self.checks
+            ]
+        for name, scores in (self.evaluation or {"algorithms": {}})["algorithms"].items():
+            if matrix := scores.get("confusion_matrix"):
+                classes = (self.evaluation or {}).get("classes", [])
+                lines += [
+                    "",
+                    f"Confusion matrix of {name} (rows: true class; {', '.join(map(str, classes))})",
+                    "",
+                ]
+                lines += ["    " + " ".join(f"{count:>4}" for count in row) for row in matrix]
+        return "\n".join(lines) + "\n"
+
+
+def _time(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None

@@ -1,0 +1,222 @@
+"""The executions that wait for their training job, and the rule that wakes the monitor."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from .evaluation import EvaluationError, read_archive
+from .gate import judge
+from .report import Production, Report
+
+logger = logging.getLogger(__name__)
+
+STAGE = "TrainApproval"
+ENDED = ("Completed", "Failed", "Stopped")
+"""TrainingJobStatus that doesn't change any more (SageMaker DescribeTrainingJob)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Environment of the function, as `train-model-pipeline.yml` sets it."""
+
+    bucket: str
+    pipeline: str
+    training_job_prefix: str
+    production_endpoint: str
+    monitor_rule: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Settings:
+        """Read every setting from its upper-case name; KeyError when one is missing."""
+        return cls(**{name: environment[name.upper()] for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An approval that waits: its action, its token, and the execution that it holds."""
+
+    execution_id: str
+    action: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """Answers TrainApproval. The clients are boto3 clients of the services that they are named after."""
+
+    settings: Settings
+    s3: Any
+    sagemaker: Any
+    codepipeline: Any
+    events: Any
+
+    def watch(self) -> None:
+        """Answer what can be answered, and go to sleep when nothing is left.
+
+        Called by any event and by the clock: it asks what is the case instead of trusting what it was told,
+        so that a lost, a repeated or an early event changes nothing.
+        """
+        for waiting in self.waiting():
+            self.answer(waiting)
+        if not self.busy():
+            self.events.disable_rule(Name=self.settings.monitor_rule)
+            # A launcher may have enabled it between the question and the answer.
+            if self.busy():
+                self.events.enable_rule(Name=self.settings.monitor_rule)
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Yield approvals that wait. Token and execution id come from one answer, so they belong together."""
+        state = self.codepipeline.get_pipeline_state(name=self.settings.pipeline)
+        for stage in state["stageStates"]:
+            held = stage.get("latestExecution", {}).get("pipelineExecutionId")
+            if stage["stageName"] != STAGE or not held:
+                continue
+            for action in stage.get("actionStates", []):
+                latest = action.get("latestExecution", {})
+                if latest.get("status") == "InProgress" and latest.get("token"):
+                    yield Waiting(held, action["actionName"], latest["token"])
+
+    def answer(self, waiting: Waiting) -> None:
+        """Approve or reject one approval, unless its training job still runs."""
+        job = self._job(waiting.execution_id)
+        if job.get("TrainingJobStatus") not in (*ENDED, None):
+            return
+        report = self.report(waiting.execution_id, job)
+        self._write(report)
+        logger.info("%s: %s", waiting.execution_id, report.summary)
+        try:
+            self.codepipeline.put_approval_result(
+                pipelineName=self.settings.pipeline,
+                stageName=STAGE,
+                actionName=waiting.action,
+                token=waiting.token,
+                result={"summary": report.summary, "status": "Approved" if report.approved else "Rejected"},
+            )
+        except ClientError as error:
+            if _code(error) not in ("ApprovalAlreadyCompletedException", "InvalidApprovalTokenException"):
+                raise
+            logger.info("%s was answered before", waiting.execution_id)
+
+    def report(self, execution_id: str, job: dict[str, Any]) -> Report:
+        """Judge the ended training job `job` of `execution_id`; `{}` when it never existed."""
+        name = f"{self.settings.training_job_prefix}{execution_id}"
+        if not job:
+            return Report(execution_id, {"TrainingJobName": name}, problem=f"there is no training job {name}")
+        if job["TrainingJobStatus"] != "Completed":
+            reason = job.get("FailureReason") or "it was stopped"
+            return Report(
+                execution_id, job, problem=f"training job {job['TrainingJobStatus'].lower()}: {reason}"
+            )
+        record = self._get_json(f"training/jobs/{execution_id}.json")
+        if record is None:
+            problem = (
+                f"s3://{self.settings.bucket}/training/jobs/{execution_id}.json with the quality gate is gone"
+            )
+            return Report(execution_id, job, problem=problem)
+        gate = record["QualityGate"]
+        try:
+            evaluation = self._evaluation(job)
+        except EvaluationError as error:
+            return Report(execution_id, job, gate, problem=str(error))
+        production = self.production()
+        checks = judge(evaluation, gate, production.evaluation if production else None)
+        return Report(execution_id, job, gate, evaluation, tuple(checks), production)
+
+    def production(self) -> Production | None:
+        """Return what PRD serves: its endpoint configuration is named after the execution that made it."""
+        endpoint = self.settings.production_endpoint
+        try:
+            found = self.sagemaker.describe_endpoint(EndpointName=endpoint)
+        except ClientError as error:
+            if _code(error) == "ValidationException":  # "Could not find endpoint"
+                return None
+            raise
+        if found["EndpointStatus"] in ("Creating", "Failed", "Deleting", "OutOfService"):
+            return None
+        execution_id = found["EndpointConfigName"].removeprefix(f"{endpoint}-")
+        report = self._get_json(f"training/reports/{execution_id}.json")
+        return Production(execution_id, report and report["evaluation"])
+
+    def busy(self) -> bool:
+        """Whether an execution has not got past TrainApproval yet, or a training job of this lab runs."""
+        return any(self._before_approval(found) for found in self._executions()) or any(self._running())
+
+    def _executions(self) -> Iterator[str]:
+        pages = self.codepipeline.get_paginator("list_pipeline_executions")
+        newest = {"MaxItems": 200}  # newest first; a pipeline queues 50 executions at most
+        for page in pages.paginate(pipelineName=self.settings.pipeline, PaginationConfig=newest):
+            for found in page["pipelineExecutionSummaries"]:
+                if found["status"] in ("InProgress", "Stopping"):
+                    yield found["pipelineExecutionId"]
+
+    def _before_approval(self, execution_id: str) -> bool:
+        pages = self.codepipeline.get_paginator("list_action_executions")
+        found = pages.paginate(
+            pipelineName=self.settings.pipeline, filter={"pipelineExecutionId": execution_id}
+        )
+        return not any(
+            action["stageName"] == STAGE and action["status"] != "InProgress"
+            for page in found
+            for action in page["actionExecutionDetails"]
+        )
+
+    def _running(self) -> Iterator[str]:
+        prefix = self.settings.training_job_prefix
+        pages = self.sagemaker.get_paginator("list_training_jobs")
+        for page in pages.paginate(NameContains=prefix, StatusEquals="InProgress"):
+            for job in page["TrainingJobSummaries"]:
+                if job["TrainingJobName"].startswith(prefix):  # another lab's name contains it too
+                    yield job["TrainingJobName"]
+
+    def _job(self, execution_id: str) -> dict[str, Any]:
+        name = f"{self.settings.training_job_prefix}{execution_id}"
+        try:
+            found: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+        except ClientError as error:
+            if _code(error) in ("ValidationException", "ResourceNotFound"):
+                return {}
+            raise
+        return found
+
+    def _evaluation(self, job: dict[str, Any]) -> dict[str, Any]:
+        path = job["OutputDataConfig"]["S3OutputPath"].removeprefix("s3://").rstrip("/")
+        bucket, _, prefix = path.partition("/")
+        try:
+            body = self.s3.get_object(
+                Bucket=bucket, Key=f"{prefix}/{job['TrainingJobName']}/output/output.tar.gz"
+            )["Body"]
+        except ClientError as error:
+            if _code(error) in ("NoSuchKey", "404"):
+                raise EvaluationError("the training job wrote nothing to /opt/ml/output/data") from error
+            raise
+        with body:
+            return read_archive(body)
+
+    def _write(self, report: Report) -> None:
+        key = f"training/reports/{report.execution_id}"
+        document = json.dumps(report.document(), indent=1).encode()
+        for suffix, body, kind in (
+            ("json", document, "application/json"),
+            ("md", report.markdown().encode(), "text/markdown; charset=utf-8"),
+        ):
+            self.s3.put_object(
+                Bucket=self.settings.bucket, Key=f"{key}.{suffix}", Body=body, ContentType=kind
+            )
+
+    def _get_json(self, key: str) -> Any:
+        try:
+            return json.loads(self.s3.get_object(Bucket=self.settings.bucket, Key=key)["Body"].read())
+        except ClientError as error:
+            if _code(error) == "NoSuchKey":
+                return None
+            raise
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])

@@ -1,0 +1,442 @@
+"""TrainApproval is answered by the training job's end and its evaluation, once, for the right execution."""
+
+import io
+import json
+import tarfile
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+from monitor.evaluation import MAX_ARCHIVE, EvaluationError, parse, read_archive
+from monitor.gate import judge
+from monitor.report import MAX_SUMMARY, Report
+from monitor.watch import Monitor, Settings
+from moto import mock_aws
+
+FIRST, SECOND = (f"0a1b2c3d-0000-4000-8000-00000000000{n}" for n in (1, 2))
+SETTINGS = Settings(
+    "ana-mlops", "ana-iris-train-pipeline", "ana-iris-model-", "ana-iris-model-prd", "ana-rule"
+)
+GATE = {"MinimumAccuracy": 0.9, "MinimumRecall": 0.85, "MaximumAccuracyDrop": 0.02}
+
+
+def scores(accuracy: float, recall: float = 1.0) -> dict[str, Any]:
+    return {
+        "accuracy": accuracy,
+        "recall": {"setosa": 1.0, "virginica": recall},
+        "confusion_matrix": [[9, 1], [0, 10]],
+    }
+
+
+def evaluation(accuracy: float = 0.97, recall: float = 1.0) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "algorithms": {"logistic": scores(accuracy, recall), "random_forest": scores(0.97)},
+        "classes": ["setosa", "virginica"],
+    }
+
+
+def archived(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+def missing(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Operation")
+
+
+class Pages:
+    def __init__(self, key: str, items: list[dict[str, Any]]) -> None:
+        self.key, self.items = key, items
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{self.key: self.items[:1]}, {self.key: self.items[1:]}]
+
+
+class Pipeline:
+    """As much of CodePipeline as the monitor asks: which execution is where, and answers given once."""
+
+    def __init__(self) -> None:
+        self.stage_of: dict[str, str] = {}
+        self.answers: dict[str, dict[str, str]] = {}
+
+    def get_pipeline_state(self, name: str) -> dict[str, Any]:
+        assert name == SETTINGS.pipeline
+        held = [execution for execution, stage in self.stage_of.items() if stage == "TrainApproval"]
+        stage: dict[str, Any] = {
+            "stageName": "TrainApproval",
+            "actionStates": [{"actionName": "TrainApproval"}],
+        }
+        if held:
+            stage["latestExecution"] = {"pipelineExecutionId": held[0], "status": "InProgress"}
+            stage["actionStates"][0]["latestExecution"] = {
+                "status": "InProgress",
+                "token": f"token-{held[0]}",
+            }
+        return {"stageStates": [{"stageName": "Train", "actionStates": []}, stage]}
+
+    def put_approval_result(self, **asked: Any) -> None:
+        execution = asked["token"].removeprefix("token-")
+        if execution in self.answers:
+            raise missing("ApprovalAlreadyCompletedException")
+        assert asked["pipelineName"] == SETTINGS.pipeline
+        assert asked["stageName"] == asked["actionName"] == "TrainApproval"
+        assert len(asked["result"]["summary"]) <= MAX_SUMMARY
+        self.answers[execution] = asked["result"]
+        self.stage_of[execution] = "DeployDev" if asked["result"]["status"] == "Approved" else "Failed"
+
+    def get_paginator(self, operation: str) -> Any:
+        if operation == "list_pipeline_executions":
+            found = [
+                {"pipelineExecutionId": execution, "status": "Failed" if stage == "Failed" else "InProgress"}
+                for execution, stage in self.stage_of.items()
+            ]
+            return Pages("pipelineExecutionSummaries", found)
+        return self
+
+    def paginate(self, pipelineName: str, filter: dict[str, str]) -> list[dict[str, Any]]:  # noqa: A002, N803
+        stage = self.stage_of[filter["pipelineExecutionId"]]
+        approval = {"DeployDev": "Succeeded", "Failed": "Failed", "TrainApproval": "InProgress"}.get(stage)
+        details = [{"stageName": "Train", "status": "Succeeded"}]
+        details += [{"stageName": "TrainApproval", "status": approval}] if approval else []
+        return [{"actionExecutionDetails": details}]
+
+
+class SageMaker:
+    """Training jobs and the production endpoint."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.production = ""
+        self.endpoint_status = "InService"
+
+    def describe_training_job(self, TrainingJobName: str) -> dict[str, Any]:  # noqa: N803
+        if TrainingJobName not in self.jobs:
+            raise missing("ValidationException")
+        return self.jobs[TrainingJobName]
+
+    def describe_endpoint(self, EndpointName: str) -> dict[str, str]:  # noqa: N803
+        if not self.production:
+            raise missing("ValidationException")
+        config = f"{EndpointName}-{self.production}"
+        return {"EndpointConfigName": config, "EndpointStatus": self.endpoint_status}
+
+    def get_paginator(self, operation: str) -> Pages:
+        assert operation == "list_training_jobs"
+        running = [
+            {"TrainingJobName": n} for n, job in self.jobs.items() if job["TrainingJobStatus"] == "InProgress"
+        ]
+        return Pages("TrainingJobSummaries", running)
+
+
+class Events:
+    """The rule, and what a launcher does just when the monitor disables it."""
+
+    def __init__(self) -> None:
+        self.enabled = True
+        self.calls: Counter[str] = Counter()
+        self.meanwhile: Any = lambda: None
+
+    def disable_rule(self, Name: str) -> None:  # noqa: N803
+        assert Name == SETTINGS.monitor_rule
+        self.meanwhile()
+        self.enabled = False
+        self.calls["disable"] += 1
+
+    def enable_rule(self, Name: str) -> None:  # noqa: N803
+        assert Name == SETTINGS.monitor_rule
+        self.enabled = True
+
+
+class World:
+    def __init__(self, s3: Any) -> None:
+        self.s3, self.pipeline, self.sagemaker, self.events = s3, Pipeline(), SageMaker(), Events()
+        self.monitor = Monitor(SETTINGS, s3, self.sagemaker, self.pipeline, self.events)
+
+    def trains(
+        self, execution: str, status: str = "InProgress", stage: str = "TrainApproval", **more: Any
+    ) -> None:
+        job = f"ana-iris-model-{execution}"
+        self.pipeline.stage_of[execution] = stage
+        self.sagemaker.jobs[job] = {
+            "TrainingJobName": job,
+            "TrainingJobStatus": status,
+            "AlgorithmSpecification": {"TrainingImage": "repository@sha256:1"},
+            "OutputDataConfig": {"S3OutputPath": "s3://ana-mlops/training/output"},
+            "TrainingEndTime": datetime(2026, 1, 1, tzinfo=UTC),
+            **more,
+        }
+        self.put(f"training/jobs/{execution}.json", json.dumps({"QualityGate": GATE}))
+
+    def evaluates(self, execution: str, found: Any) -> None:
+        archive = archived({"./plots/a.txt": b"x" * 1000, "./evaluation.json": json.dumps(found).encode()})
+        self.put(f"training/output/ana-iris-model-{execution}/output/output.tar.gz", archive)
+
+    def put(self, key: str, body: str | bytes) -> None:
+        self.s3.put_object(Bucket="ana-mlops", Key=key, Body=body)
+
+    def text(self, key: str) -> str:
+        return str(self.s3.get_object(Bucket="ana-mlops", Key=key)["Body"].read().decode())
+
+    def report(self, execution: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.text(f"training/reports/{execution}.json"))
+        return found
+
+    def serves(self, execution: str, found: Any) -> None:
+        self.sagemaker.production = execution
+        self.put(f"training/reports/{execution}.json", json.dumps({"evaluation": found}))
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="ana-mlops")
+        yield World(s3)
+
+
+def test_a_good_model_is_approved_with_a_report_for_people_and_programs(world: World) -> None:
+    world.trains(FIRST, "Completed", FinalMetricDataList=[{"MetricName": "a", "Value": 0.97}])
+    world.evaluates(FIRST, evaluation())
+
+    world.monitor.watch()
+
+    assert world.pipeline.answers[FIRST]["status"] == "Approved"
+    assert "all 6 checks passed" in world.pipeline.answers[FIRST]["summary"]
+    report = world.report(FIRST)
+    assert report["decision"] == "approved"
+    assert report["trainingJob"]["metrics"] == {"a": 0.97}
+    assert report["evaluation"] == evaluation()
+    assert report["production"] is None
+    assert "| logistic: accuracy | 0.9700 | 0.9000 | passed |" in world.text(f"training/reports/{FIRST}.md")
+    assert not world.events.enabled
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (evaluation(accuracy=0.5), "logistic: accuracy 0.5000 is below 0.9000"),
+        (evaluation(recall=0.2), "logistic: recall of virginica 0.2000 is below 0.8500"),
+        ({"algorithms": {}}, 'no "algorithms"'),
+        ({"algorithms": {"logistic": {"accuracy": 0.99}}}, "no recall"),
+        ([], "not a JSON object"),
+    ],
+)
+def test_a_model_below_the_gate_is_rejected_with_the_checks_that_failed(
+    world: World, found: Any, says: str
+) -> None:
+    world.trains(FIRST, "Completed")
+    world.evaluates(FIRST, found)
+
+    world.monitor.watch()
+
+    assert world.pipeline.answers[FIRST]["status"] == "Rejected"
+    assert says in world.pipeline.answers[FIRST]["summary"]
+    assert world.report(FIRST)["decision"] == "rejected"
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "says"),
+    [
+        (
+            "Failed",
+            {"FailureReason": "AlgorithmError: C must be positive"},
+            "failed: AlgorithmError: C must be",
+        ),
+        ("Stopped", {}, "stopped: it was stopped"),
+    ],
+)
+def test_a_job_that_did_not_complete_is_rejected_with_its_reason(
+    world: World, status: str, more: dict[str, str], says: str
+) -> None:
+    world.trains(FIRST, status, **more)
+
+    world.monitor.watch()
+
+    assert world.pipeline.answers[FIRST]["status"] == "Rejected"
+    assert says in world.pipeline.answers[FIRST]["summary"]
+
+
+def test_a_job_without_output_and_an_execution_without_job_are_rejected(world: World) -> None:
+    world.trains(FIRST, "Completed")
+    world.monitor.watch()
+    world.pipeline.stage_of[SECOND] = "TrainApproval"
+    world.monitor.watch()
+
+    assert "wrote nothing to /opt/ml/output/data" in world.pipeline.answers[FIRST]["summary"]
+    assert "there is no training job" in world.pipeline.answers[SECOND]["summary"]
+
+
+def test_a_running_job_is_left_for_the_next_event(world: World) -> None:
+    world.trains(FIRST)
+
+    world.monitor.watch()
+
+    assert not world.pipeline.answers
+    assert world.events.enabled
+
+
+def test_a_job_that_ended_before_its_approval_waits_is_answered_when_it_does(world: World) -> None:
+    world.trains(FIRST, "Completed", stage="Train")
+    world.evaluates(FIRST, evaluation())
+    world.monitor.watch()
+    assert not world.pipeline.answers
+    assert world.events.enabled
+
+    world.pipeline.stage_of[FIRST] = "TrainApproval"
+    world.monitor.watch()
+
+    assert world.pipeline.answers[FIRST]["status"] == "Approved"
+    assert not world.events.enabled
+
+
+def test_two_executions_get_each_their_own_answer(world: World) -> None:
+    world.trains(FIRST, "Completed")
+    world.evaluates(FIRST, evaluation(accuracy=0.1))
+    world.trains(SECOND, "Completed", stage="Train")
+    world.evaluates(SECOND, evaluation())
+
+    world.monitor.watch()
+    assert world.events.enabled
+    world.pipeline.stage_of[SECOND] = "TrainApproval"
+    world.monitor.watch()
+
+    assert {execution: a["status"] for execution, a in world.pipeline.answers.items()} == {
+        FIRST: "Rejected",
+        SECOND: "Approved",
+    }
+    assert not world.events.enabled
+
+
+def test_an_event_that_comes_twice_changes_nothing(world: World) -> None:
+    world.trains(FIRST, "Completed")
+    world.evaluates(FIRST, evaluation())
+    waiting = next(world.monitor.waiting())
+
+    world.monitor.answer(waiting)
+    world.monitor.answer(waiting)
+
+    assert world.pipeline.answers[FIRST]["status"] == "Approved"
+
+
+def test_the_rule_stays_on_when_an_execution_begins_while_it_is_switched_off(world: World) -> None:
+    world.events.meanwhile = lambda: world.trains(SECOND, stage="Train")
+
+    world.monitor.watch()
+
+    assert world.events.calls["disable"] == 1
+    assert world.events.enabled
+
+
+def test_another_labs_job_keeps_no_monitor_awake(world: World) -> None:
+    world.sagemaker.jobs["bob-ana-iris-model-1"] = {"TrainingJobStatus": "InProgress"}
+
+    world.monitor.watch()
+
+    assert not world.events.enabled
+
+
+def test_a_model_worse_than_production_is_rejected_and_an_equal_one_approved(world: World) -> None:
+    world.serves(SECOND, evaluation(accuracy=0.99))
+    world.trains(FIRST, "Completed")
+    world.evaluates(FIRST, evaluation(accuracy=0.95))
+    world.monitor.watch()
+    assert (
+        "logistic: accuracy compared with production 0.9500 is below 0.9700" in world.report(FIRST)["summary"]
+    )
+
+    world.pipeline.answers.clear()
+    world.trains(FIRST, "Completed")
+    world.evaluates(FIRST, evaluation(accuracy=0.97))
+    world.monitor.watch()
+    assert world.report(FIRST)["decision"] == "approved"
+    assert world.report(FIRST)["production"] == {"pipelineExecutionId": SECOND, "compared": True}
+
+
+def test_production_without_a_report_is_said_and_keeps_nobody_from_releasing(world: World) -> None:
+    world.sagemaker.production = SECOND
+    world.trains(FIRST, "Completed")
+    world.evaluates(FIRST, evaluation())
+
+    world.monitor.watch()
+
+    assert f"the report of {SECOND} is gone" in world.pipeline.answers[FIRST]["summary"]
+    assert world.report(FIRST)["production"] == {"pipelineExecutionId": SECOND, "compared": False}
+
+
+def test_an_endpoint_that_never_served_is_no_production(world: World) -> None:
+    world.serves(SECOND, evaluation(accuracy=1.0))
+    world.sagemaker.endpoint_status = "Failed"
+
+    assert world.monitor.production() is None
+
+
+def test_an_algorithm_that_production_has_must_not_go_missing() -> None:
+    new = {"algorithms": {"logistic": scores(0.99)}}
+    failed = [check.name for check in judge(new, GATE, evaluation()) if not check.passed]
+
+    assert failed == ["random_forest: accuracy compared with production"]
+
+
+rates = st.floats(0, 1)
+
+
+@given(accuracy=rates, recall=rates, minimum=rates, drop=rates, production=rates)
+def test_the_gate_passes_exactly_what_reaches_every_threshold(
+    accuracy: float, recall: float, minimum: float, drop: float, production: float
+) -> None:
+    gate = {"MinimumAccuracy": minimum, "MinimumRecall": minimum, "MaximumAccuracyDrop": drop}
+    new = {"algorithms": {"a": {"accuracy": accuracy, "recall": {"x": recall}}}}
+    old = {"algorithms": {"a": {"accuracy": production}}}
+
+    passed = all(check.passed for check in judge(new, gate, old))
+
+    worst = min(accuracy - minimum, recall - minimum, accuracy - (production - drop))
+    assert passed == (worst >= 0) or abs(worst) < 1e-6
+
+
+@given(reason=st.text(max_size=2000))
+def test_any_reason_fits_an_approval(reason: str) -> None:
+    assert len(Report(FIRST, {}, problem=reason).summary) <= MAX_SUMMARY
+
+
+def test_an_archive_is_read_no_further_than_its_limit() -> None:
+    bomb = archived({"zeros": bytes(MAX_ARCHIVE + 1), "evaluation.json": b"{}"})
+
+    with pytest.raises(EvaluationError, match=r"write only evaluation\.json"):
+        read_archive(io.BytesIO(bomb))
+
+
+@pytest.mark.parametrize("archive", [b"", b"nonsense", archived({"evaluation.json": b"{}"})[:-30]])
+def test_a_broken_archive_is_an_evaluation_error(archive: bytes) -> None:
+    with pytest.raises(EvaluationError):
+        read_archive(io.BytesIO(archive))
+
+
+def test_a_link_is_not_followed() -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        member = tarfile.TarInfo("evaluation.json")
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(member)
+
+    with pytest.raises(EvaluationError, match=r"has no evaluation\.json"):
+        read_archive(io.BytesIO(out.getvalue()))
+
+
+def test_not_a_number_is_no_accuracy() -> None:
+    with pytest.raises(EvaluationError, match="no accuracy"):
+        parse(b'{"algorithms": {"logistic": {"accuracy": NaN, "recall": {"a": 1}}}}')
