@@ -87,7 +87,8 @@ class Lab:
     @cached_property
     def account(self) -> str:
         """The 12-digit account id (STS GetCallerIdentity)."""
-        return str(self.client("sts").get_caller_identity()["Account"])
+        known = self.settings.get("ACCOUNT_ID")
+        return known or str(self.client("sts").get_caller_identity()["Account"])
 
     @property
     def bucket(self) -> str:

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from lab_helpers.display import Table, size
 from lab_helpers.lab import Lab
+from lab_helpers.names import Names
+
+INDENT = "\u2003"
+"""A space that HTML does not swallow."""
 
 OWNERS = (
     ("training/input/", "", "notebook 03", "training job (channel training)"),
@@ -15,27 +19,33 @@ OWNERS = (
     ("training/output/", "", "SageMaker training", "people who look into a job"),
     ("training/reports/", "", "monitor function", "people at DeployApproval, notebook 04"),
     ("pipelines/", "", "CodePipeline, CodeBuild", "CodePipeline, CodeBuild, launcher function"),
-    ("", "", "somebody else", "nobody in the workshop"),
 )
 """Key prefix, key suffix, writer, reader: the first line that fits counts (docs/architecture.md)."""
+
+ARTIFACT_PREFIX = 20
+"""CodePipeline begins the keys of artefacts with the first characters of the pipeline's name."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An object of a bucket, with the number of its versions."""
+    """An object of a bucket, with the number of its versions, who writes it and who reads it."""
 
     key: str
     bytes: int
     versions: int
+    writer: str
+    reader: str
 
-    @property
-    def owners(self) -> tuple[str, str]:
-        """Who wrote it, and who reads it."""
-        return next(
-            (writer, reader)
-            for prefix, suffix, writer, reader in OWNERS
-            if self.key.startswith(prefix) and self.key.endswith(suffix)
-        )
+
+def owners(names: Names, key: str) -> tuple[str, str]:
+    """Return who writes a key of the lab's bucket, and who reads it."""
+    pipelines = (names.base_pipeline, names.model_pipeline, names.train_pipeline)
+    if key.partition("/")[0] in {name[:ARTIFACT_PREFIX] for name in pipelines}:
+        key = f"pipelines/{key}"
+    for prefix, suffix, writer, reader in OWNERS:
+        if key.startswith(prefix) and key.endswith(suffix):
+            return writer, reader
+    return "somebody else", "nobody in the workshop"
 
 
 def objects(lab: Lab) -> list[Stored]:
@@ -48,33 +58,34 @@ def objects(lab: Lab) -> list[Stored]:
             versions[version["Key"]] = versions.get(version["Key"], 0) + 1
             if version["IsLatest"]:
                 sizes[version["Key"]] = version["Size"]
-    return [Stored(key, count, versions[key]) for key, count in sorted(sizes.items())]
+    return [
+        Stored(key, count, versions[key], *owners(lab.names, key)) for key, count in sorted(sizes.items())
+    ]
 
 
 def tree(lab: Lab) -> Table:
     """Show the bucket as a tree: artefacts of pipelines summed up per folder, everything else by name."""
     groups: dict[str, list[Stored]] = {}
     for stored in objects(lab):
-        parts = stored.key.split("/")
-        shown = "/".join(parts[:3]) + "/" if parts[0] == "pipelines" and len(parts) > 3 else stored.key
-        groups.setdefault(shown, []).append(stored)
+        folder = stored.key.rpartition("/")[0]
+        summed = stored.writer.startswith("CodePipeline") and folder
+        groups.setdefault(f"{folder}/" if summed else stored.key, []).append(stored)
     rows: list[list[str]] = []
     above: list[str] = []
     for shown, members in groups.items():
-        folders, name = shown.rstrip("/").split("/")[:-1], shown.rstrip("/").rpartition("/")[2]
+        *folders, name = shown.rstrip("/").split("/")
         for depth, folder in enumerate(folders):
             if above[: depth + 1] != folders[: depth + 1]:
-                rows.append(["\u2003" * depth + folder + "/", "", "", "", ""])
+                rows.append([INDENT * depth + folder + "/", "", "", "", ""])
         above = folders
-        writer, reader = members[0].owners
-        held = f"{len(members)} objects" if shown.endswith("/") else f"{members[0].versions}"
+        is_folder = shown.endswith("/")
         rows.append(
             [
-                "\u2003" * len(folders) + name + ("/" if shown.endswith("/") else ""),
+                INDENT * len(folders) + name + ("/" if is_folder else ""),
                 size(sum(member.bytes for member in members)),
-                held,
-                writer,
-                reader,
+                f"{len(members)} objects" if is_folder else str(members[0].versions),
+                members[0].writer,
+                members[0].reader,
             ]
         )
     return Table(["key", "size", "versions", "written by", "read by"], rows, caption=f"s3://{lab.bucket}")
