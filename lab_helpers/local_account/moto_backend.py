@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 SERVICES = ("s3", "iam", "sts", "logs", "cloudwatch", "ec2")
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "BatchGet")
 _SNAPSHOT_DELAY = 0.05
+_STOP_CHECK = 0.2  # an account that stops waits this long for the thread, at most
 
 
 class MotoBackend:
@@ -97,7 +98,8 @@ class MotoBackend:
 
     def _snapshots(self) -> None:
         while not self._account.tasks.stopping.is_set():
-            self._changed.wait()
+            if not self._changed.wait(_STOP_CHECK):
+                continue
             self._account.tasks.stopping.wait(_SNAPSHOT_DELAY)
             self._changed.clear()
             for service in list(self._dirty):
