@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from papermill.execute import execute_notebook
 from lab_helpers.runner.plan import PlannedNotebook
 
 WORKSHOP_KERNEL = "mlops-workshop"
+INTERRUPT_SECONDS = 10
 Status = Literal["succeeded", "failed", "interrupted", "not run"]
 
 
@@ -116,11 +119,18 @@ def run_notebook(planned: PlannedNotebook, output: Path, kernel: str | None, obs
         raise
     except Exception as error:  # a kernel that dies or does not start, a file that is no notebook
         result.status = "failed"
-        result.failure = Failure(watch.number, watch.title, type(error).__name__, str(error))
+        log = kernel_log(output)
+        said = log.read_text(errors="replace")[-4000:] if log.exists() else ""
+        result.failure = Failure(watch.number, watch.title, type(error).__name__, str(error), said)
     finally:
         result.seconds = time.monotonic() - start
         observer.notebook_finished(result)
     return result
+
+
+def kernel_log(output: Path) -> Path:
+    """Where the kernel itself writes, as opposed to its cells: warnings, and the trace of a crash."""
+    return output.with_suffix(".kernel.log")
 
 
 def cell_title(source: str, heading: str) -> str:
@@ -183,18 +193,31 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc] # papermill has 
         self.watch.cell_start(cell)
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        if sys.exception() is not None:  # called on the way out of an interrupted cell, or of a dead kernel's
+            cell.metadata.papermill["status"] = self.FAILED
         super().cell_complete(cell, cell_index, **kwargs)
         self.watch.cell_end(cell)
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no types
+    def execute(self, **kwargs: Any) -> Any:
+        try:
+            return super().execute(**kwargs)
+        finally:
+            if self.km is not None and self.km.has_kernel:  # interrupted while the kernel started
+                self._cleanup_kernel()
+
     def papermill_execute_cells(self) -> None:
         try:
             super().papermill_execute_cells()
         except KeyboardInterrupt:
-            # The kernel is in a session of its own and has not got the terminal's signal; what a cell started
-            # (a docker build, a container) ends with the cell, and only then is the kernel shut down.
+            # The kernel is in a session of its own and has not got the terminal's signal. What a cell started
+            # (a docker build, a container) ends with the cell: the kernel answers when that is over, and is
+            # shut down only then.
             run_sync(self.km.interrupt_kernel)()
+            self.timeout = INTERRUPT_SECONDS
+            with contextlib.suppress(Exception):  # a cell that does not react is killed with its kernel
+                self.wait_for_reply(self.kc.kernel_info())
             raise
 
     def process_message(self, *arguments: Any, **kwargs: Any) -> Any:
@@ -223,9 +246,11 @@ class _ObservedEngine(NBClientEngine):  # type: ignore[misc] # papermill has no 
         watch.begin(nb.cells)
         manager.notebook_start()
         try:
-            _Client(
+            client = _Client(
                 manager, kernel_name=kernel_name, startup_timeout=kwargs["start_timeout"], timeout=None
-            ).execute()
+            )
+            with kernel_log(Path(str(output_path))).open("w") as log:
+                client.execute(stderr=log)
         finally:
             manager.notebook_complete()
         return manager.nb

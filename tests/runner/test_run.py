@@ -105,8 +105,8 @@ def test_an_interrupt_ends_the_cell_and_its_kernel_and_keeps_what_ran(notebook, 
         "print('before')",
         f"""# wait
 import os, time, pathlib
-pathlib.Path({str(marks)!r}).write_text(str(os.getpid()))
 try:
+    pathlib.Path({str(marks)!r}).write_text(str(os.getpid()))
     time.sleep(60)
 finally:
     pathlib.Path({str(marks)!r} + '.cleaned').touch()""",
@@ -133,4 +133,5 @@ finally:
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert [one["status"] for one in summary["notebooks"]] == ["interrupted", "not run"]
     assert summary["notebooks"][0]["failure"]["title"] == "wait"
+    assert summary["notebooks"][0]["executed"] == 1
     assert "before" in (tmp_path / "out" / "01_a.ipynb").read_text()
