@@ -1,0 +1,151 @@
+"""Files between S3, the account and its containers, as tar streams.
+
+Containers get and give their files through the engine (``docker cp``), so that it does not matter who owns
+the files inside, or whether the engine runs on this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+_CHUNK = 1 << 20
+
+
+class TarBuilder:
+    """A tar file, put together on disk, that goes into a container."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - closed in put_into
+        self._tar = tarfile.open(fileobj=self._file, mode="w")  # noqa: SIM115
+        self._directories: set[str] = set()
+
+    def directory(self, path: str) -> None:
+        """Add a directory that any user of the container can write to."""
+        if path not in self._directories:
+            self._directories.add(path)
+            info = tarfile.TarInfo(path)
+            info.type, info.mode = tarfile.DIRTYPE, 0o777
+            self._tar.addfile(info)
+
+    def file(self, path: str, content: IO[bytes], size: int) -> None:
+        """Add a file, with the directories above it as far as they are below ``opt/ml``."""
+        for parent in reversed(PurePosixPath(path).parents):
+            if len(parent.parts) >= 2:
+                self.directory(str(parent))
+        info = tarfile.TarInfo(path)
+        info.size, info.mode = size, 0o666
+        self._tar.addfile(info, content)
+
+    def json(self, path: str, document: Any) -> None:
+        """Add a file that holds a JSON document."""
+        content = json.dumps(document).encode()
+        self.file(path, io.BytesIO(content), len(content))
+
+    def put_into(self, container: Container) -> None:
+        """Unpack it below the root of a container, running or not, and let go of the disk space."""
+        self._tar.close()
+        self._file.seek(0)
+        with self._file as content:
+            container.put_archive("/", content)
+
+
+class _Chunks(io.RawIOBase):
+    """A stream of chunks as a file."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = next(self._chunks)
+            except StopIteration:
+                return 0
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+
+@contextlib.contextmanager
+def container_files(
+    container: Container, path: str
+) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]]:
+    """Open the files and links below ``path`` of a container, running or not.
+
+    Each comes with its name relative to ``path``, regular files with their content. A path that is not there
+    has none.
+    """
+    from docker.errors import NotFound
+
+    try:
+        chunks, _ = container.get_archive(path, chunk_size=_CHUNK)
+    except NotFound:
+        yield iter(())
+        return
+    with tarfile.open(fileobj=io.BufferedReader(_Chunks(chunks), _CHUNK), mode="r|") as tar:
+        yield _files(tar)
+
+
+def _files(tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+    for member in tar:
+        content = tar.extractfile(member) if member.isreg() else None
+        if content is None and not (member.issym() or member.islnk()):
+            continue
+        member.name = _below_first(member.name)
+        if member.islnk():
+            member.linkname = _below_first(member.linkname)
+        yield member, content
+
+
+def _below_first(name: str) -> str:
+    first, _, rest = name.partition("/")
+    return rest or first
+
+
+def pack(container: Container, path: str, archive: IO[bytes]) -> int:
+    """Write the files below a container's path into a tar.gz; return how many there are."""
+    count = 0
+    with (
+        container_files(container, path) as files,
+        tarfile.open(fileobj=archive, mode="w:gz", compresslevel=6) as tar,
+    ):
+        for member, content in files:
+            tar.addfile(member, content)
+            count += 1
+    return count
+
+
+def read_text(container: Container, path: str, limit: int) -> str:
+    """Return the first ``limit`` characters of a text file in a container; "" where there is none."""
+    with container_files(container, path) as files:
+        for _, content in files:
+            return "" if content is None else content.read(4 * limit).decode("utf-8", "replace")[:limit]
+    return ""
+
+
+def unpack_model(archive: IO[bytes], target: Path) -> None:
+    """Unpack a model.tar.gz into a new directory that everybody may read.
+
+    Members that would leave the directory, and devices, are refused (``tarfile.data_filter``). Raises
+    tarfile.TarError or OSError for what is no such archive.
+    """
+    target.mkdir(parents=True)
+    with tarfile.open(fileobj=archive, mode="r:gz") as tar:
+        tar.extractall(target, filter="data")
+    for path in [target, *target.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)

@@ -1,0 +1,403 @@
+"""Endpoints: the operations, and the life of an endpoint behind them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from lab_helpers.local_account.sagemaker import deployments
+from lab_helpers.local_account.sagemaker.endpoint_configs import EndpointConfigs
+from lab_helpers.local_account.sagemaker.fleets import DeploymentError, Fleet, Routes
+from lab_helpers.local_account.sagemaker.instances import VariantSpec
+from lab_helpers.local_account.sagemaker.logs import Logs
+from lab_helpers.local_account.sagemaker.models import model_data_url, primary_container
+from lab_helpers.local_account.sagemaker.resources import invalid, list_page, public, unsupported
+from lab_helpers.local_account.service import Params
+
+if TYPE_CHECKING:
+    from lab_helpers.local_account.account import Account
+
+log = logging.getLogger(__name__)
+
+EVENT = "SageMaker Endpoint State Change"
+_REASON_LENGTH = 1024
+_RETAINED = {"DesiredInstanceCount": "count", "DesiredWeight": "weight"}
+
+
+class Endpoints(EndpointConfigs):
+    """Endpoints with one container per instance of each production variant.
+
+    ``startup_seconds`` pass until a container that does not answer ``GET /ping`` with 200 is given up, unless
+    the variant has a ContainerStartupHealthCheckTimeoutInSeconds. AWS waits some minutes by default.
+    """
+
+    startup_seconds = 60.0
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._endpoint_logs = Logs(account)
+        self._routes = Routes.of(account)
+
+    def start(self) -> None:
+        """Bring back what served, and go on with what was under way."""
+        super().start()
+        steps = {"Creating": self._create, "Deleting": self._delete}
+        for name, endpoint in self.table("endpoints").items():
+            status = endpoint["EndpointStatus"]
+            if status == "Failed":
+                continue
+            if status not in steps:
+                self._record(name, "Updating")
+            self.account.tasks.spawn(f"endpoint-{name}", self._recover, name, steps.get(status, self._resume))
+
+    def stop(self) -> None:
+        """End all containers; ``start`` of the next account brings them back."""
+        names = [
+            name
+            for name, endpoint in self.table("endpoints").items()
+            if endpoint["EndpointStatus"] != "Failed"
+        ]
+        if names:
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(lambda name: self.account.containers.end(_group(name)), names))
+        super().stop()
+
+    # --- operations
+
+    def create_endpoint(self, params: Params) -> Params:
+        """See CreateEndpoint; the endpoint becomes InService or Failed later."""
+        name = params["EndpointName"]
+        arn = self.resource_arn("endpoint", name)
+        deployments.check_deployment_config(params.get("DeploymentConfig"))
+        specs = self._specs(params["EndpointConfigName"])
+        now = self.account.now()
+        table = self.table("endpoints")
+        with table.lock:
+            if table.get(name):
+                raise invalid(f'Cannot create already existing endpoint "{arn}".')
+            table.put(
+                name,
+                {
+                    "EndpointName": name,
+                    "EndpointArn": arn,
+                    "EndpointConfigName": params["EndpointConfigName"],
+                    "EndpointStatus": "Creating",
+                    "CreationTime": now,
+                    "LastModifiedTime": now,
+                    "LastDeploymentConfig": params.get("DeploymentConfig"),
+                    "variants": [asdict(spec) for spec in specs],
+                },
+            )
+            self.set_tags(arn, params.get("Tags", []))
+        self._publish(name)
+        self.account.tasks.spawn(f"endpoint-{name}", self._create, name)
+        return {"EndpointArn": arn}
+
+    def describe_endpoint(self, params: Params) -> Params:
+        """See DescribeEndpoint."""
+        return self._description(self._endpoint(params["EndpointName"]))
+
+    def list_endpoints(self, params: Params) -> Params:
+        """See ListEndpoints."""
+        endpoints, token = list_page(
+            params, self.table("endpoints").values(), name="EndpointName", status="EndpointStatus"
+        )
+        return {"Endpoints": [public(endpoint) for endpoint in endpoints], "NextToken": token}
+
+    def update_endpoint(self, params: Params) -> Params:
+        """See UpdateEndpoint: blue/green, so that the endpoint serves all the time.
+
+        Where the new fleet does not come into service the old one goes on: the endpoint is InService with
+        its old configuration and a FailureReason.
+        """
+        name = params["EndpointName"]
+        deployments.check_deployment_config(params.get("DeploymentConfig"))
+        config_name = params["EndpointConfigName"]
+        specs = self._specs(config_name)
+        with self.table("endpoints").lock:
+            endpoint = self._settled_endpoint(name)
+            if params.get("RetainAllVariantProperties"):
+                _retain(specs, endpoint["variants"], params.get("ExcludeRetainedVariantProperties", []))
+            config = params.get("DeploymentConfig")
+            if config is None and params.get("RetainDeploymentConfig"):
+                config = endpoint.get("LastDeploymentConfig")
+            with self.table("endpoints").update(name) as endpoint:
+                endpoint["pending"] = {
+                    "EndpointConfigName": config_name,
+                    "StartTime": self.account.now(),
+                    "deployment_config": config,
+                    "variants": [asdict(spec) for spec in specs],
+                }
+                endpoint["EndpointStatus"] = "Updating"
+                endpoint["LastModifiedTime"] = self.account.now()
+        self._publish(name)
+        self.account.tasks.spawn(f"endpoint-{name}", self._update, name)
+        return {"EndpointArn": endpoint["EndpointArn"]}
+
+    def update_endpoint_weights_and_capacities(self, params: Params) -> Params:
+        """See UpdateEndpointWeightsAndCapacities; containers come and go without a new fleet."""
+        name = params["EndpointName"]
+        with self.table("endpoints").lock:
+            endpoint = self._settled_endpoint(name)
+            before = [dict(variant) for variant in endpoint["variants"]]
+            variants = {variant["name"]: variant for variant in endpoint["variants"]}
+            for desired in params["DesiredWeightsAndCapacities"]:
+                if desired.get("ServerlessUpdateConfig"):
+                    raise unsupported("ServerlessUpdateConfig")
+                if desired["VariantName"] not in variants:
+                    raise invalid(
+                        f'Could not find variant "{desired["VariantName"]}" of endpoint '
+                        f'"{endpoint["EndpointArn"]}"; it has: {", ".join(variants)}.'
+                    )
+                variant = variants[desired["VariantName"]]
+                variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
+                variant["weight"] = desired.get("DesiredWeight", variant["weight"])
+            with self.table("endpoints").update(name) as stored:
+                stored["variants"] = list(variants.values())
+                stored["EndpointStatus"] = "Updating"
+                stored["LastModifiedTime"] = self.account.now()
+        self._publish(name)
+        self.account.tasks.spawn(f"endpoint-{name}", self._rescale, name, before)
+        return {"EndpointArn": endpoint["EndpointArn"]}
+
+    def delete_endpoint(self, params: Params) -> Params:
+        """See DeleteEndpoint; its models and its configuration stay."""
+        name = params["EndpointName"]
+        with self.table("endpoints").lock:
+            endpoint = self._endpoint(name)
+            if endpoint["EndpointStatus"] not in ("InService", "Failed", "OutOfService"):
+                raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+            self._record(name, "Deleting")
+        self.account.tasks.spawn(f"endpoint-{name}", self._delete, name)
+        return {}
+
+    # --- what happens behind them
+
+    def _create(self, name: str) -> None:
+        self._deploy(name, "Failed")
+
+    def _resume(self, name: str) -> None:
+        """Bring an endpoint back that served when the account ended, then finish what was under way."""
+        if self._deploy(name, "Failed", "Updating") and self._endpoint(name).get("pending"):
+            self._update(name)
+        elif self._endpoint(name)["EndpointStatus"] == "Updating":
+            self._record(name, "InService")
+
+    def _deploy(self, name: str, failed: str, succeeded: str = "InService") -> bool:
+        endpoint = self._endpoint(name)
+        specs = [VariantSpec(**variant) for variant in endpoint["variants"]]
+        fleet = Fleet(self.account, self._endpoint_logs, name, specs)
+        reason = self._try(lambda: self._bring_up(name, fleet, specs))
+        if self.account.tasks.stopping.is_set():
+            return False
+        if reason:
+            self.account.containers.end(_group(name))
+            self._record(name, failed, FailureReason=reason)
+            return False
+        self._routes.set(name, fleet)
+        self._record(name, succeeded, variants=[asdict(spec) for spec in specs])
+        return True
+
+    def _update(self, name: str) -> None:
+        pending = self._endpoint(name)["pending"]
+        specs = [VariantSpec(**variant) for variant in pending["variants"]]
+        green = Fleet(self.account, self._endpoint_logs, name, specs)
+        blue = self._routes.current(name)
+        config = pending["deployment_config"] or {}
+
+        def deploy() -> None:
+            self._bring_up(name, green, specs)
+            if blue:
+                deployments.shift_traffic(self.account, name, blue, green, config)
+            else:
+                self._routes.set(name, green)
+
+        reason = self._try(deploy)
+        if self.account.tasks.stopping.is_set():
+            return
+        if reason:
+            green.end()
+            self._record(name, "InService", FailureReason=reason, pending=None)
+            return
+        wait = (config.get("BlueGreenUpdatePolicy") or {}).get("TerminationWaitInSeconds", 0)
+        self.account.tasks.stopping.wait(wait)
+        if blue:
+            blue.end()
+        self._record(
+            name,
+            "InService",
+            EndpointConfigName=pending["EndpointConfigName"],
+            LastDeploymentConfig=pending["deployment_config"],
+            FailureReason=None,
+            pending=None,
+            variants=[asdict(spec) for spec in specs],
+        )
+        deployments.remove_other_models(self.account, name, specs)
+
+    def _rescale(self, name: str, before: list[dict[str, Any]]) -> None:
+        fleet = self._routes.current(name)
+        if fleet is None:
+            self._record(name, "Failed", FailureReason="The endpoint has no containers")
+            return
+        desired = self._endpoint(name)["variants"]
+        for variant in desired:
+            fleet.variants[variant["name"]].weight = variant["weight"]
+        reason = self._try(lambda: fleet.scale({variant["name"]: variant["count"] for variant in desired}))
+        if self.account.tasks.stopping.is_set():
+            return
+        if reason is None:
+            self._record(name, "InService", FailureReason=None)
+            return
+        self._record(name, "RollingBack", variants=before)
+        for variant in before:
+            fleet.variants[variant["name"]].weight = variant["weight"]
+        fleet.scale({variant["name"]: variant["count"] for variant in before})
+        self._record(name, "InService", FailureReason=reason)
+
+    def _delete(self, name: str) -> None:
+        fleet = self._routes.remove(name)
+        if fleet:
+            fleet.end()
+        self.account.containers.end(_group(name))
+        shutil.rmtree(deployments.endpoint_directory(self.account, name), ignore_errors=True)
+        arn = self._endpoint(name)["EndpointArn"]
+        self.table("endpoints").delete(name)
+        self.drop_tags(arn)
+
+    def _recover(self, name: str, step: Any) -> None:
+        """Do a step once the Docker Engine answers; an endpoint is not lost because it is started late."""
+        from docker.errors import DockerException
+
+        while not self.account.tasks.stopping.is_set():
+            try:
+                self.account.containers.end(_group(name))  # a killed account left them, unwatched
+            except DockerException as error:
+                log.warning("endpoint %s waits for the Docker Engine: %s", name, error)
+                self.account.tasks.stopping.wait(2)
+            else:
+                step(name)
+                return
+
+    def _bring_up(self, name: str, fleet: Fleet, specs: list[VariantSpec]) -> None:
+        deployments.prepare(self.account, name, specs)
+        fleet.launch()
+
+    def _try(self, step: Any) -> str | None:
+        """Do a step; return why it failed, or None."""
+        try:
+            step()
+        except DeploymentError as error:
+            return str(error)[:_REASON_LENGTH]
+        except Exception as error:
+            if not self.account.tasks.stopping.is_set():
+                log.exception("a deployment failed")
+            return f"InternalServerError: {error}"[:_REASON_LENGTH]
+        return None
+
+    # --- documents
+
+    def _specs(self, config_name: str) -> list[VariantSpec]:
+        config = self.endpoint_config(config_name)
+        specs = []
+        for variant in config["ProductionVariants"]:
+            container = primary_container(self.model(variant["ModelName"]))
+            specs.append(
+                VariantSpec(
+                    name=variant["VariantName"],
+                    model_name=variant["ModelName"],
+                    specified_image=container["Image"],
+                    environment=container.get("Environment", {}),
+                    model_data_url=model_data_url(container),
+                    startup_seconds=float(
+                        variant.get("ContainerStartupHealthCheckTimeoutInSeconds", self.startup_seconds)
+                    ),
+                    count=variant["InitialInstanceCount"],
+                    weight=variant["InitialVariantWeight"],
+                )
+            )
+        return specs
+
+    def _endpoint(self, name: str) -> dict[str, Any]:
+        endpoint = self.table("endpoints").get(name)
+        if endpoint is None:
+            raise invalid(f'Could not find endpoint "{self.resource_arn("endpoint", name)}".')
+        return endpoint
+
+    def _settled_endpoint(self, name: str) -> dict[str, Any]:
+        endpoint = self._endpoint(name)
+        if endpoint["EndpointStatus"] == "Failed":
+            raise invalid(
+                f'Cannot update endpoint "{endpoint["EndpointArn"]}" in status Failed: delete it and create '
+                "it again."
+            )
+        if endpoint["EndpointStatus"] != "InService":
+            raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+        return endpoint
+
+    def _record(self, name: str, status: str, **changes: Any) -> None:
+        with self.table("endpoints").update(name) as endpoint:
+            endpoint.update(changes)
+            endpoint.update(EndpointStatus=status, LastModifiedTime=self.account.now())
+        self._publish(name)
+
+    def _publish(self, name: str) -> None:
+        """Send the event; it writes the status in capitals, unlike the API (``IN_SERVICE``)."""
+        description = self._description(self._endpoint(name))
+        status = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", description["EndpointStatus"]).upper()
+        self.publish(EVENT, description["EndpointArn"], {**description, "EndpointStatus": status})
+
+    def _description(self, endpoint: dict[str, Any]) -> Params:
+        description = public(endpoint)
+        fleet = self._routes.current(endpoint["EndpointName"])
+        if endpoint["EndpointStatus"] not in ("Creating", "Failed"):
+            description["ProductionVariants"] = [
+                _variant_summary(variant, fleet) for variant in endpoint["variants"]
+            ]
+        pending = endpoint.get("pending")
+        if endpoint["EndpointStatus"] == "Creating":
+            pending = {**endpoint, "StartTime": endpoint["CreationTime"]}
+        if pending:
+            description["PendingDeploymentSummary"] = {
+                "EndpointConfigName": pending["EndpointConfigName"],
+                "StartTime": pending["StartTime"],
+                "ProductionVariants": [_variant_summary(variant, None) for variant in pending["variants"]],
+            }
+        return description
+
+
+def _group(name: str) -> str:
+    return f"endpoint-{name}"
+
+
+def _retain(specs: list[VariantSpec], current: list[dict[str, Any]], excluded: list[dict[str, str]]) -> None:
+    """Keep the counts and weights that the endpoint has (RetainAllVariantProperties)."""
+    left_out = {prop["VariantPropertyType"] for prop in excluded}
+    by_name = {variant["name"]: variant for variant in current}
+    for spec in specs:
+        for prop, field in _RETAINED.items():
+            if spec.name in by_name and prop not in left_out:
+                setattr(spec, field, by_name[spec.name][field])
+
+
+def _variant_summary(variant: dict[str, Any], fleet: Fleet | None) -> Params:
+    running = fleet.variants.get(variant["name"]) if fleet else None
+    summary = {
+        "VariantName": variant["name"],
+        "CurrentWeight": running.weight if running else variant["weight"],
+        "DesiredWeight": variant["weight"],
+        "CurrentInstanceCount": sum(instance.healthy for instance in running.instances) if running else 0,
+        "DesiredInstanceCount": variant["count"],
+    }
+    if variant["resolved_at"]:
+        summary["DeployedImages"] = [
+            {
+                "SpecifiedImage": variant["specified_image"],
+                "ResolvedImage": variant["image"],
+                "ResolutionTime": variant["resolved_at"],
+            }
+        ]
+    return summary

@@ -1,0 +1,149 @@
+"""Fleets of serving instances, and which of them gets a request."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from lab_helpers.local_account.sagemaker.instances import ServingInstance, VariantSpec
+
+if TYPE_CHECKING:
+    from lab_helpers.local_account.account import Account
+    from lab_helpers.local_account.sagemaker.logs import Logs
+
+_DRAIN_SECONDS = 10.0
+
+
+class DeploymentError(Exception):
+    """Why containers did not come into service; becomes the FailureReason."""
+
+
+class Variant:
+    """The instances of one production variant."""
+
+    def __init__(self, spec: VariantSpec) -> None:
+        self.spec = spec
+        self.weight = spec.weight
+        self.instances: list[ServingInstance] = []
+        self._turn = itertools.count()
+
+    def pick(self) -> ServingInstance | None:
+        """Return the healthy instance with the fewest requests under way; equal ones take turns."""
+        healthy = [instance for instance in self.instances if instance.healthy]
+        if not healthy:
+            return None
+        turn = next(self._turn) % len(healthy)
+        return min(healthy[turn:] + healthy[:turn], key=lambda instance: instance.outstanding)
+
+
+class Fleet:
+    """All instances that serve one endpoint configuration of one endpoint."""
+
+    def __init__(self, account: Account, logs: Logs, endpoint: str, specs: Iterable[VariantSpec]) -> None:
+        self._account = account
+        self._logs = logs
+        self._endpoint = endpoint
+        self.variants = {spec.name: Variant(spec) for spec in specs}
+
+    def launch(self) -> None:
+        """Start all instances and wait until all are healthy; raise DeploymentError and end all else."""
+        self._grow({name: variant.spec.count for name, variant in self.variants.items()})
+
+    def scale(self, counts: dict[str, int]) -> None:
+        """Bring variants to a number of instances.
+
+        Raises DeploymentError, with the fleet as it was, where new instances do not come into service.
+        """
+        missing = {name: count - len(self.variants[name].instances) for name, count in counts.items()}
+        self._grow({name: count for name, count in missing.items() if count > 0})
+        for name, count in counts.items():
+            variant = self.variants[name]
+            variant.instances, surplus = variant.instances[:count], variant.instances[count:]
+            _end(surplus)
+
+    def end(self) -> None:
+        """Let requests under way finish, then remove all containers."""
+        _end([instance for variant in self.variants.values() for instance in variant.instances])
+
+    def pick_variant(self) -> Variant:
+        """Return a variant at random, as often as its weight says."""
+        variants = list(self.variants.values())
+        if len(variants) == 1:
+            return variants[0]
+        weights = [variant.weight for variant in variants]
+        return random.choices(variants, weights if any(weights) else None)[0]  # noqa: S311 - no secret
+
+    def _grow(self, counts: dict[str, int]) -> None:
+        new = [
+            (name, ServingInstance(self._account, self._logs, self._endpoint, self.variants[name].spec))
+            for name, count in counts.items()
+            for _ in range(count)
+        ]
+        for _, instance in new:
+            instance.start()
+        for _, instance in new:
+            instance.settled.wait()
+        failed = [(name, instance) for name, instance in new if not instance.healthy]
+        if failed:
+            for _, instance in new:
+                instance.end()
+            name, instance = failed[0]
+            raise DeploymentError(
+                instance.error
+                or f"The primary container for production variant {name} did not pass the ping health check. "
+                "Please check CloudWatch logs for this endpoint."
+            )
+        for name, instance in new:
+            self.variants[name].instances.append(instance)
+
+
+def _end(instances: list[ServingInstance]) -> None:
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    for instance in instances:
+        while instance.outstanding and time.monotonic() < deadline:
+            time.sleep(0.05)
+        instance.end()
+
+
+class Routes:
+    """Which fleet serves an endpoint; two share the requests while traffic is shifted."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, tuple[Fleet, Fleet | None, float]] = {}
+
+    @classmethod
+    def of(cls, account: Account) -> Routes:
+        """Return the routes of an account: the control plane writes them, the runtime reads them."""
+        with _lock:
+            return _routes.setdefault(account, cls())
+
+    def set(self, endpoint: str, fleet: Fleet, green: Fleet | None = None, share: float = 0.0) -> None:
+        """Send ``share`` (0 to 1) of the requests to ``green``, the others to ``fleet``."""
+        self._routes[endpoint] = (fleet, green, share)
+
+    def remove(self, endpoint: str) -> Fleet | None:
+        """Route no more requests; return the fleet that served."""
+        route = self._routes.pop(endpoint, None)
+        return route[0] if route else None
+
+    def current(self, endpoint: str) -> Fleet | None:
+        """Return the fleet that serves, without the one that is only tried."""
+        route = self._routes.get(endpoint)
+        return route[0] if route else None
+
+    def pick(self, endpoint: str) -> Fleet | None:
+        """Return the fleet for one request, or None for an endpoint that does not serve."""
+        route = self._routes.get(endpoint)
+        if route is None:
+            return None
+        fleet, green, share = route
+        return green if green and random.random() < share else fleet  # noqa: S311 - no secret
+
+
+_lock = threading.Lock()
+_routes: WeakKeyDictionary[Account, Routes] = WeakKeyDictionary()

@@ -1,0 +1,113 @@
+"""What a training channel, or a model, is in S3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+
+class NoDataError(Exception):
+    """There is nothing in S3 where something should be."""
+
+
+@dataclass(frozen=True)
+class S3Object:
+    """An object and the path, relative to its channel's directory, where the algorithm finds it."""
+
+    bucket: str
+    key: str
+    path: str
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Return bucket and key of ``s3://bucket/key`` (or of a path-style https URL)."""
+    parts = urlsplit(uri)
+    if parts.scheme == "s3":
+        return parts.netloc, parts.path.lstrip("/")
+    bucket, _, key = parts.path.lstrip("/").partition("/")
+    return bucket, key
+
+
+def channel_objects(s3: Any, source: dict[str, Any], region: str, role_arn: str) -> list[S3Object]:
+    """Return the objects of an S3DataSource, one at least; raise NoDataError else.
+
+    ``S3Prefix``: all objects whose key begins with the prefix. ``ManifestFile``: the objects that the JSON
+    document ``[{"prefix": "s3://bucket/prefix/"}, "name", …]`` lists. See S3DataSource of the API.
+    """
+    uri = source["S3Uri"]
+    bucket, key = split(uri)
+    try:
+        if source["S3DataType"] == "ManifestFile":
+            objects = list(_manifest_objects(s3, bucket, key))
+        else:
+            objects = list(_prefix_objects(s3, bucket, key))
+    except ClientError as error:
+        raise NoDataError(
+            f"{_nothing(uri, bucket, region, role_arn)} "
+            f"Error message from S3: {error.response['Error']['Message']}"
+        ) from error
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise NoDataError(
+            f'Invalid manifest file "{uri}": it must be JSON of the form '
+            f'[{{"prefix": "s3://bucket/prefix/"}}, "relative/name", …] ({error})'
+        ) from error
+    if not objects:
+        raise NoDataError(_nothing(uri, bucket, region, role_arn))
+    return objects
+
+
+def _nothing(uri: str, bucket: str, region: str, role_arn: str) -> str:
+    return (
+        f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
+        f"exists in the selected region ({region}), that objects exist under that S3 prefix, and that the "
+        f'role "{role_arn}" has "s3:ListBucket" permissions on bucket "{bucket}".'
+    )
+
+
+def list_prefix(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+    """Yield the keys that begin with a prefix; those of empty "folders" are left out."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", []):
+            if not item["Key"].endswith("/"):
+                yield item["Key"]
+
+
+def _prefix_objects(s3: Any, bucket: str, prefix: str) -> Iterator[S3Object]:
+    for key in list_prefix(s3, bucket, prefix):
+        yield S3Object(bucket, key, relative(key, prefix))
+
+
+def relative(key: str, prefix: str) -> str:
+    """Return the path of an object below its channel's directory.
+
+    >>> relative("training/input/iris.csv", "training/input/")
+    'iris.csv'
+    >>> relative("training/input/iris.csv", "training/input")
+    'iris.csv'
+    >>> relative("training/input/iris.csv", "training/input/iris.csv")
+    'iris.csv'
+    """
+    rest = key[len(prefix) :]
+    if not prefix.endswith("/") and not rest.startswith("/"):  # the prefix ends within a name
+        rest = key[prefix.rfind("/") + 1 :]
+    return _safe(rest.lstrip("/"))
+
+
+def _manifest_objects(s3: Any, bucket: str, key: str) -> Iterator[S3Object]:
+    manifest = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    data_bucket, prefix = split(manifest[0]["prefix"])
+    for name in manifest[1:]:
+        s3.head_object(Bucket=data_bucket, Key=prefix + name)
+        yield S3Object(data_bucket, prefix + name, _safe(name.lstrip("/")))
+
+
+def _safe(path: str) -> str:
+    if ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path!r} leaves the directory of the channel")
+    return path
