@@ -1,0 +1,237 @@
+"""The resource types' registry schemas, as cfn-lint ships them: what a property may be, and what replaces.
+
+Only the JSON files of the types in use are read; cfn-lint itself is not imported.
+Contract: *Resource type schema* in the CloudFormation CLI User Guide.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+# Unicode and POSIX classes of the schemas' regular expressions that Python's re lacks.
+_CLASSES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s", r"\p{Print}": r"\x20-\x7e"}
+_SCALARS = {"string", "integer", "number", "boolean"}
+
+
+class Schema:
+    """One resource type."""
+
+    def __init__(self, type_name: str, document: dict[str, Any]) -> None:
+        self.type_name = type_name
+        self._document = document
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """Declarations of the top-level properties."""
+        return self._document["properties"]  # type: ignore[no-any-return]
+
+    @property
+    def read_only(self) -> set[str]:
+        """Names of the top-level properties that only the service sets; ``Fn::GetAtt`` gives them."""
+        return {path[0] for path in self._paths("readOnlyProperties") if len(path) == 1}
+
+    @property
+    def identifiers(self) -> list[str]:
+        """Names of the properties that identify a resource."""
+        return [path[0] for path in self._paths("primaryIdentifier")]
+
+    @property
+    def takes_tags(self) -> bool:
+        """Whether resources of the type take the stack's tags, in a property ``Tags`` that is a list."""
+        return "array" in _types(self._resolved(self.properties.get("Tags", {})))
+
+    def replacing(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
+        """Return the top-level properties whose change asks for a new resource."""
+        return {path[0] for path in self._create_only if _at(old, path) != _at(new, path)}
+
+    def is_create_only(self, name: str) -> bool:
+        """Tell whether a top-level property, or a part of it, cannot be changed on the resource."""
+        return any(path[0] == name for path in self._create_only)
+
+    def coerce(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the properties with scalars in the types that the schema asks for.
+
+        Templates may write a number or a boolean as text, and text as a number.
+        """
+        return {
+            name: _coerced(self, self.properties.get(name, {}), value) for name, value in properties.items()
+        }
+
+    def faults(self, properties: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with the properties, each as ``#/path: why``; empty if nothing is."""
+        found = [
+            f"#: extraneous key [{name}] is not permitted" for name in properties if name in self.read_only
+        ]
+        for error in self._validator.iter_errors(dict(properties)):
+            # Of alternatives, the one that the value came closest to says most.
+            error = min(error.context, key=lambda each: len(each.context or ()), default=error)  # noqa: PLW2901
+            where = "/".join(["#", *(str(part) for part in error.absolute_path)])
+            found.append(f"{where}: {_message(error)}")
+        return found
+
+    @cached_property
+    def _create_only(self) -> list[list[str]]:
+        return [*self._paths("createOnlyProperties"), *self._paths("conditionalCreateOnlyProperties")]
+
+    @cached_property
+    def _validator(self) -> Any:
+        from jsonschema import Draft7Validator, validators
+
+        kind = validators.extend(  # type: ignore[no-untyped-call]
+            Draft7Validator,
+            {
+                "pattern": _pattern,
+                "requiredXor": _required_xor,
+                "requiredOr": _required_or,
+                "dependentRequired": _dependent_required,
+                "dependentExcluded": _dependent_excluded,
+            },
+        )
+        return kind(self._document)
+
+    def _paths(self, keyword: str) -> list[list[str]]:
+        return [pointer.split("/")[2:] for pointer in self._document.get(keyword, [])]
+
+    def _resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        while "$ref" in node:
+            found: Any = self._document
+            for part in node["$ref"].split("/")[1:]:
+                found = found[part]
+            node = found
+        return node
+
+
+class Schemas:
+    """The registry schemas of one region, read when first asked for."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._schemas: dict[str, Schema] = {}
+        self._lock = threading.Lock()
+
+    def get(self, type_name: str) -> Schema:
+        """Return the schema of a type; raise KeyError where the registry has none."""
+        with self._lock:
+            if type_name not in self._schemas:
+                path = self._folder / "resources" / f"{self._index[type_name]}.json"
+                self._schemas[type_name] = Schema(type_name, json.loads(path.read_text()))
+            return self._schemas[type_name]
+
+    @cached_property
+    def _folder(self) -> Path:
+        package = importlib.util.find_spec("cfnlint")
+        if package is None or package.origin is None:
+            raise RuntimeError(
+                "cfn-lint is not installed; it brings the resource schemas: pip install cfn-lint"
+            )
+        return Path(package.origin).parent / "data" / "schemas"
+
+    @cached_property
+    def _index(self) -> dict[str, str]:
+        path = self._folder / "providers" / f"{self._region}.json"
+        if not path.exists():
+            path = path.with_name("us-east-1.json")
+        return json.loads(path.read_text())  # type: ignore[no-any-return]
+
+
+def _types(node: Mapping[str, Any]) -> list[str]:
+    kind = node.get("type", [])
+    return [kind] if isinstance(kind, str) else list(kind)
+
+
+def _coerced(  # noqa: PLR0911  (one per type)
+    schema: Schema, node: Mapping[str, Any], value: Any
+) -> Any:
+    node = schema._resolved(node)
+    types = _types(node)
+    if isinstance(value, dict):
+        declared = node.get("properties", {})
+        others: Any = next(iter(node.get("patternProperties", {}).values()), {})
+        return {key: _coerced(schema, declared.get(key, others), item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_coerced(schema, node.get("items", {}), item) for item in value]
+    if not types or not _SCALARS.issuperset(types):
+        return value
+    if "string" in types:
+        return (
+            str(value).lower() if isinstance(value, bool) else value if isinstance(value, str) else str(value)
+        )
+    if isinstance(value, str):
+        if "boolean" in types and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if "integer" in types and re.fullmatch(r"-?\d+", value):
+            return int(value)
+        if "number" in types and re.fullmatch(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", value):
+            return float(value)
+    return value
+
+
+def _at(value: Any, path: list[str]) -> Any:
+    for index, part in enumerate(path):
+        if part == "*":
+            return [_at(item, path[index + 1 :]) for item in value or []]
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _message(error: Any) -> str:
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = error.schema.get("properties", {})
+        extra = [key for key in error.instance if key not in known]
+        return f"extraneous key [{', '.join(extra)}] is not permitted"
+    if error.validator == "pattern":
+        return f"failed constraint [pattern]: {error.instance!r} does not match {error.validator_value}"
+    return str(error.message)
+
+
+# Keywords that JSON Schema draft 7 lacks, in the form that jsonschema asks for.
+
+
+def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    for java, python in _CLASSES.items():
+        pattern = pattern.replace(java, python)
+    if isinstance(instance, str) and not re.search(pattern, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _required_xor(_validator: Any, names: list[str], instance: Any, _schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if isinstance(instance, dict) and sum(name in instance for name in names) != 1:
+        yield ValidationError(f"exactly one of [{', '.join(names)}] is required")
+
+
+def _required_or(_validator: Any, names: list[str], instance: Any, _schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if isinstance(instance, dict) and not any(name in instance for name in names):
+        yield ValidationError(f"one of [{', '.join(names)}] is required")
+
+
+def _dependent_required(_validator: Any, rules: Any, instance: Any, _schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    for name, needed in rules.items():
+        if isinstance(instance, dict) and name in instance:
+            for other in needed:
+                if other not in instance:
+                    yield ValidationError(f"{name} requires {other}")
+
+
+def _dependent_excluded(_validator: Any, rules: Any, instance: Any, _schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    for name, excluded in rules.items():
+        if isinstance(instance, dict) and name in instance:
+            for other in excluded:
+                if other in instance:
+                    yield ValidationError(f"{name} and {other} exclude each other")
