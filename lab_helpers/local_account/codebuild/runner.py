@@ -30,6 +30,9 @@ _STOPS = {"install": True, "pre_build": True, "build": False, "post_build": Fals
 """Whether a failure of the phase ends the build at once, where ``on-failure`` says nothing."""
 
 
+_NO_DOCKER = "unix:///var/run/docker-needs-privileged-mode.sock"
+
+
 class Interrupted(Exception):  # noqa: N818 - no error of the build's
     """The build was stopped, timed out, or the account stops."""
 
@@ -200,7 +203,7 @@ class BuildRun:
         environment |= self._own_variables(fetched.directory)
         environment |= {f"CODEBUILD_SRC_DIR_{name}": str(f.directory) for name, f in secondary.items()}
         if not build["environment"]["privilegedMode"]:
-            environment["DOCKER_HOST"] = f"unix://{self._directory}/needs-privileged-mode.sock"
+            environment["DOCKER_HOST"] = _NO_DOCKER
             self._log.write(
                 "privilegedMode of the project is off: this build has no Docker Engine, as on AWS. "
                 "A build that runs docker needs Environment.PrivilegedMode: true"

@@ -125,6 +125,9 @@ class CodeBuild(Service):
 
     def start_build(self, params: Params) -> Params:
         """StartBuild. The build of a CODEPIPELINE project takes its artefact's ARN as ``sourceVersion``."""
+        return {"build": self._start(params)}
+
+    def _start(self, params: Params, auto_retry: Params | None = None) -> Params:
         name = params["projectName"].rpartition("/")[2]
         document = self._projects.get(name)
         if document is None:
@@ -143,10 +146,10 @@ class CodeBuild(Service):
             stored["builds"] += 1
             number = stored["builds"]
         build = self._new_build(project, number, initiator)
-        if "autoRetry" in params:
-            build["autoRetryConfig"] = params["autoRetry"]
+        if auto_retry:
+            build["autoRetryConfig"] = auto_retry
         request = {
-            "params": {key: value for key, value in params.items() if key != "autoRetry"},
+            "params": params,
             "artifacts": project["artifacts"],
             "secondaryArtifacts": project["secondaryArtifacts"],
         }
@@ -155,7 +158,7 @@ class CodeBuild(Service):
         with self._lock:
             self._queue.append(build["id"])
         self._dispatch()
-        return {"build": self._builds.get(build["id"])}
+        return self._require(build["id"])
 
     def retry_build(self, params: Params) -> Params:
         """RetryBuild: the same request once more."""
@@ -331,9 +334,7 @@ class CodeBuild(Service):
         retried: dict[str, Any] = {
             "autoRetryLimit": limit, "autoRetryNumber": number + 1, "previousAutoRetry": build["arn"],
         }  # fmt: skip
-        again = self.start_build({**self._builds.request(build["id"])["params"], "autoRetry": retried})[
-            "build"
-        ]
+        again = self._start(self._builds.request(build["id"])["params"], retried)
         link = {**config, "autoRetryLimit": limit, "autoRetryNumber": number, "nextAutoRetry": again["arn"]}
         self._builds.change(build["id"], lambda record: record.update(autoRetryConfig=link))
 
