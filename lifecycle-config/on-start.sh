@@ -1,0 +1,20 @@
+#!/bin/bash
+# At every start: provision in the background, because a hook has five minutes.
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# shellcheck source=lib.sh
+. "$here/lib.sh"
+
+mkdir -p "$STATE" "$WORKSHOP_HOME/notebooks"
+if [ -f "$STATE/provision.log" ]; then
+    mv "$STATE/provision.log" "$STATE/provision.log.1"
+fi
+: >"$STATE/provision.log"
+set_status running
+give_to_user "$STATE" "$WORKSHOP_HOME/notebooks" "$WORKSHOP_HOME/workshop"
+
+# Its own session and deaf to hang-ups: it outlives the hook.
+(
+    trap '' HUP
+    as_user setsid bash "$here/provision.sh"
+) >>"$STATE/provision.log" 2>&1 </dev/null &

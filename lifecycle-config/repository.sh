@@ -1,0 +1,65 @@
+#!/bin/bash
+# git for CodeCommit, the repository's first commit and branches, and a working copy of each branch.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+export GIT_TERMINAL_PROMPT=0
+
+branches=(scikit_base iris_model)
+url="$REPOSITORY_CLONE_URL"
+host="${url#https://}"
+host="${host%%/*}"
+
+# The home directory is new at every start. CodeCommit user guide, "Set up the credential helper".
+# shellcheck disable=SC2016 # git expands it
+git config --global "credential.https://$host.helper" '!aws codecommit credential-helper $@'
+git config --global "credential.https://$host.UseHttpPath" true
+git config --global user.name >/dev/null || git config --global user.name "MLOps workshop"
+git config --global user.email >/dev/null || git config --global user.email "lab@mlops-workshop.invalid"
+
+heads="$(git ls-remote --heads "$url")"
+has() {
+    grep -q "refs/heads/$1\$" <<<"$heads"
+}
+
+missing=()
+for branch in "${branches[@]}"; do
+    has "$branch" || missing+=("HEAD:refs/heads/$branch")
+done
+if ! has main || [ "${#missing[@]}" -gt 0 ]; then
+    seed="$(mktemp -d)"
+    trap 'rm -rf "$seed"' EXIT
+    git init --quiet --initial-branch=main "$seed"
+    if has main; then
+        git -C "$seed" fetch --quiet "$url" refs/heads/main
+        git -C "$seed" reset --quiet --hard FETCH_HEAD
+    else
+        cat >"$seed/README.md" <<'README'
+# MLOps workshop
+
+| branch | what a push to it builds |
+|---|---|
+| `scikit_base` | the base image: scikit-learn and the program that trains and serves |
+| `iris_model` | the model image: the base image and `model.py` |
+
+Each branch has its own pipeline, which does what `buildspec.yml` at the branch's root says.
+README
+        git -C "$seed" add README.md
+        git -C "$seed" commit --quiet --message "Describe the branches"
+        missing+=("HEAD:refs/heads/main")
+    fi
+    git -C "$seed" push --quiet "$url" "${missing[@]}"
+    echo "seeded ${missing[*]#HEAD:refs/heads/}"
+fi
+
+for branch in "${branches[@]}"; do
+    copy="$WORKSHOP_HOME/$branch"
+    if [ -d "$copy/.git" ]; then
+        git -C "$copy" remote set-url origin "$url"
+    elif [ -d "$copy" ] && [ -n "$(ls -A "$copy")" ]; then
+        fail "$copy is no working copy of git but holds files: move it away, then stop and start the instance"
+    else
+        git clone --quiet --branch "$branch" "$url" "$copy"
+        echo "cloned branch $branch to $copy"
+    fi
+done
