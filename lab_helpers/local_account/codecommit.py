@@ -37,7 +37,9 @@ class CodeCommit(Service):
     validation_error: ClassVar[str] = "InvalidRepositoryNameException"
 
     def start(self) -> None:
-        """Announce pushes that a killed account could not; remove repositories that never came to be."""
+        """Take up what a killed account left: half-made names and repositories, unannounced pushes."""
+        for document in self._table.values():
+            self._finish_renaming(document)
         names = set(self._table.keys())
         directory = self.account.config.state_dir / "codecommit"
         for path in directory.iterdir() if directory.exists() else []:
@@ -52,19 +54,13 @@ class CodeCommit(Service):
     def create_repository(self, params: Params) -> Params:
         """CreateRepository."""
         name = params["repositoryName"]
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name) or name.endswith(".git") or set(name) == {"."}:
-            raise ServiceError(
-                "InvalidRepositoryNameException",
-                f"The repository name {name} is not valid: use 1 to 100 letters, digits, '.', '_' and '-', "
-                "not ending in .git",
-            )
+        _check_name(name)
         if "kmsKeyId" in params:
             raise ServiceError(
                 "OperationNotAllowedException", "kmsKeyId is not supported by the local account: leave it out"
             )
         with self._table.lock:
-            if self._table.get(name):
-                raise ServiceError("RepositoryNameExistsException", f"Repository named {name} already exists")
+            self._check_free(name)
             GitRepository.create(repository_path(self.account, name))
             now = self.account.now()
             document = {
@@ -130,6 +126,22 @@ class CodeCommit(Service):
         with self._table.update(params["repositoryName"]) as document:
             document["repositoryDescription"] = params.get("repositoryDescription")
             document["lastModifiedDate"] = self.account.now()
+        return {}
+
+    def update_repository_name(self, params: Params) -> Params:
+        """UpdateRepositoryName."""
+        old, new = params["oldName"], params["newName"]
+        _check_name(new)
+        with self._table.lock:
+            document = self._document(old)
+            self._check_free(new)
+            document |= {
+                "repositoryName": new,
+                "renamedFrom": old,
+                "lastModifiedDate": self.account.now(),
+            }
+            self._table.put(new, document)
+            self._finish_renaming(document)
         return {}
 
     def update_default_branch(self, params: Params) -> Params:
@@ -464,6 +476,20 @@ class CodeCommit(Service):
             raise ServiceError("RepositoryDoesNotExistException", f"{name} does not exist")
         return document
 
+    def _check_free(self, name: str) -> None:
+        if self._table.get(name):
+            raise ServiceError("RepositoryNameExistsException", f"Repository named {name} already exists")
+
+    def _finish_renaming(self, document: Document) -> None:
+        # Document first, directory next, old document last: at every moment one of the names has it all.
+        old, new = document.pop("renamedFrom", None), document["repositoryName"]
+        if old is None:
+            return
+        if repository_path(self.account, old).exists():
+            repository_path(self.account, old).rename(repository_path(self.account, new))
+        self._table.delete(old)
+        self._table.put(new, document)
+
     def _repository(self, name: str) -> GitRepository:
         self._document(name)
         return GitRepository(repository_path(self.account, name))
@@ -509,6 +535,15 @@ class CodeCommit(Service):
     def _files(self, repository: GitRepository, commit: str | None) -> dict[str, Entry]:
         entries = repository.entries(commit, recursive=True) if commit else []
         return {entry.path: entry for entry in entries}
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name) or name.endswith(".git") or set(name) == {"."}:
+        raise ServiceError(
+            "InvalidRepositoryNameException",
+            f"The repository name {name} is not valid: use 1 to 100 letters, digits, '.', '_' and '-', "
+            "not ending in .git",
+        )
 
 
 def _check_branch(repository: GitRepository, branch: str) -> None:

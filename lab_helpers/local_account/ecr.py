@@ -9,15 +9,18 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from lab_helpers.local_account import registry_password
+from lab_helpers.local_account import lifecycle_policy, registry_password
 from lab_helpers.local_account.blobs import DigestError
 from lab_helpers.local_account.config import LOOPBACK
 from lab_helpers.local_account.images import Images, Manifest
 from lab_helpers.local_account.pages import page
 from lab_helpers.local_account.service import Params, Service, ServiceError
 from lab_helpers.local_account.store import Document
+
+if TYPE_CHECKING:
+    from lab_helpers.local_account.account import Account
 
 _PAGE = 100
 _HOUR = 3600.0
@@ -38,13 +41,24 @@ class Ecr(Service):
     name = "ecr"
     validation_error: ClassVar[str] = "InvalidParameterException"
 
-    def start(self) -> None:
-        """Collect what pushes left behind that never came to their manifest."""
-        self._images = Images(self.account)
-        self._collect()
-        self.account.tasks.every(_HOUR, "ecr-collect", self._collect)
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._images = Images(account)
 
-    def _collect(self) -> None:
+    def start(self) -> None:
+        """Tidy up, now and every hour."""
+        self.tidy()
+        self.account.tasks.every(_HOUR, "ecr-tidy", self.tidy)
+
+    def tidy(self) -> None:
+        """Apply the lifecycle policies, and collect what pushes left behind that came to no manifest."""
+        now = self.account.now()
+        for name, document in self._images.table.items():
+            if text := document.get("lifecyclePolicyText"):
+                for digest in lifecycle_policy.expired(lifecycle_policy.parse(text), document, now):
+                    self._images.delete(name, {"imageDigest": digest})
+                with self._images.table.update(name) as evaluated:
+                    evaluated["lifecycleEvaluatedAt"] = now
         self._images.collect(self._images.blobs.digests())
 
     # --- repositories
@@ -210,13 +224,15 @@ class Ecr(Service):
     # --- policies
 
     def put_lifecycle_policy(self, params: Params) -> Params:
-        """PutLifecyclePolicy: the record; ECR itself acts on it within a day, the local account does not."""
-        _check_json(params["lifecyclePolicyText"], "lifecyclePolicyText", "rules")
+        """PutLifecyclePolicy: applied within the hour (on AWS, within a day)."""
+        lifecycle_policy.parse(params["lifecyclePolicyText"])
         return self._set(params, "lifecyclePolicyText")
 
     def get_lifecycle_policy(self, params: Params) -> Params:
         """GetLifecyclePolicy."""
-        return self._policy(params, "lifecyclePolicyText", "LifecyclePolicyNotFoundException")
+        answer = self._policy(params, "lifecyclePolicyText", "LifecyclePolicyNotFoundException")
+        evaluated = self._images.repository(params["repositoryName"]).get("lifecycleEvaluatedAt")
+        return {**answer, "lastEvaluatedAt": evaluated}
 
     def delete_lifecycle_policy(self, params: Params) -> Params:
         """DeleteLifecyclePolicy."""
@@ -224,7 +240,7 @@ class Ecr(Service):
 
     def set_repository_policy(self, params: Params) -> Params:
         """SetRepositoryPolicy: the record; the local account has one user."""
-        _check_json(params["policyText"], "policyText", "Statement")
+        _check_policy(params["policyText"])
         return self._set(params, "policyText")
 
     def get_repository_policy(self, params: Params) -> Params:
@@ -365,10 +381,10 @@ def _image_ids(digest: str, tags: list[str]) -> list[Params]:
     return [{"imageDigest": digest, "imageTag": tag} for tag in tags] or [{"imageDigest": digest}]
 
 
-def _check_json(text: str, member: str, needed: str) -> None:
+def _check_policy(text: str) -> None:
     try:
         document: Any = json.loads(text)
     except ValueError as error:
-        raise ServiceError("InvalidParameterException", f"{member} is not valid JSON: {error}") from error
-    if not isinstance(document, dict) or needed not in document:
-        raise ServiceError("InvalidParameterException", f"{member} has no {needed}")
+        raise ServiceError("InvalidParameterException", f"policyText is not valid JSON: {error}") from error
+    if not isinstance(document, dict) or "Statement" not in document:
+        raise ServiceError("InvalidParameterException", "policyText has no Statement")

@@ -6,6 +6,7 @@ the page "Monitoring CodeCommit events in Amazon EventBridge" of the AWS CodeCom
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import subprocess
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from lab_helpers.local_account.account import Account
+
+log = logging.getLogger(__name__)
 
 REPOSITORIES = "codecommit-repositories"
 PROCESSES = "git-http-backend"
@@ -210,8 +213,12 @@ class _Exchange:
         self._process.wait()
         self._output.close()
         self._feeder.join(timeout=1)
-        if self._push is not None:
+        if self._push is None:
+            return
+        try:
             announce_push(self._account, self._name, self._push)
+        except Exception:  # the references have moved: git must hear that the push went well
+            log.exception("a push to %s was not announced; it will be at the next start", self._name)
 
 
 def _refuse(start_response: StartResponse, status: HTTPStatus, message: str) -> Iterable[bytes]:

@@ -75,6 +75,25 @@ def test_list_and_describe(codecommit, repository):
     assert metadata["repositoryDescription"] == "other"
 
 
+def test_a_renamed_repository_keeps_everything(codecommit, repository):
+    tip = commit(codecommit, repository, "a", b"1")
+    before = codecommit.get_repository(repositoryName=repository)["repositoryMetadata"]
+    codecommit.create_repository(repositoryName="taken-name")
+    with pytest.raises(ClientError) as error:
+        codecommit.update_repository_name(oldName=repository, newName="taken-name")
+    assert code(error) == "RepositoryNameExistsException"
+    codecommit.delete_repository(repositoryName="taken-name")
+    codecommit.update_repository_name(oldName=repository, newName="new-name")
+    after = codecommit.get_repository(repositoryName="new-name")["repositoryMetadata"]
+    assert after["repositoryId"] == before["repositoryId"]
+    assert after["cloneUrlHttp"].endswith("/new-name")
+    assert codecommit.get_branch(repositoryName="new-name", branchName="main")["branch"]["commitId"] == tip
+    with pytest.raises(ClientError) as error:
+        codecommit.get_repository(repositoryName=repository)
+    assert code(error) == "RepositoryDoesNotExistException"
+    codecommit.delete_repository(repositoryName="new-name")
+
+
 def test_first_commit_sets_the_default_branch(codecommit, repository):
     commit(codecommit, repository, "README.md", b"hello", branch="trunk")
     metadata = codecommit.get_repository(repositoryName=repository)["repositoryMetadata"]

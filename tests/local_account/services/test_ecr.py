@@ -269,6 +269,17 @@ def test_policies_and_tags(ecr, repository, served):
     assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == [{"Key": "b", "Value": "2"}]
 
 
+def test_a_lifecycle_policy_lets_images_go(ecr, repository, registry, served):
+    digests = [registry.image(repository, "latest", b"build %d" % n)[0] for n in range(8)]
+    ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=POLICY)
+    assert len(ecr.list_images(repositoryName=repository)["imageIds"]) == 8
+    served.services["ecr"].tidy()
+    left = [one["imageDigest"] for one in ecr.list_images(repositoryName=repository)["imageIds"]]
+    assert left == digests[2:]  # five untagged ones, and the tagged one
+    assert "lastEvaluatedAt" in ecr.get_lifecycle_policy(repositoryName=repository)
+    registry("HEAD", f"{repository}/blobs/{digest_of(b'build 0')}", 404)
+
+
 # --- the registry
 
 

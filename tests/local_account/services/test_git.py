@@ -202,3 +202,13 @@ def test_a_push_that_was_not_announced_is_announced_at_the_next_start(git, url, 
     assert not record.exists()
     served.services["codecommit"].start()
     assert len(events(served, url)) == 2
+
+
+def test_a_push_goes_well_when_its_event_cannot_be_published(git, url, clone, served, monkeypatch):
+    commit = git.commit(clone, a="1")
+    with monkeypatch.context() as patch:
+        patch.setattr(served.bus, "publish", lambda *_: 1 / 0)
+        git("push", "-q", "origin", "HEAD:main", cwd=clone)
+    assert events(served, url) == []
+    served.services["codecommit"].start()
+    assert [one["commitId"] for one in events(served, url)] == [commit]
