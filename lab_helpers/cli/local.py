@@ -86,7 +86,8 @@ def _start(daemon: Daemon, port: int | None, steps: ui.Steps) -> Future[str]:
     with steps.step("local account"):
         if running:
             steps.report(f"runs already, process {daemon.pid}")
-        daemon.start(docker_host, {**os.environ, **child_environment()}, ports_from(port))
+        else:
+            daemon.start(docker_host, {**os.environ, **child_environment()}, ports_from(port))
     return image
 
 
@@ -126,9 +127,10 @@ def _leave_engine(state: Path, steps: ui.Steps) -> None:
     from lab_helpers.engine.home import engine_home
     from lab_helpers.engine.users import release
 
-    with steps.step("stop the Docker Engine that the workshop started"):
-        if not release(engine_home(), state):
-            steps.report("nothing to do: none of ours runs, or another account uses it")
+    begin = time.monotonic()
+    # Says nothing where there is nothing to say: another account uses it, or the engine is not ours.
+    if release(engine_home(), state):
+        steps.done("stop the Docker Engine that the workshop started", time.monotonic() - begin)
 
 
 @app.command()

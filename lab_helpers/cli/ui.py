@@ -73,10 +73,13 @@ class Steps:
                 ok = True
             finally:
                 self._status = None
-                self.seconds[title] = time.monotonic() - self._start
-                mark = Text("✓ ", style="green") if ok else Text("✗ ", style="red")
-                took = Text(f"  {duration(self.seconds[title])}", style="dim")
-                self.screen.print(mark + Text(title) + took)
+                self.done(title, time.monotonic() - self._start, ok)
+
+    def done(self, title: str, seconds: float, ok: bool = True) -> None:
+        """Keep and show the time of a part that has ended."""
+        self.seconds[title] = seconds
+        mark = Text("✓ ", style="green") if ok else Text("✗ ", style="red")
+        self.screen.print(mark + Text(title) + Text(f"  {duration(seconds)}", style="dim"))
 
     def report(self, line: str) -> None:
         """Say what the running part is doing: in its spinner, or as a line where there is no terminal."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import re
 import sys
 import time
@@ -214,6 +215,9 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no
             # The kernel is in a session of its own and has not got the terminal's signal. What a cell started
             # (a docker build, a container) ends with the cell: the kernel answers when that is over, and is
             # shut down only then.
+            logging.getLogger("asyncio").setLevel(
+                logging.CRITICAL
+            )  # nobody awaits the interrupted cell any more
             run_sync(self.km.interrupt_kernel)()
             self.timeout = INTERRUPT_SECONDS
             with contextlib.suppress(Exception):  # a cell that does not react is killed with its kernel
