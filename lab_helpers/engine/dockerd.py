@@ -17,6 +17,7 @@ START_SECONDS = 60
 """A first start sets up its storage and takes 2 to 10 s; past a minute it hangs."""
 SOCKET_PATH_LIMIT = 107
 """`sun_path` of unix(7) holds 108 bytes with the final zero."""
+BRIDGE = "mlops0"
 
 
 def answers(docker_host: str) -> bool:
@@ -164,16 +165,15 @@ def _bridge() -> list[str]:
     ip = host.program("ip")
     if not others or ip is None:
         return []
-    name = "mlops0"
-    if not Path("/sys/class/net", name).exists():
+    if not Path("/sys/class/net", BRIDGE).exists():
         routes = host.run([ip, "route"]).stdout
         subnet = next((n for n in range(31, 17, -1) if f"172.{n}." not in routes), None)
         if subnet is None:
             return []
         for arguments in (
-            ["link", "add", name, "type", "bridge"],
-            ["address", "add", f"172.{subnet}.0.1/16", "dev", name],
-            ["link", "set", name, "up"],
+            ["link", "add", BRIDGE, "type", "bridge"],
+            ["address", "add", f"172.{subnet}.0.1/16", "dev", BRIDGE],
+            ["link", "set", BRIDGE, "up"],
         ):
             done = host.run(host.as_root([ip, *arguments]))
             if done.returncode != 0:
@@ -181,7 +181,7 @@ def _bridge() -> list[str]:
                     "Another Docker Engine runs on this machine, does not answer this user, and a bridge "
                     f"beside it could not be made: ip {' '.join(arguments)}: {done.stdout.strip()}"
                 )
-    return [f"--bridge={name}"]
+    return [f"--bridge={BRIDGE}"]
 
 
 def _read(path: Path) -> str:
@@ -209,6 +209,7 @@ def stop_engine(home: Path | None = None) -> bool:
     pid = running_pid(home)
     if pid is None:
         return False
+    bridged = f"--bridge={BRIDGE}".encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     kill = host.program("kill") or "kill"
     host.run(host.as_root([kill, f"-{signal.SIGTERM.value}", str(pid)]))
     deadline = time.monotonic() + 30
@@ -219,4 +220,6 @@ def stop_engine(home: Path | None = None) -> bool:
     else:
         if Path(f"/proc/{pid}").exists():
             host.run(host.as_root([kill, f"-{signal.SIGKILL.value}", str(pid)]))
+    if bridged and (ip := host.program("ip")):
+        host.run(host.as_root([ip, "link", "delete", BRIDGE]))
     return True
