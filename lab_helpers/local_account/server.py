@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
@@ -13,24 +12,35 @@ from typing import Any
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from lab_helpers.local_account.account import Account
+from lab_helpers.local_account.autoscaling import ApplicationAutoScaling
+from lab_helpers.local_account.cloudformation import CloudFormation
+from lab_helpers.local_account.codebuild import CodeBuild
+from lab_helpers.local_account.codecommit import CodeCommit
+from lab_helpers.local_account.codepipeline import CodePipeline
 from lab_helpers.local_account.config import LOOPBACK, AccountConfig
+from lab_helpers.local_account.ecr import Ecr
+from lab_helpers.local_account.events import Events
+from lab_helpers.local_account.events.s3 import after_s3_request
 from lab_helpers.local_account.gateway import Gateway
+from lab_helpers.local_account.git_server import git_app
+from lab_helpers.local_account.lambda_ import Lambda
 from lab_helpers.local_account.moto_backend import MotoBackend
+from lab_helpers.local_account.registry import registry_app
+from lab_helpers.local_account.sagemaker import SageMaker, SageMakerRuntime
 from lab_helpers.local_account.service import Service
 
 log = logging.getLogger(__name__)
 
-SERVICES = (
-    "cloudformation:CloudFormation",
-    "codecommit:CodeCommit",
-    "ecr:Ecr",
-    "codebuild:CodeBuild",
-    "codepipeline:CodePipeline",
-    "lambda_:Lambda",
-    "events:Events",
-    "sagemaker:SageMaker",
-    "sagemaker:SageMakerRuntime",
-    "autoscaling:ApplicationAutoScaling",
+SERVICES: tuple[type[Service], ...] = (
+    CloudFormation,
+    CodeCommit,
+    Ecr,
+    CodeBuild,
+    CodePipeline,
+    Lambda,
+    SageMaker,
+    SageMakerRuntime,
+    ApplicationAutoScaling,
 )
 
 
@@ -47,24 +57,17 @@ class LocalAccount:
         """Listen on all three ports, then let every service recover what was in flight."""
         config = self.account.config
         self.account.processes.end()  # what a killed account left behind
-        for name in SERVICES:
-            if service_class := _optional(*name.split(":")):
-                service: Service = service_class(self.account)
-                self.services[service.name] = service
-        self.account.bus = self.services.get("events")  # type: ignore[assignment]
+        self.account.bus = events = Events(self.account)
+        self.services = {
+            service.name: service for service in (events, *(made(self.account) for made in SERVICES))
+        }
         self._moto = MotoBackend(self.account)
         gateway = Gateway(self.account, self.services, self._moto)
-        gateway.after_s3 = _optional("events.s3", "after_s3_request")
+        gateway.after_s3 = after_s3_request
         self._moto.start()
         self._listen("gateway", config.gateway_port, gateway)
-        self._listen(
-            "git", config.git_port, (_optional("git_server", "git_app") or (lambda _: gateway))(self.account)
-        )
-        self._listen(
-            "registry",
-            config.registry_port,
-            (_optional("registry", "registry_app") or (lambda _: gateway))(self.account),
-        )
+        self._listen("git", config.git_port, git_app(self.account))
+        self._listen("registry", config.registry_port, registry_app(self.account))
         (config.state_dir / "server.pid").write_text(f"{os.getpid()}\n")
         for service in self.services.values():
             service.start()
@@ -103,14 +106,6 @@ class LocalAccount:
         for listener in self._listeners:
             listener.shutdown()
             listener.server_close()
-
-
-def _optional(module: str, attribute: str) -> Any:
-    try:  # DEVELOPMENT ONLY: goes when every service is there
-        return getattr(importlib.import_module(f"{__package__}.{module}"), attribute)
-    except Exception:
-        log.exception("%s is not there yet", module)
-        return None
 
 
 def _handler() -> Any:
