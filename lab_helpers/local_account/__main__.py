@@ -35,7 +35,8 @@ def main() -> int:
         return 2
     account.start()
     print(account.ready_line(), flush=True)
-    stop.wait()
+    while not stop.wait(1.0):
+        pass  # a signal that the kernel hands to another thread does not end an endless wait
     account.stop()
     return 0
 

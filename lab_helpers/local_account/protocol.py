@@ -190,7 +190,12 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
 
 def answer(call: Call, result: Params, request_id: str) -> Response:
     """Serialise the result of an operation."""
-    return _serialise(call, result, request_id)
+    response = _serialise(call, result, request_id)
+    shape = call.operation.output_shape
+    for name, member in (shape.members if shape else {}).items():
+        if member.serialization.get("location") == "statusCode" and name in result:  # moto leaves it out
+            response.status_code = result[name]
+    return response
 
 
 def answer_error(call: Call, error: ServiceError, request_id: str) -> Response:

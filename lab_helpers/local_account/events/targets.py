@@ -119,7 +119,7 @@ def deliver(account: Account, delivery: Document) -> None:
     Parameters
     ----------
     delivery
-        ``id``, ``rule`` (``Name``, ``Arn``), ``target`` (as in PutTargets), ``event``, ``accepted`` (seconds).
+        ``id``, ``rule`` (``Name``, ``Arn``), ``target`` (of PutTargets), ``event``, ``accepted`` (seconds).
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """Functions in the session's account: made from source text, deleted after the test."""
 
+import contextlib
 import io
 import json
 import zipfile
@@ -16,13 +17,18 @@ TRUST = {
 }
 
 
-def package(source: str, **files: str) -> bytes:
-    """A zip with ``app.py`` and further modules."""
+def zipped(source: str, **files: str) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, text in {"app": source, **files}.items():
             archive.writestr(f"{name}.py", text)
     return content.getvalue()
+
+
+@pytest.fixture(scope="session")
+def package() -> Callable[..., bytes]:
+    """Make a zip with ``app.py`` and further modules."""
+    return zipped
 
 
 @pytest.fixture(scope="session")
@@ -45,15 +51,13 @@ def create(awslambda: Any, role: str) -> Iterator[Callable[..., Any]]:
         names.append(name)
         defaults = {"Runtime": "python3.13", "Handler": "app.handler", "Role": role, "Timeout": 20}
         return awslambda.create_function(
-            **{"FunctionName": name, "Code": {"ZipFile": package(source)}, **defaults, **params}
+            **{"FunctionName": name, "Code": {"ZipFile": zipped(source)}, **defaults, **params}
         )
 
     yield make
     for name in names:
-        try:
+        with contextlib.suppress(awslambda.exceptions.ResourceNotFoundException):
             awslambda.delete_function(FunctionName=name)
-        except awslambda.exceptions.ResourceNotFoundException:
-            pass
 
 
 @pytest.fixture

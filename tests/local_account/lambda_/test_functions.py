@@ -1,0 +1,286 @@
+"""Functions are made, changed, described, published and deleted as documented."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+Create = Callable[..., Any]
+Call = Callable[..., Any]
+ONE = "def handler(event, context):\n    return 1"
+TWO = "def handler(event, context):\n    return 2"
+
+
+def trust_of(principal: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_a_function_is_active_with_its_defaults(create: Create, awslambda: Any, role: str) -> None:
+    made = create("defaults", ONE, Timeout=3, Tags={"mlops-workshop:lab": "default"})
+    assert made["FunctionArn"] == "arn:aws:lambda:us-east-1:123456789012:function:defaults"
+    assert (made["MemorySize"], made["Timeout"], made["Version"], made["PackageType"]) == (
+        128,
+        3,
+        "$LATEST",
+        "Zip",
+    )
+    assert made["LoggingConfig"] == {"LogFormat": "Text", "LogGroup": "/aws/lambda/defaults"}
+    awslambda.get_waiter("function_active_v2").wait(FunctionName="defaults")
+    awslambda.get_waiter("function_updated_v2").wait(FunctionName="defaults")
+    described = awslambda.get_function(FunctionName=made["FunctionArn"])
+    assert described["Tags"] == {"mlops-workshop:lab": "default"}
+    configuration = awslambda.get_function_configuration(FunctionName="123456789012:function:defaults")
+    assert configuration["Role"] == role
+    assert configuration["State"] == "Active"
+    assert "defaults" in [item["FunctionName"] for item in awslambda.list_functions()["Functions"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"Runtime": "nodejs22.x"},
+            "nodejs22.x is not supported by the local account, which runs python3.11",
+        ),
+        ({"Runtime": "python3.9"}, "python3.9 is not supported"),
+        ({"Role": "arn:aws:iam::123456789012:role/nobody"}, "cannot be assumed by Lambda.*does not exist"),
+        ({"Code": {"ZipFile": b"no zip"}}, "Could not unzip uploaded file"),
+        ({"Code": {"S3Bucket": "no-such-bucket", "S3Key": "x"}}, "S3 Error Code: NoSuchBucket"),
+        ({"Code": {}}, "Please provide a source for function code"),
+        ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "reserved keys.*AWS_REGION"),
+        ({"Environment": {"Variables": {"TEXT": "x" * 5000}}}, "exceeded the 4KB limit"),
+        ({"Timeout": 901}, "Timeout"),
+        ({"Layers": ["arn:aws:lambda:us-east-1:123456789012:layer:x:1"]}, "Layers is not supported"),
+        ({"LoggingConfig": {"LogFormat": "Text", "SystemLogLevel": "WARN"}}, "only supported when LogFormat"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(
+    create: Create, awslambda: Any, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(awslambda.exceptions.InvalidParameterValueException, match=message):
+        create("refused", ONE, **change)
+    with pytest.raises(awslambda.exceptions.ResourceNotFoundException):
+        awslambda.get_function(FunctionName="refused")
+
+
+def test_a_role_that_lambda_may_not_assume_is_refused(
+    create: Create, awslambda: Any, client: Callable[[str], Any]
+) -> None:
+    trust = trust_of("ec2.amazonaws.com")
+    role = client("iam").create_role(RoleName="not-for-lambda", AssumeRolePolicyDocument=trust)
+    with pytest.raises(awslambda.exceptions.InvalidParameterValueException, match="not authorized to assume"):
+        create("wrong-role", ONE, Role=role["Role"]["Arn"])
+
+
+def test_a_name_is_taken_once(create: Create, awslambda: Any) -> None:
+    create("once", ONE)
+    with pytest.raises(awslambda.exceptions.ResourceConflictException, match="Function already exist: once"):
+        create("once", TWO)
+
+
+def test_code_comes_from_s3_by_version(
+    create: Create, call: Call, client: Callable[[str], Any], package: Callable[..., bytes]
+) -> None:
+    s3, awslambda = client("s3"), client("lambda")
+    s3.create_bucket(Bucket="function-code")
+    s3.put_bucket_versioning(Bucket="function-code", VersioningConfiguration={"Status": "Enabled"})
+    first = s3.put_object(Bucket="function-code", Key="code.zip", Body=package(ONE))["VersionId"]
+    s3.put_object(Bucket="function-code", Key="code.zip", Body=package(TWO))
+    source = {"S3Bucket": "function-code", "S3Key": "code.zip"}
+    create("from-s3", "", Code=source)
+    assert call("from-s3") == 2
+    location = awslambda.get_function(FunctionName="from-s3")["Code"]["Location"]
+    assert requests.get(location, timeout=5).content == package(TWO)
+    awslambda.update_function_code(FunctionName="from-s3", S3ObjectVersion=first, **source)
+    assert call("from-s3") == 1
+
+
+def test_new_code_serves_the_next_invocation(
+    create: Create, call: Call, awslambda: Any, package: Callable[..., bytes]
+) -> None:
+    made = create("updated", ONE)
+    assert call("updated") == 1
+    tried = awslambda.update_function_code(FunctionName="updated", ZipFile=package(TWO), DryRun=True)
+    assert tried["CodeSha256"] != made["CodeSha256"]
+    assert call("updated") == 1
+    updated = awslambda.update_function_code(FunctionName="updated", ZipFile=package(TWO))
+    assert updated["RevisionId"] != made["RevisionId"]
+    assert updated["LastUpdateStatus"] == "Successful"
+    assert call("updated") == 2
+    with pytest.raises(awslambda.exceptions.PreconditionFailedException):
+        awslambda.update_function_code(
+            FunctionName="updated", ZipFile=package(ONE), RevisionId=made["RevisionId"]
+        )
+
+
+def test_a_bad_update_changes_nothing(create: Create, call: Call, awslambda: Any) -> None:
+    create("keeps", ONE)
+    with pytest.raises(ClientError):
+        awslambda.update_function_code(FunctionName="keeps", ZipFile=b"broken")
+    with pytest.raises(ClientError):
+        awslambda.update_function_configuration(FunctionName="keeps", Timeout=9, Runtime="ruby3.4")
+    assert awslambda.get_function_configuration(FunctionName="keeps")["Timeout"] == 20
+    assert call("keeps") == 1
+
+
+def test_a_zip_cannot_write_outside_of_its_directory(create: Create, package: Callable[..., bytes]) -> None:
+    with pytest.raises(ClientError, match="points outside"):
+        create("slips", "", Code={"ZipFile": package(ONE, **{"../../evil": "x"})})
+
+
+def test_the_configuration_is_merged(create: Create, call: Call, awslambda: Any) -> None:
+    source = """
+import os
+def handler(event, context):
+    return [os.environ.get("WORD"), context.memory_limit_in_mb]
+"""
+    create("merged", source, Environment={"Variables": {"WORD": "1"}}, Description="kept")
+    assert call("merged") == ["1", "128"]
+    changed = awslambda.update_function_configuration(FunctionName="merged", MemorySize=512)
+    assert changed["Description"] == "kept"
+    assert call("merged") == ["1", "512"]
+    awslambda.update_function_configuration(FunctionName="merged", Environment={"Variables": {}})
+    assert call("merged") == [None, "512"]
+
+
+def test_versions_keep_their_code(
+    create: Create, call: Call, awslambda: Any, package: Callable[..., bytes]
+) -> None:
+    made = create("versioned", ONE, Publish=True)
+    assert made["Version"] == "1"
+    assert awslambda.publish_version(FunctionName="versioned")["Version"] == "1"  # nothing has changed
+    awslambda.update_function_code(FunctionName="versioned", ZipFile=package(TWO))
+    assert awslambda.publish_version(FunctionName="versioned")["Version"] == "2"
+    assert (call("versioned:1"), call("versioned:2"), call("versioned")) == (1, 2, 2)
+    versions = awslambda.list_versions_by_function(FunctionName="versioned")["Versions"]
+    assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
+    awslambda.delete_function(FunctionName="versioned", Qualifier="1")
+    with pytest.raises(awslambda.exceptions.ResourceNotFoundException):
+        call("versioned:1")
+    assert call("versioned", Qualifier="2") == 2
+
+
+def test_tags(create: Create, awslambda: Any) -> None:
+    arn = create("tagged", ONE, Tags={"a": "1"})["FunctionArn"]
+    awslambda.tag_resource(Resource=arn, Tags={"b": "2"})
+    awslambda.untag_resource(Resource=arn, TagKeys=["a"])
+    assert awslambda.list_tags(Resource=arn)["Tags"] == {"b": "2"}
+
+
+def test_permissions(create: Create, awslambda: Any) -> None:
+    create("permitted", ONE)
+    with pytest.raises(awslambda.exceptions.ResourceNotFoundException):
+        awslambda.get_policy(FunctionName="permitted")
+    permission = {
+        "FunctionName": "permitted",
+        "StatementId": "rule",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com",
+        "SourceArn": "arn:aws:events:us-east-1:123456789012:rule/x",
+    }
+    statement = json.loads(awslambda.add_permission(**permission)["Statement"])
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Condition"] == {"ArnLike": {"AWS:SourceArn": permission["SourceArn"]}}
+    assert json.loads(awslambda.get_policy(FunctionName="permitted")["Policy"])["Statement"] == [statement]
+    with pytest.raises(
+        awslambda.exceptions.ResourceConflictException, match=r"\(rule\) provided already exists"
+    ):
+        awslambda.add_permission(**permission)
+    with pytest.raises(awslambda.exceptions.InvalidParameterValueException, match="principal was invalid"):
+        awslambda.add_permission(**{**permission, "StatementId": "x", "Principal": "nobody"})
+    awslambda.remove_permission(FunctionName="permitted", StatementId="rule")
+    with pytest.raises(awslambda.exceptions.ResourceNotFoundException):
+        awslambda.remove_permission(FunctionName="permitted", StatementId="rule")
+
+
+def test_event_invoke_configs(create: Create, awslambda: Any) -> None:
+    create("configured", ONE)
+    with pytest.raises(awslambda.exceptions.ResourceNotFoundException, match="have an EventInvokeConfig"):
+        awslambda.get_function_event_invoke_config(FunctionName="configured")
+    awslambda.put_function_event_invoke_config(FunctionName="configured", MaximumRetryAttempts=0)
+    awslambda.update_function_event_invoke_config(FunctionName="configured", MaximumEventAgeInSeconds=60)
+    found = awslambda.get_function_event_invoke_config(FunctionName="configured")
+    assert (found["MaximumRetryAttempts"], found["MaximumEventAgeInSeconds"]) == (0, 60)
+    with pytest.raises(awslambda.exceptions.InvalidParameterValueException, match="not supported"):
+        awslambda.put_function_event_invoke_config(
+            FunctionName="configured",
+            DestinationConfig={"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:123456789012:q"}},
+        )
+    awslambda.delete_function_event_invoke_config(FunctionName="configured")
+    assert not awslambda.list_function_event_invoke_configs(FunctionName="configured")[
+        "FunctionEventInvokeConfigs"
+    ]
+
+
+def test_what_is_not_there_yet_says_so(awslambda: Any) -> None:
+    with pytest.raises(ClientError, match=r"lambda\.CreateAlias is not supported by the local account"):
+        awslambda.create_alias(FunctionName="x", Name="y", FunctionVersion="1")
+
+
+def test_the_aws_cli_invokes(create: Create, local_account: Any, tmp_path: Path) -> None:
+    create("from-cli", "def handler(event, context):\n    return {'hello': event['name']}")
+    out = tmp_path / "out.json"
+    command = ["aws", "lambda", "invoke", "--function-name", "from-cli", "--payload", '{"name": "iris"}']
+    command += ["--query", "StatusCode", str(out)]
+    done = subprocess.run(command, capture_output=True, check=True, text=True, env=local_account.environment)
+    assert done.stdout.strip() == "200"
+    assert json.loads(out.read_text()) == {"hello": "iris"}
+
+
+@pytest.mark.parametrize("how", [15, 9])
+def test_functions_and_waiting_events_survive(
+    own_account: Any, how: int, eventually: Any, package: Any
+) -> None:
+    account = own_account.start()
+    role = account.client("iam").create_role(
+        RoleName="r", AssumeRolePolicyDocument=trust_of("lambda.amazonaws.com")
+    )
+    account.client("s3").create_bucket(Bucket="survivors")
+    source = """
+import boto3, time
+def handler(event, context):
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket="survivors", Key=f"began-{time.time_ns()}", Body=b"")
+    time.sleep(1.5)
+    s3.put_object(Bucket="survivors", Key="ended", Body=b"")
+"""
+    code = {"ZipFile": package(source)}
+    account.client("lambda").create_function(
+        FunctionName="f",
+        Runtime="python3.12",
+        Handler="app.handler",
+        Role=role["Role"]["Arn"],
+        Timeout=10,
+        Code=code,
+    )
+    account.client("lambda").invoke(FunctionName="f", InvocationType="Event")
+
+    def keys() -> list[str]:
+        found = account.client("s3").list_objects_v2(Bucket="survivors").get("Contents", [])
+        return [item["Key"] for item in found]
+
+    eventually(keys)
+    time.sleep(0.2)  # moto's snapshot is a tenth of a second behind
+    account.stop(how)
+    if how == 15:
+        assert not _handlers(account.state), "a handler outlives the account"
+    account.start()
+    eventually(lambda: "ended" in keys())
+    assert len([key for key in keys() if key.startswith("began")]) == 2, "it was begun again"
+    assert account.client("lambda").get_function(FunctionName="f")["Configuration"]["State"] == "Active"
+    account.stop()
+    assert not _handlers(account.state)
+
+
+def _handlers(state: Path) -> list[str]:
+    lines = subprocess.run(
+        ["ps", "axeww", "-o", "command"], capture_output=True, text=True, check=True
+    ).stdout
+    return [line for line in lines.splitlines() if "runtime.py" in line and str(state) in line]
