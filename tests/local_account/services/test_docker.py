@@ -56,9 +56,9 @@ def image(docker, tmp_path, repository):
     (context / "Dockerfile").write_text("FROM scratch\nCOPY content /\n")
     (context / "content").write_bytes(os.urandom(300_000))
     name = f"{repository['repositoryUri']}:v1"
-    docker("build", "-q", "-t", name, str(context))
+    built = docker("build", "-q", "-t", name, str(context)).split()[0]
     yield name
-    docker("image", "rm", "-f", name)
+    docker("image", "rm", "-f", name, built)
 
 
 def log_in(docker, served, repository) -> str:

@@ -331,6 +331,18 @@ def test_a_wrong_digest_keeps_nothing(registry, repository):
     registry("GET", f"{repository}/blobs/sha256:../../../account.json", 404)
 
 
+def test_a_full_disk_is_said_and_the_upload_dropped(registry, repository, served):
+    place = registry("POST", f"{repository}/blobs/uploads/", 202).headers["Location"].removeprefix("/v2/")
+    part = served.account.config.state_dir / "registry" / "uploads" / place.rpartition("/")[2]
+    part.unlink()
+    part.symlink_to("/dev/full")
+    refusal = registry("PATCH", place, 507, data=b"does not fit")
+    assert "no space left on device" in refusal.json()["errors"][0]["message"]
+    assert not part.is_symlink()
+    registry("PATCH", place, 404, data=b"more")
+    registry.blob(repository, b"fits again")
+
+
 def test_layers_are_found_across_repositories(registry, repository, ecr):
     digest = registry.blob(repository, b"base image layer")
     ecr.create_repository(repositoryName="other")
