@@ -1,0 +1,131 @@
+"""Every notebook has the shape that learners, papermill and the runner rely on."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import sources
+
+notebooks = pytest.mark.parametrize("notebook", sources.NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def test_the_notebooks_are_there_in_order() -> None:
+    assert [path.stem for path in sources.NOTEBOOKS] == [
+        "00_welcome",
+        "01_build_base_image",
+        "02_build_model_image",
+        "03_train",
+        "04_check_and_test_endpoint",
+    ]
+
+
+@notebooks
+def test_names_the_workshops_kernel(notebook: Path) -> None:
+    metadata = json.loads(notebook.read_text())["metadata"]
+    assert metadata["kernelspec"] == {
+        "display_name": "MLOps workshop",
+        "language": "python",
+        "name": "mlops-workshop",
+    }
+
+
+@notebooks
+def test_is_stored_without_outputs_and_with_readable_cell_ids(notebook: Path) -> None:
+    for cell in sources.cells(notebook):
+        assert re.fullmatch(rf"{notebook.stem[:2]}-[a-z-]+", cell["id"])
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None
+
+
+@notebooks
+def test_has_one_parameters_cell_of_literals_with_the_lab_id_first(notebook: Path) -> None:
+    tagged = [c for c in sources.cells(notebook) if "parameters" in c["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    assert tagged[0]["cell_type"] == "code"
+    statements = ast.parse(tagged[0]["source"]).body
+    names = []
+    for statement in statements:
+        assert isinstance(statement, ast.Assign)
+        ast.literal_eval(statement.value)
+        names += [target.id for target in statement.targets if isinstance(target, ast.Name)]
+    assert names[0] == "lab_id"
+    assert ast.literal_eval(statements[0].value) == ""  # type: ignore[attr-defined]
+
+
+@notebooks
+def test_says_something_before_each_code_cell(notebook: Path) -> None:
+    kinds = [cell["cell_type"] for cell in sources.cells(notebook)]
+    assert kinds[0] == "markdown"
+    for before, cell in pairwise(kinds):
+        assert (before, cell) != ("code", "code")
+
+
+@notebooks
+def test_opens_with_questions_objectives_and_time_and_closes_with_key_points(notebook: Path) -> None:
+    text = sources.cells(notebook, "markdown")
+    for part in ("**Questions**", "**What you will learn**", "**Time.**", "**You need**"):
+        assert part in text[0]["source"]
+    assert f"<!-- measured:{notebook.stem[:2]} -->" in text[0]["source"]
+    for part in ("## What you built", "**Key points**", "**Exercise.**"):
+        assert part in text[-1]["source"]
+
+
+@notebooks
+def test_links_lead_somewhere(notebook: Path) -> None:
+    text = "\n".join(cell["source"] for cell in sources.cells(notebook, "markdown"))
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert links
+    for link in links:
+        assert (notebook.parent / link).is_file(), link
+
+
+def test_each_notebook_links_to_the_next_one() -> None:
+    for notebook, following in pairwise(sources.NOTEBOOKS):
+        assert f"({following.name})" in sources.cells(notebook, "markdown")[-1]["source"]
+
+
+@notebooks
+def test_runs_without_a_person_and_does_not_ask_where_it_runs(notebook: Path) -> None:
+    code = sources.python(notebook)
+    for forbidden in ("input(", "getpass", "%store", "AWS_ENDPOINT_URL", "localhost", "if local", "!"):
+        assert forbidden not in re.sub(r"!=|!r", "", code), forbidden
+    assert "checkpoint(" in code
+
+
+@notebooks
+def test_keeps_code_cells_short(notebook: Path) -> None:
+    for cell in sources.cells(notebook, "code"):
+        if not cell["source"].startswith("%%writefile"):
+            assert cell["source"].count("\n") < 45, cell["id"]
+
+
+def test_each_file_is_written_by_one_cell_only() -> None:
+    targets = Counter(target for notebook in sources.NOTEBOOKS for target, _ in sources.written_by(notebook))
+    assert set(targets) == {
+        "base_image/Dockerfile",
+        "base_image/app.py",
+        "base_image/training.py",
+        "base_image/buildspec.yml",
+        "try_out/model.py",
+        "model_image/Dockerfile",
+        "model_image/model.py",
+        "model_image/buildspec.yml",
+    }
+    assert set(targets.values()) == {1}
+
+
+def test_every_file_that_is_pushed_is_one_that_was_written() -> None:
+    for notebook, folder in (("01_build_base_image", "base_image"), ("02_build_model_image", "model_image")):
+        code = sources.python(sources.ROOT / "notebooks" / f"{notebook}.ipynb")
+        found = re.search(r"for name in (\(.*?\)):\s+shutil\.copy", code)
+        assert found
+        pushed = ast.literal_eval(found[1])
+        written = {t.partition("/")[2] for t in sources.all_written() if t.startswith(f"{folder}/")}
+        assert set(pushed) == written

@@ -1,0 +1,88 @@
+"""Both images, built from what the notebooks write: trained and served as SageMaker does it."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sources
+
+from lab_helpers import containers
+
+pytestmark = pytest.mark.docker
+DATA = sources.ROOT / "notebooks/data/iris.csv"
+BASE, MODEL = "workshop-test-base:images", "workshop-test-model:images"
+
+
+@pytest.fixture(scope="module")
+def image(exercises: Path) -> Iterator[str]:
+    containers.build(exercises / "base_image", BASE)
+    containers.build(exercises / "model_image", MODEL, build_args={"BASE_IMAGE": BASE})
+    yield MODEL
+    containers.docker("rmi", "--no-prune", MODEL, BASE, check=False)
+
+
+@pytest.fixture(scope="module")
+def trained_ml(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = containers.prepare(tmp_path_factory.mktemp("ml"), data=[DATA], hyperparameters={"C": "1.0"})
+    assert "random_forest accuracy=" in containers.train(image, root).output
+    return root
+
+
+def test_the_container_is_ready_soon_and_serves_both_algorithms(image: str, trained_ml: Path) -> None:
+    with containers.serve(image, trained_ml) as server:
+        assert server.seconds_to_ready < 3
+        assert server.ping() == 200
+        for algorithm in ("logistic", "random_forest"):
+            answer = server.invoke({"instances": [[5.1, 3.5, 1.4, 0.2]]}, attributes=f"algorithm={algorithm}")
+            assert (answer.status, answer.body["predictions"]) == (200, ["setosa"])
+        assert server.invoke(b"{").status == 400
+        assert server.invoke(b" " * 7_000_000).status == 413
+        container = server.container
+    assert container not in containers.docker("ps", "--all", "--quiet", "--no-trunc")
+
+
+def test_a_container_without_a_model_does_not_serve_and_says_why(image: str) -> None:
+    with pytest.raises(containers.ContainerError, match=r"model\.json"), containers.serve(image):
+        pass
+
+
+def test_a_failed_training_leaves_its_reason(image: str, tmp_path: Path) -> None:
+    root = containers.prepare(tmp_path / "ml", data=[DATA], hyperparameters={"n_trees": "1"})
+    run = containers.train(image, root, check=False)
+    assert run.exit_code == 1
+    assert (root / "output/failure").read_text().startswith("ValueError: unknown hyperparameter n_trees")
+    with pytest.raises(containers.ContainerError, match="unknown hyperparameter n_trees"):
+        containers.train(image, root)
+
+
+def test_sigterm_lets_requests_under_way_finish(image: str, trained_ml: Path) -> None:
+    rows = [[5.1, 3.5, 1.4, 0.2]] * 60_000
+    with containers.serve(image, trained_ml) as server:
+        answers: list[int] = []
+
+        def ask() -> None:
+            answers.append(server.invoke({"instances": rows}, attributes="algorithm=random_forest").status)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        time.sleep(0.15)
+        began = time.monotonic()
+        subprocess.run(["docker", "stop", "--time", "25", server.container], check=True, capture_output=True)
+        asking.join()
+        assert time.monotonic() - began < 15
+        assert answers == [200]
+        state = containers.docker("inspect", "--format", "{{.State.ExitCode}}", server.container)
+        assert state.strip() == "0"
+
+
+def test_a_dockerfile_that_does_not_build_is_named_with_its_last_lines(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(
+        "FROM public.ecr.aws/docker/library/python:3.12-slim\nRUN echo broken-step && false\n"
+    )
+    with pytest.raises(containers.ContainerError, match="broken-step"):
+        containers.build(tmp_path, "workshop-test-broken")

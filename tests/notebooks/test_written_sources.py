@@ -1,0 +1,112 @@
+"""The learners' sources are linted and type-checked like our own; the build files have the right parts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sources
+import yaml
+
+CONFIG = str(sources.ROOT / "pyproject.toml")
+
+
+def run(*arguments: str, cwd: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_ruff_finds_nothing_in_the_written_sources(exercises: Path) -> None:
+    # A server in a container binds to every interface, and its lock directory is in memory on purpose.
+    run("ruff", "check", "--config", CONFIG, "--ignore", "S104,S108", "--no-cache", ".", cwd=exercises)
+    run("ruff", "format", "--config", CONFIG, "--check", "--no-cache", ".", cwd=exercises)
+
+
+def test_ruff_finds_nothing_in_the_notebooks() -> None:
+    run("ruff", "check", "--no-cache", "notebooks", cwd=sources.ROOT)
+    run("ruff", "format", "--check", "--no-cache", "notebooks", cwd=sources.ROOT)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["base_image/app.py", "base_image/training.py", "model_image/model.py"],
+        ["try_out/model.py"],
+    ],
+    ids=["images", "try_out"],
+)
+def test_the_written_sources_are_typed(exercises: Path, files: list[str], tmp_path: Path) -> None:
+    config = tmp_path / "mypy.ini"
+    config.write_text(
+        "[mypy]\nstrict = True\npython_version = 3.11\n"
+        "[mypy-onnxruntime.*,skl2onnx.*,sklearn.*]\nignore_missing_imports = True\n"
+    )
+    run("mypy", "--config-file", str(config), "--cache-dir", str(tmp_path / "cache"), *files, cwd=exercises)
+
+
+def test_the_cells_fit_the_helpers_that_they_call(tmp_path: Path) -> None:
+    modules = []
+    for notebook in sources.NOTEBOOKS:
+        modules.append(tmp_path / f"notebook_{notebook.stem}.py")
+        modules[-1].write_text(sources.python(notebook))
+    config = tmp_path / "mypy.ini"
+    # What may be None is checked by a checkpoint before it is used, which mypy cannot know.
+    config.write_text(
+        "[mypy]\npython_version = 3.11\nignore_missing_imports = True\nfollow_imports = silent\n"
+        "disable_error_code = union-attr\n"
+    )
+    run("mypy", "--config-file", str(config), *map(str, modules), cwd=sources.ROOT)
+
+
+@pytest.mark.parametrize("image", ["base_image", "model_image"])
+def test_a_buildspec_logs_in_builds_pushes_and_exports_the_digest(image: str) -> None:
+    spec = yaml.safe_load(sources.all_written()[f"{image}/buildspec.yml"])
+    assert spec["version"] == 0.2
+    assert spec["env"]["exported-variables"] == ["IMAGE_URI", "IMAGE_DIGEST"]
+    assert list(spec["phases"]) == ["pre_build", "build", "post_build"]
+    for phase in spec["phases"].values():
+        assert phase["on-failure"] == "ABORT"
+        assert all(isinstance(command, str) for command in phase["commands"])
+    commands = [command for phase in spec["phases"].values() for command in phase["commands"]]
+    assert commands[0] == (
+        "aws ecr get-login-password | "
+        'docker login --username AWS --password-stdin "${IMAGE_REPOSITORY_URI%%/*}"'
+    )
+    assert sum(command.startswith("docker build") for command in commands) == 1
+    assert sum(command.startswith("docker push") for command in commands) == 2
+
+
+@pytest.mark.parametrize("image", ["base_image", "model_image"])
+def test_a_buildspec_is_plain_shell(image: str, exercises: Path) -> None:
+    spec = yaml.safe_load(sources.all_written()[f"{image}/buildspec.yml"])
+    script = "\n".join(command for phase in spec["phases"].values() for command in phase["commands"])
+    result = subprocess.run(
+        [str(Path(sys.executable).with_name("shellcheck")), "--shell=sh", "--exclude=SC2034", "-"],
+        input="#!/bin/sh\n" + script,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_base_image_starts_app_py_as_process_1_and_pins_every_library() -> None:
+    dockerfile = sources.all_written()["base_image/Dockerfile"]
+    assert "FROM public.ecr.aws/docker/library/python:3.12-slim\n" in dockerfile
+    assert 'ENTRYPOINT ["python", "/opt/program/app.py"]' in dockerfile
+    install = re.search(r"RUN pip install(.*?)\n\n", dockerfile, re.DOTALL)
+    assert install
+    libraries = [word for word in install[1].replace("\\", "").split() if not word.startswith("--")]
+    assert libraries
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", library) for library in libraries)
+
+
+def test_no_dockerfile_needs_buildkit() -> None:
+    for target, content in sources.all_written().items():
+        if target.endswith("Dockerfile"):
+            assert not re.search(r"# ?syntax=|--mount|<<|COPY --(link|chmod)|ADD --", content)
