@@ -28,7 +28,9 @@ give_to_user() {
     fi
 }
 
+# fail MESSAGE: in one line, which provision.sh finds again.
 fail() {
-    echo "$*" >&2
+    echo "error: $*" | tr -s '\n ' ' ' >&2
+    echo >&2
     exit 1
 }

@@ -35,6 +35,14 @@ repository_and_stacks() {
     bash "$here/stacks.sh"
 }
 
+# cause PART: what it said of its failure, or its last words.
+cause() {
+    local said
+    said="$(sed -n "s/^$1: error: /$1: /p" "$STATE/provision.log" | head -n 1)"
+    said="${said:-$(grep "^$1: ." "$STATE/provision.log" | tail -n 1)}" || true
+    echo "${said:-$1: failed without a word}"
+}
+
 began=$SECONDS
 part kernel bash "$here/kernel.sh"
 part exercises python3 "$here/exercises.py" "$WORKSHOP_HOME/workshop/notebooks" "$WORKSHOP_HOME/notebooks" "$STATE/exercises.json"
@@ -43,8 +51,7 @@ part stacks repository_and_stacks
 failures=()
 for name in "${!parts[@]}"; do
     if ! wait "${parts[$name]}"; then
-        reason="$(grep "^$name: " "$STATE/provision.log" | tail -n 1 || true)"
-        failures+=("${reason:-$name: failed without a word}")
+        failures+=("$(cause "$name")")
     fi
 done
 if [ "${#failures[@]}" -eq 0 ] && ! reason="$(bash "$here/idle.sh" 9>&- 2>&1)"; then

@@ -20,7 +20,7 @@ def places(tmp_path: Path) -> tuple[Path, Path, Path]:
 
 
 def test_everything_is_copied_once(places: tuple[Path, Path, Path]) -> None:
-    source, target, record = places
+    _, target, record = places
 
     assert list(copy_exercises(*places)) == ["copied 01.ipynb", "copied data/iris.csv"]
     assert (target / "data" / "iris.csv").read_text() == "data"
