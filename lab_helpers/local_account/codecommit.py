@@ -9,10 +9,17 @@ from __future__ import annotations
 import re
 import shutil
 import uuid
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, ClassVar
 
+from lab_helpers.local_account.file_changes import (
+    FILE_BYTES,
+    MODE_NAMES,
+    changed_files,
+    clean_path,
+    described,
+    removal,
+)
 from lab_helpers.local_account.git_repository import ZERO_ID, Author, Entry, GitError, GitRepository
 from lab_helpers.local_account.git_server import REPOSITORIES, announce, announce_push, repository_path
 from lab_helpers.local_account.pages import page
@@ -21,12 +28,8 @@ from lab_helpers.local_account.store import Document
 
 _PAGE = 1000
 _BATCH = 100
-_FILE_BYTES = 6 * 1024 * 1024
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 _SPECIFIER = re.compile(r"[\w./+-]+")
-_MODES = {"NORMAL": "100644", "EXECUTABLE": "100755", "SYMLINK": "120000"}
-_MODE_NAMES = {mode: name for name, mode in _MODES.items()}
-_DELETED = "0"
 
 
 class CodeCommit(Service):
@@ -239,20 +242,20 @@ class CodeCommit(Service):
     def get_file(self, params: Params) -> Params:
         """GetFile."""
         repository = self._repository(params["repositoryName"])
-        commit, path = self._commit(repository, params), _clean_path(params["filePath"])
+        commit, path = self._commit(repository, params), clean_path(params["filePath"])
         entries = repository.entries(commit, path=path)
         if not entries or entries[0].kind != "blob":
             raise ServiceError(
                 "FileDoesNotExistException", f"The file {path} does not exist in commit {commit}"
             )
         content = repository.blob(entries[0].object_id)
-        if len(content) > _FILE_BYTES:
+        if len(content) > FILE_BYTES:
             raise ServiceError("FileTooLargeException", f"{path} is larger than 6 MB: clone the repository")
         return {
             "commitId": commit,
             "blobId": entries[0].object_id,
             "filePath": path,
-            "fileMode": _MODE_NAMES.get(entries[0].mode, "NORMAL"),
+            "fileMode": MODE_NAMES.get(entries[0].mode, "NORMAL"),
             "fileSize": len(content),
             "fileContent": content,
         }
@@ -262,7 +265,7 @@ class CodeCommit(Service):
         repository = self._repository(params["repositoryName"])
         commit = self._commit(repository, params)
         path = params["folderPath"].strip("/")
-        tree = repository.resolve(f"{commit}:{_clean_path(path)}" if path else commit, "tree")
+        tree = repository.resolve(f"{commit}:{clean_path(path)}" if path else commit, "tree")
         if tree is None:
             raise ServiceError(
                 "FolderDoesNotExistException", f"The folder {path} does not exist in commit {commit}"
@@ -279,7 +282,7 @@ class CodeCommit(Service):
             elif entry.kind == "commit":
                 answer["subModules"].append({"commitId": entry.object_id, **shown})
             else:
-                mode = _MODE_NAMES.get(entry.mode, "NORMAL")
+                mode = MODE_NAMES.get(entry.mode, "NORMAL")
                 member = "symbolicLinks" if mode == "SYMLINK" else "files"
                 answer[member].append({"blobId": entry.object_id, "fileMode": mode, **shown})
         return answer
@@ -316,7 +319,7 @@ class CodeCommit(Service):
 
     def put_file(self, params: Params) -> Params:
         """PutFile."""
-        path = _clean_path(params["filePath"])
+        path = clean_path(params["filePath"])
         file = {"filePath": path, "fileContent": params["fileContent"]}
         if "fileMode" in params:
             file["fileMode"] = params["fileMode"]
@@ -342,20 +345,12 @@ class CodeCommit(Service):
         _check_branch(repository, branch)
         parent = self._parent(repository, params)
         before = self._files(repository, parent)
-        after = dict(before)
-        for entry in self._changes(repository, before, params):
-            if entry.mode == _DELETED:
-                after.pop(entry.path, None)
-            else:
-                after[entry.path] = entry
-        if params.get("keepEmptyFolders"):
-            after |= _kept_folders(repository, before, after)
-        _check_paths(after, {path for path in after if after[path] != before.get(path)})
+        after = changed_files(repository, before, params)
         changed = [entry for path, entry in after.items() if entry != before.get(path)]
         deleted = [entry for path, entry in before.items() if path not in after]
         if not changed and not deleted:
             raise ServiceError(no_change, f"The branch {branch} has this content already")
-        gone = [Entry(_DELETED, "blob", ZERO_ID, entry.path) for entry in deleted]
+        gone = [removal(entry.path) for entry in deleted]
         tree = repository.write_tree(parent, [*gone, *changed])
         author = Author(params.get("authorName") or "root", params.get("email") or "")
         commit = repository.write_commit(tree, parent, author, message)
@@ -370,9 +365,9 @@ class CodeCommit(Service):
         return {
             "commitId": commit,
             "treeId": tree,
-            "filesAdded": _shown(entry for entry in changed if entry.path not in before),
-            "filesUpdated": _shown(entry for entry in changed if entry.path in before),
-            "filesDeleted": _shown(deleted),
+            "filesAdded": described(entry for entry in changed if entry.path not in before),
+            "filesUpdated": described(entry for entry in changed if entry.path in before),
+            "filesDeleted": described(deleted),
         }
 
     def _parent(self, repository: GitRepository, params: Params) -> str | None:
@@ -399,52 +394,6 @@ class CodeCommit(Service):
                 f"{parent} is not the tip of {branch} any more, that is {tip}",
             )
         return tip
-
-    def _changes(
-        self, repository: GitRepository, before: dict[str, Entry], params: Params
-    ) -> Iterable[Entry]:
-        puts, deletes, modes = (params.get(key, []) for key in ("putFiles", "deleteFiles", "setFileModes"))
-        paths = [_clean_path(one["filePath"]) for one in (*puts, *deletes, *modes)]
-        if not paths:
-            raise ServiceError(
-                "FileEntryRequiredException", "Give files to put, to delete or to set modes of"
-            )
-        if twice := {path for path in paths if paths.count(path) > 1}:
-            raise ServiceError(
-                "SamePathRequestException", f"Named more than once: {', '.join(sorted(twice))}"
-            )
-        for put in puts:
-            path, content, source = (
-                _clean_path(put["filePath"]),
-                put.get("fileContent"),
-                put.get("sourceFile"),
-            )
-            if content is None and source is None:
-                raise ServiceError(
-                    "SourceFileOrContentRequiredException", f"{path} needs fileContent or sourceFile"
-                )
-            if content is not None and source is not None:
-                raise ServiceError(
-                    "FileContentAndSourceFileSpecifiedException", f"{path} has fileContent and sourceFile"
-                )
-            old = before.get(path)
-            mode = _MODES[put["fileMode"]] if "fileMode" in put else old.mode if old else _MODES["NORMAL"]
-            if source is not None:
-                origin = _existing(before, source["filePath"])
-                yield Entry(mode if "fileMode" in put else origin.mode, "blob", origin.object_id, path)
-                if source.get("isMove"):
-                    yield Entry(_DELETED, "blob", ZERO_ID, origin.path)
-                continue
-            if len(content) > _FILE_BYTES:
-                raise ServiceError(
-                    "FileContentSizeLimitExceededException", f"{path} is larger than 6 MB: use git push"
-                )
-            yield Entry(mode, "blob", repository.write_blob(content), path)
-        for one in deletes:
-            yield Entry(_DELETED, "blob", ZERO_ID, _existing(before, one["filePath"]).path)
-        for one in modes:
-            entry = _existing(before, one["filePath"])
-            yield Entry(_MODES[one["fileMode"]], "blob", entry.object_id, entry.path)
 
     # --- tags
 
@@ -549,60 +498,3 @@ def _check_name(name: str) -> None:
 def _check_branch(repository: GitRepository, branch: str) -> None:
     if not repository.is_valid_branch(branch):
         raise ServiceError("InvalidBranchNameException", f"git takes no branch with the name {branch}")
-
-
-def _clean_path(path: str) -> str:
-    clean = path.removeprefix("/")
-    parts = clean.split("/")
-    if not clean:
-        raise ServiceError("PathRequiredException", "A path is required")
-    if any(part in ("", ".", "..") or part.lower() == ".git" for part in parts) or "\0" in clean:
-        raise ServiceError("InvalidPathException", f"The path {path} is not valid")
-    return clean
-
-
-def _existing(before: dict[str, Entry], path: str) -> Entry:
-    entry = before.get(_clean_path(path))
-    if entry is None:
-        raise ServiceError("FileDoesNotExistException", f"The file {path} does not exist on the branch")
-    return entry
-
-
-def _check_paths(after: dict[str, Entry], new: set[str]) -> None:
-    """A path is a file or a folder, never both."""
-    folders = {parent for path in after for parent in _folders(path)}
-    for path in sorted(folders & after.keys()):
-        code = (
-            "FileNameConflictsWithDirectoryNameException"
-            if path in new
-            else "DirectoryNameConflictsWithFileNameException"
-        )
-        raise ServiceError(code, f"{path} would be a file and a folder")
-
-
-def _folders(path: str) -> Iterable[str]:
-    parts = path.split("/")
-    return ("/".join(parts[:count]) for count in range(1, len(parts)))
-
-
-def _kept_folders(
-    repository: GitRepository, before: dict[str, Entry], after: dict[str, Entry]
-) -> dict[str, Entry]:
-    left = {folder for path in after for folder in _folders(path)}
-    emptied = {path.rpartition("/")[0] for path in before if path not in after} - {""} - left
-    blob = repository.write_blob(b"") if emptied else ""
-    return {
-        f"{folder}/.gitkeep": Entry(_MODES["NORMAL"], "blob", blob, f"{folder}/.gitkeep")
-        for folder in emptied
-    }
-
-
-def _shown(entries: Iterable[Entry]) -> list[Params]:
-    return [
-        {
-            "absolutePath": entry.path,
-            "blobId": entry.object_id,
-            "fileMode": _MODE_NAMES.get(entry.mode, "NORMAL"),
-        }
-        for entry in entries
-    ]
