@@ -1,0 +1,174 @@
+"""A pipeline that could not work is refused when it is created, with the reason."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+Change = Callable[[dict[str, Any], Any], object]
+
+
+def second_actions(pipeline: dict[str, Any], *actions: dict[str, Any]) -> None:
+    pipeline["stages"][1]["actions"] = list(actions)
+
+
+CASES: list[tuple[str, str, Change]] = [
+    ("InvalidStructureException", "minimum of 2 stages", lambda p, d: p["stages"].pop()),
+    (
+        "InvalidStructureException",
+        "stage names must be unique",
+        lambda p, d: p["stages"][1].update(name="Source"),
+    ),
+    ("InvalidStructureException", "first stage .* only source", lambda p, d: p["stages"].reverse()),
+    (
+        "InvalidStructureException",
+        "Source actions may only occur in the first stage",
+        lambda p, d: p["stages"].append({**p["stages"][0], "name": "Again"}),
+    ),
+    (
+        "InvalidStructureException",
+        "action names must be unique",
+        lambda p, d: second_actions(p, d.approval(), d.approval()),
+    ),
+    (
+        "InvalidStructureException",
+        "input artifact Nothing is not the output",
+        lambda p, d: second_actions(
+            p, d.action("B", "Build", "CodeBuild", inputs=["Nothing"], configuration={"ProjectName": "x"})
+        ),
+    ),
+    (
+        "InvalidStructureException",
+        "input artifact Other is not the output",
+        lambda p, d: second_actions(
+            p,
+            d.action(
+                "A",
+                "Build",
+                "CodeBuild",
+                inputs=["Src"],
+                outputs=["Other"],
+                configuration={"ProjectName": "x"},
+            ),
+            d.action("B", "Build", "CodeBuild", inputs=["Other"], configuration={"ProjectName": "x"}),
+        ),
+    ),
+    (
+        "InvalidStructureException",
+        "output artifact name Src must be unique",
+        lambda p, d: second_actions(
+            p,
+            d.action(
+                "B", "Build", "CodeBuild", inputs=["Src"], outputs=["Src"], configuration={"ProjectName": "x"}
+            ),
+        ),
+    ),
+    (
+        "InvalidActionDeclarationException",
+        "Deploy AWS ECS 1 is not available",
+        lambda p, d: second_actions(p, d.action("D", "Deploy", "ECS")),
+    ),
+    (
+        "InvalidActionDeclarationException",
+        "has 0 input artifacts",
+        lambda p, d: second_actions(
+            p, d.action("B", "Build", "CodeBuild", configuration={"ProjectName": "x"})
+        ),
+    ),
+    (
+        "InvalidActionDeclarationException",
+        "missing the configuration FunctionName",
+        lambda p, d: second_actions(p, d.action("B", "Invoke", "Lambda")),
+    ),
+    (
+        "InvalidActionDeclarationException",
+        "unknown configuration Shout",
+        lambda p, d: second_actions(p, d.approval(configuration={"Shout": "x"})),
+    ),
+    (
+        "InvalidActionDeclarationException",
+        "NotificationArn .* no Amazon SNS",
+        lambda p, d: second_actions(p, d.approval(configuration={"NotificationArn": "arn:aws:sns:a:b:c"})),
+    ),
+    (
+        "InvalidActionDeclarationException",
+        "no action before has the namespace Later",
+        lambda p, d: second_actions(p, d.approval(configuration={"CustomData": "#{Later.X}"})),
+    ),
+    (
+        "InvalidActionDeclarationException",
+        r"#\{variables.X\}, which does not exist",
+        lambda p, d: second_actions(p, d.approval(configuration={"CustomData": "#{variables.X}"})),
+    ),
+    (
+        "InvalidActionDeclarationException",
+        "ActionMode CREATE_UPDATE needs the configuration RoleArn, TemplatePath",
+        lambda p, d: second_actions(
+            p,
+            d.action(
+                "D",
+                "Deploy",
+                "CloudFormation",
+                configuration={"ActionMode": "CREATE_UPDATE", "StackName": "s"},
+            ),
+        ),
+    ),
+    (
+        "InvalidActionDeclarationException",
+        "PollForSourceChanges true is not supported",
+        lambda p, d: p["stages"][0]["actions"][0]["configuration"].update(PollForSourceChanges="true"),
+    ),
+    (
+        "InvalidStructureException",
+        "need pipelineType V2",
+        lambda p, d: p.update(pipelineType="V1"),
+    ),
+    (
+        "InvalidStructureException",
+        "either artifactStore or artifactStores",
+        lambda p, d: p.pop("artifactStore"),
+    ),
+    (
+        "InvalidStructureException",
+        "not authorized to perform AssumeRole",
+        lambda p, d: p.update(roleArn="arn:aws:iam::123456789012:role/nobody"),
+    ),
+    (
+        "InvalidStageDeclarationException",
+        "onFailure is not supported",
+        lambda p, d: p["stages"][1].update(onFailure={"result": "ROLLBACK"}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "reason", "change"), CASES, ids=[case[1] for case in CASES])
+def test_a_pipeline_that_cannot_work_is_refused(
+    lab: Any, declare: Any, code: str, reason: str, change: Change
+) -> None:
+    pipeline = lab.declaration(lab.source(), declare.stage("Next", declare.approval()))
+    change(pipeline, declare)
+    with pytest.raises(ClientError, match=reason) as refused:
+        lab.api.create_pipeline(pipeline=pipeline)
+    assert refused.value.response["Error"]["Code"] == code
+    assert pipeline["name"] not in [found["name"] for found in lab.api.list_pipelines()["pipelines"]]
+
+
+def test_pipelines_have_versions_and_tags(lab: Any, declare: Any) -> None:
+    name = lab.quiet(lab.source(), declare.stage("Next", declare.approval()))
+    pipeline = lab.api.get_pipeline(name=name)["pipeline"]
+    assert (pipeline["version"], pipeline["executionMode"]) == (1, "QUEUED")
+    pipeline["stages"][1]["name"] = "Renamed"
+    assert lab.api.update_pipeline(pipeline=pipeline)["pipeline"]["version"] == 2
+    assert lab.api.get_pipeline(name=name)["pipeline"]["stages"][1]["name"] == "Renamed"
+    old = lab.api.get_pipeline(name=name, version=1)
+    assert old["pipeline"]["stages"][1]["name"] == "Next"
+    arn = old["metadata"]["pipelineArn"]
+    lab.api.tag_resource(resourceArn=arn, tags=[{"key": "a", "value": "1"}, {"key": "b", "value": "2"}])
+    lab.api.untag_resource(resourceArn=arn, tagKeys=["a"])
+    assert lab.api.list_tags_for_resource(resourceArn=arn)["tags"] == [{"key": "b", "value": "2"}]
+    with pytest.raises(lab.api.exceptions.PipelineNameInUseException):
+        lab.api.create_pipeline(pipeline=pipeline)
+    lab.api.delete_pipeline(name=name)
+    with pytest.raises(lab.api.exceptions.PipelineNotFoundException):
+        lab.api.get_pipeline_state(name=name)
