@@ -1,0 +1,30 @@
+"""cfn-lint and shellcheck have nothing to say, and the templates fit where they are sent."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = sorted((ROOT / "cfn").glob("*.yml"))
+
+
+def test_cfn_lint_prints_nothing_at_its_strictest() -> None:
+    lint = [Path(sys.executable).with_name("cfn-lint"), "-c", "I", "--", *TEMPLATES]
+    done = subprocess.run(lint, capture_output=True, text=True, check=False)
+
+    assert (done.stdout + done.stderr, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_fits_into_a_request(path: Path) -> None:
+    # CloudFormation quotas: a template body in a request has at most 51,200 bytes.
+    assert path.stat().st_size < 51_200
+
+
+def test_shellcheck_prints_nothing() -> None:
+    check = [Path(sys.executable).with_name("shellcheck"), *sorted((ROOT / "lifecycle-config").glob("*.sh"))]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+
+    assert (done.stdout + done.stderr, done.returncode) == ("", 0)

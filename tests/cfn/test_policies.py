@@ -1,0 +1,204 @@
+"""Roles: one per service, nothing more than each needs, nothing of another lab."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from templates import TEMPLATES, as_list, resources, text
+
+# Actions for which the service authorization reference names no resource type.
+WITHOUT_RESOURCES = {
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScalingActivities",
+    "application-autoscaling:DescribeScalingPolicies",
+    "application-autoscaling:DescribeScheduledActions",
+    "application-autoscaling:ListTagsForResource",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "cloudwatch:GetMetricStatistics",
+    "cloudwatch:ListMetrics",
+    "cloudwatch:PutMetricData",
+    "codepipeline:PutJobFailureResult",
+    "codepipeline:PutJobSuccessResult",
+    "ecr:GetAuthorizationToken",
+    "lambda:ListFunctions",
+    "sagemaker:ListEndpoints",
+    "sagemaker:ListTrainingJobs",
+}
+SERVICES = {
+    "notebook": "sagemaker",
+    "codebuild": "codebuild",
+    "pipeline": "codepipeline",
+    "deploy": "cloudformation",
+    "launcher": "lambda",
+    "monitor": "lambda",
+    "events": "events",
+    "sagemaker": "sagemaker",
+}
+ROLES = dict(resources("AWS::IAM::Role"))
+PREFIX = "abcdefghij-"
+
+
+def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, role in ROLES.items():
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield f"{name}/{policy['PolicyName']}/{statement.get('Sid')}", statement
+
+
+STATEMENTS = dict(statements())
+every_statement = pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
+
+
+def test_there_is_one_role_for_each_service_that_assumes_it() -> None:
+    found = {}
+    for role in ROLES.values():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        found[text(role["RoleName"])] = trust["Principal"]["Service"]
+        assert trust["Action"] == "sts:AssumeRole"
+        # Lambda and CloudFormation only take roles of their own account and set no source account.
+        if trust["Principal"]["Service"] not in ("lambda.amazonaws.com", "cloudformation.amazonaws.com"):
+            assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+    assert found == {
+        f"{PREFIX}mlops-{purpose}": f"{service}.amazonaws.com" for purpose, service in SERVICES.items()
+    }
+
+
+def test_roles_exist_in_the_top_stack_only() -> None:
+    assert all(name.startswith("m/") for name in ROLES)
+
+
+def test_sids_are_unique_within_a_role() -> None:
+    for name, role in ROLES.items():
+        sids = [s["Sid"] for p in role["Policies"] for s in p["PolicyDocument"]["Statement"]]
+        assert len(sids) == len(set(sids)), name
+        assert all(re.fullmatch(r"[A-Za-z0-9]+", sid) for sid in sids)
+
+
+def test_the_policies_of_a_role_fit() -> None:
+    # IAM quotas: the inline policies of a role have at most 10,240 characters, white space not counted.
+    for name, role in ROLES.items():
+        assert len(re.sub(r"\s|'", "", str(resolved(role["Policies"])))) < 10_240, name
+
+
+def resolved(value: Any) -> Any:
+    match value:
+        case list():
+            return [resolved(item) for item in value]
+        case dict() if any(key == "Ref" or key.startswith("Fn::") for key in value):
+            return text(value)
+        case dict():
+            return {key: resolved(item) for key, item in value.items()}
+    return value
+
+
+@every_statement
+def test_no_action_is_a_wildcard(statement: dict[str, Any]) -> None:
+    assert statement["Effect"] == "Allow"
+    assert not {"NotAction", "NotResource"} & set(statement)
+    assert not [action for action in as_list(statement["Action"]) if "*" in action]
+
+
+@every_statement
+def test_every_resource_is_this_labs_where_the_action_knows_resources(statement: dict[str, Any]) -> None:
+    found = [text(resource) for resource in as_list(statement["Resource"])]
+    if found == ["*"]:
+        assert set(as_list(statement["Action"])) <= WITHOUT_RESOURCES
+        return
+    shared = (
+        ":scalable-target/*",  # narrowed by its condition
+        ":log-group:*",  # to look for a log group
+        "/aws/sagemaker/TrainingJobs",
+        "/aws/sagemaker/TrainingJobs:*",
+        "/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
+        "/package/workshop.zip",
+    )
+    for resource in found:
+        mine = PREFIX in resource or resource.startswith("<MLOps") or resource.endswith(shared)
+        assert mine, resource
+        assert resource.startswith(("arn:aws:", "<MLOps")), resource
+
+
+@every_statement
+def test_a_role_is_passed_by_name_to_one_service_that_it_is_for(statement: dict[str, Any]) -> None:
+    if "iam:PassRole" not in as_list(statement["Action"]):
+        return
+    assert as_list(statement["Action"]) == ["iam:PassRole"]
+    service = statement["Condition"]["StringEquals"]["iam:PassedToService"]
+    for resource in as_list(statement["Resource"]):
+        role = ROLES["m/" + text(resource).strip("<>").removesuffix(".Arn")]
+        assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] == service
+
+
+def test_the_service_linked_role_is_the_one_of_endpoint_scaling() -> None:
+    statement = STATEMENTS["m/MLOpsDeploy/endpoints/ScalingServiceRole"]
+
+    assert statement["Condition"] == {
+        "StringEquals": {"iam:AWSServiceName": "sagemaker.application-autoscaling.amazonaws.com"}
+    }
+
+
+def test_the_default_lab_can_not_reach_other_labs() -> None:
+    """With an empty prefix a resource must still begin with a name of the workshop, not with a wildcard."""
+    for name, statement in STATEMENTS.items():
+        for resource in as_list(statement["Resource"]):
+            bare = text(resource).replace(PREFIX, "")
+            if bare == "*" or bare.startswith("<") or bare.endswith((":scalable-target/*", "log-group:*")):
+                continue
+            assert not re.search(r"[:/]\*", bare.split(":", 5)[5].removesuffix("/*").removesuffix(":*")), (
+                name,
+                bare,
+            )
+
+
+def test_the_bucket_refuses_what_does_not_come_over_tls() -> None:
+    (statement,) = TEMPLATES["m"]["Resources"]["MLOpsBucketPolicy"]["Properties"]["PolicyDocument"][
+        "Statement"
+    ]
+
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert [text(r) for r in statement["Resource"]] == ["<MLOpsBucket.Arn>", "<MLOpsBucket.Arn>/*"]
+
+
+def handler_permissions(kind: str) -> set[str]:
+    """What CloudFormation's own handler of a resource type calls, as its registry schema tells."""
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+    handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema.get("handlers") or {}
+    return {
+        p
+        for name in ("create", "update", "delete", "read")
+        for p in handlers.get(name, {}).get("permissions", [])
+    }
+
+
+# What a handler would call for properties that these templates don't use.
+UNUSED = re.compile(
+    r"kms:|ec2:|s3files:|elasticfilesystem:|codestar-connections:|firehose:|s3:|lambda:(Put|Delete)?(Get)?Provisioned"
+    r"|lambda:(PutFunctionConcurrency|DeleteFunctionConcurrency|.*CodeSigningConfig|GetLayerVersion|PutRuntimeManagementConfig)"
+    r"|lambda:(PutFunctionRecursionConfig|PutFunctionScalingConfig|PassCapacityProvider|AssociateRuntimeAlias|PublishVersion)"
+    r"|codepipeline:(Disable|Enable)StageTransition|iam:GetRole"
+    r"|logs:(AssociateKmsKey|DisassociateKmsKey|CreateLogDelivery|.*ResourcePol.*|Put(BearerToken|DataProtection|IndexPolicy|LogGroupDel).*"
+    r"|Delete(DataProtection|Index)Policy)"
+    r"|application-autoscaling:(Put|Delete)ScheduledAction"
+)
+
+
+@pytest.mark.parametrize(
+    ("role", "template"),
+    [("MLOpsNotebook", "build-image"), ("MLOpsNotebook", "train-model-pipeline"),
+     ("MLOpsDeploy", "deploy-model-dev"), ("MLOpsDeploy", "deploy-model-prd")],
+)  # fmt: skip
+def test_who_deploys_a_stack_may_do_what_its_resource_types_need(role: str, template: str) -> None:
+    allowed = {
+        action
+        for name, s in STATEMENTS.items()
+        if name.startswith(f"m/{role}/")
+        for action in as_list(s["Action"])
+    }
+    for kind in {found["Type"] for found in TEMPLATES[template]["Resources"].values()}:
+        needed = {permission for permission in handler_permissions(kind) if not UNUSED.match(permission)}
+        assert not needed - allowed, (kind, sorted(needed - allowed))

@@ -1,0 +1,301 @@
+"""Every resource of the workshop, its names, and what templates and functions say to each other."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from templates import CFN, EXECUTION, LONGEST, TEMPLATES, resources, text
+
+sys.path.insert(0, str(CFN / "functions"))
+
+NOTES = {
+    "m": {
+        "MLOpsScikitImageRepo": "AWS::ECR::Repository",
+        "MLOpsIrisModelRepo": "AWS::ECR::Repository",
+        "MLOpsBucket": "AWS::S3::Bucket",
+        "MLOpsRepo": "AWS::CodeCommit::Repository",
+        "IAWorkshopNotebookInstance": "AWS::SageMaker::NotebookInstance",
+        "IAWorkshopNotebookInstanceLifecycleConfig": "AWS::SageMaker::NotebookInstanceLifecycleConfig",
+        "MLOpsCodeBuild": "AWS::IAM::Role",
+        "MLOps": "AWS::IAM::Role",
+    },
+    "build-image": {
+        "BuildImageProject": "AWS::CodeBuild::Project",
+        "DeployPipeline": "AWS::CodePipeline::Pipeline",
+        "PushRule": "AWS::Events::Rule",
+    },
+    "train-model-pipeline": {
+        "Launcher": "AWS::Lambda::Function",
+        "Monitor": "AWS::Lambda::Function",
+        "MonitorPermission": "AWS::Lambda::Permission",
+        "MonitorRule": "AWS::Events::Rule",
+        "UploadRule": "AWS::Events::Rule",
+        "TrainPipeline": "AWS::CodePipeline::Pipeline",
+    },
+    "deploy-model-dev": {
+        "Model": "AWS::SageMaker::Model",
+        "EndpointConfig": "AWS::SageMaker::EndpointConfig",
+        "Endpoint": "AWS::SageMaker::Endpoint",
+    },
+    "deploy-model-prd": {
+        "Model": "AWS::SageMaker::Model",
+        "EndpointConfig": "AWS::SageMaker::EndpointConfig",
+        "Endpoint": "AWS::SageMaker::Endpoint",
+        "ScalableTarget": "AWS::ApplicationAutoScaling::ScalableTarget",
+        "ScalingPolicy": "AWS::ApplicationAutoScaling::ScalingPolicy",
+    },
+}
+# By resource type: property that holds its name, and the longest that the service takes.
+LIMITS = {
+    "AWS::ECR::Repository": ("RepositoryName", 256),
+    "AWS::S3::Bucket": ("BucketName", 63),
+    "AWS::CodeCommit::Repository": ("RepositoryName", 100),
+    "AWS::SageMaker::NotebookInstance": ("NotebookInstanceName", 63),
+    "AWS::SageMaker::NotebookInstanceLifecycleConfig": ("NotebookInstanceLifecycleConfigName", 63),
+    "AWS::SageMaker::Model": ("ModelName", 63),
+    "AWS::SageMaker::EndpointConfig": ("EndpointConfigName", 63),
+    "AWS::SageMaker::Endpoint": ("EndpointName", 63),
+    "AWS::IAM::Role": ("RoleName", 64),
+    "AWS::CodeBuild::Project": ("Name", 150),
+    "AWS::CodePipeline::Pipeline": ("Name", 100),
+    "AWS::Lambda::Function": ("FunctionName", 64),
+    "AWS::Events::Rule": ("Name", 64),
+    "AWS::Logs::LogGroup": ("LogGroupName", 512),
+    "AWS::CloudWatch::Alarm": ("AlarmName", 255),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": ("PolicyName", 256),
+}
+NAMELESS = {
+    "AWS::S3::BucketPolicy",
+    "AWS::Lambda::Permission",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+}
+UNTAGGED = NAMELESS - {"AWS::ApplicationAutoScaling::ScalableTarget"} | {
+    "AWS::SageMaker::NotebookInstanceLifecycleConfig",
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_every_resource_of_the_notes_is_there(name: str) -> None:
+    found = {logical_id: resource["Type"] for logical_id, resource in TEMPLATES[name]["Resources"].items()}
+
+    assert NOTES[name].items() <= found.items()
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_parameters_explain_and_constrain_themselves(name: str) -> None:
+    template = TEMPLATES[name]
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [parameter for group in interface["ParameterGroups"] for parameter in group["Parameters"]]
+
+    assert sorted(grouped) == sorted(template["Parameters"]) == sorted(interface["ParameterLabels"])
+    for parameter, about in template["Parameters"].items():
+        assert about["Description"].endswith("."), parameter
+        assert about["ConstraintDescription"].startswith("must "), parameter
+        assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(about), parameter
+        default = about.get("Default")
+        if default is not None and "AllowedPattern" in about:
+            assert re.fullmatch(about["AllowedPattern"], str(default)), parameter
+    assert template["Outputs"]
+    assert all(output["Description"] for output in template["Outputs"].values())
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_resources_carry_their_lab_and_a_name_that_fits_with_the_longest_prefix(name: str) -> None:
+    for logical_id, resource in TEMPLATES[name]["Resources"].items():
+        kind, properties = resource["Type"], resource["Properties"]
+        if kind not in UNTAGGED:
+            tags = {tag["Key"]: text(tag["Value"]) for tag in properties["Tags"]}
+            assert tags["mlops-workshop:lab"] == "abcdefghij", logical_id
+        if kind in NAMELESS:
+            continue
+        property_name, limit = LIMITS[kind]
+        value = text(properties[property_name])
+        assert LONGEST["NamePrefix"] in value, logical_id
+        assert len(value) <= limit, (logical_id, value)
+        assert "<" not in value, value
+
+
+def test_the_names_are_those_that_the_helpers_use() -> None:
+    from lab_helpers.names import Names
+
+    names = Names("abcdefghij")
+    made = {text(properties[LIMITS[kind][0]]) for kind in LIMITS for _, properties in resources(kind)}
+    assert {
+        names.base_image,
+        names.repository,
+        names.bucket(LONGEST["AWS::Region"], LONGEST["AWS::AccountId"]),
+        names.notebook_instance,
+        names.lifecycle_config,
+        names.base_pipeline,
+        names.train_pipeline,
+        names.launcher,
+        names.monitor,
+        names.base_push_rule,
+        names.upload_rule,
+        names.monitor_rule,
+        names.dev_endpoint,
+        names.prd_endpoint,
+        *(names.role(purpose) for purpose in ("notebook", "codebuild", "pipeline", "deploy", "launcher")),
+        *(names.role(purpose) for purpose in ("monitor", "events", "sagemaker")),
+    } <= made
+
+
+def test_the_bucket_is_private_versioned_encrypted_and_tells_eventbridge() -> None:
+    bucket = TEMPLATES["m"]["Resources"]["MLOpsBucket"]["Properties"]
+
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["BucketEncryption"]
+    assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    assert any("NoncurrentVersionExpiration" in rule for rule in bucket["LifecycleConfiguration"]["Rules"])
+
+
+def test_registries_scan_clean_up_and_go_with_their_stack() -> None:
+    for _, registry in resources("AWS::ECR::Repository"):
+        assert registry["EmptyOnDelete"] is True
+        assert registry["ImageScanningConfiguration"] == {"ScanOnPush": True}
+        assert json.loads(registry["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+
+
+def stages(name: str) -> dict[str, dict[str, Any]]:
+    """Return the only action of each stage of a template's pipeline, in order."""
+    ((_, pipeline),) = resources("AWS::CodePipeline::Pipeline", name)
+    assert (pipeline["PipelineType"], pipeline["ExecutionMode"]) == ("V2", "QUEUED")
+    return {stage["Name"]: stage["Actions"][0] for stage in pipeline["Stages"]}
+
+
+def test_the_stages_are_those_of_the_notes_and_no_source_is_polled() -> None:
+    assert list(stages("build-image")) == ["Source", "Build"]
+    assert list(stages("train-model-pipeline")) == [
+        "Source",
+        "Train",
+        "TrainApproval",
+        "DeployDev",
+        "DeployApproval",
+        "DeployPrd",
+    ]
+    for name in ("build-image", "train-model-pipeline"):
+        assert stages(name)["Source"]["Configuration"]["PollForSourceChanges"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [("build-image", "PushRule"), ("train-model-pipeline", "UploadRule")]
+)
+def test_an_event_starts_its_pipeline_with_the_very_revision_that_it_is_about(name: str, rule: str) -> None:
+    (target,) = TEMPLATES[name]["Resources"][rule]["Properties"]["Targets"]
+    transformer = target["InputTransformer"]
+    (placeholder,) = transformer["InputPathsMap"]
+    given = json.loads(transformer["InputTemplate"].replace(f"<{placeholder}>", "revision"))
+
+    (override,) = given["sourceRevisions"]
+    assert override["actionName"] == stages(name)["Source"]["Name"]
+    assert override["revisionValue"] == "revision"
+
+
+@pytest.mark.parametrize("stage", ["Dev", "Prd"])
+def test_a_deploy_action_gives_every_parameter_that_its_template_asks_for(stage: str) -> None:
+    configuration = stages("train-model-pipeline")[f"Deploy{stage}"]["Configuration"]
+    template = configuration["TemplatePath"].removeprefix("Source::").removesuffix(".yml")
+    overrides = json.loads(text(configuration["ParameterOverrides"]))
+    parameters = TEMPLATES[template]["Parameters"]
+
+    assert set(overrides) <= set(parameters)
+    assert {name for name, about in parameters.items() if "Default" not in about} <= set(overrides)
+    # CodePipeline, CloudFormation action reference: ParameterOverrides has at most 1 kilobyte.
+    grown = json.dumps(overrides).replace("#{", "#{" + "x" * 100)
+    assert len(grown) < 1024
+
+
+def test_a_failed_first_dev_is_replaced_but_never_production() -> None:
+    modes = {
+        n: a["Configuration"]["ActionMode"]
+        for n, a in stages("train-model-pipeline").items()
+        if "Deploy" in n and "ActionMode" in a["Configuration"]
+    }
+
+    assert modes == {"DeployDev": "REPLACE_ON_FAILURE", "DeployPrd": "CREATE_UPDATE"}
+
+
+def test_production_depends_on_nothing_of_dev() -> None:
+    own = TEMPLATES["deploy-model-prd"]["Resources"]
+    variant = own["EndpointConfig"]["Properties"]["ProductionVariants"][0]
+    names = {
+        text(found["Properties"]["ModelName"])
+        for found in (own["Model"], TEMPLATES["deploy-model-dev"]["Resources"]["Model"])
+    }
+
+    assert variant["ModelName"] == {"Fn::GetAtt": ["Model", "ModelName"]}
+    assert len(names) == 2
+    assert all(name.endswith(EXECUTION) for name in names)
+
+
+def test_a_release_of_production_is_rolled_back_by_its_alarms() -> None:
+    own = TEMPLATES["deploy-model-prd"]["Resources"]
+    config = own["Endpoint"]["Properties"]["DeploymentConfig"]
+
+    alarms = [alarm["AlarmName"]["Ref"] for alarm in config["AutoRollbackConfiguration"]["Alarms"]]
+    assert {own[alarm]["Properties"]["MetricName"] for alarm in alarms} == {
+        "Invocation5XXErrors",
+        "ModelLatency",
+    }
+    # At the first creation there are no metrics yet.
+    assert {own[alarm]["Properties"]["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
+
+
+def test_the_monitor_rule_sleeps_until_the_launcher_wakes_it() -> None:
+    rule = TEMPLATES["train-model-pipeline"]["Resources"]["MonitorRule"]["Properties"]
+
+    assert rule["State"] == "DISABLED"
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    jobs, approvals = rule["EventPattern"]["$or"]
+    assert text(jobs["detail"]["TrainingJobName"][0]["prefix"]) == "abcdefghij-iris-model-"
+    assert approvals["detail"]["stage"] == ["TrainApproval"]
+
+
+@pytest.mark.parametrize("function", ["Launcher", "Monitor"])
+def test_a_function_finds_its_handler_and_every_setting(
+    function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib
+
+    properties = TEMPLATES["train-model-pipeline"]["Resources"][function]["Properties"]
+    assert re.fullmatch(r"python3\.1[3-9]", properties["Runtime"])
+    module, _, name = properties["Handler"].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+    environment = {key: text(value) for key, value in properties["Environment"]["Variables"].items()}
+    package = module.split(".", maxsplit=1)[0]
+    settings = importlib.import_module(
+        {"launcher": "launcher.launch", "monitor": "monitor.watch"}[package]
+    ).Settings
+
+    assert {name.upper() for name in settings.__dataclass_fields__} == set(environment)
+    settings.read(environment)
+    assert (CFN / properties["Code"] / package / "__init__.py").is_file()
+
+
+def test_the_longest_training_job_name_fits() -> None:
+    launcher = TEMPLATES["train-model-pipeline"]["Resources"]["Launcher"]["Properties"]
+    prefix = text(launcher["Environment"]["Variables"]["TRAINING_JOB_PREFIX"])
+
+    assert len(prefix + EXECUTION) <= 63
+
+
+def test_a_function_logs_to_a_group_that_forgets() -> None:
+    groups = {
+        text(properties["LogGroupName"]): properties for _, properties in resources("AWS::Logs::LogGroup")
+    }
+    for _, function in resources("AWS::Lambda::Function"):
+        assert groups[f"/aws/lambda/{text(function['FunctionName'])}"]["RetentionInDays"]
+    assert all(properties["RetentionInDays"] for properties in groups.values())
+
+
+def test_a_suppression_has_a_reason() -> None:
+    for path in sorted(Path(CFN).glob("*.yml")):
+        for line in path.read_text().splitlines():
+            if "ignore_checks" in line:
+                assert re.search(r"\] # .{20,}", line), (path.name, line)
