@@ -96,6 +96,6 @@ class Live:
         elif self._shown is None:
             print(table)
         else:
-            before = repr(self._shown).splitlines()
-            print("\n".join(line for line in repr(table).splitlines() if line not in before))
+            changed = [row for row in table.rows if row not in self._shown.rows]
+            print("\n".join("  ".join(cell for cell in row if cell) for row in changed))
         self._shown = table

@@ -37,7 +37,7 @@ def commit_and_push(directory: Path, message: str, *, branch: str = "") -> Commi
             f"{directory} is not a git working copy. Provisioning clones it: read .workshop/provision.log, "
             "then stop and start the notebook instance."
         )
-    branch = branch or _git(directory, "rev-parse", "--abbrev-ref", "HEAD")
+    branch = branch or _git(directory, "symbolic-ref", "--short", "HEAD")
     _git(directory, "add", "--all")
     changed = _git(directory, "status", "--porcelain")
     if changed:
@@ -63,10 +63,12 @@ def _identity(directory: Path) -> list[str]:
 
 
 PULL_FIRST = "somebody else pushed: run `git pull --rebase` in the working copy, then this cell again"
+COMMANDS = {"rev-parse", "symbolic-ref", "add", "status", "commit", "push", "log"}
 REMEDIES = {
     "non-fast-forward": PULL_FIRST,
     "fetch first": PULL_FIRST,
     "rebase": "a rebase is under way: finish it with `git rebase --continue` or `git rebase --abort`",
+    "not a symbolic ref": "no branch is checked out: run `git switch` with the branch of this working copy",
     "index.lock": "another git command is running here; wait for it, or remove .git/index.lock if none is",
     "403": "the notebook's role may not push, or its credentials have expired: stop and start the instance",
     "Could not resolve host": "the notebook instance cannot reach CodeCommit: check its subnet and route",
@@ -84,7 +86,7 @@ def _git(directory: Path, *arguments: str) -> str:
     )
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip()
-        command = next(a for a in arguments if a in {"rev-parse", "add", "status", "commit", "push", "log"})
+        command = next(a for a in arguments if a in COMMANDS)
         remedy = next((text for sign, text in REMEDIES.items() if sign in said), "read git's message above")
         raise GitError(f"git {command} failed in {directory}:\n{said}\n\nWhat to do: {remedy}.")
     return result.stdout.strip()

@@ -1,0 +1,229 @@
+"""Pipeline executions: found by what started them, followed by their id, explained when they fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import START, FakeClient, Pipeline, lab
+
+from lab_helpers import executions
+from lab_helpers.executions import ExecutionBlocked, ExecutionFailed, ExecutionNotFound
+
+NAME = "iris-train-pipeline"
+DONE = "Succeeded"
+
+
+@pytest.fixture
+def pipeline() -> Pipeline:
+    return Pipeline()
+
+
+def sleeper(*steps: Any) -> Any:
+    """A sleep that carries out the next step; sleeping once more fails the test."""
+    remaining = list(steps)
+
+    def sleep(_: float) -> None:
+        assert remaining, "slept longer than the test expects"
+        remaining.pop(0)()
+
+    return sleep
+
+
+def test_an_execution_is_found_by_the_revision_that_started_it(pipeline: Pipeline, tmp_path: Path) -> None:
+    first = pipeline.add(1, DONE, revision="version-1")
+    second = pipeline.add(2, DONE, revision="version-2")
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    assert executions.started_by(here, NAME, "version-1") == first
+    assert executions.started_by(here, NAME, "version-2") == second
+    assert executions.newest(here, NAME) == second
+
+
+def test_it_waits_for_the_event_to_arrive(pipeline: Pipeline, tmp_path: Path) -> None:
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    sleep = sleeper(lambda: None, lambda: pipeline.add(1, "InProgress", revision="abc"))
+    assert executions.started_by(here, NAME, "abc", sleep=sleep).startswith("00000001")
+
+
+def test_no_execution_is_an_error_that_says_where_to_look(pipeline: Pipeline, tmp_path: Path) -> None:
+    other = pipeline.add(1, DONE, revision="other")
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    with pytest.raises(ExecutionNotFound, match=f"began for abc(.|\n)*{other}(.|\n)*rule"):
+        executions.started_by(here, NAME, "abc", timeout=-1)
+
+
+def test_a_failed_execution_of_the_same_commit_is_released_again(pipeline: Pipeline, tmp_path: Path) -> None:
+    failed = pipeline.add(1, DONE, "Failed", status="Failed", revision="abc")
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    assert executions.started_by(here, NAME, "abc") == failed
+    assert executions.started_by(here, NAME, "abc", retry_failed=True).startswith("00000099")
+
+
+def test_a_pipeline_that_never_ran_and_an_unknown_execution_are_told_apart(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    with pytest.raises(ExecutionNotFound, match="has not run yet"):
+        executions.newest(here, NAME)
+    with pytest.raises(ExecutionNotFound, match="no execution 'x'"):
+        executions.get(here, NAME, "x")
+
+
+def test_actions_stand_in_the_pipelines_order_with_what_is_known(pipeline: Pipeline, tmp_path: Path) -> None:
+    execution_id = pipeline.add(1, DONE, DONE, "InProgress")
+    pipeline.results[execution_id, "Train"] = {
+        "outputVariables": {"TrainingJobName": "iris-model-1"},
+        "executionResult": {"externalExecutionSummary": "accepted"},
+    }
+    execution = executions.get(lab(tmp_path, codepipeline=pipeline.client), NAME, execution_id)
+    assert [a.stage for a in execution.actions][:3] == ["Source", "Train", "TrainApproval"]
+    assert execution.began("TrainApproval")
+    assert not execution.began("DeployDev")
+    assert execution.variables("Train") == {"TrainingJobName": "iris-model-1"}
+    assert execution.actions[1].seconds(START) == 30
+    assert execution.stage("TrainApproval")[0].waits_for_approval
+    shown = str(execution)
+    assert "▶" not in shown
+    assert "⏸ Waiting" in shown
+    assert "30.0 s" in shown
+
+
+def test_following_ends_with_the_execution(pipeline: Pipeline, tmp_path: Path) -> None:
+    execution_id = pipeline.add(1, DONE, "InProgress")
+
+    def finish() -> None:
+        pipeline.executions[execution_id] = [DONE] * 6
+        pipeline.status[execution_id] = DONE
+
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    found = executions.follow(here, NAME, execution_id, sleep=sleeper(lambda: None, finish))
+    assert found.status == DONE
+
+
+def test_following_can_stop_where_a_stage_begins(
+    pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execution_id = pipeline.add(1, DONE, DONE, "InProgress")
+
+    def approve() -> None:
+        pipeline.executions[execution_id] = [DONE, DONE, DONE, "InProgress"]
+
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    found = executions.follow(here, NAME, execution_id, until="DeployDev", sleep=sleeper(approve))
+    assert found.stage("DeployDev")[0].status == "InProgress"
+    assert (
+        capsys.readouterr().out.count("DeployPrd       DeployPrd") == 1
+    )  # only what changed is printed again
+
+
+def test_a_later_failure_is_no_matter_when_the_stage_was_reached(pipeline: Pipeline, tmp_path: Path) -> None:
+    execution_id = pipeline.add(1, DONE, DONE, DONE, DONE, "Failed", status="Failed")
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    assert executions.follow(here, NAME, execution_id, until="DeployApproval").status == "Failed"
+
+
+@pytest.mark.parametrize("status", ["Stopped", "Cancelled", "Superseded"])
+def test_an_execution_that_was_ended_from_outside_raises(
+    pipeline: Pipeline, tmp_path: Path, status: str
+) -> None:
+    execution_id = pipeline.add(1, DONE, status=status)
+    with pytest.raises(ExecutionFailed, match=status):
+        executions.follow(lab(tmp_path, codepipeline=pipeline.client), NAME, execution_id)
+
+
+def test_a_rejected_training_names_stage_reason_and_remedy(pipeline: Pipeline, tmp_path: Path) -> None:
+    execution_id = pipeline.add(1, DONE, DONE, "Failed", status="Failed")
+    pipeline.results[execution_id, "TrainApproval"] = {
+        "executionResult": {"externalExecutionSummary": "recall of virginica 0.8 is below 0.85"}
+    }
+    with pytest.raises(ExecutionFailed) as caught:
+        executions.follow(lab(tmp_path, codepipeline=pipeline.client), NAME, execution_id)
+    said = str(caught.value)
+    assert "stage TrainApproval" in said
+    assert "recall of virginica" in said
+    assert "What to do: read the report" in said
+
+
+def test_a_failed_build_shows_its_phase_and_the_end_of_its_log(tmp_path: Path) -> None:
+    codebuild = FakeClient(
+        "codebuild",
+        batch_get_builds=lambda ids: {
+            "builds": [
+                {
+                    "id": ids[0],
+                    "buildStatus": "FAILED",
+                    "phases": [
+                        {"phaseType": "PRE_BUILD", "phaseStatus": "SUCCEEDED", "durationInSeconds": 1},
+                        {
+                            "phaseType": "BUILD",
+                            "phaseStatus": "FAILED",
+                            "contexts": [{"statusCode": "1", "message": "exit status 2"}],
+                        },
+                    ],
+                    "logs": {"groupName": "/aws/codebuild/x", "streamName": "s"},
+                }
+            ]
+        },
+    )
+    logs = FakeClient(
+        "logs",
+        get_log_events=lambda **_: {
+            "events": [{"message": "Step 2/4\n"}, {"message": "No matching distribution\n"}]
+        },
+    )
+    here = lab(tmp_path, codebuild=codebuild, logs=logs)
+    action = executions.Action("Build", "Build", "Build", "CodeBuild", "Failed", external_id="x:1")
+    execution = executions.Execution("scikit-base", "e", "Failed", "", (action,))
+    said = executions.explain(here, execution)
+    assert "phase BUILD failed: exit status 2" in said
+    assert "| No matching distribution" in said
+
+
+def test_a_failed_deployment_shows_the_stacks_first_cause(tmp_path: Path) -> None:
+    def event(resource: str, status: str, reason: str = "") -> dict[str, Any]:
+        return {
+            "StackId": STACK,
+            "EventId": f"{resource}{status}",
+            "StackName": "iris-model-dev",
+            "LogicalResourceId": resource,
+            "ResourceStatus": status,
+            "ResourceStatusReason": reason,
+            "Timestamp": START,
+        }
+
+    newest_first = [
+        event("iris-model-dev", "ROLLBACK_COMPLETE"),
+        event("EndpointConfig", "CREATE_FAILED", "Resource creation cancelled"),
+        event("Endpoint", "CREATE_FAILED", "did not pass the ping health check"),
+        event("iris-model-dev", "CREATE_IN_PROGRESS"),
+        event("Endpoint", "CREATE_FAILED", "of an earlier deployment"),
+    ]
+    cloudformation = FakeClient(
+        "cloudformation", describe_stack_events=lambda StackName: {"StackEvents": newest_first}
+    )
+    here = lab(tmp_path, cloudformation=cloudformation)
+    action = executions.Action(
+        "DeployDev", "DeployDev", "Deploy", "CloudFormation", "Failed", external_id=STACK
+    )
+    said = executions.explain(here, executions.Execution(NAME, "e", "Failed", "", (action,)))
+    assert said.index("ping health check") < said.index("creation cancelled")
+    assert "earlier deployment" not in said
+
+
+STACK = "arn:aws:cloudformation:eu-west-1:123456789012:stack/iris-model-dev/1"
+
+
+def test_an_execution_in_line_behind_an_undecided_one_says_which(pipeline: Pipeline, tmp_path: Path) -> None:
+    older = pipeline.add(1, DONE, DONE, DONE, DONE, "InProgress")
+    newer = pipeline.add(2, DONE, DONE, DONE, DONE)
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    with pytest.raises(ExecutionBlocked, match=f'execution_id = "{older}"'):
+        executions.follow(here, NAME, newer, until="DeployApproval")
+    assert executions.follow(here, NAME, older, until="DeployApproval").id == older
+
+
+def test_following_has_an_end(pipeline: Pipeline, tmp_path: Path) -> None:
+    execution_id = pipeline.add(1, "InProgress")
+    with pytest.raises(TimeoutError, match="run this cell again"):
+        executions.follow(lab(tmp_path, codepipeline=pipeline.client), NAME, execution_id, timeout=-1)

@@ -1,0 +1,117 @@
+"""`Lab.open`: the lab of this notebook instance, once it is provisioned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab_helpers.lab import Lab, LabError, read_settings
+from lab_helpers.names import Names
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    directory = tmp_path / ".workshop"
+    directory.mkdir()
+    (directory / "lab.env").write_text(
+        "# written by the lifecycle hook\nLAB_ID='ana'\nBUCKET=\"ana bucket\"\nexport REGION=eu-west-1\n"
+        "ACCOUNT_ID='123456789012'\n\n"
+    )
+    (directory / "provision.status").write_text("ready\n")
+    return tmp_path
+
+
+def test_it_opens_the_lab_of_the_instance(home: Path) -> None:
+    lab = Lab.open(home=home)
+    assert lab.names == Names("ana")
+    assert (lab.region, lab.account, lab.bucket) == ("eu-west-1", "123456789012", "ana bucket")
+    assert lab.working_copy("scikit_base") == home / "scikit_base"
+    assert lab.exercises == home / "notebooks"
+    assert "ana-iris-train-pipeline" in str(lab)
+    assert "<td" in lab._repr_html_()
+
+
+def test_it_finds_the_home_in_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_HOME", str(home))
+    assert Lab.open("ana").home == home
+
+
+def test_clients_are_made_once_and_when_asked_for(home: Path) -> None:
+    class Session:
+        region_name = "eu-west-1"
+
+        def __init__(self) -> None:
+            self.made: list[str] = []
+
+        def client(self, service: str) -> object:
+            self.made.append(service)
+            return object()
+
+    session = Session()
+    lab = Lab.open(home=home, session=session)
+    assert session.made == []
+    assert lab.client("s3") is lab.client("s3")
+    assert session.made == ["s3"]
+
+
+def test_settings_are_read_as_a_shell_would(tmp_path: Path) -> None:
+    path = tmp_path / "lab.env"
+    path.write_text("A=1\nB='two words'\nexport C=\"3\" # comment\n# D=4\nE=\n")
+    assert read_settings(path) == {"A": "1", "B": "two words", "C": "3", "E": ""}
+
+
+def test_another_lab_than_the_instances_is_refused(home: Path) -> None:
+    with pytest.raises(LabError, match="belongs to the lab 'ana', not to 'ben'"):
+        Lab.open("ben", home=home)
+
+
+def test_without_a_lab_it_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"lab\.env does not exist.*WORKSHOP_HOME"):
+        Lab.open(home=tmp_path)
+
+
+def test_it_waits_for_provisioning_and_tells_how_it_goes(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, log = home / ".workshop/provision.status", home / ".workshop/provision.log"
+    status.unlink()
+    steps = iter(["cloning", "deploying iris-model", "ready"])
+
+    def sleep(_: float) -> None:
+        step = next(steps)
+        log.write_text(f"begin\n{step}\n")
+        status.write_text("ready" if step == "ready" else "running")
+
+    assert Lab.open(home=home, sleep=sleep).names.lab_id == "ana"
+    said = capsys.readouterr().out
+    assert "starting" in said
+    assert "deploying iris-model" in said
+
+
+def test_failed_provisioning_shows_reason_and_log(home: Path) -> None:
+    (home / ".workshop/provision.status").write_text("failed: stack ana-iris-model rolled back\n")
+    (home / ".workshop/provision.log").write_text("\n".join(f"line {i}" for i in range(50)))
+    with pytest.raises(LabError) as caught:
+        Lab.open(home=home)
+    said = str(caught.value)
+    assert "stack ana-iris-model rolled back" in said
+    assert "line 49" in said
+    assert "line 29" not in said
+    assert "stop and start the notebook instance" in said
+
+
+def test_waiting_has_an_end(home: Path) -> None:
+    (home / ".workshop/provision.status").write_text("running")
+    with pytest.raises(LabError, match="still under way"):
+        Lab.open(home=home, timeout=-1, sleep=lambda _: pytest.fail("slept"))
+
+
+def test_the_account_is_asked_for_when_the_settings_do_not_say(home: Path) -> None:
+    class Sts:
+        def get_caller_identity(self) -> dict[str, Any]:
+            return {"Account": "999999999999"}
+
+    lab = Lab(Names(), Lab.open(home=home).session, home, {}, {"sts": Sts()})
+    assert lab.bucket == "mlops-eu-west-1-999999999999"
