@@ -1,4 +1,4 @@
-"""moto behind the gateway: the services that it serves, its snapshots, and the two patches that it needs.
+"""moto behind the gateway: the services that it serves, and its snapshots.
 
 moto keeps everything in memory. After each request that may change something, the service's backend is
 pickled into the state directory by a thread of its own, at most a tenth of a second later.
@@ -17,10 +17,10 @@ from urllib.parse import parse_qsl
 
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto.s3 import notifications
-from moto.s3.responses import S3Response
 from werkzeug.wrappers import Request, Response
 
+from lab_helpers.local_account import moto_patches
+from lab_helpers.local_account.bucket_policies import respect_conditions
 from lab_helpers.local_account.service import ServiceError
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class MotoBackend:
         self._locks = {service: threading.RLock() for service in SERVICES}
         self._dirty: set[str] = set()
         self._changed = threading.Event()
-        _silence_event_bridge()
-        _answer_event_bridge()
+        moto_patches.apply()
+        respect_conditions()
         for service in SERVICES:
             self._load(service)
 
@@ -134,38 +134,6 @@ def _in_one_piece(application: Callable[..., Iterable[bytes]]) -> Callable[..., 
         return [b"".join(application(environ, start_response))]
 
     return call
-
-
-def _silence_event_bridge() -> None:
-    """Keep moto's S3 from feeding moto's EventBridge: the account's own publishes these events."""
-    if not callable(getattr(notifications, "_send_event_bridge_message", None)):
-        raise RuntimeError(  # noqa: TRY004
-            "moto.s3.notifications has no _send_event_bridge_message any more: check how this release of "
-            "moto sends S3 events and adapt moto_backend.py, or pin moto lower in requirements.txt"
-        )
-    notifications._send_event_bridge_message = lambda *_, **__: None
-
-
-def _answer_event_bridge() -> None:
-    """Let GetBucketNotificationConfiguration say that EventBridge is on, which moto keeps to itself."""
-    original = getattr(S3Response, "get_bucket_notification", None)
-    if not callable(original):
-        raise RuntimeError(  # noqa: TRY004
-            "moto.s3.responses.S3Response has no get_bucket_notification any more: check how this release of "
-            "moto answers GetBucketNotificationConfiguration and adapt moto_backend.py"
-        )
-    end = "</NotificationConfiguration>"
-
-    def answer(response: Any) -> Any:
-        status, headers, body = original(response)
-        bucket = response.backend.get_bucket(response.bucket_name)
-        configuration = bucket.notification_configuration
-        if configuration and configuration.event_bridge is not None and "EventBridgeConf" not in body:
-            body = body.replace(end, f"<EventBridgeConfiguration/>{end}")
-        return status, headers, body
-
-    if original.__name__ != answer.__name__:  # once per process
-        S3Response.get_bucket_notification = answer
 
 
 def s3_bucket(account_id: str, name: str) -> Any:
