@@ -87,6 +87,8 @@ def check(project: Params) -> None:
             "if one is CODEPIPELINE, both must be"
         )
     for target in [project["artifacts"], *(project.get("secondaryArtifacts") or [])]:
+        if target is not project["artifacts"] and not target.get("artifactIdentifier"):
+            raise invalid("every secondary artifact needs an artifactIdentifier")
         if target["type"] == "S3" and not (target.get("location") and target.get("name", project["name"])):
             raise invalid("artifacts of type S3 need a location: the name of the bucket")
     _check_environment(project["environment"])

@@ -68,8 +68,14 @@ class BuildRun:
     def run(self) -> Params:
         """Run the build; return its final record."""
         self._builds.enter(self.id, "PROVISIONING")
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._log = self._open_log()
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._log = self._open_log()
+        except Exception as error:
+            log.exception("the log of build %s cannot be opened", self.id)
+            message = f"The log cannot be opened: {type(error).__name__}: {error}"
+            self._builds.leave(self.id, "FAULT", "INTERNAL_SERVICE_ERROR", message)
+            return self._builds.complete(self.id, "FAULT")
         try:
             status = self._run_phases()
         except Interrupted:

@@ -132,6 +132,8 @@ class CodeBuild(Service):
         document = self._projects.get(name)
         if document is None:
             raise self._no_project(name)
+        if earlier := self._same_request(name, params):
+            return earlier
         project = projects.override(document["project"], params)
         projects.check(project)
         self._check_role(project["serviceRole"])
@@ -164,7 +166,11 @@ class CodeBuild(Service):
         """RetryBuild: the same request once more."""
         build_id = params.get("id", "")
         self._require(build_id)
-        return self.start_build(self._builds.request(build_id)["params"])
+        request = {
+            **self._builds.request(build_id)["params"],
+            "idempotencyToken": params.get("idempotencyToken"),
+        }
+        return {"build": self._start(request)}
 
     def stop_build(self, params: Params) -> Params:
         """StopBuild."""
@@ -256,6 +262,17 @@ class CodeBuild(Service):
             ids.reverse()
         return _page("ids", ids, params)
 
+    def _same_request(self, name: str, params: Params) -> Params | None:
+        """Return the build that a request with the same ``idempotencyToken`` started up to 5 minutes ago."""
+        token, since = params.get("idempotencyToken"), self.account.now() - timedelta(minutes=5)
+        for build in self._of_project(name) if token else ():
+            request = self._builds.request(build["id"])["params"]
+            if request.get("idempotencyToken") == token and build["startTime"] > since:
+                if request != params:
+                    raise invalid(f"the idempotencyToken {token} belongs to a request with other parameters")
+                return build
+        return None
+
     def _initiator(self, project: Params) -> str:
         if project["source"]["type"] != "CODEPIPELINE":
             return "local-account"
@@ -334,7 +351,8 @@ class CodeBuild(Service):
         retried: dict[str, Any] = {
             "autoRetryLimit": limit, "autoRetryNumber": number + 1, "previousAutoRetry": build["arn"],
         }  # fmt: skip
-        again = self._start(self._builds.request(build["id"])["params"], retried)
+        request = {**self._builds.request(build["id"])["params"], "idempotencyToken": None}
+        again = self._start(request, retried)
         link = {**config, "autoRetryLimit": limit, "autoRetryNumber": number, "nextAutoRetry": again["arn"]}
         self._builds.change(build["id"], lambda record: record.update(autoRetryConfig=link))
 

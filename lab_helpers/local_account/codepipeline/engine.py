@@ -49,7 +49,11 @@ class Engine:
         with self.lock:
             for execution in self.records.running():
                 for record in execution["actions"]:
-                    if record["detail"]["status"] == "InProgress" and not record.get("awaiting"):
+                    if record["detail"]["status"] != "InProgress":
+                        continue
+                    if record.get("again"):
+                        self._spawn(execution, record, CONTINUATION_SECONDS)
+                    elif not record.get("awaiting"):
                         self._close(execution, record, "Failed", ActionFailed("JobFailed", _INTERRUPTED))
                 self.records.save(execution)
                 if execution["inside"]:
@@ -392,6 +396,7 @@ class Engine:
             return
         try:
             if kind["provider"] == "Lambda":
+                self.update(context.execution_id, action_id, again=False, awaiting=False)
                 invoke_lambda(context, record["job"])
                 self.update(context.execution_id, action_id, awaiting=True)
                 return
@@ -407,7 +412,7 @@ class Engine:
         """Invoke the function of a job once more, a little later, with its continuation token."""
         with self.lock:
             record["job"]["continuationToken"] = token
-            record["limit"] = self._account.now() + JOB_TIMEOUT
+            record |= {"limit": self._account.now() + JOB_TIMEOUT, "again": True}
             self.records.save(execution)
             self._spawn(execution, record, CONTINUATION_SECONDS)
 

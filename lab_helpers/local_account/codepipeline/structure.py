@@ -6,7 +6,6 @@ Rules: page "CodePipeline pipeline structure reference" and the action structure
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -236,6 +235,7 @@ def _check_json(where: str, name: str, text: str, kind: type) -> None:
 def _check_flow(stages: list[Params], declared: list[Params], region: str) -> None:
     """Check that what an action consumes comes from an action before it."""
     produced: set[str] = set()
+    names = {e["name"] for stage in stages for a in stage["actions"] for e in a["outputArtifacts"]}
     namespaces = {variables.RESERVED_NAMESPACE, variables.PIPELINE_NAMESPACE}
     for action, siblings in _in_order(stages):
         where = f"Action {action['name']}"
@@ -249,6 +249,8 @@ def _check_flow(stages: list[Params], declared: list[Params], region: str) -> No
                 _check_reference(f"{where}: {name}", namespace, key, namespaces, declared)
         if action.get("region", region) != region:
             raise _action_fault(f"{where}: the local account has only the region {region}")
+        if action.get("namespace") in names:
+            raise _structure(f"{where}: the namespace {action['namespace']} is the name of an artifact, too")
         if action is siblings[-1]:
             _add_outputs(siblings, produced, namespaces)
 
@@ -271,7 +273,7 @@ def _add_outputs(siblings: list[Action], produced: set[str], namespaces: set[str
                 raise _structure(f"The output artifact name {entry['name']} must be unique in the pipeline")
             produced.add(entry["name"])
         if namespace := action.get("namespace"):
-            if namespace in namespaces or re.fullmatch("(?i)codepipeline|variables", namespace):
+            if namespace in namespaces:
                 raise _structure(f"The namespace {namespace} is reserved, or used by another action")
             namespaces.add(namespace)
 

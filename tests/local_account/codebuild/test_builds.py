@@ -292,6 +292,15 @@ def test_overrides_and_retry(lab: Any) -> None:
     assert again["buildNumber"] == 2
 
 
+def test_a_request_that_is_sent_twice_starts_one_build(lab: Any) -> None:
+    name = lab.project("version: 0.2\nphases: {build: {commands: [ls]}}")
+    first, second = (lab.codebuild.start_build(projectName=name, idempotencyToken="t")["build"] for _ in "12")
+    assert first["id"] == second["id"]
+    with pytest.raises(ClientError, match="other parameters"):
+        lab.codebuild.start_build(projectName=name, idempotencyToken="t", timeoutInMinutesOverride=9)
+    assert lab.codebuild.retry_build(id=first["id"])["build"]["id"] != first["id"]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

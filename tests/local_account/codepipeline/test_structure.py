@@ -65,6 +65,11 @@ CASES: list[tuple[str, str, Change]] = [
         ),
     ),
     (
+        "InvalidStructureException",
+        "namespace Src is the name of an artifact",
+        lambda p, d: p["stages"][0]["actions"][0].update(namespace="Src"),
+    ),
+    (
         "InvalidActionDeclarationException",
         "Deploy AWS ECS 1 is not available",
         lambda p, d: second_actions(p, d.action("D", "Deploy", "ECS")),
