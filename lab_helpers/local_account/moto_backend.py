@@ -20,7 +20,6 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.wrappers import Request, Response
 
 from lab_helpers.local_account import moto_patches
-from lab_helpers.local_account.bucket_policies import respect_conditions
 from lab_helpers.local_account.service import ServiceError
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ class MotoBackend:
         self._dirty: set[str] = set()
         self._changed = threading.Event()
         moto_patches.apply()
-        respect_conditions()
         for service in SERVICES:
             self._load(service)
 

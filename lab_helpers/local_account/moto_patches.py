@@ -9,19 +9,23 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from moto.iam.access_control import PermissionResult
 from moto.s3 import notifications
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
+
+from lab_helpers.local_account.bucket_policies import permission
 
 
 def apply() -> None:
     """Apply every patch; harmless when done before."""
     # The account's own EventBridge publishes S3's events.
     _replace(notifications, "_send_event_bridge_message", lambda *_, **__: None)
-    # moto applies a Deny statement without a look at its Condition: the usual "TLS only" policy would close the
-    # bucket. Policies are stored and returned, but not enforced.
-    _replace(FakeBucket, "get_permission", lambda *_, **__: PermissionResult.NEUTRAL)
+    # moto passes over the conditions of a bucket policy: a "TLS only" one would close the bucket.
+    _replace(
+        FakeBucket,
+        "get_permission",
+        lambda bucket, action, resource: permission(bucket.policy, action, resource),
+    )
     if not hasattr(S3Response, "_moto_get_bucket_notification"):
         S3Response._moto_get_bucket_notification = S3Response.get_bucket_notification
         _replace(S3Response, "get_bucket_notification", _get_bucket_notification)
