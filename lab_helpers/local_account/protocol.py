@@ -193,8 +193,13 @@ def answer(call: Call, result: Params, request_id: str) -> Response:
     response = _serialise(call, result, request_id)
     shape = call.operation.output_shape
     for name, member in (shape.members if shape else {}).items():
-        if member.serialization.get("location") == "statusCode" and name in result:  # moto leaves it out
+        if result.get(name) is None:
+            continue
+        where = member.serialization
+        if where.get("location") == "statusCode":  # moto leaves it out
             response.status_code = result[name]
+        elif where.get("location") == "header" and where.get("name", "").lower() == "content-type":
+            response.headers["Content-Type"] = result[name]  # moto always says application/json
     return response
 
 

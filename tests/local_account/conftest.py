@@ -20,13 +20,14 @@ READY_SECONDS = 30
 class AccountProcess:
     """Start, stop, kill and restart one account; its state directory stays."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, program: tuple[str, ...] = ("-m", "lab_helpers.local_account")) -> None:
         self.state = state
+        self.program = program
         self.process: subprocess.Popen[str] | None = None
         self.ports: dict[str, int] = {}
 
     def start(self) -> "AccountProcess":
-        argv = [sys.executable, "-m", "lab_helpers.local_account", "--state", str(self.state)]
+        argv = [sys.executable, *self.program, "--state", str(self.state)]
         for port in ("gateway-port", "git-port", "registry-port"):
             argv += [f"--{port}", "0"]
         log = (self.state.parent / f"{self.state.name}.log").open("a")
@@ -73,6 +74,12 @@ class AccountProcess:
             "GIT_CONFIG_VALUE_0": "https://git-codecommit.us-east-1.amazonaws.com/",
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
+
+
+@pytest.fixture(scope="session")
+def account_process() -> type[AccountProcess]:
+    """Accounts of one's own, for tests of a module that share one."""
+    return AccountProcess
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ class EndpointConfigs(Models):
         config = {
             **{key: value for key, value in params.items() if key != "Tags"},
             "EndpointConfigArn": arn,
-            "ProductionVariants": [self._variant(variant) for variant in variants],
+            "ProductionVariants": [self._checked_variant(variant) for variant in variants],
             "CreationTime": self.account.now(),
         }
         table = self.table("endpoint_configs")
@@ -79,7 +79,7 @@ class EndpointConfigs(Models):
             raise invalid(f'Could not find endpoint configuration "{arn}".')
         return config
 
-    def _variant(self, variant: dict[str, Any]) -> dict[str, Any]:
+    def _checked_variant(self, variant: dict[str, Any]) -> dict[str, Any]:
         refuse_unsupported(variant, _UNSUPPORTED_VARIANT)
         if not variant.get("ModelName"):
             raise unsupported("a production variant without ModelName (inference components)")

@@ -45,14 +45,16 @@ class Endpoints(EndpointConfigs):
     def start(self) -> None:
         """Bring back what served, and go on with what was under way."""
         super().start()
-        steps = {"Creating": self._create, "Deleting": self._delete}
+        steps = {"Creating": self._create_fleet, "Deleting": self._remove_endpoint}
         for name, endpoint in self.table("endpoints").items():
             status = endpoint["EndpointStatus"]
             if status == "Failed":
                 continue
             if status not in steps:
-                self._record(name, "Updating")
-            self.account.tasks.spawn(f"endpoint-{name}", self._recover, name, steps.get(status, self._resume))
+                self._record_endpoint(name, "Updating")
+            self.account.tasks.spawn(
+                f"endpoint-{name}", self._recover_endpoint, name, steps.get(status, self._resume_endpoint)
+            )
 
     def stop(self) -> None:
         """End all containers; ``start`` of the next account brings them back."""
@@ -73,7 +75,7 @@ class Endpoints(EndpointConfigs):
         name = params["EndpointName"]
         arn = self.resource_arn("endpoint", name)
         deployments.check_deployment_config(params.get("DeploymentConfig"))
-        specs = self._specs(params["EndpointConfigName"])
+        specs = self._variant_specs(params["EndpointConfigName"])
         now = self.account.now()
         table = self.table("endpoints")
         with table.lock:
@@ -93,13 +95,13 @@ class Endpoints(EndpointConfigs):
                 },
             )
             self.set_tags(arn, params.get("Tags", []))
-        self._publish(name)
-        self.account.tasks.spawn(f"endpoint-{name}", self._create, name)
+        self._publish_endpoint(name)
+        self.account.tasks.spawn(f"endpoint-{name}", self._create_fleet, name)
         return {"EndpointArn": arn}
 
     def describe_endpoint(self, params: Params) -> Params:
         """See DescribeEndpoint."""
-        return self._description(self._endpoint(params["EndpointName"]))
+        return self._describe_endpoint(self._endpoint(params["EndpointName"]))
 
     def list_endpoints(self, params: Params) -> Params:
         """See ListEndpoints."""
@@ -117,7 +119,7 @@ class Endpoints(EndpointConfigs):
         name = params["EndpointName"]
         deployments.check_deployment_config(params.get("DeploymentConfig"))
         config_name = params["EndpointConfigName"]
-        specs = self._specs(config_name)
+        specs = self._variant_specs(config_name)
         with self.table("endpoints").lock:
             endpoint = self._settled_endpoint(name)
             if params.get("RetainAllVariantProperties"):
@@ -134,8 +136,8 @@ class Endpoints(EndpointConfigs):
                 }
                 endpoint["EndpointStatus"] = "Updating"
                 endpoint["LastModifiedTime"] = self.account.now()
-        self._publish(name)
-        self.account.tasks.spawn(f"endpoint-{name}", self._update, name)
+        self._publish_endpoint(name)
+        self.account.tasks.spawn(f"endpoint-{name}", self._replace_fleet, name)
         return {"EndpointArn": endpoint["EndpointArn"]}
 
     def update_endpoint_weights_and_capacities(self, params: Params) -> Params:
@@ -160,8 +162,8 @@ class Endpoints(EndpointConfigs):
                 stored["variants"] = list(variants.values())
                 stored["EndpointStatus"] = "Updating"
                 stored["LastModifiedTime"] = self.account.now()
-        self._publish(name)
-        self.account.tasks.spawn(f"endpoint-{name}", self._rescale, name, before)
+        self._publish_endpoint(name)
+        self.account.tasks.spawn(f"endpoint-{name}", self._rescale_fleet, name, before)
         return {"EndpointArn": endpoint["EndpointArn"]}
 
     def delete_endpoint(self, params: Params) -> Params:
@@ -171,38 +173,38 @@ class Endpoints(EndpointConfigs):
             endpoint = self._endpoint(name)
             if endpoint["EndpointStatus"] not in ("InService", "Failed", "OutOfService"):
                 raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
-            self._record(name, "Deleting")
-        self.account.tasks.spawn(f"endpoint-{name}", self._delete, name)
+            self._record_endpoint(name, "Deleting")
+        self.account.tasks.spawn(f"endpoint-{name}", self._remove_endpoint, name)
         return {}
 
     # --- what happens behind them
 
-    def _create(self, name: str) -> None:
-        self._deploy(name, "Failed")
+    def _create_fleet(self, name: str) -> None:
+        self._deploy_endpoint(name, "Failed")
 
-    def _resume(self, name: str) -> None:
+    def _resume_endpoint(self, name: str) -> None:
         """Bring an endpoint back that served when the account ended, then finish what was under way."""
-        if self._deploy(name, "Failed", "Updating") and self._endpoint(name).get("pending"):
-            self._update(name)
+        if self._deploy_endpoint(name, "Failed", "Updating") and self._endpoint(name).get("pending"):
+            self._replace_fleet(name)
         elif self._endpoint(name)["EndpointStatus"] == "Updating":
-            self._record(name, "InService")
+            self._record_endpoint(name, "InService")
 
-    def _deploy(self, name: str, failed: str, succeeded: str = "InService") -> bool:
+    def _deploy_endpoint(self, name: str, failed: str, succeeded: str = "InService") -> bool:
         endpoint = self._endpoint(name)
         specs = [VariantSpec(**variant) for variant in endpoint["variants"]]
         fleet = Fleet(self.account, self._endpoint_logs, name, specs)
-        reason = self._try(lambda: self._bring_up(name, fleet, specs))
+        reason = self._try_deployment(lambda: self._bring_up(name, fleet, specs))
         if self.account.tasks.stopping.is_set():
             return False
         if reason:
             self.account.containers.end(_group(name))
-            self._record(name, failed, FailureReason=reason)
+            self._record_endpoint(name, failed, FailureReason=reason)
             return False
         self._routes.set(name, fleet)
-        self._record(name, succeeded, variants=[asdict(spec) for spec in specs])
+        self._record_endpoint(name, succeeded, variants=[asdict(spec) for spec in specs])
         return True
 
-    def _update(self, name: str) -> None:
+    def _replace_fleet(self, name: str) -> None:
         pending = self._endpoint(name)["pending"]
         specs = [VariantSpec(**variant) for variant in pending["variants"]]
         green = Fleet(self.account, self._endpoint_logs, name, specs)
@@ -216,18 +218,18 @@ class Endpoints(EndpointConfigs):
             else:
                 self._routes.set(name, green)
 
-        reason = self._try(deploy)
+        reason = self._try_deployment(deploy)
         if self.account.tasks.stopping.is_set():
             return
         if reason:
             green.end()
-            self._record(name, "InService", FailureReason=reason, pending=None)
+            self._record_endpoint(name, "InService", FailureReason=reason, pending=None)
             return
         wait = (config.get("BlueGreenUpdatePolicy") or {}).get("TerminationWaitInSeconds", 0)
         self.account.tasks.stopping.wait(wait)
         if blue:
             blue.end()
-        self._record(
+        self._record_endpoint(
             name,
             "InService",
             EndpointConfigName=pending["EndpointConfigName"],
@@ -238,27 +240,29 @@ class Endpoints(EndpointConfigs):
         )
         deployments.remove_other_models(self.account, name, specs)
 
-    def _rescale(self, name: str, before: list[dict[str, Any]]) -> None:
+    def _rescale_fleet(self, name: str, before: list[dict[str, Any]]) -> None:
         fleet = self._routes.current(name)
         if fleet is None:
-            self._record(name, "Failed", FailureReason="The endpoint has no containers")
+            self._record_endpoint(name, "Failed", FailureReason="The endpoint has no containers")
             return
         desired = self._endpoint(name)["variants"]
         for variant in desired:
             fleet.variants[variant["name"]].weight = variant["weight"]
-        reason = self._try(lambda: fleet.scale({variant["name"]: variant["count"] for variant in desired}))
+        reason = self._try_deployment(
+            lambda: fleet.scale({variant["name"]: variant["count"] for variant in desired})
+        )
         if self.account.tasks.stopping.is_set():
             return
         if reason is None:
-            self._record(name, "InService", FailureReason=None)
+            self._record_endpoint(name, "InService", FailureReason=None)
             return
-        self._record(name, "RollingBack", variants=before)
+        self._record_endpoint(name, "RollingBack", variants=before)
         for variant in before:
             fleet.variants[variant["name"]].weight = variant["weight"]
         fleet.scale({variant["name"]: variant["count"] for variant in before})
-        self._record(name, "InService", FailureReason=reason)
+        self._record_endpoint(name, "InService", FailureReason=reason)
 
-    def _delete(self, name: str) -> None:
+    def _remove_endpoint(self, name: str) -> None:
         fleet = self._routes.remove(name)
         if fleet:
             fleet.end()
@@ -268,7 +272,7 @@ class Endpoints(EndpointConfigs):
         self.table("endpoints").delete(name)
         self.drop_tags(arn)
 
-    def _recover(self, name: str, step: Any) -> None:
+    def _recover_endpoint(self, name: str, step: Any) -> None:
         """Do a step once the Docker Engine answers; an endpoint is not lost because it is started late."""
         from docker.errors import DockerException
 
@@ -286,7 +290,7 @@ class Endpoints(EndpointConfigs):
         deployments.prepare(self.account, name, specs)
         fleet.launch()
 
-    def _try(self, step: Any) -> str | None:
+    def _try_deployment(self, step: Any) -> str | None:
         """Do a step; return why it failed, or None."""
         try:
             step()
@@ -300,7 +304,7 @@ class Endpoints(EndpointConfigs):
 
     # --- documents
 
-    def _specs(self, config_name: str) -> list[VariantSpec]:
+    def _variant_specs(self, config_name: str) -> list[VariantSpec]:
         config = self.endpoint_config(config_name)
         specs = []
         for variant in config["ProductionVariants"]:
@@ -338,19 +342,19 @@ class Endpoints(EndpointConfigs):
             raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
         return endpoint
 
-    def _record(self, name: str, status: str, **changes: Any) -> None:
+    def _record_endpoint(self, name: str, status: str, **changes: Any) -> None:
         with self.table("endpoints").update(name) as endpoint:
             endpoint.update(changes)
             endpoint.update(EndpointStatus=status, LastModifiedTime=self.account.now())
-        self._publish(name)
+        self._publish_endpoint(name)
 
-    def _publish(self, name: str) -> None:
+    def _publish_endpoint(self, name: str) -> None:
         """Send the event; it writes the status in capitals, unlike the API (``IN_SERVICE``)."""
-        description = self._description(self._endpoint(name))
+        description = self._describe_endpoint(self._endpoint(name))
         status = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", description["EndpointStatus"]).upper()
         self.publish(EVENT, description["EndpointArn"], {**description, "EndpointStatus": status})
 
-    def _description(self, endpoint: dict[str, Any]) -> Params:
+    def _describe_endpoint(self, endpoint: dict[str, Any]) -> Params:
         description = public(endpoint)
         fleet = self._routes.current(endpoint["EndpointName"])
         if endpoint["EndpointStatus"] not in ("Creating", "Failed"):

@@ -66,17 +66,17 @@ class NotebookInstances(LifecycleConfigs):
         """Start again what was in service, and finish what was under way."""
         super().start()
         steps = {
-            "InService": self._start,
-            "Pending": self._start,
-            "Stopping": self._stop,
-            "Updating": self._stop,
-            "Deleting": self._delete,
+            "InService": self._start_instance,
+            "Pending": self._start_instance,
+            "Stopping": self._stop_instance,
+            "Updating": self._stop_instance,
+            "Deleting": self._delete_instance,
         }
         for name, instance in self.table("notebook_instances").items():
             step = steps.get(instance[_STATUS])
             if step:
-                if step == self._start:
-                    self._record(name, "Pending")
+                if step == self._start_instance:
+                    self._record_instance(name, "Pending")
                 self.account.tasks.spawn(group(name), step, name)
 
     def stop(self) -> None:
@@ -123,7 +123,7 @@ class NotebookInstances(LifecycleConfigs):
             table.put(name, instance)
             self.set_tags(arn, params.get("Tags", []))
         self.publish(EVENT, arn, public(instance))
-        self.account.tasks.spawn(group(name), self._start, name)
+        self.account.tasks.spawn(group(name), self._start_instance, name)
         return {"NotebookInstanceArn": arn}
 
     def describe_notebook_instance(self, params: Params) -> Params:
@@ -162,27 +162,27 @@ class NotebookInstances(LifecycleConfigs):
         instance = self._instance(name)
         if params.get("VolumeSizeInGB", instance["VolumeSizeInGB"]) < instance["VolumeSizeInGB"]:
             raise invalid(f"A volume cannot shrink: it has {instance['VolumeSizeInGB']} GB")
-        self._transition(name, ("Stopped", "Failed"), "Updating", **changes)
-        self.account.tasks.spawn(group(name), self._stop, name)
+        self._transition_instance(name, ("Stopped", "Failed"), "Updating", **changes)
+        self.account.tasks.spawn(group(name), self._stop_instance, name)
         return {}
 
     def start_notebook_instance(self, params: Params) -> Params:
         """See StartNotebookInstance."""
         name = params[_NAME]
-        self._transition(name, ("Stopped", "Failed"), "Pending", FailureReason=None)
-        self.account.tasks.spawn(group(name), self._start, name)
+        self._transition_instance(name, ("Stopped", "Failed"), "Pending", FailureReason=None)
+        self.account.tasks.spawn(group(name), self._start_instance, name)
         return {}
 
     def stop_notebook_instance(self, params: Params) -> Params:
         """See StopNotebookInstance; all processes end, and only the SageMaker directory stays."""
-        self._transition(params[_NAME], ("InService",), "Stopping")
-        self.account.tasks.spawn(group(params[_NAME]), self._stop, params[_NAME])
+        self._transition_instance(params[_NAME], ("InService",), "Stopping")
+        self.account.tasks.spawn(group(params[_NAME]), self._stop_instance, params[_NAME])
         return {}
 
     def delete_notebook_instance(self, params: Params) -> Params:
         """See DeleteNotebookInstance; everything that it held is deleted."""
-        self._transition(params[_NAME], ("Stopped", "Failed"), "Deleting")
-        self.account.tasks.spawn(group(params[_NAME]), self._delete, params[_NAME])
+        self._transition_instance(params[_NAME], ("Stopped", "Failed"), "Deleting")
+        self.account.tasks.spawn(group(params[_NAME]), self._delete_instance, params[_NAME])
         return {}
 
     def create_presigned_notebook_instance_url(self, params: Params) -> Params:
@@ -206,7 +206,7 @@ class NotebookInstances(LifecycleConfigs):
 
     # --- what happens behind them
 
-    def _start(self, name: str) -> None:
+    def _start_instance(self, name: str) -> None:
         instance = self._instance(name)
         hooks = ("OnStart",) if instance["created"] else ("OnCreate", "OnStart")
         try:
@@ -223,9 +223,9 @@ class NotebookInstances(LifecycleConfigs):
         except (ScriptError, ServiceError, OSError) as error:
             if not self.account.tasks.stopping.is_set():
                 self.account.processes.end(group(name))
-                self._record(name, "Failed", FailureReason=str(error)[:_REASON_LENGTH])
+                self._record_instance(name, "Failed", FailureReason=str(error)[:_REASON_LENGTH])
             return
-        self._record(name, "InService", FailureReason=None)
+        self._record_instance(name, "InService", FailureReason=None)
 
     def _run_hook(self, instance: dict[str, Any], hook: str, script: bytes) -> None:
         name = instance[_NAME]
@@ -240,13 +240,13 @@ class NotebookInstances(LifecycleConfigs):
                 f"{name}/LifecycleConfig{hook})"
             ) from error
 
-    def _stop(self, name: str) -> None:
+    def _stop_instance(self, name: str) -> None:
         self._jupyters.pop(name, None)
         self.account.processes.end(group(name))
         empty_home(self.account, name)
-        self._record(name, "Stopped")
+        self._record_instance(name, "Stopped")
 
-    def _delete(self, name: str) -> None:
+    def _delete_instance(self, name: str) -> None:
         self.account.processes.end(group(name))
         directory = instance_directory(self.account, name)
         if directory.exists():
@@ -263,14 +263,14 @@ class NotebookInstances(LifecycleConfigs):
             raise invalid("RecordNotFound")
         return instance
 
-    def _transition(self, name: str, allowed: tuple[str, ...], status: str, **changes: Any) -> None:
+    def _transition_instance(self, name: str, allowed: tuple[str, ...], status: str, **changes: Any) -> None:
         with self.table("notebook_instances").lock:
             instance = self._instance(name)
             if instance[_STATUS] not in allowed:
                 raise invalid(_wrong_status(instance, allowed, status))
-            self._record(name, status, **changes)
+            self._record_instance(name, status, **changes)
 
-    def _record(self, name: str, status: str, **changes: Any) -> None:
+    def _record_instance(self, name: str, status: str, **changes: Any) -> None:
         with self.table("notebook_instances").update(name) as instance:
             instance.update(changes)
             instance[_STATUS] = status

@@ -11,22 +11,22 @@ class TagOperations(Resources):
 
     def add_tags(self, params: Params) -> Params:
         """See AddTags; a tag that exists gets the new value."""
-        self._require(params["ResourceArn"])
+        self._tags_of(params["ResourceArn"])
         return {"Tags": self.set_tags(params["ResourceArn"], params["Tags"])}
 
     def list_tags(self, params: Params) -> Params:
         """See ListTags; one page holds all (50 at most)."""
-        return {"Tags": tag_list(self._require(params["ResourceArn"]))}
+        return {"Tags": tag_list(self._tags_of(params["ResourceArn"]))}
 
     def delete_tags(self, params: Params) -> Params:
         """See DeleteTags."""
-        self._require(params["ResourceArn"])
+        self._tags_of(params["ResourceArn"])
         with self.table("tags").update(params["ResourceArn"]) as tags:
             for key in params["TagKeys"]:
                 tags.pop(key, None)
         return {}
 
-    def _require(self, arn: str) -> dict[str, str]:
+    def _tags_of(self, arn: str) -> dict[str, str]:
         tags = self.table("tags").get(arn)
         if tags is None:
             raise invalid(f"There is no resource {arn}")

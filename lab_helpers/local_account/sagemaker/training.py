@@ -52,7 +52,7 @@ class TrainingJobs(Resources):
         super().start()
         for name, job in self.table("training_jobs").items():
             if job["TrainingJobStatus"] not in ENDED:
-                self.account.tasks.spawn(f"training-job-{name}", self._give_up, name)
+                self.account.tasks.spawn(f"training-job-{name}", self._give_up_job, name)
 
     def stop(self) -> None:
         """End the containers of running jobs; ``start`` records their end."""
@@ -68,15 +68,15 @@ class TrainingJobs(Resources):
         """
         name = params["TrainingJobName"]
         arn = self.resource_arn("training-job", name)
-        job = self._document(params, arn)
-        self._check_name_is_free(name, arn)
-        self._check_sources(job)
+        job = self._job_document(params, arn)
+        self._check_job_name(name, arn)
+        self._check_job_sources(job)
         with self._job_lock:
-            self._check_name_is_free(name, arn)
+            self._check_job_name(name, arn)
             self.table("training_jobs").put(name, job)
             self.set_tags(arn, params.get("Tags", []))
             self._signals[name] = queue.SimpleQueue()
-        self.account.tasks.spawn(f"training-job-{name}", self._run, name)
+        self.account.tasks.spawn(f"training-job-{name}", self._run_job, name)
         return {"TrainingJobArn": arn}
 
     def describe_training_job(self, params: Params) -> Params:
@@ -121,13 +121,13 @@ class TrainingJobs(Resources):
         self.drop_tags(job["TrainingJobArn"])
         return {}
 
-    def _run(self, name: str) -> None:
+    def _run_job(self, name: str) -> None:
         try:
             TrainingRun(self, name, self._training_logs, self._signals[name], self.stop_grace_seconds).run()
         finally:
             self._signals.pop(name, None)
 
-    def _give_up(self, name: str) -> None:
+    def _give_up_job(self, name: str) -> None:
         self.account.containers.end(f"training-job-{name}")
         record(
             self,
@@ -145,7 +145,7 @@ class TrainingJobs(Resources):
             raise invalid("Requested resource not found.")
         return job
 
-    def _check_name_is_free(self, name: str, arn: str) -> None:
+    def _check_job_name(self, name: str, arn: str) -> None:
         if self.table("training_jobs").get(name):
             raise ServiceError(
                 "ResourceInUse",
@@ -153,7 +153,7 @@ class TrainingJobs(Resources):
                 f"this name already exists ({arn})",
             )
 
-    def _document(self, params: Params, arn: str) -> dict[str, Any]:
+    def _job_document(self, params: Params, arn: str) -> dict[str, Any]:
         _check_features(params)
         now = self.account.now()
         job = {
@@ -174,7 +174,7 @@ class TrainingJobs(Resources):
             job.setdefault(flag, False)
         return job
 
-    def _check_sources(self, job: dict[str, Any]) -> None:
+    def _check_job_sources(self, job: dict[str, Any]) -> None:
         self.account.check_role(job["RoleArn"], _PRINCIPAL)
         try:
             job["image"] = images.resolve(self.account, job["AlgorithmSpecification"]["TrainingImage"])

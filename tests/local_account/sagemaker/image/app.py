@@ -1,0 +1,84 @@
+"""Trains and serves without a library; the environment and hyperparameters tell it to misbehave."""
+
+import http.server
+import json
+import os
+import pathlib
+import sys
+import time
+
+ML = pathlib.Path("/opt/ml")
+
+
+def train() -> None:
+    parameters = json.loads((ML / "input/config/hyperparameters.json").read_text())
+    print("accuracy=0.5 loss=2e-1", flush=True)
+    if parameters.get("fail"):
+        (ML / "output/failure").write_text(parameters["fail"])
+        sys.exit(3)
+    (ML / "model/partial.txt").write_text("saved early")
+    time.sleep(float(parameters.get("sleep", 0)))
+    seen = {
+        "environment": dict(os.environ),
+        "files": {str(p.relative_to(ML)): p.read_text() for p in (ML / "input").rglob("*") if p.is_file()},
+        "arguments": sys.argv[1:],
+    }
+    (ML / "model/model.json").write_text(json.dumps({"answer": parameters.get("answer", "42")}))
+    (ML / "output/data/seen.json").write_text(json.dumps(seen))
+    print("accuracy=0.75 loss=1e-1", flush=True)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet per answer: two wait 40 ms for each other (Nagle)
+
+    def do_GET(self) -> None:
+        if os.environ.get("PING") == "hang":
+            time.sleep(3600)
+        self.answer(int(os.environ.get("PING", "200")), b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        attributes = self.headers.get("X-Amzn-SageMaker-Custom-Attributes", "")
+        if attributes == "die":
+            os._exit(9)
+        if attributes.startswith("sleep"):
+            time.sleep(float(attributes.removeprefix("sleep")))
+        if attributes.startswith("status"):
+            self.answer(int(attributes.removeprefix("status")), b"no such thing")
+            return
+        if attributes == "describe":
+            model = ML / "model"
+            try:
+                (model / "new").write_text("x")
+                writable = True
+            except OSError:
+                writable = False
+            body = json.dumps(
+                {
+                    "model": {p.name: p.read_text() for p in sorted(model.glob("*.json"))},
+                    "writable": writable,
+                    "environment": dict(os.environ),
+                    "arguments": sys.argv[1:],
+                    "headers": dict(self.headers),
+                }
+            ).encode()
+        self.answer(200, body, attributes)
+
+    def answer(self, status: int, body: bytes, attributes: str = "") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", self.headers.get("Accept") or "application/octet-stream")
+        self.send_header("Content-Length", str(len(body)))
+        if attributes:
+            self.send_header("X-Amzn-SageMaker-Custom-Attributes", attributes)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+if sys.argv[1:] == ["train"]:
+    train()
+else:
+    print("serving", flush=True)
+    if os.environ.get("CRASH"):
+        sys.exit("cannot serve")
+    http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()

@@ -1,0 +1,384 @@
+"""Endpoints: what serves, how updates go well and badly, what survives."""
+
+import io
+import json
+import signal
+import tarfile
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from sagemaker_lab import BUCKET, SageMakerLab
+
+pytestmark = pytest.mark.docker
+
+MODEL = f"s3://{BUCKET}/models/model.tar.gz"
+DESCRIBE = "describe"
+
+
+@pytest.fixture(scope="module")
+def serving(image_lab: SageMakerLab) -> SageMakerLab:
+    """Models that serve well and badly, and a configuration for each."""
+    lab = image_lab
+    content = b'{"answer": "42"}'
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        info = tarfile.TarInfo("model.json")
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+    lab.s3.put_object(Bucket=BUCKET, Key="models/model.tar.gz", Body=archive.getvalue())
+    lab.s3.put_object(Bucket=BUCKET, Key="models/broken.tar.gz", Body=b"this is no archive")
+    lab.model("good", MODEL, GREETING="hello")
+    lab.model("better", MODEL, GREETING="good day")
+    lab.model("hangs", PING="hang")
+    lab.model("crashes", CRASH="1")
+    lab.model("broken", f"s3://{BUCKET}/models/broken.tar.gz")
+    for name in ("good", "better", "hangs", "crashes", "broken"):
+        lab.config(name, {"ModelName": name})
+    return lab
+
+
+@pytest.fixture(scope="module")
+def endpoint(serving: SageMakerLab) -> str:
+    """An endpoint for tests that leave it as it is."""
+    assert serving.endpoint("shared", "good")["EndpointStatus"] == "InService"
+    return "shared"
+
+
+def greeting(lab: SageMakerLab, name: str) -> str:
+    answer = lab.invoke(name, CustomAttributes=DESCRIBE)
+    return str(json.loads(answer["Body"])["environment"]["GREETING"])
+
+
+def test_an_endpoint_serves_the_model_in_the_image(serving: SageMakerLab, endpoint: str) -> None:
+    answer = serving.invoke(
+        endpoint, b"\x00\xff", CustomAttributes=DESCRIBE, ContentType="text/csv", Accept="application/json"
+    )
+    seen = json.loads(answer["Body"])
+    assert seen["model"] == {"model.json": '{"answer": "42"}'}
+    assert not seen["writable"]
+    assert seen["arguments"] == ["serve"]
+    assert seen["environment"]["GREETING"] == "hello"
+    assert "SAGEMAKER_BIND_TO_PORT" not in seen["environment"]
+    assert seen["headers"]["Content-Type"] == "text/csv"
+    assert answer["ContentType"] == "application/json"
+    assert answer["CustomAttributes"] == DESCRIBE
+    assert answer["InvokedProductionVariant"] == "AllTraffic"
+    description = serving.sagemaker.describe_endpoint(EndpointName=endpoint)
+    (variant,) = description["ProductionVariants"]
+    assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (1, 1)
+    assert "@sha256:" in variant["DeployedImages"][0]["ResolvedImage"]
+    group = f"/aws/sagemaker/Endpoints/{endpoint}"
+    serving.when(lambda: serving.lines(group, "AllTraffic/i-"), lambda lines: "serving" in lines)
+
+
+def test_bodies_go_through_untouched(serving: SageMakerLab, endpoint: str) -> None:
+    body = bytes(range(256)) * 4000
+    answer = serving.invoke(endpoint, body, Accept="application/x-npy")
+    assert answer["Body"] == body
+    assert answer["ContentType"] == "application/x-npy"
+
+
+def test_containers_listen_on_loopback_only(serving: SageMakerLab, endpoint: str) -> None:
+    published = [
+        binding["HostIp"]
+        for container in serving.containers
+        for bindings in container.ports.values()
+        for binding in bindings or []
+    ]
+    assert published and set(published) == {"127.0.0.1"}
+
+
+def test_what_the_container_refuses_is_a_model_error(serving: SageMakerLab, endpoint: str) -> None:
+    with pytest.raises(serving.runtime.exceptions.ModelError) as caught:
+        serving.invoke(endpoint, CustomAttributes="status418")
+    answer = caught.value.response
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 424
+    assert answer["OriginalStatusCode"] == 418
+    assert answer["OriginalMessage"] == "no such thing"
+    assert f"/aws/sagemaker/Endpoints/{endpoint}:log-stream:AllTraffic/i-" in answer["LogStreamArn"]
+    assert "Received client error (418) from primary with message" in answer["Error"]["Message"]
+
+
+def test_an_answer_that_takes_too_long_is_a_model_error(serving: SageMakerLab, endpoint: str) -> None:
+    with pytest.raises(serving.runtime.exceptions.ModelError, match="Your invocation timed out"):
+        serving.invoke(endpoint, CustomAttributes="sleep10")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"EndpointName": "nobody"}, "Endpoint nobody of account 123456789012 not found."),
+        ({"TargetVariant": "Other"}, "Variant Other of endpoint shared not found"),
+        ({"Body": b"x" * 6_291_457}, "length less than or equal to 6291456"),
+    ],
+)
+def test_invocations_that_cannot_be_sent_are_refused(
+    serving: SageMakerLab, endpoint: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ClientError, match=message) as caught:
+        serving.runtime.invoke_endpoint(**{"EndpointName": endpoint, "Body": b"x", **options})
+    assert caught.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_invocations_are_counted_in_cloudwatch(serving: SageMakerLab) -> None:
+    serving.endpoint("counted", "good")
+    for _ in range(3):
+        serving.invoke("counted")
+    with pytest.raises(ClientError):
+        serving.invoke("counted", CustomAttributes="status500")
+
+    def sums() -> dict[str, float]:
+        return {
+            name: sum(
+                point["Sum"]
+                for point in serving.cloudwatch.get_metric_statistics(
+                    Namespace="AWS/SageMaker",
+                    MetricName=name,
+                    Dimensions=[
+                        {"Name": "EndpointName", "Value": "counted"},
+                        {"Name": "VariantName", "Value": "AllTraffic"},
+                    ],
+                    StartTime=datetime.now(UTC) - timedelta(minutes=5),
+                    EndTime=datetime.now(UTC) + timedelta(minutes=5),
+                    Period=60,
+                    Statistics=["Sum"],
+                )["Datapoints"]
+            )
+            for name in ("Invocations", "InvocationsPerInstance", "Invocation5XXErrors", "ModelLatency")
+        }
+
+    found = serving.when(sums, lambda values: values["Invocations"] >= 4)
+    assert found["Invocations"] == found["InvocationsPerInstance"] == 4
+    assert found["Invocation5XXErrors"] == 1
+    assert found["ModelLatency"] > 0
+    serving.delete_endpoint("counted")
+
+
+def test_a_container_that_never_answers_ping_fails_the_endpoint(serving: SageMakerLab) -> None:
+    failed = serving.endpoint("hanging", "hangs")
+    assert failed["EndpointStatus"] == "Failed"
+    assert failed["FailureReason"] == (
+        "The primary container for production variant AllTraffic did not pass the ping health check. "
+        "Please check CloudWatch logs for this endpoint."
+    )
+    with pytest.raises(ClientError, match="Endpoint hanging of account"):
+        serving.invoke("hanging")
+    serving.delete_endpoint("hanging")
+
+
+def test_a_container_that_exits_fails_the_endpoint_before_the_time_is_up(serving: SageMakerLab) -> None:
+    failed = serving.endpoint("crashing", "crashes")
+    assert failed["EndpointStatus"] == "Failed"
+    assert "did not pass the ping health check" in failed["FailureReason"]
+    lines = serving.lines("/aws/sagemaker/Endpoints/crashing", "AllTraffic/")
+    assert "cannot serve" in lines
+    serving.delete_endpoint("crashing")
+
+
+def test_model_data_that_is_no_archive_fails_the_endpoint(serving: SageMakerLab) -> None:
+    failed = serving.endpoint("unpacked", "broken")
+    assert failed["EndpointStatus"] == "Failed"
+    assert "Failed to extract model data archive" in failed["FailureReason"]
+    serving.delete_endpoint("unpacked")
+
+
+def test_an_update_serves_all_the_time_and_ends_the_old_container(serving: SageMakerLab) -> None:
+    serving.endpoint("updated", "good")
+    errors: list[Exception] = []
+    done = threading.Event()
+
+    def invoke() -> None:
+        runtime = serving.account.client("sagemaker-runtime")
+        while not done.is_set():
+            try:
+                runtime.invoke_endpoint(EndpointName="updated", Body=b"x")["Body"].read()
+            except ClientError as error:
+                errors.append(error)
+
+    caller = threading.Thread(target=invoke)
+    caller.start()
+    serving.sagemaker.update_endpoint(EndpointName="updated", EndpointConfigName="better")
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        serving.sagemaker.update_endpoint(EndpointName="updated", EndpointConfigName="good")
+    description = serving.settled("updated")
+    done.set()
+    caller.join()
+    assert not errors
+    assert description["EndpointConfigName"] == "better"
+    assert greeting(serving, "updated") == "good day"
+    mine = [c for c in serving.containers if "endpoint-updated" in c.labels.values()]
+    assert len(mine) == 1
+    serving.delete_endpoint("updated")
+
+
+@pytest.mark.parametrize("config", ["hangs", "crashes", "broken"])
+def test_an_update_that_fails_rolls_back(serving: SageMakerLab, config: str) -> None:
+    name = f"rolled-back-{config}"
+    serving.endpoint(name, "good")
+    serving.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
+    description = serving.settled(name)
+    assert description["EndpointStatus"] == "InService"
+    assert description["EndpointConfigName"] == "good"
+    assert description["FailureReason"]
+    assert greeting(serving, name) == "hello"
+    serving.delete_endpoint(name)
+
+
+def test_variants_share_the_traffic_by_weight_and_can_be_chosen(serving: SageMakerLab) -> None:
+    serving.config(
+        "two",
+        {"VariantName": "A", "ModelName": "good", "InitialVariantWeight": 1},
+        {"VariantName": "B", "ModelName": "better", "InitialVariantWeight": 0},
+    )
+    serving.endpoint("weighted", "two")
+    assert {serving.invoke("weighted")["InvokedProductionVariant"] for _ in range(10)} == {"A"}
+    assert serving.invoke("weighted", TargetVariant="B")["InvokedProductionVariant"] == "B"
+    serving.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="weighted",
+        DesiredWeightsAndCapacities=[
+            {"VariantName": "A", "DesiredWeight": 0},
+            {"VariantName": "B", "DesiredWeight": 3, "DesiredInstanceCount": 2},
+        ],
+    )
+    description = serving.settled("weighted")
+    variants = {variant["VariantName"]: variant for variant in description["ProductionVariants"]}
+    assert variants["B"]["CurrentInstanceCount"] == variants["B"]["DesiredInstanceCount"] == 2
+    assert (variants["A"]["CurrentWeight"], variants["B"]["CurrentWeight"]) == (0, 3)
+    assert {serving.invoke("weighted")["InvokedProductionVariant"] for _ in range(10)} == {"B"}
+    mine = [c for c in serving.containers if "endpoint-weighted" in c.labels.values()]
+    assert len(mine) == 3
+    serving.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="weighted",
+        DesiredWeightsAndCapacities=[{"VariantName": "B", "DesiredInstanceCount": 1}],
+    )
+    serving.settled("weighted")
+    mine = [c for c in serving.containers if "endpoint-weighted" in c.labels.values()]
+    assert len(mine) == 2
+    serving.delete_endpoint("weighted")
+    assert not [c for c in serving.containers if "endpoint-weighted" in c.labels.values()]
+
+
+def test_a_container_that_dies_comes_back(serving: SageMakerLab) -> None:
+    serving.endpoint("dying", "good")
+    with pytest.raises(ClientError) as caught:
+        serving.invoke("dying", CustomAttributes="die")
+    assert caught.value.response["Error"]["Code"] in ("ModelError", "ServiceUnavailable")
+
+    def served() -> bool:
+        try:
+            return bool(serving.invoke("dying"))
+        except serving.runtime.exceptions.ClientError:
+            return False
+
+    serving.when(served, bool)
+    assert serving.settled("dying")["EndpointStatus"] == "InService"
+    serving.delete_endpoint("dying")
+
+
+def test_names_that_exist_or_do_not_are_refused_in_sagemakers_words(
+    serving: SageMakerLab, endpoint: str
+) -> None:
+    sagemaker = serving.sagemaker
+    with pytest.raises(ClientError, match="Could not find model data at s3://sagemaker-tests/none"):
+        serving.model("nothing", f"s3://{BUCKET}/none")
+    with pytest.raises(ClientError, match='Cannot create already existing model "arn:aws:sagemaker'):
+        serving.model("good")
+    with pytest.raises(ClientError, match=r'Could not find model "arn:aws:sagemaker:.*:model/nobody"'):
+        serving.config("orphan", {"ModelName": "nobody"})
+    with pytest.raises(ClientError, match="Could not find endpoint configuration"):
+        sagemaker.create_endpoint(EndpointName="x", EndpointConfigName="nobody")
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint "):
+        sagemaker.create_endpoint(EndpointName=endpoint, EndpointConfigName="good")
+    with pytest.raises(ClientError, match="Could not find endpoint "):
+        sagemaker.describe_endpoint(EndpointName="nobody")
+    with pytest.raises(ClientError, match="ServerlessConfig is not supported"):
+        sagemaker.create_endpoint_config(
+            EndpointConfigName="serverless",
+            ProductionVariants=[
+                {
+                    "VariantName": "V",
+                    "ModelName": "good",
+                    "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 1},
+                }
+            ],
+        )
+
+
+def test_a_canary_gets_its_share_and_an_alarm_takes_it_back(serving: SageMakerLab) -> None:
+    serving.endpoint("canary", "good")
+    serving.cloudwatch.put_metric_alarm(
+        AlarmName="canary-alarm",
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    policy = {
+        "BlueGreenUpdatePolicy": {
+            "TrafficRoutingConfiguration": {
+                "Type": "CANARY",
+                "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+                "WaitIntervalInSeconds": 4,
+            }
+        },
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "canary-alarm"}]},
+    }
+    serving.sagemaker.update_endpoint(
+        EndpointName="canary", EndpointConfigName="better", DeploymentConfig=policy
+    )
+    serving.when(lambda: greeting(serving, "canary"), lambda text: text == "good day")
+    seen = {greeting(serving, "canary") for _ in range(30)}
+    assert seen == {"hello", "good day"}
+    serving.cloudwatch.set_alarm_state(AlarmName="canary-alarm", StateValue="ALARM", StateReason="test")
+    description = serving.settled("canary")
+    assert "canary-alarm" in description["FailureReason"]
+    assert description["EndpointConfigName"] == "good"
+    assert {greeting(serving, "canary") for _ in range(10)} == {"hello"}
+    serving.delete_endpoint("canary")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_endpoints_come_back_and_interrupted_jobs_fail_when_the_account_does(
+    impatient: Any, tmp_path: Any, how: int
+) -> None:
+    account = impatient(tmp_path / "state").start()
+    lab = SageMakerLab(account).prepare().push_image()
+    try:
+        lab.model("good", GREETING="hello")
+        lab.config("good", {"ModelName": "good"})
+        lab.endpoint("lasting", "good")
+        lab.train("interrupted", HyperParameters={"sleep": "60"})
+        lab.when(
+            lambda: lab.sagemaker.describe_training_job(TrainingJobName="interrupted"),
+            lambda job: job["SecondaryStatus"] == "Training",
+        )
+        account.stop(how)
+        if how == signal.SIGTERM:
+            assert lab.containers == []
+        account.start()
+        job = lab.trained("interrupted")
+        assert job["FailureReason"] == (
+            "InternalServerError: the local account was stopped while the job was running"
+        )
+        assert lab.settled("lasting")["EndpointStatus"] == "InService"
+        assert greeting(lab, "lasting") == "hello"
+        assert len(lab.containers) == 1
+    finally:
+        account.stop()
+    assert lab.containers == []
+
+
+def test_an_invocation_costs_little_more_than_the_container(serving: SageMakerLab, endpoint: str) -> None:
+    for _ in range(20):
+        serving.invoke(endpoint)
+    begin = time.perf_counter()
+    for _ in range(100):
+        serving.invoke(endpoint)
+    assert (time.perf_counter() - begin) / 100 < 0.1  # boto3, the gateway and the container together

@@ -1,0 +1,213 @@
+"""Notebook instances: scripts, what persists, what ends, what is left in the log."""
+
+import base64
+import json
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+from sagemaker_lab import SageMakerLab
+
+GROUP = "/aws/sagemaker/NotebookInstances"
+
+
+def script(text: str) -> list[dict[str, str]]:
+    return [{"Content": base64.b64encode(f"#!/bin/bash\nset -eu\n{text}".encode()).decode()}]
+
+
+def create(lab: SageMakerLab, name: str, on_create: str = "", on_start: str = "") -> dict[str, Any]:
+    hooks = {"OnCreate": script(on_create)} if on_create else {}
+    if on_start:
+        hooks["OnStart"] = script(on_start)
+    lab.sagemaker.create_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=name, **hooks)
+    lab.sagemaker.create_notebook_instance(
+        NotebookInstanceName=name,
+        InstanceType="ml.t3.medium",
+        RoleArn=lab.role,
+        LifecycleConfigName=name,
+        Tags=[{"Key": "lab", "Value": name}],
+    )
+    return settled(lab, name)
+
+
+def settled(lab: SageMakerLab, name: str) -> dict[str, Any]:
+    return lab.when(
+        lambda: lab.sagemaker.describe_notebook_instance(NotebookInstanceName=name),
+        lambda instance: instance["NotebookInstanceStatus"] in ("InService", "Failed", "Stopped"),
+    )
+
+
+def directory(lab: SageMakerLab, name: str) -> Path:
+    return Path(lab.account.state) / "notebook-instances" / name
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def stop(lab: SageMakerLab, name: str) -> None:
+    lab.sagemaker.stop_notebook_instance(NotebookInstanceName=name)
+    assert settled(lab, name)["NotebookInstanceStatus"] == "Stopped"
+
+
+def start(lab: SageMakerLab, name: str) -> dict[str, Any]:
+    lab.sagemaker.start_notebook_instance(NotebookInstanceName=name)
+    return settled(lab, name)
+
+
+def test_scripts_run_with_the_roles_credentials_and_what_they_leave_behind_goes_on(
+    lab: SageMakerLab,
+) -> None:
+    instance = create(
+        lab,
+        "usual",
+        on_create='echo created >> "$WORKSHOP_HOME/calls"; touch ~/of-this-session',
+        on_start="""
+            echo started >> "$WORKSHOP_HOME/calls"
+            aws sts get-caller-identity --query Arn --output text
+            nohup sleep 300 > /dev/null 2>&1 &
+            echo $! > "$WORKSHOP_HOME/pid"
+            """,
+    )
+    assert instance["NotebookInstanceStatus"] == "InService", instance
+    home = directory(lab, "usual") / "SageMaker"
+    assert (home / "calls").read_text() == "created\nstarted\n"
+    assert (directory(lab, "usual") / "home/of-this-session").exists()
+    lines = lab.when(lambda: lab.lines(GROUP, "usual/LifecycleConfigOnStart"), bool)
+    assert ":assumed-role/sagemaker/" in lines[0]
+    pid = int((home / "pid").read_text())
+    assert alive(pid)
+    tags = lab.sagemaker.list_tags(ResourceArn=instance["NotebookInstanceArn"])["Tags"]
+    assert tags == [{"Key": "lab", "Value": "usual"}]
+    with pytest.raises(ClientError, match=r"Status \(InService\) not in \(\[Stopped, Failed\]\)"):
+        lab.sagemaker.delete_notebook_instance(NotebookInstanceName="usual")
+
+    stop(lab, "usual")
+    assert not alive(pid)
+    assert not (directory(lab, "usual") / "home").exists()
+    assert start(lab, "usual")["NotebookInstanceStatus"] == "InService"
+    assert (home / "calls").read_text() == "created\nstarted\nstarted\n"
+    assert not (directory(lab, "usual") / "home/of-this-session").exists()
+    stop(lab, "usual")
+    lab.sagemaker.delete_notebook_instance(NotebookInstanceName="usual")
+    lab.when(lambda: not directory(lab, "usual").exists(), bool)
+    with pytest.raises(ClientError, match="RecordNotFound"):
+        lab.sagemaker.describe_notebook_instance(NotebookInstanceName="usual")
+
+
+def test_environment_json_opens_the_instance_to_other_programs(lab: SageMakerLab) -> None:
+    create(lab, "seen")
+    path = directory(lab, "seen") / "environment.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    environment = json.loads(path.read_text())
+    command = 'aws sts get-caller-identity --query Arn --output text; cd ~/SageMaker; echo "$WORKSHOP_USER"'
+    answer = subprocess.run(
+        ["bash", "-ec", command], env=environment, capture_output=True, text=True, check=True
+    )
+    arn, user = answer.stdout.split()
+    assert ":assumed-role/sagemaker/" in arn
+    assert user
+
+
+def test_a_script_that_fails_says_where_its_output_is_and_can_be_mended(lab: SageMakerLab) -> None:
+    instance = create(lab, "broken", on_create="echo about to fail; exit 7")
+    assert instance["NotebookInstanceStatus"] == "Failed"
+    assert "OnCreate ended with exit code 7" in instance["FailureReason"]
+    assert "broken/LifecycleConfigOnCreate" in instance["FailureReason"]
+    assert lab.lines(GROUP, "broken/LifecycleConfigOnCreate") == ["about to fail"]
+    lab.sagemaker.update_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName="broken", OnCreate=script("echo mended")
+    )
+    instance = start(lab, "broken")
+    assert instance["NotebookInstanceStatus"] == "InService"
+    assert "FailureReason" not in instance
+
+
+def test_a_script_that_takes_too_long_fails_the_instance_and_is_ended(lab: SageMakerLab) -> None:
+    instance = create(lab, "slow", on_start='echo $$ > "$WORKSHOP_HOME/pid"; sleep 60')
+    assert instance["NotebookInstanceStatus"] == "Failed"
+    assert "for Notebook Instance 'arn:aws:sagemaker:" in instance["FailureReason"]
+    assert "took longer than 2 seconds" in instance["FailureReason"]
+    assert not alive(int((directory(lab, "slow") / "SageMaker/pid").read_text()))
+
+
+def test_a_script_of_more_than_16384_characters_is_refused(lab: SageMakerLab) -> None:
+    with pytest.raises(ClientError, match="16384"):
+        lab.sagemaker.create_notebook_instance_lifecycle_config(
+            NotebookInstanceLifecycleConfigName="long", OnStart=script("#" * 16_000)
+        )
+    with pytest.raises(ClientError, match="not base64"):
+        lab.sagemaker.create_notebook_instance_lifecycle_config(
+            NotebookInstanceLifecycleConfigName="raw", OnStart=[{"Content": "echo hello"}]
+        )
+
+
+def test_update_needs_a_stopped_instance(lab: SageMakerLab) -> None:
+    create(lab, "changed")
+    with pytest.raises(ClientError, match=r"Unable to transition to \(Updating\)"):
+        lab.sagemaker.update_notebook_instance(NotebookInstanceName="changed", InstanceType="ml.t3.large")
+    stop(lab, "changed")
+    lab.sagemaker.update_notebook_instance(
+        NotebookInstanceName="changed", InstanceType="ml.t3.large", DisassociateLifecycleConfig=True
+    )
+    instance = settled(lab, "changed")
+    assert instance["InstanceType"] == "ml.t3.large"
+    assert "NotebookInstanceLifecycleConfigName" not in instance
+
+
+def test_a_presigned_url_opens_jupyterlab_on_the_persistent_directory(lab: SageMakerLab) -> None:
+    create(lab, "jupyter", on_create='echo hello > "$WORKSHOP_HOME/hello.txt"')
+    client = lab.account.client("sagemaker", read_timeout=90)
+    url = client.create_presigned_notebook_instance_url(NotebookInstanceName="jupyter")["AuthorizedUrl"]
+    assert url.startswith("http://127.0.0.1:")
+    base, _, token = url.partition("/lab?token=")
+    request = urllib.request.Request(f"{base}/api/contents", headers={"Authorization": f"token {token}"})
+    with urllib.request.urlopen(request) as answer:
+        names = {item["name"] for item in json.load(answer)["content"]}
+    assert "hello.txt" in names
+    again = client.create_presigned_notebook_instance_url(NotebookInstanceName="jupyter")
+    assert again["AuthorizedUrl"] == url
+    stop(lab, "jupyter")
+    with pytest.raises(OSError):
+        urllib.request.urlopen(request, timeout=2)
+
+
+def test_instances_and_configs_are_listed(lab: SageMakerLab) -> None:
+    create(lab, "list-1")
+    create(lab, "list-2")
+    found = lab.sagemaker.list_notebook_instances(NameContains="list-", SortOrder="Descending")
+    assert [item["NotebookInstanceName"] for item in found["NotebookInstances"]] == ["list-2", "list-1"]
+    configs = lab.sagemaker.list_notebook_instance_lifecycle_configs(NameContains="list-")
+    assert len(configs["NotebookInstanceLifecycleConfigs"]) == 2
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_an_instance_starts_again_with_the_account(impatient: Any, tmp_path: Path, how: int) -> None:
+    account = impatient(tmp_path / "state").start()
+    lab = SageMakerLab(account).prepare()
+    try:
+        create(
+            lab,
+            "lasting",
+            on_start="""
+                nohup sleep 300 > /dev/null 2>&1 &
+                echo $! >> "$WORKSHOP_HOME/pids"
+                """,
+        )
+        account.stop(how)
+        account.start()
+        assert settled(lab, "lasting")["NotebookInstanceStatus"] == "InService"
+        first, second = map(int, (directory(lab, "lasting") / "SageMaker/pids").read_text().split())
+        assert not alive(first)
+        assert alive(second)
+    finally:
+        account.stop()
+    assert not alive(second)

@@ -1,0 +1,183 @@
+"""Training jobs: the /opt/ml contract, how jobs end, what is left of them."""
+
+import io
+import json
+import tarfile
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from sagemaker_lab import BUCKET, SageMakerLab, channel
+
+GROUP = "/aws/sagemaker/TrainingJobs"
+
+
+def archive(lab: SageMakerLab, key: str) -> dict[str, bytes]:
+    body = lab.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+
+
+@pytest.mark.docker
+def test_a_job_trains_in_its_container_and_leaves_model_output_logs_and_metrics(
+    image_lab: SageMakerLab,
+) -> None:
+    lab = image_lab
+    begin = time.monotonic()
+    lab.train("first", Environment={"MODE": "test"}, Tags=[{"Key": "team", "Value": "red"}])
+    lab.when(
+        lambda: lab.sagemaker.describe_training_job(TrainingJobName="first")["SecondaryStatus"],
+        lambda status: status in ("Training", "Uploading", "Completed"),
+    )
+    assert time.monotonic() - begin < 3  # the container runs; 1.5 s on an idle machine
+    job = lab.trained("first")
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert job["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{BUCKET}/output/first/output/model.tar.gz"
+    assert [step["Status"] for step in job["SecondaryStatusTransitions"]] == [
+        "Starting",
+        "Downloading",
+        "Training",
+        "Uploading",
+        "Completed",
+    ]
+    assert all(step["EndTime"] >= step["StartTime"] for step in job["SecondaryStatusTransitions"])
+    assert job["TrainingTimeInSeconds"] >= 1 and job["BillableTimeInSeconds"] >= 1
+    assert {m["MetricName"]: round(m["Value"], 3) for m in job["FinalMetricDataList"]} == {
+        "accuracy": 0.75,
+        "loss": 0.1,
+    }
+    assert json.loads(archive(lab, "output/first/output/model.tar.gz")["model.json"]) == {"answer": "first"}
+    seen = json.loads(archive(lab, "output/first/output/output.tar.gz")["seen.json"])
+    assert seen["arguments"] == ["train"]
+    assert seen["environment"]["TRAINING_JOB_NAME"] == "first"
+    assert seen["environment"]["TRAINING_JOB_ARN"] == job["TrainingJobArn"]
+    assert seen["environment"]["MODE"] == "test"
+    files = seen["files"]
+    assert files["input/data/training/iris.csv"] == "1,2,3\n"
+    assert json.loads(files["input/config/hyperparameters.json"]) == {"answer": "first"}
+    assert json.loads(files["input/config/inputdataconfig.json"]) == {
+        "training": {
+            "TrainingInputMode": "File",
+            "S3DistributionType": "FullyReplicated",
+            "RecordWrapperType": "None",
+            "ContentType": "text/csv",
+        }
+    }
+    assert json.loads(files["input/config/resourceconfig.json"])["hosts"] == ["algo-1"]
+    assert lab.lines(GROUP, "first/algo-1-") == ["accuracy=0.5 loss=2e-1", "accuracy=0.75 loss=1e-1"]
+    metrics = lab.cloudwatch.list_metrics(Namespace=GROUP)["Metrics"]
+    assert {metric["MetricName"] for metric in metrics} == {"accuracy", "loss"}
+    tags = lab.sagemaker.list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]
+    assert tags == [{"Key": "team", "Value": "red"}]
+    assert lab.containers == []
+
+
+@pytest.mark.docker
+def test_a_script_that_raises_fails_the_job_with_its_failure_file(image_lab: SageMakerLab) -> None:
+    image_lab.train("raises", HyperParameters={"fail": "ValueError: no rows " + "x" * 2000})
+    job = image_lab.trained("raises")
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("AlgorithmError: ValueError: no rows xx")
+    assert job["FailureReason"].endswith(", exit code: 3")
+    assert len(job["FailureReason"]) == 1024
+    assert "ModelArtifacts" not in job
+    keys = image_lab.s3.list_objects_v2(Bucket=BUCKET, Prefix="output/raises/")
+    assert "Contents" not in keys
+
+
+@pytest.mark.docker
+def test_a_job_that_runs_too_long_is_stopped_with_what_it_saved(image_lab: SageMakerLab) -> None:
+    image_lab.train("slow", HyperParameters={"sleep": "60"}, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    job = image_lab.trained("slow")
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+    assert list(archive(image_lab, "output/slow/output/model.tar.gz")) == ["partial.txt"]
+
+
+@pytest.mark.docker
+def test_a_job_can_be_stopped(image_lab: SageMakerLab) -> None:
+    image_lab.train("stopped", HyperParameters={"sleep": "60"})
+    image_lab.when(
+        lambda: image_lab.sagemaker.describe_training_job(TrainingJobName="stopped"),
+        lambda job: job["SecondaryStatus"] == "Training",
+    )
+    image_lab.sagemaker.stop_training_job(TrainingJobName="stopped")
+    job = image_lab.trained("stopped")
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "Stopped")
+    assert "Stopping" in [step["Status"] for step in job["SecondaryStatusTransitions"]]
+    with pytest.raises(ClientError, match="in status Stopped"):
+        image_lab.sagemaker.stop_training_job(TrainingJobName="stopped")
+
+
+@pytest.mark.docker
+def test_a_taken_name_is_refused(image_lab: SageMakerLab) -> None:
+    image_lab.train("taken")
+    with pytest.raises(ClientError, match="ResourceInUse"):
+        image_lab.train("taken")
+    image_lab.trained("taken")
+
+
+@pytest.mark.docker
+def test_a_manifest_names_the_files_of_a_channel(image_lab: SageMakerLab) -> None:
+    manifest = [{"prefix": f"s3://{BUCKET}/input/"}, "iris.csv"]
+    image_lab.s3.put_object(Bucket=BUCKET, Key="manifest.json", Body=json.dumps(manifest))
+    image_lab.train(
+        "manifest",
+        InputDataConfig=[channel("training", f"s3://{BUCKET}/manifest.json", "ManifestFile")],
+    )
+    assert image_lab.trained("manifest")["TrainingJobStatus"] == "Completed"
+    seen = archive(image_lab, "output/manifest/output/output.tar.gz")["seen.json"]
+    assert json.loads(seen)["files"]["input/data/training/iris.csv"] == "1,2,3\n"
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"InputDataConfig": [channel("training", f"s3://{BUCKET}/nothing/")]},
+            f'No S3 objects found under S3 URL "s3://{BUCKET}/nothing/"',
+        ),
+        (
+            {"InputDataConfig": [channel("training", "s3://no-such-bucket/x/")]},
+            "The specified bucket does not exist",
+        ),
+        ({"RoleArn": "arn:aws:iam::123456789012:role/nobody"}, "nobody"),
+        (
+            {"ResourceConfig": {"InstanceType": "ml.huge", "InstanceCount": 1, "VolumeSizeInGB": 5}},
+            "Member must satisfy enum value set",
+        ),
+        (
+            {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 5}},
+            "distributed training",
+        ),
+        (
+            {
+                "AlgorithmSpecification": {
+                    "TrainingImage": "python:3.12",
+                    "TrainingInputMode": "File",
+                }
+            },
+            "non-ECR image",
+        ),
+    ],
+)
+def test_a_request_that_cannot_work_is_refused_with_the_reason(
+    image_lab: SageMakerLab, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ClientError, match=message):
+        image_lab.train("refused", **changes)
+    with pytest.raises(ClientError, match="Requested resource not found"):
+        image_lab.sagemaker.describe_training_job(TrainingJobName="refused")
+
+
+@pytest.mark.docker
+def test_jobs_are_listed_filtered_and_sorted(image_lab: SageMakerLab) -> None:
+    for name in ("list-a", "list-b"):
+        image_lab.train(name)
+        image_lab.trained(name)
+    pages = image_lab.sagemaker.get_paginator("list_training_jobs").paginate(
+        NameContains="LIST", StatusEquals="Completed", SortBy="Name", SortOrder="Descending", MaxResults=1
+    )
+    names = [[job["TrainingJobName"] for job in page["TrainingJobSummaries"]] for page in pages]
+    assert names == [["list-b"], ["list-a"]]
