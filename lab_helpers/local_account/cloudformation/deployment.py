@@ -27,7 +27,7 @@ from lab_helpers.local_account.cloudformation.providers.base import (
     missing,
 )
 from lab_helpers.local_account.cloudformation.scope import Imports, Recorded, Types, make_scope
-from lab_helpers.local_account.cloudformation.stacks import SNAPSHOT, Resource, Stacks
+from lab_helpers.local_account.cloudformation.stacks import SNAPSHOT, STACK_TYPE, Resource, Stacks
 from lab_helpers.local_account.cloudformation.template import invalid, parse
 from lab_helpers.local_account.cloudformation.walk import reverse, walk
 from lab_helpers.local_account.service import ServiceError
@@ -294,6 +294,8 @@ class Deployment:
         def created(physical_id: str) -> None:
             record.update(PhysicalResourceId=physical_id, StatusReason="Resource creation Initiated")
             self._put(logical_id, record)
+            if record["Type"] == STACK_TYPE:
+                self._stacks.adopt(physical_id, self._stack_id)
 
         ctx = self._context(logical_id, record, created)
         provider.create(ctx, props)

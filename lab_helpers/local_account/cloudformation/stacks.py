@@ -94,6 +94,12 @@ class Stacks:
         if status == "DELETE_COMPLETE":
             self._names.delete(stack["StackName"])
 
+    def adopt(self, stack_id: str, parent_id: str) -> None:
+        """Note that a stack is a resource of another one."""
+        parent = self.require(parent_id)
+        with self.update(stack_id) as stack:
+            stack.update(ParentId=parent_id, RootId=parent.get("RootId", parent_id))
+
     def begin_operation(self, stack_id: str) -> None:
         """Let the events that follow belong to a new operation."""
         with self.update(stack_id) as stack:
