@@ -174,12 +174,11 @@ def status(
 
 
 def _status(daemon: Daemon) -> dict[str, Any]:
-    from lab_helpers.engine import find_engine
-    from lab_helpers.engine.dockerd import running_pid
+    from lab_helpers.engine import engine_home, find_engine
 
-    engine = find_engine()
+    engine = daemon.docker_host() or find_engine()
     found: dict[str, Any] = {
-        "engine": (f"{engine} ({'ours' if running_pid() else 'not ours'})" if engine else "none answers"),
+        "engine": f"{engine}{' (ours)' if engine and str(engine_home()) in engine else ''}",
         "state": daemon.state,
         "process": daemon.pid,
     }
