@@ -6,7 +6,8 @@ set -euo pipefail
 
 venv="$STATE/venv"
 requirements="$WORKSHOP_HOME/workshop/requirements.txt"
-export UV_PYTHON_INSTALL_DIR="$STATE/python" # a Python that uv fetched lasts as long as the environment
+# The home directory is new at every start; what uv fetched lasts as long as the environment made of it.
+export UV_PYTHON_INSTALL_DIR="$STATE/python" UV_CACHE_DIR="${UV_CACHE_DIR:-$STATE/uv-cache}"
 
 if ! uv="$(command -v uv)"; then
     uv="$STATE/bootstrap/bin/uv"

@@ -73,9 +73,10 @@ print(json.dumps([dict(zip(("ParameterKey", "ParameterValue"), given.split("=", 
 }
 
 train() {
-    local packaged="$STATE/train-model-pipeline.yml"
-    aws cloudformation package --template-file "$templates/train-model-pipeline.yml" --s3-bucket "$BUCKET" \
-        --s3-prefix package/functions --output-template-file "$packaged" >/dev/null
+    local packaged="$STATE/train-model-pipeline.yml" answer
+    answer="$(aws cloudformation package --template-file "$templates/train-model-pipeline.yml" \
+        --s3-bucket "$BUCKET" --s3-prefix package/functions --output-template-file "$packaged" 2>&1)" ||
+        fail "packaging the functions: $answer"
     deploy "${NAME_PREFIX}iris-train-pipeline" "$packaged" \
         "NamePrefix=$NAME_PREFIX" "BucketName=$BUCKET" \
         "PipelineRoleArn=$PIPELINE_ROLE_ARN" "DeployRoleArn=$DEPLOY_ROLE_ARN" \
