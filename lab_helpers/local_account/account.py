@@ -133,7 +133,7 @@ def environment(
     }
     if home:
         environment["HOME"] = str(home)
-        # A home directory of its own has no caches: packages that uv has fetched on this machine stay fetched.
+        # A home directory of its own has no caches: what uv has fetched on this machine stays fetched.
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         environment.setdefault("UV_CACHE_DIR", str(cache / "uv"))
     return environment
