@@ -282,6 +282,7 @@ def run(
 
         from lab_helpers.cli.deploy import deploy_lab
         from lab_helpers.deploy import DeployError
+        from lab_helpers.lab import LabError, wait_until_provisioned
         from lab_helpers.names import Names
 
         begin, names, screen = time.monotonic(), Names(participant), ui.console()
@@ -291,6 +292,12 @@ def run(
             deploy_lab(_clients(daemon), names, daemon.config().region, steps, restart=True)
         except (DeployError, BotoCoreError, ClientError) as error:
             ui.fail(f"{error}\nThe account's log: {daemon.log}", ui.FAILED)
+        environment = daemon.environment(names.notebook_instance)
+        try:
+            with steps.step("provisioning"):
+                wait_until_provisioned(Path(environment["WORKSHOP_HOME"]), timeout=1800)
+        except LabError as error:
+            ui.fail(str(error), ui.FAILED)
         if not image.done():
             with steps.step("wait for the base image"):
                 image.result()
@@ -301,7 +308,7 @@ def run(
             arguments += [option, value] if value else []
         for one in parameters or ():
             arguments += ["--parameters", str(Path(one).absolute()) if Path(one).is_file() else one]
-        ended = _run_on_instance(daemon.environment(names.notebook_instance), arguments)
+        ended = _run_on_instance(environment, arguments)
         _summarise(screen, steps, output, time.monotonic() - begin, ended)
     raise typer.Exit(ended)
 
