@@ -91,6 +91,10 @@ class Gateway:
         except ServiceError as error:
             known = service if service in MOTO_SERVICES else "sts" if request.form else "ecr"
             return protocol.plain_error(known, error, request_id)
+        except Exception as error:
+            log.exception("%s failed", service)
+            failure = ServiceError("InternalFailure", f"{type(error).__name__}: {error}", status=500)
+            return protocol.plain_error(service, failure, request_id)
         if service == "s3" and self.after_s3:
             try:
                 self.after_s3(self._account, request.environ, response.status_code, dict(response.headers))

@@ -80,7 +80,10 @@ class MotoBackend:
         request.environ["wsgi.input"] = io.BytesIO(body)
         request.environ["CONTENT_LENGTH"] = str(len(body))
         request.environ.pop("HTTP_TRANSFER_ENCODING", None)
-        return Response.from_app(_in_one_piece(self._application), request.environ)
+        try:
+            return Response.from_app(_in_one_piece(self._application), request.environ)
+        except NotImplementedError:  # moto answers so for some of what it lacks, with a page for the rest
+            return Response("", 501, content_type="text/html")
 
     def _path(self, service: str) -> Path:
         return self._directory / f"{service}.pickle"
