@@ -149,7 +149,11 @@ def read_settings(path: Path) -> dict[str, str]:
 
 
 def wait_until_provisioned(
-    home: Path, *, timeout: float, sleep: Callable[[float], None] = time.sleep
+    home: Path,
+    *,
+    timeout: float,
+    sleep: Callable[[float], None] = time.sleep,
+    report: Callable[[str], None] = print,
 ) -> None:
     """Return when `.workshop/provision.status` says `ready`; see `Lab.open` for what it raises."""
     status_file, log = home / ".workshop" / "provision.status", home / ".workshop" / "provision.log"
@@ -175,7 +179,7 @@ def wait_until_provisioned(
             )
         news = tail(log, 1)
         if news != last or not last:
-            print(f"Still provisioning your notebook instance ({duration(waited)}): {news or 'starting'}")
+            report(f"Still provisioning your notebook instance ({duration(waited)}): {news or 'starting'}")
             last = news or "starting"
         sleep(2)
 
