@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lab_helpers.local_account.sagemaker import deployments
 from lab_helpers.local_account.sagemaker.endpoint_configs import EndpointConfigs
 from lab_helpers.local_account.sagemaker.fleets import DeploymentError, Fleet, Routes
+from lab_helpers.local_account.sagemaker.images import engine_errors
 from lab_helpers.local_account.sagemaker.instances import VariantSpec
 from lab_helpers.local_account.sagemaker.logs import Logs
 from lab_helpers.local_account.sagemaker.models import model_data_url, primary_container
@@ -63,10 +64,12 @@ class Endpoints(EndpointConfigs):
             for name, endpoint in self.table("endpoints").items()
             if endpoint["EndpointStatus"] != "Failed"
         ]
-        if names:
-            with ThreadPoolExecutor(8) as pool:
-                list(pool.map(lambda name: self.account.containers.end(_group(name)), names))
-        super().stop()
+        try:
+            if names:
+                with ThreadPoolExecutor(8) as pool:
+                    list(pool.map(lambda name: self.account.containers.end(_group(name)), names))
+        finally:
+            super().stop()
 
     # --- operations
 
@@ -274,12 +277,10 @@ class Endpoints(EndpointConfigs):
 
     def _recover_endpoint(self, name: str, step: Any) -> None:
         """Do a step once the Docker Engine answers; an endpoint is not lost because it is started late."""
-        from docker.errors import DockerException
-
         while not self.account.tasks.stopping.is_set():
             try:
                 self.account.containers.end(_group(name))  # a killed account left them, unwatched
-            except DockerException as error:
+            except engine_errors() as error:
                 log.warning("endpoint %s waits for the Docker Engine: %s", name, error)
                 self.account.tasks.stopping.wait(2)
             else:

@@ -22,6 +22,15 @@ class EngineError(Exception):
     """The Docker Engine cannot be reached, with what to do."""
 
 
+def engine_errors() -> tuple[type[Exception], ...]:
+    """Return what docker-py lets through when the engine refuses, or goes away under a request."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+
+    return (DockerException, RequestException, HTTPError, OSError)
+
+
 @dataclass(frozen=True)
 class ImageUri:
     """``registry/repository[:tag][@digest]``."""
@@ -70,7 +79,7 @@ def pull(account: Account, resolved: str) -> None:
 
     Raises ImageError where the registry does not give it, EngineError where there is no engine.
     """
-    from docker.errors import APIError, DockerException, ImageNotFound
+    from docker.errors import APIError, ImageNotFound
 
     image = ImageUri.parse(resolved)
     try:
@@ -81,7 +90,7 @@ def pull(account: Account, resolved: str) -> None:
             images.pull(image.name, tag=image.digest, auth_config=_login(account))
     except APIError as error:
         raise ImageError(f"Cannot pull {resolved}: {error.explanation or error}") from error
-    except DockerException as error:
+    except engine_errors() as error:
         raise EngineError(
             f"the Docker Engine cannot be reached ({error}): start it, see `docker info`, and try again"
         ) from error

@@ -5,12 +5,12 @@ The contract of the container is in the developer guide under "Custom Inference 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import urllib3
 
 from lab_helpers.local_account.config import LOOPBACK
-from lab_helpers.local_account.sagemaker.images import create_container
+from lab_helpers.local_account.sagemaker.images import create_container, engine_errors
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -93,7 +93,7 @@ class ServingInstance:
             _remove(container)
         self.settled.set()
 
-    @contextmanager
+    @contextlib.contextmanager
     def slot(self) -> Iterator[urllib3.HTTPConnectionPool]:
         """Count a request as under way, and hand out the connections to the container."""
         pool = self.pool
@@ -120,6 +120,7 @@ class ServingInstance:
             self.healthy = False
             if self._over or (not self._ever_healthy and (starts >= _FIRST_STARTS or self.settled.is_set())):
                 break
+            self.stream.write(b"The container ended; it is started again.\n")
             self._ended.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         self.stream.close()
@@ -127,11 +128,9 @@ class ServingInstance:
 
     def _run_once(self) -> None:
         """Run one container from start to end."""
-        from docker.errors import DockerException
-
         try:
             container = self._launch()
-        except DockerException as error:
+        except engine_errors() as error:
             explanation = getattr(error, "explanation", None) or error
             self.stream.write(f"{explanation}\n".encode())
             self.error = (
@@ -148,12 +147,11 @@ class ServingInstance:
         try:
             for chunk in container.logs(stream=True, follow=True):
                 self.stream.write(chunk)
-        except DockerException:
+        except engine_errors():
             log.debug("the log of %s ended", self.instance_id, exc_info=True)
         gone.set()
-        if not self._over:
-            self.stream.write(b"The container ended; it is started again.\n")
-        _remove(container)
+        with contextlib.suppress(*engine_errors()):
+            _remove(container)
 
     def _launch(self) -> Container:
         spec = self._spec

@@ -220,8 +220,10 @@ class NotebookInstances(LifecycleConfigs):
                 if hook == "OnCreate":
                     with self.table("notebook_instances").update(name) as stored:
                         stored["created"] = True
-        except (ScriptError, ServiceError, OSError) as error:
+        except Exception as error:
             if not self.account.tasks.stopping.is_set():
+                if not isinstance(error, ScriptError):
+                    log.exception("notebook instance %s did not start", name)
                 self.account.processes.end(group(name))
                 self._record_instance(name, "Failed", FailureReason=str(error)[:_REASON_LENGTH])
             return

@@ -74,16 +74,15 @@ class SageMakerRuntime(Service):
             )
         instance = variant.pick()
         if instance is None:
-            raise ServiceError(
-                "ServiceUnavailable",
-                f"All containers of variant {variant.spec.name} are being started; try again",
-            )
+            raise _unavailable(variant)
         headers = {header: params[member] for member, header in _HEADERS.items() if params.get(member)}
         status = 0
         sent = time.perf_counter()
         try:
             response = self._send(instance, body, headers)
             status = response.status
+        except urllib3.exceptions.NewConnectionError:
+            raise _unavailable(variant) from None
         except urllib3.exceptions.TimeoutError:
             raise self._model_error(
                 name,
@@ -130,7 +129,13 @@ class SageMakerRuntime(Service):
                 return pool.urlopen("POST", "/invocations", body, headers, timeout=timeout, redirect=False)
             except urllib3.exceptions.ProtocolError:
                 # Servers close connections that were idle for a while; a new one tells whether it was that.
-                return pool.urlopen("POST", "/invocations", body, headers, timeout=timeout, redirect=False)
+                try:
+                    return pool.urlopen(
+                        "POST", "/invocations", body, headers, timeout=timeout, redirect=False
+                    )
+                except urllib3.exceptions.NewConnectionError as error:
+                    # The request ended the container: not to be tried again, which "unavailable" asks for.
+                    raise urllib3.exceptions.ProtocolError("the container ended") from error
 
     def _answer(
         self,
@@ -172,3 +177,9 @@ class SageMakerRuntime(Service):
             OriginalMessage=original[:2048],
             LogStreamArn=instance.stream.arn,
         )
+
+
+def _unavailable(variant: Variant) -> ServiceError:
+    return ServiceError(
+        "ServiceUnavailable", f"All containers of variant {variant.spec.name} are being started; try again"
+    )

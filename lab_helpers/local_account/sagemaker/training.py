@@ -56,9 +56,11 @@ class TrainingJobs(Resources):
 
     def stop(self) -> None:
         """End the containers of running jobs; ``start`` records their end."""
-        for name in list(self._signals):
-            self.account.containers.end(f"training-job-{name}")
-        super().stop()
+        try:
+            for name in list(self._signals):
+                self.account.containers.end(f"training-job-{name}")
+        finally:
+            super().stop()
 
     def create_training_job(self, params: Params) -> Params:
         """See CreateTrainingJob.
@@ -128,7 +130,6 @@ class TrainingJobs(Resources):
             self._signals.pop(name, None)
 
     def _give_up_job(self, name: str) -> None:
-        self.account.containers.end(f"training-job-{name}")
         record(
             self,
             name,
@@ -138,6 +139,7 @@ class TrainingJobs(Resources):
             FailureReason="InternalServerError: the local account was stopped while the job was running",
             TrainingEndTime=self.account.now(),
         )
+        self.account.containers.end(f"training-job-{name}")
 
     def _job(self, name: str) -> dict[str, Any]:
         job = self.table("training_jobs").get(name)
