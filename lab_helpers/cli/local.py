@@ -271,6 +271,9 @@ def run(
     parameters: Annotated[
         list[str] | None, typer.Option("--parameters", "-p", help="As for `run`; repeatable.")
     ] = None,
+    decision: Annotated[
+        str, typer.Option("--decision", help="The answer at DeployApproval: `approve` or `reject`.")
+    ] = "approve",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: `runs/<time>`.")] = None,
 ) -> None:
     """Run the whole workshop here: engine, account, stacks, then the notebooks on the notebook instance.
@@ -284,6 +287,8 @@ def run(
         from lab_helpers.deploy import DeployError
         from lab_helpers.lab import LabError, wait_until_provisioned
         from lab_helpers.names import Names
+        from lab_helpers.runner.earlier import end_earlier_executions
+        from lab_helpers.runner.plan import PlanError, declared_parameters, plan
 
         begin, names, screen = time.monotonic(), Names(participant), ui.console()
         daemon, steps = _daemon(state), ui.Steps(screen)
@@ -295,9 +300,24 @@ def run(
         environment = daemon.environment(names.notebook_instance)
         try:
             with steps.step("provisioning"):
-                wait_until_provisioned(Path(environment["WORKSHOP_HOME"]), timeout=1800)
+                wait_until_provisioned(
+                    Path(environment["WORKSHOP_HOME"]),
+                    timeout=1800,
+                    sleep=lambda _: time.sleep(0.2),
+                    report=steps.report,
+                )
+            exercises = Path(environment["WORKSHOP_HOME"]) / "notebooks"
+            planned = plan(exercises, notebooks, participant or None, parameters or ())
         except LabError as error:
             ui.fail(str(error), ui.FAILED)
+        except PlanError as error:
+            ui.fail(str(error), ui.USAGE)
+        given = list(parameters or ())
+        if any("decision" in declared_parameters(one.path) for one in planned):
+            given.insert(0, f"decision={decision}")
+        if {"03", "04"} <= {one.number for one in planned}:
+            with steps.step("earlier executions"):
+                end_earlier_executions(_clients(daemon)("codepipeline"), names.train_pipeline, steps.report)
         if not image.done():
             with steps.step("wait for the base image"):
                 image.result()
@@ -306,7 +326,7 @@ def run(
         arguments = ["--output", str(output)]
         for option, value in (("--participant", participant or None), ("--notebooks", notebooks)):
             arguments += [option, value] if value else []
-        for one in parameters or ():
+        for one in given:
             arguments += ["--parameters", str(Path(one).absolute()) if Path(one).is_file() else one]
         ended = _run_on_instance(environment, arguments)
         _summarise(screen, steps, output, time.monotonic() - begin, ended)

@@ -1,0 +1,91 @@
+"""What a run that was stopped has left in the training pipeline, and the next one would wait behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+REASON = "A new run of the notebooks began."
+_UNDER_WAY = {"InProgress", "Stopping"}
+
+
+def end_earlier_executions(
+    codepipeline: Any, pipeline: str, report: Callable[[str], None], timeout: float = 600
+) -> int:
+    """Stop every execution of `pipeline` that has not ended, and reject the approvals that they wait for.
+
+    Actions under way are left to finish (CodePipeline StopPipelineExecution without `abandon`), so that no
+    stack is left half deployed. Returns how many executions there were; raises TimeoutError.
+    """
+    found: set[str] = set()
+    deadline = time.monotonic() + timeout
+    while waiting := _under_way(codepipeline, pipeline):
+        for execution in waiting - found:
+            report(f"ending execution {execution} of an earlier run")
+            _stop(codepipeline, pipeline, execution)
+        found |= waiting
+        for approval in _approvals(codepipeline, pipeline, waiting):
+            _reject(codepipeline, pipeline, approval)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{pipeline}: {', '.join(sorted(waiting))} did not end within {timeout:.0f} s")
+        time.sleep(0.3)
+    return len(found)
+
+
+def _under_way(codepipeline: Any, pipeline: str) -> set[str]:
+    executions: set[str] = set()
+    try:
+        for page in codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline):
+            executions |= {
+                one["pipelineExecutionId"]
+                for one in page["pipelineExecutionSummaries"]
+                if one["status"] in _UNDER_WAY
+            }
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "PipelineNotFoundException":
+            raise
+    return executions
+
+
+def _stop(codepipeline: Any, pipeline: str, execution: str) -> None:
+    try:
+        codepipeline.stop_pipeline_execution(
+            pipelineName=pipeline, pipelineExecutionId=execution, abandon=False, reason=REASON
+        )
+    except ClientError as error:
+        # It has ended since, or was being stopped already.
+        if error.response["Error"]["Code"] not in {
+            "PipelineExecutionNotStoppableException",
+            "DuplicatedStopRequestException",
+        }:
+            raise
+
+
+def _approvals(codepipeline: Any, pipeline: str, executions: set[str]) -> Iterator[dict[str, str]]:
+    for stage in codepipeline.get_pipeline_state(name=pipeline)["stageStates"]:
+        if stage.get("latestExecution", {}).get("pipelineExecutionId") not in executions:
+            continue
+        for action in stage["actionStates"]:
+            latest = action.get("latestExecution", {})
+            if latest.get("status") == "InProgress" and latest.get("token"):
+                yield {
+                    "stageName": stage["stageName"],
+                    "actionName": action["actionName"],
+                    "token": latest["token"],
+                }
+
+
+def _reject(codepipeline: Any, pipeline: str, approval: dict[str, str]) -> None:
+    try:
+        codepipeline.put_approval_result(
+            pipelineName=pipeline, result={"summary": REASON, "status": "Rejected"}, **approval
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {
+            "ApprovalAlreadyCompletedException",
+            "InvalidApprovalTokenException",
+        }:
+            raise
