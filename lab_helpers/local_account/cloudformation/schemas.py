@@ -197,10 +197,21 @@ def _message(error: Any) -> str:
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
     from jsonschema import ValidationError
 
-    for java, python in _CLASSES.items():
-        pattern = pattern.replace(java, python)
+    pattern = python_pattern(pattern)
     if isinstance(instance, str) and not re.search(pattern, instance):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def python_pattern(pattern: str) -> str:
+    """Rewrite the classes that Python's re lacks, within brackets and, in brackets of their own, without."""
+    rewritten, within = "", False
+    for part in re.split(r"(\\p\{\w+\}|\\.|[\[\]])", pattern):
+        if part in _CLASSES:
+            rewritten += _CLASSES[part] if within else f"[{_CLASSES[part]}]"
+            continue
+        within = part == "[" or (within and part != "]")
+        rewritten += part
+    return rewritten
 
 
 def _required_xor(_validator: Any, names: list[str], instance: Any, _schema: Any) -> Iterator[Any]:

@@ -1,11 +1,12 @@
 """Properties are judged by the real registry schemas."""
 
+import re
 import sys
 
 import pytest
 
 from lab_helpers.local_account.cloudformation.providers import all_providers
-from lab_helpers.local_account.cloudformation.schemas import Schemas
+from lab_helpers.local_account.cloudformation.schemas import Schemas, python_pattern
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +60,16 @@ def test_create_only_properties_ask_for_replacement(schemas: Schemas) -> None:
 def test_cfn_lint_is_not_imported(schemas: Schemas) -> None:
     schemas.get("AWS::S3::Bucket")
     assert "cfnlint" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "other"),
+    [
+        (r"^\p{Print}+$", "iris-model-prd-invocations", "tab\there"),
+        (r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$", "Größe 1/2", "a;b"),
+        (r"[a\]\p{N}]\p{L}$", "]é", "]1"),
+    ],
+)
+def test_character_classes_of_the_schemas_hold_within_brackets_and_without(pattern, matching, other):
+    assert re.search(python_pattern(pattern), matching)
+    assert not re.search(python_pattern(pattern), other)
