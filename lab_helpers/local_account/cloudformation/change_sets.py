@@ -125,6 +125,12 @@ class ChangeSetOperations(Service):
             ]
         }
 
+    def forget_change_sets(self, stack_id: str) -> None:
+        """Forget the change sets of a stack, which go with it."""
+        for key, change_set in self._table.items():
+            if change_set["StackId"] == stack_id:
+                self._table.delete(key)
+
     @property
     def _table(self) -> Any:
         return self.account.store.table("cloudformation.changesets")
@@ -143,7 +149,7 @@ class ChangeSetOperations(Service):
             wanted["RetainExceptOnCreate"] = params["RetainExceptOnCreate"]
         token = params.get("ClientRequestToken")
         for other in self._table.values():
-            if other["StackId"] == stack["StackId"]:
+            if other["StackId"] == stack["StackId"] and other["ExecutionStatus"] == "AVAILABLE":
                 with self._table.update(other["ChangeSetId"]) as document:
                     mine = other["ChangeSetId"] == change_set["ChangeSetId"]
                     document["ExecutionStatus"] = "EXECUTE_COMPLETE" if mine else "OBSOLETE"

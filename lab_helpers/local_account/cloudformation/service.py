@@ -129,6 +129,7 @@ class CloudFormation(ChangeSetOperations):
                 RetainResources=retained,
                 DeletionMode=params.get("DeletionMode"),
             )
+            self.forget_change_sets(stack["StackId"])
         self.engine.settle(stack["StackId"])
         return {}
 

@@ -54,10 +54,10 @@ def test_killed_while_creating(own_account: Any, eventually: Callable[..., Any])
         stack = api.describe_stacks(StackName="slow")["Stacks"][0]
         return None if stack["StackStatus"].endswith("IN_PROGRESS") else stack
 
-    assert eventually(at_rest, 30)["StackStatus"] == "ROLLBACK_COMPLETE"
-    reasons = [
-        e.get("ResourceStatusReason", "") for e in api.describe_stack_events(StackName="slow")["StackEvents"]
-    ]
+    status = eventually(at_rest, 30)["StackStatus"]
+    events = api.describe_stack_events(StackName="slow")["StackEvents"]
+    assert status == "ROLLBACK_COMPLETE", events
+    reasons = [event.get("ResourceStatusReason", "") for event in events]
     assert any("the local account was stopped while this was under way" in reason for reason in reasons)
     assert not own_account.client("s3").list_buckets()["Buckets"]
     api.delete_stack(StackName="slow")

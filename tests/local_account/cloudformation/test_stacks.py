@@ -100,7 +100,7 @@ def test_failed_creation_rolls_back_with_the_reason(stacks: Any, client: Client)
     assert client("logs").describe_log_groups(logGroupNamePrefix="/cfn/cfn-taken")["logGroups"], (
         "what was there before is not the stack's to delete"
     )
-    code, message = error(stacks.api.update_stack, StackName="taken", UsePreviousTemplate=True)
+    _, message = error(stacks.api.update_stack, StackName="taken", UsePreviousTemplate=True)
     assert "is in ROLLBACK_COMPLETE state and can not be updated" in message
 
 
@@ -172,6 +172,36 @@ def test_failed_update_rolls_back_to_what_was(stacks: Any, client: Client) -> No
     assert stacks.update("undo", Parameters=param(Suffix="undo", Days=3))["StackStatus"] == "UPDATE_COMPLETE"
 
 
+def test_failed_rollback_can_be_continued(stacks: Any, client: Client) -> None:
+    logs, s3 = client("logs"), client("s3")
+    stacks.create("stuck", BUCKET_AND_LOGS, Parameters=param(Suffix="stuck"))
+    other = """
+  Extra:
+    Type: AWS::Logs::LogGroup
+    DependsOn: Logs
+    Properties: {LogGroupName: /cfn/stuck-extra}
+Outputs:"""
+    logs.create_log_group(logGroupName="/cfn/stuck-extra")
+    logs.delete_log_group(logGroupName="/cfn/cfn-stuck")  # behind the stack's back
+    changed = BUCKET_AND_LOGS.replace("Outputs:", other)
+    s3.delete_bucket(Bucket="cfn-stuck")
+    stack = stacks.update("stuck", changed, Parameters=param(Suffix="stuck", Days=14))
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    assert "[Logs]" in stack["StackStatusReason"]
+    stacks.api.continue_update_rollback(StackName="stuck", ResourcesToSkip=["Logs"])
+    assert stacks.at_rest("stuck")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_update_without_rollback_is_kept_and_rolled_back_on_request(stacks: Any, client: Client) -> None:
+    stacks.create("later", BUCKET_AND_LOGS, Parameters=param(Suffix="later"))
+    client("logs").create_log_group(logGroupName="/cfn/cfn-later2")
+    stack = stacks.update("later", Parameters=param(Suffix="later2"), DisableRollback=True)
+    assert stack["StackStatus"] == "UPDATE_FAILED"
+    stacks.api.rollback_stack(StackName="later")
+    assert stacks.at_rest("later")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert stacks.physical("later")["Bucket"] == "cfn-later"
+
+
 def test_resources_come_and_go_with_the_template(stacks: Any, client: Client) -> None:
     first = "Resources: {A: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /cfn/go/a}}}"
     second = "Resources: {B: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /cfn/go/b}}}"
@@ -208,7 +238,8 @@ def test_custom_names_stand_in_the_way_of_replacement(stacks: Any) -> None:
 
 
 def test_deletion_policy_retain(stacks: Any, client: Client) -> None:
-    text = "Resources: {B: {Type: AWS::S3::Bucket, DeletionPolicy: Retain, Properties: {BucketName: cfn-retained}}}"
+    bucket = "{Type: AWS::S3::Bucket, DeletionPolicy: Retain, Properties: {BucketName: cfn-retained}}"
+    text = f"Resources: {{B: {bucket}}}"
     stacks.create("retain", text)
     gone = stacks.delete("retain")
     assert gone["StackStatus"] == "DELETE_COMPLETE"

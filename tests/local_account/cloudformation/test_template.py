@@ -67,7 +67,9 @@ Conditions:
   Both: !And [!Condition IsPrd, !Not [!Condition One]]
   Either: !Or [!Condition IsPrd, !Condition One]
 Resources:
-  B: {Type: AWS::S3::Bucket, Properties: {BucketName: !If [IsPrd, p, d], Tags: !If [Both, [], !Ref AWS::NoValue]}}
+  B:
+    Type: AWS::S3::Bucket
+    Properties: {BucketName: !If [IsPrd, p, d], Tags: !If [Both, [], !Ref AWS::NoValue]}
   P: {Type: AWS::S3::Bucket, Condition: IsPrd, DependsOn: B}
 Outputs: {P: {Condition: IsPrd, Value: !Ref P}, E: {Condition: Either, Value: x}}
 """

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 CFN = Path(__file__).parents[3] / "cfn"
+Client = Callable[[str], Any]
 LIFECYCLE_SCRIPT = "#!/bin/bash\necho provisioned > provision.status\n"
 
 
@@ -34,17 +35,16 @@ def top_stack(local_account: Any) -> Any:
     s3.create_bucket(Bucket="cfn-mlops-assets")
     scripts = {f"lifecycle-config/on-{when}.sh": LIFECYCLE_SCRIPT for when in ("create", "start")}
     s3.put_object(Bucket="cfn-mlops-assets", Key="package/workshop.zip", Body=package_of(scripts))
-    deploy = ["cloudformation", "deploy", "--stack-name", "cfn-mlops", "--template-file", str(CFN / "m.yml")]
-    aws(
-        local_account.environment,
-        *deploy,
-        "--s3-bucket=cfn-mlops-assets",
-        "--capabilities=CAPABILITY_NAMED_IAM",
-        "--parameter-overrides",
-        "NamePrefix=cfn-",
-        "PackageUri=s3://cfn-mlops-assets/package/workshop.zip",
-    )
     cloudformation = local_account.client("cloudformation")
+    values = {"NamePrefix": "cfn-", "PackageUri": "s3://cfn-mlops-assets/package/workshop.zip"}
+    cloudformation.create_stack(
+        StackName="cfn-mlops",
+        TemplateBody=(CFN / "m.yml").read_text(),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    waiter = cloudformation.get_waiter("stack_create_complete")
+    waiter.wait(StackName="cfn-mlops", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     yield cloudformation.describe_stacks(StackName="cfn-mlops")["Stacks"][0]
     cloudformation.delete_stack(StackName="cfn-mlops")
 
@@ -53,8 +53,108 @@ def outputs(stack: dict[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def test_top_stack(top_stack: dict[str, Any], client: Callable[[str], Any]) -> None:
+def shared(top: dict[str, str]) -> list[str]:
+    """The parameters that both pipelines' templates have in common."""
+    return [
+        "NamePrefix=cfn-",
+        f"BucketName={top['BucketName']}",
+        f"PipelineRoleArn={top['PipelineRoleArn']}",
+        f"EventsRoleArn={top['EventsRoleArn']}",
+    ]
+
+
+def deploy(environment: dict[str, str], stack: str, template: Path, *parameters: str) -> str:
+    argv = ["cloudformation", "deploy", "--stack-name", stack, "--template-file", str(template)]
+    return aws(environment, *argv, "--no-fail-on-empty-changeset", "--parameter-overrides", *parameters)
+
+
+def test_top_stack(top_stack: dict[str, Any], client: Client) -> None:
     assert top_stack["StackStatus"] == "CREATE_COMPLETE"
     instance = client("sagemaker").describe_notebook_instance(NotebookInstanceName="cfn-mlops")
     assert instance["NotebookInstanceStatus"] == "InService"
-    print(outputs(top_stack))
+    assert instance["RoleArn"] == outputs(top_stack)["NotebookRoleArn"]
+    bucket = outputs(top_stack)["BucketName"]
+    policy = client("s3").get_bucket_policy(Bucket=bucket)["Policy"]
+    assert "aws:SecureTransport" in policy
+    repositories = client("ecr").describe_repositories(repositoryNames=["cfn-scikit-base", "cfn-iris-model"])
+    uris = {repository["repositoryUri"] for repository in repositories["repositories"]}
+    assert uris == {
+        outputs(top_stack)["BaseImageRepositoryUri"],
+        outputs(top_stack)["ModelImageRepositoryUri"],
+    }
+
+
+def test_image_pipeline(top_stack: dict[str, Any], local_account: Any, stacks: Any) -> None:
+    top = outputs(top_stack)
+    parameters = [
+        *shared(top),
+        "ImageName=scikit-base",
+        "BranchName=scikit_base",
+        f"ImageRepositoryUri={top['BaseImageRepositoryUri']}",
+        f"RepositoryName={top['RepositoryName']}",
+        f"CodeBuildRoleArn={top['CodeBuildRoleArn']}",
+    ]
+    deploy(local_account.environment, "cfn-scikit-base", CFN / "build-image.yml", *parameters)
+    pipeline = local_account.client("codepipeline").get_pipeline(name="cfn-scikit-base")["pipeline"]
+    assert [stage["name"] for stage in pipeline["stages"]] == ["Source", "Build"]
+    rule = local_account.client("events").describe_rule(Name="cfn-scikit-base-push")
+    assert "scikit_base" in rule["EventPattern"]
+
+    again = deploy(local_account.environment, "cfn-scikit-base", CFN / "build-image.yml", *parameters)
+    assert "No changes to deploy" in again
+    more = [*parameters, "BuildTimeoutInMinutes=30"]
+    deploy(local_account.environment, "cfn-scikit-base", CFN / "build-image.yml", *more)
+    project = local_account.client("codebuild").batch_get_projects(names=["cfn-scikit-base"])["projects"][0]
+    assert project["timeoutInMinutes"] == 30
+    assert stacks.delete("cfn-scikit-base")["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_training_pipeline(
+    top_stack: dict[str, Any], local_account: Any, stacks: Any, tmp_path: Path
+) -> None:
+    top, packaged = outputs(top_stack), tmp_path / "packaged.yml"
+    aws(
+        local_account.environment,
+        "cloudformation",
+        "package",
+        f"--template-file={CFN / 'train-model-pipeline.yml'}",
+        "--s3-bucket=cfn-mlops-assets",
+        f"--output-template-file={packaged}",
+    )
+    parameters = [
+        *shared(top),
+        f"DeployRoleArn={top['DeployRoleArn']}",
+        f"LauncherRoleArn={top['LauncherRoleArn']}",
+        f"MonitorRoleArn={top['MonitorRoleArn']}",
+        f"SageMakerRoleArn={top['SageMakerRoleArn']}",
+    ]
+    deploy(local_account.environment, "cfn-iris-train-pipeline", packaged, *parameters)
+    functions = local_account.client("lambda")
+    launcher = functions.get_function_configuration(FunctionName="cfn-mlops-job-launcher-iris-model")
+    assert launcher["State"] == "Active"
+    rule = local_account.client("events").describe_rule(Name="cfn-mlops-job-monitor-iris-model")
+    assert rule["State"] == "DISABLED"
+    code = launcher["CodeSha256"]
+    assert "No changes to deploy" in deploy(
+        local_account.environment, "cfn-iris-train-pipeline", packaged, *parameters
+    )
+    assert functions.get_function_configuration(FunctionName=launcher["FunctionName"])["CodeSha256"] == code
+    assert stacks.delete("cfn-iris-train-pipeline")["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_an_endpoint_that_cannot_start_is_rolled_back(top_stack: dict[str, Any], stacks: Any) -> None:
+    top = outputs(top_stack)
+    values = {
+        "NamePrefix": "cfn-",
+        "ExecutionId": "00000000-0000-0000-0000-000000000000",
+        "ImageUri": f"{top['ModelImageRepositoryUri']}@sha256:{'0' * 64}",
+        "ModelDataUrl": f"s3://{top['BucketName']}/nothing/model.tar.gz",
+        "ExecutionRoleArn": top["SageMakerRoleArn"],
+    }
+    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+    template = (CFN / "deploy-model-dev.yml").read_text()
+    stack = stacks.create("cfn-iris-model-dev", template, Parameters=parameters)
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    failures = [event for event in stacks.events("cfn-iris-model-dev") if event[1] == "CREATE_FAILED"]
+    assert failures[0][0] == "Model"
+    assert "not found" in failures[0][2]
