@@ -19,6 +19,7 @@ from lab_helpers.local_account.store import Store
 from lab_helpers.local_account.tasks import Tasks
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from botocore.client import BaseClient
 
 ROOT_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALACCOUNT0000", "AWS_SECRET_ACCESS_KEY": "local-account"}
@@ -43,6 +44,7 @@ class Account:
         self.tasks = Tasks()
         self.processes = Processes(config.uid)
         self.containers = Containers(config.uid)
+        self._session: Session | None = None
         self._clients: dict[str, BaseClient] = {}
         self._lock = threading.Lock()
 
@@ -61,7 +63,9 @@ class Account:
 
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = boto3.session.Session().client(
+                # One session for all: each holds its own copy of botocore's tables, some ten megabytes.
+                self._session = self._session or boto3.session.Session()
+                self._clients[service] = self._session.client(
                     service,
                     region_name=self.config.region,
                     endpoint_url=self.config.endpoint_url,
