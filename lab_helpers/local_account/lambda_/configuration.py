@@ -148,7 +148,7 @@ def configure(account: Account, config: dict[str, Any], params: Params) -> None:
         _check_variables(variables)
         settings["Environment"] = {"Variables": variables}
     if "LoggingConfig" in params:
-        settings["LoggingConfig"] = _logging({**config["LoggingConfig"], **params["LoggingConfig"]})
+        settings["LoggingConfig"] = _logging(config["LoggingConfig"], params["LoggingConfig"])
     config.update(settings)
     if "Environment" in settings and not settings["Environment"]["Variables"]:
         del config["Environment"]
@@ -194,11 +194,11 @@ def _check_variables(variables: dict[str, str]) -> None:
         )
 
 
-def _logging(config: dict[str, str]) -> dict[str, str]:
-    if config["LogFormat"] == "JSON":
-        return {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", **config}
-    if "ApplicationLogLevel" in config or "SystemLogLevel" in config:
-        raise ServiceError(
-            INVALID, "ApplicationLogLevel and SystemLogLevel are only supported when LogFormat is JSON"
-        )
-    return config
+def _logging(config: dict[str, str], given: dict[str, str]) -> dict[str, str]:
+    merged = {**config, **given}
+    levels = ("ApplicationLogLevel", "SystemLogLevel")
+    if merged["LogFormat"] == "JSON":
+        return {**dict.fromkeys(levels, "INFO"), **merged}
+    if any(level in given for level in levels):
+        raise ServiceError(INVALID, f"{' and '.join(levels)} are only supported when LogFormat is JSON")
+    return {member: value for member, value in merged.items() if member not in levels}

@@ -15,6 +15,7 @@ from lab_helpers.local_account.lambda_.invocation import CONCURRENCY, Function, 
 from lab_helpers.local_account.lambda_.logs import LogWriter
 from lab_helpers.local_account.lambda_.permissions import Permissions
 from lab_helpers.local_account.outbox import Outbox
+from lab_helpers.local_account.pages import page
 from lab_helpers.local_account.service import Params, ServiceError
 
 if TYPE_CHECKING:
@@ -40,16 +41,17 @@ class Lambda(Permissions):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._directory = account.config.state_dir / "lambda"
+        self._scratch = self._directory / ".environments"
         self._logs = LogWriter(account)
-        self._pool = Pool(account, self._logs, self._directory / ".environments")
+        self._pool = Pool(account, self._logs, self._scratch)
         self._invoker = Invoker(account, self._pool)
         self._events = Outbox(account, "lambda.events", self._run_event, threads=CONCURRENCY)
 
     def start(self) -> None:
         """Take up the events that wait, and tidy what a killed account left."""
-        code.sweep(self._directory / ".environments", keep=set())
-        for name in self._functions.keys():  # noqa: SIM118 - a table, no dict
-            self._sweep(name)
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        for directory in self._directory.iterdir():
+            self._sweep(directory.name)
         self._logs.start()
         self._events.start()
         self.account.tasks.every(_REAP_SECONDS, "lambda-reaper", self._pool.reap)
@@ -412,6 +414,5 @@ def _payload(content: bytes, limit: int) -> str:
 
 
 def _page(member: str, items: list[Any], params: Params) -> Params:
-    start, size = int(params.get("Marker") or 0), min(params.get("MaxItems", 50), 50)
-    end = start + size
-    return {member: items[start:end], "NextMarker": str(end) if end < len(items) else None}
+    found, marker = page(items, params.get("Marker"), min(params.get("MaxItems", 50), 50), INVALID)
+    return {member: found, "NextMarker": marker}

@@ -69,6 +69,7 @@ class Worker:
         self._group = f"lambda-{config['FunctionName']}-{uuid.uuid4().hex[:8]}"
         scratch.mkdir(parents=True, exist_ok=True)
         self._home = Path(tempfile.mkdtemp(prefix=f"{config['FunctionName']}-", dir=scratch))
+        variables = environment(account, config, code, self._home, output)
         self._token = uuid.uuid4().hex
         self._said_all = threading.Event()
         self._buffer = b""
@@ -81,12 +82,15 @@ class Worker:
                     *(sys.executable, "-P", "-u", "-X", "utf8", runtime.__file__),
                     *(str(request_end), str(response_end), self._token),
                 ],
-                env=environment(account, config, code, self._home, output),
+                env=variables,
                 cwd=code,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=(request_end, response_end),
             )
+        except OSError:
+            self._close()
+            raise
         finally:
             os.close(request_end)
             os.close(response_end)
@@ -133,6 +137,9 @@ class Worker:
         self._process.wait()
         self._account.processes.end(self._group, grace=0.5)
         self._said_all.wait(2)
+        self._close()
+
+    def _close(self) -> None:
         for descriptor in (self._requests, self._responses):
             os.close(descriptor)
         shutil.rmtree(self._home, ignore_errors=True)

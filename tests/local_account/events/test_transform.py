@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lab_helpers.local_account.events.targets import retry_delay
 from lab_helpers.local_account.events.transform import TransformError, check_template, target_input
 
 EVENT = {
@@ -88,3 +89,15 @@ def test_what_is_missing_leaves_nothing_behind() -> None:
 def test_undefined_variables_are_refused() -> None:
     with pytest.raises(TransformError, match="undefined variable <x>"):
         check_template("<x>", {"y"})
+
+
+def test_retries_slow_down_and_end() -> None:
+    delivery: dict[str, Any] = {"target": {}, "accepted": 0.0, "attempts": 1}
+    delays = []
+    for attempts in range(1, 12):
+        delays.append(retry_delay({**delivery, "attempts": attempts}, now=0.0))
+    assert delays == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    assert retry_delay({**delivery, "attempts": 186}, now=0.0) is None
+    assert retry_delay(delivery, now=86_400.0) is None
+    bounded = {"RetryPolicy": {"MaximumRetryAttempts": 0}}
+    assert retry_delay({**delivery, "target": bounded}, now=0.0) is None
