@@ -34,9 +34,11 @@ class Endpoints(EndpointConfigs):
 
     ``startup_seconds`` pass until a container that does not answer ``GET /ping`` with 200 is given up, unless
     the variant has a ContainerStartupHealthCheckTimeoutInSeconds. AWS waits some minutes by default.
+    ``grace_seconds`` pass between SIGTERM and SIGKILL at the end of a container that served: 30 on AWS.
     """
 
     startup_seconds = 60.0
+    grace_seconds = 30.0
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -195,7 +197,7 @@ class Endpoints(EndpointConfigs):
     def _deploy_endpoint(self, name: str, failed: str, succeeded: str = "InService") -> bool:
         endpoint = self._endpoint(name)
         specs = [VariantSpec(**variant) for variant in endpoint["variants"]]
-        fleet = Fleet(self.account, self._endpoint_logs, name, specs)
+        fleet = Fleet(self.account, self._endpoint_logs, name, specs, self.grace_seconds)
         reason = self._try_deployment(lambda: self._bring_up(name, fleet, specs))
         if self.account.tasks.stopping.is_set():
             return False
@@ -210,7 +212,7 @@ class Endpoints(EndpointConfigs):
     def _replace_fleet(self, name: str) -> None:
         pending = self._endpoint(name)["pending"]
         specs = [VariantSpec(**variant) for variant in pending["variants"]]
-        green = Fleet(self.account, self._endpoint_logs, name, specs)
+        green = Fleet(self.account, self._endpoint_logs, name, specs, self.grace_seconds)
         blue = self._routes.current(name)
         config = pending["deployment_config"] or {}
 

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -42,10 +43,16 @@ class Variant:
 
 
 class Fleet:
-    """All instances that serve one endpoint configuration of one endpoint."""
+    """All instances that serve one endpoint configuration of one endpoint.
 
-    def __init__(self, account: Account, logs: Logs, endpoint: str, specs: Iterable[VariantSpec]) -> None:
+    A container that served has ``grace`` seconds between SIGTERM and SIGKILL.
+    """
+
+    def __init__(
+        self, account: Account, logs: Logs, endpoint: str, specs: Iterable[VariantSpec], grace: float
+    ) -> None:
         self._account = account
+        self._grace = grace
         self._logs = logs
         self._endpoint = endpoint
         self.variants = {spec.name: Variant(spec) for spec in specs}
@@ -64,11 +71,11 @@ class Fleet:
         for name, count in counts.items():
             variant = self.variants[name]
             variant.instances, surplus = variant.instances[:count], variant.instances[count:]
-            _end(surplus)
+            self._end(surplus)
 
     def end(self) -> None:
         """Let requests under way finish, then remove all containers."""
-        _end([instance for variant in self.variants.values() for instance in variant.instances])
+        self._end([instance for variant in self.variants.values() for instance in variant.instances])
 
     def pick_variant(self) -> Variant:
         """Return a variant at random, as often as its weight says."""
@@ -101,13 +108,13 @@ class Fleet:
         for name, instance in new:
             self.variants[name].instances.append(instance)
 
-
-def _end(instances: list[ServingInstance]) -> None:
-    deadline = time.monotonic() + _DRAIN_SECONDS
-    for instance in instances:
-        while instance.outstanding and time.monotonic() < deadline:
+    def _end(self, instances: list[ServingInstance]) -> None:
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while any(instance.outstanding for instance in instances) and time.monotonic() < deadline:
             time.sleep(0.05)
-        instance.end()
+        if instances:
+            with ThreadPoolExecutor(len(instances)) as pool:
+                list(pool.map(lambda instance: instance.end(self._grace), instances))
 
 
 class Routes:

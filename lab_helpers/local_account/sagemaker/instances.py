@@ -83,13 +83,16 @@ class ServingInstance:
         """Begin; ``settled`` tells when there is a result."""
         self._account.tasks.spawn(f"{self._group}-{self.instance_id}", self._supervise)
 
-    def end(self) -> None:
-        """Remove the container; nothing starts it again."""
+    def end(self, grace: float = 0.0) -> None:
+        """Remove the container, ``grace`` seconds after SIGTERM if need be; nothing starts it again."""
         self._ended.set()
         self.healthy = False
         with self._lock:
             container = self._container
         if container:
+            if grace:
+                with contextlib.suppress(*engine_errors()):  # it may have ended by itself
+                    container.stop(timeout=round(grace))
             _remove(container)
         self.settled.set()
 

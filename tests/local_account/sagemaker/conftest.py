@@ -13,8 +13,8 @@ import sys
 from lab_helpers.local_account import sagemaker
 from lab_helpers.local_account.__main__ import main
 sagemaker.SageMaker.stop_grace_seconds = 1
-sagemaker.SageMaker.startup_seconds = 4
-sagemaker.SageMaker.lifecycle_seconds = 2
+sagemaker.SageMaker.startup_seconds = 6
+sagemaker.SageMaker.lifecycle_seconds = 10
 sagemaker.SageMakerRuntime.timeout_seconds = 2
 sys.exit(main())
 """

@@ -87,11 +87,16 @@ def test_a_script_that_raises_fails_the_job_with_its_failure_file(image_lab: Sag
 
 
 @pytest.mark.docker
-def test_a_job_that_runs_too_long_is_stopped_with_what_it_saved(image_lab: SageMakerLab) -> None:
-    image_lab.train("slow", HyperParameters={"sleep": "60"}, StoppingCondition={"MaxRuntimeInSeconds": 1})
-    job = image_lab.trained("slow")
+@pytest.mark.parametrize("temper", ["obedient", "stubborn"])
+def test_a_job_that_runs_too_long_is_stopped_with_what_it_saved(image_lab: SageMakerLab, temper: str) -> None:
+    """The stubborn one ignores SIGTERM and is killed when its grace is over."""
+    name = f"slow-{temper}"
+    image_lab.train(
+        name, HyperParameters={"sleep": "60", temper: "yes"}, StoppingCondition={"MaxRuntimeInSeconds": 1}
+    )
+    job = image_lab.trained(name)
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
-    assert list(archive(image_lab, "output/slow/output/model.tar.gz")) == ["partial.txt"]
+    assert list(archive(image_lab, f"output/{name}/output/model.tar.gz")) == ["partial.txt"]
 
 
 @pytest.mark.docker

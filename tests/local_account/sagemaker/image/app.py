@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -12,6 +13,8 @@ ML = pathlib.Path("/opt/ml")
 
 def train() -> None:
     parameters = json.loads((ML / "input/config/hyperparameters.json").read_text())
+    if parameters.get("stubborn"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print("accuracy=0.5 loss=2e-1", flush=True)
     if parameters.get("fail"):
         (ML / "output/failure").write_text(parameters["fail"])
@@ -75,6 +78,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0 if sys.argv[1:] == ["serve"] else 143))
 if sys.argv[1:] == ["train"]:
     train()
 else:
