@@ -7,7 +7,6 @@ resource-based policies" and "How EventBridge retries delivering events".
 from __future__ import annotations
 
 import json
-import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +24,6 @@ from lab_helpers.local_account.service import Params, ServiceError
 if TYPE_CHECKING:
     from lab_helpers.local_account.account import Account
     from lab_helpers.local_account.store import Document
-
-log = logging.getLogger(__name__)
 
 PRINCIPAL = "events.amazonaws.com"
 _SUPPORTED = ("Id", "Arn", "RoleArn", "Input", "InputPath", "InputTransformer", "RetryPolicy")

@@ -7,7 +7,6 @@ The contract is ``Invoke`` of the Lambda API, "Understanding the Lambda executio
 from __future__ import annotations
 
 import json
-import logging
 import math
 import signal
 import threading
@@ -25,8 +24,6 @@ from lab_helpers.local_account.service import ServiceError
 
 if TYPE_CHECKING:
     from lab_helpers.local_account.account import Account
-
-log = logging.getLogger(__name__)
 
 CONCURRENCY = 10
 """Executions at a time in the account: the limit of a new AWS account."""
@@ -84,12 +81,8 @@ class Pool:
                     "TooManyRequestsException", "Rate Exceeded.", status=429, Reason=reason, Type="User"
                 )
             self._busy[name] += 1
-            worker = next((worker for owner, worker in reversed(self._idle) if owner == name
-                           and worker.revision == function.config["RevisionId"]), None)  # fmt: skip
-            if worker:
-                self._idle.remove((name, worker))
         try:
-            worker = worker or self._spawn(function)
+            worker = self._warm(name, function.config["RevisionId"]) or self._spawn(function)
         except BaseException:
             with self._lock:
                 self._busy[name] -= 1
@@ -137,6 +130,19 @@ class Pool:
         if self._busy.total() >= CONCURRENCY:
             return "ConcurrentInvocationLimitExceeded"
         return ""
+
+    def _warm(self, name: str, revision: str) -> Worker | None:
+        """Take the environment that was used last; what has died while it was idle is ended."""
+        while True:
+            with self._lock:
+                found = [entry for entry in self._idle if entry[0] == name and entry[1].revision == revision]
+                if not found:
+                    return None
+                self._idle.remove(found[-1])
+            worker = found[-1][1]
+            if worker.alive:
+                return worker
+            worker.end()
 
     def _spawn(self, function: Function) -> Worker:
         config = function.config

@@ -98,9 +98,9 @@ class Worker:
             account.tasks.spawn(f"{self._group}-log", self._read_log, self._process.stdout)
 
     @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
 
     def ready(self, seconds: float) -> dict[str, Any]:
         """Wait until the handler is loaded; return the runtime's message (``ready``, ``error``).

@@ -257,7 +257,7 @@ def handler(event, context):
         Runtime="python3.12",
         Handler="app.handler",
         Role=role["Role"]["Arn"],
-        Timeout=10,
+        Timeout=60,
         Code=code,
     )
     account.client("lambda").invoke(FunctionName="f", InvocationType="Event")

@@ -161,6 +161,20 @@ def handler(event, context):
     assert (first[1], second[1]) == (1, 2)
 
 
+def test_an_environment_that_died_is_replaced(create: Create, call: Call) -> None:
+    source = """
+import os, threading
+def handler(event, context):
+    if event:
+        threading.Timer(0.2, os._exit, [1]).start()
+    return os.getpid()
+"""
+    create("dies", source)
+    first = call("dies", True)
+    time.sleep(0.8)
+    assert call("dies", False) != first
+
+
 def test_invocations_run_side_by_side(create: Create, call: Call) -> None:
     create("parallel", "import os, time\ndef handler(e, c):\n    time.sleep(0.5)\n    return os.getpid()")
     with ThreadPoolExecutor(3) as pool:
