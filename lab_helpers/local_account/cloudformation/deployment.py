@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lab_helpers.local_account.cloudformation import names
-from lab_helpers.local_account.cloudformation.intrinsics import PendingError, Scope
+from lab_helpers.local_account.cloudformation import names, outputs
+from lab_helpers.local_account.cloudformation.intrinsics import Scope
 from lab_helpers.local_account.cloudformation.providers.base import (
     CancelledError,
     Context,
     Properties,
     ResourceError,
     StoppedError,
-    already_exists,
     missing,
 )
+from lab_helpers.local_account.cloudformation.reasons import reason_of
 from lab_helpers.local_account.cloudformation.scope import Imports, Recorded, Types, make_scope
 from lab_helpers.local_account.cloudformation.stacks import SNAPSHOT, STACK_TYPE, Resource, Stacks
-from lab_helpers.local_account.cloudformation.template import invalid, parse
+from lab_helpers.local_account.cloudformation.template import parse
 from lab_helpers.local_account.cloudformation.walk import reverse, walk
 from lab_helpers.local_account.service import ServiceError
 
@@ -242,7 +242,7 @@ class Deployment:
             if failed:
                 order = [name for name in graph if name in failed]
                 return f"The following resource(s) failed to {verb}: [{', '.join(order)}].", {}
-            return "", self._results(scope, imports)
+            return "", outputs.results(self._stacks, self._stack_id, scope, imports)
         except ServiceError as error:
             return error.message, {}
 
@@ -377,7 +377,7 @@ class Deployment:
             if isinstance(error, CancelledError):
                 reason = f"Resource {'creation' if verb == 'CREATE' else 'update'} cancelled"
             else:
-                reason = self._reason(error, record)
+                reason = reason_of(error, record)
             record.update(Status=f"{verb}_FAILED", StatusReason=reason)
             self._put(logical_id, record)
             self._cancelled.set()
@@ -439,49 +439,12 @@ class Deployment:
             if self._account.tasks.stopping.is_set():
                 raise StoppedError from error
             if not (isinstance(error, ClientError) and missing(error)):
-                status("DELETE_FAILED", self._reason(error, record))
+                status("DELETE_FAILED", reason_of(error, record))
                 return False
         status("DELETE_COMPLETE")
         return True
 
     # Small things
-
-    def _results(self, scope: Scope, imports: Imports) -> dict[str, Any]:
-        """Evaluate the outputs; raise ServiceError where an export cannot be as the template says."""
-        outputs, exports = [], {}
-        for name, output in scope.outputs().items():
-            value = output["Value"]
-            if isinstance(value, (dict, list)) or value is None:
-                raise ServiceError(
-                    "ValidationError",
-                    f"Template format error: Output {name} is malformed: its Value is no string",
-                )
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            export = (output.get("Export") or {}).get("Name")
-            if export is not None:
-                exports[str(export)] = text
-            outputs.append(
-                {
-                    "OutputKey": name,
-                    "OutputValue": text,
-                    "Description": output.get("Description"),
-                    "ExportName": export,
-                }
-            )
-        others = self._stacks.exports()
-        for export in exports:
-            owner = others.get(export, {}).get("ExportingStackId", self._stack_id)
-            if owner != self._stack_id:
-                name = self._stacks.require(owner)["StackName"]
-                raise invalid(f"Export with name {export} is already exported by stack {name}.")
-        for export, value in (self._stacks.require(self._stack_id).get("Exports") or {}).items():
-            if exports.get(export) != value and (users := self._stacks.importers(export)):
-                act = "updated" if export in exports else "deleted"
-                raise ServiceError(
-                    "ValidationError",
-                    f"Export {export} cannot be {act} as it is in use by {' and '.join(users)}",
-                )
-        return {"Outputs": outputs, "Exports": exports, "Imports": sorted(imports.names)}
 
     def _scope(self, imports: Imports | None = None) -> Scope:
         stack = self._stacks.require(self._stack_id)
@@ -517,27 +480,6 @@ class Deployment:
             raise StoppedError
         return not self._cancelled.is_set()
 
-    def _reason(self, error: Exception, record: Resource) -> str:
-        """Return the words of an error for the stack's events."""
-        if isinstance(error, ClientError):
-            details = error.response["Error"]
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            code, message = details.get("Code", ""), details.get("Message", "")
-            if (
-                record["Status"].startswith("CREATE")
-                and not record["PhysicalResourceId"]
-                and _is_existing(code, message)
-            ):
-                message = f"{already_exists(record['Type'], record['Name'])} {message}".strip()
-            cause = f"Operation: {error.operation_name}, Status Code: {status}, Error: {code}"
-            return f'Resource handler returned message: "{message} ({cause})"'
-        if isinstance(error, PendingError):
-            return f"{error} has no value yet"
-        if isinstance(error, (ResourceError, ServiceError)):
-            return str(error)
-        log.error("resource of stack %s failed", self._name, exc_info=error)
-        return f"Internal failure: {type(error).__name__}: {error}"
-
 
 _NEW: Resource = {
     "PhysicalResourceId": "",
@@ -558,13 +500,6 @@ _FAILED = {
 
 def _gone(record: Resource) -> bool:
     return record["Status"] in ("DELETE_COMPLETE", "DELETE_SKIPPED")
-
-
-def _is_existing(code: str, message: str) -> bool:
-    words = f"{code} {message}".lower()
-    return any(
-        word in words for word in ("alreadyexist", "already exist", "alreadyowned", "nameexists", "nameinuse")
-    )
 
 
 def _graph_of_entries(entries: list[Resource]) -> dict[str, set[str]]:

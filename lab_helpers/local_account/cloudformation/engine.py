@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ SETTLE_SECONDS = 3.0
 Waiters and ``aws cloudformation deploy`` look at once and then only every 30 seconds: for the many stacks
 that are made in a second or two this answer saves them the wait. Nothing relies on it.
 """
+STOP_SECONDS = 2.0
 PRINCIPAL = "cloudformation.amazonaws.com"
 
 
@@ -216,6 +218,12 @@ class Engine:
             status = stack["StackStatus"]
             if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
                 self._spawn(stack["StackId"], Deployment.resume, None)
+
+    def stop(self) -> None:
+        """Wait a moment for operations to notice that the account stops, while its API still answers."""
+        deadline = time.monotonic() + STOP_SECONDS
+        for running in list(self._running.values()):
+            running.done.wait(max(deadline - time.monotonic(), 0))
 
     def settle(self, stack_id: str) -> None:
         """Wait until nothing is under way on a stack, no longer than ``SETTLE_SECONDS``."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from lab_helpers.local_account.cloudformation import outputs
 from lab_helpers.local_account.cloudformation.intrinsics import PendingError, Scope
 from lab_helpers.local_account.cloudformation.scope import Imports, Recorded, Types, make_scope
 from lab_helpers.local_account.cloudformation.stacks import Resource, Stack, Stacks
@@ -41,18 +42,13 @@ class Plan:
         self._scope = make_scope(account, wanted, template, resources, Imports(stacks))
         types.check(template, self._scope)
         self.changes = self._changes()
-        self._outputs = {
-            o["OutputKey"]: (o["OutputValue"], o.get("ExportName")) for o in wanted.get("Outputs") or []
-        }
+        self._outputs = wanted.get("Outputs") or []
 
     def is_empty(self) -> bool:
         """Tell whether nothing would change, outputs included."""
         if self.changes:
             return False
-        return self._outputs == {
-            name: (str(output["Value"]), (output.get("Export") or {}).get("Name"))
-            for name, output in self._scope.outputs().items()
-        }
+        return self._outputs == outputs.evaluated(self._scope)
 
     def _changes(self) -> list[Change]:
         active = self._scope.active()

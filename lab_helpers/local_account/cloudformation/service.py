@@ -70,6 +70,10 @@ class CloudFormation(ChangeSetOperations):
         """Finish the operations that an earlier run of the account left unfinished."""
         self.engine.resume()
 
+    def stop(self) -> None:
+        """Let the operations under way come to a point from which the next start goes on."""
+        self.engine.stop()
+
     # Stacks
 
     def create_stack(self, params: Params) -> Params:

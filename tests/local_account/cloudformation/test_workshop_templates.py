@@ -1,7 +1,9 @@
 """The workshop's own templates come up and go away again, deployed as its scripts deploy them."""
 
+import base64
 import io
 import subprocess
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -158,3 +160,60 @@ def test_an_endpoint_that_cannot_start_is_rolled_back(top_stack: dict[str, Any],
     failures = [event for event in stacks.events("cfn-iris-model-dev") if event[1] == "CREATE_FAILED"]
     assert failures[0][0] == "Model"
     assert "not found" in failures[0][2]
+
+
+def pushed_image(local_account: Any, uri: str) -> str:
+    """Push the small serving image of the SageMaker tests; return it by digest."""
+    import docker
+
+    engine = docker.from_env()
+    tag = f"{uri}:latest"
+    engine.images.build(path=str(CFN.parent / "tests/local_account/sagemaker/image"), tag=tag)
+    authorization = local_account.client("ecr").get_authorization_token()["authorizationData"][0]
+    user, _, password = base64.b64decode(authorization["authorizationToken"]).decode().partition(":")
+    credentials = {"username": user, "password": password}
+    for line in engine.images.push(uri, "latest", auth_config=credentials, stream=True, decode=True):
+        assert "error" not in line, line
+    images = local_account.client("ecr").describe_images(repositoryName=uri.partition("/")[2])["imageDetails"]
+    return f"{uri}@{images[0]['imageDigest']}"
+
+
+@pytest.mark.docker
+def test_releases_to_prd_keep_the_endpoint(
+    top_stack: dict[str, Any], local_account: Any, stacks: Any
+) -> None:
+    top, template = outputs(top_stack), (CFN / "deploy-model-prd.yml").read_text()
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz"):
+        pass
+    s3 = local_account.client("s3")
+    key = "training/output/model.tar.gz"
+    version = s3.put_object(Bucket=top["BucketName"], Key=key, Body=archive.getvalue())["VersionId"]
+    values = {
+        "NamePrefix": "cfn-",
+        "ImageUri": pushed_image(local_account, top["ModelImageRepositoryUri"]),
+        "ModelDataUrl": f"s3://{top['BucketName']}/{key}",
+        "ExecutionRoleArn": top["SageMakerRoleArn"],
+        "BakeSeconds": "0",
+    }
+
+    def parameters(release: int) -> list[dict[str, str]]:
+        execution = f"{release:08d}-0000-0000-0000-000000000000"
+        named = {**values, "ExecutionId": execution}
+        return [{"ParameterKey": name, "ParameterValue": value} for name, value in named.items()]
+
+    first = stacks.create("cfn-iris-model-prd", template, Parameters=parameters(1))
+    assert first["StackStatus"] == "CREATE_COMPLETE", stacks.events("cfn-iris-model-prd")
+    before = stacks.physical("cfn-iris-model-prd")
+    second = stacks.update("cfn-iris-model-prd", template, Parameters=parameters(2))
+    assert second["StackStatus"] == "UPDATE_COMPLETE", stacks.events("cfn-iris-model-prd")
+    after = stacks.physical("cfn-iris-model-prd")
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"Model", "EndpointConfig"}
+    sagemaker = local_account.client("sagemaker")
+    endpoint = sagemaker.describe_endpoint(EndpointName="cfn-iris-model-prd")
+    assert endpoint["EndpointConfigName"].endswith("00000002-0000-0000-0000-000000000000")
+    configs = sagemaker.list_endpoint_configs(NameContains="cfn-")["EndpointConfigs"]
+    assert [config["EndpointConfigArn"] for config in configs] == [after["EndpointConfig"]]
+    assert stacks.delete("cfn-iris-model-prd")["StackStatus"] == "DELETE_COMPLETE"
+    s3.delete_object(Bucket=top["BucketName"], Key=key, VersionId=version)
