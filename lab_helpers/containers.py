@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab_helpers.display import duration, size
+
 PING_TIMEOUT = 30.0
 """Seconds that a container gets to answer `/ping`; SageMaker gives 8 minutes, a lesson has less patience."""
 
@@ -42,8 +44,8 @@ def docker(*arguments: str, check: bool = True) -> str:
     return result.stdout
 
 
-def build(directory: Path, tag: str, *, build_args: Mapping[str, str] | None = None) -> str:
-    """Build the image of a directory's Dockerfile, showing each step, and return its id.
+def build(directory: Path, tag: str, *, build_args: Mapping[str, str] | None = None) -> None:
+    """Build the image of a directory's Dockerfile as `tag`, showing each step.
 
     Raises ContainerError with the failing step when the Dockerfile does not build.
     """
@@ -66,9 +68,8 @@ def build(directory: Path, tag: str, *, build_args: Mapping[str, str] | None = N
             f"the image in {directory} does not build:\n{_end_of(''.join(lines))}\n\n"
             "What to do: correct the cell that writes the Dockerfile, run it, then run this cell again."
         )
-    image = docker("image", "inspect", "--format", "{{.Id}} {{.Size}}", tag).split()
-    print(f"✓ built {tag}: {int(image[1]) / 1e6:.0f} MB in {time.monotonic() - began:.1f} s")
-    return image[0]
+    count = int(docker("image", "inspect", "--format", "{{.Size}}", tag))
+    print(f"✓ built {tag}: {size(count)} in {duration(time.monotonic() - began)}")
 
 
 @dataclass(frozen=True)

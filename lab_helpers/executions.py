@@ -63,7 +63,7 @@ class Action:
         return max((end - self.began).total_seconds(), 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Execution:
     """A pipeline execution with all its actions in the pipeline's order."""
 
@@ -107,7 +107,7 @@ class Execution:
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return repr(self.table())
 
 

@@ -25,7 +25,7 @@ class LabError(RuntimeError):
     """There is no usable lab here; the message says why and what to do next."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Lab:
     """One participant's workshop: everything that a notebook needs to know.
 
@@ -112,7 +112,7 @@ class Lab:
     def _repr_html_(self) -> str:
         return self._table()._repr_html_()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return repr(self._table())
 
     def _table(self) -> Table:

@@ -201,9 +201,10 @@ class Names:
         """Training job that a pipeline execution starts."""
         return self._name("training job", f"iris-model-{execution_id}")
 
-    def model(self, execution_id: str) -> str:
-        """SageMaker model of a pipeline execution."""
-        return self._name("model", f"iris-model-{execution_id}")
+    def model(self, environment: str, execution_id: str) -> str:
+        """SageMaker model of a release; `environment` is `dev` or `prd` (a resource belongs to one stack)."""
+        part = "" if environment == "dev" else f"{environment}-"
+        return self._name("model", f"iris-model-{part}{execution_id}")
 
     def endpoint_config(self, environment: str, execution_id: str) -> str:
         """Endpoint configuration of a release; `environment` is `dev` or `prd`."""

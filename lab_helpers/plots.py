@@ -26,7 +26,7 @@ def scores(evaluation: Mapping[str, Any], thresholds: Mapping[str, float] | None
         axes.axhline(threshold, linestyle=style, color="grey", label=f"{name} {threshold:g}")
     axes.set(ylim=(0, 1.15), title=f"Scores on {evaluation['rows']['test']} rows that training did not see")
     axes.set_xticks(range(len(labels)), labels)
-    axes.legend(loc="lower right", fontsize=8)
+    figure.legend(loc="outside right center", fontsize=8)
     return _shown(figure)
 
 

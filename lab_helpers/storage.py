@@ -14,10 +14,12 @@ INDENT = "\u2003"
 OWNERS = (
     ("training/input/", "", "notebook 03", "training job (channel training)"),
     ("training/source/", "", "notebook 03", "Source action of the training pipeline"),
+    ("training/jobs/", "", "launcher function", "monitor function (the job as asked for, its quality gate)"),
     ("training/output/", "model.tar.gz", "SageMaker training", "models of the DEV and PRD endpoints"),
     ("training/output/", "output.tar.gz", "SageMaker training", "monitor function (evaluation.json)"),
     ("training/output/", "", "SageMaker training", "people who look into a job"),
     ("training/reports/", "", "monitor function", "people at DeployApproval, notebook 04"),
+    ("package/functions/", "", "provisioning", "CloudFormation (code of the two functions)"),
     ("pipelines/", "", "CodePipeline, CodeBuild", "CodePipeline, CodeBuild, launcher function"),
 )
 """Key prefix, key suffix, writer, reader: the first line that fits counts (docs/architecture.md)."""

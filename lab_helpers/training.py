@@ -17,7 +17,7 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 "CloudWatch Logs for Amazon SageMaker AI")."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Job:
     """A training job as SageMaker DescribeTrainingJob tells of it; `metrics` are the final values by name."""
 
@@ -37,7 +37,7 @@ class Job:
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return repr(self.table())
 
     def table(self) -> Table:

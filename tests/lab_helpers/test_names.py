@@ -31,7 +31,8 @@ def all_names(names: Names) -> list[str]:
         names.bucket("ap-southeast-1", "123456789012"),
         names.assets_bucket("ap-southeast-1", "123456789012"),
         names.training_job(execution),
-        names.model(execution),
+        names.model("dev", execution),
+        names.model("prd", execution),
         names.endpoint_config("dev", execution),
         names.endpoint_config("prd", execution),
     ]
