@@ -34,8 +34,9 @@ def impatient(account_process: Any) -> Any:
 def lab(impatient: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SageMakerLab]:
     """An account for the tests of one module, without an image."""
     account = impatient(tmp_path_factory.mktemp("sagemaker") / "state").start()
-    yield SageMakerLab(account).prepare()
-    account.stop()
+    prepared = SageMakerLab(account).prepare()
+    yield prepared
+    prepared.close()
 
 
 @pytest.fixture(scope="module")

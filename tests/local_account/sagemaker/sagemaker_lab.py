@@ -1,6 +1,7 @@
 """What the tests of SageMaker need in an account: a role, a bucket, an image, and short ways to ask."""
 
 import base64
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -69,6 +70,19 @@ class SageMakerLab:
             assert "error" not in line, line
         self.image = f"{uri}:latest"
         return self
+
+    def close(self) -> None:
+        """Stop the account, and leave no image of it on the engine."""
+        import docker
+
+        self.account.stop()
+        repository = self.image.rpartition(":")[0]
+        images = docker.from_env().images
+        for image in images.list(repository) if repository else ():
+            for reference in (*image.tags, *image.attrs["RepoDigests"]):
+                if reference.startswith(repository):
+                    with contextlib.suppress(docker.errors.ImageNotFound):  # went with the one before
+                        images.remove(reference)
 
     def train(self, name: str, **changes: Any) -> None:
         """Create a training job; ``changes`` go over the usual request."""

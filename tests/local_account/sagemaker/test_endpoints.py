@@ -371,7 +371,7 @@ def test_endpoints_come_back_and_interrupted_jobs_fail_when_the_account_does(
         assert greeting(lab, "lasting") == "hello"
         assert len(lab.containers) == 1
     finally:
-        account.stop()
+        lab.close()
     assert lab.containers == []
 
 

@@ -30,7 +30,7 @@ def test_a_job_trains_in_its_container_and_leaves_model_output_logs_and_metrics(
         lambda: lab.sagemaker.describe_training_job(TrainingJobName="first")["SecondaryStatus"],
         lambda status: status in ("Training", "Uploading", "Completed"),
     )
-    assert time.monotonic() - begin < 3  # the container runs; 1.5 s on an idle machine
+    assert time.monotonic() - begin < 10  # the container runs; about a second on an idle machine
     job = lab.trained("first")
     assert job["TrainingJobStatus"] == "Completed", job
     assert job["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{BUCKET}/output/first/output/model.tar.gz"
