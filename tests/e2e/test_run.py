@@ -1,0 +1,129 @@
+"""`make run`, and what has to be true afterwards. The tests follow each other on one account."""
+
+import json
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+ENDPOINTS = ("iris-model-dev", "iris-model-prd")
+
+
+def newest_job(sagemaker):
+    jobs = sagemaker.list_training_jobs(SortBy="CreationTime", SortOrder="Descending")["TrainingJobSummaries"]
+    return sagemaker.describe_training_job(TrainingJobName=jobs[0]["TrainingJobName"])
+
+
+def test_every_notebook_ran_to_its_last_cell(workshop):
+    summary = json.loads((workshop.output / "summary.json").read_text())
+    assert summary["status"] == "succeeded"
+    names = [notebook["name"][:2] for notebook in summary["notebooks"]]
+    assert [name for name in names if name != "00"][:4] == ["01", "02", "03", "04"]
+    assert all(one["executed"] == one["cells"] > 0 for one in summary["notebooks"])
+    assert (workshop.output / "index.html").exists()
+    for part in ("Docker Engine", "base image", "local account", "stack mlops", "notebook instance"):
+        assert part in workshop.said, "the time of each part is shown"
+
+
+def test_all_stacks_are_complete(workshop):
+    stacks = workshop.client("cloudformation").describe_stacks()["Stacks"]
+    status = {stack["StackName"]: stack["StackStatus"] for stack in stacks}
+    wanted = {"mlops", "scikit-base", "iris-model", "iris-train-pipeline", *ENDPOINTS}
+    assert wanted <= status.keys()
+    assert {status[name] for name in wanted} <= {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("algorithm", ["logistic", "random_forest"])
+def test_the_endpoints_know_the_species_by_both_algorithms(workshop, examples, endpoint, algorithm):
+    rows, species = examples
+    described = workshop.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+    assert described["EndpointStatus"] == "InService"
+    answer = workshop.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=endpoint,
+        ContentType="application/json",
+        CustomAttributes=f"algorithm={algorithm}",
+        Body=json.dumps({"instances": rows}),
+    )
+    document = json.loads(answer["Body"].read())
+    assert document["algorithm"] == algorithm
+    right = sum(a == b for a, b in zip(document["predictions"], species, strict=True))
+    assert right / len(species) >= 0.95
+
+
+def test_the_image_that_was_trained_is_the_one_that_serves_and_the_one_in_the_registry(workshop):
+    sagemaker = workshop.client("sagemaker")
+    trained = newest_job(sagemaker)["AlgorithmSpecification"]["TrainingImage"]
+    assert "@sha256:" in trained
+    served = set()
+    for endpoint in ENDPOINTS:
+        config = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
+        variant = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
+        model = sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"]
+        served.add((model["Image"], model["ModelDataUrl"]))
+    assert served == {(trained, newest_job(sagemaker)["ModelArtifacts"]["S3ModelArtifacts"])}
+    images = workshop.client("ecr").describe_images(repositoryName="iris-model")["imageDetails"]
+    assert trained.partition("@")[2] in {image["imageDigest"] for image in images}
+
+
+def test_the_training_job_and_its_report_are_kept(workshop):
+    job = newest_job(workshop.client("sagemaker"))
+    assert job["TrainingJobStatus"] == "Completed"
+    metrics = {metric["MetricName"]: metric["Value"] for metric in job["FinalMetricDataList"]}
+    assert metrics["logistic:accuracy"] > 0.9
+    execution = job["TrainingJobName"].removeprefix("iris-model-")
+    account = workshop.client("sts").get_caller_identity()["Account"]
+    report = workshop.client("s3").get_object(
+        Bucket=f"mlops-us-east-1-{account}", Key=f"training/reports/{execution}.json"
+    )
+    assert json.loads(report["Body"].read())
+
+
+def test_both_approvals_were_given_and_the_execution_reached_prd(workshop):
+    stages = workshop.client("codepipeline").get_pipeline_state(name="iris-train-pipeline")["stageStates"]
+    assert [stage["latestExecution"]["status"] for stage in stages] == ["Succeeded"] * len(stages)
+    assert {"TrainApproval", "DeployApproval"} <= {stage["stageName"] for stage in stages}
+
+
+def test_production_scales_between_bounds(workshop):
+    targets = workshop.client("application-autoscaling").describe_scalable_targets(
+        ServiceNamespace="sagemaker"
+    )["ScalableTargets"]
+    assert any("endpoint/iris-model-prd/" in target["ResourceId"] for target in targets)
+
+
+def test_only_loopback_listens(workshop):
+    server = psutil.Process(int((workshop.state / "server.pid").read_text()))
+    addresses = {one.laddr.ip for one in server.net_connections("inet") if one.status == psutil.CONN_LISTEN}
+    assert addresses == {"127.0.0.1"}
+
+
+def test_state_outlives_a_stop_and_nothing_is_left_running(workshop, examples):
+    assert workshop.containers(), "endpoints serve from containers"
+    uid, server = workshop.uid, int((workshop.state / "server.pid").read_text())
+    assert workshop.command("down", "--keep-engine").returncode == 0
+    assert not psutil.pid_exists(server)
+    assert workshop.containers() == []
+    marked = [one for one in psutil.process_iter() if marker(one).startswith(f"{uid}:")]
+    assert marked == []
+    up = workshop.command("up")
+    assert up.returncode == 0, up.stdout
+    sagemaker = workshop.client("sagemaker")
+    sagemaker.get_waiter("endpoint_in_service").wait(
+        EndpointName="iris-model-prd", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    rows, species = examples
+    answer = workshop.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName="iris-model-prd",
+        ContentType="application/json",
+        Body=json.dumps({"instances": rows[:1]}),
+    )
+    assert json.loads(answer["Body"].read())["predictions"] == species[:1]
+
+
+def marker(process: psutil.Process) -> str:
+    try:
+        return process.environ().get("LOCAL_ACCOUNT_PROCESS", "")
+    except psutil.Error:
+        return ""
