@@ -8,6 +8,7 @@ import base64
 import io
 import json
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -337,3 +338,16 @@ def test_a_hook_fits_its_limit_with_the_longest_values(name: str) -> None:
     # NotebookInstanceLifecycleHook, Content: 16384 characters, base64-encoded
     assert len(base64.b64encode(script.encode())) < 16384
     subprocess.run(["bash", "-n", "-c", script], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="hooks run as root on a notebook instance")
+def test_what_a_hook_starts_runs_as_the_user_at_home_with_the_hooks_environment(tmp_path: Path) -> None:
+    script = 'as_user sh -c \'id -un; echo "$HOME"; echo "$WORKSHOP_HOME"\'; give_to_user "$WORKSHOP_HOME"'
+    environment = {**os.environ, "WORKSHOP_HOME": str(tmp_path), "WORKSHOP_USER": "nobody"}
+    done = subprocess.run(
+        ["bash", "-ec", f". {ROOT}/lifecycle-config/lib.sh; {script}"],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.split() == ["nobody", pwd.getpwnam("nobody").pw_dir, str(tmp_path)]
+    assert tmp_path.owner() == "nobody"
