@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lab_helpers.lab import Lab
+
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+"""Colours and cursor movements, which programs write for terminals."""
 
 
 @dataclass(frozen=True)
@@ -67,4 +71,5 @@ def stream_lines(lab: Lab, group: str, stream: str, count: int) -> list[str]:
         )["events"]
     except logs.exceptions.ResourceNotFoundException:
         return []
-    return [line for event in events for line in event["message"].rstrip("\n").split("\n")][-count:]
+    text = ANSI.sub("", "\n".join(event["message"].rstrip("\n") for event in events))
+    return text.split("\n")[-count:] if text else []

@@ -169,7 +169,7 @@ def test_a_failed_build_shows_its_phase_and_the_end_of_its_log(tmp_path: Path) -
     logs = FakeClient(
         "logs",
         get_log_events=lambda **_: {
-            "events": [{"message": "Step 2/4\n"}, {"message": "No matching distribution\n"}]
+            "events": [{"message": "Step 2/4\n"}, {"message": "\x1b[91mNo matching distribution\x1b[0m\n"}]
         },
     )
     here = lab(tmp_path, codebuild=codebuild, logs=logs)

@@ -79,6 +79,7 @@ def test_a_buildspec_logs_in_builds_pushes_and_exports_the_digest(image: str) ->
     )
     assert sum(command.startswith("docker build") for command in commands) == 1
     assert sum(command.startswith("docker push") for command in commands) == 2
+    assert any(command.startswith("export IMAGE_URI IMAGE_DIGEST=") for command in commands)
 
 
 @pytest.mark.parametrize("image", ["base_image", "model_image"])
