@@ -104,7 +104,7 @@ class Pipeline:
             return Pages("pipelineExecutionSummaries", found)
         return self
 
-    def paginate(self, pipelineName: str, filter: dict[str, str]) -> list[dict[str, Any]]:  # noqa: A002, N803
+    def paginate(self, pipelineName: str, filter: dict[str, str]) -> list[dict[str, Any]]:  # noqa: A002
         stage = self.stage_of[filter["pipelineExecutionId"]]
         approval = {"DeployDev": "Succeeded", "Failed": "Failed", "TrainApproval": "InProgress"}.get(stage)
         details = [{"stageName": "Train", "status": "Succeeded"}]
@@ -120,12 +120,12 @@ class SageMaker:
         self.production = ""
         self.endpoint_status = "InService"
 
-    def describe_training_job(self, TrainingJobName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_training_job(self, TrainingJobName: str) -> dict[str, Any]:
         if TrainingJobName not in self.jobs:
             raise missing("ValidationException")
         return self.jobs[TrainingJobName]
 
-    def describe_endpoint(self, EndpointName: str) -> dict[str, str]:  # noqa: N803
+    def describe_endpoint(self, EndpointName: str) -> dict[str, str]:
         if not self.production:
             raise missing("ValidationException")
         config = f"{EndpointName}-{self.production}"
@@ -147,13 +147,13 @@ class Events:
         self.calls: Counter[str] = Counter()
         self.meanwhile: Any = lambda: None
 
-    def disable_rule(self, Name: str) -> None:  # noqa: N803
+    def disable_rule(self, Name: str) -> None:
         assert Name == SETTINGS.monitor_rule
         self.meanwhile()
         self.enabled = False
         self.calls["disable"] += 1
 
-    def enable_rule(self, Name: str) -> None:  # noqa: N803
+    def enable_rule(self, Name: str) -> None:
         assert Name == SETTINGS.monitor_rule
         self.enabled = True
 
