@@ -50,6 +50,10 @@ class StackMaker:
             for e in reversed(events)
         ]
 
+    def failures(self, name: str) -> str:
+        """Return the failures with their reasons, one a line."""
+        return "\n".join(": ".join(event) for event in self.events(name) if event[1].endswith("FAILED"))
+
     def physical(self, name: str) -> dict[str, str]:
         resources = self.api.describe_stack_resources(StackName=name)["StackResources"]
         return {r["LogicalResourceId"]: r.get("PhysicalResourceId", "") for r in resources}

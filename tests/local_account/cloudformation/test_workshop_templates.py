@@ -174,6 +174,7 @@ def pushed_image(local_account: Any, uri: str) -> str:
     credentials = {"username": user, "password": password}
     for line in engine.images.push(uri, "latest", auth_config=credentials, stream=True, decode=True):
         assert "error" not in line, line
+    engine.images.remove(tag)
     images = local_account.client("ecr").describe_images(repositoryName=uri.partition("/")[2])["imageDetails"]
     return f"{uri}@{images[0]['imageDigest']}"
 
@@ -203,10 +204,10 @@ def test_releases_to_prd_keep_the_endpoint(
         return [{"ParameterKey": name, "ParameterValue": value} for name, value in named.items()]
 
     first = stacks.create("cfn-iris-model-prd", template, Parameters=parameters(1))
-    assert first["StackStatus"] == "CREATE_COMPLETE", stacks.events("cfn-iris-model-prd")
+    assert first["StackStatus"] == "CREATE_COMPLETE", stacks.failures("cfn-iris-model-prd")
     before = stacks.physical("cfn-iris-model-prd")
     second = stacks.update("cfn-iris-model-prd", template, Parameters=parameters(2))
-    assert second["StackStatus"] == "UPDATE_COMPLETE", stacks.events("cfn-iris-model-prd")
+    assert second["StackStatus"] == "UPDATE_COMPLETE", stacks.failures("cfn-iris-model-prd")
     after = stacks.physical("cfn-iris-model-prd")
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"Model", "EndpointConfig"}
