@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-
-from .conftest import Workshop
+from one_workshop import Workshop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 

@@ -1,0 +1,229 @@
+"""The default lab in a local account of its own, as a test drives it."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from lab_helpers.local_account.containers import ACCOUNT_LABEL
+from lab_helpers.local_account.daemon import Daemon
+from lab_helpers.names import Names
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
+
+
+class Workshop:
+    """The default lab in a local account of its own, and the command that runs it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.state = directory / "state"
+        self.output = directory / "run"
+        self.names = Names("")
+        self.daemon = Daemon(self.state)
+        self.said = ""
+
+    def spawn(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start `python -m lab_helpers local …` on this account's state."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "lab_helpers", "local", *arguments, "--state", str(self.state)],
+            cwd=REPOSITORY,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            **options,
+        )
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m lab_helpers local …` to its end."""
+        process = self.spawn(*arguments)
+        printed, _ = process.communicate(timeout=900)
+        return subprocess.CompletedProcess(process.args, process.returncode, printed)
+
+    def run(self) -> None:
+        """Run all notebooks; what was printed is in `said`."""
+        done = self.command("run", "--port", "0", "--output", str(self.output))
+        self.said = done.stdout
+        assert done.returncode == 0, done.stdout[-6000:]
+
+    @property
+    def uid(self) -> str:
+        """What marks the account's containers and processes."""
+        return self.daemon.config().uid
+
+    def containers(self) -> list[str]:
+        """Return the ids of the account's containers, stopped ones included."""
+        label = f"label={ACCOUNT_LABEL}={self.uid}"
+        done = subprocess.run(
+            ["docker", "ps", "-aq", "--filter", label],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **self.daemon.environment()},
+        )
+        return done.stdout.split()
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the account."""
+        environment = self.daemon.environment()
+        return boto3.Session(
+            environment["AWS_ACCESS_KEY_ID"],
+            environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=environment["AWS_REGION"],
+        ).client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
+
+    @property
+    def bucket(self) -> str:
+        """Name of the lab's bucket."""
+        config = self.daemon.config()
+        return self.names.bucket(config.region, config.account_id)
+
+    def uploaded(self) -> dict[str, bytes]:
+        """Return the members of the trainingjob.zip that notebook 03 made."""
+        body = self.client("s3").get_object(Bucket=self.bucket, Key="training/source/trainingjob.zip")
+        with zipfile.ZipFile(io.BytesIO(body["Body"].read())) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+    def upload(self, members: Mapping[str, bytes] | bytes) -> str:
+        """Upload a trainingjob.zip and return the id of the execution that it starts."""
+        content = members if isinstance(members, bytes) else zipped(members)
+        version = self.client("s3").put_object(
+            Bucket=self.bucket, Key="training/source/trainingjob.zip", Body=content
+        )["VersionId"]
+        return self.started_by(self.names.train_pipeline, version)
+
+    def push(self, branch: str, change: Callable[[Path], object], message: str) -> str:
+        """Change the branch in a fresh clone, push, and return the id of the execution that it starts."""
+        environment = self.daemon.environment()
+        clone = self.state.parent / f"clone-{time.monotonic_ns()}"
+        url = f"https://git-codecommit.{environment['AWS_REGION']}.amazonaws.com/v1/repos/{self.names.repository}"
+
+        def git(*arguments: str) -> str:
+            identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+            done = subprocess.run(
+                ["git", *identity, *arguments],
+                cwd=clone if clone.exists() else self.state.parent,
+                env=environment,
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            return done.stdout.strip()
+
+        git("clone", "-q", "-b", branch, url, str(clone))
+        change(clone)
+        git("commit", "-q", "-a", "-m", message)
+        git("push", "-q", "origin", branch)
+        pipeline = {
+            self.names.base_branch: self.names.base_pipeline,
+            self.names.model_branch: self.names.model_pipeline,
+        }[branch]
+        return self.started_by(pipeline, git("rev-parse", "HEAD"))
+
+    def started_by(self, pipeline: str, revision: str) -> str:
+        """Return the execution whose source revision this is."""
+
+        def find() -> str | None:
+            listed = self.client("codepipeline").list_pipeline_executions(pipelineName=pipeline)
+            for execution in listed["pipelineExecutionSummaries"]:
+                if any(source["revisionId"] == revision for source in execution.get("sourceRevisions", [])):
+                    return str(execution["pipelineExecutionId"])
+            return None
+
+        return eventually(find, 20)
+
+    def status(self, pipeline: str, execution: str) -> str:
+        """Return the status of an execution."""
+        found = self.client("codepipeline").get_pipeline_execution(
+            pipelineName=pipeline, pipelineExecutionId=execution
+        )
+        return str(found["pipelineExecution"]["status"])
+
+    def ended(self, pipeline: str, execution: str, seconds: float = 180) -> str:
+        """Wait for the end of an execution and return its status."""
+        return eventually(
+            lambda: status if (status := self.status(pipeline, execution)) in ENDED else None, seconds
+        )
+
+    def failure(self, pipeline: str, execution: str) -> tuple[str, str]:
+        """Wait until an execution has failed; return the action at fault and what it says."""
+        assert self.ended(pipeline, execution) == "Failed"
+        listed = self.client("codepipeline").list_action_executions(
+            pipelineName=pipeline, filter={"pipelineExecutionId": execution}
+        )
+        [failed] = [
+            action for action in listed["actionExecutionDetails"] if action["status"] not in ("Succeeded",)
+        ]
+        result = failed["output"]["executionResult"]
+        details = result.get("errorDetails", {}).get("message") or result.get("externalExecutionSummary", "")
+        return failed["actionName"], details
+
+    def waits_for_approval(self, execution: str, seconds: float = 120) -> str:
+        """Wait until DeployApproval asks about this execution; return its token."""
+
+        def token() -> str | None:
+            state = self.client("codepipeline").get_pipeline_state(name=self.names.train_pipeline)
+            for stage in state["stageStates"]:
+                if (
+                    stage["stageName"] == "DeployApproval"
+                    and stage.get("latestExecution", {}).get("pipelineExecutionId") == execution
+                ):
+                    return stage["actionStates"][0].get("latestExecution", {}).get("token")
+            assert self.status(self.names.train_pipeline, execution) == "InProgress"
+            return None
+
+        return eventually(token, seconds)
+
+    def decide(self, execution: str, status: str) -> None:
+        """Answer DeployApproval (Approved or Rejected) once it asks about this execution."""
+        token = self.waits_for_approval(execution)
+        self.client("codepipeline").put_approval_result(
+            pipelineName=self.names.train_pipeline,
+            stageName="DeployApproval",
+            actionName="DeployApproval",
+            result={"status": status, "summary": "decided by a test"},
+            token=token,
+        )
+
+    def serving(self, endpoint: str) -> str:
+        """Return the endpoint config that an endpoint serves now; it must be in service."""
+        described = self.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+        assert described["EndpointStatus"] == "InService", described
+        return str(described["EndpointConfigName"])
+
+    def predict(self, endpoint: str, algorithm: str, rows: list[list[float]]) -> list[str]:
+        """Ask an endpoint."""
+        answer = self.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName=endpoint,
+            ContentType="application/json",
+            CustomAttributes=f"algorithm={algorithm}",
+            Body=json.dumps({"instances": rows}),
+        )
+        predictions: list[str] = json.load(answer["Body"])["predictions"]
+        return predictions
+
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    """Return a zip file of these members."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def eventually(function: Callable[[], Any], seconds: float) -> Any:
+    """Wait until a function returns something true, and return that."""
+    deadline = time.monotonic() + seconds
+    while not (value := function()):
+        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
+        time.sleep(0.1)
+    return value
