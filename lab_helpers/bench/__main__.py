@@ -1,0 +1,38 @@
+"""`python -m lab_helpers.bench [--only account,api,push,upload,run]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from lab_helpers.bench.figures import Figure, table, write
+from lab_helpers.bench.lab import bench_lab
+from lab_helpers.bench.parts import PARTS
+
+
+def main() -> int:
+    """Measure the chosen parts; status 1 when a figure is beyond its limit."""
+    parser = argparse.ArgumentParser(prog="python -m lab_helpers.bench", description=__doc__)
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas (default: all)")
+    parser.add_argument("--output", type=Path, default=Path("bench.json"), help="default: bench.json")
+    arguments = parser.parse_args()
+    chosen = [part.strip() for part in arguments.only.split(",")]
+    if unknown := [part for part in chosen if part not in PARTS]:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    console, figures = Console(), list[Figure]()
+    with bench_lab() as lab:
+        for name, part in PARTS.items():
+            if name in chosen:
+                print(f"measuring {name}", file=sys.stderr, flush=True)
+                figures += part(lab)
+                write(arguments.output, figures)  # what is measured is kept, whatever comes next
+    console.print(table(figures))
+    console.print(f"every figure: {arguments.output}", highlight=False)
+    return int(any(figure.kept is False for figure in figures))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
