@@ -28,14 +28,6 @@ def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
-    daemon = Daemon(tmp_path_factory.mktemp("account"))
-    daemon.start(ENGINE, os.environ, ports_from(0))
-    yield daemon
-    daemon.stop()
-
-
 def test_a_second_start_finds_the_first(daemon):
     pid = daemon.pid
     assert pid is not None
