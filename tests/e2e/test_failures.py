@@ -39,6 +39,11 @@ def hyperparameters(good: dict[str, bytes], **changes: str) -> dict[str, bytes]:
     return descriptor(good, HyperParameters={**before, **changes})
 
 
+def gate(good: dict[str, bytes], **changes: float) -> dict[str, bytes]:
+    """Return the zip's members with some thresholds of the quality gate changed."""
+    return descriptor(good, QualityGate={**json.loads(good["trainingjob.json"])["QualityGate"], **changes})
+
+
 @pytest.mark.parametrize(
     ("make", "action", "says"),
     [
@@ -53,20 +58,13 @@ def hyperparameters(good: dict[str, bytes], **changes: str) -> dict[str, bytes]:
         (lambda good: descriptor(good, HyperParameters={"C": 1.0}), "Train", ["C", "string"]),
         (lambda good: hyperparameters(good, C="much"), "TrainApproval", ["C", "much"]),
         (lambda good: hyperparameters(good, depth="3"), "TrainApproval", ["depth"]),
+        (lambda good: gate(good, MinimumAccuracy=1.0), "TrainApproval", ["accuracy"]),
         (
-            lambda good: descriptor(good, QualityGate={"MinimumAccuracy": 1.0, "MinimumRecall": 1.0}),
+            lambda good: descriptor(
+                hyperparameters(good, n_estimators="1000"), StoppingCondition={"MaxRuntimeInSeconds": 1}
+            ),
             "TrainApproval",
-            ["accuracy"],
-        ),
-        (
-            lambda good: {
-                **hyperparameters(good, n_estimators="200000"),
-                **descriptor(
-                    hyperparameters(good, n_estimators="200000"), StoppingCondition={"MaxRuntimeInSeconds": 3}
-                ),
-            },
-            "TrainApproval",
-            ["MaxRuntime"],
+            ["MaxRuntimeExceeded"],
         ),
     ],
     ids=[
@@ -184,7 +182,8 @@ def test_a_rejected_release_stays_in_dev(workshop: Workshop, good: dict[str, byt
     execution = workshop.upload(good)
     workshop.decide(execution, "Rejected")
     where, message = workshop.failure(workshop.names.train_pipeline, execution)
-    assert (where, message) == ("DeployApproval", "decided by a test")
+    assert where == "DeployApproval"
+    assert "decided by a test" in message
     assert workshop.serving(workshop.names.dev_endpoint).endswith(execution)
 
 

@@ -1,0 +1,58 @@
+"""Releases one after the other, and a run that is stopped and started again."""
+
+import json
+import signal
+
+import pytest
+from one_workshop import Workshop, eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.timeout(1200)]
+
+
+def model_data(workshop: Workshop, endpoint: str) -> str:
+    """Return the S3 URI of the model that an endpoint serves."""
+    sagemaker = workshop.client("sagemaker")
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=workshop.serving(endpoint))
+    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    return str(model["PrimaryContainer"]["ModelDataUrl"])
+
+
+def test_two_uploads_in_quick_succession_each_deploy_their_own_model(workshop: Workshop) -> None:
+    names, members = workshop.names, workshop.uploaded()
+    executions = []
+    for strength in ("0.5", "2.0"):
+        document = json.loads(members["trainingjob.json"])
+        document["HyperParameters"]["C"] = strength
+        executions.append(workshop.upload({**members, "trainingjob.json": json.dumps(document).encode()}))
+    assert len(set(executions)) == 2
+    for execution, strength in zip(executions, ("0.5", "2.0"), strict=True):
+        workshop.decide(execution, "Approved")
+        assert workshop.ended(names.train_pipeline, execution) == "Succeeded"
+        assert execution in model_data(workshop, names.prd_endpoint)
+        job = workshop.client("sagemaker").describe_training_job(
+            TrainingJobName=names.training_job(execution)
+        )
+        assert job["HyperParameters"]["C"] == strength
+        assert job["TrainingJobStatus"] == "Completed"
+    assert executions[1] in model_data(workshop, names.dev_endpoint)
+
+
+def test_the_monitor_rests_when_there_is_nothing_to_watch(workshop: Workshop) -> None:
+    rule = "mlops-job-monitor-iris-model"
+    events = workshop.client("events")
+    assert eventually(lambda: events.describe_rule(Name=rule)["State"] == "DISABLED", 90)
+
+
+def test_a_run_that_was_stopped_goes_on(workshop: Workshop) -> None:
+    stopped = workshop.spawn("run", "--output", str(workshop.output.with_name("stopped")), process_group=0)
+    assert stopped.stdout is not None
+    for line in stopped.stdout:
+        if "01_build_base_image  succeeded" in line:
+            stopped.send_signal(signal.SIGINT)
+            break
+    rest = stopped.stdout.read()
+    assert stopped.wait(120) == 130, rest
+    assert "goes on" in rest
+    again = workshop.command("run", "--output", str(workshop.output.with_name("again")))
+    assert again.returncode == 0, again.stdout[-6000:]
+    assert workshop.predict(workshop.names.prd_endpoint, "logistic", [[5.1, 3.5, 1.4, 0.2]]) == ["setosa"]
