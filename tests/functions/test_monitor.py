@@ -257,6 +257,11 @@ def test_a_model_below_the_gate_is_rejected_with_the_checks_that_failed(
             "failed: AlgorithmError: C must be",
         ),
         ("Stopped", {}, "stopped: it was stopped"),
+        (
+            "Stopped",
+            {"SecondaryStatus": "MaxRuntimeExceeded", "StoppingCondition": {"MaxRuntimeInSeconds": 60}},
+            "stopped: MaxRuntimeExceeded: it took longer than MaxRuntimeInSeconds, 60 s",
+        ),
     ],
 )
 def test_a_job_that_did_not_complete_is_rejected_with_its_reason(

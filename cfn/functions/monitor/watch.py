@@ -109,7 +109,7 @@ class Monitor:
         if not job:
             return Report(execution_id, {"TrainingJobName": name}, problem=f"there is no training job {name}")
         if job["TrainingJobStatus"] != "Completed":
-            reason = job.get("FailureReason") or "it was stopped"
+            reason = job.get("FailureReason") or _why_stopped(job)
             return Report(
                 execution_id, job, problem=f"training job {job['TrainingJobStatus'].lower()}: {reason}"
             )
@@ -220,3 +220,14 @@ class Monitor:
 
 def _code(error: ClientError) -> str:
     return str(error.response["Error"]["Code"])
+
+
+def _why_stopped(job: dict[str, Any]) -> str:
+    """Tell a job that ran out of time from one that somebody stopped (DescribeTrainingJob, SecondaryStatus)."""
+    if job.get("SecondaryStatus") in ("MaxRuntimeExceeded", "MaxWaitTimeExceeded"):
+        seconds = job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", "?")
+        return (
+            f"{job['SecondaryStatus']}: it took longer than MaxRuntimeInSeconds, {seconds} s; "
+            "raise that in trainingjob.json or train less"
+        )
+    return "it was stopped"
