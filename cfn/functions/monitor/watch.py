@@ -223,7 +223,7 @@ def _code(error: ClientError) -> str:
 
 
 def _why_stopped(job: dict[str, Any]) -> str:
-    """Tell a job that ran out of time from one that somebody stopped (DescribeTrainingJob, SecondaryStatus)."""
+    """Tell a job that ran out of time from one that somebody stopped (`SecondaryStatus` of the job)."""
     if job.get("SecondaryStatus") in ("MaxRuntimeExceeded", "MaxWaitTimeExceeded"):
         seconds = job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", "?")
         return (
