@@ -63,12 +63,19 @@ class Table:
 
     def _repr_html_(self) -> str:
         def cells(tag: str, row: Sequence[str]) -> str:
-            return "".join(f'<{tag} style="text-align:left">{html.escape(cell)}</{tag}>' for cell in row)
+            return "".join(
+                f'<{tag} style="text-align:left{_unbroken(cell)}">{html.escape(cell)}</{tag}>' for cell in row
+            )
 
         caption = f"<caption><b>{html.escape(self.caption)}</b></caption>" if self.caption else ""
         head = f"<thead><tr>{cells('th', self.headers)}</tr></thead>"
         body = "".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows)
         return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
+
+
+def _unbroken(cell: str) -> str:
+    """Keep what is short on one line, such as a status behind its mark."""
+    return ";white-space:nowrap" if len(cell) <= 24 else ""
 
 
 def in_notebook() -> bool:
