@@ -56,7 +56,7 @@ def run(
             ui.fail(str(error), ui.USAGE)
         from lab_helpers.lab import LabError, wait_until_provisioned
         from lab_helpers.runner import run as runner
-        from lab_helpers.runner.execute import KernelMissingError, choose_kernel
+        from lab_helpers.runner.kernels import KernelMissingError, choose_kernel
         from lab_helpers.runner.progress import Progress
         from lab_helpers.runner.report import overall
 

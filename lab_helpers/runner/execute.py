@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import re
 import sys
@@ -13,22 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.utils import run_sync
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 
+from lab_helpers.runner.kernels import Kernels, kernel_log
 from lab_helpers.runner.plan import PlannedNotebook
 
-WORKSHOP_KERNEL = "mlops-workshop"
 INTERRUPT_SECONDS = 10
 Status = Literal["succeeded", "failed", "interrupted", "not run"]
-
-
-class KernelMissingError(RuntimeError):
-    """The kernel that the notebooks ask for is not installed here."""
 
 
 @dataclass(frozen=True)
@@ -66,47 +60,25 @@ class Observer(Protocol):
     def notebook_finished(self, result: Result) -> None: ...  # noqa: D102
 
 
-def choose_kernel(notebooks: Sequence[PlannedNotebook], wanted: str | None = None) -> str | None:
-    """Return the kernel for all notebooks, or None for each notebook's own.
-
-    The workshop's kernel is taken where it is installed. Raises KernelMissingError when `wanted`, or the
-    kernel that a notebook names, is not there.
-    """
-    installed = KernelSpecManager().find_kernel_specs()
-    if wanted is None and WORKSHOP_KERNEL in installed:
-        return WORKSHOP_KERNEL
-    asked = {wanted} if wanted else set()
-    for notebook in notebooks if not wanted else ():
-        metadata = json.loads(notebook.path.read_text(encoding="utf-8"))["metadata"]
-        asked.add(metadata.get("kernelspec", {}).get("name", WORKSHOP_KERNEL))
-    if missing := asked - installed.keys():
-        raise KernelMissingError(
-            f"the Jupyter kernel {', '.join(sorted(missing))} is not installed "
-            f"(there are: {', '.join(sorted(installed)) or 'none'}). On a notebook instance its provisioning "
-            "installs it: see ~/SageMaker/.workshop/provision.log. Elsewhere name another one with --kernel."
-        )
-    return wanted
-
-
-def run_notebook(planned: PlannedNotebook, output: Path, kernel: str | None, observer: Observer) -> Result:
+def run_notebook(planned: PlannedNotebook, output: Path, kernels: Kernels, observer: Observer) -> Result:
     """Run one notebook in its own directory and write it with its outputs to `output`.
 
     Returns a Result whatever happens in the notebook. KeyboardInterrupt is raised again after the kernel
-    was interrupted and shut down.
+    was interrupted.
     """
     result = Result(planned.name, output=output)
     watch = _Watch(observer, result)
-    start = time.monotonic()
+    start, kernel = time.monotonic(), None
     try:
+        kernel = kernels.take(planned, output)
         execute_notebook(
             planned.path,
             output,
             parameters=dict(planned.parameters) or None,
             engine_name=_ENGINE,
-            kernel_name=kernel,
             progress_bar=False,
-            cwd=planned.path.parent,
             watch=watch,
+            kernel=kernel,
         )
         result.status = "succeeded"
     except PapermillExecutionError as error:
@@ -124,14 +96,11 @@ def run_notebook(planned: PlannedNotebook, output: Path, kernel: str | None, obs
         said = log.read_text(errors="replace")[-4000:] if log.exists() else ""
         result.failure = Failure(watch.number, watch.title, type(error).__name__, str(error), said)
     finally:
+        if kernel is not None:
+            kernels.retire(kernel)
         result.seconds = time.monotonic() - start
         observer.notebook_finished(result)
     return result
-
-
-def kernel_log(output: Path) -> Path:
-    """Where the kernel itself writes, as opposed to its cells: warnings, and the trace of a crash."""
-    return output.with_suffix(".kernel.log")
 
 
 def cell_title(source: str, heading: str) -> str:
@@ -201,23 +170,14 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc] # papermill has 
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no types
-    def execute(self, **kwargs: Any) -> Any:
-        try:
-            return super().execute(**kwargs)
-        finally:
-            if self.km is not None and self.km.has_kernel:  # interrupted while the kernel started
-                self._cleanup_kernel()
-
     def papermill_execute_cells(self) -> None:
         try:
             super().papermill_execute_cells()
         except KeyboardInterrupt:
             # The kernel is in a session of its own and has not got the terminal's signal. What a cell started
             # (a docker build, a container) ends with the cell: the kernel answers when that is over, and is
-            # shut down only then.
-            logging.getLogger("asyncio").setLevel(
-                logging.CRITICAL
-            )  # nobody awaits the interrupted cell any more
+            # shut down only then. Nobody awaits the cell any more, which asyncio would complain about.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
             run_sync(self.km.interrupt_kernel)()
             self.timeout = INTERRUPT_SECONDS
             with contextlib.suppress(Exception):  # a cell that does not react is killed with its kernel
@@ -240,22 +200,24 @@ class _ObservedEngine(NBClientEngine):  # type: ignore[misc] # papermill has no 
         nb: Any,
         kernel_name: str,
         output_path: str | None = None,
-        watch: _Watch | None = None,
-        **kwargs: Any,
+        *,
+        watch: _Watch,
+        kernel: Any,
+        start_timeout: int = 60,
+        **_: Any,
     ) -> Any:
-        if watch is None:
-            raise TypeError(f"the engine {_ENGINE!r} needs a watch")
         manager = _Manager(nb, output_path=output_path, progress_bar=False)
         manager.watch = watch
         watch.begin(nb.cells)
         manager.notebook_start()
+        client = _Client(
+            manager, km=kernel, kernel_name=kernel_name, startup_timeout=start_timeout, timeout=None
+        )
         try:
-            client = _Client(
-                manager, kernel_name=kernel_name, startup_timeout=kwargs["start_timeout"], timeout=None
-            )
-            with kernel_log(Path(str(output_path))).open("w") as log:
-                client.execute(stderr=log)
+            client.execute()
         finally:
+            if client.kc is not None:
+                client.kc.stop_channels()
             manager.notebook_complete()
         return manager.nb
 

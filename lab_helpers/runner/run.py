@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from lab_helpers.runner.execute import Observer, Result, run_notebook
+from lab_helpers.runner.kernels import Kernels
 from lab_helpers.runner.plan import PlannedNotebook
 from lab_helpers.runner.report import write_index, write_page, write_summary
 
@@ -33,12 +34,13 @@ def run(
 
     former = signal.signal(signal.SIGTERM, interrupt)
     # A page is rendered while the next notebook runs, which mostly waits for containers.
-    with ThreadPoolExecutor(1, thread_name_prefix="pages") as renderer:
+    with Kernels(kernel) as kernels, ThreadPoolExecutor(1, thread_name_prefix="pages") as renderer:
         try:
             for index, planned in enumerate(notebooks):
                 target = output / planned.path.name
+                kernels.boot_ahead(notebooks[index : index + 2], output)
                 try:
-                    results[index] = run_notebook(planned, target, kernel, _Keep(observer, results, index))
+                    results[index] = run_notebook(planned, target, kernels, _Keep(observer, results, index))
                 finally:
                     if target.exists():
                         pages.append(renderer.submit(write_page, target))

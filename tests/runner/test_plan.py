@@ -44,7 +44,9 @@ def test_a_selection_that_matches_nothing_is_refused_by_name(directory, selectio
         assert len(plan(directory, selection)) == 3
 
 
-def test_the_participant_reaches_every_notebook_and_other_parameters_those_that_have_them(directory, tmp_path):
+def test_the_participant_reaches_every_notebook_and_other_parameters_those_that_have_them(
+    directory, tmp_path
+):
     file = tmp_path / "p.yaml"
     file.write_text("C: 0.1\n'01':\n  tag: first\n")
     planned = plan(directory, lab_id="ana", parameters=[str(file), "C=0.5", "02.lab_id=bob"])

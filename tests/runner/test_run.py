@@ -6,9 +6,11 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from lab_helpers.runner.execute import KernelMissingError, cell_title, choose_kernel
+from lab_helpers.runner.execute import cell_title
+from lab_helpers.runner.kernels import KernelMissingError, choose_kernel
 from lab_helpers.runner.plan import PlannedNotebook, plan
 from lab_helpers.runner.run import run
 
@@ -41,6 +43,7 @@ def test_a_run_goes_through_all_notebooks_and_leaves_outputs_pages_and_a_summary
     recorder, output = Recorder(), tmp_path / "out"
     results = run(plan(tmp_path / "notebooks", parameters=["n=7"]), output, None, recorder)
     assert [result.status for result in results] == ["succeeded", "succeeded"]
+    assert psutil.Process().children() == [], "no kernel outlives the run"
     assert ("output", "hello 7") in recorder.events
     assert ("output", str(tmp_path / "notebooks")) in recorder.events, "cells run in the notebooks' directory"
     assert ("cell", 3, "Greeting") in recorder.events
@@ -58,12 +61,13 @@ def test_a_failing_cell_ends_the_run_and_is_named_with_its_cause(notebook, tmp_p
     output = tmp_path / "out"
     results = run(plan(tmp_path / "notebooks"), output, None, Recorder())
     assert [result.status for result in results] == ["failed", "not run"]
+    assert psutil.Process().children() == [], "the next notebook's kernel went as well"
     failure = json.loads((output / "summary.json").read_text())["notebooks"][0]["failure"]
     assert (failure["cell"], failure["title"], failure["error"]) == (2, "divide", "ZeroDivisionError")
     assert failure["message"] == "division by zero"
     assert "\x1b" not in failure["traceback"]
     index = (output / "index.html").read_text()
-    assert '01_a.html#papermill-error-cell' in index
+    assert "01_a.html#papermill-error-cell" in index
     assert 'id="papermill-error-cell"' in (output / "01_a.html").read_text(), "the link leads somewhere"
 
 
@@ -73,6 +77,18 @@ def test_a_kernel_that_dies_is_a_failure_of_the_cell_that_killed_it(notebook, tm
     assert result.status == "failed"
     assert result.failure is not None
     assert (result.failure.cell, result.failure.error) == (1, "DeadKernelError")
+
+
+def test_a_kernel_that_cannot_start_is_a_failure_of_its_notebook(notebook, tmp_path, kernels):
+    notebook("01_a.ipynb", "1")
+    notebook("02_b.ipynb", "1", kernel="gone")
+    spec = kernels / "kernels" / "gone"
+    spec.mkdir()
+    (spec / "kernel.json").write_text('{"argv": ["/no/python"], "display_name": "x", "language": "python"}')
+    results = run(plan(tmp_path / "notebooks"), tmp_path / "out", None, Recorder())
+    assert [result.status for result in results] == ["succeeded", "failed"]
+    assert results[1].failure is not None
+    assert "/no/python" in results[1].failure.message
 
 
 def test_the_workshops_kernel_wins_and_a_missing_one_is_named(notebook, kernels):
@@ -113,8 +129,16 @@ finally:
     )
     notebook("02_b.ipynb", "1")
     process = subprocess.Popen(
-        [sys.executable, "-m", "lab_helpers", "run", "--directory", str(tmp_path / "notebooks"),
-         "--output", str(tmp_path / "out")],
+        [
+            sys.executable,
+            "-m",
+            "lab_helpers",
+            "run",
+            "--directory",
+            str(tmp_path / "notebooks"),
+            "--output",
+            str(tmp_path / "out"),
+        ],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

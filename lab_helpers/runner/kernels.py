@@ -1,0 +1,98 @@
+"""Kernel processes: the next notebook's boots while the current one runs, the last one's ends meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.utils import run_sync
+
+from lab_helpers.runner.plan import PlannedNotebook
+
+WORKSHOP_KERNEL = "mlops-workshop"
+
+
+class KernelMissingError(RuntimeError):
+    """The kernel that the notebooks ask for is not installed here."""
+
+
+def choose_kernel(notebooks: Sequence[PlannedNotebook], wanted: str | None = None) -> str | None:
+    """Return the kernel for all notebooks, or None for each notebook's own.
+
+    The workshop's kernel is taken where it is installed. Raises KernelMissingError when `wanted`, or the
+    kernel that a notebook names, is not there.
+    """
+    installed = KernelSpecManager().find_kernel_specs()
+    if wanted is None and WORKSHOP_KERNEL in installed:
+        return WORKSHOP_KERNEL
+    asked = {wanted} if wanted else {own_kernel(notebook.path) for notebook in notebooks}
+    if missing := asked - installed.keys():
+        raise KernelMissingError(
+            f"the Jupyter kernel {', '.join(sorted(missing))} is not installed "
+            f"(there are: {', '.join(sorted(installed)) or 'none'}). On a notebook instance its provisioning "
+            "installs it: see ~/SageMaker/.workshop/provision.log. Elsewhere name another one with --kernel."
+        )
+    return wanted
+
+
+def own_kernel(notebook: Path) -> str:
+    """Return the kernel that a notebook names in its metadata."""
+    metadata = json.loads(notebook.read_text(encoding="utf-8"))["metadata"]
+    return str(metadata.get("kernelspec", {}).get("name", WORKSHOP_KERNEL))
+
+
+def kernel_log(output: Path) -> Path:
+    """Where the kernel itself writes, as opposed to its cells: warnings, and the trace of a crash."""
+    return output.with_suffix(".kernel.log")
+
+
+class Kernels:
+    """The kernels of one run, a process each; none outlives the `with` block.
+
+    A kernel boots for a second and ends in half of one, in which a run would only wait.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        self._name = name
+        self._booting: dict[Path, Any] = {}
+        self._ending: list[Any] = []
+
+    def __enter__(self) -> Kernels:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for manager in self._booting.values():
+            run_sync(manager.shutdown_kernel)(now=True)
+        for manager in self._ending:
+            run_sync(manager.finish_shutdown)()
+            run_sync(manager.cleanup_resources)()
+
+    def boot_ahead(self, notebooks: Sequence[PlannedNotebook], output: Path) -> None:
+        """Start the processes for notebooks that come soon; one that cannot start fails when it is taken."""
+        for planned in notebooks:
+            with contextlib.suppress(OSError, NoSuchKernel):
+                self.boot(planned, output / planned.path.name)
+
+    def boot(self, planned: PlannedNotebook, output: Path) -> None:
+        """Start the process for a notebook, in the notebook's directory, and do not wait for it."""
+        if planned.path not in self._booting:
+            manager = AsyncKernelManager(kernel_name=self._name or own_kernel(planned.path))
+            with kernel_log(output).open("w") as log:
+                run_sync(manager.start_kernel)(cwd=str(planned.path.parent), stderr=log)
+            self._booting[planned.path] = manager
+
+    def take(self, planned: PlannedNotebook, output: Path) -> Any:
+        """Return the manager of the notebook's kernel, which may still be booting."""
+        self.boot(planned, output)
+        return self._booting.pop(planned.path)
+
+    def retire(self, manager: Any) -> None:
+        """Ask a kernel to end, and collect it at the end of the run."""
+        if run_sync(manager.is_alive)():
+            run_sync(manager.request_shutdown)()
+        self._ending.append(manager)
