@@ -6,6 +6,7 @@ signature itself is not checked, since the gateway listens on the loopback inter
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import re
@@ -76,7 +77,7 @@ class Gateway:
         except Exception as error:
             name = call.operation.name if call else request.path
             log.exception("%s.%s failed", service.name, name)
-            failure = ServiceError("InternalFailure", f"{type(error).__name__}: {error}", status=500)
+            failure = self._failure(error)
             if call is None:
                 return protocol.plain_error(service.name, failure, request_id)
             return protocol.answer_error(call, failure, request_id)
@@ -93,14 +94,23 @@ class Gateway:
             return protocol.plain_error(known, error, request_id)
         except Exception as error:
             log.exception("%s failed", service)
-            failure = ServiceError("InternalFailure", f"{type(error).__name__}: {error}", status=500)
-            return protocol.plain_error(service, failure, request_id)
+            return protocol.plain_error(service, self._failure(error), request_id)
         if service == "s3" and self.after_s3:
             try:
                 self.after_s3(self._account, request.environ, response.status_code, dict(response.headers))
             except Exception:
                 log.exception("events of %s %s were lost", request.method, request.path)
         return response
+
+    def _failure(self, error: Exception) -> ServiceError:
+        if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
+            where = self._account.config.state_dir
+            return ServiceError(
+                "DiskFull",
+                f"Disk full: free some space for {where} and try again; nothing is lost",
+                status=507,
+            )
+        return ServiceError("InternalFailure", f"{type(error).__name__}: {error}", status=500)
 
     def _status(self) -> Response:
         config = self._account.config

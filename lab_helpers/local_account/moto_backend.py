@@ -1,7 +1,7 @@
 """moto behind the gateway: the services that it serves, and its snapshots.
 
-moto keeps everything in memory. After each request that may change something, the service's backend is
-pickled into the state directory by a thread of its own, at most a tenth of a second later.
+moto keeps everything in memory. Each request that may change something is answered when the service's backend
+has been pickled into the state directory; requests at the same time share one snapshot.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 SERVICES = ("s3", "iam", "sts", "logs", "cloudwatch", "ec2")
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "BatchGet")
-_SNAPSHOT_DELAY = 0.05
+_COMMIT_SECONDS = 10.0
+_RETRY_SECONDS = 1.0
 _STOP_CHECK = 0.2  # an account that stops waits this long for the thread, at most
 
 
@@ -42,8 +43,11 @@ class MotoBackend:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._application = DomainDispatcherApplication(create_backend_app)
         self._locks = {service: threading.RLock() for service in SERVICES}
-        self._dirty: set[str] = set()
-        self._changed = threading.Event()
+        self._news = threading.Condition()
+        self._changes = dict.fromkeys(SERVICES, 0)
+        self._tried = dict.fromkeys(SERVICES, 0)
+        self._saved = dict.fromkeys(SERVICES, 0)
+        self._failures: dict[str, OSError] = {}
         moto_patches.apply()
         for service in SERVICES:
             self._load(service)
@@ -54,20 +58,21 @@ class MotoBackend:
 
     def stop(self) -> None:
         """Write what is not written yet."""
-        self._changed.set()
-        for service in list(self._dirty):
+        for service in self._unsaved():
             self._save(service)
 
     def handle(self, service: str, request: Request) -> Response:
-        """Let moto answer a request; an operation that it lacks raises ServiceError UnsupportedOperation."""
+        """Let moto answer a request; what that changed is on disk when this returns.
+
+        Raises ServiceError UnsupportedOperation for what moto lacks, OSError for a failed snapshot.
+        """
         operation = _operation(service, request)
         if operation.startswith(_READS):
             response = self._call(request)
         else:
             with self._locks[service]:  # moto takes almost no locks of its own
                 response = self._call(request)
-            self._dirty.add(service)
-            self._changed.set()
+            self._commit(service)
         if response.status_code in (500, 501) and "html" in (response.content_type or ""):
             raise ServiceError(
                 "UnsupportedOperation",
@@ -97,24 +102,49 @@ class MotoBackend:
             for region, backend in regions.items():
                 dict.__setitem__(backends[account_id], region, backend)
 
-    def _snapshots(self) -> None:
-        while not self._account.tasks.stopping.is_set():
-            if not self._changed.wait(_STOP_CHECK):
-                continue
-            self._account.tasks.stopping.wait(_SNAPSHOT_DELAY)
-            self._changed.clear()
-            for service in list(self._dirty):
-                self._save(service)
+    def _commit(self, service: str) -> None:
+        """Wait until a snapshot has what the request changed; several requests may share one."""
+        with self._news:
+            self._changes[service] += 1
+            mine = self._changes[service]
+            self._news.notify_all()
+            self._news.wait_for(lambda: self._tried[service] >= mine, timeout=_COMMIT_SECONDS)
+            failure = self._failures.get(service)
+        if failure and self._saved[service] < mine:
+            raise failure
 
-    def _save(self, service: str) -> None:
+    def _snapshots(self) -> None:
+        stopping = self._account.tasks.stopping
+        while not stopping.is_set():
+            with self._news:
+                self._news.wait_for(self._unsaved, timeout=_STOP_CHECK)
+            for service in self._unsaved():
+                if not self._save(service):
+                    stopping.wait(_RETRY_SECONDS)
+
+    def _unsaved(self) -> list[str]:
+        return [service for service in SERVICES if self._saved[service] < self._changes[service]]
+
+    def _save(self, service: str) -> bool:
+        """Write a snapshot, tell who waits for it, and return whether it is on disk."""
         with self._locks[service]:
-            self._dirty.discard(service)
+            change = self._changes[service]
             backends = get_backend(service)
             content = pickle.dumps({account_id: dict(regions) for account_id, regions in backends.items()})
         temporary = self._path(service).with_suffix(".tmp")
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(content)
-        temporary.replace(self._path(service))
+        try:
+            temporary.touch(mode=0o600)
+            temporary.write_bytes(content)
+            temporary.replace(self._path(service))
+        except OSError as error:
+            log.exception("no snapshot of %s could be written; it is tried again", service)
+            self._failures[service] = error
+        else:
+            self._saved[service] = change
+        with self._news:
+            self._tried[service] = change
+            self._news.notify_all()
+        return self._saved[service] >= change
 
 
 def _operation(service: str, request: Request) -> str:

@@ -1,0 +1,62 @@
+"""A full disk is said, loses nothing, and is over when there is space again."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a few megabytes."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(where)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system takes root")
+    yield where
+    subprocess.run(["umount", "--lazy", str(where)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write until nothing more fits."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+    with pytest.raises(OSError, match="No space left"):
+        while True:
+            os.write(descriptor, b"\0" * 4096)
+    os.close(descriptor)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="mounts a file system")
+def test_a_full_disk_is_said_and_nothing_is_lost(small_disk: Path, account_process: Any) -> None:
+    account = account_process(small_disk / "state").start()
+    try:
+        s3, events = account.client("s3"), account.client("events")
+        s3.create_bucket(Bucket="kept")
+        s3.put_object(Bucket="kept", Key="before", Body=b"1")
+        filler = small_disk / "filler"
+        fill(filler)
+        for attempt in (
+            lambda: s3.put_object(Bucket="kept", Key="big", Body=b"x" * 200_000),
+            lambda: events.put_rule(Name="r", EventPattern='{"source": ["' + "x" * 1500 + '"]}'),
+        ):
+            with pytest.raises(ClientError, match="Disk full: free some space"):
+                for _ in range(200):
+                    attempt()
+        filler.unlink()
+        s3.put_object(Bucket="kept", Key="after", Body=b"2")
+        events.put_rule(Name="after", EventPattern='{"source": ["a"]}')
+        account.stop(9)
+        account.start()
+        s3, events = account.client("s3"), account.client("events")
+        assert s3.get_object(Bucket="kept", Key="before")["Body"].read() == b"1"
+        assert s3.get_object(Bucket="kept", Key="after")["Body"].read() == b"2"
+        assert events.describe_rule(Name="after")["State"] == "ENABLED"
+    finally:
+        account.stop()
