@@ -21,16 +21,17 @@ HYPERPARAMETERS = {"C": "1.0", "max_iter": "200", "n_estimators": "100", "random
 ALGORITHMS = ("logistic", "random_forest")
 
 
-def by_hand(lab: BenchLab) -> dict[str, float]:
+def by_hand(lab: BenchLab, exercises: Path) -> dict[str, float]:
     """Do it, and return seconds by kind of work: build, push, train, serve.
 
-    The sources are those that the notebooks have just written, so the layer cache is as warm as it was for
-    the run; the registry is the account's, with new repositories, so that pushes move the same layers.
+    The sources in `exercises` are those that the notebooks have just written, so the layer cache is as warm
+    as it was for the run; the registry is the account's, which has to be new for pushes to move the same
+    layers.
     """
     base_uri, model_uri = (_repository(lab, name) for name in (BASE, MODEL))
     with _environment(lab), tempfile.TemporaryDirectory(prefix="by-hand-") as scratch:
         _login(lab, base_uri)
-        work = _Work(lab.home / "notebooks", Path(scratch))
+        work = _Work(exercises, Path(scratch))
         _base_image(work, base_uri)
         base = _model_image(work, base_uri, model_uri)
         _release(work, model_uri)
