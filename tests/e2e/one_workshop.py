@@ -101,16 +101,14 @@ class Workshop:
         return self.started_by(self.names.train_pipeline, version)
 
     def push(self, branch: str, change: Callable[[Path], object], message: str) -> str:
-        """Change the branch in a fresh clone, push, and return the id of the execution that it starts."""
-        environment = self.daemon.environment()
-        clone = self.state.parent / f"clone-{time.monotonic_ns()}"
-        url = f"https://git-codecommit.{environment['AWS_REGION']}.amazonaws.com/v1/repos/{self.names.repository}"
+        """Change the working copy of a branch on the instance, push, and return the execution that starts."""
+        environment = self.daemon.environment(self.names.notebook_instance)
+        working_copy = Path(environment["WORKSHOP_HOME"]) / branch
 
         def git(*arguments: str) -> str:
-            identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
             done = subprocess.run(
-                ["git", *identity, *arguments],
-                cwd=clone if clone.exists() else self.state.parent,
+                ["git", *arguments],
+                cwd=working_copy,
                 env=environment,
                 check=True,
                 capture_output=True,
@@ -118,8 +116,7 @@ class Workshop:
             )
             return done.stdout.strip()
 
-        git("clone", "-q", "-b", branch, url, str(clone))
-        change(clone)
+        change(working_copy)
         git("commit", "-q", "-a", "-m", message)
         git("push", "-q", "origin", branch)
         pipeline = {
