@@ -203,6 +203,11 @@ def running_pid(home: Path | None = None) -> int | None:
     return pid if os.fsencode(f"--data-root={home / 'data'}") in command.split(b"\0") else None
 
 
+def _signal(pid: int, number: signal.Signals) -> None:
+    # The shell's own kill: a minimal system has no program of that name.
+    host.run(host.as_root(["/bin/sh", "-c", f"kill -{number.value} {pid}"]))
+
+
 def stop_engine(home: Path | None = None) -> bool:
     """Stop the engine that `ensure_engine` started in `home` (never another); False when there is none."""
     home = home or engine_home()
@@ -210,8 +215,7 @@ def stop_engine(home: Path | None = None) -> bool:
     if pid is None:
         return False
     bridged = f"--bridge={BRIDGE}".encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    kill = host.program("kill") or "kill"
-    host.run(host.as_root([kill, f"-{signal.SIGTERM.value}", str(pid)]))
+    _signal(pid, signal.SIGTERM)
     deadline = time.monotonic() + 30
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         if _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[:1] == ["Z"]:
@@ -219,7 +223,7 @@ def stop_engine(home: Path | None = None) -> bool:
         time.sleep(0.05)
     else:
         if Path(f"/proc/{pid}").exists():
-            host.run(host.as_root([kill, f"-{signal.SIGKILL.value}", str(pid)]))
+            _signal(pid, signal.SIGKILL)
     if bridged and (ip := host.program("ip")):
         host.run(host.as_root([ip, "link", "delete", BRIDGE]))
     return True
