@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lab_helpers import containers
 from lab_helpers.bench.lab import BenchLab
+from lab_helpers.local_account.sagemaker.archives import unpack_model
 
 BASE, MODEL = "by-hand-base", "by-hand-model"
 HYPERPARAMETERS = {"C": "1.0", "max_iter": "200", "n_estimators": "100", "random_state": "42"}
@@ -74,8 +75,8 @@ def _release(work: _Work, uri: str) -> None:
     with work.timed("train"), tarfile.open(archive, "w:gz") as packed:
         packed.add(job / "model", ".")
     for endpoint in ("dev", "prd"):
-        with work.timed("serve"), tarfile.open(archive) as packed:
-            packed.extractall(work.room / endpoint / "model", filter="data")
+        with work.timed("serve"), archive.open("rb") as packed:
+            unpack_model(packed, work.room / endpoint / "model")
         work.serve(f"{uri}:1", work.room / endpoint, ALGORITHMS)
 
 

@@ -140,12 +140,30 @@ def read_text(container: Container, path: str, limit: int) -> str:
 def unpack_model(archive: IO[bytes], target: Path) -> None:
     """Unpack a model.tar.gz into a new directory that everybody may read.
 
-    Members that would leave the directory, and devices, are refused (``tarfile.data_filter``). Raises
-    tarfile.TarError or OSError for what is no such archive.
+    Members that would leave the directory, and devices, are refused. Raises tarfile.TarError or OSError for
+    what is no such archive.
     """
     target.mkdir(parents=True)
     with tarfile.open(fileobj=archive, mode="r:gz") as tar:
-        tar.extractall(target, filter="data")
+        # Debian 12 has Python 3.11.2, in which tarfile has no extraction filters yet.
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)
+        for member in tar:
+            _refuse_unsafe(member, target)
+            tar.extract(member, target)
     for path in [target, *target.rglob("*")]:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _refuse_unsafe(member: tarfile.TarInfo, target: Path) -> None:
+    root = target.resolve()
+    paths = [root / member.name]
+    if member.issym():
+        paths.append(paths[0].parent / member.linkname)
+    elif member.islnk():
+        paths.append(root / member.linkname)
+    elif not (member.isreg() or member.isdir()):
+        raise tarfile.TarError(f"{member.name} is neither a file nor a directory nor a link")
+    for path in paths:
+        if not path.resolve().is_relative_to(root):
+            raise tarfile.TarError(f"{member.name} would be outside of the directory")
