@@ -84,6 +84,10 @@ def _start(daemon: Daemon, port: int | None, steps: ui.Steps) -> Future[str]:
     image = images.submit(base_image)
     images.shutdown(wait=False)
     with steps.step("local account"):
+        if daemon.outdated:
+            steps.report("its code has changed: starting it anew, its state stays")
+            daemon.stop()
+            running = False
         if running:
             steps.report(f"runs already, process {daemon.pid}")
         else:

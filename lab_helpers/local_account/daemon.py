@@ -52,6 +52,14 @@ class Daemon:
             pid if "lab_helpers.local_account" in command and str(self.state.resolve()) in command else None
         )
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the server runs, but with code from before the last change of `lab_helpers`."""
+        if (pid := self.pid) is None:
+            return False
+        started = psutil.Process(pid).create_time()
+        return any(path.stat().st_mtime > started for path in REPOSITORY.glob("lab_helpers/**/*.py"))
+
     def config(self) -> AccountConfig:
         """Return ports and ids of the account; raises DaemonError when there is none."""
         if not (self.state / "account.json").exists():

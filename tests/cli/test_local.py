@@ -35,6 +35,14 @@ def test_a_second_start_finds_the_first(daemon):
     assert daemon.pid == pid
 
 
+def test_a_server_with_old_code_is_known(daemon, monkeypatch, tmp_path):
+    assert not daemon.outdated
+    (tmp_path / "lab_helpers").mkdir()
+    (tmp_path / "lab_helpers" / "changed.py").touch()
+    monkeypatch.setattr("lab_helpers.local_account.daemon.REPOSITORY", tmp_path)
+    assert daemon.outdated
+
+
 def test_env_and_exec_lead_any_client_to_the_account(daemon):
     said = cli("local", "exec", "--state", str(daemon.state), "--", "aws", "sts", "get-caller-identity")
     assert json.loads(said.stdout)["Account"] == "123456789012", said.stderr
