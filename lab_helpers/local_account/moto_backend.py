@@ -29,9 +29,6 @@ log = logging.getLogger(__name__)
 
 SERVICES = ("s3", "iam", "sts", "logs", "cloudwatch", "ec2")
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "BatchGet")
-_COMMIT_SECONDS = 10.0
-_RETRY_SECONDS = 1.0
-_STOP_CHECK = 0.2  # an account that stops waits this long for the thread, at most
 
 
 class MotoBackend:
@@ -43,23 +40,17 @@ class MotoBackend:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._application = DomainDispatcherApplication(create_backend_app)
         self._locks = {service: threading.RLock() for service in SERVICES}
-        self._news = threading.Condition()
+        self._save_locks = {service: threading.Lock() for service in SERVICES}
         self._changes = dict.fromkeys(SERVICES, 0)
-        self._tried = dict.fromkeys(SERVICES, 0)
         self._saved = dict.fromkeys(SERVICES, 0)
-        self._failures: dict[str, OSError] = {}
         moto_patches.apply()
         for service in SERVICES:
             self._load(service)
 
-    def start(self) -> None:
-        """Begin to take snapshots."""
-        self._account.tasks.spawn("moto-snapshots", self._snapshots)
-
     def stop(self) -> None:
-        """Write what is not written yet."""
-        for service in self._unsaved():
-            self._save(service)
+        """Write what a full disk kept from being written."""
+        for service in SERVICES:
+            self._commit(service)
 
     def handle(self, service: str, request: Request) -> Response:
         """Let moto answer a request; what that changed is on disk when this returns.
@@ -72,6 +63,7 @@ class MotoBackend:
         else:
             with self._locks[service]:  # moto takes almost no locks of its own
                 response = self._call(request)
+                self._changes[service] += 1
             self._commit(service)
         if response.status_code in (500, 501) and "html" in (response.content_type or ""):
             raise ServiceError(
@@ -103,48 +95,22 @@ class MotoBackend:
                 dict.__setitem__(backends[account_id], region, backend)
 
     def _commit(self, service: str) -> None:
-        """Wait until a snapshot has what the request changed; several requests may share one."""
-        with self._news:
-            self._changes[service] += 1
-            mine = self._changes[service]
-            self._news.notify_all()
-            self._news.wait_for(lambda: self._tried[service] >= mine, timeout=_COMMIT_SECONDS)
-            failure = self._failures.get(service)
-        if failure and self._saved[service] < mine:
-            raise failure
+        """Return when a snapshot has every change made so far; who waits meanwhile shares the next one."""
+        change = self._changes[service]
+        with self._save_locks[service]:
+            if self._saved[service] < change:
+                self._save(service)
 
-    def _snapshots(self) -> None:
-        stopping = self._account.tasks.stopping
-        while not stopping.is_set():
-            with self._news:
-                self._news.wait_for(self._unsaved, timeout=_STOP_CHECK)
-            for service in self._unsaved():
-                if not self._save(service):
-                    stopping.wait(_RETRY_SECONDS)
-
-    def _unsaved(self) -> list[str]:
-        return [service for service in SERVICES if self._saved[service] < self._changes[service]]
-
-    def _save(self, service: str) -> bool:
-        """Write a snapshot, tell who waits for it, and return whether it is on disk."""
+    def _save(self, service: str) -> None:
         with self._locks[service]:
             change = self._changes[service]
             backends = get_backend(service)
             content = pickle.dumps({account_id: dict(regions) for account_id, regions in backends.items()})
         temporary = self._path(service).with_suffix(".tmp")
-        try:
-            temporary.touch(mode=0o600)
-            temporary.write_bytes(content)
-            temporary.replace(self._path(service))
-        except OSError as error:
-            log.exception("no snapshot of %s could be written; it is tried again", service)
-            self._failures[service] = error
-        else:
-            self._saved[service] = change
-        with self._news:
-            self._tried[service] = change
-            self._news.notify_all()
-        return self._saved[service] >= change
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(content)
+        temporary.replace(self._path(service))
+        self._saved[service] = change
 
 
 def _operation(service: str, request: Request) -> str:

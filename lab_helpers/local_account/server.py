@@ -64,7 +64,6 @@ class LocalAccount:
         self._moto = MotoBackend(self.account)
         gateway = Gateway(self.account, self.services, self._moto)
         gateway.after_s3 = after_s3_request
-        self._moto.start()
         self._listen("gateway", config.gateway_port, gateway)
         self._listen("git", config.git_port, git_app(self.account))
         self._listen("registry", config.registry_port, registry_app(self.account))
