@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 
@@ -310,13 +311,12 @@ def test_a_package_that_can_not_be_read_fails_the_hook(instance: Instance) -> No
 
 def test_one_watcher_for_idle_stop_however_often_it_starts(instance: Instance) -> None:
     def watchers() -> list[int]:
-        found = subprocess.run(
-            ["pgrep", "-f", f"{instance.state}/venv/bin/python -m lab_helpers.idle"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return [int(line) for line in found.stdout.split()]
+        command = f"{instance.state}/venv/bin/python -m lab_helpers.idle"
+        return [
+            process.pid
+            for process in psutil.process_iter(["cmdline"])
+            if command in " ".join(process.info["cmdline"] or ())
+        ]
 
     assert instance.start(IdleMinutes="45") == "ready", instance.log()
     assert instance.start(IdleMinutes="30") == "ready", instance.log()

@@ -181,6 +181,11 @@ class ChangeSetOperations(Service):
             )
         for other in self._table.values():
             if other["StackId"] == stack["StackId"] and other["ChangeSetName"] == params["ChangeSetName"]:
+                if other["ExecutionStatus"] in ("EXECUTE_COMPLETE", "OBSOLETE"):
+                    # ExecuteChangeSet "deletes all change sets associated with the stack": the name is free.
+                    # (Two `aws cloudformation deploy` within a second use the same.)
+                    self._table.delete(other["ChangeSetId"])
+                    continue
                 raise ServiceError(
                     "AlreadyExistsException", f"ChangeSet {params['ChangeSetName']} already exists"
                 )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 from botocore.exceptions import ClientError
@@ -280,7 +281,9 @@ def handler(event, context):
 
 
 def _handlers(state: Path) -> list[str]:
-    lines = subprocess.run(
-        ["ps", "axeww", "-o", "command"], capture_output=True, text=True, check=True
-    ).stdout
-    return [line for line in lines.splitlines() if "runtime.py" in line and str(state) in line]
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        command = " ".join(process.info["cmdline"] or ())
+        if "runtime.py" in command and str(state) in f"{command} {process.info['environ']}":
+            found.append(command)
+    return found

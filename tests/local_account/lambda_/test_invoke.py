@@ -259,7 +259,7 @@ def test_json_logs_have_a_level(
         except logs.exceptions.ResourceNotFoundException:
             return []
         found = [json.loads(event["message"]) for event in events]
-        return found if found[-1].get("type") == "platform.report" else []
+        return found if found and found[-1].get("type") == "platform.report" else []
 
     found = eventually(records)
     assert [record.get("type") or record["message"] for record in found] == [
