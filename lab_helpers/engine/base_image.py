@@ -22,7 +22,6 @@ PACKAGES = "usr-is-merged,python3,python3-venv,python3-pip,ca-certificates"
 MINIMUM_SUITES = {"debian": "bookworm", "ubuntu": "noble"}
 """The oldest releases with the Python 3.11 that the workshop's images need."""
 OLD_SUITES = {"stretch", "buster", "bullseye", "xenial", "bionic", "focal", "jammy"}
-ARCHIVES = {"debian": "http://deb.debian.org/debian", "ubuntu": "http://archive.ubuntu.com/ubuntu"}
 COMPONENTS = {"debian": ["main"], "ubuntu": ["main", "universe"]}
 HOST_BUNDLE_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 IMAGE_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -107,7 +106,9 @@ def _build(docker: list[str], image: str, report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="mlops-base-") as scratch:
         pip_configuration = Path(scratch, "pip.conf")
         _write_pip_configuration(pip_configuration)
-        argv = mmdebstrap_arguments(suite, _sources(distribution, suite), bundle, pip_configuration)
+        sources = _sources(distribution, suite)
+        components = COMPONENTS[distribution]
+        argv = mmdebstrap_arguments(suite, components, sources, bundle, pip_configuration)
         errors = Path(scratch, "mmdebstrap.log")
         report(f"mmdebstrap {suite}")
         with errors.open("w") as log:
@@ -142,10 +143,15 @@ def _build(docker: list[str], image: str, report: Report) -> None:
 
 
 def mmdebstrap_arguments(
-    suite: str, sources: Iterable[str], bundle: Path | None, pip_configuration: Path | None
+    suite: str,
+    components: Iterable[str],
+    sources: Iterable[str],
+    bundle: Path | None,
+    pip_configuration: Path | None,
 ) -> list[str]:
     """The command that writes the root file system as a tar archive to its standard output."""
     argv = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", "--format=tar"]
+    argv.append(f"--components={','.join(components)}")
     argv += [
         "--hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr",
         "--aptopt=Acquire::Check-Valid-Until false",
@@ -223,7 +229,7 @@ def _release(os_release: dict[str, str]) -> tuple[str, str]:
 
 
 def _sources(distribution: str, suite: str) -> list[str]:
-    """Lines of sources.list(5) for the suite: the machine's own mirrors, else the public archive."""
+    """Lines of sources.list(5) for the suite: the machine's own mirrors; none leaves it to mmdebstrap."""
     targets = host.run(
         ["apt-get", "indextargets", "--format", "$(SITE)|$(RELEASE)|$(COMPONENT)", "Created-By: Packages"]
     )
@@ -239,5 +245,5 @@ def source_lines(targets: Iterable[str], distribution: str, suite: str) -> list[
         if release in {suite, f"{suite}-updates", f"{suite}-security"}:
             releases[site, release] = None
     if not any(release == suite for _, release in releases):
-        releases = {(ARCHIVES[distribution], suite): None}
+        return []  # a mirror of another suite need not have this one; mmdebstrap knows the public archives
     return [f"deb {site} {release} {' '.join(COMPONENTS[distribution])}" for site, release in releases]

@@ -86,15 +86,15 @@ def test_packages_come_from_the_machines_mirrors_with_their_updates():
         "deb http://mirror/ubuntu noble main universe",
         "deb http://mirror/ubuntu noble-security main universe",
     ]
-    assert base_image.source_lines(targets, "debian", "bookworm") == [
-        "deb http://deb.debian.org/debian bookworm main"
-    ]
+    assert base_image.source_lines(targets, "debian", "bookworm") == []
 
 
 def test_nothing_of_the_host_goes_into_the_image_where_the_host_was_told_nothing(tmp_path):
     assert base_image.host_bundle({}) is None
     assert base_image.host_bundle({"SSL_CERT_FILE": str(tmp_path / "missing")}) is None
-    arguments = base_image.mmdebstrap_arguments("bookworm", ["deb x y z"], None, tmp_path / "pip.conf")
+    arguments = base_image.mmdebstrap_arguments(
+        "bookworm", ["main"], ["deb x y z"], None, tmp_path / "pip.conf"
+    )
     assert not any("upload" in argument for argument in arguments)
     assert not any("CERT" in change for change in base_image.import_changes("bookworm", False))
 
@@ -112,7 +112,7 @@ def test_pips_index_goes_into_the_image_but_not_the_hosts_directories(tmp_path, 
         "index-url = https://mirror.example/simple",
         "extra-index-url = https://b.example/s",
     ]
-    arguments = base_image.mmdebstrap_arguments("bookworm", [], None, target)
+    arguments = base_image.mmdebstrap_arguments("bookworm", ["main"], [], None, target)
     assert f"--customize-hook=upload {target} /etc/pip.conf" in arguments
     monkeypatch.setattr("lab_helpers.package_index.pip_settings", dict)
     base_image._write_pip_configuration(nothing := Path(tmp_path, "none.conf"))
