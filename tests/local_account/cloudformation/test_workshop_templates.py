@@ -4,6 +4,7 @@ import base64
 import io
 import subprocess
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,7 @@ def shared(top: dict[str, str]) -> list[str]:
 
 
 def deploy(environment: dict[str, str], stack: str, template: Path, *parameters: str) -> str:
+    time.sleep(1)  # the AWS CLI names its change sets by the second
     argv = ["cloudformation", "deploy", "--stack-name", stack, "--template-file", str(template)]
     return aws(environment, *argv, "--no-fail-on-empty-changeset", "--parameter-overrides", *parameters)
 
