@@ -152,7 +152,7 @@ class BuildRun:
     def _run_command(self, command: str, session: Session) -> tuple[str, str] | None:
         self._check_interruption()
         self._log.write(f"Running command {command}")
-        status = session.run(command)
+        status = session.run(command, self._end_if_interrupted)
         self._check_interruption()
         if status == 0:
             return None
@@ -340,6 +340,11 @@ class BuildRun:
         self._builds.leave(self.id, status, code, message)
         self._log.write(f"Phase complete: {phase} State: {status}")
         self._log.write(f"Phase context status code: {code} Message: {message}")
+
+    def _end_if_interrupted(self) -> None:
+        # An interruption between the last check and the start of a process did not see that process.
+        if self._interruption:
+            self._account.processes.end(self._group)
 
     def _check_interruption(self) -> None:
         if self._interruption:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab_helpers.local_account.processes import Processes
@@ -52,9 +52,14 @@ class Session:
         self.succeeding = True
         """Value of ``CODEBUILD_BUILD_SUCCEEDING`` for the commands to come."""
 
-    def run(self, command: str) -> int:
-        """Run one command to its end; return its exit status (128 + n when ended by signal n)."""
-        status = self._start(command, self._output).wait()
+    def run(self, command: str, started: Callable[[], object] = lambda: None) -> int:
+        """Run one command to its end; return its exit status (128 + n when ended by signal n).
+
+        ``started`` is called when its process is there.
+        """
+        process = self._start(command, self._output)
+        started()
+        status = process.wait()
         return status if status >= 0 else 128 - status
 
     def evaluate(self, text: str) -> str:
