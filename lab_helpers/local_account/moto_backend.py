@@ -7,7 +7,6 @@ has been pickled into the state directory; requests at the same time share one s
 from __future__ import annotations
 
 import io
-import logging
 import pickle
 import threading
 from collections.abc import Callable, Iterable
@@ -24,8 +23,6 @@ from lab_helpers.local_account.service import ServiceError
 
 if TYPE_CHECKING:
     from lab_helpers.local_account.account import Account
-
-log = logging.getLogger(__name__)
 
 SERVICES = ("s3", "iam", "sts", "logs", "cloudwatch", "ec2")
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "BatchGet")
