@@ -27,6 +27,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     from lab_helpers.local_account.server import LocalAccount
+    from lab_helpers.local_account.warm_up import warm_up
 
     try:
         account = LocalAccount(AccountConfig.load(arguments.state, ports))
@@ -35,6 +36,7 @@ def main() -> int:
         return 2
     account.start()
     print(account.ready_line(), flush=True)
+    account.account.tasks.spawn("warm-up", warm_up, account.account)
     while not stop.wait(1.0):
         pass  # a signal that the kernel hands to another thread does not end an endless wait
     account.stop()

@@ -1,0 +1,33 @@
+"""What the first stack would otherwise wait for, loaded while nobody asks for anything yet."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab_helpers.local_account.account import Account
+
+# In the order in which a deployment needs them; EC2 is large, and only looked at where a subnet is given.
+_MOTO = ("s3", "iam", "sts", "logs", "cloudwatch")
+_CLIENTS = ("s3", "iam", "sts", "ecr", "codecommit", "sagemaker", "logs", "events", "lambda", "codepipeline")
+
+
+def warm_up(account: Account) -> None:
+    """Load libraries and service models, a step at a time, until the account stops."""
+    for step in _steps(account):
+        if account.tasks.stopping.is_set():
+            return
+        step()
+
+
+def _steps(account: Account) -> Iterator[Callable[[], object]]:
+    from moto.backends import get_backend
+
+    yield partial(importlib.import_module, "jsonschema")  # a second, because of its grammars of formats
+    for service in _MOTO:
+        yield partial(get_backend, service)
+    for service in _CLIENTS:
+        yield partial(account.client, service)
