@@ -262,7 +262,7 @@ def follow(
                 "it goes on by itself: run this cell again to follow it."
             )
         # Short work is seen at once; long work is asked about less often, well within the API's rate.
-        interval = min(0.3 + waiting / 20, 5)
+        interval = min(0.3 + waiting / 40, 5)
         sleep(interval)
 
 
