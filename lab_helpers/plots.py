@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lab_helpers.endpoints import percentile
+
+if TYPE_CHECKING:
+    from lab_helpers.load import Measurement
+    from lab_helpers.metrics import Recorded
+    from lab_helpers.scaling import Observation
 
 
 def scores(evaluation: Mapping[str, Any], thresholds: Mapping[str, float] | None = None) -> Any:
@@ -63,6 +68,97 @@ def latency(milliseconds: Mapping[str, Sequence[float]]) -> Any:
     axes.set(
         title="Latency of a request for one row, as the client sees it", xlabel="milliseconds", xlim=(0, None)
     )
+    return _shown(figure)
+
+
+def histogram(measurements: Sequence[Measurement]) -> Any:
+    """How often which latency occurred, one picture per load; p50, p90 and p99 as lines.
+
+    Both axes are logarithmic: the few slow requests are what one looks for.
+    """
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    answered = [one for one in measurements if one.latencies]
+    figure, grid = plt.subplots(
+        max(len(answered), 1), 1, figsize=(8, 0.8 + 1.7 * len(answered)), layout="constrained", squeeze=False,
+        sharex=True,
+    )  # fmt: skip
+    everything = [1000 * seconds for one in answered for seconds in one.latencies] or [1.0]
+    low, high = min(everything) * 0.9, max(everything) * 1.1
+    edges = [low * (high / low) ** (i / 60) for i in range(61)]
+    for axes, one in zip(grid[:, 0], answered, strict=False):
+        axes.hist([1000 * seconds for seconds in one.latencies], bins=edges, color="tab:blue", alpha=0.7)
+        for percent, style in ((50, "-"), (90, "--"), (99, ":")):
+            value = 1000 * percentile(one.latencies, percent)
+            axes.axvline(value, linestyle=style, color="black", label=f"p{percent} {value:.1f} ms")
+        axes.set(xscale="log", yscale="log", ylabel="requests")
+        axes.set_title(f"{one.users} users, {one.answered:,} answers", fontsize=9, loc="left")
+        axes.legend(fontsize=8, loc="upper right")
+    grid[-1, 0].set_xlabel("milliseconds")
+    return _shown(figure)
+
+
+def throughput(measurement: Measurement) -> Any:
+    """Answers and failures per second over the time of one load."""
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    figure, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
+    width = max(measurement.seconds / 40, 0.05)
+    edges = [i * width for i in range(int(measurement.seconds / width) + 2)]
+    ended = [b + s for b, s in zip(measurement.begun, measurement.latencies, strict=True)]
+    for times, label, colour in (
+        (ended, "answered", "tab:blue"),
+        (measurement.failed_at, "failed", "tab:red"),
+    ):
+        if times:
+            axes.hist(
+                times, bins=edges, weights=[1 / width] * len(times), label=label, color=colour, alpha=0.7
+            )
+    axes.set(
+        title=f"{measurement.users} users", xlabel="seconds", ylabel="requests per second", ylim=(0, None)
+    )
+    axes.legend(fontsize=8)
+    return _shown(figure)
+
+
+def scaling(seen: Sequence[Observation], target: float) -> Any:
+    """Invocations per instance against the target, and below them the instances that followed from it."""
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    seconds = [(one.when - seen[0].when).total_seconds() for one in seen]
+    figure, (above, below) = plt.subplots(2, 1, figsize=(8, 4), layout="constrained", sharex=True)
+    above.plot(seconds, [one.per_instance or 0 for one in seen], label="invocations per instance and minute")
+    above.axhline(target, linestyle="--", color="grey", label=f"target {target:g}")
+    alarmed = [one.high == "ALARM" for one in seen]
+    above.fill_between(
+        seconds, 0, 1, where=alarmed, step="post", alpha=0.15, color="tab:red", label="alarm high",
+        transform=above.get_xaxis_transform(),
+    )  # fmt: skip
+    below.step(seconds, [one.desired for one in seen], where="post", linestyle="--", label="desired")
+    below.step(seconds, [one.current for one in seen], where="post", label="in service")
+    below.set(xlabel="seconds", ylabel="instances", ylim=(0, None))
+    below.yaxis.get_major_locator().set_params(integer=True)
+    for axes in (above, below):
+        axes.legend(fontsize=8, loc="upper left")
+    return _shown(figure)
+
+
+def where_time_goes(client_seconds: float, recorded: Recorded) -> Any:
+    """The mean latency of the client, cut into what CloudWatch saw of it and the rest."""
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    parts = {
+        "ModelLatency": recorded.model,
+        "OverheadLatency": recorded.overhead,
+        "network and client": max(client_seconds - recorded.model - recorded.overhead, 0.0),
+    }
+    figure, axes = plt.subplots(figsize=(8, 1.8), layout="constrained")
+    left = 0.0
+    for name, seconds in parts.items():
+        axes.barh([""], [1000 * seconds], left=left, label=f"{name} {1000 * seconds:.1f} ms")
+        left += 1000 * seconds
+    axes.set(title="Where the mean request spends its time", xlabel="milliseconds")
+    figure.legend(fontsize=8, loc="outside lower center", ncols=3)
     return _shown(figure)
 
 

@@ -1,0 +1,169 @@
+"""What CloudWatch knows about an endpoint's requests (namespace AWS/SageMaker).
+
+Contract: "Amazon SageMaker AI metrics in Amazon CloudWatch" (endpoint invocation metrics) and GetMetricData.
+They are recorded per minute and may take a minute or two to appear.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lab_helpers.display import Table
+from lab_helpers.lab import Lab
+
+VARIANT = "AllTraffic"
+NAMESPACE = "AWS/SageMaker"
+PERIOD = 60
+"""Seconds: the endpoint's metrics have no finer ones."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values of one statistic of one metric, oldest first; `minutes` are the beginnings of the periods."""
+
+    metric: str
+    statistic: str
+    minutes: tuple[datetime, ...]
+    values: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """Sum of the values: the total of a count."""
+        return sum(self.values)
+
+
+def read(
+    lab: Lab, endpoint: str, wanted: Sequence[tuple[str, str]], start: datetime, end: datetime | None = None
+) -> list[Series]:
+    """Return one Series per (metric, statistic) from the minute of `start` on (GetMetricData)."""
+    queries = [
+        {
+            "Id": f"m{i}",
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": NAMESPACE,
+                    "MetricName": metric,
+                    "Dimensions": [
+                        {"Name": "EndpointName", "Value": endpoint},
+                        {"Name": "VariantName", "Value": VARIANT},
+                    ],
+                },
+                "Period": PERIOD,
+                "Stat": statistic,
+            },
+        }
+        for i, (metric, statistic) in enumerate(wanted)
+    ]
+    points: dict[str, list[tuple[datetime, float]]] = {query["Id"]: [] for query in queries}  # type: ignore[misc]
+    pages = (
+        lab.client("cloudwatch")
+        .get_paginator("get_metric_data")
+        .paginate(
+            MetricDataQueries=queries,
+            StartTime=start.replace(second=0, microsecond=0),
+            EndTime=(end or datetime.now(UTC)) + timedelta(seconds=1),
+            ScanBy="TimestampAscending",
+        )
+    )
+    for page in pages:
+        for result in page["MetricDataResults"]:
+            points[result["Id"]] += zip(result["Timestamps"], result["Values"], strict=True)
+    return [
+        Series(metric, statistic, *_columns(sorted(points[f"m{i}"])))
+        for i, (metric, statistic) in enumerate(wanted)
+    ]
+
+
+def _columns(points: list[tuple[datetime, float]]) -> tuple[tuple[datetime, ...], tuple[float, ...]]:
+    return tuple(when for when, _ in points), tuple(value for _, value in points)
+
+
+def newest(lab: Lab, endpoint: str, metric: str, statistic: str) -> float | None:
+    """Return the newest value of the last three minutes, or None when there is none."""
+    [series] = read(lab, endpoint, [(metric, statistic)], datetime.now(UTC) - timedelta(minutes=3))
+    return series.values[-1] if series.values else None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What CloudWatch counted since a moment; latencies in seconds, averages over all requests."""
+
+    invocations: int
+    refused: int
+    """Answers of the container with a 4xx status."""
+    broken: int
+    """Answers of the container with a 5xx status, and none at all."""
+    model: float
+    """ModelLatency: from the request to the container until its answer is there."""
+    overhead: float
+    """OverheadLatency: everything else that SageMaker did with the request."""
+    series: tuple[Series, ...]
+
+
+def recorded(lab: Lab, endpoint: str, start: datetime) -> Recorded:
+    """Add up what CloudWatch recorded since the minute of `start`."""
+    found = read(
+        lab,
+        endpoint,
+        [
+            ("Invocations", "Sum"),
+            ("Invocation4XXErrors", "Sum"),
+            ("Invocation5XXErrors", "Sum"),
+            *((name, statistic) for name in _LATENCIES for statistic in ("Sum", "SampleCount")),
+            ("InvocationsPerInstance", "Sum"),
+        ],
+        start,
+    )
+    totals = [series.total for series in found]
+    return Recorded(
+        invocations=round(totals[0]),
+        refused=round(totals[1]),
+        broken=round(totals[2]),
+        model=totals[3] / max(totals[4], 1) / 1e6,
+        overhead=totals[5] / max(totals[6], 1) / 1e6,
+        series=(found[0], found[7]),
+    )
+
+
+_LATENCIES = ("ModelLatency", "OverheadLatency")
+
+
+def wait(
+    lab: Lab,
+    endpoint: str,
+    start: datetime,
+    invocations: int,
+    *,
+    patience: float,
+    sleep: Callable[[float], None] = time.sleep,
+    report: Callable[[str], None] = print,
+) -> Recorded:
+    """Return what CloudWatch recorded when it has `invocations`, or after `patience` seconds."""
+    began, told = time.monotonic(), -1
+    while (found := recorded(lab, endpoint, start)).invocations < invocations:
+        if found.invocations != told:
+            report(f"CloudWatch has {found.invocations:,} of {invocations:,} invocations so far")
+            told = found.invocations
+        waited = time.monotonic() - began
+        if waited > patience:
+            break
+        sleep(min(1 + waited / 10, 10))
+    return found
+
+
+def minutes_table(found: Recorded) -> Table:
+    """Show invocations and invocations per instance minute by minute."""
+    columns: list[dict[datetime, Any]] = [
+        dict(zip(series.minutes, series.values, strict=True)) for series in found.series
+    ]
+    return Table(
+        ["minute (UTC)", *(series.metric for series in found.series)],
+        [
+            [f"{minute.astimezone(UTC):%H:%M}", *(f"{column.get(minute, 0):,.0f}" for column in columns)]
+            for minute in sorted(set().union(*columns))
+        ],
+    )

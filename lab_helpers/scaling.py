@@ -1,0 +1,282 @@
+"""Autoscaling of the PRD endpoint: its settings, what it sees, and what it did about it.
+
+Contract: Application Auto Scaling API Reference; "Target tracking scaling policies" in its User Guide;
+"Automatic scaling of Amazon SageMaker AI models" in the SageMaker AI Developer Guide.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lab_helpers import metrics
+from lab_helpers.display import Live, Table, duration
+from lab_helpers.lab import Lab
+
+NAMESPACE = "sagemaker"
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+METRIC = "InvocationsPerInstance"
+_UNDER_WAY = {"Pending", "InProgress"}
+SAFETY_FACTOR = 0.5
+"""With which to begin, says "Load testing your auto scaling configuration" (SageMaker AI Developer Guide)."""
+
+
+class ScalingError(RuntimeError):
+    """There is nothing to scale here; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Limits and target of an endpoint's autoscaling."""
+
+    fewest: int
+    most: int
+    target: float
+    """Invocations per instance and minute."""
+    scale_out_cooldown: int
+    """Seconds after a scale-out before the next one, and likewise:"""
+    scale_in_cooldown: int
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+    def __repr__(self) -> str:
+        return repr(self._table())
+
+    def _table(self) -> Table:
+        return Table(
+            ["instances", "invocations per instance and minute", "cooldown out", "cooldown in"],
+            [
+                [
+                    f"{self.fewest} to {self.most}",
+                    f"{self.target:g}",
+                    duration(self.scale_out_cooldown),
+                    duration(self.scale_in_cooldown),
+                ]
+            ],
+        )
+
+
+def declared(lab: Lab) -> Settings:
+    """Return what the PRD stack's template says: the truth, whatever was changed by hand since."""
+    [stack] = lab.client("cloudformation").describe_stacks(StackName=lab.names.prd_stack)["Stacks"]
+    values = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+    return Settings(
+        fewest=int(values["MinInstances"]),
+        most=int(values["MaxInstances"]),
+        target=float(values["InvocationsPerInstance"]),
+        scale_out_cooldown=int(values["ScaleOutCooldown"]),
+        scale_in_cooldown=int(values["ScaleInCooldown"]),
+    )
+
+
+def settings(lab: Lab, endpoint: str) -> Settings:
+    """Return what holds now; raises ScalingError when the endpoint is not scaled automatically."""
+    client = lab.client("application-autoscaling")
+    targets = client.describe_scalable_targets(
+        ServiceNamespace=NAMESPACE, ResourceIds=[_resource(endpoint)], ScalableDimension=DIMENSION
+    )["ScalableTargets"]
+    if not targets:
+        raise ScalingError(f"{endpoint} has no scalable target: release to PRD with notebook 04 first")
+    tracking = _policy(lab, endpoint)["TargetTrackingScalingPolicyConfiguration"]
+    return Settings(
+        fewest=targets[0]["MinCapacity"],
+        most=targets[0]["MaxCapacity"],
+        target=tracking["TargetValue"],
+        scale_out_cooldown=tracking["ScaleOutCooldown"],
+        scale_in_cooldown=tracking["ScaleInCooldown"],
+    )
+
+
+def apply(lab: Lab, endpoint: str, wanted: Settings) -> None:
+    """Make `wanted` hold (PutScalingPolicy, RegisterScalableTarget); both change what is there in place.
+
+    An endpoint with more or fewer instances than the limits allow is brought within them.
+    """
+    policy = _policy(lab, endpoint)
+    where = {name: policy[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+    client = lab.client("application-autoscaling")
+    client.put_scaling_policy(
+        **where,
+        PolicyName=policy["PolicyName"],
+        PolicyType=policy["PolicyType"],
+        TargetTrackingScalingPolicyConfiguration={
+            **policy["TargetTrackingScalingPolicyConfiguration"],
+            "TargetValue": wanted.target,
+            "ScaleOutCooldown": wanted.scale_out_cooldown,
+            "ScaleInCooldown": wanted.scale_in_cooldown,
+        },
+    )
+    client.register_scalable_target(**where, MinCapacity=wanted.fewest, MaxCapacity=wanted.most)
+
+
+def suggested_target(requests_per_second: float) -> int:
+    """Return a target per minute for an instance that bears so many requests per second."""
+    return int(requests_per_second * SAFETY_FACTOR * 60)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The endpoint and its autoscaling at one moment."""
+
+    when: datetime
+    status: str
+    current: int
+    desired: int
+    per_instance: float | None
+    """Invocations per instance in the newest minute that CloudWatch has."""
+    high: str
+    low: str
+    """States of the policy's two alarms: OK, ALARM or INSUFFICIENT_DATA."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the endpoint has as many instances as it should, and all of them serve."""
+        return self.status == "InService" and self.current == self.desired
+
+
+def observe(lab: Lab, endpoint: str) -> Observation:
+    """Look once (DescribeEndpoint, GetMetricData, DescribeAlarms)."""
+    found = lab.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+    variant = found["ProductionVariants"][0]
+    names = [alarm["AlarmName"] for alarm in _policy(lab, endpoint).get("Alarms", [])]
+    alarms = lab.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"] if names else []
+    states = {one["ComparisonOperator"]: one["StateValue"] for one in alarms}
+    return Observation(
+        when=datetime.now(UTC),
+        status=found["EndpointStatus"],
+        current=variant.get("CurrentInstanceCount", 0),
+        desired=variant.get("DesiredInstanceCount", 0),
+        per_instance=metrics.newest(lab, endpoint, METRIC, "Sum"),
+        high=states.get("GreaterThanThreshold", ""),
+        low=states.get("LessThanThreshold", ""),
+    )
+
+
+def follow(
+    lab: Lab,
+    endpoint: str,
+    until: Callable[[Observation], bool],
+    *,
+    patience: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Observation]:
+    """Watch until `until` says yes, for `patience` seconds at most; shows each look in place of the last.
+
+    Returns every observation. Interrupting it ends it.
+    """
+    live, seen, began = Live(), [observe(lab, endpoint)], time.monotonic()
+    try:
+        while True:
+            waited = time.monotonic() - began
+            live.show(changes_table(seen[-1:]))
+            if until(seen[-1]) or waited > patience:
+                return seen
+            sleep(min(1 + waited / 30, 10))
+            seen.append(observe(lab, endpoint))
+    except KeyboardInterrupt:
+        return seen
+
+
+def scaled(lab: Lab, endpoint: str, since: datetime) -> Callable[[Observation], bool]:
+    """Return what tells whether a scaling activity began since then, and all of them have ended."""
+
+    def ended(now: Observation) -> bool:
+        found = activities(lab, endpoint, since) if now.settled else []
+        return bool(found) and all(one["StatusCode"] not in _UNDER_WAY for one in found)
+
+    return ended
+
+
+def changes_table(seen: Sequence[Observation]) -> Table:
+    """Show the observations at which anything but the metric changed."""
+    states = [(one.status, one.current, one.desired, one.high, one.low) for one in seen]
+    return Table(
+        [
+            "time (UTC)",
+            "endpoint",
+            "instances",
+            "desired",
+            "per instance and minute",
+            "alarm high",
+            "alarm low",
+        ],
+        [
+            [
+                f"{one.when:%H:%M:%S}",
+                one.status,
+                one.current,
+                one.desired,
+                "" if one.per_instance is None else f"{one.per_instance:,.0f}",
+                one.high,
+                one.low,
+            ]
+            for i, one in enumerate(seen)
+            if i == 0 or states[i] != states[i - 1]
+        ],
+    )
+
+
+def activities(lab: Lab, endpoint: str, since: datetime) -> list[dict[str, Any]]:
+    """Return the scaling activities that began since then, oldest first (DescribeScalingActivities)."""
+    pages = (
+        lab.client("application-autoscaling")
+        .get_paginator("describe_scaling_activities")
+        .paginate(ServiceNamespace=NAMESPACE, ResourceId=_resource(endpoint), ScalableDimension=DIMENSION)
+    )
+    found = [one for page in pages for one in page["ScalingActivities"] if one["StartTime"] >= since]
+    return sorted(found, key=lambda one: one["StartTime"])
+
+
+def activities_table(found: Sequence[dict[str, Any]]) -> Table:
+    """Show scaling activities with their cause."""
+    return Table(
+        ["began (UTC)", "took", "status", "what", "why"],
+        [
+            [
+                f"{one['StartTime'].astimezone(UTC):%H:%M:%S}",
+                duration((one["EndTime"] - one["StartTime"]).total_seconds()) if "EndTime" in one else "",
+                one["StatusCode"],
+                one["Description"],
+                one.get("StatusMessage", "") if one["StatusCode"] == "Failed" else one["Cause"],
+            ]
+            for one in found
+        ],
+    )
+
+
+def alarms_table(lab: Lab, endpoint: str) -> Table:
+    """Show the alarms of the policy: when they fire, how they stand, and why (DescribeAlarms)."""
+    names = [alarm["AlarmName"] for alarm in _policy(lab, endpoint).get("Alarms", [])]
+    alarms = lab.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"] if names else []
+    return Table(
+        ["alarm", "fires when", "state", "reason"],
+        [
+            [
+                "high" if one["ComparisonOperator"] == "GreaterThanThreshold" else "low",
+                f"{one['EvaluationPeriods']} periods of {one['Period']} s are "
+                f"{'above' if one['ComparisonOperator'] == 'GreaterThanThreshold' else 'below'} "
+                f"{one['Threshold']:g}",
+                one["StateValue"],
+                one.get("StateReason", ""),
+            ]
+            for one in alarms
+        ],
+    )
+
+
+def _policy(lab: Lab, endpoint: str) -> dict[str, Any]:
+    policies: list[dict[str, Any]] = lab.client("application-autoscaling").describe_scaling_policies(
+        ServiceNamespace=NAMESPACE, ResourceId=_resource(endpoint), ScalableDimension=DIMENSION
+    )["ScalingPolicies"]
+    for policy in policies:
+        if policy["PolicyType"] == "TargetTrackingScaling":
+            return policy
+    raise ScalingError(f"{endpoint} has no target-tracking policy: release to PRD with notebook 04 first")
+
+
+def _resource(endpoint: str) -> str:
+    return f"endpoint/{endpoint}/variant/{metrics.VARIANT}"
