@@ -44,6 +44,8 @@ class Names:
     lab_id: str = ""
 
     def __post_init__(self) -> None:
+        if self.lab_id == "default":
+            raise InvalidNameError("'default' is how the tags call the default lab: choose another lab id")
         if self.lab_id and not LAB_ID.fullmatch(self.lab_id):
             raise InvalidNameError(
                 f"{self.lab_id!r} is not a lab id: use at most 10 lower-case letters and digits, "

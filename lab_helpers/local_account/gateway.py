@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STATUS_PATH = "/_local_account"
-_SIGNING_NAMES = {"monitoring": "cloudwatch"}
+_SIGNING_NAMES = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
 
 
 class Gateway:

@@ -28,6 +28,7 @@ from lab_helpers.local_account.moto_backend import MotoBackend
 from lab_helpers.local_account.registry import registry_app
 from lab_helpers.local_account.sagemaker import SageMaker, SageMakerRuntime
 from lab_helpers.local_account.service import Service
+from lab_helpers.local_account.tagging import ResourceGroupsTagging
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ SERVICES: tuple[type[Service], ...] = (
     SageMaker,
     SageMakerRuntime,
     ApplicationAutoScaling,
+    ResourceGroupsTagging,
 )
 
 

@@ -1,0 +1,128 @@
+"""Whose a resource is, by its tag and by its name (`docs/architecture.md`, "Names").
+
+A tag `mlops-workshop:lab` decides. A resource without it belongs to a lab when its *whole* name is one of
+that lab's names, and the lab is known: asked for by id, tagged on some other resource, or betrayed by a name
+that only the workshop gives. So `team-mlops`, somebody's notebook instance, is nobody's lab, and
+`ana-iris-model-backup` is not Ana's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from lab_helpers.names import LAB_ID
+
+LAB_TAG = "mlops-workshop:lab"
+EXPIRES_TAG = "mlops-workshop:expires"
+DEFAULT = "default"
+"""Value of the lab tag for the default lab, whose lab id is empty."""
+
+_LAB = rf"(?:({LAB_ID.pattern})-)?"
+_EXECUTION = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_IMAGES = r"(?:scikit-base|iris-model)"
+_FUNCTIONS = r"mlops-job-(?:launcher|monitor)-iris-model"
+_NAMES = {
+    "stack": r"(?:mlops|scikit-base|iris-model|iris-train-pipeline|iris-model-dev|iris-model-prd)",
+    "endpoint": r"iris-model-(?:dev|prd)",
+    "endpoint-config": rf"iris-model-(?:dev|prd)-{_EXECUTION}",
+    "model": rf"iris-model-(?:prd-)?{_EXECUTION}",
+    "training-job": rf"iris-model-{_EXECUTION}",
+    "notebook-instance": "mlops",
+    "notebook-instance-lifecycle-config": "mlops",
+    "scalable-target": r"iris-model-(?:dev|prd)",
+    "scaling-policy": r"iris-model-(?:dev|prd)",
+    "alarm": r"iris-model-prd-(?:server-errors|model-latency)",
+    "pipeline": rf"(?:{_IMAGES}|iris-train-pipeline)",
+    "project": _IMAGES,
+    "function": _FUNCTIONS,
+    "rule": rf"(?:{_IMAGES}-push|iris-train-upload|mlops-job-monitor-iris-model)",
+    "codecommit-repository": "mlops",
+    "ecr-repository": _IMAGES,
+    "role": r"mlops-(?:notebook|codebuild|pipeline|deploy|launcher|monitor|events|sagemaker)",
+}
+"""What follows the prefix, per kind of resource."""
+_UNMISTAKABLE = {
+    "stack": r"(?:iris-train-pipeline|iris-model-dev|iris-model-prd)",
+    "endpoint-config": _NAMES["endpoint-config"],
+    "model": _NAMES["model"],
+    "function": _FUNCTIONS,
+    "pipeline": "iris-train-pipeline",
+    "rule": r"(?:iris-train-upload|mlops-job-monitor-iris-model)",
+}
+"""Names that tell of a lab by themselves: nobody else has reason to give them."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The lab that a name points to. `certain` when the name alone is evidence of that lab."""
+
+    lab_id: str
+    certain: bool
+
+
+def by_name(kind: str, name: str, region: str, account: str) -> Owner | None:
+    """Return the lab whose resource has this name, or None for a name that no lab gives."""
+    if kind == "log-group":
+        return _log_group(name)
+    if kind == "log-stream":
+        return _log_stream(name)
+    if kind == "bucket":
+        found = re.fullmatch(rf"{_LAB}mlops-(?:assets-)?{region}-{account}", name)
+        return Owner(found[1] or "", certain=True) if found else None
+    if kind == "alarm" and (
+        tracking := re.fullmatch(rf"TargetTracking-endpoint/({_LAB}iris-model-(?:dev|prd))/variant/.+", name)
+    ):
+        return Owner(tracking[2] or "", certain=False)
+    pattern = _NAMES.get(kind)
+    found = re.fullmatch(_LAB + pattern, name) if pattern else None
+    if not found:
+        return None
+    sure = _UNMISTAKABLE.get(kind)
+    return Owner(found[1] or "", certain=bool(sure and re.fullmatch(_LAB + sure, name)))
+
+
+def _log_group(name: str) -> Owner | None:
+    """SageMaker makes the group of an endpoint, and nobody tags that."""
+    found = re.fullmatch(
+        rf"/aws/(?:codebuild/{_LAB}{_IMAGES}|lambda/{_LAB}{_FUNCTIONS}|sagemaker/Endpoints/{_LAB}iris-model-(?:dev|prd))",
+        name,
+    )
+    if not found:
+        return None
+    return Owner(next((lab for lab in found.groups() if lab), ""), certain="/codebuild/" not in name)
+
+
+SHARED_GROUPS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/NotebookInstances")
+"""Log groups of SageMaker that everybody in the account writes to: only streams are a lab's."""
+
+
+def _log_stream(name: str) -> Owner | None:
+    group, _, stream = name.partition(":")
+    pattern = {SHARED_GROUPS[0]: rf"{_LAB}iris-model-{_EXECUTION}/.+", SHARED_GROUPS[1]: rf"{_LAB}mlops/.+"}
+    found = re.fullmatch(pattern[group], stream) if group in pattern else None
+    return Owner(found[1] or "", certain=group == SHARED_GROUPS[0]) if found else None
+
+
+def by_tag(tags: Mapping[str, str]) -> str | None:
+    """Return the lab id that the tags name (empty for the default lab), or None without a usable tag."""
+    value = tags.get(LAB_TAG)
+    if value is None or not LAB_ID.fullmatch(value):
+        return None
+    return "" if value == DEFAULT else value
+
+
+def owner(
+    kind: str, name: str, tags: Mapping[str, str] | None, known: Collection[str], place: tuple[str, str]
+) -> str | None:
+    """Return the lab id of a resource, or None for one that is nobody's here.
+
+    `tags` are None where they are not known; `known` are the labs that exist or are asked for; `place` is
+    (region, account).
+    """
+    tagged = by_tag(tags or {})
+    if tagged is not None:
+        return tagged
+    named = by_name(kind, name, *place)
+    return named.lab_id if named and (named.certain or named.lab_id in known) else None
