@@ -1,0 +1,36 @@
+"""boto3 clients that many threads share, patient where a service asks for patience."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+CONNECTIONS = 32
+ATTEMPTS = 8
+
+
+class SharedClients:
+    """One client per service; calls that are throttled are repeated with growing pauses.
+
+    Clients may be shared between threads, but not made in several at a time (boto3 guide, "Multithreading").
+    The retry mode `adaptive` also slows the calls of a client down to the rate that the service accepts.
+    """
+
+    def __init__(self, session: boto3.Session) -> None:
+        self._session = session
+        self._config = Config(
+            retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS}, max_pool_connections=CONNECTIONS
+        )
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, service: str, /) -> Any:
+        """Return the client of `service`."""
+        with self._lock:
+            if service not in self._clients:
+                # botocore declares a type for each service's client; which one it is shows at run time.
+                self._clients[service] = self._session.client(service, config=self._config)  # type: ignore[call-overload]
+            return self._clients[service]

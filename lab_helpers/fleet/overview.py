@@ -1,0 +1,136 @@
+"""What an account holds, in a few calls: stacks, notebook instances and endpoints of all labs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from lab_helpers.deploy import Clients
+from lab_helpers.names import Names
+
+LAB_TAG = "mlops-workshop:lab"
+DEFAULT_TAG = Names().tag
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as CloudFormation DescribeStacks tells of it."""
+
+    name: str
+    id: str
+    status: str
+    reason: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> bool:
+        """Whether no operation is under way; a stack of an abandoned change set waits for nothing."""
+        return not self.status.endswith("_IN_PROGRESS") or self.status == "REVIEW_IN_PROGRESS"
+
+    @property
+    def good(self) -> bool:
+        """Whether its last operation succeeded."""
+        return self.status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+
+    @property
+    def starts_over(self) -> bool:
+        """Whether it can only be deleted and made anew: it was never complete, or is half deleted."""
+        return self.status in {
+            "ROLLBACK_COMPLETE",
+            "ROLLBACK_FAILED",
+            "CREATE_FAILED",
+            "DELETE_FAILED",
+            "REVIEW_IN_PROGRESS",
+        }
+
+    @property
+    def failed(self) -> bool:
+        """Whether its last operation failed, rolled back or not."""
+        return self.settled and not self.good and self.status != "REVIEW_IN_PROGRESS"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A notebook instance or an endpoint: status, instance type (of instances only), last change."""
+
+    name: str
+    status: str
+    type: str
+    changed: datetime
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything of the account by name, as it was a moment ago."""
+
+    stacks: Mapping[str, Stack]
+    instances: Mapping[str, Thing]
+    endpoints: Mapping[str, Thing]
+
+    @classmethod
+    def read(cls, clients: Clients) -> Overview:
+        """Ask DescribeStacks, ListNotebookInstances and ListEndpoints (SageMaker), all their pages."""
+        sagemaker = clients("sagemaker")
+        return cls(
+            {stack.name: stack for stack in _stacks(clients("cloudformation"))},
+            {
+                one["NotebookInstanceName"]: Thing(
+                    one["NotebookInstanceName"],
+                    one["NotebookInstanceStatus"],
+                    one.get("InstanceType", ""),
+                    one["LastModifiedTime"],
+                )
+                for page in sagemaker.get_paginator("list_notebook_instances").paginate(MaxResults=100)
+                for one in page["NotebookInstances"]
+            },
+            {
+                one["EndpointName"]: Thing(
+                    one["EndpointName"], one["EndpointStatus"], "", one["LastModifiedTime"]
+                )
+                for page in sagemaker.get_paginator("list_endpoints").paginate(MaxResults=100)
+                for one in page["Endpoints"]
+            },
+        )
+
+    def labs(self) -> list[str]:
+        """Return the lab ids that have a top stack, in order."""
+        found = {stack.tags.get(LAB_TAG): stack.name for stack in self.stacks.values()}
+        return sorted(
+            lab_id
+            for lab_id in ("" if tag == DEFAULT_TAG else tag for tag in found if tag)
+            if Names(lab_id).top_stack in self.stacks
+        )
+
+
+def _stacks(cloudformation: Any) -> Iterator[Stack]:
+    for page in cloudformation.get_paginator("describe_stacks").paginate():
+        for one in page["Stacks"]:
+            yield Stack(
+                one["StackName"],
+                one["StackId"],
+                one["StackStatus"],
+                one.get("StackStatusReason", ""),
+                {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])},
+                {
+                    given["ParameterKey"]: given.get("ParameterValue", "")
+                    for given in one.get("Parameters", [])
+                },
+                {output["OutputKey"]: output["OutputValue"] for output in one.get("Outputs", [])},
+            )
+
+
+def why_failed(cloudformation: Any, stack: Stack, most: int = 3) -> str:
+    """Return what failed in a stack's last operation, the first cause first (DescribeStackEvents)."""
+    reasons: list[str] = []
+    for event in cloudformation.describe_stack_events(StackName=stack.id)["StackEvents"]:  # newest first
+        status, reason = event.get("ResourceStatus", ""), event.get("ResourceStatusReason", "")
+        own = event["LogicalResourceId"] == event["StackName"]
+        if status.endswith("_FAILED") and "cancelled" not in reason.lower() and not own:
+            reasons.append(f"{event['LogicalResourceId']}: {reason}")
+        if own and status in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}:
+            break
+    return "; ".join(reasons[::-1][:most]) or stack.reason or "no reason given"
