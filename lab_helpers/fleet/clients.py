@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 CONNECTIONS = 32
@@ -19,7 +18,7 @@ class SharedClients:
     The retry mode `adaptive` also slows the calls of a client down to the rate that the service accepts.
     """
 
-    def __init__(self, session: boto3.Session) -> None:
+    def __init__(self, session: Any) -> None:
         self._session = session
         self._config = Config(
             retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS}, max_pool_connections=CONNECTIONS
@@ -31,6 +30,5 @@ class SharedClients:
         """Return the client of `service`."""
         with self._lock:
             if service not in self._clients:
-                # botocore declares a type for each service's client; which one it is shows at run time.
-                self._clients[service] = self._session.client(service, config=self._config)  # type: ignore[call-overload]
+                self._clients[service] = self._session.client(service, config=self._config)
             return self._clients[service]
