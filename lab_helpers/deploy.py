@@ -26,13 +26,14 @@ TEMPLATE_KEY = "package/m.yml"
 DIGEST = "sha256"
 READY_SECONDS = 1800
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-_STARTS_OVER = {
+STARTS_OVER = {
     "ROLLBACK_COMPLETE",
     "ROLLBACK_FAILED",
     "CREATE_FAILED",
     "DELETE_FAILED",
     "REVIEW_IN_PROGRESS",
 }
+"""States of a stack that serves nobody: it is deleted and made anew."""
 _GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
@@ -214,7 +215,7 @@ class Events:
 def deploy_stack(
     cloudformation: Any,
     name: str,
-    template_url: str,
+    template: str,
     *,
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
@@ -222,8 +223,9 @@ def deploy_stack(
 ) -> str:
     """Create or update a stack and wait for its end; return ``created``, ``updated`` or ``unchanged``.
 
+    `template` is its address in S3 (https://…) or its text.
     An operation under way (of a run that was interrupted) is waited for first; a stack that was never
-    created is deleted and created anew. Parameters that are not given keep their values.
+    created is deleted and created anew. Parameters and tags that are not given keep their values.
 
     Raises
     ------
@@ -234,18 +236,19 @@ def deploy_stack(
     if stack is not None:
         events.skip(name)
         stack = _settled(cloudformation, events, stack)
-    if stack is not None and stack["StackStatus"] in _STARTS_OVER:
+    if stack is not None and stack["StackStatus"] in STARTS_OVER:
         cloudformation.delete_stack(StackName=name)
         stack = _settled(cloudformation, events, find_stack(cloudformation, name))
         if stack is not None:
             raise DeployError(f"stack {name} could not be deleted: {stack['StackStatus']}")
     request: dict[str, Any] = {
         "StackName": name,
-        "TemplateURL": template_url,
+        "TemplateURL" if template.startswith("https://") else "TemplateBody": template,
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
     }
+    kept = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])} if stack else {}
+    request["Tags"] = [{"Key": key, "Value": value} for key, value in {**kept, **tags}.items()]
     if stack is None:
         cloudformation.create_stack(**request, OnFailure="ROLLBACK")
         done = "created"

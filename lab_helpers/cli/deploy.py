@@ -29,6 +29,13 @@ def deploy(
         list[str] | None,
         typer.Option("--parameter", help="A parameter of `cfn/m.yml` as `Name=value`; repeatable."),
     ] = None,
+    ttl: Annotated[
+        str | None,
+        typer.Option(
+            "--ttl",
+            help="When `clean --expired` may remove the lab: `3d` (default for a new lab), `12h`, `never`.",
+        ),
+    ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Stop and start a running instance when the package changed.")
     ] = False,
@@ -44,6 +51,7 @@ def deploy(
 
         from lab_helpers.deploy import DeployError, launch_link
         from lab_helpers.names import Names
+        from lab_helpers.ttl import DEFAULT_TTL, TtlError, expires_at
 
         session = boto3.Session(region_name=region)
         if not session.region_name:
@@ -51,6 +59,10 @@ def deploy(
         pairs = [one.partition("=") for one in parameter or ()]
         if wrong := [name for name, equals, _ in pairs if not equals]:
             ui.fail(f"--parameter {wrong[0]}: write it as Name=value", ui.USAGE)
+        try:
+            expires_at(ttl or DEFAULT_TTL)
+        except TtlError as error:
+            ui.fail(f"--ttl: {error}", ui.USAGE)
         names, screen = Names(participant), ui.console()
         try:
             uploaded = deploy_lab(
@@ -59,6 +71,7 @@ def deploy(
                 str(session.region_name),
                 ui.Steps(screen),
                 parameters={name: value for name, _, value in pairs},
+                ttl=ttl,
                 restart=restart,
             )
         except (DeployError, BotoCoreError, ClientError) as error:
@@ -83,10 +96,15 @@ def deploy_lab(
     steps: ui.Steps,
     *,
     parameters: dict[str, str] | None = None,
+    ttl: str | None = None,
     restart: bool = False,
 ) -> Uploaded:
-    """Run the parts of a deployment as steps; raises DeployError and botocore's exceptions."""
+    """Run the parts of a deployment as steps; raises DeployError and botocore's exceptions.
+
+    Without a `ttl` a lab that exists keeps the end that it has.
+    """
     from lab_helpers import deploy as lab
+    from lab_helpers.ttl import DEFAULT_TTL, expires_at
 
     def watch(event: StackEvent) -> None:
         text = Text(f"{event.stack}  {event.resource}  ")
@@ -107,12 +125,23 @@ def deploy_lab(
             template=REPOSITORY / "cfn" / "m.yml",
         )
     with steps.step(f"stack {names.top_stack}"):
+        stack = lab.find_stack(clients("cloudformation"), names.top_stack)
+        new = stack is None or stack["StackStatus"] in lab.STARTS_OVER
+        end = expires_at(ttl or DEFAULT_TTL) if ttl or new else ""
         done = lab.deploy_stack(
             clients("cloudformation"),
             names.top_stack,
             uploaded.template_url,
-            parameters={"NamePrefix": names.prefix, "PackageUri": uploaded.package_uri, **(parameters or {})},
-            tags={"mlops-workshop:lab": names.tag},
+            parameters={
+                "NamePrefix": names.prefix,
+                "PackageUri": uploaded.package_uri,
+                **({"ExpiresAt": end} if end else {}),
+                **(parameters or {}),
+            },
+            tags={
+                "mlops-workshop:lab": names.tag,
+                **({"mlops-workshop:expires": end} if end else {}),
+            },
             watch=watch,
         )
     with steps.step("notebook instance"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -16,7 +18,6 @@ from lab_helpers.inventory.ownership import EXPIRES_TAG, LAB_TAG
 
 _TAG_VALUES = 20
 _AT_ONCE = 6
-_ROLE_REGION = "mlops-workshop:region"
 
 
 @dataclass(frozen=True)
@@ -140,32 +141,35 @@ def _own_roles(clients: Clients, region: str, owned: list[Resource]) -> list[Res
     """Return the roles that really are their lab's, in this region.
 
     Roles have no region. Where the lab's top stack or notebook instance is in this one, they are its;
-    elsewhere their tags are asked (IAM ListRoleTags: the Tagging API has no roles).
+    elsewhere their tags are asked (IAM ListRoleTags: the Tagging API has no roles), and their policies, which
+    name the region that they are for.
     """
     here = {
         one.lab_id
         for one in owned
         if one.kind == "notebook-instance" or (one.kind == "stack" and one.id.endswith("mlops"))
     }
-    roles = []
-    for one in owned:
-        if one.kind == "role" and one.lab_id not in here:
-            tags = _role_tags(clients, one.id)
-            if ownership.by_tag(tags) != one.lab_id or tags.get(_ROLE_REGION, region) != region:
-                continue
-        if one.kind == "role":
-            roles.append(one)
-    return roles
-
-
-def _role_tags(clients: Clients, role: str) -> dict[str, str]:
     iam = clients("iam")
+    return [
+        one for one in owned if one.kind == "role" and (one.lab_id in here or _is_orphan_of(iam, one, region))
+    ]
+
+
+def _is_orphan_of(iam: Any, role: Resource, region: str) -> bool:
     try:
-        return {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=role)["Tags"]}
+        tags = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=role.id)["Tags"]}
+        if ownership.by_tag(tags) != role.lab_id:
+            return False
+        policies = [
+            str(iam.get_role_policy(RoleName=role.id, PolicyName=name)["PolicyDocument"])
+            for name in iam.list_role_policies(RoleName=role.id)["PolicyNames"]
+        ]
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchEntity":
             raise
-        return {}
+        return False  # just deleted
+    regions = set(re.findall(r"arn:[a-z-]+:[a-z0-9-]+:([a-z0-9-]+):", " ".join(policies)))
+    return not regions or region in regions
 
 
 _LISTED = {

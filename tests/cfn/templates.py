@@ -20,6 +20,7 @@ LONGEST = {
     "ImageName": "scikit-base",
     "ModelName": "iris-model",
     "ExecutionId": EXECUTION,
+    "ExpiresAt": "2026-11-30T18:00:00Z",
     "PackageUri": "s3://assets/package/workshop.zip",
 }
 

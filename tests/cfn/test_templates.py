@@ -105,12 +105,13 @@ def test_parameters_explain_and_constrain_themselves(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_resources_carry_their_lab_and_a_name_that_fits_with_the_longest_prefix(name: str) -> None:
+def test_resources_carry_lab_expiry_and_a_name_that_fits_with_the_longest_prefix(name: str) -> None:
     for logical_id, resource in TEMPLATES[name]["Resources"].items():
         kind, properties = resource["Type"], resource["Properties"]
         if kind not in UNTAGGED:
             tags = {tag["Key"]: text(tag["Value"]) for tag in properties["Tags"]}
             assert tags["mlops-workshop:lab"] == "abcdefghij", logical_id
+            assert tags["mlops-workshop:expires"] == LONGEST["ExpiresAt"], logical_id
         if kind in NAMELESS:
             continue
         property_name, limit = LIMITS[kind]
@@ -118,6 +119,23 @@ def test_resources_carry_their_lab_and_a_name_that_fits_with_the_longest_prefix(
         assert LONGEST["NamePrefix"] in value, logical_id
         assert len(value) <= limit, (logical_id, value)
         assert "<" not in value, value
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_lab_expires_at_a_time_in_utc_or_never(name: str) -> None:
+    from lab_helpers.ttl import expires_at
+
+    about = TEMPLATES[name]["Parameters"]["ExpiresAt"]
+
+    assert about["Default"] == "never"
+    assert re.fullmatch(about["AllowedPattern"], expires_at("3d"))
+    assert not re.fullmatch(about["AllowedPattern"], "2026-11-30 18:00")
+
+
+def test_the_training_pipeline_hands_the_expiry_to_both_endpoints() -> None:
+    for stage in ("DeployDev", "DeployPrd"):
+        configuration = stages("train-model-pipeline")[stage]["Configuration"]
+        assert json.loads(text(configuration["ParameterOverrides"]))["ExpiresAt"] == LONGEST["ExpiresAt"]
 
 
 def test_the_names_are_those_that_the_helpers_use() -> None:

@@ -19,6 +19,7 @@ REPOSITORY = "1234.dkr.ecr.eu-west-1.amazonaws.com/ana-iris-model"
 SETTINGS = Settings(
     bucket="ana-mlops",
     lab="ana",
+    expires="2026-11-30T18:00:00Z",
     training_job_prefix="ana-iris-model-",
     image_repository="ana-iris-model",
     image_tag="latest",
@@ -133,6 +134,7 @@ def test_the_job_runs_the_image_by_digest_and_the_variables_lead_to_its_model(ac
         "OutputDataConfig": {"S3OutputPath": "s3://ana-mlops/training/output"},
         "Tags": [
             {"Key": "mlops-workshop:lab", "Value": "ana"},
+            {"Key": "mlops-workshop:expires", "Value": SETTINGS.expires},
             {"Key": "mlops-workshop:execution", "Value": EXECUTION},
         ],
     }

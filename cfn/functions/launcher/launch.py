@@ -28,6 +28,7 @@ class Settings:
 
     bucket: str
     lab: str
+    expires: str
     training_job_prefix: str
     image_repository: str
     image_tag: str
@@ -118,6 +119,7 @@ class Launcher:
             "OutputDataConfig": {"S3OutputPath": f"s3://{self.settings.bucket}/training/output"},
             "Tags": [
                 {"Key": "mlops-workshop:lab", "Value": self.settings.lab},
+                {"Key": "mlops-workshop:expires", "Value": self.settings.expires},
                 {"Key": "mlops-workshop:execution", "Value": execution_id},
             ],
             **asked,

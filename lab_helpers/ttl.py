@@ -1,0 +1,28 @@
+"""When a lab may be removed: the value of the tag `mlops-workshop:expires`."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+DEFAULT_TTL = "3d"
+NEVER = "never"
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class TtlError(ValueError):
+    """A time to live that is none; the message shows how to write one."""
+
+
+def expires_at(ttl: str, now: datetime | None = None) -> str:
+    """Return the end of a time to live such as `3d`, `12h`, `90m`, `2w` in UTC, or `never` for `never`.
+
+    The value of the template parameter `ExpiresAt`. Raises TtlError.
+    """
+    if ttl == NEVER:
+        return NEVER
+    found = re.fullmatch(r"([1-9][0-9]{0,4})([mhdw])", ttl.strip())
+    if not found:
+        raise TtlError(f"{ttl!r} is no time to live: write a number and m, h, d or w (such as 3d), or never")
+    end = (now or datetime.now(UTC)) + timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
