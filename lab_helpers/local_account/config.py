@@ -32,6 +32,8 @@ class AccountConfig:
     region: str = "us-east-1"
     uid: str = ""
     """Marks containers and processes, so that two accounts on one machine keep off each other's."""
+    scaling_minute_seconds: int = 1
+    """How long a minute lasts for the alarms of scaling policies: 60 as on AWS, where one waits longer."""
 
     @property
     def endpoint_url(self) -> str:

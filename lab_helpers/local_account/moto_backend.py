@@ -24,7 +24,7 @@ from lab_helpers.local_account.service import ServiceError
 if TYPE_CHECKING:
     from lab_helpers.local_account.account import Account
 
-SERVICES = ("s3", "iam", "sts", "logs", "cloudwatch", "ec2")
+SERVICES = ("s3", "iam", "sts", "logs", "ec2")
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "BatchGet")
 
 

@@ -7,8 +7,10 @@ leaves to the service.
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from botocore import xform_name
+from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
 from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
@@ -91,7 +94,7 @@ def find_operation(service: str, request: Request) -> Call:
 
 def parse(call: Call, request: Request) -> Params:
     """Read the request's parameters; raise ServiceError SerializationException on a malformed body."""
-    body = request.get_data()
+    body = _plain(request)
     protocol = call.operation.service_model.protocol
     if protocol == "json" and body:
         try:
@@ -108,7 +111,8 @@ def parse(call: Call, request: Request) -> Params:
     values: MultiDict[str, str] = (
         MultiDict(parse_qsl(body.decode(), keep_blank_values=True)) if protocol == "query" else request.args
     )
-    parser = PROTOCOL_PARSERS[protocol](call.operation, map_type=dict)
+    # Aware datetimes; moto's own are naive.
+    parser = PROTOCOL_PARSERS[protocol](call.operation, timestamp_parser=parse_timestamp, map_type=dict)
     parsed = parser.parse(
         {
             "body": body,
@@ -120,6 +124,19 @@ def parse(call: Call, request: Request) -> Params:
         }
     )
     return parsed if isinstance(parsed, dict) else {}
+
+
+def _plain(request: Request) -> bytes:
+    """Return the body; clients compress long ones where the model allows it (PutMetricData)."""
+    body = request.get_data()
+    if request.headers.get("Content-Encoding", "") != "gzip":
+        return body
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ServiceError(
+            "SerializationException", f"The request body is not valid gzip: {error}"
+        ) from error
 
 
 def validate(call: Call, params: Params, error_code: str) -> None:

@@ -14,6 +14,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from lab_helpers.local_account.account import Account
 from lab_helpers.local_account.autoscaling import ApplicationAutoScaling
 from lab_helpers.local_account.cloudformation import CloudFormation
+from lab_helpers.local_account.cloudwatch import CloudWatch
 from lab_helpers.local_account.codebuild import CodeBuild
 from lab_helpers.local_account.codecommit import CodeCommit
 from lab_helpers.local_account.codepipeline import CodePipeline
@@ -41,7 +42,6 @@ SERVICES: tuple[type[Service], ...] = (
     Lambda,
     SageMaker,
     SageMakerRuntime,
-    ApplicationAutoScaling,
     ResourceGroupsTagging,
 )
 
@@ -60,9 +60,11 @@ class LocalAccount:
         config = self.account.config
         self.account.processes.end()  # what a killed account left behind
         self.account.bus = events = Events(self.account)
-        self.services = {
-            service.name: service for service in (events, *(made(self.account) for made in SERVICES))
-        }
+        autoscaling = ApplicationAutoScaling(self.account)
+        cloudwatch = CloudWatch(self.account)
+        cloudwatch.alarms.on_alarm = autoscaling.on_alarm
+        others = (made(self.account) for made in SERVICES)
+        self.services = {service.name: service for service in (events, *others, autoscaling, cloudwatch)}
         self._moto = MotoBackend(self.account)
         gateway = Gateway(self.account, self.services, self._moto)
         gateway.after_s3 = after_s3_request

@@ -86,6 +86,7 @@ class ResourceGroupsTagging(Service):
         for one in table("autoscaling-targets").values():
             yield one["ScalableTargetARN"], one["Tags"]
         yield from table("sagemaker.tags").items()
+        yield from table("cloudwatch.tags").items()
         stacks = table("cloudformation.stacks")
         for named in table("cloudformation.names").values():
             stack = stacks.require(named["StackId"])
@@ -96,13 +97,11 @@ class ResourceGroupsTagging(Service):
             account = get_backend(service)[self.account.config.account_id]
             return account["aws" if service == "s3" else self.account.config.region]
 
-        s3, logs, cloudwatch = map(backend, ("s3", "logs", "cloudwatch"))
+        s3, logs = map(backend, ("s3", "logs"))
         for bucket in list(s3.buckets.values()):
             yield bucket.arn, s3.tagger.get_tag_dict_for_resource(bucket.arn)
         for group in list(logs.groups.values()):
             yield group.arn.removesuffix(":*"), logs.tagger.get_tag_dict_for_resource(group.arn)
-        for alarm in list(cloudwatch.alarms.values()):
-            yield alarm.alarm_arn, cloudwatch.tagger.get_tag_dict_for_resource(alarm.alarm_arn)
 
 
 def _page(member: str, items: list[Any], params: Params, size: int = _PAGE) -> Params:

@@ -6,6 +6,7 @@ import math
 import shutil
 import tarfile
 import tempfile
+import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from lab_helpers.local_account.sagemaker.s3_data import split
 
 if TYPE_CHECKING:
     from lab_helpers.local_account.account import Account
+
+_ALARM_SECONDS = 1.0
 
 
 def endpoint_directory(account: Account, endpoint: str) -> Path:
@@ -124,13 +127,22 @@ def shift_traffic(account: Account, endpoint: str, blue: Fleet, green: Fleet, co
     instances = sum(len(variant.instances) for variant in green.variants.values())
     for share in traffic_steps(routing, instances):
         routes.set(endpoint, blue, green, share)
-        account.tasks.stopping.wait(routing.get("WaitIntervalInSeconds", 0))
-        if fired := _alarms_that_fired(account, alarms):
+        if fired := _bake(account, alarms, routing.get("WaitIntervalInSeconds", 0)):
             routes.set(endpoint, blue)
             raise DeploymentError(
                 f"The deployment was rolled back because these alarms are in ALARM: {', '.join(fired)}"
             )
     routes.set(endpoint, green)
+
+
+def _bake(account: Account, alarms: list[str], seconds: float) -> list[str]:
+    """Watch the alarms for some seconds; return those that are in ALARM, at once when there are any."""
+    end = time.monotonic() + seconds
+    while not (fired := _alarms_that_fired(account, alarms)):
+        left = end - time.monotonic()
+        if left <= 0 or account.tasks.stopping.wait(min(left, _ALARM_SECONDS)):
+            break
+    return fired
 
 
 def _alarms_that_fired(account: Account, names: list[str]) -> list[str]:

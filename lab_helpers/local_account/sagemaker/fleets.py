@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -32,14 +33,39 @@ class Variant:
         self.weight = spec.weight
         self.instances: list[ServingInstance] = []
         self._turn = itertools.count()
+        self._lock = threading.Lock()
 
-    def pick(self) -> ServingInstance | None:
-        """Return the healthy instance with the fewest requests under way; equal ones take turns."""
-        healthy = [instance for instance in self.instances if instance.healthy]
-        if not healthy:
-            return None
-        turn = next(self._turn) % len(healthy)
-        return min(healthy[turn:] + healthy[:turn], key=lambda instance: instance.outstanding)
+    @property
+    def healthy(self) -> list[ServingInstance]:
+        """The instances that answer."""
+        return [instance for instance in self.instances if instance.healthy]
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[ServingInstance | None]:
+        """Hand out the healthy instance with the fewest requests under way, and count one more there.
+
+        Equal ones take turns; None where there is no healthy one. An instance that is to be removed is
+        waited for by whoever removes it until its requests have ended.
+        """
+        with self._lock:
+            healthy = self.healthy
+            turn = next(self._turn) % max(len(healthy), 1)
+            rotated = healthy[turn:] + healthy[:turn]
+            instance = min(rotated, key=lambda one: one.outstanding) if rotated else None
+            if instance:
+                instance.outstanding += 1
+        try:
+            yield instance
+        finally:
+            if instance:
+                with self._lock:
+                    instance.outstanding -= 1
+
+    def keep(self, count: int) -> list[ServingInstance]:
+        """Give no more requests to instances beyond ``count``, the newest first; return those."""
+        with self._lock:
+            self.instances, surplus = self.instances[:count], self.instances[count:]
+        return surplus
 
 
 class Fleet:
@@ -69,9 +95,7 @@ class Fleet:
         missing = {name: count - len(self.variants[name].instances) for name, count in counts.items()}
         self._grow({name: count for name, count in missing.items() if count > 0})
         for name, count in counts.items():
-            variant = self.variants[name]
-            variant.instances, surplus = variant.instances[:count], variant.instances[count:]
-            self._end(surplus)
+            self._end(self.variants[name].keep(count))
 
     def end(self) -> None:
         """Let requests under way finish, then remove all containers."""

@@ -10,7 +10,6 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -68,6 +67,7 @@ class ServingInstance:
         """Set when it is known whether the instance came into service."""
         self.healthy = False
         self.outstanding = 0
+        """Requests under way; counted by the variant."""
         self.pool: urllib3.HTTPConnectionPool | None = None
         self.error = ""
         self.stream: LogStream = logs.stream(f"{LOG_GROUP}/{endpoint}", f"{spec.name}/{self.instance_id}")
@@ -95,20 +95,6 @@ class ServingInstance:
                     container.stop(timeout=round(grace))
             _remove(container)
         self.settled.set()
-
-    @contextlib.contextmanager
-    def slot(self) -> Iterator[urllib3.HTTPConnectionPool]:
-        """Count a request as under way, and hand out the connections to the container."""
-        pool = self.pool
-        if pool is None:
-            raise urllib3.exceptions.HTTPError("the container has not been started")
-        with self._lock:
-            self.outstanding += 1
-        try:
-            yield pool
-        finally:
-            with self._lock:
-                self.outstanding -= 1
 
     @property
     def _over(self) -> bool:
@@ -200,8 +186,7 @@ class ServingInstance:
 
     def _ping(self) -> bool:
         try:
-            with self.slot() as pool:
-                return pool.request("GET", "/ping", timeout=_PING_SECONDS).status == 200
+            return bool(self.pool and self.pool.request("GET", "/ping", timeout=_PING_SECONDS).status == 200)
         except urllib3.exceptions.HTTPError:
             return False
 

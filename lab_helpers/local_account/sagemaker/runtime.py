@@ -25,7 +25,7 @@ _HEADERS = {
 _UNSUPPORTED = (
     "TargetModel", "TargetContainerHostname", "InferenceComponentName", "SessionId", "EnableExplanations"
 )  # fmt: skip
-_METRICS_SECONDS = 2.0
+_METRICS_SECONDS = 1.0
 _ATTRIBUTES_LENGTH = 1024
 
 
@@ -57,7 +57,7 @@ class SageMakerRuntime(Service):
         ModelError for answers other than 2xx, no answer within a minute, or one that is too long.
         """
         begin = time.perf_counter()
-        name = params["EndpointName"]
+        name: str = params["EndpointName"]
         body = params.get("Body", b"")
         self._check(params, body)
         fleet = self._routes.pick(name)
@@ -72,15 +72,28 @@ class SageMakerRuntime(Service):
                 "ValidationError",
                 f"Variant {target} of endpoint {name} not found: it has {list(fleet.variants)}",
             )
-        instance = variant.pick()
-        if instance is None:
-            raise _unavailable(variant)
         headers = {header: params[member] for member, header in _HEADERS.items() if params.get(member)}
+        with variant.slot() as instance:
+            if instance is None:
+                raise _unavailable(variant)
+            return self._invoke(name, variant, instance, body=body, headers=headers, begin=begin)
+
+    def _invoke(
+        self,
+        name: str,
+        variant: Variant,
+        instance: ServingInstance,
+        *,
+        body: bytes,
+        headers: dict[str, str],
+        begin: float,
+    ) -> Params:
         status = 0
-        sent = time.perf_counter()
+        sent = answered = time.perf_counter()
         try:
             response = self._send(instance, body, headers)
-            status = response.status
+            status, answered = response.status, time.perf_counter()
+            return self._answer(name, variant, instance, response)
         except urllib3.exceptions.NewConnectionError:
             raise _unavailable(variant) from None
         except urllib3.exceptions.TimeoutError:
@@ -96,15 +109,16 @@ class SageMakerRuntime(Service):
                 name, instance, 0, f"Amazon SageMaker could not get a response from the {name} endpoint."
             ) from None
         finally:
+            end = time.perf_counter()
+            model = (answered if status else end) - sent
             self._metrics.record(
                 name,
                 variant.spec.name,
                 status,
-                instances=len(variant.instances),
-                model_us=1e6 * (time.perf_counter() - sent),
-                overhead_us=1e6 * (sent - begin),
+                instances=len(variant.healthy),
+                model_us=1e6 * model,
+                overhead_us=1e6 * (end - begin - model),
             )
-        return self._answer(name, variant, instance, response)
 
     def _check(self, params: Params, body: bytes) -> None:
         for member in _UNSUPPORTED:
@@ -124,18 +138,18 @@ class SageMakerRuntime(Service):
         self, instance: ServingInstance, body: bytes, headers: dict[str, str]
     ) -> urllib3.BaseHTTPResponse:
         timeout = urllib3.Timeout(connect=2.0, read=self.timeout_seconds)
-        with instance.slot() as pool:
+        pool = instance.pool
+        if pool is None:
+            raise urllib3.exceptions.HTTPError("the container has not been started")
+        try:
+            return pool.urlopen("POST", "/invocations", body, headers, timeout=timeout, redirect=False)
+        except urllib3.exceptions.ProtocolError:
+            # Servers close connections that were idle for a while; a new one tells whether it was that.
             try:
                 return pool.urlopen("POST", "/invocations", body, headers, timeout=timeout, redirect=False)
-            except urllib3.exceptions.ProtocolError:
-                # Servers close connections that were idle for a while; a new one tells whether it was that.
-                try:
-                    return pool.urlopen(
-                        "POST", "/invocations", body, headers, timeout=timeout, redirect=False
-                    )
-                except urllib3.exceptions.NewConnectionError as error:
-                    # The request ended the container: not to be tried again, which "unavailable" asks for.
-                    raise urllib3.exceptions.ProtocolError("the container ended") from error
+            except urllib3.exceptions.NewConnectionError as error:
+                # The request ended the container: not to be tried again, which "unavailable" asks for.
+                raise urllib3.exceptions.ProtocolError("the container ended") from error
 
     def _answer(
         self,

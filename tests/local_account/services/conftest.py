@@ -11,6 +11,7 @@ from werkzeug.serving import make_server
 from lab_helpers.local_account.account import Account
 from lab_helpers.local_account.autoscaling import ApplicationAutoScaling
 from lab_helpers.local_account.codecommit import CodeCommit
+from lab_helpers.local_account.cloudwatch import CloudWatch
 from lab_helpers.local_account.config import LOOPBACK, AccountConfig
 from lab_helpers.local_account.ecr import Ecr
 from lab_helpers.local_account.gateway import Gateway
@@ -72,7 +73,8 @@ class EndpointStub(Service):
             "CreationTime": now,
             "LastModifiedTime": now,
             "ProductionVariants": [
-                {"VariantName": variant, "CurrentInstanceCount": 1} for variant in self.endpoints[name]
+                {"VariantName": variant, "CurrentInstanceCount": 1, "DesiredInstanceCount": 1}
+                for variant in self.endpoints[name]
             ],
         }
 
@@ -86,10 +88,14 @@ class Served:
         self.account.bus = self.bus
         self.sagemaker = EndpointStub(self.account)
         moto = MotoBackend(self.account)
+        self.autoscaling = ApplicationAutoScaling(self.account)
+        cloudwatch = CloudWatch(self.account)
+        cloudwatch.alarms.on_alarm = self.autoscaling.on_alarm
         services = [
             CodeCommit(self.account),
             Ecr(self.account),
-            ApplicationAutoScaling(self.account),
+            self.autoscaling,
+            cloudwatch,
             self.sagemaker,
         ]
         self.services = {service.name: service for service in services}
