@@ -5,34 +5,33 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 venv="$STATE/venv"
-requirements="$WORKSHOP_HOME/workshop/requirements.txt"
-# The home directory is new at every start; what uv fetched lasts as long as the environment made of it.
-export UV_PYTHON_INSTALL_DIR="$STATE/python" UV_CACHE_DIR="${UV_CACHE_DIR:-$STATE/uv-cache}"
-
-if ! uv="$(command -v uv)"; then
-    uv="$STATE/bootstrap/bin/uv"
-    if ! "$uv" --version >/dev/null 2>&1; then
-        rm -rf "$STATE/bootstrap"
-        python3 -m venv "$STATE/bootstrap"
-        "$STATE/bootstrap/bin/pip" install --quiet --disable-pip-version-check "uv>=0.8,<1"
-    fi
-fi
-
+find_uv
 if ! "$venv/bin/python" -c "" 2>/dev/null; then
-    rm -rf "$venv" "$STATE/requirements.sha256"
-    # Takes a Python from the PATH when it is new enough, and fetches one when none is.
-    "$uv" venv --quiet --no-project --python ">=3.11,<3.14" "$venv"
+    rm -rf "$venv"
+    make_environment "$venv"
 fi
+install_requirements "$venv" "$WORKSHOP_HOME/workshop/requirements.txt"
 
-if ! sha256sum --check --status "$STATE/requirements.sha256" 2>/dev/null; then
-    echo "installing $(grep -c '^[a-zA-Z]' "$requirements") packages and what they need"
-    install=("$uv" pip install --quiet --python "$venv/bin/python" --requirement "$requirements")
-    # From the cache in seconds when it has everything: asking the index about 200 packages takes half a minute.
-    "${install[@]}" --offline 2>/dev/null || "${install[@]}"
-    sha256sum "$requirements" >"$STATE/requirements.sha256"
-fi
+# What `python -m ipykernel install --user` writes, without the second that it takes to start. Under the home
+# directory, which is new at every start.
+"$venv/bin/python" - "$WORKSHOP_HOME" <<'PYTHON'
+import json
+import os
+import sys
+import sysconfig
+from pathlib import Path
 
-echo "$WORKSHOP_HOME/workshop" >"$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mlops_workshop.pth"
-# Under the home directory, which is new at every start.
-"$venv/bin/python" -m ipykernel install --user --name mlops-workshop --display-name "MLOps workshop" \
-    --env WORKSHOP_HOME "$WORKSHOP_HOME"
+home = sys.argv[1]
+(Path(sysconfig.get_path("purelib")) / "mlops_workshop.pth").write_text(f"{home}/workshop\n")
+data = os.environ.get("JUPYTER_DATA_DIR") or Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share", "jupyter")
+kernel = Path(data).expanduser() / "kernels" / "mlops-workshop"
+kernel.mkdir(parents=True, exist_ok=True)
+spec = {
+    "argv": [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    "display_name": "MLOps workshop",
+    "language": "python",
+    "metadata": {"debugger": True},
+    "env": {"WORKSHOP_HOME": home},
+}
+(kernel / "kernel.json").write_text(json.dumps(spec, indent=1))
+PYTHON

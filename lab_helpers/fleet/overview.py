@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lab_helpers.deploy import Clients
+from lab_helpers.deploy import STARTS_OVER, Clients
 from lab_helpers.names import Names
 
 LAB_TAG = "mlops-workshop:lab"
@@ -39,13 +39,7 @@ class Stack:
     @property
     def starts_over(self) -> bool:
         """Whether it can only be deleted and made anew: it was never complete, or is half deleted."""
-        return self.status in {
-            "ROLLBACK_COMPLETE",
-            "ROLLBACK_FAILED",
-            "CREATE_FAILED",
-            "DELETE_FAILED",
-            "REVIEW_IN_PROGRESS",
-        }
+        return self.status in STARTS_OVER
 
     @property
     def failed(self) -> bool:

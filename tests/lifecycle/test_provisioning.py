@@ -1,7 +1,7 @@
 """The hooks of `cfn/m.yml` and all that they start, as a notebook instance runs them, over stop and start.
 
-Real: bash, git against a repository on disk, the kernel. Written down here: the AWS CLI (stub_aws.py) and uv,
-which would fetch a gigabyte.
+Real: bash, the AWS CLI, boto3 and the stacks in a local account, git against a repository on disk, the
+kernel. Written down here: uv, which would fetch a gigabyte.
 """
 
 import base64
@@ -16,108 +16,147 @@ import sys
 import sysconfig
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psutil
 import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 
+from lab_helpers.local_account.daemon import Daemon, ports_from
+from lab_helpers.names import Names
+
 ROOT = Path(__file__).parents[2]
 TEMPLATE = yaml_parse((ROOT / "cfn" / "m.yml").read_text())
-CLONE_URL = "https://git-codecommit.eu-west-1.amazonaws.com/v1/repos/ana-mlops"
+REGION, ACCOUNT = "us-east-1", "123456789012"
+ROLES = {
+    "MLOpsCodeBuild": ("codebuild", "codebuild"),
+    "MLOpsPipeline": ("pipeline", "codepipeline"),
+    "MLOpsDeploy": ("deploy", "cloudformation"),
+    "MLOpsLauncher": ("launcher", "lambda"),
+    "MLOpsMonitor": ("monitor", "lambda"),
+    "MLOpsEvents": ("events", "events"),
+    "MLOps": ("sagemaker", "sagemaker"),
+}
 UV = """#!/bin/bash
 set -eu
-echo "$@" >> "$STUB_AWS/uv"
+echo "$@" >> "$CALLS/uv"
 if [ "$1" = venv ]; then
     "$PYTHON" -m venv --without-pip "${@: -1}"
     site=$("${@: -1}/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     echo "$SITE_PACKAGES" > "$site/packages.pth"
 fi
 """
-VALUES = {
-    "AWS::Region": "eu-west-1",
-    "AWS::AccountId": "123456789012",
-    "AWS::StackName": "ana-mlops",
-    "NamePrefix": "ana-",
-    "LabId": "ana",
-    "PackageUri": "s3://ana-mlops-assets/package/workshop.zip",
-    "IdleMinutes": "0",
-    "MLOpsBucket": "ana-mlops-eu-west-1-123456789012",
-    "MLOpsRepo.Name": "ana-mlops",
-    "MLOpsRepo.CloneUrlHttp": CLONE_URL,
-    "MLOpsScikitImageRepo.RepositoryUri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ana-scikit-base",
-    "MLOpsIrisModelRepo.RepositoryUri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ana-iris-model",
-}
 
 
-def hook(name: str, **changes: str) -> str:
+def values(names: Names) -> dict[str, str]:
+    """What CloudFormation puts into the hooks of a lab."""
+    registry = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+    return {
+        "AWS::Region": REGION,
+        "AWS::AccountId": ACCOUNT,
+        "AWS::StackName": names.top_stack,
+        "NamePrefix": names.prefix,
+        "LabId": names.lab_id,
+        "PackageUri": f"s3://{names.assets_bucket(REGION, ACCOUNT)}/package/workshop.zip",
+        "IdleMinutes": "0",
+        "ExpiresAt": "never",
+        "MLOpsBucket": names.bucket(REGION, ACCOUNT),
+        "MLOpsRepo.Name": names.repository,
+        "MLOpsRepo.CloneUrlHttp": f"https://git-codecommit.{REGION}.amazonaws.com/v1/repos/{names.repository}",
+        "MLOpsScikitImageRepo.RepositoryUri": f"{registry}/{names.base_image}",
+        "MLOpsIrisModelRepo.RepositoryUri": f"{registry}/{names.model_image}",
+        **{
+            f"{role}.Arn": f"arn:aws:iam::{ACCOUNT}:role/{names.role(purpose)}"
+            for role, (purpose, _) in ROLES.items()
+        },
+    }
+
+
+def hook(name: str, known: dict[str, str], **changes: str) -> str:
     """Return the script of a hook as CloudFormation resolves it."""
     config = TEMPLATE["Resources"]["IAWorkshopNotebookInstanceLifecycleConfig"]["Properties"]
     text, _ = config[name][0]["Content"]["Fn::Base64"]["Fn::Sub"]
-    known = {**VALUES, "Fetch": TEMPLATE["Mappings"]["Hook"]["Fetch"]["Script"], **changes}
-
-    def value(match: re.Match[str]) -> str:
-        key = match[1]
-        return known.get(key) or f"arn:aws:iam::123456789012:role/{key.removesuffix('.Arn')}"
-
-    return re.sub(r"\$\{([A-Za-z:.]+)\}", value, text)
+    known = {**known, "Fetch": TEMPLATE["Mappings"]["Hook"]["Fetch"]["Script"], **changes}
+    return re.sub(r"\$\{([A-Za-z:.]+)\}", lambda match: known[match[1]], text)
 
 
 class Instance:
     """A notebook instance: a volume that persists, a home that does not, and its own programs on the PATH."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, daemon: Daemon, lab_id: str) -> None:
+        self.directory, self.names = directory, Names(lab_id)
+        self.values = values(self.names)
         self.home = directory / "Sage Maker"
         self.state = self.home / ".workshop"
-        self.stub = directory / "aws"
         self.remote = directory / "remote.git"
         self.home.mkdir(parents=True)
-        self.stub.mkdir()
         programs = directory / "bin"
         programs.mkdir()
-        (programs / "aws").write_text(
-            f'#!/bin/sh\nexec "{sys.executable}" "{ROOT}/tests/lifecycle/stub_aws.py" "$@"\n'
-        )
         (programs / "uv").write_text(UV)
-        for program in programs.iterdir():
-            program.chmod(0o755)
+        (programs / "uv").chmod(0o755)
         git("init", "--quiet", "--bare", "--initial-branch=main", self.remote)
-        self.package()
+        account = daemon.environment()
+        self.clients = _clients(account)
         self.environment = {
-            "PATH": f"{programs}:{os.environ['PATH']}",
+            **{name: value for name, value in account.items() if name.startswith("AWS_")},
+            "PATH": f"{programs}:{account['PATH']}",
             "HOME": str(directory / "home"),
             "WORKSHOP_HOME": str(self.home),
             "WORKSHOP_USER": subprocess.check_output(["id", "-un"], text=True).strip(),
-            "STUB_AWS": str(self.stub),
+            "CALLS": str(directory),
             "PYTHON": sys.executable,
             "SITE_PACKAGES": sysconfig.get_path("purelib"),
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": f"url.file://{self.remote}.insteadOf",
-            "GIT_CONFIG_VALUE_0": CLONE_URL,
+            "GIT_CONFIG_VALUE_0": self.values["MLOpsRepo.CloneUrlHttp"],
         }
+        for bucket in (self.bucket, self.names.assets_bucket(REGION, ACCOUNT)):
+            self.clients("s3").create_bucket(Bucket=bucket)
+        self.clients("codecommit").create_repository(repositoryName=self.names.repository)
+        for role in ROLES:
+            self.make_role(role)
+        self.package()
+
+    @property
+    def bucket(self) -> str:
+        return self.values["MLOpsBucket"]
+
+    def make_role(self, role: str) -> None:
+        purpose, service = ROLES[role]
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": f"{service}.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        self.clients("iam").create_role(
+            RoleName=self.names.role(purpose), AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
+        )
 
     def package(self, **files: str) -> None:
-        """Publish a workshop: the real scripts and templates, small exercises and requirements."""
+        """Publish a workshop: the real scripts, programs and templates, small exercises and requirements."""
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
-            for top in ("cfn", "lifecycle-config"):
+            for top in ("cfn", "lifecycle-config", "lab_helpers"):
                 for path in sorted((ROOT / top).rglob("*")):
                     name = path.relative_to(ROOT).as_posix()
                     if path.is_file() and "__pycache__" not in path.parts and name not in files:
                         archive.write(path, name)
-            for module in ("__init__", "idle"):
-                archive.write(ROOT / "lab_helpers" / f"{module}.py", f"lab_helpers/{module}.py")
             for name, text in {"notebooks/01.ipynb": "{}", "requirements.txt": "boto3\n", **files}.items():
                 archive.writestr(name, text)
-        (self.stub / "workshop.zip").write_bytes(content.getvalue())
+        self.clients("s3").put_object(
+            Bucket=self.names.assets_bucket(REGION, ACCOUNT),
+            Key="package/workshop.zip",
+            Body=content.getvalue(),
+        )
 
-    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+    def run(self, hook_name: str, **changes: str) -> subprocess.CompletedProcess[str]:
         (self.directory / "home").mkdir(exist_ok=True)
         return subprocess.run(
-            ["bash", "-c", script],
+            ["bash", "-c", hook(hook_name, self.values, **changes)],
             env=self.environment,
             cwd="/",
             capture_output=True,
@@ -128,9 +167,9 @@ class Instance:
 
     def start(self, **changes: str) -> str:
         """Start the instance and return how its provisioning ended."""
-        done = self.run(hook("OnStart", **changes))
+        done = self.run("OnStart", **changes)
         assert done.returncode == 0, done.stderr
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             status = (self.state / "provision.status").read_text().strip()
             if status != "running":
@@ -141,9 +180,29 @@ class Instance:
     def log(self) -> str:
         return (self.state / "provision.log").read_text()
 
-    def calls(self, operation: str) -> list[dict[str, Any]]:
-        calls = [json.loads(line) for line in (self.stub / "calls").read_text().splitlines()]
-        return [dict(zip(c[2::2], c[3::2], strict=False)) for c in calls if c[1] == operation]
+    def told(self) -> dict[str, Any]:
+        """What the instance tells in its bucket; the file of its status is written just before."""
+        status, deadline = (self.state / "provision.status").read_text().strip(), time.monotonic() + 10
+        while True:
+            body = self.clients("s3").get_object(Bucket=self.bucket, Key="package/provision.json")["Body"]
+            told: dict[str, Any] = json.load(body)
+            if told["status"] == status or time.monotonic() > deadline:
+                return told
+            time.sleep(0.05)
+
+    def stack(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.clients("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        return found
+
+    def stacks(self) -> dict[str, dict[str, str]]:
+        """Return the parameters of every nested stack of this lab."""
+        return {
+            stack["StackName"]: {
+                given["ParameterKey"]: given["ParameterValue"] for given in stack["Parameters"]
+            }
+            for stack in self.clients("cloudformation").describe_stacks()["Stacks"]
+            if stack["StackName"].startswith(self.names.prefix)
+        }
 
     def heads(self) -> dict[str, str]:
         listed = git("ls-remote", "--heads", self.remote).split()
@@ -153,30 +212,45 @@ class Instance:
         }
 
 
+def _clients(environment: dict[str, str]) -> Callable[[str], Any]:
+    session = boto3.Session(
+        environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name=REGION
+    )
+    return lambda service: session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
+
+
 def git(*arguments: object) -> str:
     return subprocess.check_output(["git", *map(str, arguments)], text=True)
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Instance:
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A local account; nothing here needs an engine."""
+    daemon = Daemon(tmp_path_factory.mktemp("account"))
+    daemon.start("unix:///nowhere.sock", os.environ, ports_from(0))
+    yield daemon
+    daemon.stop()
+
+
+LABS = count(1)
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory, daemon: Daemon) -> Instance:
     """An instance after its creation and first start."""
-    found = Instance(tmp_path_factory.mktemp("started"))
-    assert found.run(hook("OnCreate")).returncode == 0
+    found = Instance(tmp_path_factory.mktemp("started"), daemon, "ana")
+    assert found.run("OnCreate").returncode == 0
     assert (found.home / "notebooks").is_dir()
     assert found.start() == "ready", found.log()
     return found
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[Instance]:
-    found = Instance(tmp_path)
+def instance(tmp_path: Path, daemon: Daemon) -> Iterator[Instance]:
+    found = Instance(tmp_path, daemon, f"lab{next(LABS)}")
     yield found
     if (found.state / "idle.pid").exists():
         os.kill(int((found.state / "idle.pid").read_text()), signal.SIGTERM)
-
-
-def parameters(call: dict[str, Any]) -> dict[str, str]:
-    return {found["ParameterKey"]: found["ParameterValue"] for found in json.loads(call["--parameters"])}
 
 
 def test_the_first_start_makes_everything(started: Instance) -> None:
@@ -195,22 +269,44 @@ def test_the_first_start_makes_everything(started: Instance) -> None:
         [kernel["argv"][0], "-c", "import lab_helpers; print(lab_helpers.__file__)"], text=True, cwd="/"
     )
     assert found.strip() == str(started.home / "workshop" / "lab_helpers" / "__init__.py")
-    made = {call["--stack-name"]: parameters(call) for call in started.calls("create-stack")}
+    made = started.stacks()
     assert set(made) == {"ana-scikit-base", "ana-iris-model", "ana-iris-train-pipeline"}
+    assert {started.stack(name)["StackStatus"] for name in made} == {"CREATE_COMPLETE"}
     assert made["ana-scikit-base"]["BaseImageRepositoryUri"] == ""
-    assert made["ana-iris-model"]["BaseImageRepositoryUri"] == VALUES["MLOpsScikitImageRepo.RepositoryUri"]
+    base = started.values["MLOpsScikitImageRepo.RepositoryUri"]
+    assert made["ana-iris-model"]["BaseImageRepositoryUri"] == base
     assert made["ana-iris-model"]["BranchName"] == "iris_model"
-    for stack, template in (
-        ("ana-iris-model", "build-image"),
-        ("ana-iris-train-pipeline", "train-model-pipeline"),
-    ):
-        taken = yaml_parse((ROOT / "cfn" / f"{template}.yml").read_text())["Parameters"]
-        assert set(made[stack]) <= set(taken)
-        assert {name for name, about in taken.items() if "Default" not in about} <= set(made[stack])
+    for name in made:
+        tags = {tag["Key"]: tag["Value"] for tag in started.stack(name)["Tags"]}
+        assert tags["mlops-workshop:lab"] == "ana"
+
+
+def test_the_functions_that_are_deployed_are_those_of_the_package(started: Instance) -> None:
+    keys = {
+        found["Key"]
+        for found in started.clients("s3").list_objects_v2(
+            Bucket=started.bucket, Prefix="package/functions/"
+        )["Contents"]
+    }
+    [key] = keys
+    body = started.clients("s3").get_object(Bucket=started.bucket, Key=key)["Body"].read()
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        names = archive.namelist()
+        launcher = archive.read("launcher/handler.py")
+    assert launcher == (ROOT / "cfn" / "functions" / "launcher" / "handler.py").read_bytes()
+    assert "monitor/handler.py" in names
+    assert not any("__pycache__" in name for name in names)
+
+
+def test_the_instance_tells_in_its_bucket_how_it_was_provisioned(started: Instance) -> None:
+    told = started.told()
+    assert told["status"] == "ready"
+    assert told["package"] == (started.state / "workshop.sha256").read_text().split()[0]
+    assert "stacks: ana-iris-model is created" in told["log"]
 
 
 def test_a_stop_and_a_start_change_nothing_that_is_there(started: Instance) -> None:
-    heads = started.heads()
+    heads, installed = started.heads(), uv_calls(started, "pip install")
     (started.home / "notebooks" / "01.ipynb").write_text("my work")
     (started.home / "scikit_base" / "Dockerfile").write_text("FROM scratch")
     template = started.home / "workshop" / "cfn" / "m.yml"
@@ -223,21 +319,21 @@ def test_a_stop_and_a_start_change_nothing_that_is_there(started: Instance) -> N
     assert (started.home / "notebooks" / "01.ipynb").read_text() == "my work"
     assert (started.home / "scikit_base" / "Dockerfile").read_text() == "FROM scratch"
     assert template.stat().st_mtime_ns == before
-    assert len(started.calls("create-stack")) == 3
     assert started.log().count("is up to date") == 3
-    assert (started.stub / "uv").read_text().count("pip install") == 1
+    assert uv_calls(started, "pip install") == installed
     assert (
         started.directory / "home" / ".local" / "share" / "jupyter" / "kernels" / "mlops-workshop"
     ).is_dir()
 
 
 def test_a_new_package_updates_templates_exercises_and_environment(started: Instance) -> None:
-    installed = (started.stub / "uv").read_text().count("pip install")
+    installed = uv_calls(started, "pip install")
     (started.home / "notebooks" / "01.ipynb").write_text("{}")  # as it came with the package
+    build = (ROOT / "cfn" / "build-image.yml").read_text()
     started.package(
         **{
             "notebooks/01.ipynb": '{"new": 1}',
-            "cfn/build-image.yml": "new",
+            "cfn/build-image.yml": build.replace("RetentionInDays: 14", "RetentionInDays: 30"),
             "requirements.txt": "boto3\nrich\n",
         }
     )
@@ -245,10 +341,13 @@ def test_a_new_package_updates_templates_exercises_and_environment(started: Inst
     assert started.start() == "ready", started.log()
 
     assert (started.home / "notebooks" / "01.ipynb").read_text() == '{"new": 1}'
-    updated = started.log().count("is UPDATE_COMPLETE")
-    assert updated == 2
-    assert (started.stub / "uv").read_text().count("pip install") == installed + 1
+    assert started.log().count("is updated") == 2
+    assert uv_calls(started, "pip install") == installed + 1
     assert not (started.state / "unpacked").exists()
+
+
+def uv_calls(instance: Instance, what: str) -> int:
+    return (instance.directory / "uv").read_text().count(what)
 
 
 def test_a_repository_that_somebody_filled_keeps_its_branches(instance: Instance) -> None:
@@ -278,18 +377,22 @@ def test_a_repository_that_somebody_filled_keeps_its_branches(instance: Instance
 def test_a_stack_that_fails_is_named_with_its_cause_and_made_anew_at_the_next_start(
     instance: Instance,
 ) -> None:
-    (instance.stub / "broken").write_text("ana-iris-model")
+    launcher, train = instance.names.role("launcher"), instance.names.train_stack
+    instance.clients("iam").delete_role(RoleName=launcher)
 
     status = instance.start()
 
-    assert status.startswith("failed: stacks: stack ana-iris-model is ROLLBACK_COMPLETE: PushRule Role"), (
+    assert status.startswith(f"failed: stacks: stack {train} is ROLLBACK_COMPLETE. What failed: Launcher "), (
         status
     )
-    assert "stacks: ana-scikit-base is CREATE_COMPLETE" in instance.log()
+    assert launcher in status
+    assert f"stacks: {instance.names.base_stack} is created" in instance.log()
+    assert instance.told()["status"] == status
 
-    (instance.stub / "broken").unlink()
+    instance.make_role("MLOpsLauncher")
     assert instance.start() == "ready", instance.log()
-    assert [call["--stack-name"] for call in instance.calls("delete-stack")] == ["ana-iris-model"]
+    assert f"stacks: {train} is created" in instance.log()
+    assert f"stacks: {instance.names.base_stack} is up to date" in instance.log()
 
 
 def test_a_directory_in_the_way_of_a_working_copy_is_left_alone(instance: Instance) -> None:
@@ -303,10 +406,10 @@ def test_a_directory_in_the_way_of_a_working_copy_is_left_alone(instance: Instan
 
 
 def test_a_package_that_can_not_be_read_fails_the_hook(instance: Instance) -> None:
-    (instance.stub / "workshop.zip").unlink()
+    missing = {"PackageUri": instance.values["PackageUri"] + ".gone"}
 
-    assert instance.run(hook("OnCreate")).returncode != 0
-    assert instance.run(hook("OnStart")).returncode != 0
+    assert instance.run("OnCreate", **missing).returncode != 0
+    assert instance.run("OnStart", **missing).returncode != 0
 
 
 def test_one_watcher_for_idle_stop_however_often_it_starts(instance: Instance) -> None:
@@ -327,13 +430,16 @@ def test_one_watcher_for_idle_stop_however_often_it_starts(instance: Instance) -
         time.sleep(0.05)
     assert watchers() == [pid]
     command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    assert command[-5:-1] == [b"--instance", b"ana-mlops", b"--minutes", b"30"]
+    assert command[-5:-1] == [
+        *(b"--instance", instance.names.notebook_instance.encode()),
+        *(b"--minutes", b"30"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["OnCreate", "OnStart"])
 def test_a_hook_fits_its_limit_with_the_longest_values(name: str) -> None:
     longest = {"PackageUri": "s3://" + "b" * 63 + "/" + "k" * 1024}
-    script = hook(name, **longest)
+    script = hook(name, values(Names("a123456789")), **longest)
 
     # NotebookInstanceLifecycleHook, Content: 16384 characters, base64-encoded
     assert len(base64.b64encode(script.encode())) < 16384

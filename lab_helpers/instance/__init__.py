@@ -1,0 +1,1 @@
+"""What runs on the notebook instance beside Jupyter; started by `lifecycle-config/`."""

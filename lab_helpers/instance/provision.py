@@ -1,0 +1,174 @@
+"""Everything that takes longer than a lifecycle hook may: repository, stacks, kernel, exercises, idle stop.
+
+Safe to repeat; what is there already stays. How it ended is in `.workshop/provision.status` for the learner
+and in the bucket under `package/provision.json` for the instructor, who can't see the instance from outside.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lab_helpers.deploy import Clients
+from lab_helpers.instance.stacks import StackError, deploy_nested
+
+TOLD_LINES = 30
+
+
+class PartError(RuntimeError):
+    """A part of the provisioning failed; one line that says why."""
+
+
+class Provisioning:
+    """One run of all parts on the instance whose workshop is in `home`."""
+
+    def __init__(self, home: Path, settings: Mapping[str, str], clients: Clients) -> None:
+        self._home, self._settings, self._clients = home, settings, clients
+        self._state = home / ".workshop"
+        self._scripts = home / "workshop" / "lifecycle-config"
+        self._lines: list[str] = []
+        self._lock = threading.Lock()
+
+    def run(self) -> bool:
+        """Run the parts side by side and tell how they ended; True when all succeeded."""
+        began = time.monotonic()
+        parts: dict[str, Callable[[], None]] = {
+            "kernel": lambda: self._command("kernel", "bash", self._scripts / "kernel.sh"),
+            "exercises": self._exercises,
+            "stacks": self._repository_and_stacks,
+        }
+        # Not as a context manager: an interrupt must not wait for what it interrupts.
+        pool = ThreadPoolExecutor(len(parts) + 1, thread_name_prefix="part")
+        told = pool.submit(self.tell, "running")
+        failures = [said for said in pool.map(self._failure, parts, parts.values()) if said]
+        told.result()
+        if not failures and (said := self._failure("idle", self._idle)):
+            failures.append(said)
+        seconds = int(time.monotonic() - began)
+        if failures:
+            self._say("provision", f"failed after {seconds} s")
+        else:
+            self._say("provision", f"ready after {seconds} s")
+        self.end("failed: " + "; ".join(failures) if failures else "ready")
+        return not failures
+
+    def end(self, status: str) -> None:
+        """Write the status, in one step so that nobody reads half of it, and tell it."""
+        new = self._state / "provision.status.new"
+        new.write_text(status + "\n", encoding="utf-8")
+        new.replace(self._state / "provision.status")
+        self.tell(status)
+
+    def tell(self, status: str) -> None:
+        """Put the status into the bucket; a lab without its bucket is provisioned all the same."""
+        digest = self._state / "workshop.sha256"
+        told = {
+            "status": status,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "package": digest.read_text().split()[0] if digest.is_file() else "",
+            "log": self._lines[-TOLD_LINES:],
+        }
+        try:
+            self._clients("s3").put_object(
+                Bucket=self._settings["BUCKET"],
+                Key="package/provision.json",
+                Body=json.dumps(told, indent=1).encode(),
+                ContentType="application/json",
+            )
+        except (BotoCoreError, ClientError) as error:
+            self._say("provision", f"the status {status!r} could not be told: {error}")
+
+    def _exercises(self) -> None:
+        source, target = self._home / "workshop" / "notebooks", self._home / "notebooks"
+        program, record = self._scripts / "exercises.py", self._state / "exercises.json"
+        self._command("exercises", sys.executable, program, source, target, record)
+
+    def _repository_and_stacks(self) -> None:
+        # In this order: a rule that is there when the branches are seeded would start the pipelines.
+        self._command("stacks", "bash", self._scripts / "repository.sh")
+        try:
+            templates = self._home / "workshop" / "cfn"
+            deploy_nested(self._clients, self._settings, templates, functools.partial(self._say, "stacks"))
+        except StackError as error:
+            raise PartError(str(error)) from error
+
+    def _idle(self) -> None:
+        self._command("idle", "bash", self._scripts / "idle.sh")
+
+    def _failure(self, name: str, part: Callable[[], None]) -> str | None:
+        """Run a part; return its cause of failure, or None."""
+        try:
+            part()
+        except PartError as error:
+            return f"{name}: {error}"
+        except Exception as error:  # what the learner sees must say it, whatever it is
+            self._say(name, f"error: {error}")
+            return f"{name}: {type(error).__name__}: {error}"
+        return None
+
+    def _command(self, name: str, *argv: str | Path) -> None:
+        """Run a program; its lines in the log begin with the part's name. Raises PartError."""
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        assert process.stdout  # noqa: S101 (a pipe was asked for)
+        said = []
+        for line in process.stdout:
+            said.append(line.rstrip("\n"))
+            self._say(name, said[-1])
+        if process.wait() != 0:
+            causes = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
+            words = [line for line in said if line.strip()]
+            raise PartError((causes[:1] or words[-1:] or ["failed without a word"])[0])
+
+    def _say(self, name: str, line: str) -> None:
+        with self._lock:
+            self._lines.append(f"{name}: {line}")
+            print(self._lines[-1], flush=True)
+
+
+def main() -> int:
+    """Provision this instance; the environment holds what `lab.env` sets. Status 1 when a part failed."""
+    import boto3  # noqa: PLC0415 (a test brings clients of its own)
+
+    lock, made = threading.Lock(), dict[str, Any]()
+
+    def clients(service: str, /) -> Any:
+        with lock:  # sessions are not made for several threads
+            if service not in made:
+                made[service] = boto3.client(service)
+            return made[service]
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    provisioning = Provisioning(Path(os.environ["WORKSHOP_HOME"]), os.environ, clients)
+    try:
+        return 0 if provisioning.run() else 1
+    except KeyboardInterrupt:
+        provisioning.end("failed: provisioning was interrupted, see .workshop/provision.log")
+        os._exit(143)  # the parts' threads end with it
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

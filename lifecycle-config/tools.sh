@@ -1,0 +1,15 @@
+#!/bin/bash
+# The Python environment of the workshop's own programs on the instance (boto3): small, so that they can begin
+# while the kernel's is being made, and apart from it, so that nothing a learner installs can break them.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+tools="$STATE/tools"
+find_uv
+if ! "$tools/bin/python" -c "" 2>/dev/null; then
+    rm -rf "$tools"
+    make_environment "$tools"
+fi
+grep -E '^(boto3|PyYAML)\b' "$WORKSHOP_HOME/workshop/requirements.txt" >"$STATE/tools.txt"
+install_requirements "$tools" "$STATE/tools.txt"
