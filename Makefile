@@ -7,7 +7,7 @@ PYTHON := .venv/bin/python
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run:  ## the whole workshop on this machine: engine, local account, stacks, notebooks 01 to 04
+run:  ## the whole workshop on this machine: engine, local account, stacks, all notebooks
 	@.ci/bootstrap --engine
 	@$(PYTHON) -m lab_helpers local run $(ARGS)
 

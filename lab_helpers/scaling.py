@@ -181,6 +181,11 @@ def follow(
         return seen
 
 
+def under_way(lab: Lab, endpoint: str, since: datetime) -> bool:
+    """Tell whether a scaling activity that began since then has not ended."""
+    return any(one["StatusCode"] in _UNDER_WAY for one in activities(lab, endpoint, since))
+
+
 def scaled(lab: Lab, endpoint: str, since: datetime) -> Callable[[Observation], bool]:
     """Return what tells whether a scaling activity began since then, and all of them have ended."""
 

@@ -19,7 +19,7 @@ def test_every_notebook_ran_to_its_last_cell(workshop):
     summary = json.loads((workshop.output / "summary.json").read_text())
     assert summary["status"] == "succeeded"
     names = [notebook["name"][:2] for notebook in summary["notebooks"]]
-    assert [name for name in names if name != "00"][:4] == ["01", "02", "03", "04"]
+    assert [name for name in names if name != "00"][:5] == ["01", "02", "03", "04", "05"]
     assert all(one["executed"] == one["cells"] > 0 for one in summary["notebooks"])
     assert (workshop.output / "index.html").exists()
     for part in ("Docker Engine", "base image", "local account", "stack mlops", "notebook instance"):
@@ -91,6 +91,24 @@ def test_production_scales_between_bounds(workshop):
         ServiceNamespace="sagemaker"
     )["ScalableTargets"]
     assert any("endpoint/iris-model-prd/" in target["ResourceId"] for target in targets)
+
+
+def test_production_grew_under_load_shrank_again_and_scales_as_declared(workshop):
+    scaling = workshop.client("application-autoscaling")
+    resource = "endpoint/iris-model-prd/variant/AllTraffic"
+    activities = scaling.describe_scaling_activities(ServiceNamespace="sagemaker", ResourceId=resource)
+    done = [one["Description"] for one in reversed(activities["ScalingActivities"])]
+    assert "Setting desired instance count to 2." in done
+    assert done[-1] == "Setting desired instance count to 1."
+    [stack] = workshop.client("cloudformation").describe_stacks(StackName="iris-model-prd")["Stacks"]
+    declared = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+    [policy] = scaling.describe_scaling_policies(ServiceNamespace="sagemaker", ResourceId=resource)[
+        "ScalingPolicies"
+    ]
+    tracking = policy["TargetTrackingScalingPolicyConfiguration"]
+    assert tracking["TargetValue"] == float(declared["InvocationsPerInstance"])
+    assert tracking["ScaleOutCooldown"] == int(declared["ScaleOutCooldown"])
+    assert tracking["ScaleInCooldown"] == int(declared["ScaleInCooldown"])
 
 
 def test_only_loopback_listens(workshop):

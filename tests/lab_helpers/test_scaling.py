@@ -260,7 +260,9 @@ def test_scaling_has_ended_when_every_activity_since_then_has(account: Account) 
     assert not ended(seen())
     account.activities = [activity(1, "InProgress"), activity(-5)]
     assert not ended(seen())
+    assert scaling.under_way(account.lab, ENDPOINT, START)
     account.activities = [activity(1), activity(-5)]
+    assert not scaling.under_way(account.lab, ENDPOINT, START)
     assert not ended(seen(status="Updating"))
     assert not ended(seen(desired=2))
     assert ended(seen())

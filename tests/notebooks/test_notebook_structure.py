@@ -22,6 +22,7 @@ def test_the_notebooks_are_there_in_order() -> None:
         "02_build_model_image",
         "03_train",
         "04_check_and_test_endpoint",
+        "05_stress_test",
     ]
 
 
