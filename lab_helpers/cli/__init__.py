@@ -2,7 +2,7 @@
 
 import typer
 
-from lab_helpers.cli import deploy, local, run, times
+from lab_helpers.cli import clean, deploy, local, run, times
 
 app = typer.Typer(
     name="lab_helpers",
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("deploy")(deploy.deploy)
+app.command("clean")(clean.clean)
 app.command("times")(times.times)
 app.add_typer(local.app, name="local")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 
 import typer
 from rich.console import Console
+from rich.live import Live
 from rich.status import Status
 from rich.text import Text
 
@@ -87,3 +89,34 @@ class Steps:
             self._status.update(Text(f"{self._title}: {line}", no_wrap=True, overflow="ellipsis"))
         else:
             self.screen.print(Text(f"  {line}", style="dim"), soft_wrap=True)
+
+
+class LabLines:
+    """One line per lab that says what is being done for it: in place on a terminal, else as it happens."""
+
+    def __init__(self, screen: Console) -> None:
+        self._screen = screen
+        self._lines: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._live = Live(console=screen, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> LabLines:
+        """Begin to show."""
+        if self._screen.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the screen as it was."""
+        self._live.stop()
+
+    def say(self, lab: str, text: str) -> None:
+        """Show what is being done for a lab; may be called from any thread."""
+        with self._lock:
+            self._lines[lab] = text
+            if self._screen.is_terminal:
+                shown = list(self._lines.items())[-(self._screen.height - 2) :]
+                width = max(len(name) for name, _ in shown)
+                self._live.update(Text("\n".join(f"{name:{width}}  {line}" for name, line in shown)))
+            else:
+                self._screen.print(Text(f"  {lab}: {text}", style="dim"), soft_wrap=True)

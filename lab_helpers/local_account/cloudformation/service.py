@@ -125,7 +125,7 @@ class CloudFormation(ChangeSetOperations):
                 raise invalid(
                     "Invalid operation on stack: RetainResources is for stacks in DELETE_FAILED status"
                 )
-            if role := params.get("RoleARN"):
+            if role := params.get("RoleARN") or stack.get("RoleARN"):
                 self.engine.check_role(role)
             self.engine.delete(
                 stack,
