@@ -253,9 +253,13 @@ class Endpoints(EndpointConfigs):
         desired = self._endpoint(name)["variants"]
         for variant in desired:
             fleet.variants[variant["name"]].weight = variant["weight"]
-        reason = self._try_deployment(
-            lambda: fleet.scale({variant["name"]: variant["count"] for variant in desired})
-        )
+
+        def rescale() -> None:
+            # A new instance pulls the image and fetches the model as the first one did.
+            deployments.prepare(self.account, name, [one.spec for one in fleet.variants.values()])
+            fleet.scale({variant["name"]: variant["count"] for variant in desired})
+
+        reason = self._try_deployment(rescale)
         if self.account.tasks.stopping.is_set():
             return
         if reason is None:

@@ -10,8 +10,8 @@ from werkzeug.serving import make_server
 
 from lab_helpers.local_account.account import Account
 from lab_helpers.local_account.autoscaling import ApplicationAutoScaling
-from lab_helpers.local_account.codecommit import CodeCommit
 from lab_helpers.local_account.cloudwatch import CloudWatch
+from lab_helpers.local_account.codecommit import CodeCommit
 from lab_helpers.local_account.config import LOOPBACK, AccountConfig
 from lab_helpers.local_account.ecr import Ecr
 from lab_helpers.local_account.gateway import Gateway

@@ -83,6 +83,6 @@ if sys.argv[1:] == ["train"]:
     train()
 else:
     print("serving", flush=True)
-    if os.environ.get("CRASH"):
+    if os.environ.get("CRASH") or (ML / "model/crash").exists():
         sys.exit("cannot serve")
     http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
