@@ -92,8 +92,12 @@ def histogram(measurements: Sequence[Measurement]) -> Any:
             value = 1000 * percentile(one.latencies, percent)
             axes.axvline(value, linestyle=style, color="black", label=f"p{percent} {value:.1f} ms")
         axes.set(xscale="log", yscale="log", ylabel="requests")
+        axes.set_ylim(bottom=0.7)  # a single request is a bar as well
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
         axes.set_title(f"{one.users} users, {one.answered:,} answers", fontsize=9, loc="left")
-        axes.legend(fontsize=8, loc="upper right")
+        axes.legend(fontsize=8, loc="upper left")
     grid[-1, 0].set_xlabel("milliseconds")
     return _shown(figure)
 
@@ -121,14 +125,23 @@ def throughput(measurement: Measurement) -> Any:
     return _shown(figure)
 
 
-def scaling(seen: Sequence[Observation], target: float) -> Any:
-    """Invocations per instance against the target, and below them the instances that followed from it."""
+def scaling(seen: Sequence[Observation], target: float, per_minute: float) -> Any:
+    """The load `per_minute` against the target, per instance, and below it the instances that followed.
+
+    CloudWatch's newest minute is drawn as it was read: it fills up while it lasts.
+    """
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     seconds = [(one.when - seen[0].when).total_seconds() for one in seen]
     figure, (above, below) = plt.subplots(2, 1, figsize=(8, 4), layout="constrained", sharex=True)
-    above.plot(seconds, [one.per_instance or 0 for one in seen], label="invocations per instance and minute")
-    above.axhline(target, linestyle="--", color="grey", label=f"target {target:g}")
+    above.step(
+        seconds, [per_minute / max(one.current, 1) for one in seen], where="post", label="sent per instance"
+    )
+    above.plot(
+        seconds, [one.per_instance or 0 for one in seen], ".", color="grey", label="CloudWatch, newest minute"
+    )
+    above.axhline(target, linestyle="--", color="black", label=f"target {target:g}")
+    above.set(ylabel="per minute", ylim=(0, None))
     alarmed = [one.high == "ALARM" for one in seen]
     above.fill_between(
         seconds, 0, 1, where=alarmed, step="post", alpha=0.15, color="tab:red", label="alarm high",

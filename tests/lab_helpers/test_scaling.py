@@ -335,6 +335,7 @@ def test_the_picture_of_scaling_has_target_alarm_and_instances() -> None:
         seen(when=START + timedelta(seconds=5), per_instance=1800.0, high="ALARM", desired=2),
         seen(when=START + timedelta(seconds=9), current=2, desired=2),
     ]
-    above, below = plots.scaling(story, 1000).axes
-    assert [text.get_text() for text in above.get_legend().get_texts()][1] == "target 1000"
+    above, below = plots.scaling(story, 1000, 1800).axes
+    assert "target 1000" in [text.get_text() for text in above.get_legend().get_texts()]
+    assert list(above.lines[0].get_ydata()) == [1800, 1800, 900], "two instances share it"
     assert [text.get_text() for text in below.get_legend().get_texts()] == ["desired", "in service"]
