@@ -1,8 +1,9 @@
-"""`python -m lab_helpers.bench [--only account,api,push,upload,run]`."""
+"""`python -m lab_helpers.bench [--only account,api,push,upload,run,server] [--peers ours,…]`."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from rich.console import Console
 from lab_helpers.bench.figures import Figure, table, write
 from lab_helpers.bench.lab import bench_lab
 from lab_helpers.bench.parts import PARTS
+from lab_helpers.bench.server.part import server
+from lab_helpers.bench.server.peers import PEERS
 
 
 def main() -> int:
@@ -18,13 +21,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m lab_helpers.bench", description=__doc__)
     parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas (default: all)")
     parser.add_argument("--output", type=Path, default=Path("bench.json"), help="default: bench.json")
+    parser.add_argument(
+        "--peers", default=",".join(PEERS), help="servers of the part `server` (default: all)"
+    )
     arguments = parser.parse_args()
-    chosen = [part.strip() for part in arguments.only.split(",")]
-    if unknown := [part for part in chosen if part not in PARTS]:
-        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    chosen, peers = ([name.strip() for name in text.split(",")] for text in (arguments.only, arguments.peers))
+    for what, names, known in (("part", chosen, list(PARTS)), ("peer", peers, list(PEERS))):
+        if unknown := [name for name in names if name not in known]:
+            parser.error(f"no such {what}: {', '.join(unknown)}; there are {', '.join(known)}")
+    parts = PARTS | {"server": functools.partial(server, peers=peers)}
     console, figures = Console(), list[Figure]()
     with bench_lab() as lab:
-        for name, part in PARTS.items():
+        for name, part in parts.items():
             if name in chosen:
                 print(f"measuring {name}", file=sys.stderr, flush=True)
                 figures += part(lab)

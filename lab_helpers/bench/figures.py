@@ -16,18 +16,27 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number; `limit` is what it should not exceed, where there is such a number."""
+    """One measured number; `limit` is what it should not exceed, `at_least` what it should reach.
+
+    A `detail` is in `bench.json` only: its part shows it in a table of its own.
+    """
 
     name: str
     value: float
     unit: str
     about: str
     limit: float | None = None
+    at_least: float | None = None
+    detail: bool = False
 
     @property
     def kept(self) -> bool | None:
-        """Whether the limit is kept; None without a limit."""
-        return None if self.limit is None else self.value <= self.limit
+        """Whether the limits are kept; None without any."""
+        if self.limit is None and self.at_least is None:
+            return None
+        return (self.limit is None or self.value <= self.limit) and (
+            self.at_least is None or self.value >= self.at_least
+        )
 
 
 def median(measure: Callable[[], float], times: int) -> float:
@@ -53,8 +62,11 @@ def table(figures: Sequence[Figure]) -> Table:
     ):
         shown.add_column(title, justify=justify)  # type: ignore[arg-type]
     for figure in figures:
+        if figure.detail:
+            continue
         mark = {None: "", True: "[green]✓[/]", False: "[red]✗[/]"}[figure.kept]
-        limit = "" if figure.limit is None else f"{figure.limit:g} {mark}"
+        bounds = (("≤ ", figure.limit), ("≥ ", figure.at_least))
+        limit = " ".join([*(f"{sign}{bound:g}" for sign, bound in bounds if bound is not None), mark])
         shown.add_row(figure.name, f"{figure.value:.3g}", figure.unit, limit, figure.about)
     return shown
 
@@ -69,6 +81,6 @@ def write(path: Path, figures: Sequence[Figure]) -> None:
         "python": platform.python_version(),
     }
     for figure in figures:
-        entry = {key: value for key, value in asdict(figure).items() if key != "name"}
+        entry = {key: value for key, value in asdict(figure).items() if key not in {"name", "detail"}}
         document["figures"][figure.name] = {**entry, "kept": figure.kept, "measured": now}
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,173 @@
+"""The part `server` of `make bench`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import docker
+from rich.console import Console
+from rich.table import Table
+
+from lab_helpers.bench.figures import Figure
+from lab_helpers.bench.lab import BenchLab
+from lab_helpers.bench.server.images import Images
+from lab_helpers.bench.server.measure import CONNECTIONS, Bench, Durations, Result
+from lab_helpers.bench.server.models import BATCH_ROWS, Training, train
+from lab_helpers.bench.server.peers import ALGORITHMS, GEVENT, GTHREAD, OURS, PEERS, SOURCE
+
+TIMES_SOURCE = {"logistic": 6, "random_forest": 600}
+TIMES_GUNICORN_BATCH = 5
+P99_MS = 1.5
+ENGINE_SECONDS = 600
+
+
+def server(
+    lab: BenchLab, peers: Sequence[str] = tuple(PEERS), durations: Durations | None = None
+) -> list[Figure]:
+    """Measure the workshop's model server and its peers side by side, and the training job beside `fit`."""
+    client = docker.DockerClient(base_url=lab.docker_host, timeout=ENGINE_SECONDS)
+    with tempfile.TemporaryDirectory(prefix="mlops-bench-server-") as directory:
+        room = Path(directory)
+        images = Images(client, _report)
+        model_image = images.model(room / "sources")
+        wrk = images.wrk()
+        built = {
+            name: model_image if name == OURS.name else images.peer(PEERS[name], model_image)
+            for name in peers
+        }
+        _report("training")
+        models, training = train(client, model_image, room)
+        bench = Bench(client, wrk, models, client.info()["NCPU"], durations or Durations(), _report)
+        results = []
+        for name, image in built.items():
+            model = models.ours if name == OURS.name else models.peers
+            results.append(bench.measure(PEERS[name], image, images.megabytes(image), model))
+    console = Console(width=max(Console().width, 150))
+    console.print(side_by_side(results))
+    return [*figures(results), *training_figures(training), *ratios(results)]
+
+
+def side_by_side(results: Sequence[Result]) -> Table:
+    """Return a row for each server and algorithm."""
+    shown = Table(box=None, padding=(0, 2, 0, 0))
+    shown.add_column("server")
+    shown.add_column("algorithm")
+    for title in (
+        "rows/s",
+        "p50 ms",
+        "p99 ms",
+        "CPU s/1,000",
+        f"batches/s of {BATCH_ROWS:,}",
+        "errors at 100",
+        "at 500",
+        "ready s",
+        "memory MB",
+        "image MB",
+    ):
+        shown.add_column(title, justify="right")
+    for result in results:
+        for number, (algorithm, found) in enumerate(result.algorithms.items()):
+            once = (f"{result.ready_seconds:.2f}", f"{result.resident_mb:.0f}", f"{result.image_mb:.0f}")
+            shown.add_row(
+                "" if number else result.peer.name,
+                algorithm,
+                f"{found.per_second:,.0f}",
+                f"{found.p50_ms:.2f}",
+                f"{found.p99_ms:.2f}",
+                f"{found.cpu_seconds_per_1000:.3f}",
+                f"{found.batch.per_second:,.0f}",
+                *(f"{crowd.errors:,}" for crowd in found.crowds.values()),
+                *(("", "", "") if number else once),
+            )
+    return shown
+
+
+def figures(results: Sequence[Result]) -> list[Figure]:
+    """Return every number of every server; limits hold for the workshop's own."""
+    return [figure for result in results for figure in _of_server(result)]
+
+
+def _of_server(result: Result) -> Iterator[Figure]:
+    name, ours = f"server.{result.peer.name}", result.peer.name == OURS.name
+
+    def detail(name: str, value: float, unit: str, about: str = result.peer.about) -> Figure:
+        return Figure(name, value, unit, about, detail=True)
+
+    yield detail(f"{name}.ready_seconds", result.ready_seconds, "s")
+    yield detail(f"{name}.resident_mb", result.resident_mb, "MB")
+    yield detail(f"{name}.image_mb", result.image_mb, "MB")
+    errors = 0
+    for algorithm, one in result.algorithms.items():
+        prefix = f"{name}.{algorithm}"
+        limit = P99_MS if ours else None
+        yield detail(f"{prefix}.requests_per_second", one.per_second, "1/s", "single rows")
+        yield detail(f"{prefix}.p50_ms", one.p50_ms, "ms", "10 connections")
+        yield Figure(f"{prefix}.p99_ms", one.p99_ms, "ms", "10 connections", limit, detail=not ours)
+        yield detail(f"{prefix}.cpu_seconds_per_1000", one.cpu_seconds_per_1000, "s", "single rows")
+        yield detail(f"{prefix}.batches_per_second", one.batch.per_second, "1/s", f"{BATCH_ROWS} rows each")
+        yield detail(f"{prefix}.batch_errors", one.batch.errors, "", f"of {one.batch.requests}")
+        yield detail(f"{prefix}.errors_at_{CONNECTIONS}", one.errors, "", "single rows")
+        for crowd, load in one.crowds.items():
+            yield detail(f"{prefix}.errors_at_{crowd}", load.errors, "", f"of {load.requests}")
+        errors += one.errors + one.batch.errors + sum(load.errors for load in one.crowds.values())
+    about = "single rows at 10, 100 and 500 connections, and batches"
+    yield Figure(f"{name}.errors", errors, "", about, 0 if ours else None, detail=not ours)
+
+
+def ratios(results: Sequence[Result]) -> list[Figure]:
+    """Return how many times faster than its peers the workshop's server is, where both were measured."""
+    by_name = {result.peer.name: result.algorithms for result in results}
+    found: list[Figure] = []
+    if OURS.name not in by_name:
+        return found
+    ours = by_name[OURS.name]
+    for algorithm in ALGORITHMS:
+        if SOURCE.name in by_name:
+            found.append(
+                Figure(
+                    f"server.{algorithm}_to_source_ratio",
+                    ours[algorithm].per_second / by_name[SOURCE.name][algorithm].per_second,
+                    "×",
+                    "single rows a second, to the source workshop's server",
+                    at_least=TIMES_SOURCE[algorithm],
+                )
+            )
+        for peer in (GEVENT, GTHREAD):
+            if peer.name in by_name:
+                found.append(
+                    Figure(
+                        f"server.{algorithm}_batch_to_{peer.name}_ratio",
+                        ours[algorithm].batch.per_second / by_name[peer.name][algorithm].batch.per_second,
+                        "×",
+                        f"batches of {BATCH_ROWS:,} rows a second, to {peer.about}",
+                        at_least=TIMES_GUNICORN_BATCH,
+                    )
+                )
+    return found
+
+
+def training_figures(training: Training) -> list[Figure]:
+    """Return what a training job costs beside calling `fit`."""
+    return [
+        Figure("training.job_seconds", training.job_seconds, "s", "a training job, container included"),
+        Figure(
+            "training.program_seconds",
+            training.program_seconds,
+            "s",
+            "a program that only reads and fits, container included",
+        ),
+        Figure("training.fit_seconds", training.fit_seconds, "s", "of it the calls of fit"),
+        Figure(
+            "training.to_program_ratio",
+            training.job_seconds / training.program_seconds,
+            "×",
+            "training job to that program",
+        ),
+    ]
+
+
+def _report(line: str) -> None:
+    print(f"  server: {line}", file=sys.stderr, flush=True)
