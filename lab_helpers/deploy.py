@@ -241,6 +241,30 @@ def deploy_stack(
         stack = _settled(cloudformation, events, find_stack(cloudformation, name))
         if stack is not None:
             raise DeployError(f"stack {name} could not be deleted: {stack['StackStatus']}")
+    done = submit_stack(cloudformation, name, template, stack, parameters=parameters, tags=tags)
+    if done == "unchanged":
+        return done
+    failures: list[StackEvent] = []
+    stack = _settled(cloudformation, events, find_stack(cloudformation, name), failures)
+    if stack is None or stack["StackStatus"] not in _GOOD:
+        raise DeployError(_failure(name, stack, failures))
+    return done
+
+
+def submit_stack(
+    cloudformation: Any,
+    name: str,
+    template: str,
+    stack: Mapping[str, Any] | None,
+    *,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> str:
+    """Ask for a stack or its update; return ``created``, ``updated`` or ``unchanged`` without waiting.
+
+    `stack` is DescribeStacks' record of the one that is there. Parameters and tags that are not given keep
+    their values.
+    """
     request: dict[str, Any] = {
         "StackName": name,
         "TemplateURL" if template.startswith("https://") else "TemplateBody": template,
@@ -251,7 +275,6 @@ def deploy_stack(
     request["Tags"] = [{"Key": key, "Value": value} for key, value in {**kept, **tags}.items()]
     if stack is None:
         cloudformation.create_stack(**request, OnFailure="ROLLBACK")
-        done = "created"
     else:
         request["Parameters"] += [
             {"ParameterKey": one["ParameterKey"], "UsePreviousValue": True}
@@ -264,12 +287,8 @@ def deploy_stack(
             if "No updates are to be performed" in error.response["Error"]["Message"]:
                 return "unchanged"
             raise
-        done = "updated"
-    failures: list[StackEvent] = []
-    stack = _settled(cloudformation, events, find_stack(cloudformation, name), failures)
-    if stack is None or stack["StackStatus"] not in _GOOD:
-        raise DeployError(_failure(name, stack, failures))
-    return done
+        return "updated"
+    return "created"
 
 
 def _settled(

@@ -2,7 +2,7 @@
 
 import typer
 
-from lab_helpers.cli import clean, deploy, local, run, times
+from lab_helpers.cli import clean, deploy, fleet, local, run, times
 
 app = typer.Typer(
     name="lab_helpers",
@@ -15,6 +15,7 @@ app.command("run")(run.run)
 app.command("deploy")(deploy.deploy)
 app.command("clean")(clean.clean)
 app.command("times")(times.times)
+app.add_typer(fleet.app, name="fleet")
 app.add_typer(local.app, name="local")
 
 

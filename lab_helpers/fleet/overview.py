@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,15 +16,27 @@ DEFAULT_TAG = Names().tag
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as CloudFormation DescribeStacks tells of it."""
+    """A stack; `record` is what CloudFormation DescribeStacks tells of it."""
 
-    name: str
-    id: str
-    status: str
-    reason: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    record: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:  # noqa: D102
+        return str(self.record["StackName"])
+
+    @property
+    def id(self) -> str:
+        """Its ARN, by which it can be described when it is deleted."""
+        return str(self.record["StackId"])
+
+    @property
+    def status(self) -> str:  # noqa: D102
+        return str(self.record["StackStatus"])
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Its own tags, which its resources inherit."""
+        return {tag["Key"]: tag["Value"] for tag in self.record.get("Tags", [])}
 
     @property
     def settled(self) -> bool:
@@ -70,7 +82,11 @@ class Overview:
         """Ask DescribeStacks, ListNotebookInstances and ListEndpoints (SageMaker), all their pages."""
         sagemaker = clients("sagemaker")
         return cls(
-            {stack.name: stack for stack in _stacks(clients("cloudformation"))},
+            {
+                one["StackName"]: Stack(one)
+                for page in clients("cloudformation").get_paginator("describe_stacks").paginate()
+                for one in page["Stacks"]
+            },
             {
                 one["NotebookInstanceName"]: Thing(
                     one["NotebookInstanceName"],
@@ -100,23 +116,6 @@ class Overview:
         )
 
 
-def _stacks(cloudformation: Any) -> Iterator[Stack]:
-    for page in cloudformation.get_paginator("describe_stacks").paginate():
-        for one in page["Stacks"]:
-            yield Stack(
-                one["StackName"],
-                one["StackId"],
-                one["StackStatus"],
-                one.get("StackStatusReason", ""),
-                {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])},
-                {
-                    given["ParameterKey"]: given.get("ParameterValue", "")
-                    for given in one.get("Parameters", [])
-                },
-                {output["OutputKey"]: output["OutputValue"] for output in one.get("Outputs", [])},
-            )
-
-
 def why_failed(cloudformation: Any, stack: Stack, most: int = 3) -> str:
     """Return what failed in a stack's last operation, the first cause first (DescribeStackEvents)."""
     reasons: list[str] = []
@@ -127,4 +126,4 @@ def why_failed(cloudformation: Any, stack: Stack, most: int = 3) -> str:
             reasons.append(f"{event['LogicalResourceId']}: {reason}")
         if own and status in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}:
             break
-    return "; ".join(reasons[::-1][:most]) or stack.reason or "no reason given"
+    return "; ".join(reasons[::-1][:most]) or stack.record.get("StackStatusReason", "no reason given")
