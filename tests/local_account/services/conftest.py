@@ -57,6 +57,16 @@ class EndpointStub(Service):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self.endpoints: dict[str, list[str]] = {}
+        self.status: dict[str, str] = {}
+        self.desired: dict[str, int] = {}
+
+    def update_endpoint_weights_and_capacities(self, params: Params) -> Params:
+        """The endpoint is Updating until a test says otherwise."""
+        name = params["EndpointName"]
+        (wanted,) = params["DesiredWeightsAndCapacities"]
+        self.desired[name] = wanted["DesiredInstanceCount"]
+        self.status[name] = "Updating"
+        return {"EndpointArn": self.account.arn("sagemaker", f"endpoint/{name}")}
 
     def describe_endpoint(self, params: Params) -> Params:
         name = params["EndpointName"]
@@ -69,11 +79,11 @@ class EndpointStub(Service):
         return {
             "EndpointName": name,
             "EndpointArn": self.account.arn("sagemaker", f"endpoint/{name}"),
-            "EndpointStatus": "InService",
+            "EndpointStatus": self.status.get(name, "InService"),
             "CreationTime": now,
             "LastModifiedTime": now,
             "ProductionVariants": [
-                {"VariantName": variant, "CurrentInstanceCount": 1, "DesiredInstanceCount": 1}
+                {"VariantName": variant, "DesiredInstanceCount": self.desired.get(name, 1)}
                 for variant in self.endpoints[name]
             ],
         }

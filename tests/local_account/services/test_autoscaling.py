@@ -1,6 +1,8 @@
 """Application Auto Scaling through unmodified boto3, with moto's CloudWatch behind it."""
 
+import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -174,6 +176,89 @@ def test_alarms_go_with_the_policy_and_policies_with_the_target(autoscaling, tar
     with pytest.raises(ClientError) as error:
         autoscaling.deregister_scalable_target(**target)
     assert code(error) == "ObjectNotFoundException"
+
+
+def test_one_policy_per_metric(autoscaling, target):
+    put_policy(autoscaling, target)
+    with pytest.raises(ClientError, match="Only one TargetTrackingScaling policy"):
+        autoscaling.put_scaling_policy(
+            **target,
+            PolicyName="another",
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration=TRACKING,
+        )
+
+
+def invocations(service_client, target, per_second):
+    """Send what an endpoint sends, for the last twenty seconds."""
+    now = datetime.now(UTC)
+    _, endpoint, _, variant = target["ResourceId"].split("/")
+    service_client("cloudwatch").put_metric_data(
+        Namespace="AWS/SageMaker",
+        MetricData=[
+            {
+                "MetricName": "InvocationsPerInstance",
+                "Dimensions": [
+                    {"Name": "EndpointName", "Value": endpoint},
+                    {"Name": "VariantName", "Value": variant},
+                ],
+                "Timestamp": now - timedelta(seconds=age),
+                "Value": per_second,
+            }
+            for age in range(20)
+        ],
+    )
+
+
+def test_an_alarm_scales_and_the_activity_tells_of_it(
+    autoscaling, target, service_client, served, eventually
+):
+    endpoint = target["ResourceId"].split("/")[1]
+
+    def newest(**options):
+        found = autoscaling.describe_scaling_activities(**target, **options)["ScalingActivities"]
+        return found[0] if found else None
+
+    put_policy(autoscaling, target, ScaleOutCooldown=0, ScaleInCooldown=0)
+    invocations(service_client, target, 3.0)  # 180 per minute, the target is 100
+    activity = eventually(newest)
+    assert activity["Description"] == "Setting desired instance count to 2."
+    assert activity["StatusCode"] == "InProgress"
+    assert "EndTime" not in activity
+    assert "Waiting for change to be fulfilled by sagemaker" in activity["StatusMessage"]
+    high = next(one for one in alarms(service_client, target) if "-AlarmHigh-" in one["AlarmName"])
+    assert (
+        activity["Cause"] == f"monitor alarm {high['AlarmName']} in state ALARM triggered policy invocations"
+    )
+    assert high["StateValue"] == "ALARM"
+    assert "[180.0 (" in high["StateReason"]
+    served.sagemaker.status[endpoint] = "InService"
+    activity = eventually(lambda: (found := newest()) and "EndTime" in found and found)
+    assert activity["StatusCode"] == "Successful"
+    assert activity["StatusMessage"] == (
+        "Successfully set desired instance count to 2. Change successfully fulfilled by sagemaker."
+    )
+
+    autoscaling.register_scalable_target(**target, MaxCapacity=2)
+    time.sleep(1.1)  # what was counted before the change does not count
+    invocations(service_client, target, 9.0)
+    refused = eventually(
+        lambda: (found := newest(IncludeNotScaledActivities=True)) and "NotScaledReasons" in found and found
+    )
+    assert refused["NotScaledReasons"] == [{"Code": "AlreadyAtMaxCapacity", "MaxCapacity": 2}]
+    assert refused["Description"] == "Attempting to scale due to alarm triggered"
+    assert "NotScaledReasons" not in newest()
+
+
+def test_a_capacity_below_a_new_minimum_is_raised(autoscaling, target, served, eventually):
+    endpoint = target["ResourceId"].split("/")[1]
+    served.sagemaker.status[endpoint] = "Updating"  # a release is under way: it has to wait
+    autoscaling.register_scalable_target(**target, MinCapacity=2)
+    assert autoscaling.describe_scaling_activities(**target)["ScalingActivities"] == []
+    served.sagemaker.status[endpoint] = "InService"
+    (activity,) = eventually(lambda: autoscaling.describe_scaling_activities(**target)["ScalingActivities"])
+    assert activity["Cause"] == "minimum capacity was set to 2"
+    assert served.sagemaker.desired[endpoint] == 2
 
 
 def test_tags_and_activities(autoscaling, target):

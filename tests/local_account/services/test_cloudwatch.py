@@ -1,0 +1,236 @@
+"""CloudWatch through unmodified boto3: data in, statistics out, alarms that change by themselves."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+
+HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
+DIMENSIONS = [{"Name": "EndpointName", "Value": "e"}, {"Name": "VariantName", "Value": "v"}]
+
+
+def code(error):
+    return error.value.response["Error"]["Code"]
+
+
+@pytest.fixture(scope="session")
+def cloudwatch(service_client):
+    return service_client("cloudwatch")
+
+
+@pytest.fixture
+def namespace(request):
+    return "Tests/" + request.node.name.split("[")[0]
+
+
+def put(cloudwatch, namespace, when, **datum):
+    cloudwatch.put_metric_data(
+        Namespace=namespace,
+        MetricData=[{"MetricName": "m", "Dimensions": DIMENSIONS, "Timestamp": when, **datum}],
+    )
+
+
+def statistics(cloudwatch, namespace, start, **changes):
+    request = {
+        "Namespace": namespace,
+        "MetricName": "m",
+        "Dimensions": DIMENSIONS,
+        "StartTime": start,
+        "EndTime": start + timedelta(minutes=10),
+        "Period": 60,
+        "Statistics": ["Sum", "SampleCount"],
+    }
+    return cloudwatch.get_metric_statistics(**(request | changes))["Datapoints"]
+
+
+def test_statistics_come_by_whole_minutes_and_by_second(cloudwatch, namespace):
+    begin = HOUR + timedelta(seconds=30)
+    for seconds, value in ((0, 1.0), (0, 2.0), (29, 3.0), (30, 10.0)):
+        put(cloudwatch, namespace, begin + timedelta(seconds=seconds), Value=value, Unit="Count")
+    whole = statistics(cloudwatch, namespace, begin, Statistics=["Sum"], ExtendedStatistics=["p50"])
+    assert whole == [
+        {
+            "Timestamp": begin.replace(second=0),
+            "Sum": 6.0,
+            "Unit": "Count",
+            "ExtendedStatistics": {"p50": 2.0},
+        },
+        {
+            "Timestamp": begin + timedelta(seconds=30),
+            "Sum": 10.0,
+            "Unit": "Count",
+            "ExtendedStatistics": {"p50": 10.0},
+        },
+    ]
+    fine = statistics(
+        cloudwatch, namespace, begin, Period=1, EndTime=begin + timedelta(seconds=30), Statistics=["Sum"]
+    )
+    assert [point["Sum"] for point in fine] == [3.0, 3.0]
+    assert statistics(cloudwatch, namespace, begin, Dimensions=DIMENSIONS[:1]) == []
+
+
+def test_metric_data_of_several_metrics(cloudwatch, namespace):
+    begin = HOUR
+    for minute in range(3):
+        put(
+            cloudwatch,
+            namespace,
+            begin + timedelta(minutes=minute),
+            Values=[100.0, 900.0 + minute],
+            Counts=[98.0, 2.0],
+        )
+    found = cloudwatch.get_metric_data(
+        MetricDataQueries=[
+            {
+                "Id": stat.lower(),
+                "MetricStat": {
+                    "Metric": {"Namespace": namespace, "MetricName": "m", "Dimensions": DIMENSIONS},
+                    "Period": 60,
+                    "Stat": stat,
+                },
+            }
+            for stat in ("SampleCount", "p99", "p50")
+        ],
+        StartTime=begin,
+        EndTime=begin + timedelta(minutes=2),
+    )["MetricDataResults"]
+    assert [result["Values"] for result in found] == [[100.0] * 2, [901.0, 900.0], [100.0] * 2]
+    assert found[0]["Timestamps"] == [begin + timedelta(minutes=1), begin]
+    assert found[0]["Label"] == "m"
+    (listed,) = cloudwatch.list_metrics(Namespace=namespace, Dimensions=[{"Name": "VariantName"}])["Metrics"]
+    assert listed["Dimensions"] == DIMENSIONS
+
+
+@pytest.mark.parametrize(
+    ("changes", "error_code"),
+    [
+        ({"Period": 7}, "InvalidParameterValue"),
+        ({"Statistics": [], "ExtendedStatistics": ["tm99"]}, "InvalidParameterValue"),
+        ({"Period": 1, "EndTime": HOUR + timedelta(days=1)}, "InvalidParameterCombination"),
+        ({"EndTime": HOUR - timedelta(days=1)}, "ValidationError"),
+    ],
+)
+def test_requests_for_statistics_that_are_refused(cloudwatch, namespace, changes, error_code):
+    if changes.get("Statistics") == []:
+        changes = {"ExtendedStatistics": changes["ExtendedStatistics"]}
+    with pytest.raises(ClientError) as error:
+        statistics(cloudwatch, namespace, HOUR, **changes)
+    assert code(error) == error_code
+
+
+@pytest.mark.parametrize(
+    "datum", [{}, {"Value": 1.0, "Values": [1.0]}, {"Values": [1.0, 2.0], "Counts": [1.0]}]
+)
+def test_a_request_with_a_fault_leaves_nothing(cloudwatch, namespace, datum):
+    good = {"MetricName": "m", "Value": 1.0}
+    with pytest.raises(ClientError):
+        cloudwatch.put_metric_data(Namespace=namespace, MetricData=[good, {"MetricName": "m", **datum}])
+    assert cloudwatch.list_metrics(Namespace=namespace)["Metrics"] == []
+
+
+def test_many_values_are_sent_compressed(cloudwatch, namespace):
+    begin = HOUR
+    cloudwatch.put_metric_data(
+        Namespace=namespace,
+        MetricData=[
+            {"MetricName": "m", "Dimensions": DIMENSIONS, "Timestamp": begin, "Value": float(number)}
+            for number in range(500)
+        ],
+    )
+    (point,) = statistics(cloudwatch, namespace, begin)
+    assert (point["SampleCount"], point["Sum"]) == (500, sum(range(500)))
+
+
+@pytest.fixture
+def alarm(cloudwatch, namespace, request):
+    name = request.node.name
+    yield {
+        "AlarmName": name,
+        "Namespace": namespace,
+        "MetricName": "m",
+        "Dimensions": DIMENSIONS,
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 5.0,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "notBreaching",
+    }
+    if cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]:
+        cloudwatch.delete_alarms(AlarmNames=[name])
+
+
+def test_an_alarm_goes_off_by_its_metric(cloudwatch, namespace, alarm, eventually, served):
+    cloudwatch.put_metric_alarm(**alarm)
+    name = alarm["AlarmName"]
+
+    def state():
+        (found,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        return found
+
+    assert eventually(lambda: state()["StateValue"] == "OK")
+    put(cloudwatch, namespace, datetime.now(UTC), Value=5.0)
+    put(cloudwatch, namespace, datetime.now(UTC), Value=1.0)
+    found = eventually(lambda: state()["StateValue"] == "ALARM" and state())
+    assert "[6.0 (" in found["StateReason"]
+    assert json.loads(found["StateReasonData"])["threshold"] == 5.0
+    history = cloudwatch.describe_alarm_history(AlarmName=name)["AlarmHistoryItems"]
+    assert [item["HistorySummary"] for item in history] == [
+        "Alarm updated from OK to ALARM",
+        "Alarm updated from INSUFFICIENT_DATA to OK",
+        f'Alarm "{name}" created',
+    ]
+    (event,) = [one for one in served.bus.details(alarmName=name) if one["state"]["value"] == "ALARM"]
+    assert event["previousState"]["value"] == "OK"
+    cloudwatch.put_metric_alarm(**alarm | {"AlarmDescription": "another"})
+    assert (state()["StateValue"], state()["AlarmDescription"]) == ("ALARM", "another")
+
+
+def test_a_state_set_by_hand_lasts_a_period(cloudwatch, alarm, eventually):
+    cloudwatch.put_metric_alarm(**alarm | {"Period": 1})
+
+    def state():
+        return cloudwatch.describe_alarms(AlarmNames=[alarm["AlarmName"]])["MetricAlarms"][0]["StateValue"]
+
+    assert eventually(lambda: state() == "OK")
+    cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="ALARM", StateReason="a test")
+    assert state() == "ALARM"
+    assert eventually(lambda: state() == "OK")
+    with pytest.raises(ClientError) as error:
+        cloudwatch.set_alarm_state(AlarmName="nobody", StateValue="OK", StateReason="a test")
+    assert code(error) == "ResourceNotFound"
+
+
+def test_alarms_are_found_tagged_and_deleted(cloudwatch, alarm):
+    cloudwatch.put_metric_alarm(**alarm, Tags=[{"Key": "a", "Value": "1"}])
+    name = alarm["AlarmName"]
+    (found,) = cloudwatch.describe_alarms(AlarmNamePrefix=name[:-1])["MetricAlarms"]
+    arn = found["AlarmArn"]
+    cloudwatch.tag_resource(ResourceARN=arn, Tags=[{"Key": "b", "Value": "2"}])
+    cloudwatch.untag_resource(ResourceARN=arn, TagKeys=["a"])
+    assert cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
+    for_metric = {key: alarm[key] for key in ("Namespace", "MetricName", "Dimensions")}
+    assert cloudwatch.describe_alarms_for_metric(**for_metric)["MetricAlarms"][0]["AlarmName"] == name
+    with pytest.raises(ClientError) as error:
+        cloudwatch.delete_alarms(AlarmNames=[name, "nobody"])
+    assert code(error) == "ResourceNotFound"
+    cloudwatch.delete_alarms(AlarmNames=[name])
+    assert cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"] == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Statistic": None},
+        {"Period": 7},
+        {"TreatMissingData": "maybe"},
+        {"DatapointsToAlarm": 2},
+        {"ComparisonOperator": "LessThanLowerThreshold"},
+    ],
+)
+def test_alarms_that_cannot_be_put(cloudwatch, alarm, changes):
+    request = {key: value for key, value in (alarm | changes).items() if value is not None}
+    with pytest.raises(ClientError):
+        cloudwatch.put_metric_alarm(**request)
+    assert cloudwatch.describe_alarms(AlarmNames=[alarm["AlarmName"]])["MetricAlarms"] == []
