@@ -164,7 +164,8 @@ class Engine:
 
     def create(self, wanted: Stack, token: str | None) -> None:
         """Write the stack (new, or only reviewed so far) and begin to make its resources."""
-        self.stacks.add(wanted)
+        # With its status: from here on anybody may describe it.
+        self.stacks.add({**wanted, "StackStatus": "CREATE_IN_PROGRESS"})
         self._begin(wanted["StackId"], "CREATE_IN_PROGRESS", Deployment.create, token)
         if minutes := wanted.get("TimeoutInMinutes"):
             timer = threading.Timer(minutes * 60, self._time_out, [wanted["StackId"]])
