@@ -60,7 +60,7 @@ def table(figures: Sequence[Figure]) -> Table:
         ("limit", "right"),
         ("", "left"),
     ):
-        shown.add_column(title, justify=justify)  # type: ignore[arg-type]
+        shown.add_column(title, justify=justify, no_wrap=justify == "right")  # type: ignore[arg-type]
     for figure in figures:
         if figure.detail:
             continue

@@ -29,7 +29,7 @@ def load(per_second: float, errors: int = 0) -> Load:
 
 
 def result(name: str, per_second: float, batches: float) -> measure.Result:
-    one = measure.Measured(per_second, 0.5, 1.0, 0.1, 0, load(batches), {100: load(1), 500: load(1)})
+    one = measure.Measured(per_second, 0.5, 1.0, 0.1, 0, batches, 0, {100: load(1), 500: load(1)})
     return measure.Result(PEERS[name], 0.1, 50, 500, dict.fromkeys(ALGORITHMS, one))
 
 
@@ -120,8 +120,8 @@ def test_ratios_are_judged_against_what_was_asked(tmp_path: Path) -> None:
     assert kept == {
         "server.logistic_to_source_ratio": (6, True),
         "server.random_forest_to_source_ratio": (6, False),
-        "server.logistic_batch_to_gunicorn_gthread_ratio": (4.5, False),
-        "server.random_forest_batch_to_gunicorn_gthread_ratio": (4.5, False),
+        "server.logistic_batch_to_gthread_ratio": (4.5, False),
+        "server.random_forest_batch_to_gthread_ratio": (4.5, False),
     }
     assert part.ratios([result(SOURCE.name, 5_000, 1)]) == []
     write(tmp_path / "bench.json", ratios)

@@ -78,7 +78,7 @@ def side_by_side(results: Sequence[Result]) -> Table:
                 f"{found.p50_ms:.2f}",
                 f"{found.p99_ms:.2f}",
                 f"{found.cpu_seconds_per_1000:.3f}",
-                f"{found.batch.per_second:,.0f}",
+                f"{found.batches_per_second:,.0f}",
                 *(f"{crowd.errors:,}" for crowd in found.crowds.values()),
                 *(("", "", "") if number else once),
             )
@@ -107,13 +107,13 @@ def _of_server(result: Result) -> Iterator[Figure]:
         yield detail(f"{prefix}.p50_ms", one.p50_ms, "ms", "10 connections")
         yield Figure(f"{prefix}.p99_ms", one.p99_ms, "ms", "10 connections", limit, detail=not ours)
         yield detail(f"{prefix}.cpu_seconds_per_1000", one.cpu_seconds_per_1000, "s", "single rows")
-        yield detail(f"{prefix}.batches_per_second", one.batch.per_second, "1/s", f"{BATCH_ROWS} rows each")
-        yield detail(f"{prefix}.batch_errors", one.batch.errors, "", f"of {one.batch.requests}")
+        yield detail(f"{prefix}.batches_per_second", one.batches_per_second, "1/s", f"{BATCH_ROWS} rows each")
+        yield detail(f"{prefix}.batch_errors", one.batch_errors, "", "1,000-row batches")
         yield detail(f"{prefix}.errors_at_{CONNECTIONS}", one.errors, "", "single rows")
         for crowd, load in one.crowds.items():
             yield detail(f"{prefix}.errors_at_{crowd}", load.errors, "", f"of {load.requests}")
-        errors += one.errors + one.batch.errors + sum(load.errors for load in one.crowds.values())
-    about = "single rows at 10, 100 and 500 connections, and batches"
+        errors += one.errors + one.batch_errors + sum(load.errors for load in one.crowds.values())
+    about = "at 10, 100 and 500 connections, and of batches"
     yield Figure(f"{name}.errors", errors, "", about, 0 if ours else None, detail=not ours)
 
 
@@ -131,7 +131,7 @@ def ratios(results: Sequence[Result]) -> list[Figure]:
                     f"server.{algorithm}_to_source_ratio",
                     ours[algorithm].per_second / by_name[SOURCE.name][algorithm].per_second,
                     "×",
-                    "single rows a second, to the source workshop's server",
+                    "single rows, to the source workshop's server",
                     at_least=TIMES_SOURCE[algorithm],
                 )
             )
@@ -139,10 +139,10 @@ def ratios(results: Sequence[Result]) -> list[Figure]:
             if peer.name in by_name:
                 found.append(
                     Figure(
-                        f"server.{algorithm}_batch_to_{peer.name}_ratio",
-                        ours[algorithm].batch.per_second / by_name[peer.name][algorithm].batch.per_second,
+                        f"server.{algorithm}_batch_to_{peer.name.removeprefix('gunicorn_')}_ratio",
+                        ours[algorithm].batches_per_second / by_name[peer.name][algorithm].batches_per_second,
                         "×",
-                        f"batches of {BATCH_ROWS:,} rows a second, to {peer.about}",
+                        f"batches of {BATCH_ROWS:,} rows, to {peer.name}",
                         at_least=TIMES_GUNICORN_BATCH,
                     )
                 )
@@ -152,19 +152,19 @@ def ratios(results: Sequence[Result]) -> list[Figure]:
 def training_figures(training: Training) -> list[Figure]:
     """Return what a training job costs beside calling `fit`."""
     return [
-        Figure("training.job_seconds", training.job_seconds, "s", "a training job, container included"),
+        Figure("training.job_seconds", training.job_seconds, "s", "the container of a training job"),
         Figure(
             "training.program_seconds",
             training.program_seconds,
             "s",
-            "a program that only reads and fits, container included",
+            "a container that only reads and fits",
         ),
-        Figure("training.fit_seconds", training.fit_seconds, "s", "of it the calls of fit"),
+        Figure("training.fit_seconds", training.fit_seconds, "s", "of that the calls of fit"),
         Figure(
             "training.to_program_ratio",
             training.job_seconds / training.program_seconds,
             "×",
-            "training job to that program",
+            "the one to the other",
         ),
     ]
 
