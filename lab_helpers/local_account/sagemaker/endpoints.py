@@ -13,6 +13,7 @@ from lab_helpers.local_account.sagemaker import deployments
 from lab_helpers.local_account.sagemaker.endpoint_configs import EndpointConfigs
 from lab_helpers.local_account.sagemaker.fleets import DeploymentError, Fleet, Routes
 from lab_helpers.local_account.sagemaker.images import engine_errors
+from lab_helpers.local_account.sagemaker.instance_metrics import InstanceMetrics
 from lab_helpers.local_account.sagemaker.instances import VariantSpec
 from lab_helpers.local_account.sagemaker.logs import Logs
 from lab_helpers.local_account.sagemaker.models import model_data_url, primary_container
@@ -35,19 +36,23 @@ class Endpoints(EndpointConfigs):
     ``startup_seconds`` pass until a container that does not answer ``GET /ping`` with 200 is given up, unless
     the variant has a ContainerStartupHealthCheckTimeoutInSeconds. AWS waits some minutes by default.
     ``grace_seconds`` pass between SIGTERM and SIGKILL at the end of a container that served: 30 on AWS.
+    Every ``metrics_seconds`` CPU and memory of the containers go to CloudWatch: 60 on AWS.
     """
 
     startup_seconds = 60.0
     grace_seconds = 30.0
+    metrics_seconds = 10.0
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._endpoint_logs = Logs(account)
         self._routes = Routes.of(account)
+        self._instance_metrics = InstanceMetrics(account)
 
     def start(self) -> None:
         """Bring back what served, and go on with what was under way."""
         super().start()
+        self.account.tasks.every(self.metrics_seconds, "instance-metrics", self._instance_metrics.send)
         steps = {"Creating": self._create_fleet, "Deleting": self._remove_endpoint}
         for name, endpoint in self.table("endpoints").items():
             status = endpoint["EndpointStatus"]

@@ -167,6 +167,15 @@ class Routes:
         route = self._routes.get(endpoint)
         return route[0] if route else None
 
+    def serving(self) -> list[tuple[str, Fleet]]:
+        """Return every endpoint with each fleet that gets requests of it."""
+        return [
+            (endpoint, fleet)
+            for endpoint, (blue, green, _) in list(self._routes.items())
+            for fleet in (blue, green)
+            if fleet
+        ]
+
     def pick(self, endpoint: str) -> Fleet | None:
         """Return the fleet for one request, or None for an endpoint that does not serve."""
         route = self._routes.get(endpoint)

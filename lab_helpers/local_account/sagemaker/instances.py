@@ -97,6 +97,12 @@ class ServingInstance:
         self.settled.set()
 
     @property
+    def container_id(self) -> str:
+        """Id of the container on the Docker Engine; empty before there is one."""
+        container = self._container
+        return str(container.id) if container else ""
+
+    @property
     def _over(self) -> bool:
         return self._ended.is_set() or self._account.tasks.stopping.is_set()
 

@@ -148,6 +148,33 @@ def test_containers_come_with_the_load_and_go_with_it(image_lab: SageMakerLab, e
     assert sums["InvocationsPerInstance"] < sums["Invocations"]
 
 
+def test_cpu_and_memory_of_the_containers_are_measured(image_lab: SageMakerLab, endpoint: str) -> None:
+    lab = image_lab
+
+    def averages() -> dict[str, float]:
+        return {
+            name: point["Average"]
+            for name in ("CPUUtilization", "MemoryUtilization")
+            for point in lab.cloudwatch.get_metric_statistics(
+                Namespace="/aws/sagemaker/Endpoints",
+                MetricName=name,
+                Dimensions=[
+                    {"Name": "EndpointName", "Value": endpoint},
+                    {"Name": "VariantName", "Value": "AllTraffic"},
+                ],
+                StartTime=datetime.now(UTC) - timedelta(minutes=5),
+                EndTime=datetime.now(UTC) + timedelta(minutes=5),
+                Period=600,
+                Statistics=["Average"],
+            )["Datapoints"]
+        }
+
+    with load(lab, endpoint, 50):
+        found = lab.when(averages, lambda values: len(values) == 2)
+    assert 0 < found["MemoryUtilization"] < 50
+    assert found["CPUUtilization"] > 0
+
+
 def test_bounds_are_kept_and_a_kill_loses_no_instance(image_lab: SageMakerLab, endpoint: str) -> None:
     lab = image_lab
     client = lab.account.client("application-autoscaling")
