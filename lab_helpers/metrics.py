@@ -155,6 +155,35 @@ def wait(
     return found
 
 
+def firing(lab: Lab, endpoint: str) -> list[str]:
+    """Return the names of the alarms that fire now and are named after the endpoint (DescribeAlarms)."""
+    pages = lab.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{endpoint}-")
+    return [
+        alarm["AlarmName"]
+        for page in pages
+        for alarm in page["MetricAlarms"]
+        if alarm["StateValue"] == "ALARM"
+    ]
+
+
+def wait_for_silence(
+    lab: Lab,
+    endpoint: str,
+    *,
+    patience: float,
+    sleep: Callable[[float], None] = time.sleep,
+    report: Callable[[str], None] = print,
+) -> list[str]:
+    """Wait until no alarm of the endpoint fires; return those that still do after `patience` seconds."""
+    began, told = time.monotonic(), list[str]()
+    while (found := firing(lab, endpoint)) and time.monotonic() - began < patience:
+        if found != told:
+            report(f"waiting for {', '.join(found)} to end")
+            told = found
+        sleep(3)
+    return found
+
+
 def minutes_table(found: Recorded) -> Table:
     """Show invocations and invocations per instance minute by minute."""
     columns: list[dict[datetime, Any]] = [

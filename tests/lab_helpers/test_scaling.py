@@ -42,6 +42,7 @@ class Account:
         self.states = {HIGH: "OK", LOW: "INSUFFICIENT_DATA"}
         self.looks: list[tuple[str, int, int]] = [("InService", 1, 1)]
         self.activities: list[dict[str, Any]] = []
+        self.release_alarms: list[dict[str, str]] = [{"server-errors": "OK", "model-latency": "OK"}]
         self.points: dict[tuple[str, str], list[tuple[datetime, float]]] = {}
         self.autoscaling = FakeClient(
             "application-autoscaling",
@@ -107,7 +108,16 @@ class Account:
             "LastModifiedTime": START,
         }
 
-    def _alarms(self, AlarmNames: list[str]) -> dict[str, Any]:
+    def _alarms(self, AlarmNames: list[str] = [], AlarmNamePrefix: str = "") -> dict[str, Any]:  # noqa: B006
+        if AlarmNamePrefix:
+            assert AlarmNamePrefix == "ana-iris-model-prd-"
+            states = self.release_alarms.pop(0) if len(self.release_alarms) > 1 else self.release_alarms[0]
+            return {
+                "MetricAlarms": [
+                    {"AlarmName": f"{AlarmNamePrefix}{name}", "StateValue": state}
+                    for name, state in states.items()
+                ]
+            }
         alarms = [
             {
                 "AlarmName": name,
@@ -327,6 +337,26 @@ def test_late_metrics_are_waited_for_within_reason(account: Account) -> None:
     assert told == ["CloudWatch has 0 of 10 invocations so far"]
     late = metrics.wait(account.lab, ENDPOINT, START, 11, patience=-1, report=told.append)
     assert late.invocations == 10
+
+
+def test_alarms_of_the_release_are_waited_for(account: Account) -> None:
+    told: list[str] = []
+    slept: list[float] = []
+
+    def wait(patience: float) -> list[str]:
+        return metrics.wait_for_silence(
+            account.lab, ENDPOINT, patience=patience, sleep=slept.append, report=told.append
+        )
+
+    assert wait(60) == []
+    assert told == slept == []
+    loud = {"server-errors": "ALARM", "model-latency": "OK"}
+    account.release_alarms = [loud, loud, {"server-errors": "OK"}]
+    assert wait(60) == []
+    assert told == ["waiting for ana-iris-model-prd-server-errors to end"]
+    assert len(slept) == 2
+    account.release_alarms = [loud]
+    assert wait(0) == ["ana-iris-model-prd-server-errors"]
 
 
 def test_the_picture_of_scaling_has_target_alarm_and_instances() -> None:
