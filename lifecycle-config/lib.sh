@@ -42,21 +42,46 @@ find_uv() {
     fi
 }
 
-# make_environment DIRECTORY: takes a Python from the PATH when it is new enough, and fetches one when none is.
-make_environment() {
-    "$UV" venv --quiet --no-project --python ">=3.11,<3.14" "$1"
+# packages FILE: sets PACKAGES to an environment with what the file requires: made once for all that require the
+# same, so that 20,000 files are neither copied nor compiled for each of them.
+packages() {
+    local environments="${WORKSHOP_ENVIRONMENTS:-$STATE/environments}"
+    PACKAGES="$environments/$(sha256sum "$1" | cut -c1-16)"
+    mkdir -p "$environments"
+    {
+        flock 8
+        if [ ! -e "$PACKAGES/complete" ] || ! "$PACKAGES/bin/python" -c "" 2>/dev/null; then
+            echo "installing $(grep -c '^[a-zA-Z]' "$1") packages and what they need"
+            rm -rf "$PACKAGES"
+            # Takes a Python from the PATH when it is new enough, and fetches one when none is.
+            "$UV" venv --quiet --no-project --python ">=3.11,<3.14" "$PACKAGES" 8>&-
+            local install=("$UV" pip install --quiet --python "$PACKAGES/bin/python" --requirement "$1")
+            # From the cache in seconds when it has everything: asking the index about 100 packages takes long.
+            "${install[@]}" --offline 2>/dev/null 8>&- || "${install[@]}" 8>&-
+            touch "$PACKAGES/complete"
+        fi
+        touch "$PACKAGES" # in use; what nobody has used for two weeks goes
+        find "$environments" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +
+    } 8>"$PACKAGES.lock"
 }
 
-# install_requirements DIRECTORY FILE: only when the file has changed since the last time.
-install_requirements() {
-    local done="$1/requirements.sha256"
-    if ! sha256sum --check --status "$done" 2>/dev/null; then
-        echo "installing $(grep -c '^[a-zA-Z]' "$2") packages and what they need"
-        local install=("$UV" pip install --quiet --python "$1/bin/python" --requirement "$2")
-        # From the cache in seconds when it has everything: asking the index about 100 packages takes long.
-        "${install[@]}" --offline 2>/dev/null || "${install[@]}"
-        sha256sum "$2" >"$done"
+# environment DIRECTORY PATH...: a small environment of the instance's own, for what the learner installs; it sees
+# PACKAGES and the given directories behind it.
+environment() {
+    local directory=$1 site
+    shift
+    site="$(cd "$PACKAGES/lib"/python3.*/site-packages && pwd)"
+    if ! "$directory/bin/python" -c "" 2>/dev/null || [ ! -d "$directory${site#"$PACKAGES"}" ]; then
+        rm -rf "$directory"
+        "$UV" venv --quiet --no-project --python "$PACKAGES/bin/python" "$directory"
     fi
+    printf '%s\n' "$site" "$@" >"$directory${site#"$PACKAGES"}/mlops_workshop.pth"
+    local shared
+    for shared in share etc; do # where Jupyter looks for what belongs to packages
+        if [ -d "$PACKAGES/$shared" ]; then
+            ln -sfn "$PACKAGES/$shared" "$directory/$shared"
+        fi
+    done
 }
 
 # fail MESSAGE: in one line, which provision.sh finds again.

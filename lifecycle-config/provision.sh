@@ -26,6 +26,5 @@ if ! said="$(bash "$here/tools.sh" 2>&1 9>&-)"; then
     exit 1
 fi
 [ -z "$said" ] || echo "tools: $said"
-export PYTHONPATH="$WORKSHOP_HOME/workshop"
 # The lock goes with it, and ends with it.
 exec "$STATE/tools/bin/python" -m lab_helpers.instance.provision

@@ -5,11 +5,7 @@ set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-tools="$STATE/tools"
-find_uv
-if ! "$tools/bin/python" -c "" 2>/dev/null; then
-    rm -rf "$tools"
-    make_environment "$tools"
-fi
 grep -E '^(boto3|PyYAML)\b' "$WORKSHOP_HOME/workshop/requirements.txt" >"$STATE/tools.txt"
-install_requirements "$tools" "$STATE/tools.txt"
+find_uv
+packages "$STATE/tools.txt"
+environment "$STATE/tools" "$WORKSHOP_HOME/workshop"

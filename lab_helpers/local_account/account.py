@@ -137,9 +137,10 @@ def environment(
     }
     if home:
         environment["HOME"] = str(home)
-        # A home directory of its own has no caches: what uv has fetched on this machine stays fetched.
+        # A home directory of its own has no caches: what uv has fetched and installed on this machine stays.
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         environment.setdefault("UV_CACHE_DIR", str(cache / "uv"))
+        environment.setdefault("WORKSHOP_ENVIRONMENTS", str(cache / "mlops-workshop" / "environments"))
     return environment
 
 

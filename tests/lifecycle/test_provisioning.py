@@ -108,6 +108,7 @@ class Instance:
             "WORKSHOP_HOME": str(self.home),
             "WORKSHOP_USER": subprocess.check_output(["id", "-un"], text=True).strip(),
             "CALLS": str(directory),
+            "WORKSHOP_ENVIRONMENTS": str(directory / "environments"),
             "PYTHON": sys.executable,
             "SITE_PACKAGES": sysconfig.get_path("purelib"),
             "GIT_CONFIG_COUNT": "1",
@@ -305,6 +306,26 @@ def test_the_instance_tells_in_its_bucket_how_it_was_provisioned(started: Instan
     assert "stacks: ana-iris-model is created" in told["log"]
 
 
+def test_packages_are_installed_once_for_all_that_require_the_same(
+    started: Instance, instance: Instance
+) -> None:
+    """And what a learner installs is seen by their own kernel only."""
+    shared = started.environment["WORKSHOP_ENVIRONMENTS"]
+    installed = uv_calls(started, "pip install")
+    instance.environment |= {"WORKSHOP_ENVIRONMENTS": shared, "CALLS": str(started.directory)}
+
+    assert instance.start() == "ready", instance.log()
+
+    assert uv_calls(started, "pip install") == installed
+    [site] = (instance.state / "venv").glob("lib/python*/site-packages")
+    (site / "mine.py").write_text("")
+    python = str(instance.state / "venv" / "bin" / "python")
+    subprocess.run([python, "-c", "import mine, boto3"], check=True, cwd="/")
+    theirs = str(started.state / "venv" / "bin" / "python")
+    done = subprocess.run([theirs, "-c", "import mine"], check=False, cwd="/", capture_output=True)
+    assert done.returncode != 0
+
+
 def test_a_stop_and_a_start_change_nothing_that_is_there(started: Instance) -> None:
     heads, installed = started.heads(), uv_calls(started, "pip install")
     (started.home / "notebooks" / "01.ipynb").write_text("my work")
@@ -403,6 +424,19 @@ def test_a_directory_in_the_way_of_a_working_copy_is_left_alone(instance: Instan
 
     assert "iris_model is no working copy of git but holds files: move it away" in status
     assert (instance.home / "iris_model" / "thesis.txt").read_text() == "precious"
+
+
+def test_the_first_start_takes_what_the_creation_has_fetched_and_later_ones_fetch_anew(
+    instance: Instance,
+) -> None:
+    assert instance.run("OnCreate").returncode == 0
+    instance.package(**{"notebooks/01.ipynb": '{"new": 1}'})
+
+    assert instance.start() == "ready", instance.log()
+    assert (instance.home / "notebooks" / "01.ipynb").read_text() == "{}"
+
+    assert instance.start() == "ready", instance.log()
+    assert (instance.home / "notebooks" / "01.ipynb").read_text() == '{"new": 1}'
 
 
 def test_a_package_that_can_not_be_read_fails_the_hook(instance: Instance) -> None:
