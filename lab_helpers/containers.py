@@ -115,10 +115,10 @@ def train(image: str, opt_ml: Path, *, files: Mapping[Path, str] | None = None, 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered: HTTP status, JSON body and milliseconds."""
+    """What a server answered: HTTP status, body (a JSON document, or the text of a CSV) and milliseconds."""
 
     status: int
-    body: dict[str, Any]
+    body: Any
     milliseconds: float
 
 
@@ -141,7 +141,12 @@ class Server:
             return 0
 
     def invoke(
-        self, body: bytes | object, *, content_type: str = "application/json", attributes: str = ""
+        self,
+        body: bytes | object,
+        *,
+        content_type: str = "application/json",
+        accept: str = "*/*",
+        attributes: str = "",
     ) -> Answer:
         """`POST /invocations` with a body (bytes as they are, rows as CSV or anything else as JSON)."""
         request = urllib.request.Request(  # noqa: S310 (loopback, made from our own port)
@@ -149,16 +154,18 @@ class Server:
             data=body if isinstance(body, bytes) else encode(body, content_type),
             headers={
                 "Content-Type": content_type,
+                "Accept": accept,
                 "X-Amzn-SageMaker-Custom-Attributes": attributes,
             },
         )
         began = time.monotonic()
         try:
             with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
-                status, text = response.status, response.read()
+                status, kind, text = response.status, response.headers.get_content_type(), response.read()
         except urllib.error.HTTPError as error:
-            status, text = error.code, error.read()
-        return Answer(status, json.loads(text), (time.monotonic() - began) * 1000)
+            status, kind, text = error.code, error.headers.get_content_type(), error.read()
+        milliseconds = (time.monotonic() - began) * 1000
+        return Answer(status, text.decode() if kind == "text/csv" else json.loads(text), milliseconds)
 
 
 def encode(body: Any, content_type: str) -> bytes:
@@ -174,12 +181,12 @@ def encode(body: Any, content_type: str) -> bytes:
 def serve(image: str, opt_ml: Path | None = None, *, ready: bool = True) -> Iterator[Server]:
     """`docker run IMAGE serve` on a free loopback port; yields a Server that answers 200 to `/ping`.
 
-    `opt_ml` holds the model in `model/`. With `ready=False` any answer to `/ping` will do. Raises
-    ContainerError with the container's log when it ends or does not answer. The container is always removed.
+    `opt_ml` holds the model in `model/`, which is mounted read-only, as SageMaker does. With `ready=False`
+    any answer to `/ping` will do. Raises ContainerError with the container's log when it ends or does not
+    answer. The container is always removed.
     """
-    container = docker(
-        "run", "--detach", *_as_me(), "--publish", "127.0.0.1::8080", *_mounts(opt_ml, None), image, "serve"
-    ).split()[-1]
+    model = ["--volume", f"{(opt_ml / 'model').resolve()}:/opt/ml/model:ro"] if opt_ml else []
+    container = docker("run", "--detach", "--publish", "127.0.0.1::8080", *model, image, "serve").split()[-1]
     try:
         began = time.monotonic()
         port = _published_port(container)
@@ -211,15 +218,14 @@ def _running(container: str) -> bool:
 
 
 def _as_me() -> list[str]:
-    # SageMaker runs containers as root. Here the files that they write must stay the learner's own.
+    # SageMaker runs containers as root. Here, what training writes must be the learner's own.
     return ["--user", f"{os.getuid()}:{os.getgid()}"]
 
 
-def _mounts(opt_ml: Path | None, files: Mapping[Path, str] | None) -> list[str]:
-    mounts = {opt_ml: "/opt/ml"} if opt_ml else {}
+def _mounts(opt_ml: Path, files: Mapping[Path, str] | None) -> list[str]:
     return [
         argument
-        for host, inside in {**mounts, **(files or {})}.items()
+        for host, inside in {opt_ml: "/opt/ml", **(files or {})}.items()
         for argument in ("--volume", f"{host.resolve()}:{inside}")
     ]
 

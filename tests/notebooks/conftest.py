@@ -23,8 +23,8 @@ def exercises(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def program(exercises: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Import app, training and model as the container does, and forget them afterwards."""
-    names = ("app", "training", "model")
+    """Import the programs of the image as the container does, and forget them afterwards."""
+    names = ("app", "rows", "predictor", "server", "training", "model")
     for folder in ("base_image", "model_image"):
         monkeypatch.syspath_prepend(str(exercises / folder))
     for name in names:

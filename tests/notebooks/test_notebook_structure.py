@@ -111,7 +111,11 @@ def test_each_file_is_written_by_one_cell_only() -> None:
     targets = Counter(target for notebook in sources.NOTEBOOKS for target, _ in sources.written_by(notebook))
     assert set(targets) == {
         "base_image/Dockerfile",
+        "base_image/requirements.txt",
         "base_image/app.py",
+        "base_image/rows.py",
+        "base_image/predictor.py",
+        "base_image/server.py",
         "base_image/training.py",
         "base_image/buildspec.yml",
         "try_out/model.py",
@@ -125,7 +129,7 @@ def test_each_file_is_written_by_one_cell_only() -> None:
 def test_every_file_that_is_pushed_is_one_that_was_written() -> None:
     for notebook, folder in (("01_build_base_image", "base_image"), ("02_build_model_image", "model_image")):
         code = sources.python(sources.ROOT / "notebooks" / f"{notebook}.ipynb")
-        found = re.search(r"for name in (\(.*?\)):\s+shutil\.copy", code)
+        found = re.search(r"for name in (\(.*?\)):\s+shutil\.copy", code, re.DOTALL)
         assert found
         pushed = ast.literal_eval(found[1])
         written = {t.partition("/")[2] for t in sources.all_written() if t.startswith(f"{folder}/")}

@@ -1,65 +1,90 @@
-"""The serving program, called as any WSGI server calls it (PEP 3333)."""
+"""The serving program, asked request by request, without the HTTP around it."""
 
 from __future__ import annotations
 
 import io
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sources
 
-SETOSA = [5.1, 3.5, 1.4, 0.2]
+SETOSA, VIRGINICA = [5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]
+FEATURES = "sepal_length, sepal_width, petal_length, petal_width"
 
 
 @pytest.fixture
 def app(program: Any, trained: Path) -> Any:
     """The application with a trained model."""
-    application = program("app").Application()
-    application.load(trained)
-    return application
+    return program("app").Application(trained, workers=2)
 
 
-def call(
-    application: Any,
-    *,
-    method: str = "POST",
-    path: str = "/invocations",
-    body: bytes | object = b"",
-    kind: str = "application/json",
-    attributes: str = "",
-) -> tuple[int, dict[str, Any]]:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    seen: dict[str, Any] = {}
-
-    def start_response(status: str, headers: list[tuple[str, str]]) -> None:
-        seen["status"], seen["headers"] = int(status[:3]), dict(headers)
-
-    environ = {
-        "REQUEST_METHOD": method,
-        "PATH_INFO": path,
-        "CONTENT_TYPE": kind,
-        "CONTENT_LENGTH": str(len(content)),
-        "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES": attributes,
-        "wsgi.input": io.BytesIO(content),
-    }
-    answer = b"".join(application(environ, start_response))
-    assert seen["headers"]["Content-Type"] == "application/json"
-    assert int(seen["headers"]["Content-Length"]) == len(answer)
-    return seen["status"], json.loads(answer)
+def ask(app: Any, program: Any, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, str]:
+    """Return status and body as the server would send them."""
+    server = program("server")
+    lower = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+    try:
+        response = app(server.Request(method, path, lower, body, True))
+    except server.RefusedError as refused:
+        response = refused.response()
+    return response.status, response.body.decode()
 
 
-def test_ping_answers_200_only_when_the_model_is_loaded(program: Any, app: Any) -> None:
-    empty = program("app").Application()
-    assert call(empty, method="GET", path="/ping") == (503, {"error": "no model is loaded"})
-    assert call(empty, body={"instances": [SETOSA]})[0] == 503
-    assert call(app, method="GET", path="/ping") == (200, {"status": "ready"})
+@pytest.fixture
+def call(app: Any, program: Any) -> Any:
+    """Call `POST /invocations`: a JSON document, or bytes of another media type."""
+
+    def call(
+        body: Any, kind: str = "application/json", *, accept: str = "", attributes: str = ""
+    ) -> tuple[int, Any]:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"content_type": kind, "accept": accept}
+        headers["x_amzn_sagemaker_custom_attributes"] = attributes
+        status, text = ask(app, program, "POST", "/invocations", content, **headers)
+        return status, json.loads(text) if text.startswith("{") else text
+
+    return call
 
 
-def test_loading_a_directory_without_a_model_fails(program: Any, tmp_path: Path) -> None:
+def npy(array: Any, *, pickled: bool = False) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=pickled)
+    return file.getvalue()
+
+
+def test_ping_and_execution_parameters(app: Any, program: Any) -> None:
+    assert ask(app, program, "GET", "/ping") == (200, '{"status":"ready"}')
+    status, text = ask(app, program, "GET", "/execution-parameters")
+    assert (status, json.loads(text)) == (
+        200,
+        {"MaxConcurrentTransforms": 2, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6},
+    )
+
+
+def test_other_paths_and_methods_are_refused(app: Any, program: Any) -> None:
+    assert ask(app, program, "GET", "/")[0] == 404
+    for method, path in (("GET", "/invocations"), ("POST", "/ping"), ("TRACE", "/ping")):
+        server = program("server")
+        with pytest.raises(server.RefusedError) as refused:
+            app(server.Request(method, path, {}, b"", True))
+        assert refused.value.status == 405
+        assert refused.value.headers.startswith("Allow: ")
+
+
+def test_a_directory_without_a_model_or_with_a_changed_one_is_not_loaded(
+    program: Any, trained: Path, tmp_path: Path
+) -> None:
     with pytest.raises(FileNotFoundError, match=r"model\.json"):
-        program("app").Application().load(tmp_path)
+        program("app").Application(tmp_path)
+    for path in trained.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    with (tmp_path / "random_forest.onnx").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(RuntimeError, match=r"random_forest\.onnx has the digest .* training recorded"):
+        program("app").Application(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -72,91 +97,163 @@ def test_loading_a_directory_without_a_model_fails(program: Any, tmp_path: Path)
         ("c000b4f9-df62-4c85-a0bf-7c525f9104a4", "logistic"),
     ],
 )
-def test_custom_attributes_choose_the_algorithm(app: Any, attributes: str, algorithm: str) -> None:
-    status, answer = call(app, body={"instances": [SETOSA]}, attributes=attributes)
+def test_custom_attributes_choose_the_algorithm(call: Any, attributes: str, algorithm: str) -> None:
+    status, answer = call({"instances": [SETOSA]}, attributes=attributes)
     assert status == 200
     assert answer["algorithm"] == algorithm
     assert answer["predictions"] == ["setosa"]
-    assert sum(answer["probabilities"][0]) == pytest.approx(1, abs=1e-4)
+    assert sum(answer["probabilities"][0]) == pytest.approx(1, abs=1e-5)
 
 
-def test_csv_and_json_give_the_same_answer(app: Any) -> None:
-    rows = [SETOSA, [6.3, 3.3, 6.0, 2.5]]
-    text = "\r\n".join(",".join(map(str, row)) for row in rows).encode()
-    as_json = call(app, body={"instances": rows}, kind="application/json; charset=utf-8")
-    assert as_json[0] == 200
-    assert call(app, body=text, kind="text/csv") == as_json
-    assert as_json[1]["predictions"] == ["setosa", "virginica"]
-
-
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        (b"", "not application/json"),
-        (b'{"instances": [[1, 2', "not application/json"),
-        (b"\xff\xfe", "not application/json"),
-        (b"[" * 100_000, "not application/json"),
-        (b"[[5.1, 3.5, 1.4, 0.2]]", "send {"),
-        (b'{"rows": []}', "send {"),
-        (b'{"instances": []}', "send {"),
-        (b'{"instances": 1}', "send {"),
-        (b'{"instances": [[1, 2, 3, 4], [1, 2, 3]]}', "row 1: send 4 numbers: sepal_length"),
-        (b'{"instances": [1, 2, 3, 4]}', "row 0: send 4 numbers"),
-        (b'{"instances": [[1, 2, 3, "4"]]}', "row 0: every value must be a number"),
-        (b'{"instances": [[1, 2, 3, null]]}', "row 0: every value must be a number"),
-        (b'{"instances": [[1, 2, 3, true]]}', "row 0: every value must be a number"),
-        (b'{"instances": [[1, 2, 3, 4], [1, 2, 3, NaN]]}', "row 1: NaN"),
-        (b'{"instances": [[1, 2, 3, 1e39]]}', "row 0: NaN and infinite"),
-        (b'{"instances": [[1, 2, 3, 1' + b"0" * 400 + b"]]}", "too large"),
-    ],
-)
-def test_a_wrong_body_is_refused_with_what_is_wrong(app: Any, body: bytes, said: str) -> None:
-    status, answer = call(app, body=body)
-    assert status == 400
-    assert said in answer["error"]
-
-
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        (b"sepal_length,sepal_width,petal_length,petal_width\n", "sepal_length"),
-        (b"1,2,3\n", "row 0: send 4 numbers"),
-        (b"1,2,3,nan\n", "row 0: NaN"),
-        (b"\n\n", "send {"),
-    ],
-)
-def test_wrong_csv_is_refused_with_what_is_wrong(app: Any, body: bytes, said: str) -> None:
-    status, answer = call(app, body=body, kind="text/csv")
-    assert status == 400
-    assert said in answer["error"]
-
-
-def test_other_faults_have_their_own_status(program: Any, app: Any) -> None:
-    rows = {"instances": [SETOSA]}
-    assert call(app, body=rows, kind="text/html")[0] == 415
-    assert call(app, body=rows, kind="")[0] == 415
-    assert call(app, method="GET")[0] == 405
-    assert call(app, path="/ping")[0] == 405
-    assert call(app, method="GET", path="/")[0] == 404
-    status, answer = call(app, body=rows, attributes="algorithm=crystal_ball")
-    assert status == 400
-    assert "unknown algorithm 'crystal_ball': use logistic or random_forest" in answer["error"]
-    assert call(app, body=b" " * (program("app").MAX_BODY + 1))[0] == 413
-
-
-def test_a_fault_of_the_server_is_logged_and_not_told(app: Any, caplog: pytest.LogCaptureFixture) -> None:
-    app.predictor.sessions = {"logistic": None}
-    assert call(app, body={"instances": [SETOSA]}) == (
-        500,
-        {"error": "the prediction failed; see the log"},
+def test_an_unknown_algorithm_is_refused_with_those_that_are_known(call: Any) -> None:
+    status, answer = call({"instances": [SETOSA]}, attributes="algorithm=crystal_ball")
+    assert (status, answer["error"]) == (
+        400,
+        "unknown algorithm 'crystal_ball': use logistic or random_forest",
     )
-    assert "AttributeError" in caplog.text
 
 
-def test_it_predicts_what_scikit_learn_predicts(program: Any, app: Any) -> None:
+def test_json_csv_and_npy_give_the_same_answer(call: Any) -> None:
+    rows = [SETOSA, VIRGINICA]
+    text = "\r\n".join(",".join(map(str, row)) for row in rows).encode()
+    as_json = call({"instances": rows}, "application/json; charset=utf-8")
+    assert as_json[0] == 200
+    assert as_json[1]["predictions"] == ["setosa", "virginica"]
+    assert call(text, "text/csv") == as_json
+    assert call(b"\xef\xbb\xbf" + text + b"\n", "text/csv") == as_json
+    assert call(npy(np.array(rows)), "application/x-npy") == as_json
+    assert call(npy(np.asfortranarray(rows)), "application/x-npy") == as_json
+
+
+def test_csv_lines_in_are_csv_lines_out(call: Any) -> None:
+    status, text = call(b"5.1,3.5,1.4,0.2\n6.3,3.3,6.0,2.5\n", "text/csv", accept="text/csv")
+    assert status == 200
+    assert text.endswith("\n")
+    cells = [line.split(",") for line in text.splitlines()]
+    assert [line[0] for line in cells] == ["setosa", "virginica"]
+    assert [sum(map(float, line[1:])) for line in cells] == pytest.approx([1, 1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("*/*", "json"),
+        ("text/csv", "csv"),
+        ("text/*", "csv"),
+        ("text/csv;q=0.5, application/json;q=0.4", "csv"),
+        ("text/html, application/xhtml+xml, */*;q=0.8", "json"),
+        ("text/html", "refused"),
+        ("application/json;q=0", "refused"),
+        ("text/csv;q=many", "refused"),
+    ],
+)
+def test_accept_decides_how_it_answers(call: Any, accept: str, kind: str) -> None:
+    status, answer = call({"instances": [SETOSA]}, accept=accept)
+    assert status == (406 if kind == "refused" else 200)
+    assert isinstance(answer, str) == (kind == "csv")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "no valid application/json"),
+        (b'{"instances": [[1, 2', "no valid application/json"),
+        (b"\xff\xfe", "no valid application/json"),
+        ('{"instances": [[1, 2, 3, 4]]}'.encode("utf-16"), "no valid application/json"),
+        (b"[" * 100_000, "no valid application/json"),
+        (b'{"instances": [[1, 2, 3, 4]], "x": ' + b"[" * 100_000, "no valid application/json"),
+        (b"[[5.1, 3.5, 1.4, 0.2]]", "Expected `object`, got `array`"),
+        (b'{"rows": []}', "required field `instances`"),
+        (b'{"instances": []}', "at least one row"),
+        (b'{"instances": 1}', "Expected `array`, got `int`"),
+        (b'{"instances": [[]]}', f"row 0 has 0: send 4 numbers ({FEATURES})"),
+        (b'{"instances": [[1, 2, 3, 4], [1, 2, 3]]}', f"row 1 has 3: send 4 numbers ({FEATURES})"),
+        (b'{"instances": [1, 2, 3, 4]}', "Expected `array`, got `int` - at `$.instances[0]`"),
+        (b'{"instances": [[1, 2, 3, "4"]]}', 'row 0, petal_width: "4" is no number'),
+        (b'{"instances": [[1, 2, 3, null]]}', "row 0, petal_width: null is no number"),
+        (b'{"instances": [[1, 2, 3, true]]}', "row 0, petal_width: true is no number"),
+        (b'{"instances": [[1, 2, [3], 4]]}', "row 0, petal_length: [3] is no number"),
+        (b'{"instances": [[1, 2, 3, 4], [1, NaN, 3, 4]]}', "row 1, sepal_width: NaN is no number"),
+        (b'{"instances": [[1, 2, 3, -Infinity]]}', "row 0, petal_width: -Infinity is no number"),
+        (b'{"instances": [[1, 2, 3, 1e39]]}', "row 0, petal_width: 1e+39 is no number"),
+        (b'{"instances": [[1, 2, 3, 1e400]]}', "row 0, petal_width: Infinity is no number"),
+        (b'{"instances": [[1, 2, 3, 1' + b"0" * 400 + b"]]}", "row 0, petal_width: 1000"),
+    ],
+)
+def test_a_wrong_json_body_is_refused_with_row_and_feature(call: Any, body: bytes, said: str) -> None:
+    status, answer = call(body)
+    assert status == 400
+    assert said in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"sepal_length,sepal_width,petal_length,petal_width\n", "row 0, sepal_length: 'sepal_length'"),
+        (b"1,2,3\n", "row 0 has 3"),
+        (b"1,2,3,4\n1,2,3,4,5", "row 1 has 5"),
+        (b"1,2,3,4\n1,,3,4", "row 1, sepal_width: '' is no number"),
+        (b"1,2,3,4\n\n1,2,3,nan\n", "row 1, petal_width: nan"),
+        (b"1,2,3,inf", "row 0, petal_width: inf"),
+        (b"1,2,3,1_0", "no valid text/csv"),
+        (b"\xff", "no valid text/csv"),
+        (b"\n\n", "at least one row"),
+    ],
+)
+def test_a_wrong_csv_body_is_refused_with_row_and_feature(call: Any, body: bytes, said: str) -> None:
+    status, answer = call(body, "text/csv")
+    assert status == 400
+    assert said in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"no array", "no valid application/x-npy"),
+        (npy(np.array([[1, 2, None, 4]]), pickled=True), "Object arrays cannot be loaded"),
+        (npy(np.array([1.0, 2, 3, 4])), "not 1 dimensions of float64"),
+        (npy(np.array([["a"] * 4])), "not 2 dimensions of <U1"),
+        (npy(np.ones((1, 4), dtype=bool)), "not 2 dimensions of bool"),
+        (npy(np.ones((2, 3))), "row 0 has 3"),
+        (npy(np.ones((0, 4))), "at least one row"),
+        (npy(np.array([[1, 2, 3, 4], [1, np.nan, 3, 4]])), "row 1, sepal_width: nan"),
+        (npy(np.ones((9, 4))).replace(b"(9, 4)", b"(99999999999999, 4)"), "no valid application/x-npy"),
+        (npy(np.ones((9, 4)))[:-8], "no valid application/x-npy"),
+    ],
+)
+def test_a_wrong_npy_body_is_refused_and_runs_nothing(call: Any, body: bytes, said: str) -> None:
+    status, answer = call(body, "application/x-npy")
+    assert status == 400
+    assert said in answer["error"]
+
+
+@pytest.mark.parametrize("kind", ["text/html", ""])
+def test_another_media_type_is_refused_with_those_that_can_be_read(call: Any, kind: str) -> None:
+    status, answer = call({"instances": [SETOSA]}, kind)
+    assert status == 415
+    assert "application/json, text/csv or application/x-npy" in answer["error"]
+
+
+def test_a_fault_of_the_program_is_logged_and_not_told(
+    program: Any, app: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    import socket
+
+    app.algorithms = {"logistic": lambda rows: 1 / 0}
+    server = program("server")
+    headers = {b"content-type": b"text/csv"}
+    with socket.socket() as listener, caplog.at_level(logging.ERROR):
+        worker = server.Worker(listener, app)
+        response = worker.respond(server.Request("POST", "/invocations", headers, b"1,2,3,4", True))
+    assert response.status == 500
+    assert b"ZeroDivision" not in response.body
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_it_predicts_the_data_set(call: Any) -> None:
     from lab_helpers import endpoints
 
     rows, species = endpoints.read_examples(sources.ROOT / "notebooks/data/iris.csv")
     for algorithm in ("logistic", "random_forest"):
-        answer = call(app, body={"instances": rows}, attributes=f"algorithm={algorithm}")[1]
+        answer = call({"instances": rows}, attributes=f"algorithm={algorithm}")[1]
         assert endpoints.accuracy(answer["predictions"], species) > 0.95

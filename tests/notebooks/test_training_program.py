@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ def test_it_leaves_models_evaluation_and_metrics(
     set_hyperparameters(opt_ml, {"C": "0.5", "n_estimators": "10"})
     assert program("training").main() == 0
     assert sorted(path.name for path in (opt_ml / "model").iterdir()) == [
+        "evaluation.json",
         "logistic.onnx",
         "model.json",
         "random_forest.onnx",
@@ -134,6 +138,48 @@ def test_the_base_image_alone_says_that_it_has_no_model(
     assert (opt_ml / "output/failure").read_text().startswith("RuntimeError: this image has no model.py")
 
 
+def test_digests_lead_from_the_evaluation_to_the_models(program: Any, opt_ml: Path) -> None:
+    assert program("training").main() == 0
+    evaluation = (opt_ml / "output/data/evaluation.json").read_bytes()
+    assert (opt_ml / "model/evaluation.json").read_bytes() == evaluation
+    about = (opt_ml / "model/model.json").read_bytes()
+    assert json.loads(evaluation)["digests"]["model"] == sha256(about)
+    for algorithm, file in json.loads(about)["algorithms"].items():
+        assert file["name"] == f"{algorithm}.onnx"
+        assert file["digest"] == sha256((opt_ml / "model" / file["name"]).read_bytes())
+
+
+def sha256(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def test_labels_equal_those_of_scikit_learn_even_beside_the_thresholds_of_trees(
+    program: Any, opt_ml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numpy as np
+
+    model, training = program("model"), program("training")
+    estimators = model.estimators(model.Hyperparameters())
+    monkeypatch.setattr(model, "estimators", lambda _: estimators)
+    assert training.main() == 0
+    data, _ = training.read_table([*(opt_ml / "input/data/training").iterdir()], model.FEATURES, model.TARGET)
+    random = np.random.default_rng(1)
+    anywhere = random.uniform(data.min(axis=0) - 2, data.max(axis=0) + 2, (10_000, 4))
+    trees = [tree.tree_ for tree in estimators["random_forest"].estimators_]
+    beside = np.empty_like(anywhere)
+    for feature in range(4):
+        thresholds = np.concatenate([tree.threshold[tree.feature == feature] for tree in trees])
+        steps = random.integers(-2, 3, len(anywhere))
+        chosen = random.choice(thresholds, len(anywhere))
+        beside[:, feature] = np.where(steps == 0, chosen, chosen + steps * np.spacing(np.float32(chosen)) / 2)
+    loaded = program("predictor").Predictor(opt_ml / "model")
+    for algorithm, estimator in estimators.items():
+        for rows in (data, anywhere, beside):
+            labels, probabilities = loaded.algorithms[algorithm](rows)
+            assert (labels == estimator.predict(rows)).all()
+            assert np.abs(probabilities - estimator.predict_proba(rows)).max() < 1e-5
+
+
 def test_a_model_that_onnx_would_change_is_not_released(
     program: Any, opt_ml: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,10 +189,10 @@ def test_a_model_that_onnx_would_change_is_not_released(
         def predict(self, rows: Any) -> Any:
             return super().predict(rows)[::-1]
 
-    training = program("training")
     monkeypatch.setattr(program("model"), "estimators", lambda _: {"contrary": Contrary()})
-    monkeypatch.setattr(training.skl2onnx, "to_onnx", _as_neighbors)
-    assert "other labels than scikit-learn" in failure(opt_ml, program)
+    monkeypatch.setattr("skl2onnx.to_onnx", _as_neighbors)
+    assert re.search(r"contrary does \(\d+ of \d+ rows are predicted otherwise", failure(opt_ml, program))
+    assert not list((opt_ml / "model").iterdir())
 
 
 def _as_neighbors(model: Any, *arguments: Any, **options: Any) -> Any:
@@ -167,6 +213,95 @@ def test_the_base_image_trains_another_estimator(
     sys.modules.pop("model", None)
     set_hyperparameters(opt_ml, {"max_depth": "2"})
     assert program("training").main() == 0
-    application = program("app").Application()
-    application.load(opt_ml / "model")
-    assert list(application.predictor.sessions) == ["tree"]
+    assert list(program("app").Application(opt_ml / "model").algorithms) == ["tree"]
+
+
+OWN_MODEL = """
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+
+FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+TARGET = "species"
+RUNTIME = "scikit-learn"
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    pass
+
+
+class Ratios(TransformerMixin, BaseEstimator):
+    def fit(self, rows: Any, labels: Any = None) -> "Ratios":
+        return self
+
+    def transform(self, rows: np.ndarray) -> np.ndarray:
+        return np.column_stack([rows, rows[:, 0] / (rows[:, 1] + 1), rows[:, 2] / (rows[:, 3] + 1)])
+
+
+def estimators(_: Hyperparameters) -> dict[str, Any]:
+    return {"ratios": make_pipeline(Ratios(), LogisticRegression(max_iter=1000)), "margin": LinearSVC()}
+"""
+
+
+@pytest.fixture
+def own_model(
+    program: Any, opt_ml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], None]:
+    """Write a model.py that is found before the iris model's."""
+    import sys
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def write(source: str) -> None:
+        (tmp_path / "model.py").write_text(source)
+        sys.modules.pop("model", None)
+
+    return write
+
+
+def test_what_onnx_cannot_express_is_served_by_scikit_learn_after_one_line(
+    program: Any, opt_ml: Path, own_model: Callable[[str], None]
+) -> None:
+    own_model(OWN_MODEL)
+    assert program("training").main() == 0
+    server, application = program("server"), program("app").Application(opt_ml / "model")
+    for algorithm, fields in (("ratios", 3), ("margin", 2)):  # a margin is no probability
+        headers = {
+            b"content-type": b"text/csv",
+            b"x-amzn-sagemaker-custom-attributes": f"algorithm={algorithm}".encode(),
+        }
+        response = application(server.Request("POST", "/invocations", headers, b"5.1,3.5,1.4,0.2", True))
+        answer = json.loads(response.body)
+        assert answer["predictions"] == ["setosa"]
+        assert len(answer) == fields
+
+
+def test_a_pickle_that_training_did_not_write_is_not_loaded(
+    program: Any, opt_ml: Path, own_model: Callable[[str], None]
+) -> None:
+    import pickle
+
+    own_model(OWN_MODEL)
+    assert program("training").main() == 0
+    (opt_ml / "model/ratios.joblib").write_bytes(pickle.dumps(print))
+    with pytest.raises(RuntimeError, match=r"ratios\.joblib has the digest sha256:.* changed or damaged"):
+        program("app").Application(opt_ml / "model")
+
+
+@pytest.mark.parametrize("line", ["", 'RUNTIME = "fortran"'])
+def test_without_that_line_training_says_which_one_is_missing(
+    program: Any, opt_ml: Path, own_model: Callable[[str], None], line: str
+) -> None:
+    own_model(OWN_MODEL.replace('RUNTIME = "scikit-learn"', line))
+    reason = failure(opt_ml, program)
+    assert "scikit-learn" in reason
+    if not line:
+        assert reason.startswith("RuntimeError: ONNX cannot do what ratios does")
+        assert 'write RUNTIME = "scikit-learn" into model.py' in reason
+    assert not list((opt_ml / "model").iterdir())
