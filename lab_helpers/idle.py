@@ -6,7 +6,6 @@ a busy kernel, the last message of a kernel, the last output of a terminal. An o
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import ssl
@@ -106,29 +105,3 @@ def watch(
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def main() -> None:
-    """Watch until the instance is idle, then stop it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--instance", required=True, help="name of this notebook instance")
-    parser.add_argument("--minutes", required=True, type=int, help="stop after so long without activity")
-    asked = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-
-    from jupyter_core.paths import jupyter_runtime_dir  # noqa: PLC0415 (a resident process stays small)
-
-    def activity(now: datetime) -> datetime | None:
-        return last_activity(servers(Path(jupyter_runtime_dir())), now)
-
-    def stop() -> None:
-        import boto3  # noqa: PLC0415 (needed once, hours from now)
-
-        logger.info("idle for %d minutes: stopping %s", asked.minutes, asked.instance)
-        boto3.client("sagemaker").stop_notebook_instance(NotebookInstanceName=asked.instance)
-
-    watch(timedelta(minutes=asked.minutes), activity, stop)
-
-
-if __name__ == "__main__":
-    main()

@@ -34,16 +34,7 @@ if ! has main || [ "${#missing[@]}" -gt 0 ]; then
         git -C "$seed" fetch --quiet "$url" refs/heads/main
         git -C "$seed" reset --quiet --hard FETCH_HEAD
     else
-        cat >"$seed/README.md" <<'README'
-# MLOps workshop
-
-| branch | what a push to it builds |
-|---|---|
-| `scikit_base` | the base image: scikit-learn and the program that trains and serves |
-| `iris_model` | the model image: the base image and `model.py` |
-
-Each branch has its own pipeline, which does what `buildspec.yml` at the branch's root says.
-README
+        cp "$(dirname "${BASH_SOURCE[0]}")/repository-readme.md" "$seed/README.md"
         git -C "$seed" add README.md
         git -C "$seed" commit --quiet --message "Describe the branches"
         missing+=("HEAD:refs/heads/main")

@@ -112,7 +112,9 @@ class _Lab:
         for number, title in enumerate(STEPS):
             # What a stack owns goes with it; what it leaves behind is in the next round's list.
             doomed = [
-                one for one in self._resources if step_of(one) == number and stacks.isdisjoint(stack_for(one))
+                one
+                for one in self._resources
+                if step_of(one) == number and (one.kind == "endpoint" or stack_for(one) not in stacks)
             ]
             if number == STEPS.index("images and object versions"):
                 self._empty_buckets(title)

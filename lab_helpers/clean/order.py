@@ -54,34 +54,38 @@ def step_of(one: Resource) -> int | None:
     return _STEP_OF_KIND.get(one.kind)
 
 
-def stack_for(one: Resource) -> tuple[str, ...]:
-    """Return the stacks one of which owns a resource, when all is as the workshop makes it."""
+def stack_for(one: Resource) -> str | None:  # noqa: PLR0911
+    """Return the stack that owns a resource when all is as the workshop makes it, if one does."""
     names = Names(one.lab_id or "")
-    nested = (names.base_stack, names.model_stack, names.train_stack)
-    if one.kind in {"endpoint-config", "model", "alarm"}:
-        return (names.dev_stack, names.prd_stack)
-    if one.kind in {"pipeline", "project", "function", "rule"}:
-        return nested
-    if one.kind == "log-group":
-        return () if one.id.startswith("/aws/sagemaker/") else nested
-    own = {"notebook-instance", "notebook-instance-lifecycle-config", "codecommit-repository", "role"}
-    if (
-        one.kind in own
-        or one.kind == "ecr-repository"
-        or (one.kind == "bucket" and "mlops-assets-" not in one.id)
-    ):
-        return (names.top_stack,)
-    return ()
+    match one.kind:
+        case "endpoint" | "endpoint-config" | "scalable-target" | "scaling-policy" | "alarm":
+            return names.prd_stack if names.prd_endpoint in one.id else names.dev_stack
+        case "model":  # DEV's have no word for it in their names
+            return names.prd_stack if one.id.startswith(f"{names.prd_stack}-") else names.dev_stack
+        case "pipeline" | "project" | "function" | "rule":
+            return _nested(names, one.id)
+        case "log-group" if not one.id.startswith("/aws/sagemaker/"):
+            return _nested(names, one.id.rpartition("/")[2])
+        case "bucket" if "mlops-assets-" in one.id:
+            return None
+        case "notebook-instance" | "notebook-instance-lifecycle-config" | "codecommit-repository":
+            return names.top_stack
+        case "role" | "ecr-repository" | "bucket":
+            return names.top_stack
+    return None
+
+
+def _nested(names: Names, resource: str) -> str:
+    """Return the nested stack of a pipeline, project, function or rule, by its name."""
+    own = resource.removesuffix("-push")
+    return own if own in (names.base_stack, names.model_stack) else names.train_stack
+
+
+def _rank(one: Resource) -> int:
+    step = step_of(one)
+    return len(STEPS) if step is None else step
 
 
 def in_order(resources: Iterable[Resource]) -> list[Resource]:
     """Return resources as they are going to be deleted; those that can't be come last."""
-    return sorted(
-        resources,
-        key=lambda one: (
-            one.lab_id or "",
-            len(STEPS) if step_of(one) is None else step_of(one),
-            one.kind,
-            one.id,
-        ),
-    )
+    return sorted(resources, key=lambda one: (one.lab_id or "", _rank(one), one.kind, one.id))

@@ -2,7 +2,7 @@
 
 import typer
 
-from lab_helpers.cli import clean, deploy, fleet, local, run, times
+from lab_helpers.cli import clean, deploy, fleet, local, reset, run, times
 
 app = typer.Typer(
     name="lab_helpers",
@@ -14,6 +14,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("deploy")(deploy.deploy)
 app.command("clean")(clean.clean)
+app.command("reset")(reset.reset)
 app.command("times")(times.times)
 app.add_typer(fleet.app, name="fleet")
 app.add_typer(local.app, name="local")

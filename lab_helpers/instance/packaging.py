@@ -41,7 +41,12 @@ _Loader.add_multi_constructor("!", _intrinsic)
 
 def read_template(path: Path) -> dict[str, Any]:
     """Read a template in YAML, intrinsic functions in their long form."""
-    template: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a safe loader)
+    return parse_template(path.read_text(encoding="utf-8"))
+
+
+def parse_template(text: str) -> dict[str, Any]:
+    """Read the text of a template, YAML or JSON, likewise."""
+    template: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 (a safe loader)
     return template
 
 

@@ -1,4 +1,4 @@
-"""Everything that takes longer than a lifecycle hook may: repository, stacks, kernel, exercises, idle stop.
+"""Everything that takes longer than a lifecycle hook may: repository, stacks, kernel, exercises, attendant.
 
 Safe to repeat; what is there already stays. How it ended is in `.workshop/provision.status` for the learner
 and in the bucket under `package/provision.json` for the instructor, who can't see the instance from outside.
@@ -56,7 +56,7 @@ class Provisioning:
         told = pool.submit(self.tell, "running")
         failures = [said for said in pool.map(self._failure, parts, parts.values()) if said]
         told.result()
-        if not failures and (said := self._failure("idle", self._idle)):
+        if not failures and (said := self._failure("attendant", self._attendant)):
             failures.append(said)
         seconds = int(time.monotonic() - began)
         if failures:
@@ -106,8 +106,8 @@ class Provisioning:
         except StackError as error:
             raise PartError(str(error)) from error
 
-    def _idle(self) -> None:
-        self._command("idle", "bash", self._scripts / "idle.sh")
+    def _attendant(self) -> None:
+        self._command("attendant", "bash", self._scripts / "attendant.sh")
 
     def _failure(self, name: str, part: Callable[[], None]) -> str | None:
         """Run a part; return its cause of failure, or None."""

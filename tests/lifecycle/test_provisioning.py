@@ -250,8 +250,8 @@ def started(tmp_path_factory: pytest.TempPathFactory, daemon: Daemon) -> Instanc
 def instance(tmp_path: Path, daemon: Daemon) -> Iterator[Instance]:
     found = Instance(tmp_path, daemon, f"lab{next(LABS)}")
     yield found
-    if (found.state / "idle.pid").exists():
-        os.kill(int((found.state / "idle.pid").read_text()), signal.SIGTERM)
+    if (found.state / "attendant.pid").exists():
+        os.kill(int((found.state / "attendant.pid").read_text()), signal.SIGTERM)
 
 
 def test_the_first_start_makes_everything(started: Instance) -> None:
@@ -448,7 +448,7 @@ def test_a_package_that_can_not_be_read_fails_the_hook(instance: Instance) -> No
 
 def test_one_watcher_for_idle_stop_however_often_it_starts(instance: Instance) -> None:
     def watchers() -> list[int]:
-        command = f"{instance.state}/venv/bin/python -m lab_helpers.idle"
+        command = f"{instance.state}/venv/bin/python -m lab_helpers.instance.attendant"
         return [
             process.pid
             for process in psutil.process_iter(["cmdline"])
@@ -458,7 +458,7 @@ def test_one_watcher_for_idle_stop_however_often_it_starts(instance: Instance) -
     assert instance.start(IdleMinutes="45") == "ready", instance.log()
     assert instance.start(IdleMinutes="30") == "ready", instance.log()
 
-    pid = int((instance.state / "idle.pid").read_text())
+    pid = int((instance.state / "attendant.pid").read_text())
     deadline = time.monotonic() + 10
     while watchers() != [pid] and time.monotonic() < deadline:
         time.sleep(0.05)

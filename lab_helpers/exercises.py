@@ -1,0 +1,117 @@
+"""What learners write in the notebooks: files (`%%writefile`) and the description of a training job.
+
+The notebooks are the only copy; whoever needs these without a learner (tests, `reset`) reads them from there.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+MAGIC = "%%writefile "
+
+
+class ExercisesError(LookupError):
+    """A notebook does not hold what it should; the message names the notebook."""
+
+
+def find(directory: Path, number: str) -> Path:
+    """Return the notebook with this number, such as `01`. Raises ExercisesError."""
+    found = sorted(directory.glob(f"{number}_*.ipynb"))
+    if not found:
+        raise ExercisesError(f"there is no notebook {number} in {directory}")
+    return found[0]
+
+
+def cells(notebook: Path, kind: str | None = None) -> list[dict[str, Any]]:
+    """Return the cells of a notebook, of one kind (`code`, `markdown`) or all; `source` is one string."""
+    found: list[dict[str, Any]] = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    for cell in found:
+        cell["source"] = "".join(cell["source"])
+    return [cell for cell in found if kind in {None, cell["cell_type"]}]
+
+
+def written_by(notebook: Path) -> list[tuple[str, str]]:
+    """Return (target, content) of each `%%writefile` cell; IPython ends the content with a newline."""
+    written = []
+    for cell in cells(notebook, "code"):
+        if cell["source"].startswith(MAGIC):
+            line, _, content = cell["source"].partition("\n")
+            written.append((line.removeprefix(MAGIC).strip(), content + "\n"))
+    return written
+
+
+def files_in(notebook: Path, folder: str) -> dict[str, bytes]:
+    """Return the files that a notebook writes directly into `folder`, by their names there.
+
+    Raises ExercisesError when it writes none.
+    """
+    found = {
+        target.removeprefix(f"{folder}/"): content.encode()
+        for target, content in written_by(notebook)
+        if target.startswith(f"{folder}/")
+    }
+    if not found:
+        raise ExercisesError(f"{notebook.name} writes no file into {folder}/")
+    return found
+
+
+def descriptor(notebook: Path, bucket: str) -> dict[str, Any]:
+    """Return the training job that a notebook describes with its parameters as shipped.
+
+    It is the value of `descriptor` there, computed from the literals of the `parameters` cell and the name
+    of the lab's bucket. Raises ExercisesError when the notebook assigns none.
+    """
+    names: dict[str, Any] = {"lab": SimpleNamespace(bucket=bucket)}
+    for cell in cells(notebook, "code"):
+        if "parameters" in cell["metadata"].get("tags", []):
+            names |= {name: ast.literal_eval(value) for name, value in _assignments(cell["source"])}
+    for cell in cells(notebook, "code"):
+        if "descriptor = " not in cell["source"] or cell["source"].startswith("%%"):
+            continue
+        for name, value in _assignments(cell["source"]):
+            if name == "descriptor":
+                code = compile(ast.Expression(value), notebook.name, "eval")
+                found: dict[str, Any] = eval(code, names)  # noqa: S307 (our own notebook)
+                return found
+    raise ExercisesError(f"{notebook.name} assigns no descriptor")
+
+
+def _assignments(source: str) -> list[tuple[str, ast.expr]]:
+    return [
+        (target.id, node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+
+
+def training_job(notebook: Path, templates: Iterable[Path], bucket: str) -> dict[str, bytes]:
+    """Return the members of `trainingjob.zip` as the notebook packs them."""
+    described = json.dumps(descriptor(notebook, bucket), indent=2).encode()
+    return {"trainingjob.json": described, **{path.name: path.read_bytes() for path in templates}}
+
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    """Return a zip file of these members."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return archive.getvalue()
+
+
+def unzipped(content: bytes) -> dict[str, bytes]:
+    """Return the members of a zip file; nothing for what is none."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as file:
+            return {name: file.read(name) for name in file.namelist()}
+    except zipfile.BadZipFile:
+        return {}

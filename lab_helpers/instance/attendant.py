@@ -1,0 +1,128 @@
+"""What runs on the notebook instance all the time: stops it when idle, puts exercises back when asked.
+
+A request is an object in the lab's bucket (`lab_helpers.instance.request`). It is looked at every
+POLL_SECONDS, which costs an answer without a body as long as nothing is asked (S3 GetObject, If-None-Match).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lab_helpers import idle
+from lab_helpers.instance.exercises import PutBack, WorkingCopyError
+from lab_helpers.instance.request import ANSWER_KEY, REQUEST_KEY, Answer, Request, RequestError
+
+POLL_SECONDS = 2.0
+logger = logging.getLogger(__name__)
+
+
+class Attendant:
+    """Carries out requests for one instance; each of them once, also over its own restarts."""
+
+    def __init__(self, home: Path, bucket: str, s3: Any) -> None:
+        self._home, self._bucket, self._s3 = home, bucket, s3
+        self._answered = home / ".workshop" / "reset-answer.json"
+        self._etag = ""
+
+    def look(self) -> Answer | None:
+        """Carry out a request that is new and return the answer, which then is in the bucket."""
+        request = self._request()
+        if request is None:
+            return None
+        before = self._before()
+        answer = before if before and before.id == request.id else self._carry_out(request)
+        self._answered.write_bytes(answer.to_json())
+        self._s3.put_object(
+            Bucket=self._bucket, Key=ANSWER_KEY, Body=answer.to_json(), ContentType="application/json"
+        )
+        return answer
+
+    def _request(self) -> Request | None:
+        known = {"IfNoneMatch": self._etag} if self._etag else {}
+        try:
+            found = self._s3.get_object(Bucket=self._bucket, Key=REQUEST_KEY, **known)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"304", "NoSuchKey", "NoSuchBucket"}:
+                return None
+            raise
+        content = found["Body"].read()
+        try:
+            request = Request.from_json(content)
+        except RequestError:
+            logger.exception("%s can't be read", REQUEST_KEY)
+            request = None
+        self._etag = found["ETag"]
+        return request
+
+    def _before(self) -> Answer | None:
+        try:
+            return Answer.from_json(self._answered.read_bytes())
+        except (OSError, RequestError):
+            return None
+
+    def _carry_out(self, request: Request) -> Answer:
+        work = PutBack(self._home, request.to, request.at)
+        try:
+            work.run()
+        except (WorkingCopyError, OSError, ValueError, LookupError) as error:
+            logger.exception("reset to %s", request.to)
+            return Answer(request.id, f"{type(error).__name__}: {error}", work.folder, tuple(work.kept))
+        logger.info("put back to the start of %s, kept %s", request.to, work.kept or "nothing")
+        return Answer(request.id, "", work.folder, tuple(work.kept))
+
+
+def attend(attendant: Attendant, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Look for requests for ever; what goes wrong is logged once and tried again."""
+    said = ""
+    while True:
+        try:
+            attendant.look()
+            said = ""
+        except (BotoCoreError, ClientError, OSError) as error:
+            if str(error) != said:
+                logger.warning("looking for requests: %s", error)
+            said = str(error)
+        sleep(POLL_SECONDS)
+
+
+def main() -> None:
+    """Attend to this instance until it stops; the environment holds what `lab.env` sets."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--instance", required=True, help="name of this notebook instance")
+    parser.add_argument(
+        "--minutes", required=True, type=int, help="stop after so long without activity; 0 never"
+    )
+    asked = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+    import boto3  # noqa: PLC0415 (a test brings a client of its own)
+
+    session = boto3.Session()
+    if asked.minutes:
+        from jupyter_core.paths import jupyter_runtime_dir  # noqa: PLC0415 (a resident process stays small)
+
+        def activity(now: datetime) -> datetime | None:
+            return idle.last_activity(idle.servers(Path(jupyter_runtime_dir())), now)
+
+        def stop() -> None:
+            logger.info("idle for %d minutes: stopping %s", asked.minutes, asked.instance)
+            session.client("sagemaker").stop_notebook_instance(NotebookInstanceName=asked.instance)
+
+        threading.Thread(
+            target=idle.watch, args=(timedelta(minutes=asked.minutes), activity, stop), daemon=True
+        ).start()
+    attend(Attendant(Path(os.environ["WORKSHOP_HOME"]), os.environ["BUCKET"], session.client("s3")))
+
+
+if __name__ == "__main__":
+    main()

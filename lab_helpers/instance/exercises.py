@@ -1,0 +1,157 @@
+"""Put exercises and working copies back to the start of a notebook, and keep what the learner changed.
+
+What differs from the state at the start moves into `notebooks/changed-DATE-TIME/`: nothing is ever deleted
+that the workshop did not bring. Moves are renames, so that an interruption loses nothing and a repetition
+finds the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+from lab_helpers import exercises
+
+BRANCHES = ("scikit_base", "iris_model")
+UNWRITTEN = ("training_job",)
+"""Folders that notebooks make without `%%writefile`."""
+_IGNORED = {".ipynb_checkpoints", "__pycache__"}
+
+
+class WorkingCopyError(RuntimeError):
+    """git refused; the message holds its words."""
+
+
+class PutBack:
+    """One reset of one notebook instance; `kept` is what it moved out of the way, for people."""
+
+    def __init__(self, home: Path, to: str, at: str) -> None:
+        self._home, self._to = home, to
+        self._source, self._target = home / "workshop" / "notebooks", home / "notebooks"
+        stamp = f"{datetime.fromisoformat(at):%Y-%m-%d-%H%M%S}"
+        self._stamp = stamp
+        self._folder = self._target / f"changed-{stamp}"
+        self.kept: list[str] = []
+
+    @property
+    def folder(self) -> str:
+        """Where the learner's changes are, relative to the home of the workshop; empty if there are none."""
+        return self._folder.relative_to(self._home).as_posix() if self.kept else ""
+
+    def run(self) -> None:
+        """Put everything back. Raises WorkingCopyError and OSError."""
+        self._notebooks()
+        self._written_files()
+        for branch in BRANCHES:
+            self._working_copy(branch)
+
+    # --- files of the exercises
+
+    def _notebooks(self) -> None:
+        copied = {}
+        for path in sorted(found for found in self._source.rglob("*") if found.is_file()):
+            name = path.relative_to(self._source).as_posix()
+            content, mine = path.read_bytes(), self._target / name
+            copied[name] = sha256(content).hexdigest()
+            beside = mine.with_name(f"{mine.stem}.new{mine.suffix}")  # of an update, see lifecycle-config
+            if beside.is_file() and beside.read_bytes() == content:
+                beside.unlink()
+            if mine.is_file() and mine.read_bytes() == content:
+                continue
+            if mine.exists():
+                self._keep(mine)
+            _write(mine, content)
+        _write(self._home / ".workshop" / "exercises.json", json.dumps(copied, indent=1).encode())
+
+    def _written_files(self) -> None:
+        """What learners wrote in the notebooks before is there as shipped, of the later ones nothing."""
+        wanted: dict[str, dict[str, bytes]] = {folder: {} for folder in UNWRITTEN}
+        for path in sorted(self._source.glob("[0-9][0-9]_*.ipynb")):
+            for name, text in exercises.written_by(path):
+                top, _, rest = name.partition("/")
+                files = wanted.setdefault(top, {})
+                if path.name[:2] < self._to:
+                    files[rest] = text.encode()
+        for top, files in wanted.items():
+            directory = self._target / top
+            if directory.is_dir() and dict(_files(directory)) != files:
+                self._keep(directory)
+            for name, content in files.items():
+                _write(directory / name, content)
+
+    # --- working copies
+
+    def _working_copy(self, branch: str) -> None:
+        copy = self._home / branch
+        if not (copy / ".git").exists():
+            return  # made at the next start of the instance, by lifecycle-config/repository.sh
+        for leftover in copy.glob(".git/**/*.lock"):
+            leftover.unlink(missing_ok=True)  # of a git that was killed; nobody works here now
+        _git(copy, "fetch", "--quiet", "--prune", "origin")
+        remote = f"refs/remotes/origin/{branch}"
+        status = _git(copy, "status", "--porcelain", "-z", "--no-renames")
+        for name in [line[3:] for line in status.split("\0") if line]:
+            if (copy / name).exists() and not name.rstrip("/").endswith(tuple(_IGNORED)):
+                self._copy(copy / name, Path(branch) / name)
+        head = _git(copy, "rev-parse", "HEAD")
+        if head != _git(copy, "rev-parse", remote):
+            own = _git(copy, "rev-list", head, "--not", "--remotes=origin")
+            if own:
+                _git(copy, "branch", "--force", f"changed-{self._stamp}", head)
+                self.kept.append(f"{branch}: commits, in its branch changed-{self._stamp}")
+        _git(copy, "checkout", "--quiet", "--force", "-B", branch, remote)
+        _git(copy, "clean", "--quiet", "--force", "-dx")
+
+    # --- keeping
+
+    def _keep(self, path: Path) -> None:
+        name = path.relative_to(self._target)
+        place = self._place(name)
+        path.rename(place)
+        self.kept.append(name.as_posix())
+
+    def _copy(self, path: Path, name: Path) -> None:
+        place = self._place(name)
+        if path.is_dir():
+            shutil.copytree(path, place, symlinks=True)
+        else:
+            shutil.copy2(path, place)
+        self.kept.append(name.as_posix())
+
+    def _place(self, name: Path) -> Path:
+        place, number = self._folder / name, 1
+        while place.exists():
+            number += 1
+            place = self._folder / name.with_name(f"{name.stem}-{number}{name.suffix}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
+
+def _files(directory: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(directory.rglob("*")):
+        parts = path.relative_to(directory)
+        if path.is_file() and not _IGNORED & set(parts.parts):
+            yield parts.as_posix(), path.read_bytes()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file in one step unless it holds this already."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    argv = ["git", "-C", str(directory), *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise WorkingCopyError(f"git {arguments[0]} in {directory.name}: {done.stderr.strip()}")
+    return done.stdout.strip("\n")

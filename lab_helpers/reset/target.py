@@ -1,0 +1,93 @@
+"""What is there at the start of each notebook, and what the notebooks before it have made."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from lab_helpers import exercises
+from lab_helpers.names import Names
+
+TARGETS = ("01", "02", "03", "04", "05")
+
+
+def blob_id(content: bytes) -> str:
+    """Return the id that git gives to a file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of a lab: where its source and its pipeline are, and which files a learner writes for it."""
+
+    repository: str
+    pipeline: str
+    project: str
+    branch: str
+    files: dict[str, bytes]
+    message: str
+
+    @property
+    def blobs(self) -> dict[str, str]:
+        """Return the ids that git gives to the files, by name."""
+        return {name: blob_id(content) for name, content in self.files.items()}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The state at the start of notebook `number` of one lab, made from the notebooks of a checkout."""
+
+    number: str
+    names: Names
+    root: Path
+    """The checkout: its `notebooks/` and `cfn/` are what the lab gets."""
+
+    @cached_property
+    def images(self) -> tuple[Image, Image]:
+        """Base image and model image, with the sources of notebooks 01 and 02."""
+        names, notebooks = self.names, self.root / "notebooks"
+        return (
+            Image(
+                names.base_image,
+                names.base_pipeline,
+                names.base_project,
+                names.base_branch,
+                exercises.files_in(exercises.find(notebooks, "01"), "base_image"),
+                "Base image for scikit-learn models",
+            ),
+            Image(
+                names.model_image,
+                names.model_pipeline,
+                names.model_project,
+                names.model_branch,
+                exercises.files_in(exercises.find(notebooks, "02"), "model_image"),
+                "Iris model: logistic regression and random forest",
+            ),
+        )
+
+    @property
+    def built(self) -> tuple[Image, ...]:
+        """The images that exist at the start."""
+        return self.images[: {"01": 0, "02": 1}.get(self.number, 2)]
+
+    @property
+    def trained(self) -> bool:
+        """Whether an execution of the training pipeline has trained a model and begins to deploy DEV."""
+        return self.number >= "04"
+
+    @property
+    def released(self) -> bool:
+        """Whether PRD serves that model."""
+        return self.number >= "05"
+
+    def training_job(self, bucket: str) -> dict[str, bytes]:
+        """Return the members of `trainingjob.zip` as notebook 03 packs them."""
+        templates = [self.root / "cfn" / f"deploy-model-{stage}.yml" for stage in ("dev", "prd")]
+        return exercises.training_job(exercises.find(self.root / "notebooks", "03"), templates, bucket)
+
+    @property
+    def data(self) -> bytes:
+        """The data set that notebook 03 uploads."""
+        return (self.root / "notebooks" / "data" / "iris.csv").read_bytes()

@@ -1,0 +1,21 @@
+#!/bin/bash
+# Start the attendant (stops an idle instance, puts exercises back when asked), in place of the one that runs.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+pid_file="$STATE/attendant.pid"
+if [ -s "$pid_file" ]; then
+    pid="$(cat "$pid_file")"
+    # The number may be another process's by now.
+    if grep -qs "lab_helpers.instance.attendant" "/proc/$pid/cmdline"; then
+        kill "$pid" || true
+    fi
+    rm -f "$pid_file"
+fi
+(
+    trap '' HUP
+    exec setsid "$STATE/venv/bin/python" -m lab_helpers.instance.attendant \
+        --instance "$NOTEBOOK_INSTANCE" --minutes "$IDLE_MINUTES"
+) >"$STATE/attendant.log" 2>&1 </dev/null &
+echo "$!" >"$pid_file"
