@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lab_helpers.cli import clean, labs, ui
+from lab_helpers.cli import clean, fleet_watch, labs, ui
 from lab_helpers.display import duration
 
 if TYPE_CHECKING:
@@ -259,3 +259,8 @@ def down(
     Exit status: 0 nothing is left, 1 something is, 2 wrong usage, 130 interrupted.
     """
     clean.clean(roster=roster, dry_run=dry_run, yes=yes, as_json=as_json, region=region)
+
+
+app.command("status")(fleet_watch.status)
+app.command("watch")(fleet_watch.watch)
+app.command("open")(fleet_watch.open_)
