@@ -24,12 +24,9 @@ PEER_FOLDERS = sorted(path for path in (images.HERE / "peers").iterdir() if path
 IRIS = ["setosa", "versicolor"]
 
 
-def load(per_second: float, errors: int = 0) -> Load:
-    return Load(round(per_second * 10), 10.0, 0.5, 1.0, errors, 0, 0)
-
-
 def result(name: str, per_second: float, batches: float) -> measure.Result:
-    one = measure.Measured(per_second, 0.5, 1.0, 0.1, 0, batches, 0, {100: load(1), 500: load(1)})
+    single, batch = (measure.Rounds(rate, 0.5, 1.0, 0.1, 0) for rate in (per_second, batches))
+    one = measure.Measured(single, batch, {100: Load(100, 1.0, 0.5, 1.0, 0, 0, 0)})
     return measure.Result(PEERS[name], 0.1, 50, 500, dict.fromkeys(ALGORITHMS, one))
 
 

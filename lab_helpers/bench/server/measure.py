@@ -33,17 +33,28 @@ class Durations:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """An algorithm of a server: single rows and batches (medians of ROUNDS), and many connections."""
+class Rounds:
+    """Medians of ROUNDS at CONNECTIONS; errors and CPU seconds per 1,000 requests of them all."""
 
     per_second: float
     p50_ms: float
     p99_ms: float
     cpu_seconds_per_1000: float
     errors: int
-    batches_per_second: float
-    batch_errors: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An algorithm of a server: requests of one row, of BATCH_ROWS rows, and of one row by many connections."""
+
+    single: Rounds
+    batch: Rounds
     crowds: dict[int, Load]
+
+    @property
+    def errors(self) -> int:
+        """Errors under every load."""
+        return self.single.errors + self.batch.errors + sum(load.errors for load in self.crowds.values())
 
 
 @dataclass(frozen=True)
@@ -87,20 +98,23 @@ class Bench:
                 bodies, peer.attributes.format(algorithm), connections=connections, seconds=seconds
             )
 
+        def rounds(bodies: str, seconds: int) -> Rounds:
+            before = server.usage().cpu_seconds
+            loads = [run(bodies, CONNECTIONS, seconds) for _ in range(ROUNDS)]
+            cpu = server.usage().cpu_seconds - before
+            return Rounds(
+                per_second=statistics.median(load.per_second for load in loads),
+                p50_ms=statistics.median(load.p50_ms for load in loads),
+                p99_ms=statistics.median(load.p99_ms for load in loads),
+                cpu_seconds_per_1000=1000 * cpu / max(1, sum(load.requests for load in loads)),
+                errors=sum(load.errors for load in loads),
+            )
+
         self.report(f"{peer.name} {algorithm}")
         run("single", CONNECTIONS, self.durations.warm_up)
-        before = server.usage().cpu_seconds
-        rounds = [run("single", CONNECTIONS, self.durations.single) for _ in range(ROUNDS)]
-        cpu = server.usage().cpu_seconds - before
-        batches = [run("batch", CONNECTIONS, self.durations.batch) for _ in range(ROUNDS)]
         return Measured(
-            per_second=statistics.median(load.per_second for load in rounds),
-            p50_ms=statistics.median(load.p50_ms for load in rounds),
-            p99_ms=statistics.median(load.p99_ms for load in rounds),
-            cpu_seconds_per_1000=1000 * cpu / max(1, sum(load.requests for load in rounds)),
-            errors=sum(load.errors for load in rounds),
-            batches_per_second=statistics.median(load.per_second for load in batches),
-            batch_errors=sum(load.errors for load in batches),
+            single=rounds("single", self.durations.single),
+            batch=rounds("batch", self.durations.batch),
             crowds={crowd: run("single", crowd, self.durations.crowd) for crowd in CROWDS},
         )
 

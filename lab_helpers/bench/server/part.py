@@ -61,6 +61,7 @@ def side_by_side(results: Sequence[Result]) -> Table:
         "p99 ms",
         "CPU s/1,000",
         f"batches/s of {BATCH_ROWS:,}",
+        "CPU s/1,000",
         "errors at 100",
         "at 500",
         "ready s",
@@ -69,16 +70,17 @@ def side_by_side(results: Sequence[Result]) -> Table:
     ):
         shown.add_column(title, justify="right")
     for result in results:
+        once = (f"{result.ready_seconds:.2f}", f"{result.resident_mb:.0f}", f"{result.image_mb:.0f}")
         for number, (algorithm, found) in enumerate(result.algorithms.items()):
-            once = (f"{result.ready_seconds:.2f}", f"{result.resident_mb:.0f}", f"{result.image_mb:.0f}")
             shown.add_row(
                 "" if number else result.peer.name,
                 algorithm,
-                f"{found.per_second:,.0f}",
-                f"{found.p50_ms:.2f}",
-                f"{found.p99_ms:.2f}",
-                f"{found.cpu_seconds_per_1000:.3f}",
-                f"{found.batches_per_second:,.0f}",
+                f"{found.single.per_second:,.0f}",
+                f"{found.single.p50_ms:.2f}",
+                f"{found.single.p99_ms:.2f}",
+                f"{found.single.cpu_seconds_per_1000:.3f}",
+                f"{found.batch.per_second:,.0f}",
+                f"{found.batch.cpu_seconds_per_1000:.2f}",
                 *(f"{crowd.errors:,}" for crowd in found.crowds.values()),
                 *(("", "", "") if number else once),
             )
@@ -99,21 +101,23 @@ def _of_server(result: Result) -> Iterator[Figure]:
     yield detail(f"{name}.ready_seconds", result.ready_seconds, "s")
     yield detail(f"{name}.resident_mb", result.resident_mb, "MB")
     yield detail(f"{name}.image_mb", result.image_mb, "MB")
-    errors = 0
     for algorithm, one in result.algorithms.items():
         prefix = f"{name}.{algorithm}"
         limit = P99_MS if ours else None
-        yield detail(f"{prefix}.requests_per_second", one.per_second, "1/s", "single rows")
-        yield detail(f"{prefix}.p50_ms", one.p50_ms, "ms", "10 connections")
-        yield Figure(f"{prefix}.p99_ms", one.p99_ms, "ms", "10 connections", limit, detail=not ours)
-        yield detail(f"{prefix}.cpu_seconds_per_1000", one.cpu_seconds_per_1000, "s", "single rows")
-        yield detail(f"{prefix}.batches_per_second", one.batches_per_second, "1/s", f"{BATCH_ROWS} rows each")
-        yield detail(f"{prefix}.batch_errors", one.batch_errors, "", "1,000-row batches")
-        yield detail(f"{prefix}.errors_at_{CONNECTIONS}", one.errors, "", "single rows")
+        single, batch = one.single, one.batch
+        rows = f"{BATCH_ROWS:,} rows each"
+        yield detail(f"{prefix}.requests_per_second", single.per_second, "1/s", "single rows")
+        yield detail(f"{prefix}.p50_ms", single.p50_ms, "ms", "10 connections")
+        yield Figure(f"{prefix}.p99_ms", single.p99_ms, "ms", "10 connections", limit, detail=not ours)
+        yield detail(f"{prefix}.cpu_seconds_per_1000", single.cpu_seconds_per_1000, "s", "single rows")
+        yield detail(f"{prefix}.errors_at_{CONNECTIONS}", single.errors, "", "single rows")
         for crowd, load in one.crowds.items():
             yield detail(f"{prefix}.errors_at_{crowd}", load.errors, "", f"of {load.requests}")
-        errors += one.errors + one.batch_errors + sum(load.errors for load in one.crowds.values())
-    about = "at 10, 100 and 500 connections, and of batches"
+        yield detail(f"{prefix}.batches_per_second", batch.per_second, "1/s", rows)
+        yield detail(f"{prefix}.cpu_seconds_per_1000_batches", batch.cpu_seconds_per_1000, "s", rows)
+        yield detail(f"{prefix}.batch_errors", batch.errors, "", rows)
+    errors = sum(one.errors for one in result.algorithms.values())
+    about = "at 10, 100 and 500 connections"
     yield Figure(f"{name}.errors", errors, "", about, 0 if ours else None, detail=not ours)
 
 
@@ -129,7 +133,7 @@ def ratios(results: Sequence[Result]) -> list[Figure]:
             found.append(
                 Figure(
                     f"server.{algorithm}_to_source_ratio",
-                    ours[algorithm].per_second / by_name[SOURCE.name][algorithm].per_second,
+                    ours[algorithm].single.per_second / by_name[SOURCE.name][algorithm].single.per_second,
                     "×",
                     "single rows, to the source workshop's server",
                     at_least=TIMES_SOURCE[algorithm],
@@ -140,7 +144,7 @@ def ratios(results: Sequence[Result]) -> list[Figure]:
                 found.append(
                     Figure(
                         f"server.{algorithm}_batch_to_{peer.name.removeprefix('gunicorn_')}_ratio",
-                        ours[algorithm].batches_per_second / by_name[peer.name][algorithm].batches_per_second,
+                        ours[algorithm].batch.per_second / by_name[peer.name][algorithm].batch.per_second,
                         "×",
                         f"batches of {BATCH_ROWS:,} rows, to {peer.name}",
                         at_least=TIMES_GUNICORN_BATCH,

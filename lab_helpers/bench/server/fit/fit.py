@@ -19,7 +19,7 @@ TEST_SHARE, SPLIT_SEED = 0.2, 0  # as in training.py, without the time that impo
 [file] = Path("/opt/ml/input/data/training").glob("*.csv")
 with file.open(newline="") as lines:
     table = list(csv.DictReader(lines))
-rows = np.array([[row[name] for name in model.FEATURES] for row in table], dtype=np.float32)
+rows = np.array([[row[name] for name in model.FEATURES] for row in table], dtype=np.float64)
 labels = np.array([row[model.TARGET] for row in table])
 fit_rows, _, fit_labels, _ = train_test_split(
     rows, labels, test_size=TEST_SHARE, random_state=SPLIT_SEED, stratify=labels

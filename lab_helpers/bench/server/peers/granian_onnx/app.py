@@ -8,10 +8,12 @@ import orjson
 
 OPTIONS = onnxruntime.SessionOptions()
 OPTIONS.intra_op_num_threads = OPTIONS.inter_op_num_threads = 1
-SESSIONS = {
-    path.stem: onnxruntime.InferenceSession(path, OPTIONS, providers=["CPUExecutionProvider"])
-    for path in Path("/opt/ml/model").glob("*.onnx")
-}
+NUMBERS = {"tensor(double)": np.float64, "tensor(float)": np.float32}
+MODELS = {}
+for path in Path("/opt/ml/model").glob("*.onnx"):
+    session = onnxruntime.InferenceSession(path, OPTIONS, providers=["CPUExecutionProvider"])
+    rows = session.get_inputs()[0]
+    MODELS[path.stem] = session.run, rows.name, NUMBERS[rows.type]
 JSON = [("content-type", "application/json")]
 
 
@@ -20,8 +22,11 @@ async def app(scope, protocol):
     if scope.path == "/ping":
         protocol.response_empty(200, [])
         return
-    session = SESSIONS[scope.headers["x-amzn-sagemaker-custom-attributes"].removeprefix("algorithm=")]
-    rows = np.array(orjson.loads(await protocol())["instances"], dtype=np.float32)
-    labels, probabilities = session.run(None, {session.get_inputs()[0].name: rows})
-    answer = {"predictions": labels.tolist(), "probabilities": probabilities.tolist()}
-    protocol.response_bytes(200, JSON, orjson.dumps(answer))
+    run, name, number = MODELS[scope.headers["x-amzn-sagemaker-custom-attributes"].removeprefix("algorithm=")]
+    rows = np.array(orjson.loads(await protocol())["instances"], dtype=number)
+    labels, probabilities = run(None, {name: rows})
+    answer = {
+        "predictions": labels.tolist(),
+        "probabilities": np.ascontiguousarray(probabilities, np.float32),
+    }
+    protocol.response_bytes(200, JSON, orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY))
