@@ -19,6 +19,7 @@ from lab_helpers.local_account.codebuild import CodeBuild
 from lab_helpers.local_account.codecommit import CodeCommit
 from lab_helpers.local_account.codepipeline import CodePipeline
 from lab_helpers.local_account.config import LOOPBACK, AccountConfig
+from lab_helpers.local_account.connections import KeepAliveHandler, QuietHandler
 from lab_helpers.local_account.ecr import Ecr
 from lab_helpers.local_account.events import Events
 from lab_helpers.local_account.events.s3 import after_s3_request
@@ -53,6 +54,7 @@ class LocalAccount:
         config.check_ports()
         self.account = Account(config)
         self._listeners: list[BaseWSGIServer] = []
+        self._closed = threading.Event()
         self.services: dict[str, Service] = {}
 
     def start(self) -> None:
@@ -68,7 +70,7 @@ class LocalAccount:
         self._moto = MotoBackend(self.account)
         gateway = Gateway(self.account, self.services, self._moto)
         gateway.after_s3 = after_s3_request
-        self._listen("gateway", config.gateway_port, gateway)
+        self._listen("gateway", config.gateway_port, gateway, KeepAliveHandler.until(self._closed))
         self._listen("git", config.git_port, git_app(self.account))
         self._listen("registry", config.registry_port, registry_app(self.account))
         (config.state_dir / "server.pid").write_text(f"{os.getpid()}\n")
@@ -99,30 +101,16 @@ class LocalAccount:
                 log.exception("stopping the %s failed", name)
         (self.account.config.state_dir / "server.pid").unlink(missing_ok=True)
 
-    def _listen(self, name: str, port: int, application: Any) -> None:
-        server = make_server(LOOPBACK, port, application, threaded=True, request_handler=_handler())
+    def _listen(
+        self, name: str, port: int, application: Any, handler: type[QuietHandler] = QuietHandler
+    ) -> None:
+        server = make_server(LOOPBACK, port, application, threaded=True, request_handler=handler)
         server.daemon_threads = True  # type: ignore[attr-defined]
         self._listeners.append(server)
         threading.Thread(target=server.serve_forever, args=(0.1,), name=name, daemon=True).start()
 
     def _close(self) -> None:
+        self._closed.set()
         for listener in self._listeners:
             listener.shutdown()
             listener.server_close()
-
-
-def _handler() -> Any:
-    from moto.moto_server.werkzeug_app import MotoRequestHandler
-
-    class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
-        """moto's handler (S3 metadata with underscores) without a line per request."""
-
-        def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's signature
-            # No fault of ours: a request that is no HTTP, such as the Docker Engine's first try with TLS.
-            log.debug(format, *args)
-
-        def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's signature
-            level = logging.ERROR if type == "error" else logging.DEBUG
-            log.log(level, message, *args)
-
-    return QuietHandler

@@ -13,12 +13,12 @@ from lab_helpers.local_account.autoscaling import ApplicationAutoScaling
 from lab_helpers.local_account.cloudwatch import CloudWatch
 from lab_helpers.local_account.codecommit import CodeCommit
 from lab_helpers.local_account.config import LOOPBACK, AccountConfig
+from lab_helpers.local_account.connections import KeepAliveHandler, QuietHandler
 from lab_helpers.local_account.ecr import Ecr
 from lab_helpers.local_account.gateway import Gateway
 from lab_helpers.local_account.git_server import git_app
 from lab_helpers.local_account.moto_backend import MotoBackend
 from lab_helpers.local_account.registry import registry_app
-from lab_helpers.local_account.server import _handler
 from lab_helpers.local_account.service import Params, Service, ServiceError
 
 
@@ -111,11 +111,11 @@ class Served:
         self.services = {service.name: service for service in services}
         gateway = Gateway(self.account, self.services, moto)
         self._listeners = [
-            make_server(LOOPBACK, port, app, threaded=True, request_handler=_handler())
-            for port, app in (
-                (config.gateway_port, gateway),
-                (config.git_port, git_app(self.account)),
-                (config.registry_port, registry_app(self.account)),
+            make_server(LOOPBACK, port, app, threaded=True, request_handler=handler)
+            for port, app, handler in (
+                (config.gateway_port, gateway, KeepAliveHandler.until(threading.Event())),
+                (config.git_port, git_app(self.account), QuietHandler),
+                (config.registry_port, registry_app(self.account), QuietHandler),
             )
         ]
         for listener in self._listeners:
