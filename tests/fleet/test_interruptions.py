@@ -1,0 +1,36 @@
+"""Interrupted anywhere and run again, `fleet up` and `fleet down` end where they would have.
+
+Each call to the account is a point at which an instructor may press Ctrl-C: before it is sent, or after the
+account has accepted it and before the answer is seen. Points are drawn with a seed; the suite takes a few,
+`MLOPS_INTERRUPTIONS=50` as many as one wants.
+"""
+
+import os
+import random
+
+import pytest
+from one_room import Interrupting, Room
+
+INTERRUPTIONS = int(os.environ.get("MLOPS_INTERRUPTIONS", "8"))
+SEED = int(os.environ.get("MLOPS_SEED", "20261123"))
+LABS = ("ivy", "jon")
+IN_A_ROW = 4
+
+
+@pytest.mark.timeout(max(900, INTERRUPTIONS * 60))
+def test_interrupted_anywhere_and_run_again_it_ends_in_the_intended_state(empty_room: Room) -> None:
+    room, draw, interrupted = empty_room, random.Random(SEED), 0
+    longest = 60  # calls of a run; grows to what runs really take
+    while interrupted < INTERRUPTIONS:
+        for run, proof in ((room.up, room.faults), (room.clean, room.left)):
+            for _ in range(IN_A_ROW):
+                clients = Interrupting(room.clients, draw.randint(1, longest), after=draw.random() < 0.5)
+                try:
+                    run(*LABS, clients=clients)
+                except KeyboardInterrupt:
+                    interrupted += 1
+                assert clients.interrupted or clients.calls < longest
+            clients = Interrupting(room.clients)
+            run(*LABS, clients=clients)
+            longest = max(longest, min(clients.calls, 400))
+            assert proof(*LABS) == [], f"seed {SEED}, after {interrupted} interruptions"
