@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import signal
 import sys
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def main() -> int:
         if unknown := [name for name in names if name not in known]:
             parser.error(f"no such {what}: {', '.join(unknown)}; there are {', '.join(known)}")
     parts = PARTS | {"server": functools.partial(server, peers=peers)}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended then as well
     console, figures = Console(), list[Figure]()
     with bench_lab() as lab:
         for name, part in parts.items():

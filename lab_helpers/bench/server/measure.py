@@ -45,7 +45,7 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Measured:
-    """An algorithm of a server: requests of one row, of BATCH_ROWS rows, and of one row by many connections."""
+    """An algorithm of a server: one row, BATCH_ROWS rows, and one row by many connections."""
 
     single: Rounds
     batch: Rounds
