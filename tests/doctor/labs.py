@@ -95,7 +95,7 @@ def owned(lab_id: str) -> list[str]:
         f"training/output/{job}/output/model.tar.gz",
         f"training/jobs/{EXECUTION}.json",
         f"training/reports/{EXECUTION}.json",
-        "pipelines/scikit-base/SourceArti/abc",
+        *(f"{name[:20]}/Source/abc" for name in pipelines),  # CodePipeline cuts the name
         "package/functions/0123",
     )
     log_groups = {

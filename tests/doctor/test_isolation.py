@@ -72,7 +72,7 @@ def contexts(action: str, of: str) -> list[dict[str, str]]:
             services = ("codebuild", "codepipeline", "lambda", "events", "cloudformation", "sagemaker", "ec2")
             return [{"iam:PassedToService": f"{service}.amazonaws.com"} for service in services]
         case "s3:ListBucket":
-            return [{"s3:prefix": "training/reports/x"}, {"s3:prefix": "pipelines/"}, {}]
+            return [{"s3:prefix": "training/reports/x"}, {"s3:prefix": "package/"}, {}]
         case (
             "application-autoscaling:TagResource"
             | "application-autoscaling:UntagResource"
