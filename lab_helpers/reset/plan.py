@@ -38,8 +38,9 @@ class Action:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a reset is going to do, in order."""
+    """What a reset is going to do, in order, to a lab in the state that was read."""
 
+    state: LabState
     actions: tuple[Action, ...]
 
     def of(self, *kinds: str) -> list[Action]:
@@ -64,7 +65,7 @@ def make_plan(state: LabState, target: Target) -> Plan:
         f"put the exercises back as at the start of {target.number}; what the learner changed goes to a "
         "dated folder beside them",
     )
-    return Plan((*found, exercises))
+    return Plan(state, (*found, exercises))
 
 
 class _Planner:

@@ -65,23 +65,22 @@ def carry_out(
     outcome = Outcome()
     try:
         for _ in range(LOOKS):
-            state = read_state(clients, target.names, region, account)
-            if outcome.done or plan is None:
-                plan = make_plan(state, target)
+            plan = plan or make_plan(read_state(clients, target.names, region, account), target)
             if plan.settled and outcome.answer:
                 return outcome
             outcome.done += plan.actions
-            run = _Run(clients, target, state, report, stopping)
-            outcome.answer = run.carry_out(plan) or outcome.answer
+            answer = _Run(clients, target, plan.state, report, stopping).carry_out(plan)
+            outcome.answer = answer or outcome.answer
             if plan.settled:
                 return outcome
-        left = ", ".join(f"{one.kind} {one.subject}" for one in make_plan(state, target).actions[:5])
+            left, plan = plan.actions, None
     except (DeployError, MendError, StackError, StackLeftError, RequestError, TimeoutError) as error:
         raise ResetError(str(error)) from error
     except BaseException:
         stopping.set()
         raise
-    raise ResetError(f"the lab is not as it should be after {LOOKS} looks; still to do: {left}")
+    still = ", ".join(f"{one.kind} {one.subject}" for one in left[:5])
+    raise ResetError(f"the lab is not as it should be after {LOOKS} looks; still to do: {still}")
 
 
 class _Run:
