@@ -1,4 +1,4 @@
-"""`python -m lab_helpers.bench [--only account,api,push,upload,run,server] [--peers ours,…]`."""
+"""`python -m lab_helpers.bench [--only account,api,push,upload,run,fleet,server] [--peers ours,…]`."""
 
 from __future__ import annotations
 

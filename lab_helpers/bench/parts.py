@@ -16,6 +16,7 @@ from typing import Any
 
 from lab_helpers.bench.by_hand import by_hand
 from lab_helpers.bench.figures import Figure, median, percentile
+from lab_helpers.bench.fleet import fleet
 from lab_helpers.bench.lab import BenchLab
 from lab_helpers.bench.server.part import server
 from lab_helpers.names import Names
@@ -174,6 +175,7 @@ PARTS: dict[str, Callable[[BenchLab], list[Figure]]] = {
     "push": push,
     "upload": upload,
     "run": run,
+    "fleet": fleet,
     "server": server,
 }
 
