@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -82,7 +83,15 @@ class Images:
             except docker.errors.BuildError as error:
                 log = "".join(part.get("stream", "") for part in error.build_log)
                 raise BuildError(f"the image {name} does not build: {error}\n{log[-3000:]}") from error
+            self._remove_former(f"mlops-bench-{name}", wanted)
         return wanted
+
+    def _remove_former(self, repository: str, kept: str) -> None:
+        for image in self._client.images.list(name=repository):
+            for tag in set(image.tags) - {kept}:
+                if tag.startswith(f"{repository}:"):
+                    with contextlib.suppress(docker.errors.APIError):  # one that is in use stays
+                        self._client.images.remove(tag)
 
 
 def digest(context: Path, arguments: Mapping[str, str]) -> str:

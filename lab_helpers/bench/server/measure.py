@@ -59,7 +59,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Result:
-    """All of a server; sizes in megabytes, the better of two starts, the memory after all load."""
+    """All of a server; sizes in megabytes, the memory after all load."""
 
     peer: Peer
     ready_seconds: float
@@ -82,15 +82,13 @@ class Bench:
     def measure(self, peer: Peer, image: str, image_mb: float, model: Path) -> Result:
         """Measure one server; raises ServerError when it predicts otherwise than scikit-learn."""
         arguments = peer.arguments(self.cpus)
-        with serving(self.client, image, arguments, model) as server:
-            ready = server.seconds_to_ready
         bodies = self.models.bodies(peer)
         with serving(self.client, image, arguments, model) as server, beside(server, self.wrk, bodies) as wrk:
             check(server, peer, self.models)
             algorithms = {algorithm: self._load(server, wrk, peer, algorithm) for algorithm in ALGORITHMS}
             check(server, peer, self.models)
             resident = server.usage().resident_megabytes
-        return Result(peer, min(ready, server.seconds_to_ready), resident, image_mb, algorithms)
+        return Result(peer, server.seconds_to_ready, resident, image_mb, algorithms)
 
     def _load(self, server: Server, wrk: Generator, peer: Peer, algorithm: str) -> Measured:
         def run(bodies: str, connections: int, seconds: int) -> Load:

@@ -76,10 +76,11 @@ FASTAPI = Peer(
     "fastapi_uvicorn",
     command=("--workers={cpus}",),
 )
+BENTOML = Peer("bentoml", "BentoML, a worker per CPU, joblib", "bentoml_service")
 GRANIAN = Peer(
     "granian_onnx",
     "granian RSGI on uvloop, a worker per CPU, ONNX Runtime, orjson",
     "granian_onnx",
     command=("--workers={cpus}",),
 )
-PEERS = {peer.name: peer for peer in (OURS, SOURCE, SAGEMAKER, GEVENT, GTHREAD, FASTAPI, GRANIAN)}
+PEERS = {peer.name: peer for peer in (OURS, SOURCE, SAGEMAKER, GEVENT, GTHREAD, FASTAPI, BENTOML, GRANIAN)}
