@@ -113,7 +113,7 @@ def test_wrong_hyperparameters_are_refused_by_name(
         (HEADER, "the training data is empty"),
         (HEADER + "1,2,3,x,setosa\n", "iris.csv, line 2: could not convert string to float: 'x'"),
         (HEADER + "1,2,3\n", "iris.csv, line 2:"),
-        (HEADER + "1,2,3,nan,setosa\n", "the training data is empty or holds NaN"),
+        (HEADER + "1,2,3,nan,setosa\n", "the training data is empty, or holds NaN"),
     ],
 )
 def test_wrong_data_is_refused_by_file_and_line(program: Any, opt_ml: Path, text: str, said: str) -> None:
