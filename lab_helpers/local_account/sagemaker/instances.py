@@ -33,6 +33,7 @@ _PING_SECONDS = 2.0
 _FIRST_STARTS = 3
 _LONGEST_PAUSE = 10.0
 _CONNECTIONS = 256
+_REMOVAL_SECONDS = 60
 
 
 @dataclass
@@ -44,6 +45,8 @@ class VariantSpec:
     specified_image: str
     environment: dict[str, str]
     model_data_url: str | None
+    role_arn: str
+    """The model's execution role."""
     startup_seconds: float
     """Until ``GET /ping`` has to answer 200."""
     count: int
@@ -70,7 +73,9 @@ class ServingInstance:
         """Requests under way; counted by the variant."""
         self.pool: urllib3.HTTPConnectionPool | None = None
         self.error = ""
-        self.stream: LogStream = logs.stream(f"{LOG_GROUP}/{endpoint}", f"{spec.name}/{self.instance_id}")
+        self.stream: LogStream = logs.stream(
+            f"{LOG_GROUP}/{endpoint}", f"{spec.name}/{self.instance_id}", spec.role_arn
+        )
         self._account = account
         self._group = f"endpoint-{endpoint}"
         self._spec = spec
@@ -198,10 +203,15 @@ class ServingInstance:
 
 
 def _remove(container: Container) -> None:
-    from docker.errors import APIError
+    """Remove a container; it is gone when this returns, whoever else is removing it."""
+    from docker.errors import APIError, NotFound
 
     try:
         container.remove(force=True, v=True)
+    except NotFound:
+        return
     except APIError as error:
-        if error.status_code not in (404, 409):  # gone, or going already
+        if error.status_code != 409:  # another thread's removal is in progress
             raise
+        with contextlib.suppress(NotFound):
+            container.wait(condition="removed", timeout=_REMOVAL_SECONDS)
