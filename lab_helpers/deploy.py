@@ -9,6 +9,7 @@ import hashlib
 import io
 import subprocess
 import time
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -267,6 +268,8 @@ def submit_stack(
     """
     request: dict[str, Any] = {
         "StackName": name,
+        # botocore repeats a request whose answer got lost; with a token that is no second stack.
+        "ClientRequestToken": f"workshop-{uuid.uuid4()}",
         "TemplateURL" if template.startswith("https://") else "TemplateBody": template,
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],

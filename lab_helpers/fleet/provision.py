@@ -273,7 +273,15 @@ class _Lab:
     def _restart(self, why: str) -> None:
         self._say("instance", f"{why}: stopping, to start it again")
         self._restarted = True
-        self._clients("sagemaker").stop_notebook_instance(NotebookInstanceName=self._names.notebook_instance)
+        self._ask("stop_notebook_instance")
+
+    def _ask(self, operation: str) -> None:
+        """Start or stop the instance; where somebody was faster, the next look shows it."""
+        try:
+            getattr(self._clients("sagemaker"), operation)(NotebookInstanceName=self._names.notebook_instance)
+        except ClientError as error:
+            if "not in ([" not in error.response["Error"]["Message"]:  # its status is another one by now
+                raise
 
     def _instance_failed(self) -> None:
         name = self._names.notebook_instance

@@ -80,6 +80,8 @@ class CloudFormation(ChangeSetOperations):
         """Begin to make a stack."""
         name = params["StackName"]
         with self.engine.lock:
+            if repeated := self._repeated(params):
+                return repeated
             self.engine.check_new(name)
             if "OnFailure" in params and "DisableRollback" in params:
                 raise invalid("You must specify either OnFailure or DisableRollback, but not both.")
@@ -90,6 +92,7 @@ class CloudFormation(ChangeSetOperations):
             for key in ("TimeoutInMinutes", "EnableTerminationProtection", "RetainExceptOnCreate"):
                 if key in params:
                     wanted[key] = params[key]
+            wanted["RequestToken"] = params.get("ClientRequestToken")
             self.engine.create(wanted, params.get("ClientRequestToken"))
         self.engine.settle(stack["StackId"])
         return {"StackId": stack["StackId"]}
@@ -97,15 +100,25 @@ class CloudFormation(ChangeSetOperations):
     def update_stack(self, params: Params) -> Params:
         """Begin to change a stack; ValidationError where nothing would change."""
         with self.engine.lock:
+            if repeated := self._repeated(params):
+                return repeated
             stack = self._updatable(params["StackName"])
             text = self.engine.template_text(params, stack["TemplateBody"])
             wanted, template = self.engine.wanted(stack, params, text)
             if self.engine.plan(wanted, template).is_empty() and wanted["Tags"] == stack["Tags"]:
                 raise invalid("No updates are to be performed.")
             wanted["OnFailure"] = on_failure(params)
+            wanted["RequestToken"] = params.get("ClientRequestToken")
             self.engine.update(wanted, params.get("ClientRequestToken"))
         self.engine.settle(stack["StackId"])
         return {"StackId": stack["StackId"]}
+
+    def _repeated(self, params: Params) -> Params | None:
+        """Return the answer to a request that is sent again with its ClientRequestToken."""
+        token, stack = params.get("ClientRequestToken"), self.stacks.find(params["StackName"])
+        return (
+            {"StackId": stack["StackId"]} if token and stack and stack.get("RequestToken") == token else None
+        )
 
     def delete_stack(self, params: Params) -> Params:
         """Begin to delete a stack; that there is none is no error."""

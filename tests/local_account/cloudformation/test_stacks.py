@@ -68,6 +68,24 @@ def test_create_and_delete(stacks: Any, client: Client) -> None:
     assert (code, message) == ("ValidationError", "Stack with id cd does not exist")
 
 
+def test_a_request_that_is_sent_again_with_its_token_is_the_same_request(stacks: Any, client: Client) -> None:
+    cloudformation = client("cloudformation")
+    request = {"StackName": "again", "TemplateBody": BUCKET_AND_LOGS, "Parameters": param(Suffix="again")}
+    first = cloudformation.create_stack(**request, ClientRequestToken="one")
+    assert cloudformation.create_stack(**request, ClientRequestToken="one")["StackId"] == first["StackId"]
+    assert (
+        error(cloudformation.create_stack, **request, ClientRequestToken="two")[0] == "AlreadyExistsException"
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="again", WaiterConfig={"Delay": 1})
+
+    request["Parameters"] = param(Suffix="again", Days=14)
+    for _ in range(2):
+        cloudformation.update_stack(**request, ClientRequestToken="three")
+    cloudformation.get_waiter("stack_update_complete").wait(StackName="again", WaiterConfig={"Delay": 1})
+    begun = [status for name, status, _ in stacks.events("again") if name == "again"]
+    assert begun.count("CREATE_IN_PROGRESS") == begun.count("UPDATE_IN_PROGRESS") == 1
+
+
 def test_waiters_of_boto3(stacks: Any) -> None:
     stacks.create("waiters", BUCKET_AND_LOGS, Parameters=param(Suffix="waiters"))
     stacks.api.get_waiter("stack_create_complete").wait(StackName="waiters")
