@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench up down reset status clean pr bootstrap
+.PHONY: help run test fuzz lint format bench up down reset status clean pr bootstrap
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ reset: bootstrap  ## stop the local account and empty its state; images stay in 
 
 test: bootstrap  ## every test, the end-to-end run of the notebooks included (ARGS=… goes to pytest)
 	@$(PYTHON) -m pytest $(ARGS)
+
+fuzz: bootstrap  ## 100,000 hostile requests to the model container (FUZZ_SEED=7 for others, FUZZ_REQUESTS=… for fewer)
+	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(PYTHON) -m pytest --reruns=0 tests/serving/test_fuzz.py $(ARGS)
 
 lint: bootstrap  ## ruff, mypy --strict, cfn-lint, shellcheck
 	$(PYTHON) -m ruff check .

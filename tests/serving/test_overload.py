@@ -1,0 +1,136 @@
+"""More than it can do, and workers that die: somebody is always served, and nobody waits without end."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import wire
+from model_container import Container, serving, wait_until
+
+pytestmark = pytest.mark.docker
+GOOD = [5.1, 3.5, 1.4, 0.2]
+ONE_ROW = wire.request({"instances": [GOOD]})
+FOREST = {"X-Amzn-SageMaker-Custom-Attributes": "algorithm=random_forest"}
+HEAVY = wire.request(
+    json.dumps({"instances": [GOOD, [6.3, 3.3, 6.0, 2.5]] * 10_000}).encode(), headers=FOREST
+)
+
+
+@pytest.fixture(scope="module")
+def own(image: str, trained: Path) -> Iterator[Container]:
+    """A server for this module alone: its workers are killed."""
+    with serving(image, trained / "model", "--read-only", "--memory", "1g") as container:
+        yield container
+
+
+def test_no_error_at_100_and_500_connections(own: Container) -> None:
+    for count in (100, 500):
+        statuses: Counter[int] = Counter()
+        connections = [own.connect(timeout=20) for _ in range(count)]
+        try:
+            for _ in range(10):
+                for connection in connections:
+                    connection.send(ONE_ROW)
+                for connection in connections:
+                    statuses[connection.receive().status] += 1
+        finally:
+            for connection in connections:
+                connection.close()
+        assert statuses == {200: count * 10}
+
+
+def test_overload_is_answered_with_503_quickly_and_the_health_check_does_not_suffer(own: Container) -> None:
+    count = 200
+    pings: list[tuple[int, float]] = []
+    over = threading.Event()
+
+    def ping() -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            pings.append((own.ping(), time.monotonic() - began))
+            time.sleep(0.1)
+
+    def ask(connection: wire.Connection) -> tuple[int, float]:
+        began = time.monotonic()
+        answer = connection.ask(HEAVY)
+        if answer.status == 503:
+            assert answer.error
+        return answer.status, time.monotonic() - began
+
+    pinging = threading.Thread(target=ping)
+    pinging.start()
+    connections = [own.connect(timeout=60) for _ in range(count)]
+    began = time.monotonic()
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            answers = list(pool.map(ask, connections))
+        seconds = time.monotonic() - began
+    finally:
+        over.set()
+        pinging.join()
+        for connection in connections:
+            connection.close()
+    statuses = Counter(status for status, _ in answers)
+    assert set(statuses) == {200, 503}, statuses
+    assert statuses[200] >= 4
+    refused = sorted(waited for status, waited in answers if status == 503)
+    assert refused[len(refused) // 2] < 4, f"{refused[-1]:.1f} s at most; {statuses} in {seconds:.1f} s"
+    assert max(waited for _, waited in answers) < 60  # InvokeEndpoint gives up then
+    assert {status for status, _ in pings} == {200}
+    # SageMaker's health check waits two seconds, and forgives single ones that take longer.
+    assert sorted(waited for _, waited in pings)[len(pings) * 9 // 10] < 2, pings
+    assert own.ask(ONE_ROW).status == 200
+
+
+def test_a_killed_worker_is_replaced_without_a_failed_ping(own: Container) -> None:
+    workers = own.workers()
+    assert workers, "one process does everything: nothing could replace it"
+    pings: list[tuple[int, float, float]] = []
+    over = threading.Event()
+
+    def ping() -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            pings.append((own.ping(), began, time.monotonic()))
+            time.sleep(0.02)
+
+    threads = [threading.Thread(target=ping) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    kills = []
+    try:
+        for number in range(5):
+            # One, and then all that there are: pings wait for the next one and are answered.
+            dead = own.workers()[:1] if number == 0 else own.workers()
+            gone = {(process.pid, process.born) for process in dead}
+            kills.append(own.kill(*dead))
+
+            def replaced(gone: set[tuple[int, int]] = gone) -> bool:
+                now = own.workers()
+                return len(now) == len(workers) and not gone & {(one.pid, one.born) for one in now}
+
+            wait_until(replaced, 15, own.log)
+            time.sleep(0.1)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert len(pings) > 50
+    # A request that the worker is answering when it is killed dies with it; every other one is answered.
+    lost = [(began, ended) for status, began, ended in pings if status != 200]
+    assert all(any(began <= to and at <= ended for at, to in kills) for began, ended in lost), (lost, kills)
+    assert len(lost) <= len(kills) * len(workers)
+    assert own.ask(ONE_ROW).status == 200
+
+
+def test_a_dead_worker_is_in_the_log(own: Container) -> None:
+    before = own.log()
+    own.kill(own.workers()[0])
+    wait_until(lambda: own.ping() == 200 and len(own.log()) > len(before), 10, own.log)
