@@ -44,7 +44,8 @@ ul.labs > li.failed { border-color: var(--bad); background: var(--badground); }
 .steps i.here { border: 2px solid var(--here); color: var(--here); font-weight: 700; }
 .now { color: var(--soft); min-height: 1.4em; overflow: hidden; text-overflow: ellipsis;
   white-space: nowrap; }
-.failed .now { color: var(--bad); white-space: normal; }
+.failed .now { color: var(--bad); white-space: normal; display: -webkit-box; -webkit-line-clamp: 2;
+  -webkit-box-orient: vertical; }
 """
 
 
@@ -56,7 +57,7 @@ def page(rows: Sequence[Row], now: datetime, seconds: int, *, names: bool = True
     failed = sum(bool(row.progress.failures) for row in rows)
     head = [
         f"{len(rows)} participants",
-        f"{failed} need help" if failed else "nobody needs help",
+        {0: "nobody needs help", 1: "1 needs help"}.get(failed, f"{failed} need help"),
         f"{total(rows):.2f} USD per hour",
         f"as of {now.astimezone():%H:%M:%S}",
     ]

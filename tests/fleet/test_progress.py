@@ -303,7 +303,7 @@ def test_the_page_shows_everybody_and_loads_nothing() -> None:
         "Bob",
         "waits for a decision",
         "exit status <1>",
-        "1 need help",
+        "1 needs help",
         "2 participants",
     ):
         assert part in said
