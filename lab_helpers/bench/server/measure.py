@@ -92,11 +92,13 @@ class Bench:
 
     def _load(self, server: Server, wrk: Generator, peer: Peer, algorithm: str) -> Measured:
         def run(bodies: str, connections: int, seconds: int) -> Load:
+            server.settle()
             return wrk.run(
                 bodies, peer.attributes.format(algorithm), connections=connections, seconds=seconds
             )
 
         def rounds(bodies: str, seconds: int) -> Rounds:
+            server.settle()
             before = server.usage().cpu_seconds
             loads = [run(bodies, CONNECTIONS, seconds) for _ in range(ROUNDS)]
             cpu = server.usage().cpu_seconds - before

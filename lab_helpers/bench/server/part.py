@@ -14,7 +14,7 @@ from rich.table import Table
 from lab_helpers.bench.figures import Figure
 from lab_helpers.bench.lab import BenchLab
 from lab_helpers.bench.server.images import Images
-from lab_helpers.bench.server.measure import CONNECTIONS, Bench, Durations, Result
+from lab_helpers.bench.server.measure import CONNECTIONS, Bench, Durations, Result, Rounds
 from lab_helpers.bench.server.models import BATCH_ROWS, Training, train
 from lab_helpers.bench.server.peers import ALGORITHMS, GEVENT, GTHREAD, OURS, PEERS, SOURCE
 
@@ -133,7 +133,7 @@ def ratios(results: Sequence[Result]) -> list[Figure]:
             found.append(
                 Figure(
                     f"server.{algorithm}_to_source_ratio",
-                    ours[algorithm].single.per_second / by_name[SOURCE.name][algorithm].single.per_second,
+                    _times(ours[algorithm].single, by_name[SOURCE.name][algorithm].single),
                     "×",
                     "single rows, to the source workshop's server",
                     at_least=TIMES_SOURCE[algorithm],
@@ -144,13 +144,18 @@ def ratios(results: Sequence[Result]) -> list[Figure]:
                 found.append(
                     Figure(
                         f"server.{algorithm}_batch_to_{peer.name.removeprefix('gunicorn_')}_ratio",
-                        ours[algorithm].batch.per_second / by_name[peer.name][algorithm].batch.per_second,
+                        _times(ours[algorithm].batch, by_name[peer.name][algorithm].batch),
                         "×",
                         f"batches of {BATCH_ROWS:,} rows, to {peer.name}",
                         at_least=TIMES_GUNICORN_BATCH,
                     )
                 )
     return found
+
+
+def _times(ours: Rounds, other: Rounds) -> float:
+    # One that answers nothing counts as if it had answered one request in ten seconds.
+    return ours.per_second / max(other.per_second, 0.1)
 
 
 def training_figures(training: Training) -> list[Figure]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 READY_SECONDS = 60
+SETTLE_SECONDS = 5
+IDLE_CPU_SECONDS = 0.01
 PORT = "8080/tcp"
 
 
@@ -74,6 +76,16 @@ class Server:
                 f"/invocations answered {answer.status}: {content[:500]!r}\n{log_of(self.container)}"
             )
         return json.loads(content)
+
+    def settle(self) -> None:
+        """Wait until it is idle, SETTLE_SECONDS at most: some work on for clients that are gone."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        used = self.usage().cpu_seconds
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+            before, used = used, self.usage().cpu_seconds
+            if used - before < IDLE_CPU_SECONDS:
+                return
 
     def usage(self) -> Usage:
         """Ask the engine (Engine API, "Get container stats based on resource usage")."""
