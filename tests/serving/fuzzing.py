@@ -166,7 +166,7 @@ class Fuzzer:
         document = chance.choice(self.documents)
         if chance.random() < 0.5:
             document = {"instances": document}
-        return Case(wire.request(document), True, frozenset({400}))
+        return Case(wire.request(json.dumps(document).encode()), True, frozenset({400}))
 
     def other_array(self, chance: random.Random) -> Case:
         body = chance.choice(self.arrays)

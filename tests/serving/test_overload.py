@@ -67,11 +67,9 @@ def test_overload_is_answered_with_503_quickly_and_the_health_check_does_not_suf
     pinging = threading.Thread(target=ping)
     pinging.start()
     connections = [own.connect(timeout=60) for _ in range(count)]
-    began = time.monotonic()
     try:
         with ThreadPoolExecutor(count) as pool:
             answers = list(pool.map(ask, connections))
-        seconds = time.monotonic() - began
     finally:
         over.set()
         pinging.join()
@@ -80,9 +78,11 @@ def test_overload_is_answered_with_503_quickly_and_the_health_check_does_not_suf
     statuses = Counter(status for status, _ in answers)
     assert set(statuses) == {200, 503}, statuses
     assert statuses[200] >= 4
+    longest = max(waited for _, waited in answers)
+    assert longest < 60  # InvokeEndpoint gives up then
+    # Who is refused learns it long before the work that was accepted is done.
     refused = sorted(waited for status, waited in answers if status == 503)
-    assert refused[len(refused) // 2] < 4, f"{refused[-1]:.1f} s at most; {statuses} in {seconds:.1f} s"
-    assert max(waited for _, waited in answers) < 60  # InvokeEndpoint gives up then
+    assert refused[len(refused) // 2] < max(2, longest / 4), f"{refused[-1]:.1f} s at most; {statuses}"
     assert {status for status, _ in pings} == {200}
     # SageMaker's health check waits two seconds, and forgives single ones that take longer.
     assert sorted(waited for _, waited in pings)[len(pings) * 9 // 10] < 2, pings
