@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lab_helpers.local_account.authorization.acting import ActingClient, tell_role
 from lab_helpers.local_account.config import LOOPBACK, AccountConfig
 from lab_helpers.local_account.containers import Containers
 from lab_helpers.local_account.processes import Processes
@@ -56,8 +57,15 @@ class Account:
         """Return the ARN of a resource of this account and region."""
         return f"arn:aws:{service}:{self.config.region}:{self.config.account_id}:{resource}"
 
-    def client(self, service: str) -> Any:
-        """Return a boto3 client of the account's own gateway; cached, and safe to share between threads."""
+    def client(self, service: str, role_arn: str | None = None) -> Any:
+        """Return a boto3 client of the account's own gateway; cached, and safe to share between threads.
+
+        With ``role_arn`` its calls are made in the name of that role: they need its permissions.
+        """
+        client = self._client(service)
+        return ActingClient(client, role_arn) if role_arn else client
+
+    def _client(self, service: str) -> BaseClient:
         import boto3
         from botocore.config import Config
 
@@ -77,6 +85,7 @@ class Account:
                         s3={"addressing_style": "path"},
                     ),
                 )
+                self._clients[service].meta.events.register("before-call", tell_role)
             return self._clients[service]
 
     def check_role(self, role_arn: str, service_principal: str) -> None:

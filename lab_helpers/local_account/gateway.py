@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Request, Response
 
 from lab_helpers.local_account import protocol
+from lab_helpers.local_account.authorization import acting
+from lab_helpers.local_account.authorization.authorizer import Authorizer
 from lab_helpers.local_account.moto_backend import SERVICES as MOTO_SERVICES
 from lab_helpers.local_account.service import Service, ServiceError
 
@@ -39,6 +41,7 @@ class Gateway:
         self._account = account
         self._services = services
         self._moto = moto
+        self.authorizer = Authorizer(account)
         self.after_s3: Callable[[Account, dict[str, Any], int, Mapping[str, str]], None] | None = None
         """Called after each S3 request with its WSGI environment, the status and the response's headers."""
 
@@ -68,7 +71,10 @@ class Gateway:
                     f"{service.name}.{call.operation.name} is not supported by the local account",
                 )
             protocol.validate(call, params, service.validation_error)
-            result = operation(params)
+            caller = self.authorizer.caller(request)
+            self.authorizer.check(caller, service.name, call.operation.name, params)
+            with acting.answering(caller):
+                result = operation(params)
             return protocol.answer(call, result or {}, request_id)
         except ServiceError as error:
             if call is None:
@@ -88,6 +94,7 @@ class Gateway:
                 raise ServiceError(  # noqa: TRY301
                     protocol.UNSUPPORTED, f"the service {service} is not supported by the local account"
                 )
+            self.authorizer.check_moto(self.authorizer.caller(request), service, request)
             response = self._moto.handle(service, request)
         except ServiceError as error:
             known = service if service in MOTO_SERVICES else "sts" if request.form else "ecr"

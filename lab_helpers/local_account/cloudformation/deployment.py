@@ -456,15 +456,17 @@ class Deployment:
     def _context(
         self, logical_id: str, record: Resource, created: Callable[[str], None] = lambda _: None
     ) -> Context:
+        stack = self._stacks.require(self._stack_id)
         return Context(
             account=self._account,
+            role_arn=stack.get("RoleARN") or stack.get("CallerRole"),
             stack_id=self._stack_id,
             stack_name=self._name,
             logical_id=logical_id,
             name=record["Name"],
             physical_id=record["PhysicalResourceId"],
             attributes=record["Attributes"],
-            capabilities=self._stacks.require(self._stack_id).get("Capabilities", []),
+            capabilities=stack.get("Capabilities", []),
             cancelled=self._cancelled,
             on_created=created,
         )

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from botocore.exceptions import ClientError
 
+from lab_helpers.local_account.authorization.acting import calling_role
 from lab_helpers.local_account.cloudformation import parameters, providers
 from lab_helpers.local_account.cloudformation.deployment import Deployment
 from lab_helpers.local_account.cloudformation.plan import Plan, changed_types
@@ -186,6 +187,7 @@ class Engine:
 
     def delete(self, stack: Stack, token: str | None, **changes: Any) -> None:
         """Begin to delete the resources; a creation under way is given up first."""
+        changes["CallerRole"] = calling_role()
         running = self._running.get(stack["StackId"])
         if running is None:
             self._begin(stack["StackId"], "DELETE_IN_PROGRESS", Deployment.delete, token, **changes)
@@ -240,6 +242,7 @@ class Engine:
         **changes: Any,
     ) -> None:
         self.stacks.begin_operation(stack_id)
+        changes["CallerRole"] = calling_role()
         self.stacks.set_status(stack_id, status, "User Initiated", token, **changes)
         self._spawn(stack_id, verb, token)
 
@@ -264,7 +267,7 @@ class Engine:
     def _fetch(self, url: str) -> str:
         bucket, key, version = self._s3_location(url)
         try:
-            answer = self._account.client("s3").get_object(
+            answer = self._account.client("s3", calling_role()).get_object(
                 Bucket=bucket, Key=key, **({"VersionId": version} if version else {})
             )
             data: bytes = answer["Body"].read(MAX_FILE_BYTES + 1)

@@ -41,14 +41,20 @@ class BuildLog:
         self._closing = threading.Event()
         self._write_lock = threading.Lock()
         if logs is not None:
-            for create, names in (
-                (logs.create_log_group, {"logGroupName": group}),
-                (logs.create_log_stream, {"logGroupName": group, "logStreamName": stream}),
-            ):
-                with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
-                    create(**names)
+            self._make_stream(logs)
         self._thread = threading.Thread(target=self._collect, name=f"log {stream}", daemon=True)
         self._thread.start()
+
+    def _make_stream(self, logs: Any) -> None:
+        """Make the stream; the group too, but only where there is none: a role need not be allowed to."""
+        try:
+            logs.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
+        except logs.exceptions.ResourceAlreadyExistsException:
+            return
+        except logs.exceptions.ResourceNotFoundException:
+            with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_group(logGroupName=self._group)
+            logs.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
 
     def write(self, text: str) -> None:
         """Write lines of CodeBuild's own: ``[Container] date text``."""

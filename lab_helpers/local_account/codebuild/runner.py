@@ -99,9 +99,8 @@ class BuildRun:
         enabled = config.get("status", "ENABLED") == "ENABLED"
         group = config.get("groupName") or f"/aws/codebuild/{self._build['projectName']}"
         stream = "/".join(part for part in (config.get("streamName"), self._uuid) if part)
-        build_log = BuildLog(
-            self._directory / "build.log", self._account.client("logs") if enabled else None, group, stream
-        )
+        logs = self._account.client("logs", self._build["serviceRole"]) if enabled else None
+        build_log = BuildLog(self._directory / "build.log", logs, group, stream)
         if enabled:
             arn = self._account.arn("logs", f"log-group:{group}:log-stream:{stream}")
             names = {"groupName": group, "streamName": stream, "cloudWatchLogsArn": arn}
@@ -168,7 +167,7 @@ class BuildRun:
         home.mkdir()
         environment = self._account.environment(build["serviceRole"], home)
         self._enter("DOWNLOAD_SOURCE")
-        s3 = self._account.client("s3")
+        s3 = self._account.client("s3", build["serviceRole"])
         try:
             fetched = source.fetch(
                 self._pipeline_source(build["source"]),
@@ -309,7 +308,7 @@ class BuildRun:
                     target["name"] = session.evaluate(wanted.name)
                 files = artifacts.collect(wanted, directory, self._log.write)
                 self._check_interruption()
-                s3 = self._account.client("s3")
+                s3 = self._account.client("s3", build["serviceRole"])
                 uploaded.append(artifacts.upload(files, target, self._uuid, s3))
         except artifacts.ArtifactError as error:
             self._end_phase("FAILED", "CLIENT_ERROR", str(error))

@@ -62,8 +62,8 @@ class Context:
     """Whether anybody still waits for the action (it may have been abandoned)."""
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of the account."""
-        return self.account.client(service)
+        """Return a boto3 client that acts with the pipeline's role."""
+        return self.account.client(service, self.role_arn)
 
     @property
     def stopping(self) -> threading.Event:

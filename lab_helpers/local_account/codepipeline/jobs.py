@@ -50,7 +50,7 @@ def _artifact(name: str, found: Params) -> Params:
 def credentials(context: Context) -> Params:
     """Return ArtifactCredentials: a session of the role of the pipeline."""
     try:
-        session = context.client("sts").assume_role(
+        session = context.account.client("sts").assume_role(
             RoleArn=context.role_arn, RoleSessionName="codepipeline", DurationSeconds=3600
         )["Credentials"]
     except ClientError as error:

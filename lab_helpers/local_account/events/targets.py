@@ -171,7 +171,8 @@ def _start_pipeline(account: Account, target: Params, token: str, text: str) -> 
         if isinstance(given, dict):
             overrides = {key: given[key] for key in ("sourceRevisions", "variables") if key in given}
     name = target["Arn"].rpartition(":")[2]
-    account.client("codepipeline").start_pipeline_execution(name=name, clientRequestToken=token, **overrides)
+    client = account.client("codepipeline", target["RoleArn"])
+    client.start_pipeline_execution(name=name, clientRequestToken=token, **overrides)
 
 
 def retry_delay(delivery: Document, now: float) -> float | None:

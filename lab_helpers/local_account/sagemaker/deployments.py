@@ -52,15 +52,16 @@ def prepare(account: Account, endpoint: str, specs: list[VariantSpec]) -> None:
             raise DeploymentError(str(error)) from error
         if spec.model_data_url and not (spec.model_dir and Path(spec.model_dir).is_dir()):
             target = endpoint_directory(account, endpoint) / uuid.uuid4().hex[:12]
-            _fetch_model(account, spec.model_data_url, target)
+            _fetch_model(account, spec, target)
             spec.model_dir = str(target)
 
 
-def _fetch_model(account: Account, url: str, target: Path) -> None:
+def _fetch_model(account: Account, spec: VariantSpec, target: Path) -> None:
+    url = spec.model_data_url or ""
     bucket, key = split(url)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        body = account.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
+        body = account.client("s3", spec.role_arn).get_object(Bucket=bucket, Key=key)["Body"]
     except ClientError as error:
         raise DeploymentError(
             f'Failed to download model data for container "container_1" from URL: "{url}". Please ensure '

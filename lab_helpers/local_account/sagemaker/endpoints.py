@@ -320,7 +320,8 @@ class Endpoints(EndpointConfigs):
         config = self.endpoint_config(config_name)
         specs = []
         for variant in config["ProductionVariants"]:
-            container = primary_container(self.model(variant["ModelName"]))
+            model = self.model(variant["ModelName"])
+            container = primary_container(model)
             specs.append(
                 VariantSpec(
                     name=variant["VariantName"],
@@ -328,6 +329,7 @@ class Endpoints(EndpointConfigs):
                     specified_image=container["Image"],
                     environment=container.get("Environment", {}),
                     model_data_url=model_data_url(container),
+                    role_arn=model["ExecutionRoleArn"],
                     startup_seconds=float(
                         variant.get("ContainerStartupHealthCheckTimeoutInSeconds", self.startup_seconds)
                     ),

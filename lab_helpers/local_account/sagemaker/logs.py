@@ -30,9 +30,18 @@ class Logs:
         self._lock = threading.Lock()
         self._flusher: threading.Thread | None = None
 
-    def stream(self, group: str, name: str, on_line: Callable[[str, int], None] | None = None) -> LogStream:
-        """Open a stream; ``on_line`` gets each line and its time (milliseconds since 1970) at once."""
-        stream = LogStream(self._account, self, group, name, on_line)
+    def stream(
+        self,
+        group: str,
+        name: str,
+        role_arn: str | None = None,
+        on_line: Callable[[str, int], None] | None = None,
+    ) -> LogStream:
+        """Open a stream, with the permissions of a role or the account's own.
+
+        ``on_line`` gets each line and its time (milliseconds since 1970) at once.
+        """
+        stream = LogStream(self._account, self, group, name, role_arn, on_line)
         with self._lock:
             self._streams.add(stream)
             if self._flusher is None:
@@ -55,18 +64,20 @@ class Logs:
 class LogStream:
     """One stream (PutLogEvents of the CloudWatch Logs API). Safe to use from several threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  (where it goes, and what else is told)
         self,
         account: Account,
         logs: Logs,
         group: str,
         name: str,
+        role_arn: str | None,
         on_line: Callable[[str, int], None] | None,
     ) -> None:
         self.group = group
         self.name = name
         self._account = account
         self._logs = logs
+        self._role_arn = role_arn
         self._on_line = on_line
         self._rest = b""
         self._events: list[dict[str, Any]] = []
@@ -101,7 +112,7 @@ class LogStream:
             if not events:
                 return
             try:
-                client = self._account.client("logs")
+                client = self._account.client("logs", self._role_arn)
                 if not self._created:
                     create_stream(client, self.group, self.name)
                     self._created = True

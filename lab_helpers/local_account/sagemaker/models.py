@@ -44,7 +44,7 @@ class Models(Resources):
             images.resolve(self.account, container["Image"])
         except images.ImageError as error:
             raise invalid(str(error)) from error
-        self._check_model_data(model_data_url(container))
+        self._check_model_data(model_data_url(container), params["ExecutionRoleArn"])
         model = {
             **{key: value for key, value in params.items() if key != "Tags"},
             "ModelArn": arn,
@@ -84,12 +84,12 @@ class Models(Resources):
             raise invalid(f'Could not find model "{self.resource_arn("model", name)}".')
         return model
 
-    def _check_model_data(self, url: str | None) -> None:
+    def _check_model_data(self, url: str | None, role_arn: str) -> None:
         if url is None:
             return
         bucket, key = split(url)
         try:
-            self.account.client("s3").head_object(Bucket=bucket, Key=key)
+            self.account.client("s3", role_arn).head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             raise invalid(f"Could not find model data at {url}.") from error
 

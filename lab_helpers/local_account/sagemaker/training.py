@@ -182,7 +182,7 @@ class TrainingJobs(Resources):
             job["image"] = images.resolve(self.account, job["AlgorithmSpecification"]["TrainingImage"])
         except images.ImageError as error:
             raise invalid(f"Cannot find the requested image: {error}") from error
-        s3 = self.account.client("s3")
+        s3 = self.account.client("s3", job["RoleArn"])
         for channel in job.get("InputDataConfig", []):
             try:
                 channel_objects(

@@ -102,7 +102,7 @@ class TrainingRun:
         self._signals = signals
         self._grace = grace
         self._stopped: _Stopped | None = None
-        self._s3 = self._account.client("s3")
+        self._s3 = self._account.client("s3", self._job["RoleArn"])
         self._metrics = AlgorithmMetrics(
             name, self._job["AlgorithmSpecification"].get("MetricDefinitions", [])
         )
@@ -261,7 +261,7 @@ class TrainingRun:
 
         milliseconds = int(time.time() * 1000)
         stream = self._logs.stream(
-            LOG_GROUP, f"{self._name}/{_HOST}-{milliseconds}", on_line=self._metrics.scan
+            LOG_GROUP, f"{self._name}/{_HOST}-{milliseconds}", self._job["RoleArn"], self._metrics.scan
         )
         try:
             container.start()
@@ -282,7 +282,7 @@ class TrainingRun:
         code = int(container.wait()["StatusCode"])
         follower.join(_LOG_SECONDS)
         stream.close()
-        self._metrics.send(self._account.client("cloudwatch"))
+        self._metrics.send(self._account.client("cloudwatch", self._job["RoleArn"]))
         return code
 
     def _follow(self, container: Container, stream: LogStream) -> None:
@@ -314,7 +314,7 @@ class TrainingRun:
             return
 
     def _send_metrics(self) -> None:
-        if self._metrics.send(self._account.client("cloudwatch")):
+        if self._metrics.send(self._account.client("cloudwatch", self._job["RoleArn"])):
             with self._resources.table("training_jobs").update(self._name) as job:
                 job["FinalMetricDataList"] = self._metrics.final()
 

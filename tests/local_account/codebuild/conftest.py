@@ -1,12 +1,12 @@
 """Projects and builds of the session's account."""
 
-import json
 import textwrap
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from iam_roles import make_role
 
 Build = dict[str, Any]
 
@@ -20,11 +20,7 @@ class CodeBuildLab:
         self._eventually = eventually
 
     def role(self, principal: str = "codebuild.amazonaws.com") -> str:
-        trust = {"Effect": "Allow", "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        name = f"role-{uuid.uuid4().hex[:8]}"
-        role = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
-        return str(role["Role"]["Arn"])
+        return make_role(self.client("iam"), f"role-{uuid.uuid4().hex[:8]}", principal)
 
     def project(self, buildspec: str = "", **changes: Any) -> str:
         """Create a project without source; ``changes`` replace members of the request."""

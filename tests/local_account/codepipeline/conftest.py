@@ -1,7 +1,6 @@
 """Pipelines, their sources and executions, in any account."""
 
 import io
-import json
 import textwrap
 import uuid
 import zipfile
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from iam_roles import make_role
 
 ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 PRINCIPALS = ["codepipeline", "codebuild", "lambda", "cloudformation"]
@@ -51,11 +51,7 @@ class PipelineLab:
         self.eventually = eventually
         self.id = uuid.uuid4().hex[:8]
         services = [f"{name}.amazonaws.com" for name in PRINCIPALS]
-        trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        iam = client("iam")
-        role = iam.create_role(RoleName=f"role-{self.id}", AssumeRolePolicyDocument=policy)
-        self.role = str(role["Role"]["Arn"])
+        self.role = make_role(client("iam"), f"role-{self.id}", *services)
         self.bucket = f"bucket-{self.id}"
         client("s3").create_bucket(Bucket=self.bucket)
         client("s3").put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})

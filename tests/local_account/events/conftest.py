@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from iam_roles import make_role
 
 # The recorder keeps every event as an object of its bucket, under the time when it came.
 RECORDER = """
@@ -16,11 +17,6 @@ def handler(event, context):
     came = time.time()
     s3.put_object(Bucket=os.environ["BUCKET"], Key=f"{came:.6f}", Body=json.dumps(event))
 """
-
-
-def trusting(*principals: str) -> str:
-    statement = {"Effect": "Allow", "Principal": {"Service": list(principals)}, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 class Recorder:
@@ -63,12 +59,6 @@ class Recorder:
         ]
 
 
-@pytest.fixture(scope="session")
-def trust_of() -> Callable[..., str]:
-    """Make the trust policy of a role that services may assume."""
-    return trusting
-
-
 @pytest.fixture
 def events(client: Callable[[str], Any]) -> Any:
     return client("events")
@@ -76,9 +66,7 @@ def events(client: Callable[[str], Any]) -> Any:
 
 @pytest.fixture(scope="session")
 def recorder_role(client: Callable[[str], Any]) -> str:
-    trust = trusting("lambda.amazonaws.com")
-    role = client("iam").create_role(RoleName="recorder", AssumeRolePolicyDocument=trust)
-    return str(role["Role"]["Arn"])
+    return make_role(client("iam"), "recorder", "lambda.amazonaws.com")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from iam_roles import make_role
+
 Rule = Callable[..., str]
 Client = Callable[[str], Any]
 
@@ -103,7 +105,7 @@ def test_a_function_that_is_gone_counts_as_failure(
 
 
 def test_a_pipeline_is_started_at_the_revision_of_the_event(
-    rule: Rule, events: Any, eventually: Any, client: Client, trust_of: Any
+    rule: Rule, events: Any, eventually: Any, client: Client
 ) -> None:
     s3, pipelines = client("s3"), client("codepipeline")
     bucket = "pipeline-source"
@@ -112,8 +114,7 @@ def test_a_pipeline_is_started_at_the_revision_of_the_event(
     s3.put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
-    trust = trust_of("codepipeline.amazonaws.com", "events.amazonaws.com")
-    role = client("iam").create_role(RoleName="started", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    role = make_role(client("iam"), "started", "codepipeline.amazonaws.com", "events.amazonaws.com")
     source = {
         "name": "Source",
         "actionTypeId": {"category": "Source", "owner": "AWS", "provider": "S3", "version": "1"},
@@ -194,11 +195,10 @@ def test_delivery_takes_less_than_a_twentieth_of_a_second(
 
 
 def test_what_was_accepted_is_delivered_after_a_crash(
-    own_account: Any, eventually: Any, trust_of: Any, recorder_class: Any
+    own_account: Any, eventually: Any, recorder_class: Any
 ) -> None:
     account = own_account.start()
-    trust = trust_of("lambda.amazonaws.com")
-    role = account.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    role = make_role(account.client("iam"), "r", "lambda.amazonaws.com")
     function = recorder_class(account.client, "after-the-crash", role)
     events = account.client("events")
     arn = events.put_rule(Name="r", EventPattern='{"source": ["crash"]}')["RuleArn"]

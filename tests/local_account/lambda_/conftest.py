@@ -8,13 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    ],
-}
+from iam_roles import make_role
 
 
 def zipped(source: str, **files: str) -> bytes:
@@ -33,8 +27,7 @@ def package() -> Callable[..., bytes]:
 
 @pytest.fixture(scope="session")
 def role(client: Callable[[str], Any]) -> str:
-    made = client("iam").create_role(RoleName="handlers", AssumeRolePolicyDocument=json.dumps(TRUST))
-    return str(made["Role"]["Arn"])
+    return make_role(client("iam"), "handlers", "lambda.amazonaws.com")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import psutil
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from iam_roles import make_role
 
 Create = Callable[..., Any]
 Call = Callable[..., Any]
@@ -240,9 +241,7 @@ def test_functions_and_waiting_events_survive(
     own_account: Any, how: int, eventually: Any, package: Any
 ) -> None:
     account = own_account.start()
-    role = account.client("iam").create_role(
-        RoleName="r", AssumeRolePolicyDocument=trust_of("lambda.amazonaws.com")
-    )
+    role = make_role(account.client("iam"), "r", "lambda.amazonaws.com")
     account.client("s3").create_bucket(Bucket="survivors")
     source = """
 import boto3, time
@@ -257,7 +256,7 @@ def handler(event, context):
         FunctionName="f",
         Runtime="python3.12",
         Handler="app.handler",
-        Role=role["Role"]["Arn"],
+        Role=role,
         Timeout=60,
         Code=code,
     )

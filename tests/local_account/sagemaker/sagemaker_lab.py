@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from iam_roles import make_role
+
 IMAGE = Path(__file__).parent / "image"
 BUCKET = "sagemaker-tests"
 
@@ -37,19 +39,7 @@ class SageMakerLab:
 
     def prepare(self) -> "SageMakerLab":
         """Make the role and the bucket."""
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": "sagemaker.amazonaws.com"},
-                    "Action": "sts:AssumeRole",
-                }
-            ],
-        }
-        self.role = self.account.client("iam").create_role(
-            RoleName="sagemaker", AssumeRolePolicyDocument=json.dumps(trust)
-        )["Role"]["Arn"]
+        self.role = make_role(self.account.client("iam"), "sagemaker", "sagemaker.amazonaws.com")
         self.s3.create_bucket(Bucket=BUCKET)
         self.s3.put_object(Bucket=BUCKET, Key="input/iris.csv", Body=b"1,2,3\n")
         return self

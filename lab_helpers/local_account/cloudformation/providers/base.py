@@ -37,6 +37,8 @@ class Context:
     """One resource in one stack, as its provider sees it."""
 
     account: Account
+    role_arn: str | None
+    """Whose permissions count: the stack's role, else that of whoever began the operation."""
     stack_id: str
     stack_name: str
     logical_id: str
@@ -50,8 +52,8 @@ class Context:
     on_created: Callable[[str], None]
 
     def client(self, service: str) -> Any:
-        """Return a client of the account's own API."""
-        return self.account.client(service)
+        """Return a client of the account's own API, with the permissions of the operation."""
+        return self.account.client(service, self.role_arn)
 
     def created(self, physical_id: str) -> None:
         """Tell that the resource is there from now on, so that a rollback deletes it."""
