@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
+from lab_helpers.aws_errors import is_gone
 from lab_helpers.clean import deletions
 from lab_helpers.clean.order import STEPS, stack_for, step_of
 from lab_helpers.clean.running import stop_all
@@ -132,7 +133,7 @@ class _Lab:
                 try:
                     deletions.empty_bucket(self._clients, one.id)
                 except ClientError as error:
-                    if not deletions.is_gone(error):
+                    if not is_gone(error):
                         self._faults.append(f"{one.id}: {error}")
                 except deletions.BusyError as error:
                     self._faults.append(str(error))

@@ -10,34 +10,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lab_helpers.aws_errors import is_busy, is_gone
 from lab_helpers.deploy import Clients
 from lab_helpers.inventory import Resource
-
-_GONE = {
-    "NoSuchBucket",
-    "NoSuchKey",
-    "NoSuchUpload",
-    "NoSuchEntity",
-    "NoSuchTagSet",
-    "ResourceNotFound",
-    "ResourceNotFoundException",
-    "ObjectNotFoundException",
-    "RepositoryNotFoundException",
-    "RepositoryDoesNotExistException",
-    "PipelineNotFoundException",
-}
-_GONE_MESSAGES = ("could not find", "does not exist", "not found", "recordnotfound")
-_BUSY = {
-    "ConflictException",
-    "OperationAbortedException",
-    "OperationAborted",
-    "ConcurrentModificationException",
-    "ResourceInUse",
-    "ResourceConflictException",
-    "DeleteConflict",
-    "ConcurrentUpdateException",
-}
-_BUSY_MESSAGES = ("in-progress", "in progress", "in status", "status (", "currently in", "is being")
 
 
 class BusyError(RuntimeError):
@@ -57,22 +32,6 @@ def delete(clients: Clients, one: Resource) -> None:
         if is_busy(error):
             raise BusyError(str(error)) from error
         raise
-
-
-def is_gone(error: ClientError) -> bool:
-    """Tell whether a service says that there is no such thing."""
-    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "").lower()
-    return code in _GONE or (
-        code.startswith("Validation") and any(sign in message for sign in _GONE_MESSAGES)
-    )
-
-
-def is_busy(error: ClientError) -> bool:
-    """Tell whether a service asks to wait until something else has ended."""
-    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "").lower()
-    return code in _BUSY or (
-        code.startswith("Validation") and any(sign in message for sign in _BUSY_MESSAGES)
-    )
 
 
 def _endpoint(clients: Clients, name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lab_helpers.clean.deletions import is_gone
+from lab_helpers.aws_errors import is_gone
 from lab_helpers.deploy import Clients
 from lab_helpers.inventory import Resource
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lab_helpers.aws_errors import is_gone
 from lab_helpers.deploy import Clients
 from lab_helpers.inventory.ownership import SHARED_GROUPS
 
@@ -82,8 +83,10 @@ def _instances(sagemaker: Any, endpoint: str) -> tuple[str | None, int]:
     try:
         described = sagemaker.describe_endpoint(EndpointName=endpoint)
         config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
-    except ClientError:  # deleted by hand, or just now: it still is in the list, its price is not known
-        return None, 1
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+        return None, 1  # deleted by hand, or since: it was in the list, its price is not known
     variant = config["ProductionVariants"][0]
     running = (described.get("ProductionVariants") or [{}])[0]
     count = running.get("CurrentInstanceCount") or variant.get("InitialInstanceCount", 1)
@@ -114,7 +117,12 @@ def training_jobs(place: Place) -> Iterator[Found]:
         name, arn, created = one["TrainingJobName"], one["TrainingJobArn"], one["CreationTime"]
         billable, quantity = None, 1
         if one["TrainingJobStatus"] in {"InProgress", "Stopping"}:
-            resources = sagemaker.describe_training_job(TrainingJobName=name)["ResourceConfig"]
+            try:
+                resources = sagemaker.describe_training_job(TrainingJobName=name)["ResourceConfig"]
+            except ClientError as error:
+                if not is_gone(error):
+                    raise
+                continue  # deleted since
             billable, quantity = f"training:{resources['InstanceType']}", resources.get("InstanceCount", 1)
         yield Found("sagemaker", "training-job", name, name, arn, created, billable, quantity)
 

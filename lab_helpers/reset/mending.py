@@ -7,11 +7,10 @@ stack changes. Contract: CloudFormation GetTemplate, UpdateStack.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
-
-import yaml
 
 from lab_helpers.deploy import Clients, deploy_stack
 from lab_helpers.instance.packaging import body, parse_template
@@ -28,8 +27,9 @@ def mend_stack(clients: Clients, name: str, missing: Mapping[str, str], outputs:
     DeployError when an update fails.
     """
     cloudformation = clients("cloudformation")
-    text = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
-    whole = parse_template(text if isinstance(text, str) else yaml.safe_dump(text))
+    found = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
+    # botocore hands templates in JSON over as (ordered) dictionaries.
+    whole = parse_template(found if isinstance(found, str) else json.dumps(found))
     doomed = set(missing) | _parts_of(whole, set(missing))
     reduced = {
         **whole,

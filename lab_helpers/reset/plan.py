@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lab_helpers.deploy import STARTS_OVER
 from lab_helpers.executions import HUMAN_APPROVAL
-from lab_helpers.reset.state import DATA_KEY, LabState, Stack
+from lab_helpers.reset.state import DATA_KEY, Execution, LabState, Stack
 from lab_helpers.reset.target import Image, Target
 
 PHASES = (
@@ -82,6 +82,8 @@ class _Planner:
             self.names.dev_stack, self.names.dev_endpoint
         ):
             self.job = ""
+        if self.job and self._newest().status == "Succeeded" and not self._released():
+            self.job = ""  # it can't be released once more
 
     # --- stacks and the notebook instance
 
@@ -221,16 +223,19 @@ class _Planner:
         )
         return newest.id if right else ""
 
+    def _newest(self) -> Execution:
+        return self.state.executions[self.names.train_pipeline][0]
+
     def _trained(self) -> bool:
         """Whether the right execution has begun to deploy DEV."""
         stages = ("DeployDev", HUMAN_APPROVAL, "DeployPrd")
         return bool(self.job) and self.job in {self.state.stages.get(one, ("", ""))[0] for one in stages}
 
     def _released(self) -> bool:
-        names, newest = self.names, self.state.executions.get(self.names.train_pipeline, ())[:1]
+        names = self.names
         return (
             self._trained()
-            and newest[0].status == "Succeeded"
+            and self._newest().status == "Succeeded"
             and all(
                 self._serves(stack, endpoint) and self.state.endpoints[endpoint][1].endswith(self.job)
                 for stack, endpoint in (

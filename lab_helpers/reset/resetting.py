@@ -12,6 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lab_helpers import scaling
+from lab_helpers.aws_errors import is_gone
 from lab_helpers.clean import deletions, running
 from lab_helpers.clean.cleaning import clean
 from lab_helpers.clean.order import stack_for
@@ -219,6 +220,11 @@ class _Run:
             self._delete([one for one in self._state.resources if one.kind == "notebook-instance"])
             missing |= self._instance_of(name)
         mend_stack(self._clients, name, missing, stack.outputs)
+        if self._lab.bucket in missing.values() and self._state.instance == "InService":
+            # What the instance told of itself was in there: it tells again when it starts.
+            self._clients("sagemaker").stop_notebook_instance(
+                NotebookInstanceName=self._names.notebook_instance
+            )
         self._provision()
 
     def _instance_of(self, stack: str) -> dict[str, str]:
@@ -336,7 +342,7 @@ class _Run:
         try:
             return Answer.from_json(s3.get_object(Bucket=bucket, Key=ANSWER_KEY)["Body"].read())
         except ClientError as error:
-            if not deletions.is_gone(error):
+            if not is_gone(error):
                 raise
             return None
 

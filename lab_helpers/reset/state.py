@@ -6,7 +6,7 @@ The names of the operations are boto3's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lab_helpers import exercises, scaling
-from lab_helpers.clean.deletions import is_gone
+from lab_helpers.aws_errors import is_gone
 from lab_helpers.deploy import Clients, find_stack
 from lab_helpers.inventory import Resource, list_resources
 from lab_helpers.lab import Lab
@@ -133,24 +133,24 @@ def read_state(clients: Clients, names: Names, region: str, account: str) -> Lab
     reader = _Reader(clients, names, region, account, resources)
     with ThreadPoolExecutor(8, thread_name_prefix="state") as pool:
 
-        def each(function: Callable[[str], Any], keys: tuple[str, ...]) -> dict[str, Any]:
-            return dict(zip(keys, pool.map(function, keys), strict=True))
+        def ask(empty: Any, function: Callable[..., Any], *about: str) -> Future[Any]:
+            return pool.submit(_unless_gone, empty, function, *about)
 
-        job = pool.submit(reader.job)
-        instance = pool.submit(reader.instance)
-        objects = pool.submit(reader.objects)
-        stages = pool.submit(reader.stages)
-        rules = pool.submit(reader.disabled_rules)
-        declared = pool.submit(reader.scaling_as_declared)
-        stacks = each(reader.stack, stack_names(names))
-        branches = each(reader.source, (names.base_branch, names.model_branch, "main"))
-        images = each(reader.tags, (names.base_image, names.model_image))
-        executions = each(
-            reader.executions, (names.base_pipeline, names.model_pipeline, names.train_pipeline)
-        )
-        endpoints = each(reader.endpoint, (names.dev_endpoint, names.prd_endpoint))
+        def each(empty: Any, function: Callable[[str], Any], subjects: tuple[str, ...]) -> dict[str, Any]:
+            asked = [ask(empty, function, one) for one in subjects]
+            return {subject: one.result() for subject, one in zip(subjects, asked, strict=True)}
+
+        job, instance = ask(("", {}), reader.job), ask("", reader.instance)
+        objects, stages = ask({}, reader.objects), ask({}, reader.stages)
+        rules, declared = ask((), reader.disabled_rules), ask(True, reader.scaling_as_declared)
+        stacks = each(None, reader.stack, stack_names(names))
+        branches = each(None, reader.source, (names.base_branch, names.model_branch, "main"))
+        images = each({}, reader.tags, (names.base_image, names.model_image))
+        pipelines = (names.base_pipeline, names.model_pipeline, names.train_pipeline)
+        executions = each((), reader.executions, pipelines)
+        endpoints = each(None, reader.endpoint, (names.dev_endpoint, names.prd_endpoint))
         newest = tuple(one.id for one in executions[names.train_pipeline][:1])
-        job_images = each(reader.job_image, newest)
+        job_images = each("", reader.job_image, newest)
         version, members = job.result()
         return LabState(
             names=names,
@@ -171,6 +171,16 @@ def read_state(clients: Clients, names: Names, region: str, account: str) -> Lab
             disabled_rules=rules.result(),
             scaling_as_declared=declared.result(),
         )
+
+
+def _unless_gone(empty: Any, function: Callable[..., Any], *about: str) -> Any:
+    """Return what a function finds; something empty when its subject was deleted since the listing."""
+    try:
+        return function(*about)
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+        return empty
 
 
 def stack_names(names: Names) -> tuple[str, ...]:
