@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 from lab_helpers.clean import Cleaned, clean
@@ -35,50 +34,6 @@ def trust() -> str:
     principals = {"Service": [f"{name}.amazonaws.com" for name in SERVICES]}
     statement = {"Effect": "Allow", "Principal": principals, "Action": "sts:AssumeRole"}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-class Interrupted:
-    """Clients that raise KeyboardInterrupt in place of the n-th call."""
-
-    def __init__(self, clients: Any, number: int) -> None:
-        self._clients, self._left = clients, count(number - 1, -1)
-
-    def __call__(self, service: str, /) -> Any:
-        return _Counted(self._clients(service), self)
-
-    def tick(self) -> None:
-        if next(self._left) == 0:
-            raise KeyboardInterrupt
-
-
-class _Counted:
-    def __init__(self, client: Any, counter: Interrupted) -> None:
-        self._client, self._counter = client, counter
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._client, name)
-        if name in {"meta", "exceptions", "can_paginate"} or name.startswith("_"):
-            return found
-        if name == "get_paginator":
-            return lambda operation: _Pages(found(operation), self._counter)
-        if not callable(found):
-            return found
-
-        def call(*args: Any, **request: Any) -> Any:
-            self._counter.tick()
-            return found(*args, **request)
-
-        return call
-
-
-class _Pages:
-    def __init__(self, paginator: Any, counter: Interrupted) -> None:
-        self._paginator, self._counter = paginator, counter
-
-    def paginate(self, **request: Any) -> Any:
-        for page in self._paginator.paginate(**request):
-            self._counter.tick()
-            yield page
 
 
 class Room:

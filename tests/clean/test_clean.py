@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from small_labs import THRESHOLD, Interrupted, Room, log_group, policy
+from interrupting import Interrupted
+from small_labs import THRESHOLD, Room, log_group, policy
 
 from lab_helpers.clean import step_of
 from lab_helpers.clean.order import in_order

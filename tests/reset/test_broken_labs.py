@@ -55,7 +55,7 @@ def test_to_04_and_05_trains_and_releases(lab: Lab) -> None:
 
 
 def test_scaling_that_somebody_changed_is_as_the_template_says(lab: Lab) -> None:
-    lab.reset("05")
+    lab.be_at("05")
     target = {
         "ServiceNamespace": "sagemaker",
         "ResourceId": f"endpoint/{lab.names.prd_endpoint}/variant/AllTraffic",
@@ -68,7 +68,7 @@ def test_scaling_that_somebody_changed_is_as_the_template_says(lab: Lab) -> None
 
 
 def test_an_endpoint_deleted_by_hand_comes_back_with_its_stack(lab: Lab) -> None:
-    lab.reset("05")
+    lab.be_at("05")
     lab.clients("sagemaker").delete_endpoint(EndpointName=lab.names.prd_endpoint)
     eventually(
         lambda: ("endpoint", lab.names.prd_endpoint) not in {(r.kind, r.id) for r in lab.state().resources}
@@ -85,7 +85,7 @@ def test_a_released_lab_goes_back_to_03(lab: Lab) -> None:
 
 
 def test_a_rejected_release_is_trained_again(lab: Lab) -> None:
-    lab.reset("04")
+    lab.be_at("04")
     token = eventually(
         lambda: lab.stage("DeployApproval")["actionStates"][0].get("latestExecution", {}).get("token")
     )
@@ -105,7 +105,7 @@ def test_a_rejected_release_is_trained_again(lab: Lab) -> None:
 
 
 def test_a_dev_stack_in_rollback_complete_goes(lab: Lab) -> None:
-    lab.reset("03")
+    lab.be_at("03")
     lab.clients("logs").create_log_group(logGroupName="/taken")
     group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/taken"}}
     lab.clients("cloudformation").create_stack(
@@ -117,7 +117,7 @@ def test_a_dev_stack_in_rollback_complete_goes(lab: Lab) -> None:
 
 
 def test_an_execution_in_the_middle_of_training_is_stopped(lab: Lab) -> None:
-    lab.reset("03")
+    lab.be_at("03")
     members = Target("04", lab.names, lab.root).training_job(lab.bucket)
     s3 = lab.clients("s3")
     s3.put_object(Bucket=lab.bucket, Key="training/input/iris.csv", Body=b"x")
@@ -130,7 +130,7 @@ def test_an_execution_in_the_middle_of_training_is_stopped(lab: Lab) -> None:
 
 
 def test_a_build_that_failed_and_one_under_way_are_made_good(lab: Lab) -> None:
-    lab.reset("03")
+    lab.be_at("03")
     lab.push("iris_model", {"Dockerfile": "FROM nowhere\n"})
     broken = lab.push(
         "scikit_base", {"buildspec.yml": "version: 0.2\nphases: {build: {commands: [sleep 60]}}\n"}
@@ -144,7 +144,7 @@ def test_a_build_that_failed_and_one_under_way_are_made_good(lab: Lab) -> None:
 
 
 def test_a_latest_that_somebody_moved_is_put_right_without_a_build(lab: Lab) -> None:
-    lab.reset("03")
+    lab.be_at("03")
     ecr, repository = lab.clients("ecr"), lab.names.model_image
     lab.clients("ecr").batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "latest"}])
     executions = len(lab.state().executions[lab.names.model_pipeline])
@@ -156,7 +156,7 @@ def test_a_latest_that_somebody_moved_is_put_right_without_a_build(lab: Lab) -> 
 
 
 def test_a_rule_that_sleeps_is_woken(lab: Lab) -> None:
-    lab.reset("03")
+    lab.be_at("03")
     lab.clients("events").disable_rule(Name=lab.names.upload_rule)
 
     lab.reset("03")
@@ -165,7 +165,7 @@ def test_a_rule_that_sleeps_is_woken(lab: Lab) -> None:
 
 
 def test_parts_of_nested_stacks_that_were_deleted_by_hand_are_made_again(lab: Lab) -> None:
-    lab.reset("03")
+    lab.be_at("03")
     lab.clients("codepipeline").delete_pipeline(name=lab.names.train_pipeline)
     lab.clients("lambda").delete_function(FunctionName=lab.names.monitor)
     lab.clients("codebuild").delete_project(name=lab.names.base_project)
@@ -179,7 +179,7 @@ def test_parts_of_nested_stacks_that_were_deleted_by_hand_are_made_again(lab: La
 
 def test_a_nested_stack_whose_rollback_failed_is_made_anew(lab: Lab) -> None:
     """UPDATE_ROLLBACK_FAILED: its log group was deleted by hand before an update."""
-    lab.reset("03")
+    lab.be_at("03")
     group = f"/aws/codebuild/{lab.names.base_project}"
     lab.clients("logs").delete_log_group(logGroupName=group)
     cloudformation = lab.clients("cloudformation")
@@ -197,7 +197,7 @@ def test_a_nested_stack_whose_rollback_failed_is_made_anew(lab: Lab) -> None:
 
 
 def test_nested_stacks_in_rollback_complete_and_missing_ones_are_made_anew(lab: Lab) -> None:
-    lab.reset("01")
+    lab.be_at("01")
     cloudformation = lab.clients("cloudformation")
     for stack in (lab.names.base_stack, lab.names.model_stack):
         cloudformation.delete_stack(StackName=stack)
@@ -219,7 +219,7 @@ def test_nested_stacks_in_rollback_complete_and_missing_ones_are_made_anew(lab: 
 
 def test_parts_of_the_top_stack_that_were_deleted_by_hand_are_made_again(lab: Lab) -> None:
     """Registry, source repository and a role, while the notebook instance keeps what the learner has."""
-    lab.reset("01")
+    lab.be_at("01")
     (lab.home / "notebooks" / "my own.txt").write_text("mine")
     lab.clients("ecr").delete_repository(repositoryName=lab.names.base_image, force=True)
     lab.clients("codecommit").delete_repository(repositoryName=lab.names.repository)
@@ -237,7 +237,7 @@ def test_parts_of_the_top_stack_that_were_deleted_by_hand_are_made_again(lab: La
 
 
 def test_a_bucket_that_was_deleted_by_hand_is_made_again(lab: Lab) -> None:
-    lab.reset("01")
+    lab.be_at("01")
     empty_bucket(lab.clients, lab.bucket)
     lab.clients("s3").delete_bucket(Bucket=lab.bucket)
 
@@ -247,7 +247,7 @@ def test_a_bucket_that_was_deleted_by_hand_is_made_again(lab: Lab) -> None:
 
 
 def test_an_instance_that_was_stopped_is_started(lab: Lab) -> None:
-    lab.reset("01")
+    lab.be_at("01")
     sagemaker, name = lab.clients("sagemaker"), lab.names.notebook_instance
     sagemaker.stop_notebook_instance(NotebookInstanceName=name)
 
@@ -269,7 +269,7 @@ def test_an_instance_that_was_deleted_is_made_again(lab: Lab) -> None:
 
 
 def test_a_changed_notebook_and_unpushed_work_are_kept_in_a_dated_folder(lab: Lab) -> None:
-    lab.reset("01")
+    lab.be_at("01")
     notebooks, copy = lab.home / "notebooks", lab.home / "scikit_base"
     first = next(notebooks.glob("01_*.ipynb"))
     shipped = first.read_bytes()
