@@ -20,7 +20,7 @@ GOOD = [5.1, 3.5, 1.4, 0.2]
 BODY = json.dumps({"instances": [GOOD]}).encode()
 ONE_ROW = wire.request(BODY)
 LIMIT = 6_291_456
-HALF_SENT_SECONDS = 30
+HALF_SENT_SECONDS = 10
 """A request that is not complete after so long is given up, however its bytes drip in."""
 
 
@@ -347,7 +347,7 @@ def test_half_sent_requests_are_given_up_and_others_are_served_meanwhile(server:
             except OSError:
                 closed_after[name] = time.monotonic() - began
             else:
-                if connection.is_closed(within=HALF_SENT_SECONDS + 5):
+                if connection.is_closed(within=HALF_SENT_SECONDS + 8):
                     closed_after[name] = time.monotonic() - began
 
     threads = [threading.Thread(target=stall, args=[name]) for name in stalled]
@@ -362,7 +362,8 @@ def test_half_sent_requests_are_given_up_and_others_are_served_meanwhile(server:
     for thread in threads:
         thread.join(timeout=5)
     assert set(closed_after) == set(stalled)
-    assert max(closed_after.values()) < HALF_SENT_SECONDS + 2
+    assert min(closed_after.values()) > HALF_SENT_SECONDS - 1
+    assert max(closed_after.values()) < HALF_SENT_SECONDS + 6
     assert slowest < 2
 
 

@@ -14,7 +14,7 @@ from lab_helpers.containers import docker
 
 pytestmark = pytest.mark.docker
 FROM = "public.ecr.aws/docker/library/python:3.12-slim"
-LARGEST = 400_000_000
+LARGEST = 300_000_000
 """Bytes that the image may weigh on top of the Python image that it starts from."""
 FIND = """
 import os
