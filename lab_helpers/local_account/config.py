@@ -61,14 +61,18 @@ class AccountConfig:
             if asked == 0 and name in stored:
                 continue
             config = replace(config, **{name: asked or free_port()})  # type: ignore[arg-type]
-        config.save()
+        if config._fields != stored:  # many may read at the same time
+            config.save()
         return config
+
+    @property
+    def _fields(self) -> dict[str, object]:
+        return {key: value for key, value in asdict(self).items() if key != "state_dir"}
 
     def save(self) -> None:
         """Write the file in one step."""
-        fields = {key: value for key, value in asdict(self).items() if key != "state_dir"}
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(fields, indent=2) + "\n")
+        temporary = self.path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+        temporary.write_text(json.dumps(self._fields, indent=2) + "\n")
         temporary.replace(self.path)
 
     def check_ports(self) -> None:

@@ -1,6 +1,7 @@
 """An account keeps its ports, and says which one is taken."""
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,12 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
         other.listen()
         with pytest.raises(PortInUseError, match=rf"port {config.registry_port} .*--registry-port"):
             config.check_ports()
+
+
+def test_many_may_read_it_at_the_same_time(tmp_path: Path) -> None:
+    first = AccountConfig.load(tmp_path, FREE)
+    written = first.path.stat().st_mtime_ns
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(lambda _: AccountConfig.load(tmp_path), range(400))) == {first}
+    assert first.path.stat().st_mtime_ns == written
+    assert [path.name for path in tmp_path.iterdir()] == ["account.json"]
