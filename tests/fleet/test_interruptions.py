@@ -11,10 +11,10 @@ import random
 import pytest
 from one_room import Interrupting, Room
 
-INTERRUPTIONS = int(os.environ.get("MLOPS_INTERRUPTIONS", "8"))
+INTERRUPTIONS = int(os.environ.get("MLOPS_INTERRUPTIONS", "6"))
 SEED = int(os.environ.get("MLOPS_SEED", "20261123"))
 LABS = ("ivy", "jon")
-IN_A_ROW = 4
+IN_A_ROW = 3
 
 
 @pytest.mark.timeout(max(900, INTERRUPTIONS * 60))
