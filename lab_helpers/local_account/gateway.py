@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STATUS_PATH = "/_local_account"
-_SIGNING_NAMES = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+_SIGNING_NAMES = {
+    "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
+    "tagging": "resourcegroupstaggingapi",
+}
 
 
 class Gateway:
@@ -54,10 +58,20 @@ class Gateway:
         request_id = str(uuid.uuid4())
         response = (
             self._owned(self._services[service], request, request_id)
-            if service in self._services
+            if self._is_owned(service, request)
             else self._moto_or_refuse(service, request, request_id)
         )
         return response(environ, start_response)
+
+    def _is_owned(self, service: str, request: Request) -> bool:
+        """Tell whether a service of the account answers; of what is moto's, it is single operations."""
+        if service not in self._services or service not in MOTO_SERVICES:
+            return service in self._services
+        try:
+            operation = protocol.find_operation(service, request)
+        except ServiceError:
+            return False
+        return hasattr(self._services[service], operation.method_name)
 
     def _owned(self, service: Service, request: Request, request_id: str) -> Response:
         call = None
@@ -125,7 +139,7 @@ class Gateway:
             "uid": config.uid,
             "account_id": config.account_id,
             "region": config.region,
-            "services": sorted([*self._services, *MOTO_SERVICES]),
+            "services": sorted({*self._services, *MOTO_SERVICES}),
         }
         return Response(json.dumps(body), content_type="application/json")
 

@@ -12,6 +12,7 @@ from typing import Any
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from lab_helpers.local_account.account import Account
+from lab_helpers.local_account.authorization.simulation import CallerIdentity, IamSimulation
 from lab_helpers.local_account.autoscaling import ApplicationAutoScaling
 from lab_helpers.local_account.cloudformation import CloudFormation
 from lab_helpers.local_account.cloudwatch import CloudWatch
@@ -30,6 +31,7 @@ from lab_helpers.local_account.moto_backend import MotoBackend
 from lab_helpers.local_account.registry import registry_app
 from lab_helpers.local_account.sagemaker import SageMaker, SageMakerRuntime
 from lab_helpers.local_account.service import Service
+from lab_helpers.local_account.service_quotas import ServiceQuotas
 from lab_helpers.local_account.tagging import ResourceGroupsTagging
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,9 @@ SERVICES: tuple[type[Service], ...] = (
     SageMaker,
     SageMakerRuntime,
     ResourceGroupsTagging,
+    ServiceQuotas,
+    IamSimulation,
+    CallerIdentity,
 )
 
 

@@ -32,19 +32,24 @@ class Caller:
 
 
 @contextlib.contextmanager
-def answering(caller: Caller | None) -> Iterator[None]:
-    """Let `calling_role` tell who asks, while a request is answered."""
-    token = _caller.set(caller)
+def answering(whose: Caller | None) -> Iterator[None]:
+    """Let `caller` tell who asks, while a request is answered."""
+    token = _caller.set(whose)
     try:
         yield
     finally:
         _caller.reset(token)
 
 
+def caller() -> Caller | None:
+    """Return whose request is being answered; None for the account itself."""
+    return _caller.get()
+
+
 def calling_role() -> str | None:
     """Return the ARN of the role whose request is being answered; None for the account itself."""
-    caller = _caller.get()
-    return caller.role_arn if caller else None
+    found = caller()
+    return found.role_arn if found else None
 
 
 def told_by(headers: Headers, account: Account) -> Caller | None:
