@@ -114,6 +114,7 @@ def bring_up(
             observe([lab.state for lab in labs])
             if not all(lab.state.ended for lab in labs):
                 time.sleep(look_seconds)
+        observe([lab.state for lab in labs])
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return [lab.state for lab in labs]
