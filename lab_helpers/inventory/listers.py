@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lab_helpers.aws_errors import is_gone
-from lab_helpers.deploy import Clients
+from lab_helpers.deploy import Clients, find_stack
 from lab_helpers.inventory.ownership import SHARED_GROUPS
 
 
@@ -61,9 +61,20 @@ class Place:
 def stacks(place: Place) -> Iterator[Found]:
     """Stacks that are not deleted (CloudFormation DescribeStacks)."""
     for one in place.pages("cloudformation", "describe_stacks", "Stacks"):
-        yield Found(
-            "cloudformation", "stack", one["StackName"], one["StackName"], one["StackId"], one["CreationTime"]
-        )
+        yield _stack(one)
+
+
+def stacks_named(place: Place, names: Iterable[str]) -> Iterator[Found]:
+    """Those of some stacks that exist, by name or id: much quicker than all, as long as they are few."""
+    for name in names:
+        one = find_stack(place.clients("cloudformation"), name)
+        if one is not None and one["StackStatus"] != "DELETE_COMPLETE":
+            yield _stack(one)
+
+
+def _stack(one: dict[str, Any]) -> Found:
+    name = one["StackName"]
+    return Found("cloudformation", "stack", name, name, one["StackId"], one["CreationTime"])
 
 
 def endpoints(place: Place) -> Iterator[Found]:
@@ -277,8 +288,7 @@ def roles(place: Place) -> Iterator[Found]:
         yield Found("iam", "role", one["RoleName"], one["RoleName"], one["Arn"], one["CreateDate"])
 
 
-LISTERS: Iterable[Callable[[Place], Iterator[Found]]] = (
-    stacks,
+LISTERS: tuple[Callable[[Place], Iterator[Found]], ...] = (
     endpoints,
     endpoint_configs,
     models,
@@ -297,3 +307,4 @@ LISTERS: Iterable[Callable[[Place], Iterator[Found]]] = (
     log_groups,
     roles,
 )
+"""All of them but `stacks`, of which a few are quicker found by name."""

@@ -13,11 +13,13 @@ from botocore.exceptions import ClientError
 
 from lab_helpers.deploy import Clients
 from lab_helpers.inventory import ownership
-from lab_helpers.inventory.listers import LISTERS, Found, Place
+from lab_helpers.inventory.listers import LISTERS, Found, Place, stacks, stacks_named
 from lab_helpers.inventory.ownership import EXPIRES_TAG, LAB_TAG
+from lab_helpers.names import Names
 
 _TAG_VALUES = 20
 _AT_ONCE = 6
+_FEW = 5
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,19 @@ def list_resources(
     place = Place(clients, region, account)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         tagging = pool.submit(_tagged, clients, asked)
+        few = asked is not None and len(asked) <= _FEW
+        named = pool.submit(_stacks_of if few else _stacks, place, asked or ())
         listed = [pool.submit(_all, lister, place) for lister in LISTERS]
         tags = tagging.result()
-        found = [one for each in listed for one in each.result()]
+        found = [*named.result(), *(one for each in listed for one in each.result())]
+        if few:  # stacks that are a lab's by their tag alone
+            known = {one.arn for one in found}
+            found += stacks_named(place, (arn for arn in tags if ":stack/" in arn and arn not in known))
     at = (region, account)
-    known = _known(found, tags, asked, at)
+    known_labs = _known(found, tags, asked, at)
     owned = []
     for one in found:
-        lab = _lab(one, tags.get(one.arn or ""), known, at)
+        lab = _lab(one, tags.get(one.arn or ""), known_labs, at)
         if lab is not None and (asked is None or lab in asked):
             owned.append(_resource(one, lab))
     owned = [one for one in owned if one.kind != "role"] + _own_roles(clients, region, owned)
@@ -87,6 +94,14 @@ def expirations(clients: Clients) -> dict[str, datetime]:
         end = end if end.tzinfo else end.replace(tzinfo=UTC)
         ends[lab] = max(end, ends.get(lab, end))
     return {lab: end for lab, end in ends.items() if lab not in endless}
+
+
+def _stacks(place: Place, _labs: Collection[str]) -> list[Found]:
+    return list(stacks(place))
+
+
+def _stacks_of(place: Place, labs: Collection[str]) -> list[Found]:
+    return list(stacks_named(place, (name for lab in labs for name in Names(lab).stacks)))
 
 
 def _all(lister: Callable[[Place], Iterator[Found]], place: Place) -> list[Found]:

@@ -143,7 +143,7 @@ def read_state(clients: Clients, names: Names, region: str, account: str) -> Lab
         job, instance = ask(("", {}), reader.job), ask("", reader.instance)
         objects, stages = ask({}, reader.objects), ask({}, reader.stages)
         rules, declared = ask((), reader.disabled_rules), ask(True, reader.scaling_as_declared)
-        stacks = each(None, reader.stack, stack_names(names))
+        stacks = each(None, reader.stack, names.stacks)
         branches = each(None, reader.source, (names.base_branch, names.model_branch, "main"))
         images = each({}, reader.tags, (names.base_image, names.model_image))
         pipelines = (names.base_pipeline, names.model_pipeline, names.train_pipeline)
@@ -181,12 +181,6 @@ def _unless_gone(empty: Any, function: Callable[..., Any], *about: str) -> Any:
         if not is_gone(error):
             raise
         return empty
-
-
-def stack_names(names: Names) -> tuple[str, ...]:
-    """Return all stacks of a lab, the top stack first."""
-    nested = (names.base_stack, names.model_stack, names.train_stack)
-    return (names.top_stack, *nested, names.dev_stack, names.prd_stack)
 
 
 class _Session:
