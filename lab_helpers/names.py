@@ -93,8 +93,7 @@ class Names:
     def prd_stack(self) -> str:  # noqa: D102
         return self._name("stack", "iris-model-prd")
 
-    @property
-    def stacks(self) -> tuple[str, ...]:
+    def all_stacks(self) -> tuple[str, ...]:
         """All of them: the top stack, the nested ones, DEV and PRD."""
         nested = (self.base_stack, self.model_stack, self.train_stack)
         return (self.top_stack, *nested, self.dev_stack, self.prd_stack)

@@ -104,6 +104,8 @@ class PutBack:
             if own:
                 _git(copy, "branch", "--force", f"changed-{self._stamp}", head)
                 self.kept.append(f"{branch}: commits, in its branch changed-{self._stamp}")
+        for unfinished in ("rebase-merge", "rebase-apply"):  # what `git rebase --quit` forgets
+            shutil.rmtree(copy / ".git" / unfinished, ignore_errors=True)
         _git(copy, "checkout", "--quiet", "--force", "-B", branch, remote)
         _git(copy, "clean", "--quiet", "--force", "-dx")
 

@@ -101,7 +101,7 @@ def _stacks(place: Place, _labs: Collection[str]) -> list[Found]:
 
 
 def _stacks_of(place: Place, labs: Collection[str]) -> list[Found]:
-    return list(stacks_named(place, (name for lab in labs for name in Names(lab).stacks)))
+    return list(stacks_named(place, (name for lab in labs for name in Names(lab).all_stacks())))
 
 
 def _all(lister: Callable[[Place], Iterator[Found]], place: Place) -> list[Found]:

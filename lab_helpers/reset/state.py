@@ -143,7 +143,7 @@ def read_state(clients: Clients, names: Names, region: str, account: str) -> Lab
         job, instance = ask(("", {}), reader.job), ask("", reader.instance)
         objects, stages = ask({}, reader.objects), ask({}, reader.stages)
         rules, declared = ask((), reader.disabled_rules), ask(True, reader.scaling_as_declared)
-        stacks = each(None, reader.stack, names.stacks)
+        stacks = each(None, reader.stack, names.all_stacks())
         branches = each(None, reader.source, (names.base_branch, names.model_branch, "main"))
         images = each({}, reader.tags, (names.base_image, names.model_image))
         pipelines = (names.base_pipeline, names.model_pipeline, names.train_pipeline)

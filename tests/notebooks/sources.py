@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+
+from lab_helpers.exercises import cells, written_by
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-MAGIC = "%%writefile "
-
-
-def cells(notebook: Path, kind: str | None = None) -> list[dict[str, Any]]:
-    """Return the cells of a notebook, of one kind (`code`, `markdown`) or all; `source` is one string."""
-    found = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    for cell in found:
-        cell["source"] = "".join(cell["source"])
-    return [cell for cell in found if kind in {None, cell["cell_type"]}]
-
-
-def written_by(notebook: Path) -> list[tuple[str, str]]:
-    """Return (target, content) of each `%%writefile` cell; IPython ends the content with a newline."""
-    written = []
-    for cell in cells(notebook, "code"):
-        if cell["source"].startswith(MAGIC):
-            line, _, content = cell["source"].partition("\n")
-            written.append((line.removeprefix(MAGIC).strip(), content + "\n"))
-    return written
 
 
 def all_written() -> dict[str, str]:
