@@ -237,21 +237,27 @@ LABS = count(1)
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory, daemon: Daemon) -> Instance:
+def started(tmp_path_factory: pytest.TempPathFactory, daemon: Daemon) -> Iterator[Instance]:
     """An instance after its creation and first start."""
     found = Instance(tmp_path_factory.mktemp("started"), daemon, "ana")
     assert found.run("OnCreate").returncode == 0
     assert (found.home / "notebooks").is_dir()
     assert found.start() == "ready", found.log()
-    return found
+    yield found
+    end_attendant(found)
 
 
 @pytest.fixture
 def instance(tmp_path: Path, daemon: Daemon) -> Iterator[Instance]:
     found = Instance(tmp_path, daemon, f"lab{next(LABS)}")
     yield found
-    if (found.state / "attendant.pid").exists():
-        os.kill(int((found.state / "attendant.pid").read_text()), signal.SIGTERM)
+    end_attendant(found)
+
+
+def end_attendant(instance: Instance) -> None:
+    """On a notebook instance it ends with the instance."""
+    if (instance.state / "attendant.pid").exists():
+        os.kill(int((instance.state / "attendant.pid").read_text()), signal.SIGTERM)
 
 
 def test_the_first_start_makes_everything(started: Instance) -> None:
