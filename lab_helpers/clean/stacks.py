@@ -25,8 +25,6 @@ _TRUST = {
         }
     ],
 }
-_MAY = ("sagemaker:*", "application-autoscaling:*", "cloudwatch:*")
-"""What deleting a DEV or PRD stack takes; the role exists for these minutes only."""
 
 
 class StackLeftError(RuntimeError):
@@ -92,12 +90,37 @@ def _restore_role(iam: Any, name: str, stack: dict[str, Any]) -> None:
     else:
         return
     iam.put_role_policy(
-        RoleName=name,
-        PolicyName="delete",
-        PolicyDocument=json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [{"Effect": "Allow", "Action": list(_MAY), "Resource": "*"}],
-            }
-        ),
+        RoleName=name, PolicyName="delete", PolicyDocument=json.dumps(_deletion(stack["StackId"]))
     )
+
+
+def _deletion(stack_id: str) -> dict[str, Any]:
+    """Return the policy that deleting a DEV or PRD stack takes, for the names of that stack."""
+    partition, region, account = (stack_id.split(":")[at] for at in (1, 3, 4))
+    stem = stack_id.split("/")[1].removesuffix("-dev").removesuffix("-prd")
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["sagemaker:Delete*", "sagemaker:Describe*", "sagemaker:ListTags"],
+                "Resource": f"arn:{partition}:sagemaker:{region}:{account}:*/{stem}-*",
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["cloudwatch:DeleteAlarms", "cloudwatch:ListTagsForResource"],
+                "Resource": f"arn:{partition}:cloudwatch:{region}:{account}:alarm:*{stem}-*",
+            },
+            {  # none of these can be narrowed by a name
+                "Effect": "Allow",
+                "Action": [
+                    "application-autoscaling:DeleteScalingPolicy",
+                    "application-autoscaling:DeregisterScalableTarget",
+                    "application-autoscaling:Describe*",
+                    "application-autoscaling:ListTagsForResource",
+                    "cloudwatch:DescribeAlarms",
+                ],
+                "Resource": "*",
+            },
+        ],
+    }

@@ -17,17 +17,15 @@ class Patience:
     """Pauses that grow while nothing happens, under one deadline for a whole step."""
 
     def __init__(self, stopping: threading.Event, seconds: float = 1800) -> None:
-        self._stopping = stopping
-        self._deadline = time.monotonic() + seconds
-        self._next = SHORTEST
+        self._stopping, self._began, self._seconds = stopping, time.monotonic(), seconds
 
     def pause(self, what: Callable[[], str] = str) -> None:
-        """Wait a little longer than the last time.
+        """Wait, longer the longer it has taken: short work is seen at once, long work costs few calls.
 
         Raises StoppedError when everything is to stop, TimeoutError with `what()` after the deadline.
         """
-        if time.monotonic() > self._deadline:
+        waited = time.monotonic() - self._began
+        if waited > self._seconds:
             raise TimeoutError(what())
-        if self._stopping.wait(self._next):
+        if self._stopping.wait(min(SHORTEST + waited / 20, LONGEST)):
             raise StoppedError
-        self._next = min(self._next * 1.3, LONGEST)

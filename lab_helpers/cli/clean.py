@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +19,9 @@ from lab_helpers.display import duration
 
 if TYPE_CHECKING:
     from lab_helpers.inventory import Resource
+
+WIDTH = 34
+"""Of names in tables; `--json` has them whole."""
 
 
 def clean(
@@ -72,7 +74,7 @@ def clean(
                 wanted = None if all_ else asked or _expired(account)
                 found = list_resources(account.clients, account.region, account.id, wanted)
             if dry_run or not found:
-                _show(found, account.region, as_json, planned=True)
+                _show(found, account.region, as_json, planned=dry_run)
                 raise typer.Exit(0)
             _confirm(found, yes)
             began = time.monotonic()
@@ -102,8 +104,9 @@ def clean(
         else:
             took, count = duration(time.monotonic() - began), len({one.lab_id for one in cleaned.found})
             screen.print(
-                f"[green]✓[/] {len(cleaned.found)} resources of {count} labs deleted in {took}; "
-                "listed again in every service: nothing is left."
+                f"[green]✓[/] {len(cleaned.found)} resources of {labs.counted(count)} deleted in {took}; "
+                "listed again in every service: nothing is left.",
+                soft_wrap=True,
             )
     raise typer.Exit(ui.FAILED if remaining else 0)
 
@@ -123,7 +126,7 @@ def _confirm(found: Sequence[Resource], yes: bool) -> None:
     if not sys.stdin.isatty():
         ui.fail("there is nobody to ask: give --yes, or --dry-run to only look", ui.USAGE)
     ids = sorted({labs.called(one.lab_id) for one in found})
-    count = f"{len(found)} resources of {len(ids)} lab{'s' if len(ids) > 1 else ''}"
+    count = f"{len(found)} resources of {labs.counted(len(ids))}"
     shown = ", ".join(ids[:8]) + (" …" if len(ids) > 8 else "")
     if not typer.confirm(f"Delete {count} ({shown}), with everything that learners made in them?"):
         raise typer.Exit(ui.FAILED)
@@ -151,7 +154,11 @@ def _show(
     if not resources:
         screen.print("Nothing of these labs is in any service.")
         return
-    table = Table("lab", "what", "names", "USD per hour", box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for header in ("lab", "what", "name"):
+        table.add_column(header, no_wrap=True)
+    for header in ("more", "USD/h"):
+        table.add_column(header, justify="right", no_wrap=True)
     groups: dict[tuple[str, str], list[Resource]] = {}
     for one in ordered:
         groups.setdefault((labs.called(one.lab_id), one.kind), []).append(one)
@@ -159,13 +166,12 @@ def _show(
     for (lab, kind), members in groups.items():
         cost = sum((hourly(one, region) or Decimal(0) for one in members), Decimal(0))
         total += cost
-        names = ", ".join(one.id for one in members[:3]) + (
-            f" … ({len(members)})" if len(members) > 3 else ""
-        )
-        table.add_row(lab, kind, Text(names, overflow="fold"), f"{cost:.3f}" if cost else "")
+        more = str(len(members) - 1) if len(members) > 1 else ""
+        name = members[0].id if len(members[0].id) <= WIDTH else members[0].id[: WIDTH - 1] + "…"
+        table.add_row(lab, kind.replace("notebook-instance-", ""), name, more, f"{cost:.3f}" if cost else "")
     screen.print(table)
-    kinds = Counter(one.kind for one in resources)
-    screen.print(f"{len(resources)} resources of {len(kinds)} kinds, {total:.3f} USD per hour.")
+    count = len({one.lab_id for one in resources})
+    screen.print(f"{len(resources)} resources of {labs.counted(count)}, {total:.3f} USD per hour.")
 
 
 def _row(one: Resource, region: str) -> dict[str, Any]:

@@ -65,3 +65,8 @@ def given(participants: Sequence[str], roster: Path | None) -> list[str]:
 def called(lab_id: str | None) -> str:
     """Return a lab id as people type it."""
     return "?" if lab_id is None else lab_id or "default"
+
+
+def counted(number: int) -> str:
+    """Return `1 lab`, `2 labs`."""
+    return f"{number} lab{'' if number == 1 else 's'}"

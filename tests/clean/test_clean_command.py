@@ -27,7 +27,7 @@ def test_a_dry_run_lists_and_deletes_nothing(room: Room) -> None:
     assert any(one["usd_per_hour"] for one in planned)
     shown = run("--participant", "dry", "--dry-run")
     assert "dry-scikit-base" in shown.stdout
-    assert "USD per hour" in shown.stdout
+    assert "of 1 lab, 0.000 USD per hour" in shown.stdout
 
 
 def test_without_anybody_to_ask_nothing_is_deleted(room: Room) -> None:
