@@ -2,7 +2,7 @@
 
 import typer
 
-from lab_helpers.cli import clean, deploy, fleet, local, reset, run, times
+from lab_helpers.cli import clean, cost, deploy, doctor, fleet, local, reset, run, times
 
 app = typer.Typer(
     name="lab_helpers",
@@ -13,6 +13,8 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("deploy")(deploy.deploy)
+app.command("doctor")(doctor.doctor)
+app.command("cost")(cost.cost)
 app.command("clean")(clean.clean)
 app.command("reset")(reset.reset)
 app.command("times")(times.times)
