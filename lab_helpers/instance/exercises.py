@@ -70,16 +70,21 @@ class PutBack:
 
     def _written_files(self) -> None:
         """What learners wrote in the notebooks before is there as shipped, of the later ones nothing."""
+        shipped: dict[str, dict[str, bytes]] = {folder: {} for folder in UNWRITTEN}
         wanted: dict[str, dict[str, bytes]] = {folder: {} for folder in UNWRITTEN}
         for path in sorted(self._source.glob("[0-9][0-9]_*.ipynb")):
             for name, text in exercises.written_by(path):
                 top, _, rest = name.partition("/")
+                shipped.setdefault(top, {})[rest] = text.encode()
                 files = wanted.setdefault(top, {})
                 if path.name[:2] < self._to:
                     files[rest] = text.encode()
         for top, files in wanted.items():
             directory = self._target / top
-            if directory.is_dir() and dict(_files(directory)) != files:
+            found = dict(_files(directory)) if directory.is_dir() else {}
+            if found and found == shipped[top] != files:
+                shutil.rmtree(directory)  # nothing of the learner's is in there
+            elif directory.is_dir() and found != files:
                 self._keep(directory)
             for name, content in files.items():
                 _write(directory / name, content)

@@ -133,7 +133,9 @@ class _Planner:
                 yield Action("seed-branch", image.branch, "back to the first commit" if tip else "make it")
             if image not in self.target.built and state.images.get(image.repository):
                 count = len(set(state.images[image.repository].values()))
-                yield Action("empty-registry", image.repository, f"delete its {count} images")
+                yield Action(
+                    "empty-registry", image.repository, f"delete its {count} image{'s' * (count > 1)}"
+                )
             if image in self.builds:
                 yield Action("build", image.repository, "build the image and push it")
             elif image in self.target.built and self._tagged_otherwise(image):
@@ -195,7 +197,7 @@ class _Planner:
                 yield Action("delete-release", stack, f"delete it ({self._how(stack, endpoint)})")
         if not target.trained and state.objects:
             yield Action(
-                "forget-training", state.bucket, f"delete the {len(state.objects)} objects of training/"
+                "forget-training", state.bucket, f"delete what is in training/ ({len(state.objects)})"
             )
         if target.trained and not self.job:
             yield Action("train", names.train_pipeline, "upload data and training job, train, deploy to DEV")

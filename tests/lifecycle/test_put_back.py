@@ -86,6 +86,14 @@ def test_files_of_earlier_notebooks_are_there_and_of_later_ones_not(home: Path) 
     assert put_back(home, "02").kept == []
 
 
+def test_files_that_are_as_shipped_are_nobody_s_work(home: Path) -> None:
+    put_back(home, "02")
+    assert (home / "notebooks" / "base_image").is_dir()
+
+    assert put_back(home, "01").kept == []
+    assert not (home / "notebooks" / "base_image").exists()
+
+
 def test_a_second_reset_in_the_same_second_overwrites_nothing(home: Path) -> None:
     mine = home / "notebooks" / "01_base.ipynb"
     for text in ("first", "second"):
