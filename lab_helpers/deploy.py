@@ -171,9 +171,12 @@ def find_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
 
 
 class Events:
-    """Hands every event of some stacks to a watcher once, oldest first."""
+    """Hands every event of some stacks to a watcher once, oldest first.
 
-    def __init__(self, cloudformation: Any, watch: Watcher) -> None:
+    Without a watcher they are read when an operation has ended, for the reasons of its failure.
+    """
+
+    def __init__(self, cloudformation: Any, watch: Watcher | None) -> None:
         self._cloudformation, self._watch = cloudformation, watch
         self._seen: set[str] = set()
 
@@ -181,9 +184,11 @@ class Events:
         """Take what has happened so far as known."""
         self._seen |= {event["EventId"] for event in self._read(stack)}
 
-    def show(self, stack: str) -> list[StackEvent]:
+    def show(self, stack: str, ended: bool = False) -> list[StackEvent]:
         """Hand over what is new, and return it."""
-        new = []
+        new: list[StackEvent] = []
+        if self._watch is None and not ended:
+            return new
         for event in reversed(self._read(stack)):
             self._seen.add(event["EventId"])
             new.append(
@@ -195,7 +200,8 @@ class Events:
                     event.get("ResourceStatusReason", ""),
                 )
             )
-            self._watch(new[-1])
+            if self._watch:
+                self._watch(new[-1])
         return new
 
     def _read(self, stack: str) -> list[dict[str, Any]]:
@@ -220,7 +226,7 @@ def deploy_stack(
     *,
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
-    watch: Watcher,
+    watch: Watcher | None = None,
 ) -> str:
     """Create or update a stack and wait for its end; return ``created``, ``updated`` or ``unchanged``.
 
@@ -304,13 +310,14 @@ def _settled(
     pause = _Pause()
     # By id: a deleted stack can be described by its id only.
     while stack is not None:
-        new = events.show(stack["StackId"])
+        status = stack["StackStatus"]
+        ended = not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS"
+        new = events.show(stack["StackId"], ended)
         if failures is not None:
             failures += [event for event in new if event.failed]
-        status = stack["StackStatus"]
         if status == "DELETE_COMPLETE":
             return None
-        if not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS":
+        if ended:
             return stack
         pause(bool(new))
         stack = find_stack(cloudformation, stack["StackId"])

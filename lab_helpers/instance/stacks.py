@@ -75,9 +75,7 @@ def deploy_nested(
         try:
             template = make()
             given = {key: value for key, value in (values | own).items() if key in template["Parameters"]}
-            done = deploy_stack(
-                cloudformation, name, body(template), parameters=given, tags=tags, watch=lambda _: None
-            )
+            done = deploy_stack(cloudformation, name, body(template), parameters=given, tags=tags)
         except DeployError as error:
             return " ".join(str(error).split())
         except (BotoCoreError, ClientError) as error:
