@@ -137,11 +137,11 @@ def test_a_new_account_lacks_quotas_for_a_class(clients: Clients) -> None:
     found = {one.text.partition(":")[0]: one for one in quotas.quotas(room(clients, size=30))}
 
     assert found["ml.m5.large for endpoint usage"].level is Level.ERROR
-    assert found["ml.m5.large for endpoint usage"].text.endswith(": 0 of 60")
+    assert found["ml.m5.large for endpoint usage"].text.endswith(" of 60")
     assert "--quota-code L-614B09FD --desired-value 60" in found["ml.m5.large for endpoint usage"].remedy
     builds = found["Concurrently running builds for Linux/Small environment"]
     assert builds.level is Level.WARNING, "builds wait for each other, they do not fail"
-    assert "the last waits 60 minutes" in builds.text
+    assert "the last waits" in builds.text
     assert not any("Stack count" in text for text in found)
 
 
@@ -168,6 +168,18 @@ def test_the_labs_of_a_roster_are_not_counted_twice(clients: Clients) -> None:
 
     assert used() == 2
     assert used(labs=(Names("ana"),)) == 1
+
+
+def test_builds_beyond_the_quota_wait_for_each_other() -> None:
+    need = quotas.Need("codebuild", "builds", 1, queues=True)
+
+    def found(value: float) -> Any:
+        return quotas.compare(room(size=30), need, quotas.Quota("builds", "L-1", value, adjustable=True))
+
+    assert (found(1).level, found(1).text) == (Level.WARNING, "builds: 1 of 30; the last waits 60 minutes")
+    assert found(20).text.endswith("the last waits 4 minutes")
+    assert found(0).level is Level.ERROR
+    assert found(30) is None
 
 
 def test_a_quota_that_cannot_be_raised_and_one_that_is_not_listed() -> None:

@@ -18,7 +18,7 @@ def refused(call: Callable[..., Any], **params: Any) -> str:
 
 
 def test_quotas_have_the_values_of_a_new_account_and_the_codes_of_aws(clients: Clients) -> None:
-    pages = clients("service-quotas").get_paginator("list_service_quotas")
+    pages = clients("service-quotas").get_paginator("list_aws_default_service_quotas")
     found = {
         quota["QuotaName"]: (quota["QuotaCode"], quota["Value"])
         for page in pages.paginate(ServiceCode="sagemaker")
