@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from small_workshop import Lab
 
+from lab_helpers.clean import clean
 from lab_helpers.clean.deletions import empty_bucket
 from lab_helpers.exercises import zipped
 from lab_helpers.fleet.clients import SharedClients
@@ -317,3 +318,20 @@ def test_a_top_stack_whose_deletion_failed_is_made_anew(second: Lab) -> None:
     eventually(lambda: second.status(second.names.top_stack) == "DELETE_FAILED")
 
     second.reset("01")
+
+
+def test_a_lab_in_the_middle_of_everything_can_be_cleaned(second: Lab) -> None:
+    """A build and an execution under way, a training job in progress, DEV being deployed."""
+    second.be_at("03")
+    members = Target("04", second.names, second.root).training_job(second.bucket)
+    second.reset("04")
+    s3 = second.clients("s3")
+    s3.put_object(Bucket=second.bucket, Key="training/source/trainingjob.zip", Body=zipped(members))
+    second.push("scikit_base", {"buildspec.yml": "version: 0.2\nphases: {build: {commands: [sleep 60]}}\n"})
+    eventually(lambda: second.newest(second.names.base_pipeline)["status"] == "InProgress")
+
+    cleaned = clean(second.clients, second.region, second.account, [second.names.lab_id])
+
+    assert cleaned.empty, (cleaned.remaining, cleaned.faults)
+    assert {"endpoint", "training-job", "pipeline", "bucket", "role"} <= {one.kind for one in cleaned.found}
+    assert not second.home.exists()
