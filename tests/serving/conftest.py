@@ -17,7 +17,6 @@ import sources
 
 from lab_helpers import containers
 
-DATA = sources.ROOT / "notebooks/data/iris.csv"
 # Tags of this run: another one beside it removes its own when it ends.
 BASE, MODEL = f"workshop-test-base:serving-{os.getpid()}", f"workshop-test-model:serving-{os.getpid()}"
 
@@ -45,7 +44,7 @@ def image(written: Path, base_image: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def trained(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """/opt/ml after a training job with default hyperparameters."""
-    root = containers.prepare(tmp_path_factory.mktemp("ml"), data=[DATA], hyperparameters={})
+    root = containers.prepare(tmp_path_factory.mktemp("ml"), data=[model_container.DATA], hyperparameters={})
     containers.train(image, root)
     return root
 

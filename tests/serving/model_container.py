@@ -17,6 +17,7 @@ import wire
 
 from lab_helpers.containers import docker
 
+DATA = Path(__file__).parents[2] / "notebooks/data/iris.csv"
 CENSUS = """
 import json, os
 found = []

@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wire
-from conftest import DATA
-from model_container import Container, run_python, serving, started
+from model_container import DATA, Container, run_python, serving, started
 
 from lab_helpers import containers
 

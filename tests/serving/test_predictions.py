@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wire
-from conftest import DATA
-from model_container import Container, run_python
+from model_container import DATA, Container, run_python
 
 from lab_helpers import containers
 
