@@ -87,8 +87,11 @@ class Workshop:
         return self.names.bucket(config.region, config.account_id)
 
     def uploaded(self) -> dict[str, bytes]:
-        """Return the members of the trainingjob.zip that notebook 03 made."""
-        body = self.client("s3").get_object(Bucket=self.bucket, Key="training/source/trainingjob.zip")
+        """Return the members of the trainingjob.zip that notebook 03 made, whatever was uploaded since."""
+        key = "training/source/trainingjob.zip"
+        versions = self.client("s3").list_object_versions(Bucket=self.bucket, Prefix=key)["Versions"]
+        first = min(versions, key=lambda version: version["LastModified"])["VersionId"]
+        body = self.client("s3").get_object(Bucket=self.bucket, Key=key, VersionId=first)
         with zipfile.ZipFile(io.BytesIO(body["Body"].read())) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
 
