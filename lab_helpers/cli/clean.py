@@ -40,7 +40,7 @@ def clean(
         bool, typer.Option("--dry-run", help="Only list what would be deleted, in order, and its cost.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    as_json: labs.Json = False,
     region: Annotated[str | None, typer.Option("--region", help="AWS Region.")] = None,
 ) -> None:
     """Delete everything of some labs and prove it by listing every service again.

@@ -38,7 +38,7 @@ def cost(
     region: Annotated[
         str, typer.Option("--region", envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="AWS Region.")
     ] = "us-east-1",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    as_json: labs.Json = False,
 ) -> None:
     """Estimate what an event costs, by service, from a price table with its date.
 

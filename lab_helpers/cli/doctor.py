@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from lab_helpers.cli import ui
+from lab_helpers.cli import labs, ui
 
 if TYPE_CHECKING:
     from lab_helpers.doctor import Finding
@@ -48,7 +48,7 @@ def doctor(
     security_groups: Annotated[
         list[str] | None, typer.Option("--security-group", help="Parameter SecurityGroupIds; repeatable.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    as_json: labs.Json = False,
 ) -> None:
     """Check the account and this machine before an event. Changes nothing.
 
@@ -66,7 +66,6 @@ def doctor(
     with ui.readable_errors():
         import boto3
 
-        from lab_helpers.cli import labs
         from lab_helpers.doctor import CHECKS, Level, Room, examine
         from lab_helpers.fleet.clients import SharedClients
         from lab_helpers.names import Names

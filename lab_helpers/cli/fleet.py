@@ -34,8 +34,6 @@ Roster = Annotated[
         show_default=False,
     ),
 ]
-Region = Annotated[str | None, typer.Option("--region", help="AWS Region. Default: your configuration's.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 _MARKS = {"ready": ("✓", "green"), "failed": ("✗", "bold red"), "waits": ("·", "dim")}
 
 
@@ -67,8 +65,8 @@ def up(
         bool, typer.Option("--restart", help="Stop and start running instances when the package changed.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show who gets which lab.")] = False,
-    as_json: Json = False,
-    region: Region = None,
+    as_json: labs.Json = False,
+    region: labs.Region = None,
 ) -> None:
     """Provision everybody's lab at once, and show how each is doing.
 
@@ -244,8 +242,8 @@ def down(
     roster: Roster,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be deleted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: Json = False,
-    region: Region = None,
+    as_json: labs.Json = False,
+    region: labs.Region = None,
 ) -> None:
     """Delete every lab of the roster with everything in it, and prove that nothing is left.
 

@@ -24,14 +24,13 @@ if TYPE_CHECKING:
 OptionalRoster = Annotated[
     Path | None, typer.Argument(help="CSV file. Without one: every lab of the account.", show_default=False)
 ]
-Region = Annotated[str | None, typer.Option("--region", help="AWS Region. Default: your configuration's.")]
 _STEPS = {"done": ("●", "green"), "here": ("◉", "bold cyan"), "": ("○", "dim")}
 
 
 def status(
     roster: OptionalRoster = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
-    region: Region = None,
+    as_json: labs.Json = False,
+    region: labs.Region = None,
 ) -> None:
     """Show for everybody which notebook they have reached, what failed and why, and what runs at which cost.
 
@@ -75,7 +74,7 @@ def watch(
         bool, typer.Option("--names/--no-names", help="Whether the page shows names, or lab ids only.")
     ] = True,
     looks: Annotated[int | None, typer.Option("--looks", min=1, help="End after so many looks.")] = None,
-    region: Region = None,
+    region: labs.Region = None,
 ) -> None:
     """Show `fleet status` again and again, in place. Ctrl-C ends it.
 
@@ -129,7 +128,7 @@ def open_(
         bool, typer.Option("--start", help="Start the instance if it is stopped, and wait for it.")
     ] = False,
     browser: Annotated[bool, typer.Option("--browser", help="Open it in the browser as well.")] = False,
-    region: Region = None,
+    region: labs.Region = None,
 ) -> None:
     """Print the address that opens a participant's JupyterLab.
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from lab_helpers.cli import ui
 
 if TYPE_CHECKING:
     from lab_helpers.fleet.clients import SharedClients
+
+Region = Annotated[str | None, typer.Option("--region", help="AWS Region. Default: your configuration's.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
 @dataclass(frozen=True)

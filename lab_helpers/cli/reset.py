@@ -34,7 +34,7 @@ def reset(
     all_: Annotated[bool, typer.Option("--all", help="Every lab that has a top stack: the room.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    as_json: labs.Json = False,
     region: Annotated[str | None, typer.Option("--region", help="AWS Region.")] = None,
 ) -> None:
     """Bring labs to the state at the start of a notebook, from whatever state they are in.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lab_helpers.local_account.account import Account
 
 # In the order in which a deployment needs them; EC2 is large, and only looked at where a subnet is given.
-_MOTO = ("s3", "iam", "sts", "logs", "cloudwatch")
+_MOTO = ("s3", "iam", "sts", "logs")
 _CLIENTS = ("s3", "iam", "sts", "ecr", "codecommit", "sagemaker", "logs", "events", "lambda", "codepipeline")
 
 

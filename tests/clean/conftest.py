@@ -3,11 +3,10 @@
 import os
 from collections.abc import Iterator
 
-import boto3
 import pytest
 from small_labs import Room
+from terminal import terminal
 
-from lab_helpers.fleet.clients import SharedClients
 from lab_helpers.local_account.daemon import Daemon, ports_from
 
 
@@ -16,13 +15,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     """The account as an instructor's terminal sees it."""
     daemon = Daemon(tmp_path_factory.mktemp("account"))
     daemon.start("unix:///nowhere.sock", os.environ, ports_from(0))
-    environment = {name: value for name, value in daemon.environment().items() if name.startswith("AWS_")}
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            for name in [name for name in os.environ if name.startswith("AWS_")]:
-                patch.delenv(name)
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            yield Room(SharedClients(boto3.Session()), daemon.config().region)
+        with terminal(daemon) as clients:
+            yield Room(clients, daemon.config().region)
     finally:
         daemon.stop()

@@ -4,12 +4,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 from one_room import ROOT, Room
+from terminal import terminal
 
 from lab_helpers.deploy import package
-from lab_helpers.fleet.clients import SharedClients
 from lab_helpers.fleet.provision import Plan
 from lab_helpers.local_account.daemon import Daemon, ports_from
 
@@ -25,13 +24,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 @pytest.fixture(scope="session")
 def room(daemon: Daemon) -> Iterator[Room]:
     """The account as an instructor's terminal sees it."""
-    environment = {name: value for name, value in daemon.environment().items() if name.startswith("AWS_")}
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        clients = SharedClients(boto3.Session())
+    with terminal(daemon) as clients:
         account = clients("sts").get_caller_identity()["Account"]
         plan = Plan(
             daemon.config().region,

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 from small_workshop import Lab, make_root
+from terminal import terminal
 
 from lab_helpers.fleet.clients import SharedClients
 from lab_helpers.local_account.daemon import Daemon, ports_from
@@ -23,14 +23,9 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, 
     """The account, and clients as an instructor's terminal has them."""
     daemon = Daemon(tmp_path_factory.mktemp("account"))
     daemon.start(os.environ["DOCKER_HOST"], os.environ, ports_from(0))
-    environment = {name: value for name, value in daemon.environment().items() if name.startswith("AWS_")}
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            for name in [name for name in os.environ if name.startswith("AWS_")]:
-                patch.delenv(name)
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            yield daemon, SharedClients(boto3.Session())
+        with terminal(daemon) as clients:
+            yield daemon, clients
     finally:
         daemon.stop()
 

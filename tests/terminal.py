@@ -1,0 +1,23 @@
+"""An instructor's terminal: this process in the environment of a local account, its own AWS settings gone."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import boto3
+import pytest
+
+from lab_helpers.fleet.clients import SharedClients
+from lab_helpers.local_account.daemon import Daemon
+
+
+@contextmanager
+def terminal(daemon: Daemon) -> Iterator[SharedClients]:
+    """Enter the environment of a running account; clients as the commands have them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in daemon.environment().items():
+            if name.startswith("AWS_"):
+                patch.setenv(name, value)
+        yield SharedClients(boto3.Session())
