@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,16 @@ def app(program: Any, trained: Path) -> Any:
     return program("app").Application(trained, workers=2)
 
 
+def request(server: Any, method: str, path: str, headers: Any = None, body: bytes = b"") -> Any:
+    return server.Request(server.Head(method, path, headers or {}, True, len(body)), body)
+
+
 def ask(app: Any, program: Any, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, str]:
     """Return status and body as the server would send them."""
     server = program("server")
     lower = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
     try:
-        response = app(server.Request(method, path, lower, body, True))
+        [response] = app([request(server, method, path, lower, body)])
     except server.RefusedError as refused:
         response = refused.response()
     return response.status, response.body.decode()
@@ -69,7 +75,7 @@ def test_other_paths_and_methods_are_refused(app: Any, program: Any) -> None:
     for method, path in (("GET", "/invocations"), ("POST", "/ping"), ("TRACE", "/ping")):
         server = program("server")
         with pytest.raises(server.RefusedError) as refused:
-            app(server.Request(method, path, {}, b"", True))
+            app([request(server, method, path)])
         assert refused.value.status == 405
         assert refused.value.headers.startswith("Allow: ")
 
@@ -240,20 +246,71 @@ def test_another_media_type_is_refused_with_those_that_can_be_read(call: Any, ki
     assert "application/json, text/csv or application/x-npy" in answer["error"]
 
 
-def test_a_fault_of_the_program_is_logged_and_not_told(
-    program: Any, app: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    import socket
+@pytest.fixture
+def worker(program: Any, app: Any) -> Iterator[Any]:
+    """One of the server's workers, which does not listen."""
+    with socket.socket() as listener:
+        yield program("server").Worker(listener, app, memoryview(bytearray(4)).cast("I"), 0)
 
-    app.algorithms = {"logistic": lambda rows: 1 / 0}
+
+def test_requests_that_arrive_together_are_answered_as_if_each_came_alone(
+    program: Any, worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = program("server")
-    headers = {b"content-type": b"text/csv"}
-    with socket.socket() as listener, caplog.at_level(logging.ERROR):
-        worker = server.Worker(listener, app)
-        response = worker.respond(server.Request("POST", "/invocations", headers, b"1,2,3,4", True))
-    assert response.status == 500
-    assert b"ZeroDivision" not in response.body
-    assert "ZeroDivisionError" in caplog.text
+
+    def invocation(body: Any, kind: str = "application/json", **headers: str) -> Any:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers["content_type"] = kind
+        named = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+        return request(server, "POST", "/invocations", named, content)
+
+    forest = {"x_amzn_sagemaker_custom_attributes": "algorithm=random_forest"}
+    requests = [
+        invocation({"instances": [SETOSA]}),
+        invocation({"instances": [VIRGINICA, SETOSA]}, **forest),
+        request(server, "GET", "/ping"),
+        invocation(b"6.3,3.3,6.0,2.5\n", "text/csv", accept="text/csv"),
+        invocation(npy(np.array([VIRGINICA], np.float32)), "application/x-npy", **forest),
+        invocation({"instances": [VIRGINICA]}),
+        request(server, "GET", "/execution-parameters"),
+    ]
+    alone = [response for one in requests for response in worker.respond([one])]
+    assert {response.status for response in alone} == {200}
+    asked: list[int] = []
+    for algorithm, predict in worker.answer.algorithms.items():
+        monkeypatch.setitem(
+            worker.answer.algorithms,
+            algorithm,
+            lambda rows, predict=predict: asked.append(len(rows)) or predict(rows),
+        )
+    assert worker.respond(requests) == alone
+    assert sorted(asked) == [3, 3], "each algorithm is asked once, for all rows"
+
+
+def test_a_wrong_request_does_not_harm_those_that_arrive_with_it(program: Any, worker: Any) -> None:
+    server = program("server")
+    kind = {b"content-type": b"application/json"}
+    bodies = [b'{"instances": [[5.1, 3.5, 1.4, %s]]}' % last for last in (b"0.2", b"null", b"1e31", b"0.3")]
+    requests = [request(server, "POST", "/invocations", kind, body) for body in bodies]
+    responses = worker.respond([*requests, request(server, "GET", "/nowhere")])
+    assert [response.status for response in responses] == [200, 400, 400, 200, 404]
+    assert b"row 0, petal_width: 1e+31 is no number" in responses[2].body
+
+
+def test_a_fault_of_the_program_is_logged_and_not_told(
+    program: Any, worker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault(rows: Any) -> Any:
+        raise ZeroDivisionError(f"{len(rows)} rows")
+
+    worker.answer.algorithms = {"logistic": fault}
+    server = program("server")
+    asked = request(server, "POST", "/invocations", {b"content-type": b"text/csv"}, b"1,2,3,4")
+    with caplog.at_level(logging.ERROR):
+        responses = worker.respond([asked, request(server, "GET", "/ping"), asked])
+    assert [response.status for response in responses] == [500, 200, 500]
+    assert b"ZeroDivision" not in responses[0].body
+    assert "ZeroDivisionError: 1 rows" in caplog.text
 
 
 def test_it_predicts_the_data_set(call: Any) -> None:
