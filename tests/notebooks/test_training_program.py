@@ -195,6 +195,39 @@ def test_a_model_that_onnx_would_change_is_not_released(
     assert not list((opt_ml / "model").iterdir())
 
 
+@pytest.mark.parametrize("runtime", ["onnx", "scikit-learn"])
+def test_a_model_whose_rows_depend_on_those_beside_them_is_refused(
+    program: Any, opt_ml: Path, own_model: Callable[[str], None], runtime: str
+) -> None:
+    """The server asks a model once for the rows of several clients."""
+    ratios = "rows[:, 0] / (rows[:, 1] + 1), rows[:, 2] / (rows[:, 3] + 1)"
+    assert ratios in OWN_MODEL
+    source = OWN_MODEL.replace(
+        ratios, "rows[:, 0] - rows[:, 0].mean(), 10 * (rows[:, 2] > rows[:, 2].mean())"
+    )
+    own_model(source.replace('"scikit-learn"', f'"{runtime}"'))
+    assert "ratios" in failure(opt_ml, program)
+    assert not list((opt_ml / "model").iterdir())
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_forest_predicts_the_same_without_the_zeros_in_its_leaves(program: Any, classes: int) -> None:
+    import onnx
+    from sklearn.datasets import load_iris
+    from sklearn.ensemble import RandomForestClassifier
+
+    training, data = program("training"), load_iris()
+    known = data.target < classes
+    rows, labels = data.data[known], data.target_names[data.target[known]].astype(str)
+    forest = RandomForestClassifier(16, random_state=0).fit(rows, labels)  # 1/16 is exact as a float32
+    content = training.to_onnx("forest", forest, rows)
+    expected = training.predictions(forest, training.probes(rows))
+    assert training.faulty(training.load_onnx(content), training.probes(rows), expected) == 0
+    [trees] = [node for node in onnx.load_from_string(content).graph.node if "Tree" in node.op_type]
+    votes = next(one.floats for one in trees.attribute if one.name == "class_weights")
+    assert all(votes) or classes == 2  # then a leaf has one vote, which may be zero
+
+
 def _as_neighbors(model: Any, *arguments: Any, **options: Any) -> Any:
     from skl2onnx.convert import to_onnx
     from sklearn.neighbors import KNeighborsClassifier
@@ -276,7 +309,8 @@ def test_what_onnx_cannot_express_is_served_by_scikit_learn_after_one_line(
             b"content-type": b"text/csv",
             b"x-amzn-sagemaker-custom-attributes": f"algorithm={algorithm}".encode(),
         }
-        response = application(server.Request("POST", "/invocations", headers, b"5.1,3.5,1.4,0.2", True))
+        head = server.Head("POST", "/invocations", headers, True, 15)
+        [response] = application([server.Request(head, b"5.1,3.5,1.4,0.2")])
         answer = json.loads(response.body)
         assert answer["predictions"] == ["setosa"]
         assert len(answer) == fields

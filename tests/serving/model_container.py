@@ -91,6 +91,15 @@ class Container:
         began, ended = map(float, said.split())
         return began, ended
 
+    @contextmanager
+    def paused(self, process: Process) -> Iterator[None]:
+        """Let a process do nothing for a while."""
+        self.execute(f"import os, signal; os.kill({process.pid}, signal.SIGSTOP)")
+        try:
+            yield
+        finally:
+            self.execute(f"import os, signal; os.kill({process.pid}, signal.SIGCONT)")
+
     def execute(self, code: str) -> str:
         """Run Python code in the container as root; return what it prints."""
         return docker("exec", "--user", "0", self.id, "python", "-c", code)

@@ -182,6 +182,76 @@ def test_chunks_of_a_byte_do_not_cost_more_than_their_bytes(server: Container) -
         assert time.monotonic() - began < 5
 
 
+REPEATED = {
+    "a request": post(LENGTH),
+    "a query": post(LENGTH, line="POST /invocations?a=b HTTP/1.1"),
+    "no body": wire.request(path="/ping"),
+    "a protocol offered": post(LENGTH, "Connection: Upgrade", "Upgrade: h2c"),
+    "the last one": post(LENGTH, "Connection: close"),
+    "HTTP/1.0": post(LENGTH, line="POST /invocations HTTP/1.0"),
+    "patience": post(LENGTH, "Expect: 100-continue"),
+    "HEAD": wire.request(method="HEAD", path="/ping"),
+    "chunks": chunked(chunks(BODY)),
+    "lines before it": b"\r\n\r\n" + post(LENGTH),
+    "a header of 2 KB": post(LENGTH, "X: " + "y" * 2_000),
+}
+
+
+@pytest.mark.parametrize("kind", REPEATED)
+def test_a_head_that_is_known_means_what_it_meant_the_first_time(server: Container, kind: str) -> None:
+    """The server parses a head once; in one piece, in two, and once more in one it has to be the same."""
+
+    def exchange(*pieces: bytes) -> tuple[list[tuple[int, dict[str, str], bytes]], bool]:
+        answers = []
+        with server.connect(timeout=2) as connection:
+            for piece in pieces:
+                connection.send(piece)
+                time.sleep(0.02)
+            while True:
+                try:
+                    answer = connection.receive(head=kind == "HEAD")
+                except wire.ClosedError:
+                    return answers, True
+                except TimeoutError:
+                    return answers, False
+                if answer.status != 100:
+                    kept = {name: value for name, value in answer.headers.items() if name != "date"}
+                    answers.append((answer.status, kept, answer.body))
+
+    data = REPEATED[kind]
+    whole = [exchange(data) for _ in range(2 * len(server.workers()))]  # each worker has seen it then
+    cut = len(data) // 2
+    assert whole == [exchange(data[:cut], data[cut:])] * len(whole)
+    assert len(whole[0][0]) == 1
+    assert exchange(data + data)[0] in (whole[0][0] * 2, whole[0][0] if whole[0][1] else ())
+
+
+def test_a_known_head_does_not_hide_what_follows_it(server: Container) -> None:
+    with server.connect(timeout=5) as connection:
+        for _ in range(3):
+            assert connection.ask(ONE_ROW).status == 200
+        connection.send(ONE_ROW + wire.request(path="/ping"))  # more than the known length
+        assert [connection.receive().status for _ in range(2)] == [200, 200]
+        connection.send(ONE_ROW[:-1])  # less than it
+        time.sleep(0.05)
+        connection.send(ONE_ROW[-1:] + b"\r\n\r\n")  # empty lines are no request, whatever came before
+        assert connection.receive().status == 200
+        connection.send(wire.request(path="/ping"))
+        assert connection.receive().json() == {"status": "ready"}
+        connection.send(b"\r\n\r\n")
+        time.sleep(0.05)
+        assert connection.ask(ONE_ROW).json()["predictions"] == ["setosa"]
+
+
+def test_thousands_of_different_heads_are_all_understood(server: Container) -> None:
+    before = server.resident()
+    with server.connect(timeout=10) as connection:
+        for number in range(5_000):
+            answer = connection.ask(post(LENGTH, f"X-Request: {number:0500}"))
+            assert answer.status == 200
+    assert server.resident() - before < 16_000_000
+
+
 def test_expect_100_continue(server: Container) -> None:
     with server.connect(timeout=5) as connection:
         for _ in range(2):

@@ -46,6 +46,42 @@ def test_no_error_at_100_and_500_connections(own: Container) -> None:
         assert statuses == {200: count * 10}
 
 
+def test_connections_are_shared_by_all_workers(own: Container) -> None:
+    workers = own.workers()
+    for count in (2 * len(workers), 40):
+        connections = [own.connect(timeout=20) for _ in range(count)]
+        try:
+            for connection in connections:
+                assert connection.ask(ONE_ROW).status == 200
+            shares = []
+            for worker in workers:
+                with own.paused(worker):
+                    for connection in connections:
+                        connection.send(ONE_ROW)
+                    time.sleep(0.3)
+                    shares.append(sum(not connection.readable() for connection in connections))
+                assert {connection.receive().status for connection in connections} == {200}
+        finally:
+            for connection in connections:
+                connection.close()
+        assert sum(shares) == count
+        assert max(shares) - min(shares) <= max(2, count // 8), shares
+        time.sleep(0.1)  # until the workers have seen that all are gone
+
+
+def test_a_worker_that_hangs_keeps_nobody_waiting(own: Container) -> None:
+    """It soon has the fewest connections, and would be the one to take the next."""
+    with own.paused(own.workers()[0]):
+        for _ in range(20):
+            began = time.monotonic()
+            assert own.ping() == 200
+            assert time.monotonic() - began < 1
+        held = [own.connect(timeout=5) for _ in range(20)]
+        for connection in held:
+            assert connection.ask(ONE_ROW).status == 200
+            connection.close()
+
+
 def test_overload_is_answered_with_503_quickly_and_the_health_check_does_not_suffer(own: Container) -> None:
     count = 200
     pings: list[tuple[int, float]] = []

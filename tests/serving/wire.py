@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import socket
 import time
 from collections.abc import Iterable, Mapping
@@ -112,6 +113,10 @@ class Connection:
         """Send one request and return its answer."""
         self.send(data)
         return self.receive(head=data.startswith(b"HEAD "))
+
+    def readable(self) -> bool:
+        """Whether something has arrived."""
+        return bool(self.pending or select.select([self.socket], [], [], 0)[0])
 
     def receive(self, *, head: bool = False) -> Answer:
         """Return the next answer, also 100; raises ClosedError, ProtocolError, TimeoutError."""

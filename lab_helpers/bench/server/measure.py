@@ -1,9 +1,10 @@
-"""One server: started, checked, loaded, checked again."""
+"""Servers side by side: started, checked, loaded in turn, checked again."""
 
 from __future__ import annotations
 
+import contextlib
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from lab_helpers.bench.server.running import Server, ServerError, serving
 if TYPE_CHECKING:
     import docker
 
-ROUNDS = 3
+ROUNDS = 5
 CONNECTIONS = 10
 CROWDS = (100, 500)
 TOLERANCE = 1e-5
@@ -69,6 +70,31 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A server that is to be measured: its image and what it finds at `/opt/ml/model`."""
+
+    peer: Peer
+    image: str
+    image_mb: float
+    model: Path
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A server of the comparison that answers, and the load generator beside it."""
+
+    entry: Entry
+    server: Server
+    wrk: Generator
+
+    def load(self, bodies: str, algorithm: str, connections: int, seconds: int) -> Load:
+        attributes = self.entry.peer.attributes.format(algorithm)
+        found = self.wrk.run(bodies, attributes, connections=connections, seconds=seconds)
+        self.server.settle()  # the next one shall have the machine for itself
+        return found
+
+
+@dataclass(frozen=True)
 class Bench:
     """What all servers have in common."""
 
@@ -79,44 +105,71 @@ class Bench:
     durations: Durations
     report: Callable[[str], None]
 
-    def measure(self, peer: Peer, image: str, image_mb: float, model: Path) -> Result:
-        """Measure one server; raises ServerError when it predicts otherwise than scikit-learn."""
-        arguments = peer.arguments(self.cpus)
-        bodies = self.models.bodies(peer)
-        with serving(self.client, image, arguments, model) as server, beside(server, self.wrk, bodies) as wrk:
-            check(server, peer, self.models)
-            algorithms = {algorithm: self._load(server, wrk, peer, algorithm) for algorithm in ALGORITHMS}
-            check(server, peer, self.models)
-            resident = server.usage().resident_megabytes
-        return Result(peer, server.seconds_to_ready, resident, image_mb, algorithms)
+    def measure(self, entries: Sequence[Entry]) -> list[Result]:
+        """Measure servers; raises ServerError when one predicts otherwise than scikit-learn.
 
-    def _load(self, server: Server, wrk: Generator, peer: Peer, algorithm: str) -> Measured:
-        def run(bodies: str, connections: int, seconds: int) -> Load:
-            server.settle()
-            return wrk.run(
-                bodies, peer.attributes.format(algorithm), connections=connections, seconds=seconds
+        All run from the beginning to the end, and are loaded in turn, each in every round: a machine that
+        becomes slower or faster in these minutes does so for all of them.
+        """
+        with contextlib.ExitStack() as stack:
+            servers = [self._start(stack, entry) for entry in entries]
+            found = {algorithm: self._side_by_side(servers, algorithm) for algorithm in ALGORITHMS}
+            for one in servers:
+                check(one.server, one.entry.peer, self.models)
+            return [
+                Result(
+                    one.entry.peer,
+                    one.server.seconds_to_ready,
+                    one.server.usage().resident_megabytes,
+                    one.entry.image_mb,
+                    {algorithm: measured[number] for algorithm, measured in found.items()},
+                )
+                for number, one in enumerate(servers)
+            ]
+
+    def _start(self, stack: contextlib.ExitStack, entry: Entry) -> _Running:
+        self.report(f"starting {entry.peer.name}")
+        arguments = entry.peer.arguments(self.cpus)
+        server = stack.enter_context(serving(self.client, entry.image, arguments, entry.model))
+        wrk = stack.enter_context(beside(server, self.wrk, self.models.bodies(entry.peer)))
+        check(server, entry.peer, self.models)
+        server.settle()
+        return _Running(entry, server, wrk)
+
+    def _side_by_side(self, servers: Sequence[_Running], algorithm: str) -> list[Measured]:
+        self.report(f"{algorithm}: warming up")
+        for one in servers:
+            one.load("single", algorithm, CONNECTIONS, self.durations.warm_up)
+        singles = self._rounds(servers, algorithm, "single", self.durations.single)
+        batches = self._rounds(servers, algorithm, "batch", self.durations.batch)
+        crowds = list[dict[int, Load]]()
+        for one in servers:
+            self.report(f"{algorithm}: crowds at {one.entry.peer.name}")
+            crowds.append(
+                {crowd: one.load("single", algorithm, crowd, self.durations.crowd) for crowd in CROWDS}
             )
+        return [Measured(*parts) for parts in zip(singles, batches, crowds, strict=True)]
 
-        def rounds(bodies: str, seconds: int) -> Rounds:
-            server.settle()
-            before = server.usage().cpu_seconds
-            loads = [run(bodies, CONNECTIONS, seconds) for _ in range(ROUNDS)]
-            cpu = server.usage().cpu_seconds - before
-            return Rounds(
-                per_second=statistics.median(load.per_second for load in loads),
-                p50_ms=statistics.median(load.p50_ms for load in loads),
-                p99_ms=statistics.median(load.p99_ms for load in loads),
-                cpu_seconds_per_1000=1000 * cpu / max(1, sum(load.requests for load in loads)),
-                errors=sum(load.errors for load in loads),
-            )
+    def _rounds(self, servers: Sequence[_Running], algorithm: str, bodies: str, seconds: int) -> list[Rounds]:
+        loads = [list[Load]() for _ in servers]
+        cpu_seconds = [0.0 for _ in servers]
+        for turn in range(ROUNDS):
+            self.report(f"{algorithm}: {bodies}, round {turn + 1} of {ROUNDS}")
+            for number, one in enumerate(servers):
+                before = one.server.usage().cpu_seconds
+                loads[number].append(one.load(bodies, algorithm, CONNECTIONS, seconds))
+                cpu_seconds[number] += one.server.usage().cpu_seconds - before
+        return [_summary(*both) for both in zip(loads, cpu_seconds, strict=True)]
 
-        self.report(f"{peer.name} {algorithm}")
-        run("single", CONNECTIONS, self.durations.warm_up)
-        return Measured(
-            single=rounds("single", self.durations.single),
-            batch=rounds("batch", self.durations.batch),
-            crowds={crowd: run("single", crowd, self.durations.crowd) for crowd in CROWDS},
-        )
+
+def _summary(loads: Sequence[Load], cpu_seconds: float) -> Rounds:
+    return Rounds(
+        per_second=statistics.median(load.per_second for load in loads),
+        p50_ms=statistics.median(load.p50_ms for load in loads),
+        p99_ms=statistics.median(load.p99_ms for load in loads),
+        cpu_seconds_per_1000=1000 * cpu_seconds / max(1, sum(load.requests for load in loads)),
+        errors=sum(load.errors for load in loads),
+    )
 
 
 def check(server: Server, peer: Peer, models: Models) -> None:

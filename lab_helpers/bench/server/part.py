@@ -14,7 +14,7 @@ from rich.table import Table
 from lab_helpers.bench.figures import Figure
 from lab_helpers.bench.lab import BenchLab
 from lab_helpers.bench.server.images import Images
-from lab_helpers.bench.server.measure import CONNECTIONS, Bench, Durations, Result, Rounds
+from lab_helpers.bench.server.measure import CONNECTIONS, Bench, Durations, Entry, Result, Rounds
 from lab_helpers.bench.server.models import BATCH_ROWS, Training, train
 from lab_helpers.bench.server.peers import ALGORITHMS, GEVENT, GTHREAD, OURS, PEERS, SOURCE
 
@@ -41,10 +41,16 @@ def server(
         _report("training")
         models, training = train(client, model_image, room)
         bench = Bench(client, wrk, models, client.info()["NCPU"], durations or Durations(), _report)
-        results = []
-        for name, image in built.items():
-            model = models.ours if name == OURS.name else models.peers
-            results.append(bench.measure(PEERS[name], image, images.megabytes(image), model))
+        entries = [
+            Entry(
+                PEERS[name],
+                image,
+                images.megabytes(image),
+                models.ours if name == OURS.name else models.peers,
+            )
+            for name, image in built.items()
+        ]
+        results = bench.measure(entries)
     console = Console(width=max(Console().width, 150))
     console.print(side_by_side(results))
     return [*figures(results), *training_figures(training), *ratios(results)]
