@@ -1,11 +1,10 @@
-"""Servers side by side: started, checked, loaded in turn, checked again."""
+"""Servers, one after the other and once more in reverse: started, checked, loaded, checked again."""
 
 from __future__ import annotations
 
-import contextlib
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from lab_helpers.bench.server.running import Server, ServerError, serving
 if TYPE_CHECKING:
     import docker
 
-ROUNDS = 5
+ROUNDS = 3
 CONNECTIONS = 10
 CROWDS = (100, 500)
 TOLERANCE = 1e-5
@@ -35,7 +34,7 @@ class Durations:
 
 @dataclass(frozen=True)
 class Rounds:
-    """Medians of ROUNDS at CONNECTIONS; errors and CPU seconds per 1,000 requests of them all."""
+    """Medians of all rounds at CONNECTIONS; errors and CPU seconds per 1,000 requests of them all."""
 
     per_second: float
     p50_ms: float
@@ -79,19 +78,30 @@ class Entry:
     model: Path
 
 
-@dataclass(frozen=True)
-class _Running:
-    """A server of the comparison that answers, and the load generator beside it."""
+@dataclass
+class _Loads:
+    """What was measured of one algorithm of a server so far."""
 
-    entry: Entry
-    server: Server
-    wrk: Generator
+    single: list[Load] = field(default_factory=list)
+    batch: list[Load] = field(default_factory=list)
+    cpu_seconds: dict[str, float] = field(default_factory=lambda: {"single": 0.0, "batch": 0.0})
+    crowds: dict[int, Load] = field(default_factory=dict)
 
-    def load(self, bodies: str, algorithm: str, connections: int, seconds: int) -> Load:
-        attributes = self.entry.peer.attributes.format(algorithm)
-        found = self.wrk.run(bodies, attributes, connections=connections, seconds=seconds)
-        self.server.settle()  # the next one shall have the machine for itself
-        return found
+    def measured(self) -> Measured:
+        return Measured(
+            _summary(self.single, self.cpu_seconds["single"]),
+            _summary(self.batch, self.cpu_seconds["batch"]),
+            self.crowds,
+        )
+
+
+@dataclass
+class _Found:
+    """What was measured of a server so far."""
+
+    ready_seconds: list[float] = field(default_factory=list)
+    resident_mb: float = 0
+    algorithms: dict[str, _Loads] = field(default_factory=lambda: {name: _Loads() for name in ALGORITHMS})
 
 
 @dataclass(frozen=True)
@@ -108,58 +118,59 @@ class Bench:
     def measure(self, entries: Sequence[Entry]) -> list[Result]:
         """Measure servers; raises ServerError when one predicts otherwise than scikit-learn.
 
-        All run from the beginning to the end, and are loaded in turn, each in every round: a machine that
-        becomes slower or faster in these minutes does so for all of them.
+        Each is alone on the machine, in two passes of which the second goes backwards: a machine that becomes
+        slower or faster in these minutes does so for the first and for the last of them.
         """
-        with contextlib.ExitStack() as stack:
-            servers = [self._start(stack, entry) for entry in entries]
-            found = {algorithm: self._side_by_side(servers, algorithm) for algorithm in ALGORITHMS}
-            for one in servers:
-                check(one.server, one.entry.peer, self.models)
-            return [
-                Result(
-                    one.entry.peer,
-                    one.server.seconds_to_ready,
-                    one.server.usage().resident_megabytes,
-                    one.entry.image_mb,
-                    {algorithm: measured[number] for algorithm, measured in found.items()},
-                )
-                for number, one in enumerate(servers)
-            ]
-
-    def _start(self, stack: contextlib.ExitStack, entry: Entry) -> _Running:
-        self.report(f"starting {entry.peer.name}")
-        arguments = entry.peer.arguments(self.cpus)
-        server = stack.enter_context(serving(self.client, entry.image, arguments, entry.model))
-        wrk = stack.enter_context(beside(server, self.wrk, self.models.bodies(entry.peer)))
-        check(server, entry.peer, self.models)
-        server.settle()
-        return _Running(entry, server, wrk)
-
-    def _side_by_side(self, servers: Sequence[_Running], algorithm: str) -> list[Measured]:
-        self.report(f"{algorithm}: warming up")
-        for one in servers:
-            one.load("single", algorithm, CONNECTIONS, self.durations.warm_up)
-        singles = self._rounds(servers, algorithm, "single", self.durations.single)
-        batches = self._rounds(servers, algorithm, "batch", self.durations.batch)
-        crowds = list[dict[int, Load]]()
-        for one in servers:
-            self.report(f"{algorithm}: crowds at {one.entry.peer.name}")
-            crowds.append(
-                {crowd: one.load("single", algorithm, crowd, self.durations.crowd) for crowd in CROWDS}
+        found = [_Found() for _ in entries]
+        numbers = range(len(entries))
+        for order in (numbers, reversed(numbers)):
+            for number in order:
+                self._pass(entries[number], found[number])
+        return [
+            Result(
+                entry.peer,
+                statistics.median(one.ready_seconds),
+                one.resident_mb,
+                entry.image_mb,
+                {algorithm: loads.measured() for algorithm, loads in one.algorithms.items()},
             )
-        return [Measured(*parts) for parts in zip(singles, batches, crowds, strict=True)]
+            for entry, one in zip(entries, found, strict=True)
+        ]
 
-    def _rounds(self, servers: Sequence[_Running], algorithm: str, bodies: str, seconds: int) -> list[Rounds]:
-        loads = [list[Load]() for _ in servers]
-        cpu_seconds = [0.0 for _ in servers]
-        for turn in range(ROUNDS):
-            self.report(f"{algorithm}: {bodies}, round {turn + 1} of {ROUNDS}")
-            for number, one in enumerate(servers):
-                before = one.server.usage().cpu_seconds
-                loads[number].append(one.load(bodies, algorithm, CONNECTIONS, seconds))
-                cpu_seconds[number] += one.server.usage().cpu_seconds - before
-        return [_summary(*both) for both in zip(loads, cpu_seconds, strict=True)]
+    def _pass(self, entry: Entry, found: _Found) -> None:
+        peer = entry.peer
+        arguments, bodies = peer.arguments(self.cpus), self.models.bodies(peer)
+        with (
+            serving(self.client, entry.image, arguments, entry.model) as server,
+            beside(server, self.wrk, bodies) as wrk,
+        ):
+            check(server, peer, self.models)
+            for algorithm, loads in found.algorithms.items():
+                self.report(f"{peer.name} {algorithm}")
+                self._load(server, wrk, peer.attributes.format(algorithm), loads)
+            check(server, peer, self.models)
+            found.ready_seconds.append(server.seconds_to_ready)
+            found.resident_mb = max(found.resident_mb, server.usage().resident_megabytes)
+
+    def _load(self, server: Server, wrk: Generator, attributes: str, loads: _Loads) -> None:
+        def run(bodies: str, connections: int, seconds: int) -> Load:
+            server.settle()
+            return wrk.run(bodies, attributes, connections=connections, seconds=seconds)
+
+        def rounds(bodies: str, seconds: int) -> list[Load]:
+            server.settle()
+            before = server.usage().cpu_seconds
+            found = [run(bodies, CONNECTIONS, seconds) for _ in range(ROUNDS)]
+            loads.cpu_seconds[bodies] += server.usage().cpu_seconds - before
+            return found
+
+        run("single", CONNECTIONS, self.durations.warm_up)
+        loads.single += rounds("single", self.durations.single)
+        loads.batch += rounds("batch", self.durations.batch)
+        for crowd in CROWDS:
+            load = run("single", crowd, self.durations.crowd)
+            if crowd not in loads.crowds or load.errors > loads.crowds[crowd].errors:
+                loads.crowds[crowd] = load
 
 
 def _summary(loads: Sequence[Load], cpu_seconds: float) -> Rounds:
