@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
+# Machines that build images like to set it; here each of many processes would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help run test fuzz lint format bench up down reset status clean pr bootstrap
 
 help:  ## this list

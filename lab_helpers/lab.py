@@ -154,13 +154,17 @@ def wait_until_provisioned(
     timeout: float,
     sleep: Callable[[float], None] = time.sleep,
     report: Callable[[str], None] = print,
+    enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Return when `.workshop/provision.status` says `ready`; see `Lab.open` for what it raises."""
+    """Return when `.workshop/provision.status` says `ready`; see `Lab.open` for what it raises.
+
+    Who needs a part of the provisioning only tells by `enough` whether it is there.
+    """
     status_file, log = home / ".workshop" / "provision.status", home / ".workshop" / "provision.log"
     began, last = time.monotonic(), ""
     while True:
         status = status_file.read_text(encoding="utf-8").strip() if status_file.is_file() else "running"
-        if status == "ready":
+        if status == "ready" or (status == "running" and enough()):
             return
         if status.startswith("failed"):
             reason = status.removeprefix("failed").lstrip(": ") or "no reason given"

@@ -31,8 +31,9 @@ def by_hand(lab: BenchLab, exercises: Path) -> dict[str, float]:
     """
     base_uri, model_uri = (_repository(lab, name) for name in (BASE, MODEL))
     with _environment(lab), tempfile.TemporaryDirectory(prefix="by-hand-") as scratch:
-        _login(lab, base_uri)
         work = _Work(exercises, Path(scratch))
+        with work.timed("push"):  # there is none without it
+            _login(lab, base_uri)
         _base_image(work, base_uri)
         base = _model_image(work, base_uri, model_uri)
         _release(work, model_uri)
@@ -46,7 +47,8 @@ def _base_image(work: _Work, uri: str) -> None:
     """Notebook 01: build and try out; then what its pipeline does."""
     work.build("base_image", f"{BASE}:local")
     tree = work.train(f"{BASE}:local", "tree", {"max_depth": "2"}, model="try_out/model.py")
-    work.serve(f"{BASE}:local", tree, ("tree",))
+    for _ in ("good requests", "broken ones"):  # a container each
+        work.serve(f"{BASE}:local", tree, ("tree",))
     work.build("base_image", f"{uri}:1", f"{uri}:latest")
     work.push(uri)
 

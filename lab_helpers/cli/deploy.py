@@ -98,10 +98,12 @@ def deploy_lab(
     parameters: dict[str, str] | None = None,
     ttl: str | None = None,
     restart: bool = False,
+    wait_for_stacks: bool = True,
 ) -> Uploaded:
     """Run the parts of a deployment as steps; raises DeployError and botocore's exceptions.
 
-    Without a `ttl` a lab that exists keeps the end that it has.
+    Without a `ttl` a lab that exists keeps the end that it has. Who sees the instance from inside need not
+    wait for the nested stacks, which it deploys.
     """
     from lab_helpers import deploy as lab
     from lab_helpers.ttl import DEFAULT_TTL, expires_at
@@ -147,5 +149,6 @@ def deploy_lab(
     with steps.step("notebook instance"):
         take = restart and uploaded.changed and done != "created"
         lab.start_instance(clients("sagemaker"), names.notebook_instance, take, steps.report)
-        lab.wait_for_nested(clients("cloudformation"), names, watch)
+        if wait_for_stacks:
+            lab.wait_for_nested(clients("cloudformation"), names, watch)
     return uploaded

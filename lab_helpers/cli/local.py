@@ -50,6 +50,7 @@ Instance = Annotated[
     ),
 ]
 DEFAULT_STATE = REPOSITORY / ".local"
+KERNEL = ".local/share/jupyter/kernels/mlops-workshop/kernel.json"
 
 
 def _daemon(state: Path) -> Daemon:
@@ -295,27 +296,30 @@ def run(
         from lab_helpers.runner.plan import PlanError, declared_parameters, plan
 
         begin, names, screen = time.monotonic(), Names(participant), ui.console()
+        try:  # what is wrong with the command is said before minutes of work, not after
+            planned = plan(REPOSITORY / "notebooks", notebooks, participant or None, parameters or ())
+        except PlanError as error:
+            ui.fail(str(error), ui.USAGE)
         daemon, steps = _daemon(state), ui.Steps(screen)
         image = _start(daemon, port, steps)
         try:
-            deploy_lab(_clients(daemon), names, daemon.config().region, steps, restart=True)
+            deploy_lab(
+                _clients(daemon), names, daemon.config().region, steps, restart=True, wait_for_stacks=False
+            )
         except (DeployError, BotoCoreError, ClientError) as error:
             ui.fail(f"{error}\nThe account's log: {daemon.log}", ui.FAILED)
         environment = daemon.environment(names.notebook_instance)
         try:
-            with steps.step("provisioning"):
+            with steps.step("kernel"):  # the rest of the provisioning the runner waits for, while it starts
                 wait_until_provisioned(
                     Path(environment["WORKSHOP_HOME"]),
                     timeout=1800,
-                    sleep=lambda _: time.sleep(0.2),
+                    sleep=lambda _: time.sleep(0.05),
                     report=steps.report,
+                    enough=Path(environment["HOME"], KERNEL).exists,
                 )
-            exercises = Path(environment["WORKSHOP_HOME"]) / "notebooks"
-            planned = plan(exercises, notebooks, participant or None, parameters or ())
         except LabError as error:
             ui.fail(str(error), ui.FAILED)
-        except PlanError as error:
-            ui.fail(str(error), ui.USAGE)
         given = list(parameters or ())
         if any("decision" in declared_parameters(one.path) for one in planned):
             given.insert(0, f"decision={decision}")
@@ -363,7 +367,10 @@ def _summarise(screen: Any, steps: ui.Steps, output: Path, seconds: float, ended
         table.add_row(name, duration(took))
     summary = output / "summary.json"
     if summary.exists():
-        for notebook in json.loads(summary.read_text())["notebooks"]:
+        ran = json.loads(summary.read_text())
+        if ran["waited_seconds"]:
+            table.add_row("provisioning", duration(ran["waited_seconds"]))
+        for notebook in ran["notebooks"]:
             table.add_row(f"{notebook['name']} ({notebook['status']})", duration(notebook["seconds"]))
     table.add_row("all", duration(seconds), style="bold", end_section=True)
     screen.print()
@@ -376,6 +383,8 @@ def _summarise(screen: Any, steps: ui.Steps, output: Path, seconds: float, ended
         )
     elif ended == ui.INTERRUPTED:
         screen.print("\nStopped. The same command goes on from here; `make down` stops what still runs.")
+    elif not summary.exists():
+        screen.print("\nFailed before the first notebook, see above. Mend it and run the same command again.")
     else:
         screen.print(
             f"\nFailed; what happened is in {output / 'index.html'}. Mend it and run the same command again.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +41,12 @@ def run(
     Leaves executed notebooks, a page of each, `index.html` and `summary.json`. Exit status: 0 all ran,
     1 a notebook failed (named with its cell and cause), 2 wrong usage, 130 interrupted.
     """
+    from lab_helpers.lab import LabError, wait_until_provisioned
+    from lab_helpers.runner import run as runner
+    from lab_helpers.runner.kernels import KernelMissingError, choose_kernel
     from lab_helpers.runner.plan import PlanError, plan
+    from lab_helpers.runner.progress import Progress
+    from lab_helpers.runner.report import overall
 
     home = Path(os.environ.get("WORKSHOP_HOME", "/home/ec2-user/SageMaker"))
     with ui.readable_errors():
@@ -50,26 +56,25 @@ def run(
             from lab_helpers.names import Names
 
             Names(participant)
-        try:
-            planned = plan(directory.resolve(), notebooks, participant, parameters or ())
-        except PlanError as error:
-            ui.fail(str(error), ui.USAGE)
-        from lab_helpers.lab import LabError, wait_until_provisioned
-        from lab_helpers.runner import run as runner
-        from lab_helpers.runner.kernels import KernelMissingError, choose_kernel
-        from lab_helpers.runner.progress import Progress
-        from lab_helpers.runner.report import overall
-
         screen = ui.console()
+        steps = ui.Steps(screen)
         try:
             if (home / ".workshop").is_dir():
-                wait_until_provisioned(home, timeout=1800)
+                with steps.step("provisioning"):
+                    wait_until_provisioned(
+                        home, timeout=1800, sleep=lambda _: time.sleep(0.1), report=steps.report
+                    )
+            planned = plan(directory.resolve(), notebooks, participant, parameters or ())
             kernel = choose_kernel(planned, kernel)
+        except PlanError as error:
+            ui.fail(str(error), ui.USAGE)
         except (LabError, KernelMissingError) as error:
             ui.fail(str(error), ui.FAILED)
         output = output or Path("runs") / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}"
         with Progress(screen, verbose) as progress:
-            results = runner.run(planned, output.resolve(), kernel, progress)
+            results = runner.run(
+                planned, output.resolve(), kernel, progress, waited=steps.seconds.get("provisioning", 0.0)
+            )
     status = overall(results)
     for result in results:
         if result.failure:

@@ -11,6 +11,7 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from lab_helpers.local_account import botocore_tables
 from lab_helpers.local_account.account import Account
 from lab_helpers.local_account.authorization.simulation import CallerIdentity, IamSimulation
 from lab_helpers.local_account.autoscaling import ApplicationAutoScaling
@@ -57,6 +58,7 @@ class LocalAccount:
 
     def __init__(self, config: AccountConfig) -> None:
         config.check_ports()
+        botocore_tables.share()
         self.account = Account(config)
         self._listeners: list[BaseWSGIServer] = []
         self._closed = threading.Event()

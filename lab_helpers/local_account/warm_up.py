@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
+
+from lab_helpers.local_account.cloudformation.schemas import jsonschema
 
 if TYPE_CHECKING:
     from lab_helpers.local_account.account import Account
@@ -26,8 +27,11 @@ def warm_up(account: Account) -> None:
 def _steps(account: Account) -> Iterator[Callable[[], object]]:
     from moto.backends import get_backend
 
-    yield partial(importlib.import_module, "jsonschema")  # a second, because of its grammars of formats
+    yield jsonschema
     for service in _MOTO:
         yield partial(get_backend, service)
     for service in _CLIENTS:
         yield partial(account.client, service)
+    yield partial(
+        account.client("logs").describe_log_groups, limit=1
+    )  # moto makes an application for each service

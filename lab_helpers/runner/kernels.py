@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.utils import run_sync
 
-from lab_helpers.runner.plan import PlannedNotebook
+from lab_helpers.runner.plan import PlannedNotebook, imported_modules
 
 WORKSHOP_KERNEL = "mlops-workshop"
+_DRAWS = {"lab_helpers.plots": ["matplotlib.pyplot", "matplotlib_inline.backend_inline"]}
 
 
 class KernelMissingError(RuntimeError):
@@ -54,19 +56,21 @@ def kernel_log(output: Path) -> Path:
 class Kernels:
     """The kernels of one run, a process each; none outlives the `with` block.
 
-    A kernel boots for a second and ends in half of one, in which a run would only wait.
+    A kernel boots for a second, loads the notebook's libraries for another and ends in half of one, in which
+    a run would only wait.
     """
 
     def __init__(self, name: str | None) -> None:
         self._name = name
-        self._booting: dict[Path, Any] = {}
+        self._booting: dict[Path, tuple[Any, BlockingKernelClient]] = {}
         self._ending: list[Any] = []
 
     def __enter__(self) -> Kernels:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for manager in self._booting.values():
+        for manager, loading in self._booting.values():
+            loading.stop_channels()
             run_sync(manager.shutdown_kernel)(now=True)
         for manager in self._ending:
             run_sync(manager.finish_shutdown)()
@@ -84,15 +88,37 @@ class Kernels:
             manager = AsyncKernelManager(kernel_name=self._name or own_kernel(planned.path))
             with kernel_log(output).open("w") as log:
                 run_sync(manager.start_kernel)(cwd=str(planned.path.parent), stderr=log)
-            self._booting[planned.path] = manager
+            self._booting[planned.path] = manager, _load(manager, planned.path)
 
     def take(self, planned: PlannedNotebook, output: Path) -> Any:
         """Return the manager of the notebook's kernel, which may still be booting."""
         self.boot(planned, output)
-        return self._booting.pop(planned.path)
+        manager, loading = self._booting.pop(planned.path)
+        loading.stop_channels()
+        return manager
 
     def retire(self, manager: Any) -> None:
         """Ask a kernel to end, and collect it at the end of the run."""
         if run_sync(manager.is_alive)():
             run_sync(manager.request_shutdown)()
         self._ending.append(manager)
+
+
+def _load(manager: Any, notebook: Path) -> BlockingKernelClient:
+    """Ask a kernel that boots to load what the notebook imports; returns the client that has asked.
+
+    No name is defined by that: a notebook that forgets an import still fails.
+    """
+    names = imported_modules(notebook)
+    names += [name for module in names for name in _DRAWS.get(module, [])]
+    load = (
+        "import contextlib, importlib\n"
+        "for name in names:\n"
+        "    with contextlib.suppress(Exception):\n"
+        "        importlib.import_module(name)\n"
+    )
+    client = BlockingKernelClient()
+    client.load_connection_info(manager.get_connection_info())
+    client.start_channels(iopub=False, stdin=False, hb=False, control=False)
+    client.execute(f"exec({load!r}, {{'names': {names!r}}})", silent=True, store_history=False)
+    return client

@@ -117,6 +117,26 @@ def declared_parameters(notebook: Path) -> set[str]:
     return names
 
 
+def imported_modules(notebook: Path) -> list[str]:
+    """Return the modules that the code cells import, in their order; a cell with a magic is passed over."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    found: dict[str, None] = {}
+    for cell in cells:
+        if cell["cell_type"] != "code":
+            continue
+        try:
+            statements = ast.parse("".join(cell["source"])).body
+        except SyntaxError:
+            continue
+        for statement in statements:
+            if isinstance(statement, ast.Import):
+                found |= dict.fromkeys(alias.name for alias in statement.names)
+            elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+                found |= {statement.module: None}
+                found |= dict.fromkeys(f"{statement.module}.{alias.name}" for alias in statement.names)
+    return list(found)
+
+
 def plan(
     directory: Path, selection: str | None = None, lab_id: str | None = None, parameters: Iterable[str] = ()
 ) -> list[PlannedNotebook]:

@@ -41,12 +41,15 @@ def write_page(notebook: Path) -> Path:
     return page
 
 
-def write_summary(directory: Path, results: Sequence[Result], started: datetime, seconds: float) -> Path:
+def write_summary(
+    directory: Path, results: Sequence[Result], started: datetime, seconds: float, waited: float = 0.0
+) -> Path:
     """Write `summary.json`: status, durations in seconds, and of a failure the notebook, cell and cause."""
     summary: dict[str, Any] = {
         "status": overall(results),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
+        "waited_seconds": round(waited, 3),
         "notebooks": [],
     }
     for result in results:

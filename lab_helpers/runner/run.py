@@ -17,12 +17,17 @@ from lab_helpers.runner.report import write_index, write_page, write_summary
 
 
 def run(
-    notebooks: Sequence[PlannedNotebook], output: Path, kernel: str | None, observer: Observer
+    notebooks: Sequence[PlannedNotebook],
+    output: Path,
+    kernel: str | None,
+    observer: Observer,
+    waited: float = 0.0,
 ) -> list[Result]:
     """Run the notebooks in order until one does not succeed; the rest has the status `not run`.
 
     `output` gets the executed notebooks, a page of each, `index.html` and `summary.json`, also after a
-    failure and after an interrupt (SIGINT or SIGTERM), which ends with the results so far.
+    failure and after an interrupt (SIGINT or SIGTERM), which ends with the results so far. `waited` are the
+    seconds that the run waited for its instance before.
     """
     output.mkdir(parents=True, exist_ok=True)
     started, start = datetime.now().astimezone(), time.monotonic()
@@ -53,7 +58,7 @@ def run(
     for page in pages:
         page.result()
     seconds = time.monotonic() - start
-    write_summary(output, results, started, seconds)
+    write_summary(output, results, started, seconds, waited)
     write_index(output, results, started, seconds)
     return results
 

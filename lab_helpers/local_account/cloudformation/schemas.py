@@ -6,9 +6,12 @@ Contract: *Resource type schema* in the CloudFormation CLI User Guide.
 
 from __future__ import annotations
 
+import functools
+import importlib
 import importlib.util
 import json
 import re
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -18,6 +21,20 @@ from typing import Any
 # Unicode and POSIX classes of the schemas' regular expressions that Python's re lacks.
 _CLASSES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s", r"\p{Print}": r"\x20-\x7e"}
 _SCALARS = {"string", "integer", "number", "boolean"}
+
+
+@functools.cache
+def jsonschema() -> Any:
+    """Return the library, without the grammar that it would compile for two seconds.
+
+    It is for an optional checker of formats, which nobody asks here; where it is missing, nothing is.
+    """
+    absent = sys.modules.setdefault("rfc3987_syntax", None) is None  # type: ignore[arg-type]
+    try:
+        return importlib.import_module("jsonschema")
+    finally:
+        if absent:
+            del sys.modules["rfc3987_syntax"]
 
 
 class Schema:
@@ -82,10 +99,9 @@ class Schema:
 
     @cached_property
     def _validator(self) -> Any:
-        from jsonschema import Draft7Validator, validators
-
-        kind = validators.extend(  # type: ignore[no-untyped-call]
-            Draft7Validator,
+        library = jsonschema()
+        kind = library.validators.extend(
+            library.Draft7Validator,
             {
                 "pattern": _pattern,
                 "requiredXor": _required_xor,
@@ -195,11 +211,9 @@ def _message(error: Any) -> str:
 
 
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
-    from jsonschema import ValidationError
-
     pattern = python_pattern(pattern)
     if isinstance(instance, str) and not re.search(pattern, instance):
-        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+        yield jsonschema().ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
 def python_pattern(pattern: str) -> str:
@@ -215,34 +229,26 @@ def python_pattern(pattern: str) -> str:
 
 
 def _required_xor(_validator: Any, names: list[str], instance: Any, _schema: Any) -> Iterator[Any]:
-    from jsonschema import ValidationError
-
     if isinstance(instance, dict) and sum(name in instance for name in names) != 1:
-        yield ValidationError(f"exactly one of [{', '.join(names)}] is required")
+        yield jsonschema().ValidationError(f"exactly one of [{', '.join(names)}] is required")
 
 
 def _required_or(_validator: Any, names: list[str], instance: Any, _schema: Any) -> Iterator[Any]:
-    from jsonschema import ValidationError
-
     if isinstance(instance, dict) and not any(name in instance for name in names):
-        yield ValidationError(f"one of [{', '.join(names)}] is required")
+        yield jsonschema().ValidationError(f"one of [{', '.join(names)}] is required")
 
 
 def _dependent_required(_validator: Any, rules: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-    from jsonschema import ValidationError
-
     for name, needed in rules.items():
         if isinstance(instance, dict) and name in instance:
             for other in needed:
                 if other not in instance:
-                    yield ValidationError(f"{name} requires {other}")
+                    yield jsonschema().ValidationError(f"{name} requires {other}")
 
 
 def _dependent_excluded(_validator: Any, rules: Any, instance: Any, _schema: Any) -> Iterator[Any]:
-    from jsonschema import ValidationError
-
     for name, excluded in rules.items():
         if isinstance(instance, dict) and name in instance:
             for other in excluded:
                 if other in instance:
-                    yield ValidationError(f"{name} and {other} exclude each other")
+                    yield jsonschema().ValidationError(f"{name} and {other} exclude each other")
