@@ -142,7 +142,7 @@ def started_by(
     """
     client = lab.client("codepipeline")
     deadline = time.monotonic() + timeout
-    interval = 0.3
+    interval = 0.1
     while True:
         summaries = client.list_pipeline_executions(pipelineName=pipeline, maxResults=50)[
             "pipelineExecutionSummaries"
@@ -237,7 +237,7 @@ def follow(
     lines when it ends in any other way than `Succeeded` before that; ExecutionBlocked when it cannot go on
     before somebody decides about another execution; TimeoutError after `timeout` seconds.
     """
-    live, began, interval = Live(), time.monotonic(), 0.3
+    live, began = Live(), time.monotonic()
     while True:
         execution = get(lab, pipeline, execution_id)
         live.show(execution.table())
@@ -262,7 +262,7 @@ def follow(
                 "it goes on by itself: run this cell again to follow it."
             )
         # Short work is seen at once; long work is asked about less often, well within the API's rate.
-        interval = min(0.3 + waiting / 40, 5)
+        interval = min(0.2 + waiting / 40, 5)
         sleep(interval)
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -50,7 +51,6 @@ Instance = Annotated[
     ),
 ]
 DEFAULT_STATE = REPOSITORY / ".local"
-KERNEL = ".local/share/jupyter/kernels/mlops-workshop/kernel.json"
 
 
 def _daemon(state: Path) -> Daemon:
@@ -309,6 +309,11 @@ def run(
         except (DeployError, BotoCoreError, ClientError) as error:
             ui.fail(f"{error}\nThe account's log: {daemon.log}", ui.FAILED)
         environment = daemon.environment(names.notebook_instance)
+        ending = None
+        if {"03", "04"} <= {one.number for one in planned}:
+            pool, said = ThreadPoolExecutor(1), list[str]()
+            pipelines = _clients(daemon)("codepipeline")
+            ending = pool.submit(end_earlier_executions, pipelines, names.train_pipeline, said.append)
         try:
             with steps.step("kernel"):  # the rest of the provisioning the runner waits for, while it starts
                 wait_until_provisioned(
@@ -316,16 +321,18 @@ def run(
                     timeout=1800,
                     sleep=lambda _: time.sleep(0.05),
                     report=steps.report,
-                    enough=Path(environment["HOME"], KERNEL).exists,
+                    enough=_all_there(environment),
                 )
         except LabError as error:
             ui.fail(str(error), ui.FAILED)
         given = list(parameters or ())
         if any("decision" in declared_parameters(one.path) for one in planned):
             given.insert(0, f"decision={decision}")
-        if {"03", "04"} <= {one.number for one in planned}:
+        if ending is not None:
             with steps.step("earlier executions"):
-                end_earlier_executions(_clients(daemon)("codepipeline"), names.train_pipeline, steps.report)
+                ending.result()
+                for line in said:
+                    steps.report(line)
         if not image.done():
             with steps.step("wait for the base image"):
                 image.result()
@@ -339,6 +346,13 @@ def run(
         ended = _run_on_instance(environment, arguments)
         _summarise(screen, steps, output, time.monotonic() - begin, ended)
     raise typer.Exit(ended)
+
+
+def _all_there(environment: dict[str, str]) -> Callable[[], bool]:
+    """Return whether the kernel and the exercises are there; the stacks may still be under way."""
+    kernel = Path(environment["HOME"], ".local/share/jupyter/kernels/mlops-workshop/kernel.json")
+    exercises = Path(environment["WORKSHOP_HOME"], ".workshop/exercises.json")
+    return lambda: kernel.exists() and exercises.exists()
 
 
 def _run_on_instance(environment: dict[str, str], arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from datetime import datetime
@@ -43,7 +44,7 @@ def run(
     """
     from lab_helpers.lab import LabError, wait_until_provisioned
     from lab_helpers.runner import run as runner
-    from lab_helpers.runner.kernels import KernelMissingError, choose_kernel
+    from lab_helpers.runner.kernels import KernelMissingError, Kernels, choose_kernel
     from lab_helpers.runner.plan import PlanError, plan
     from lab_helpers.runner.progress import Progress
     from lab_helpers.runner.report import overall
@@ -58,23 +59,32 @@ def run(
             Names(participant)
         screen = ui.console()
         steps = ui.Steps(screen)
-        try:
-            if (home / ".workshop").is_dir():
-                with steps.step("provisioning"):
-                    wait_until_provisioned(
-                        home, timeout=1800, sleep=lambda _: time.sleep(0.1), report=steps.report
-                    )
-            planned = plan(directory.resolve(), notebooks, participant, parameters or ())
-            kernel = choose_kernel(planned, kernel)
-        except PlanError as error:
-            ui.fail(str(error), ui.USAGE)
-        except (LabError, KernelMissingError) as error:
-            ui.fail(str(error), ui.FAILED)
-        output = output or Path("runs") / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}"
-        with Progress(screen, verbose) as progress:
-            results = runner.run(
-                planned, output.resolve(), kernel, progress, waited=steps.seconds.get("provisioning", 0.0)
-            )
+        output = (output or Path("runs") / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}").resolve()
+        with contextlib.ExitStack() as open_kernels:
+            kernels = None
+            try:
+                if (home / ".workshop").is_dir():
+                    with contextlib.suppress(
+                        PlanError, KernelMissingError
+                    ):  # they come with the provisioning
+                        first = plan(directory.resolve(), notebooks, participant, parameters or ())[:1]
+                        kernels = open_kernels.enter_context(Kernels(choose_kernel(first, kernel)))
+                        output.mkdir(parents=True, exist_ok=True)
+                        kernels.boot_ahead(first, output)
+                    with steps.step("provisioning"):
+                        wait_until_provisioned(
+                            home, timeout=1800, sleep=lambda _: time.sleep(0.1), report=steps.report
+                        )
+                planned = plan(directory.resolve(), notebooks, participant, parameters or ())
+                chosen = choose_kernel(planned, kernel)
+            except PlanError as error:
+                ui.fail(str(error), ui.USAGE)
+            except (LabError, KernelMissingError) as error:
+                ui.fail(str(error), ui.FAILED)
+            kernels = kernels or open_kernels.enter_context(Kernels(chosen))
+            with Progress(screen, verbose) as progress:
+                waited = steps.seconds.get("provisioning", 0.0)
+                results = runner.run(planned, output, kernels, progress, waited=waited)
     status = overall(results)
     for result in results:
         if result.failure:

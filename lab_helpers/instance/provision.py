@@ -98,11 +98,16 @@ class Provisioning:
         self._command("exercises", sys.executable, program, source, target, record)
 
     def _repository_and_stacks(self) -> None:
-        # In this order: a rule that is there when the branches are seeded would start the pipelines.
-        self._command("stacks", "bash", self._scripts / "repository.sh")
+        pool = ThreadPoolExecutor(1, thread_name_prefix="repository")
+        repository = pool.submit(self._command, "stacks", "bash", self._scripts / "repository.sh")
         try:
-            templates = self._home / "workshop" / "cfn"
-            deploy_nested(self._clients, self._settings, templates, functools.partial(self._say, "stacks"))
+            deploy_nested(
+                self._clients,
+                self._settings,
+                self._home / "workshop" / "cfn",
+                functools.partial(self._say, "stacks"),
+                repository.result,
+            )
         except StackError as error:
             raise PartError(str(error)) from error
 

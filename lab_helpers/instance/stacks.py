@@ -21,11 +21,17 @@ class StackError(RuntimeError):
 
 
 def deploy_nested(
-    clients: Clients, settings: Mapping[str, str], templates: Path, report: Callable[[str], None]
+    clients: Clients,
+    settings: Mapping[str, str],
+    templates: Path,
+    report: Callable[[str], None],
+    seeded: Callable[[], object],
 ) -> None:
     """Deploy the stacks of both images and of the training pipeline.
 
-    `settings` are those of `lab.env`. Raises StackError with the failures of all three.
+    `settings` are those of `lab.env`. `seeded` returns when the repository has its branches: a rule that is
+    there before would start the pipelines of the images. Raises StackError with the failures of all three,
+    and what `seeded` raises.
     """
     names = Names(settings["LAB_ID"])
     values = {
@@ -72,6 +78,8 @@ def deploy_nested(
 
     def deploy(name: str) -> str | None:
         make, own = wanted[name]
+        if name != names.train_stack:
+            seeded()
         try:
             template = make()
             given = {key: value for key, value in (values | own).items() if key in template["Parameters"]}

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lab_helpers.local_account.cloudformation.schemas import jsonschema
+from lab_helpers.local_account.protocol import service_model
 
 if TYPE_CHECKING:
     from lab_helpers.local_account.account import Account
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 # In the order in which a deployment needs them; EC2 is large, and only looked at where a subnet is given.
 _MOTO = ("s3", "iam", "sts", "logs")
 _CLIENTS = ("s3", "iam", "sts", "ecr", "codecommit", "sagemaker", "logs", "events", "lambda", "codepipeline")
+_NESTED = ("codecommit", "ecr", "sagemaker", "codebuild", "codepipeline", "lambda", "events")
 
 
 def warm_up(account: Account) -> None:
@@ -32,6 +34,6 @@ def _steps(account: Account) -> Iterator[Callable[[], object]]:
         yield partial(get_backend, service)
     for service in _CLIENTS:
         yield partial(account.client, service)
-    yield partial(
-        account.client("logs").describe_log_groups, limit=1
-    )  # moto makes an application for each service
+    yield partial(account.client("logs").describe_log_groups, limit=1)  # moto makes an application of it
+    for service in _NESTED:
+        yield partial(service_model, service)

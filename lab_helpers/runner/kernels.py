@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -57,13 +59,16 @@ class Kernels:
     """The kernels of one run, a process each; none outlives the `with` block.
 
     A kernel boots for a second, loads the notebook's libraries for another and ends in half of one, in which
-    a run would only wait.
+    a run would only wait. They are spoken to through sockets of the file system: a port that was free when a
+    kernel began to boot may be somebody else's (a container's, in the workshop) when it listens.
     """
 
     def __init__(self, name: str | None) -> None:
         self._name = name
         self._booting: dict[Path, tuple[Any, BlockingKernelClient]] = {}
         self._ending: list[Any] = []
+        self._numbers = itertools.count()
+        self._sockets = tempfile.TemporaryDirectory(prefix="kernels-")
 
     def __enter__(self) -> Kernels:
         return self
@@ -75,6 +80,7 @@ class Kernels:
         for manager in self._ending:
             run_sync(manager.finish_shutdown)()
             run_sync(manager.cleanup_resources)()
+        self._sockets.cleanup()
 
     def boot_ahead(self, notebooks: Sequence[PlannedNotebook], output: Path) -> None:
         """Start the processes for notebooks that come soon; one that cannot start fails when it is taken."""
@@ -85,7 +91,11 @@ class Kernels:
     def boot(self, planned: PlannedNotebook, output: Path) -> None:
         """Start the process for a notebook, in the notebook's directory, and do not wait for it."""
         if planned.path not in self._booting:
-            manager = AsyncKernelManager(kernel_name=self._name or own_kernel(planned.path))
+            manager = AsyncKernelManager(
+                kernel_name=self._name or own_kernel(planned.path),
+                transport="ipc",
+                connection_file=str(Path(self._sockets.name, f"{next(self._numbers)}.json")),
+            )
             with kernel_log(output).open("w") as log:
                 run_sync(manager.start_kernel)(cwd=str(planned.path.parent), stderr=log)
             self._booting[planned.path] = manager, _load(manager, planned.path)

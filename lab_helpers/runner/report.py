@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 from collections.abc import Sequence
@@ -31,11 +32,17 @@ def overall(results: Sequence[Result]) -> Status:
     return next((result.status for result in results if result.status != "succeeded"), "succeeded")
 
 
+@functools.cache
+def exporter() -> Any:
+    """Return what makes pages; it takes a second to load."""
+    from nbconvert import HTMLExporter  # noqa: PLC0415 - only a run has to pay for it
+
+    return HTMLExporter()
+
+
 def write_page(notebook: Path) -> Path:
     """Write `NAME.html` beside an executed notebook and return its path (nbconvert, HTMLExporter)."""
-    from nbconvert import HTMLExporter  # noqa: PLC0415 - a second that only a run has to pay
-
-    body, _ = HTMLExporter().from_filename(str(notebook))
+    body, _ = exporter().from_filename(str(notebook))
     page = notebook.with_suffix(".html")
     page.write_text(body, encoding="utf-8")
     return page

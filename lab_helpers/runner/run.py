@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -13,21 +13,22 @@ from types import FrameType
 from lab_helpers.runner.execute import Observer, Result, run_notebook
 from lab_helpers.runner.kernels import Kernels
 from lab_helpers.runner.plan import PlannedNotebook
-from lab_helpers.runner.report import write_index, write_page, write_summary
+from lab_helpers.runner.report import exporter, write_index, write_page, write_summary
 
 
 def run(
     notebooks: Sequence[PlannedNotebook],
     output: Path,
-    kernel: str | None,
+    kernels: Kernels,
     observer: Observer,
+    *,
     waited: float = 0.0,
 ) -> list[Result]:
     """Run the notebooks in order until one does not succeed; the rest has the status `not run`.
 
     `output` gets the executed notebooks, a page of each, `index.html` and `summary.json`, also after a
     failure and after an interrupt (SIGINT or SIGTERM), which ends with the results so far. `waited` are the
-    seconds that the run waited for its instance before.
+    seconds that the run waited for its instance before; a kernel may have begun to boot meanwhile.
     """
     output.mkdir(parents=True, exist_ok=True)
     started, start = datetime.now().astimezone(), time.monotonic()
@@ -39,13 +40,18 @@ def run(
 
     former = signal.signal(signal.SIGTERM, interrupt)
     # A page is rendered while the next notebook runs, which mostly waits for containers.
-    with Kernels(kernel) as kernels, ThreadPoolExecutor(1, thread_name_prefix="pages") as renderer:
+    with ThreadPoolExecutor(1, thread_name_prefix="pages") as renderer:
         try:
             for index, planned in enumerate(notebooks):
                 target = output / planned.path.name
-                kernels.boot_ahead(notebooks[index : index + 2], output)
+
+                def prepare(following: Sequence[PlannedNotebook] = notebooks[index + 1 : index + 2]) -> None:
+                    kernels.boot_ahead(following, output)
+                    renderer.submit(exporter)
+
                 try:
-                    results[index] = run_notebook(planned, target, kernels, _Keep(observer, results, index))
+                    watching = _Keep(observer, results, index, prepare)
+                    results[index] = run_notebook(planned, target, kernels, watching)
                 finally:
                     if target.exists():
                         pages.append(renderer.submit(write_page, target))
@@ -64,15 +70,28 @@ def run(
 
 
 class _Keep:
-    """Hands everything on and keeps the result, which an interrupt would lose."""
+    """Hands everything on and keeps the result, which an interrupt would lose.
 
-    def __init__(self, observer: Observer, results: list[Result], index: int) -> None:
-        self._results, self._index = results, index
-        self.notebook_started = observer.notebook_started
-        self.cell_started = observer.cell_started
+    In the last quarter of the cells, in which notebooks wait for a pipeline, it calls `prepare`.
+    """
+
+    def __init__(
+        self, observer: Observer, results: list[Result], index: int, prepare: Callable[[], None]
+    ) -> None:
+        self._observer, self._results, self._index, self._prepare = observer, results, index, prepare
+        self._cells = 0
         self.cell_output = observer.cell_output
         self.cell_finished = observer.cell_finished
         self._finished = observer.notebook_finished
+
+    def notebook_started(self, name: str, cells: int) -> None:
+        self._cells = cells
+        self._observer.notebook_started(name, cells)
+
+    def cell_started(self, number: int, title: str) -> None:
+        self._observer.cell_started(number, title)
+        if number == 3 * self._cells // 4 + 1:
+            self._prepare()
 
     def notebook_finished(self, result: Result) -> None:
         self._results[self._index] = result

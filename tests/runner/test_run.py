@@ -10,11 +10,16 @@ import psutil
 import pytest
 
 from lab_helpers.runner.execute import cell_title
-from lab_helpers.runner.kernels import KernelMissingError, choose_kernel
+from lab_helpers.runner.kernels import KernelMissingError, Kernels, choose_kernel
 from lab_helpers.runner.plan import PlannedNotebook, plan
-from lab_helpers.runner.run import run
+from lab_helpers.runner.run import run as run_with
 
 pytestmark = pytest.mark.usefixtures("kernels")
+
+
+def run(planned, output, observer):
+    with Kernels(None) as kernels:
+        return run_with(planned, output, kernels, observer)
 
 
 def kernels_left() -> list[psutil.Process]:
@@ -45,7 +50,7 @@ def test_a_run_goes_through_all_notebooks_and_leaves_outputs_pages_and_a_summary
     notebook("01_a.ipynb", "## Greeting", "print('hello', n)", parameters="n = 1")
     notebook("02_b.ipynb", "# look around\nimport os; print(os.getcwd())")
     recorder, output = Recorder(), tmp_path / "out"
-    results = run(plan(tmp_path / "notebooks", parameters=["n=7"]), output, None, recorder)
+    results = run(plan(tmp_path / "notebooks", parameters=["n=7"]), output, recorder)
     assert [result.status for result in results] == ["succeeded", "succeeded"]
     assert not kernels_left(), "no kernel outlives the run"
     assert ("output", "hello 7") in recorder.events
@@ -63,7 +68,7 @@ def test_a_failing_cell_ends_the_run_and_is_named_with_its_cause(notebook, tmp_p
     notebook("01_a.ipynb", "1", "# divide\n1/0", "2")
     notebook("02_b.ipynb", "1")
     output = tmp_path / "out"
-    results = run(plan(tmp_path / "notebooks"), output, None, Recorder())
+    results = run(plan(tmp_path / "notebooks"), output, Recorder())
     assert [result.status for result in results] == ["failed", "not run"]
     assert not kernels_left(), "the next notebook's kernel went as well"
     failure = json.loads((output / "summary.json").read_text())["notebooks"][0]["failure"]
@@ -77,7 +82,7 @@ def test_a_failing_cell_ends_the_run_and_is_named_with_its_cause(notebook, tmp_p
 
 def test_a_kernel_that_dies_is_a_failure_of_the_cell_that_killed_it(notebook, tmp_path):
     notebook("01_a.ipynb", "# crash\nimport os; os._exit(3)")
-    [result] = run(plan(tmp_path / "notebooks"), tmp_path / "out", None, Recorder())
+    [result] = run(plan(tmp_path / "notebooks"), tmp_path / "out", Recorder())
     assert result.status == "failed"
     assert result.failure is not None
     assert (result.failure.cell, result.failure.error) == (1, "DeadKernelError")
@@ -89,7 +94,7 @@ def test_a_kernel_that_cannot_start_is_a_failure_of_its_notebook(notebook, tmp_p
     spec = kernels / "kernels" / "gone"
     spec.mkdir()
     (spec / "kernel.json").write_text('{"argv": ["/no/python"], "display_name": "x", "language": "python"}')
-    results = run(plan(tmp_path / "notebooks"), tmp_path / "out", None, Recorder())
+    results = run(plan(tmp_path / "notebooks"), tmp_path / "out", Recorder())
     assert [result.status for result in results] == ["succeeded", "failed"]
     assert results[1].failure is not None
     assert "/no/python" in results[1].failure.message

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CONCURRENCY = 10
 """Executions at a time in the account: the limit of a new AWS account."""
 RESPONSE_LIMIT = 6_291_556
+PROACTIVE = 2
+"""Environments up to which a new function gets one at once."""
 _IDLE_SECONDS = 120.0
 
 
@@ -90,6 +92,12 @@ class Pool:
         with self._lock:
             self._running.add(worker)
         return worker
+
+    def prepare(self, function: Function) -> None:
+        """Make an environment before anybody asks, while there are few ("proactive initialization")."""
+        with self._lock:
+            if len(self._idle) + len(self._running) < PROACTIVE:
+                self._idle.append((function.config["FunctionName"], self._spawn(function)))
 
     def release(self, name: str, worker: Worker, keep: bool) -> None:
         """Take an environment back, warm for the next invocation or to be ended."""

@@ -92,6 +92,7 @@ class Lambda(Permissions):
                 raise ServiceError("ResourceConflictException", f"Function already exist: {name}", status=409)
             result = self._publish(document) if params.get("Publish") else document["config"]
             self._functions.put(name, document)
+        self._pool.prepare(self._function(name, "")[0])
         return dict(result)
 
     def get_function(self, params: Params) -> Params:
