@@ -17,7 +17,7 @@ pytestmark = pytest.mark.docker
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "5000"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
-GROWTH = 8_000_000
+GROWTH = 5_000_000
 """Bytes that all processes together may have grown by after the first tenth of the run."""
 
 
