@@ -6,11 +6,14 @@ Contract: CodePipeline ListPipelineExecutions, ListActionExecutions, GetPipeline
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from lab_helpers import builds
 from lab_helpers.display import Live, Table, duration, mark
@@ -136,6 +139,8 @@ def started_by(
 ) -> str:
     """Return the id of the newest execution that a commit id or S3 version id started.
 
+    A commit that was pushed to the bucket (`Lab.source_in_bucket`) is known by the zip file that came of it.
+
     Events arrive within seconds, so this waits `timeout` seconds at most and raises ExecutionNotFound after
     that. With `retry_failed`, an execution of this revision that already failed is released once more
     (StartPipelineExecution): what a learner wants who runs the cell again.
@@ -143,12 +148,17 @@ def started_by(
     client = lab.client("codepipeline")
     deadline = time.monotonic() + timeout
     interval = 0.1
+
+    @functools.cache
+    def made_of(found: str) -> bool:
+        return found == revision or (lab.source_in_bucket and _zip_of(lab, pipeline, revision, found))
+
     while True:
         summaries = client.list_pipeline_executions(pipelineName=pipeline, maxResults=50)[
             "pipelineExecutionSummaries"
         ]
         for summary in summaries:
-            if any(r.get("revisionId") == revision for r in summary.get("sourceRevisions", [])):
+            if any(made_of(r["revisionId"]) for r in summary.get("sourceRevisions", []) if "revisionId" in r):
                 if retry_failed and summary["status"] in ENDED - {"Succeeded"}:
                     ended = f"{summary['pipelineExecutionId']} ended {summary['status']}"
                     print(f"Execution {ended}; releasing the change again.")
@@ -164,6 +174,25 @@ def started_by(
             )
         sleep(interval)
         interval = min(interval * 1.5, 5)
+
+
+def _zip_of(lab: Lab, pipeline: str, commit: str, version: str) -> bool:
+    """Tell whether a version of the zip file that git-remote-s3 puts into the bucket is of a commit.
+
+    Its Content-Disposition has the first 8 digits (git-remote-s3, "Repo as S3 Source for AWS CodePipeline").
+    """
+    branches = {
+        lab.names.base_pipeline: lab.names.base_branch,
+        lab.names.model_pipeline: lab.names.model_branch,
+    }
+    if pipeline not in branches:
+        return False
+    key = f"source/refs/heads/{branches[pipeline]}/repo.zip"
+    try:
+        found = lab.client("s3").head_object(Bucket=lab.bucket, Key=key, VersionId=version)
+    except ClientError:  # a version that is gone
+        return False
+    return f"repo-{commit[:8]}.zip" in str(found.get("ContentDisposition", ""))
 
 
 def get(lab: Lab, pipeline: str, execution_id: str) -> Execution:

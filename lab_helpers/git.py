@@ -70,19 +70,28 @@ REMEDIES = {
     "rebase": "a rebase is under way: finish it with `git rebase --continue` or `git rebase --abort`",
     "not a symbolic ref": "no branch is checked out: run `git switch` with the branch of this working copy",
     "index.lock": "another git command is running here; wait for it, or remove .git/index.lock if none is",
+    "is not ancestor": PULL_FIRST,
+    "stale remote": PULL_FIRST,
+    "Not authorized": "the notebook's role may not use the bucket: ask your instructor to update the lab",
     "403": "the notebook's role may not push, or its credentials have expired: stop and start the instance",
     "Could not resolve host": "the notebook instance cannot reach CodeCommit: check its subnet and route",
 }
 
 
+def search_path() -> str:
+    """Return the PATH on which git finds git-remote-s3."""
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path.home() / ".local" / "bin")])
+
+
 def _git(directory: Path, *arguments: str) -> str:
-    # Without a terminal git would wait for a password that nobody can type.
+    # Without a terminal git would wait for a password that nobody can type. A kernel's PATH does not have
+    # ~/.local/bin, where the instance keeps what git needs for a repository in S3.
     result = subprocess.run(
         ["git", "-C", str(directory), *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+        env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "PATH": search_path()},
     )
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip()

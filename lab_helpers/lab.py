@@ -96,6 +96,11 @@ class Lab:
         return self.settings.get("BUCKET") or self.names.bucket(self.region, self.account)
 
     @property
+    def source_in_bucket(self) -> bool:
+        """Whether git pushes to the bucket (git-remote-s3) instead of CodeCommit."""
+        return not self.settings.get("REPOSITORY", self.names.repository)
+
+    @property
     def exercises(self) -> Path:
         """Where the notebooks and the files that they write are."""
         return self.home / "notebooks"

@@ -1,5 +1,6 @@
 #!/bin/bash
-# git for CodeCommit, the repository's first commit and branches, and a working copy of each branch.
+# git for the repository (CodeCommit, or git-remote-s3 in the bucket), its first commit and branches, and a working
+# copy of each branch.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -7,13 +8,22 @@ export GIT_TERMINAL_PROMPT=0
 
 branches=(scikit_base iris_model)
 url="$REPOSITORY_CLONE_URL"
-host="${url#https://}"
-host="${host%%/*}"
 
-# The home directory is new at every start. CodeCommit user guide, "Set up the credential helper".
-# shellcheck disable=SC2016 # git expands it
-git config --global "credential.https://$host.helper" '!aws codecommit credential-helper $@'
-git config --global "credential.https://$host.UseHttpPath" true
+# The home directory is new at every start.
+if [ -z "$REPOSITORY" ]; then
+    # Where git finds what speaks s3+zip://, also in a terminal: /etc/skel puts this directory on the PATH.
+    helper="$("$STATE/tools/bin/python" -c "import git_remote_s3; print(git_remote_s3.__file__)")"
+    mkdir -p ~/.local/bin
+    ln -sfn "${helper%/lib/*}/bin/git-remote-s3+zip" ~/.local/bin/
+    export PATH="$HOME/.local/bin:$PATH"
+else
+    # CodeCommit user guide, "Set up the credential helper".
+    host="${url#https://}"
+    host="${host%%/*}"
+    # shellcheck disable=SC2016 # git expands it
+    git config --global "credential.https://$host.helper" '!aws codecommit credential-helper $@'
+    git config --global "credential.https://$host.UseHttpPath" true
+fi
 git config --global user.name >/dev/null || git config --global user.name "MLOps workshop"
 git config --global user.email >/dev/null || git config --global user.email "lab@mlops-workshop.invalid"
 
@@ -52,5 +62,9 @@ for branch in "${branches[@]}"; do
     else
         git clone --quiet --branch "$branch" "$url" "$copy"
         echo "cloned branch $branch to $copy"
+    fi
+    if [ -z "$REPOSITORY" ]; then # the id of the commit travels in the zip file that the pipeline gets
+        mkdir -p "$copy/.git/info"
+        echo "buildspec.yml export-subst" >"$copy/.git/info/attributes"
     fi
 done

@@ -56,9 +56,7 @@ def deploy(
         session = boto3.Session(region_name=region)
         if not session.region_name:
             ui.fail("no AWS Region: give --region, or set AWS_REGION", ui.USAGE)
-        pairs = [one.partition("=") for one in parameter or ()]
-        if wrong := [name for name, equals, _ in pairs if not equals]:
-            ui.fail(f"--parameter {wrong[0]}: write it as Name=value", ui.USAGE)
+        parameters = ui.pairs("--parameter", parameter)
         try:
             expires_at(ttl or DEFAULT_TTL)
         except TtlError as error:
@@ -70,7 +68,7 @@ def deploy(
                 names,
                 str(session.region_name),
                 ui.Steps(screen),
-                parameters={name: value for name, _, value in pairs},
+                parameters=parameters,
                 ttl=ttl,
                 restart=restart,
             )

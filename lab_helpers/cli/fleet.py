@@ -93,9 +93,7 @@ def up(
         if dry_run:
             _show_roster(participants, as_json)
             return
-        pairs = [one.partition("=") for one in parameter or ()]
-        if wrong := [name for name, equals, _ in pairs if not equals]:
-            ui.fail(f"--parameter {wrong[0]}: write it as Name=value", ui.USAGE)
+        parameters = ui.pairs("--parameter", parameter)
         try:
             end = expires_at(ttl or DEFAULT_TTL)
         except TtlError as error:
@@ -106,7 +104,7 @@ def up(
             account.id,
             package(REPOSITORY),
             REPOSITORY / "cfn" / "m.yml",
-            parameters={name: value for name, _, value in pairs},
+            parameters=parameters,
             expires=end,
             extend=ttl is not None,
             restart=restart,

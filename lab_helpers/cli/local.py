@@ -280,6 +280,10 @@ def run(
         str, typer.Option("--decision", help="The answer at DeployApproval: `approve` or `reject`.")
     ] = "approve",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: `runs/<time>`.")] = None,
+    stack_parameters: Annotated[
+        list[str] | None,
+        typer.Option("--stack-parameter", help="A parameter of `cfn/m.yml` as `Name=value`; repeatable."),
+    ] = None,
 ) -> None:
     """Run the whole workshop here: engine, account, stacks, then the notebooks on the notebook instance.
 
@@ -300,11 +304,18 @@ def run(
             planned = plan(REPOSITORY / "notebooks", notebooks, participant or None, parameters or ())
         except PlanError as error:
             ui.fail(str(error), ui.USAGE)
+        of_stack = ui.pairs("--stack-parameter", stack_parameters)
         daemon, steps = _daemon(state), ui.Steps(screen)
         image = _start(daemon, port, steps)
         try:
             deploy_lab(
-                _clients(daemon), names, daemon.config().region, steps, restart=True, wait_for_stacks=False
+                _clients(daemon),
+                names,
+                daemon.config().region,
+                steps,
+                parameters=of_stack,
+                restart=True,
+                wait_for_stacks=False,
             )
         except (DeployError, BotoCoreError, ClientError) as error:
             ui.fail(f"{error}\nThe account's log: {daemon.log}", ui.FAILED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import typer
 from rich.console import Console
@@ -52,6 +52,14 @@ def fail(message: str, status: int) -> None:
     """Print a message in red on standard error and end with `status`."""
     console(stderr=True).print(Text("error: ", style="bold red") + Text(message), soft_wrap=True)
     raise typer.Exit(status)
+
+
+def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
+    """Return what a repeatable option gives as Name=value; ends the command when something else is given."""
+    split = [one.partition("=") for one in given or ()]
+    if wrong := [name for name, equals, _ in split if not equals]:
+        fail(f"{option} {wrong[0]}: write it as Name=value", USAGE)
+    return {name: value for name, _, value in split}
 
 
 class Steps:

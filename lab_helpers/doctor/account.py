@@ -95,7 +95,7 @@ def codecommit(room: Room) -> Iterator[Finding]:
     """Whether the account may have repositories.
 
     CodeCommit was closed to new customers for a time; such an account lists none and can't create one. Where
-    a repository exists, more may be made.
+    a repository exists, more may be made. Else labs keep their source in S3.
     """
     try:
         listed = room.clients("codecommit").list_repositories()["repositories"]
@@ -105,7 +105,7 @@ def codecommit(room: Room) -> Iterator[Finding]:
             yield error(
                 "CodeCommit",
                 "is not available in this account",
-                "use an account whose organization has a repository already; there is no other source",
+                "deploy with `--parameter SourceProvider=S3`: each lab keeps its repository in its bucket",
             )
             return
         raise
@@ -115,7 +115,8 @@ def codecommit(room: Room) -> Iterator[Finding]:
         yield warning(
             "CodeCommit",
             "there is no repository yet; some accounts may not create any",
-            "try one lab before the event: `python -m lab_helpers deploy --participant trial`",
+            "try one lab before the event: `python -m lab_helpers deploy --participant trial`; "
+            "where that fails, add `--parameter SourceProvider=S3`",
         )
 
 

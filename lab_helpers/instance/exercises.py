@@ -8,6 +8,7 @@ finds the rest.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from lab_helpers import exercises
+from lab_helpers.git import search_path
 
 BRANCHES = ("scikit_base", "iris_model")
 UNWRITTEN = ("training_job",)
@@ -158,7 +160,8 @@ def _write(path: Path, content: bytes) -> None:
 
 def _git(directory: Path, *arguments: str) -> str:
     argv = ["git", "-C", str(directory), *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PATH": search_path()}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise WorkingCopyError(f"git {arguments[0]} in {directory.name}: {done.stderr.strip()}")
     return done.stdout.strip("\n")

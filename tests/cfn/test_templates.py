@@ -198,7 +198,13 @@ def test_the_stages_are_those_of_the_notes_and_no_source_is_polled() -> None:
         "DeployPrd",
     ]
     for name in ("build-image", "train-model-pipeline"):
-        assert stages(name)["Source"]["Configuration"]["PollForSourceChanges"] == "false"
+        for configuration in variants(stages(name)["Source"]["Configuration"]):
+            assert configuration["PollForSourceChanges"] == "false"
+
+
+def variants(value: dict[str, Any]) -> list[Any]:
+    """Return what a property may be: both sides of an `Fn::If`."""
+    return value["Fn::If"][1:] if "Fn::If" in value else [value]
 
 
 @pytest.mark.parametrize(
@@ -206,13 +212,23 @@ def test_the_stages_are_those_of_the_notes_and_no_source_is_polled() -> None:
 )
 def test_an_event_starts_its_pipeline_with_the_very_revision_that_it_is_about(name: str, rule: str) -> None:
     (target,) = TEMPLATES[name]["Resources"][rule]["Properties"]["Targets"]
-    transformer = target["InputTransformer"]
-    (placeholder,) = transformer["InputPathsMap"]
-    given = json.loads(transformer["InputTemplate"].replace(f"<{placeholder}>", "revision"))
+    for transformer in variants(target["InputTransformer"]):
+        (placeholder,) = transformer["InputPathsMap"]
+        given = json.loads(transformer["InputTemplate"].replace(f"<{placeholder}>", "revision"))
 
-    (override,) = given["sourceRevisions"]
-    assert override["actionName"] == stages(name)["Source"]["Name"]
-    assert override["revisionValue"] == "revision"
+        (override,) = given["sourceRevisions"]
+        assert override["actionName"] == stages(name)["Source"]["Name"]
+        assert override["revisionValue"] == "revision"
+
+
+def test_the_source_of_an_image_is_a_repository_or_the_zip_file_of_a_push_to_the_bucket() -> None:
+    source, rule = stages("build-image")["Source"], TEMPLATES["build-image"]["Resources"]["PushRule"]
+    assert source["ActionTypeId"]["Provider"] == {"Fn::If": ["HasRepository", "CodeCommit", "S3"]}
+    of_git, of_bucket = variants(source["Configuration"])
+    pushed, uploaded = variants(rule["Properties"]["EventPattern"])
+    assert pushed["detail"]["referenceName"] == [of_git["BranchName"]]
+    assert uploaded["detail"]["object"]["key"] == [of_bucket["S3ObjectKey"]]
+    assert uploaded["detail"]["bucket"]["name"] == [of_bucket["S3Bucket"]]
 
 
 @pytest.mark.parametrize("stage", ["Dev", "Prd"])

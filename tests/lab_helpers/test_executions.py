@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,26 @@ def test_an_execution_is_found_by_the_revision_that_started_it(pipeline: Pipelin
     assert executions.started_by(here, NAME, "version-1") == first
     assert executions.started_by(here, NAME, "version-2") == second
     assert executions.newest(here, NAME) == second
+
+
+def test_a_commit_in_the_bucket_is_found_by_the_zip_file_that_came_of_it(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    commit, other = "d5ace5d6d18c7482dc17cd7328dce674aac1e9d0", "0d823c26cbcf70e986ed226ae72c21f7a2826c30"
+    zips = {"version-1": other, "version-2": commit, "version-3": other}
+
+    def head_object(**asked: str) -> dict[str, str]:
+        assert (asked["Bucket"], asked["Key"]) == ("bucket", "source/refs/heads/iris_model/repo.zip")
+        return {"ContentDisposition": f"attachment; filename=repo-{zips[asked['VersionId']][:8]}.zip"}
+
+    made = [pipeline.add(number, DONE, revision=f"version-{number}") for number in (1, 2, 3)]
+    s3 = FakeClient("s3", head_object=head_object)
+    here = lab(tmp_path, codepipeline=pipeline.client, s3=s3)
+    with pytest.raises(ExecutionNotFound):  # where CodeCommit is the source, nobody asks the bucket
+        executions.started_by(here, "iris-model", commit, timeout=-1)
+    here = replace(here, settings={**here.settings, "REPOSITORY": ""})
+    assert executions.started_by(here, "iris-model", commit) == made[1]
+    assert executions.started_by(here, "iris-model", "version-1") == made[0]
 
 
 def test_it_waits_for_the_event_to_arrive(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def values(names: Names) -> dict[str, str]:
         "IdleMinutes": "0",
         "ExpiresAt": "never",
         "MLOpsBucket": names.bucket(REGION, ACCOUNT),
-        "MLOpsRepo.Name": names.repository,
-        "MLOpsRepo.CloneUrlHttp": f"https://git-codecommit.{REGION}.amazonaws.com/v1/repos/{names.repository}",
+        "Repository": names.repository,
+        "CloneUrl": f"https://git-codecommit.{REGION}.amazonaws.com/v1/repos/{names.repository}",
         "MLOpsScikitImageRepo.RepositoryUri": f"{registry}/{names.base_image}",
         "MLOpsIrisModelRepo.RepositoryUri": f"{registry}/{names.model_image}",
         **{
@@ -113,7 +113,7 @@ class Instance:
             "SITE_PACKAGES": sysconfig.get_path("purelib"),
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": f"url.file://{self.remote}.insteadOf",
-            "GIT_CONFIG_VALUE_0": self.values["MLOpsRepo.CloneUrlHttp"],
+            "GIT_CONFIG_VALUE_0": self.values["CloneUrl"],
         }
         for bucket in (self.bucket, self.names.assets_bucket(REGION, ACCOUNT)):
             self.clients("s3").create_bucket(Bucket=bucket)
@@ -497,3 +497,29 @@ def test_what_a_hook_starts_runs_as_the_user_at_home_with_the_hooks_environment(
 
     assert done.stdout.split() == ["nobody", pwd.getpwnam("nobody").pw_dir, str(tmp_path)]
     assert tmp_path.owner() == "nobody"
+
+
+def test_without_codecommit_the_repository_is_in_the_bucket(instance: Instance) -> None:
+    """The whole of it is in tests/e2e/test_s3_source.py."""
+    instance.clients("s3").put_bucket_versioning(
+        Bucket=instance.bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    instance.values |= {"Repository": "", "CloneUrl": f"s3+zip://{instance.bucket}/source"}
+
+    assert instance.start() == "ready", instance.log()
+
+    assert instance.heads() == {}, "nothing is in CodeCommit"
+    listed = instance.clients("s3").list_objects_v2(Bucket=instance.bucket, Prefix="source/")["Contents"]
+    zips = {one["Key"] for one in listed if one["Key"].endswith(".zip")}
+    assert zips == {
+        f"source/refs/heads/{branch}/repo.zip" for branch in ("main", "scikit_base", "iris_model")
+    }
+    copy = instance.home / "iris_model"
+    assert git("-C", copy, "remote", "get-url", "origin").strip() == instance.values["CloneUrl"]
+    assert git("-C", copy, "check-attr", "export-subst", "buildspec.yml").endswith("export-subst: set\n")
+    assert (instance.directory / "home" / ".local" / "bin" / "git-remote-s3+zip").exists()
+    for name, given in instance.stacks().items():
+        assert given.get("RepositoryName", "") == "", name
+
+    assert instance.start() == "ready", instance.log()
+    assert instance.log().count("seeded") <= 1, "a repository that is there stays"

@@ -89,7 +89,7 @@ def test_a_buildspec_is_plain_shell(image: str, exercises: Path) -> None:
     spec = yaml.safe_load(sources.all_written()[f"{image}/buildspec.yml"])
     script = "\n".join(command for phase in spec["phases"].values() for command in phase["commands"])
     result = subprocess.run(
-        [str(Path(sys.executable).with_name("shellcheck")), "--shell=sh", "--exclude=SC2034", "-"],
+        [str(Path(sys.executable).with_name("shellcheck")), "--shell=sh", "--exclude=SC2034,SC2016", "-"],
         input="#!/bin/sh\n" + script,
         capture_output=True,
         text=True,

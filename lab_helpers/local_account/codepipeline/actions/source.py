@@ -80,6 +80,9 @@ def s3(context: Context) -> Outcome:
             f"The object with key '{key}'{of} in the bucket '{bucket}' cannot be read: {code}",
         ) from error
     version = found["VersionId"]
+    # CodePipeline API, SourceRevision: what the uploader says of it, in the object's metadata.
+    summary = found["Metadata"].get("codepipeline-artifact-revision-summary", "")[:2048]
+    summary = summary or f"Amazon S3 version id: {version}"
     return Outcome(
         variables={
             "BucketName": bucket,
@@ -88,11 +91,11 @@ def s3(context: Context) -> Outcome:
             "VersionId": version,
         },
         artifacts=_put(context, content, version),
-        summary=f"Amazon S3 version id: {version}",
+        summary=summary,
         external_id=version,
         revision={
             "revisionId": version,
-            "revisionSummary": f"Amazon S3 version id: {version}",
+            "revisionSummary": summary,
             "created": found["LastModified"],
             "revisionUrl": f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={key}",
         },
