@@ -58,6 +58,7 @@ def reset(
 
         from lab_helpers.names import Names
         from lab_helpers.reset import TARGETS, Target
+        from lab_helpers.reset.sources import SourceError
 
         if to not in TARGETS:
             ui.fail(f"--to {to}: one of {', '.join(TARGETS)}", ui.USAGE)
@@ -70,7 +71,7 @@ def reset(
             with screen.status("looking at what there is …"):
                 targets = [Target(to, Names(lab), REPOSITORY) for lab in (_all(account) if all_ else asked)]
                 plans = _plans(account, targets)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, SourceError) as error:
             ui.fail(str(error), ui.FAILED)
             return
         for target, plan in zip(targets, plans, strict=True):

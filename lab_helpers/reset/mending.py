@@ -61,10 +61,20 @@ class _Literals:
         self._resources, self._missing = template["Resources"], missing
         # An output that is nothing but an attribute tells its value.
         self._told = {
-            tuple(value["Value"]["Fn::GetAtt"]): outputs[key]
+            attribute: outputs[key]
             for key, value in template.get("Outputs", {}).items()
-            if isinstance(value["Value"], dict) and "Fn::GetAtt" in value["Value"] and key in outputs
+            if key in outputs and (attribute := self._told_by(value["Value"]))
         }
+
+    def _told_by(self, value: Any) -> tuple[str, str] | None:
+        """Return resource and attribute that an output is, as long as the resource exists."""
+        match value:
+            case {"Fn::GetAtt": [str(name), str(attribute)]}:
+                return name, attribute
+            case {"Fn::If": [str(condition), {"Fn::GetAtt": [str(name), str(attribute)]}, _]}:
+                # Where the condition does not hold there is no such resource that could be missing.
+                return (name, attribute) if self._resources[name].get("Condition") == condition else None
+        return None
 
     def put_into(self, value: Any, doomed: set[str]) -> Any:
         """Return a part of a template with literals in place of what refers to doomed resources."""

@@ -172,7 +172,8 @@ class _Planner:
     def _builds_in_vain(self, image: Image) -> bool:
         """Whether an execution is under way that builds anything else than what is wanted."""
         tip = self.state.branches.get(image.branch)
-        wanted = tip.commit if tip and image in self.target.built and image not in self.commits else ""
+        right = tip and image in self.target.built and image not in self.commits
+        wanted = (tip.revision or tip.commit) if tip and right else ""
         return any(
             one.under_way and wanted not in one.revisions
             for one in self.state.executions.get(image.pipeline, ())
@@ -258,7 +259,7 @@ class _Planner:
     def _serves(self, stack: str, endpoint: str) -> bool:
         """Whether a deployment is whole and in service, or on its way there in the right execution."""
         found, status = self.state.stacks.get(stack), self.state.endpoints.get(endpoint, ("", ""))[0]
-        if found and found.status in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"}:
+        if found and found.status in _ON_THEIR_WAY:
             return bool(self.job)
         whole = bool(found and found.good) and status == "InService"
         scales = self.state.has("scalable-target", f"endpoint/{endpoint}/variant/AllTraffic")
@@ -268,6 +269,9 @@ class _Planner:
         found = self.state.stacks.get(stack)
         serves = self.state.endpoints.get(endpoint, ("", ""))[0]
         return f"{_why(found)}, endpoint {serves}" if serves else _why(found)
+
+
+_ON_THEIR_WAY = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"}
 
 
 def _why(stack: Stack | None) -> str:

@@ -9,13 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from botocore.exceptions import ClientError
-
 from lab_helpers import approvals, executions, images
 from lab_helpers.clean.waiting import Patience
 from lab_helpers.deploy import Clients
 from lab_helpers.exercises import zipped
 from lab_helpers.lab import Lab
+from lab_helpers.reset.sources import Remote
 from lab_helpers.reset.state import DATA_KEY, SOURCE_KEY
 from lab_helpers.reset.target import Image, Target
 
@@ -31,35 +30,30 @@ class Releases:
     """What is done in the pipelines of one lab."""
 
     def __init__(
-        self, clients: Clients, lab: Lab, report: Callable[[str], None], stopping: threading.Event
+        self,
+        clients: Clients,
+        lab: Lab,
+        remote: Remote,
+        report: Callable[[str], None],
+        stopping: threading.Event,
     ) -> None:
         self._clients, self._lab, self._report, self._stopping = clients, lab, report, stopping
+        self._remote = remote
 
     # --- source
 
     def seed_repository(self, readme: bytes) -> None:
         """Make the first commit on `main`; branches follow one by one."""
-        codecommit, repository = self._clients("codecommit"), self._lab.names.repository
-        if self._tip("main"):
-            return
-        codecommit.create_commit(
-            repositoryName=repository,
-            branchName="main",
-            commitMessage="Describe the branches",
-            putFiles=[{"filePath": "README.md", "fileContent": readme}],
-        )
+        self._remote.seed(readme)
 
     def seed_branch(self, branch: str, rule: str) -> None:
         """Let a branch begin at the first commit again. The rule of its pushes sleeps meanwhile."""
-        codecommit, repository = self._clients("codecommit"), self._lab.names.repository
-        first = self._tip("main")
-        if not first:
-            raise ResetError(f"{repository} has no branch main: run the same command again")
-        if self._tip(branch) == first:
+        if not self._remote.tip("main"):
+            raise ResetError(f"{self._remote.name} has no branch main: run the same command again")
+        if self._remote.begun(branch):
             return
         self._rule("disable_rule", rule)
-        codecommit.delete_branch(repositoryName=repository, branchName=branch)
-        codecommit.create_branch(repositoryName=repository, branchName=branch, commitId=first)
+        self._remote.begin(branch)
         self._rule("enable_rule", rule)
 
     def _rule(self, operation: str, rule: str) -> None:
@@ -69,50 +63,20 @@ class Releases:
         except events.exceptions.ResourceNotFoundException:
             return
 
-    def _tip(self, branch: str) -> str:
-        codecommit = self._clients("codecommit")
-        try:
-            found = codecommit.get_branch(repositoryName=self._lab.names.repository, branchName=branch)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "BranchDoesNotExistException":
-                raise
-            return ""
-        return str(found["branch"]["commitId"])
-
     def commit(self, image: Image, rule: str) -> None:
         """Let a branch hold exactly the notebook's files and the README; the rest stays in its history."""
-        codecommit, repository = self._clients("codecommit"), self._lab.names.repository
-        tip = self._tip(image.branch)
+        tip = self._remote.tip(image.branch)
         if not tip:
             self.seed_branch(image.branch, rule)
-            tip = self._tip(image.branch)
-        folder = codecommit.get_folder(repositoryName=repository, commitSpecifier=tip, folderPath="/")
-        now = {one["absolutePath"]: one["blobId"] for one in folder["files"]}
-        put = [
-            {"filePath": name, "fileContent": content}
-            for name, content in image.files.items()
-            if now.get(name) != image.blobs[name]
-        ]
-        superfluous = [{"filePath": name} for name in now if name not in {*image.files, "README.md"}]
-        if not put and not superfluous:
-            return
-        codecommit.create_commit(
-            repositoryName=repository,
-            branchName=image.branch,
-            parentCommitId=tip,
-            authorName="MLOps workshop",
-            email="lab@mlops-workshop.invalid",
-            commitMessage=image.message,
-            putFiles=put,
-            deleteFiles=superfluous,
-        )
+            tip = self._remote.tip(image.branch)
+        self._remote.commit(image, tip)
 
     # --- images
 
     def build(self, image: Image) -> None:
         """Return when the image of the newest commit is in its registry."""
-        tip = self._tip(image.branch)
-        source = {"actionName": "GetSource", "revisionType": "COMMIT_ID", "revisionValue": tip}
+        tip = self._remote.tip(image.branch)
+        source = {"actionName": "GetSource", **self._remote.revision(image.branch, tip)}
         execution = self._started(image.pipeline, source)
         self._follow(image.pipeline, execution)
         if images.find(self._lab, image.repository, tip) is None:
@@ -125,7 +89,7 @@ class Releases:
         """Let the tag `latest` be the image of the newest commit (ECR PutImage)."""
         ecr = self._clients("ecr")
         found = ecr.batch_get_image(
-            repositoryName=image.repository, imageIds=[{"imageTag": self._tip(image.branch)}]
+            repositoryName=image.repository, imageIds=[{"imageTag": self._remote.tip(image.branch)}]
         )["images"][0]
         kind = (
             {"imageManifestMediaType": found["imageManifestMediaType"]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,7 @@ from lab_helpers.inventory import Resource, expirations, list_resources
 from lab_helpers.reset.mending import MendError, mend_stack
 from lab_helpers.reset.plan import LONG, PHASES, Action, Plan, make_plan
 from lab_helpers.reset.releases import Releases, ResetError
+from lab_helpers.reset.sources import SourceError, in_bucket, remote_of
 from lab_helpers.reset.state import LabState, as_lab, read_state
 from lab_helpers.reset.target import Target
 from lab_helpers.ttl import DEFAULT_TTL, expires_at
@@ -75,7 +76,15 @@ def carry_out(
             if plan.settled:
                 return outcome
             left, plan = plan.actions, None
-    except (DeployError, MendError, StackError, StackLeftError, RequestError, TimeoutError) as error:
+    except (
+        DeployError,
+        MendError,
+        SourceError,
+        StackError,
+        StackLeftError,
+        RequestError,
+        TimeoutError,
+    ) as error:
         raise ResetError(str(error)) from error
     except BaseException:
         stopping.set()
@@ -94,7 +103,8 @@ class _Run:
         self._names, self._report, self._stopping = target.names, report, stopping
         lab = as_lab(clients, target.names, state.region, state.account)
         self._lab = lab
-        self._releases = Releases(clients, lab, report, stopping)
+        remote = remote_of(clients, target.names, state.clone_url)
+        self._releases = Releases(clients, lab, remote, report, stopping)
         self._images = {image.repository: image for image in target.images}
         self._branches = {image.branch: image for image in target.images}
         self._rules = {
@@ -179,6 +189,8 @@ class _Run:
     def _deploy(self, _stack: str) -> None:
         lab, region, account = self._names.lab_id, self._state.region, self._state.account
         end = expirations(self._clients).get(lab)
+        # Whoever chose the bucket has no CodeCommit to make the lab anew with.
+        chosen = {name: value for name, value in self._given().items() if name == "SourceProvider"}
         if self._state.resources:
             cleaned = clean(self._clients, region, account, [lab], report=lambda _, text: self._report(text))
             if not cleaned.empty:
@@ -186,15 +198,21 @@ class _Run:
                     f"{len(cleaned.remaining)} resources can't be deleted: {'; '.join(cleaned.faults[:3])}"
                 )
         future = end and end > datetime.now(UTC) + timedelta(minutes=1)
-        self._provision(f"{end:%Y-%m-%dT%H:%M:%SZ}" if future else expires_at(DEFAULT_TTL))
+        self._provision(f"{end:%Y-%m-%dT%H:%M:%SZ}" if future else expires_at(DEFAULT_TTL), chosen)
 
-    def _provision(self, expires: str = "never") -> None:
+    def _given(self) -> dict[str, str]:
+        """Return the parameters of the top stack; none without it."""
+        stack = find_stack(self._clients("cloudformation"), self._names.top_stack) or {}
+        return {one["ParameterKey"]: one.get("ParameterValue", "") for one in stack.get("Parameters", [])}
+
+    def _provision(self, expires: str = "never", parameters: Mapping[str, str] | None = None) -> None:
         """Bring stack and instance up, as `fleet up` does, and wait until the instance is provisioned."""
         plan = FleetPlan(
             self._state.region,
             self._state.account,
             package(self._target.root),
             self._target.root / "cfn" / "m.yml",
+            parameters=parameters or {},
             expires=expires,
         )
         said = ""
@@ -277,13 +295,12 @@ class _Run:
         if broken:  # what forced deletions have left
             left = list_resources(self._clients, self._state.region, self._state.account, [names.lab_id])
             self._delete([one for one in left if one.kind != "stack" and stack_for(one) in broken])
-        stack = find_stack(self._clients("cloudformation"), names.top_stack) or {}
-        given = {one["ParameterKey"]: one.get("ParameterValue", "") for one in stack.get("Parameters", [])}
+        given = self._given()
         settings = {
             "LAB_ID": names.lab_id,
             "NAME_PREFIX": names.prefix,
             "BUCKET": top["BucketName"],
-            "REPOSITORY": top["RepositoryName"],
+            "REPOSITORY": "" if in_bucket(self._state.clone_url) else top["RepositoryName"],
             "BASE_IMAGE_REPOSITORY_URI": top["BaseImageRepositoryUri"],
             "MODEL_IMAGE_REPOSITORY_URI": top["ModelImageRepositoryUri"],
             "EXPIRES_AT": given.get("ExpiresAt", "never"),

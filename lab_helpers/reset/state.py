@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lab_helpers.deploy import Clients, find_stack
 from lab_helpers.inventory import Resource, list_resources
 from lab_helpers.lab import Lab
 from lab_helpers.names import Names
+from lab_helpers.reset.sources import Remote, remote_of
 
 DATA_KEY, SOURCE_KEY = (
     "training/input/iris.csv",
@@ -64,10 +66,12 @@ class Stack:
 
 @dataclass(frozen=True)
 class Source:
-    """A branch: its newest commit and the files at its root, by name with their git blob ids."""
+    """A branch: its newest commit and its files, by name with their git blob ids."""
 
     commit: str
     files: Mapping[str, str]
+    revision: str = ""
+    """What executions call the commit; empty where they can't have got it, or call it the same."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,10 @@ class Execution:
     def under_way(self) -> bool:
         """Whether it has not ended."""
         return self.status in {"InProgress", "Stopping"}
+
+
+def _clone_url(top: Stack | None) -> str:
+    return top.outputs.get("RepositoryCloneUrl", "") if top else ""
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,11 @@ class LabState:
         """The lab's bucket, whether it exists or not."""
         return self.names.bucket(self.region, self.account)
 
+    @property
+    def clone_url(self) -> str:
+        """The address of the lab's repository; empty without a stack that tells it."""
+        return _clone_url(self.stacks.get(self.names.top_stack))
+
     def has(self, kind: str, identity: str) -> bool:
         """Tell whether a resource exists."""
         return any(one.kind == kind and one.id == identity for one in self.resources)
@@ -144,7 +157,8 @@ def read_state(clients: Clients, names: Names, region: str, account: str) -> Lab
         objects, stages = ask({}, reader.objects), ask({}, reader.stages)
         rules, declared = ask((), reader.disabled_rules), ask(True, reader.scaling_as_declared)
         stacks = each(None, reader.stack, names.all_stacks())
-        branches = each(None, reader.source, (names.base_branch, names.model_branch, "main"))
+        remote = remote_of(clients, names, _clone_url(stacks.get(names.top_stack)))
+        branches = each(None, partial(reader.source, remote), (names.base_branch, names.model_branch, "main"))
         images = each({}, reader.tags, (names.base_image, names.model_image))
         pipelines = (names.base_pipeline, names.model_pipeline, names.train_pipeline)
         executions = each((), reader.executions, pipelines)
@@ -234,18 +248,9 @@ class _Reader:
         described = self._clients("sagemaker").describe_notebook_instance(NotebookInstanceName=name)
         return str(described["NotebookInstanceStatus"])
 
-    def source(self, branch: str) -> Source | None:
-        repository, codecommit = self._names.repository, self._clients("codecommit")
-        if ("codecommit-repository", repository) not in self._there:
-            return None
-        try:
-            tip = codecommit.get_branch(repositoryName=repository, branchName=branch)["branch"]["commitId"]
-            folder = codecommit.get_folder(repositoryName=repository, commitSpecifier=tip, folderPath="/")
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "BranchDoesNotExistException":
-                raise
-            return None
-        return Source(tip, {one["absolutePath"]: one["blobId"] for one in folder["files"]})
+    def source(self, remote: Remote, branch: str) -> Source | None:
+        found = remote.files(branch) if remote.resource in self._there else None
+        return Source(*found, remote.known_as(branch, found[0])) if found else None
 
     def tags(self, repository: str) -> dict[str, str]:
         """Return digests by tag; images without a tag under their own digest."""
