@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import builds
+from lab_helpers import builds, source_zip
 from lab_helpers.display import Live, Table, duration, mark
 from lab_helpers.lab import Lab
 
@@ -177,22 +177,19 @@ def started_by(
 
 
 def _zip_of(lab: Lab, pipeline: str, commit: str, version: str) -> bool:
-    """Tell whether a version of the zip file that git-remote-s3 puts into the bucket is of a commit.
-
-    Its Content-Disposition has the first 8 digits (git-remote-s3, "Repo as S3 Source for AWS CodePipeline").
-    """
+    """Tell whether a version of the zip file that a pipeline of an image takes is of a commit."""
     branches = {
         lab.names.base_pipeline: lab.names.base_branch,
         lab.names.model_pipeline: lab.names.model_branch,
     }
     if pipeline not in branches:
         return False
-    key = f"source/refs/heads/{branches[pipeline]}/repo.zip"
+    key = source_zip.key(branches[pipeline])
     try:
         found = lab.client("s3").head_object(Bucket=lab.bucket, Key=key, VersionId=version)
     except ClientError:  # a version that is gone
         return False
-    return f"repo-{commit[:8]}.zip" in str(found.get("ContentDisposition", ""))
+    return source_zip.is_of(found, commit)
 
 
 def get(lab: Lab, pipeline: str, execution_id: str) -> Execution:

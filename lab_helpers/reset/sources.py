@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
+from lab_helpers import source_zip
 from lab_helpers.deploy import Clients
 from lab_helpers.names import Names
 from lab_helpers.reset.target import Image
@@ -228,8 +229,7 @@ class BucketRemote:
             if error.response["Error"]["Code"] not in {"404", "NoSuchKey"}:
                 raise
             return ""
-        made = f"repo-{commit[:8]}.zip" in found.get("ContentDisposition", "")
-        return str(found.get("VersionId", "")) if made else ""
+        return str(found.get("VersionId", "")) if source_zip.is_of(found, commit) else ""
 
     def revision(self, branch: str, commit: str) -> dict[str, str]:
         """Return the version of the zip file; it is made again unless it is what a push should leave."""
@@ -256,7 +256,7 @@ class BucketRemote:
         return f"{self._prefix}/refs/heads/{branch}/"
 
     def _zip_key(self, branch: str) -> str:
-        return f"{self._folder(branch)}repo.zip"
+        return source_zip.key(branch, self._prefix)
 
     def _bundle_key(self, branch: str, commit: str) -> str:
         return f"{self._folder(branch)}{commit}.bundle"
@@ -308,7 +308,7 @@ class BucketRemote:
             Key=self._zip_key(branch),
             Body=clone.archive(branch),
             Metadata={_SUMMARY: clone.summary(commit)},
-            ContentDisposition=f"attachment; filename=repo-{commit[:8]}.zip",
+            ContentDisposition=source_zip.disposition(commit),
         )
         return str(put["VersionId"])
 

@@ -1,0 +1,31 @@
+"""The zip file of a branch whose repository is in a bucket: where it is, and which commit it is of.
+
+Contract: git-remote-s3 (awslabs), README, "Repo as S3 Source for AWS CodePipeline".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PREFIX = "source"
+"""Of a lab's repository in its bucket, as `cfn/m.yml` gives it to git."""
+
+
+def key(branch: str, prefix: str = PREFIX) -> str:
+    """Return the key of the zip file that a push to `branch` puts beside the branch's history."""
+    return f"{prefix}/refs/heads/{branch}/repo.zip"
+
+
+def disposition(commit: str) -> str:
+    """Return the Content-Disposition of the zip file of a commit."""
+    return f"attachment; filename={_name(commit)}"
+
+
+def is_of(head: Mapping[str, Any], commit: str) -> bool:
+    """Tell by what S3 HeadObject says of a zip file whether it is of a commit."""
+    return _name(commit) in str(head.get("ContentDisposition", ""))
+
+
+def _name(commit: str) -> str:
+    return f"repo-{commit[:8]}.zip"
