@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.table import Table
@@ -22,6 +22,8 @@ from lab_helpers.cli import ui
 from lab_helpers.display import duration
 
 if TYPE_CHECKING:
+    import boto3
+
     from lab_helpers.local_account.daemon import Daemon
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,6 +53,7 @@ Instance = Annotated[
     ),
 ]
 DEFAULT_STATE = REPOSITORY / ".local"
+T = TypeVar("T")
 
 
 def _daemon(state: Path) -> Daemon:
@@ -59,13 +62,28 @@ def _daemon(state: Path) -> Daemon:
     return Daemon(state.absolute())
 
 
-def _start(daemon: Daemon, port: int | None, steps: ui.Steps) -> Future[str]:
+def _ahead(work: Callable[[], T]) -> Future[T]:
+    """Begin with what takes time and will be needed soon."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix=work.__name__)
+    future = pool.submit(work)
+    pool.shutdown(wait=False)
+    return future
+
+
+def _package_index() -> dict[str, str]:
+    from lab_helpers.package_index import child_environment
+
+    return child_environment()  # pip takes half a second to say what it was told
+
+
+def _start(
+    daemon: Daemon, port: int | None, steps: ui.Steps, package_index: Future[dict[str, str]]
+) -> Future[str]:
     """Engine and account up; the base image may still be under way in the returned future."""
     from lab_helpers.engine import ensure_base_image, ensure_engine
     from lab_helpers.engine.home import engine_home, require_free_space
     from lab_helpers.engine.users import hold
     from lab_helpers.local_account.daemon import ports_from
-    from lab_helpers.package_index import child_environment
 
     running = daemon.pid is not None
     with steps.step("Docker Engine"):
@@ -73,7 +91,6 @@ def _start(daemon: Daemon, port: int | None, steps: ui.Steps) -> Future[str]:
             require_free_space(daemon.state)
         docker_host = ensure_engine(report=steps.report)
         hold(engine_home(), daemon.state)
-    images = ThreadPoolExecutor(1, thread_name_prefix="base-image")
 
     def base_image() -> str:
         begin = time.monotonic()
@@ -82,8 +99,7 @@ def _start(daemon: Daemon, port: int | None, steps: ui.Steps) -> Future[str]:
         finally:
             steps.seconds["base image"] = time.monotonic() - begin
 
-    image = images.submit(base_image)
-    images.shutdown(wait=False)
+    image = _ahead(base_image)
     with steps.step("local account"):
         if daemon.outdated:
             steps.report("its code has changed: starting it anew, its state stays")
@@ -92,7 +108,7 @@ def _start(daemon: Daemon, port: int | None, steps: ui.Steps) -> Future[str]:
         if running:
             steps.report(f"runs already, process {daemon.pid}")
         else:
-            daemon.start(docker_host, {**os.environ, **child_environment()}, ports_from(port))
+            daemon.start(docker_host, {**os.environ, **package_index.result()}, ports_from(port))
     return image
 
 
@@ -102,7 +118,7 @@ def up(state: State = DEFAULT_STATE, port: Port = None) -> None:
     with ui.readable_errors():
         daemon, screen = _daemon(state), ui.console()
         steps = ui.Steps(screen)
-        image = _start(daemon, port, steps)
+        image = _start(daemon, port, steps, _ahead(_package_index))
         with steps.step("base image"):
             image.result()
         screen.print(
@@ -212,17 +228,28 @@ def _status(daemon: Daemon) -> dict[str, Any]:
     return found
 
 
-def _clients(daemon: Daemon) -> Any:
+def _clients(daemon: Daemon, session: boto3.Session | None = None) -> Any:
     """Return `client(service)` on the account, whatever AWS settings this process has."""
     import boto3
 
-    environment = daemon.environment()
-    session = boto3.Session(
-        environment["AWS_ACCESS_KEY_ID"],
-        environment["AWS_SECRET_ACCESS_KEY"],
+    environment, session = daemon.environment(), session or boto3.Session()
+    return lambda service: session.client(
+        service,
         region_name=environment["AWS_REGION"],
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
     )
-    return lambda service: session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
+
+
+def _loaded_session() -> boto3.Session:
+    """Return a session that has read what its clients for a deployment need, half a second's work."""
+    import boto3
+
+    session = boto3.Session()
+    for service in ("sts", "s3", "cloudformation", "sagemaker", "codepipeline"):
+        session.client(service, region_name="us-east-1")
+    return session
 
 
 @app.command()
@@ -290,13 +317,14 @@ def run(
     What is there already is kept, so that a run that was stopped goes on where it was.
     """
     with ui.readable_errors():
+        package_index, session = _ahead(_package_index), _ahead(_loaded_session)
+
         from botocore.exceptions import BotoCoreError, ClientError
 
         from lab_helpers.cli.deploy import deploy_lab
         from lab_helpers.deploy import DeployError
         from lab_helpers.lab import LabError, wait_until_provisioned
         from lab_helpers.names import Names
-        from lab_helpers.runner.earlier import end_earlier_executions
         from lab_helpers.runner.plan import PlanError, declared_parameters, plan
 
         begin, names, screen = time.monotonic(), Names(participant), ui.console()
@@ -306,10 +334,11 @@ def run(
             ui.fail(str(error), ui.USAGE)
         of_stack = ui.pairs("--stack-parameter", stack_parameters)
         daemon, steps = _daemon(state), ui.Steps(screen)
-        image = _start(daemon, port, steps)
+        image = _start(daemon, port, steps, package_index)
+        clients = _clients(daemon, session.result())
         try:
             deploy_lab(
-                _clients(daemon),
+                clients,
                 names,
                 daemon.config().region,
                 steps,
@@ -322,9 +351,7 @@ def run(
         environment = daemon.environment(names.notebook_instance)
         ending = None
         if {"03", "04"} <= {one.number for one in planned}:
-            pool, said = ThreadPoolExecutor(1), list[str]()
-            pipelines = _clients(daemon)("codepipeline")
-            ending = pool.submit(end_earlier_executions, pipelines, names.train_pipeline, said.append)
+            ending = _ahead(lambda: _end_earlier(clients("codepipeline"), names.train_pipeline))
         try:
             with steps.step("kernel"):  # the rest of the provisioning the runner waits for, while it starts
                 wait_until_provisioned(
@@ -341,8 +368,7 @@ def run(
             given.insert(0, f"decision={decision}")
         if ending is not None:
             with steps.step("earlier executions"):
-                ending.result()
-                for line in said:
+                for line in ending.result():
                     steps.report(line)
         if not image.done():
             with steps.step("wait for the base image"):
@@ -357,6 +383,14 @@ def run(
         ended = _run_on_instance(environment, arguments)
         _summarise(screen, steps, output, time.monotonic() - begin, ended)
     raise typer.Exit(ended)
+
+
+def _end_earlier(pipelines: Any, pipeline: str) -> list[str]:
+    from lab_helpers.runner.earlier import end_earlier_executions
+
+    said: list[str] = []
+    end_earlier_executions(pipelines, pipeline, said.append)
+    return said
 
 
 def _all_there(environment: dict[str, str]) -> Callable[[], bool]:

@@ -156,16 +156,30 @@ class _Watch:
 
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc] # papermill has no types
+    """Writes the notebook when a code cell starts, every 30 s while it runs, and at the end.
+
+    papermill does so before and after every cell, prose included: a second and more of a short notebook.
+    What a cell has left is written when the next one starts, so that nothing is lost by that.
+    """
+
     watch: _Watch
+    saves = True
+
+    def save(self, **kwargs: Any) -> None:
+        if self.saves:
+            super().save(**kwargs)
 
     def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+        self.saves = cell.cell_type == "code"
         super().cell_start(cell, cell_index, **kwargs)
         self.watch.cell_start(cell)
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         if sys.exception() is not None:  # called on the way out of an interrupted cell, or of a dead kernel's
             cell.metadata.papermill["status"] = self.FAILED
+        self.saves = False
         super().cell_complete(cell, cell_index, **kwargs)
+        self.saves = True
         self.watch.cell_end(cell)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
@@ -95,6 +99,7 @@ class Kernels:
                 kernel_name=self._name or own_kernel(planned.path),
                 transport="ipc",
                 connection_file=str(Path(self._sockets.name, f"{next(self._numbers)}.json")),
+                client_factory=_Client,
             )
             with kernel_log(output).open("w") as log:
                 run_sync(manager.start_kernel)(cwd=str(planned.path.parent), stderr=log)
@@ -112,6 +117,29 @@ class Kernels:
         if run_sync(manager.is_alive)():
             run_sync(manager.request_shutdown)()
         self._ending.append(manager)
+
+
+class _Client(AsyncKernelClient):  # type: ignore[misc] # traitlets' classes are untyped
+    """Speaks to a kernel as soon as it answers."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until the kernel answers and its outputs arrive; raises RuntimeError when it dies or is late.
+
+        jupyter_client's own then waits until nothing has arrived for 0.2 s. nbclient, which tells messages
+        by their parent, need not.
+        """
+        deadline = time.monotonic() + (timeout or math.inf)
+        while True:
+            self.kernel_info()
+            with contextlib.suppress(Empty):  # it has not read that, or this is not subscribed to it yet
+                reply = await self.shell_channel.get_msg(timeout=1)
+                await self.iopub_channel.get_msg(timeout=0.2)
+                self._handle_kernel_info_reply(reply)
+                return
+            if not await self.is_alive():
+                raise RuntimeError("the kernel died before it answered")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the kernel did not answer within {timeout:g} seconds")
 
 
 def _load(manager: Any, notebook: Path) -> BlockingKernelClient:

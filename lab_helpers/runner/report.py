@@ -35,9 +35,19 @@ def overall(results: Sequence[Result]) -> Status:
 @functools.cache
 def exporter() -> Any:
     """Return what makes pages; it takes a second to load."""
-    from nbconvert import HTMLExporter  # noqa: PLC0415 - only a run has to pay for it
+    from markupsafe import Markup  # noqa: PLC0415 - only a run has to pay for them
+    from nbconvert import HTMLExporter  # noqa: PLC0415
+    from nbconvert.filters import Highlight2HTML, clean_html  # noqa: PLC0415
 
-    return HTMLExporter()
+    highlight = Highlight2HTML()
+
+    def highlighted(*code: Any, **about: Any) -> Markup:
+        return Markup(highlight(*code, **about))  # noqa: S704 - Pygments has escaped it
+
+    def cleaned(text: Any) -> Any:  # half of the time for a page would go into highlighted code
+        return text if isinstance(text, Markup) else clean_html(text)
+
+    return HTMLExporter(filters={"highlight_code": highlighted, "clean_html": cleaned})
 
 
 def write_page(notebook: Path) -> Path:
