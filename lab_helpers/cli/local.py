@@ -323,7 +323,6 @@ def run(
 
         from lab_helpers.cli.deploy import deploy_lab
         from lab_helpers.deploy import DeployError
-        from lab_helpers.lab import LabError, wait_until_provisioned
         from lab_helpers.names import Names
         from lab_helpers.runner.plan import PlanError, declared_parameters, plan
 
@@ -352,17 +351,6 @@ def run(
         ending = None
         if {"03", "04"} <= {one.number for one in planned}:
             ending = _ahead(lambda: _end_earlier(clients("codepipeline"), names.train_pipeline))
-        try:
-            with steps.step("kernel"):  # the rest of the provisioning the runner waits for, while it starts
-                wait_until_provisioned(
-                    Path(environment["WORKSHOP_HOME"]),
-                    timeout=1800,
-                    sleep=lambda _: time.sleep(0.05),
-                    report=steps.report,
-                    enough=_all_there(environment),
-                )
-        except LabError as error:
-            ui.fail(str(error), ui.FAILED)
         given = list(parameters or ())
         if any("decision" in declared_parameters(one.path) for one in planned):
             given.insert(0, f"decision={decision}")
@@ -393,15 +381,11 @@ def _end_earlier(pipelines: Any, pipeline: str) -> list[str]:
     return said
 
 
-def _all_there(environment: dict[str, str]) -> Callable[[], bool]:
-    """Return whether the kernel and the exercises are there; the stacks may still be under way."""
-    kernel = Path(environment["HOME"], ".local/share/jupyter/kernels/mlops-workshop/kernel.json")
-    exercises = Path(environment["WORKSHOP_HOME"], ".workshop/exercises.json")
-    return lambda: kernel.exists() and exercises.exists()
-
-
 def _run_on_instance(environment: dict[str, str], arguments: list[str]) -> int:
-    """Run `lab_helpers run` as in a terminal of the instance: its Python, environment and package."""
+    """Run `lab_helpers run` as in a terminal of the instance: its Python, environment and package.
+
+    It waits for the rest of the provisioning itself, of which its Python may be a part.
+    """
     home = Path(environment["WORKSHOP_HOME"])
     python = home / ".workshop" / "venv" / "bin" / "python"
     process = subprocess.Popen(

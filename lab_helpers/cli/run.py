@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from datetime import datetime
@@ -44,7 +45,13 @@ def run(
     """
     from lab_helpers.lab import LabError, wait_until_provisioned
     from lab_helpers.runner import run as runner
-    from lab_helpers.runner.kernels import KernelMissingError, Kernels, choose_kernel
+    from lab_helpers.runner.kernels import (
+        WORKSHOP_KERNEL,
+        KernelMissingError,
+        Kernels,
+        choose_kernel,
+        installed,
+    )
     from lab_helpers.runner.plan import PlanError, plan
     from lab_helpers.runner.progress import Progress
     from lab_helpers.runner.report import overall
@@ -64,17 +71,23 @@ def run(
             kernels = None
             try:
                 if (home / ".workshop").is_dir():
-                    with contextlib.suppress(
-                        PlanError, KernelMissingError
-                    ):  # they come with the provisioning
-                        first = plan(directory.resolve(), notebooks, participant, parameters or ())[:1]
-                        kernels = open_kernels.enter_context(Kernels(choose_kernel(first, kernel)))
-                        output.mkdir(parents=True, exist_ok=True)
-                        kernels.boot_ahead(first, output)
                     with steps.step("provisioning"):
-                        wait_until_provisioned(
-                            home, timeout=1800, sleep=lambda _: time.sleep(0.1), report=steps.report
+                        wait = functools.partial(
+                            wait_until_provisioned,
+                            home,
+                            timeout=1800,
+                            sleep=lambda _: time.sleep(0.05),
+                            report=steps.report,
                         )
+                        # A kernel boots while the nested stacks are still under way.
+                        exercises = home / ".workshop" / "exercises.json"
+                        wait(enough=lambda: exercises.exists() and WORKSHOP_KERNEL in installed())
+                        with contextlib.suppress(PlanError, KernelMissingError):  # said below
+                            first = plan(directory.resolve(), notebooks, participant, parameters or ())[:1]
+                            kernels = open_kernels.enter_context(Kernels(choose_kernel(first, kernel)))
+                            output.mkdir(parents=True, exist_ok=True)
+                            kernels.boot_ahead(first, output)
+                        wait()
                 planned = plan(directory.resolve(), notebooks, participant, parameters or ())
                 chosen = choose_kernel(planned, kernel)
             except PlanError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import signal
 import sys
@@ -26,8 +27,16 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    gc.disable()  # what is loaded now stays: looking through it again and again would take half a second
     from lab_helpers.local_account.server import LocalAccount
     from lab_helpers.local_account.warm_up import warm_up
+
+    def load_the_rest() -> None:
+        try:
+            warm_up(account.account)
+        finally:
+            gc.freeze()
+            gc.enable()
 
     try:
         account = LocalAccount(AccountConfig.load(arguments.state, ports))
@@ -36,7 +45,7 @@ def main() -> int:
         return 2
     account.start()
     print(account.ready_line(), flush=True)
-    account.account.tasks.spawn("warm-up", warm_up, account.account)
+    account.account.tasks.spawn("warm-up", load_the_rest)
     while not stop.wait(1.0):
         pass  # a signal that the kernel hands to another thread does not end an endless wait
     account.stop()

@@ -1,4 +1,4 @@
-"""botocore's tables of partitions and endpoints, read once: each of moto's many sessions would read them."""
+"""botocore's tables of partitions, endpoints and services, read once: each of moto's many loaders would."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader
 
 # Service models are not among them: botocore changes those of S3 for each client.
 TABLES = {"endpoints", "partitions"}
@@ -14,7 +14,7 @@ TABLES = {"endpoints", "partitions"}
 
 def share() -> None:
     """Let all sessions of this process read the tables once; harmless when done before."""
-    read = JSONFileLoader.load_file
+    read, search = JSONFileLoader.load_file, Loader.list_available_services
     if getattr(read, "shared", False):
         return
     once = cache(lambda path: read(JSONFileLoader(), path))
@@ -22,5 +22,14 @@ def share() -> None:
     def load_file(loader: JSONFileLoader, file_path: str) -> Any:
         return once(file_path) if Path(file_path).name in TABLES else read(loader, file_path)
 
+    found: dict[tuple[str, ...], list[str]] = {}
+
+    def list_available_services(loader: Loader, type_name: str) -> list[str]:
+        key = (type_name, *loader.search_paths)
+        if key not in found:  # looks into 400 directories, 60 ms
+            found[key] = search(loader, type_name)
+        return found[key]
+
     load_file.shared = True  # type: ignore[attr-defined]
     JSONFileLoader.load_file = load_file  # type: ignore[method-assign, assignment]
+    Loader.list_available_services = list_available_services  # type: ignore[method-assign, assignment]

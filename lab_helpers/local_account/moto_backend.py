@@ -10,6 +10,7 @@ import io
 import pickle
 import threading
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -36,6 +37,8 @@ class MotoBackend:
         self._directory = account.config.state_dir / "moto"
         self._directory.mkdir(parents=True, exist_ok=True)
         self._application = DomainDispatcherApplication(create_backend_app)
+        # Lists the directory of moto for each request.
+        self._application.get_backend_for_host = lru_cache(self._application.get_backend_for_host)
         self._locks = {service: threading.RLock() for service in SERVICES}
         self._save_locks = {service: threading.Lock() for service in SERVICES}
         self._changes = dict.fromkeys(SERVICES, 0)

@@ -29,20 +29,25 @@ class KernelMissingError(RuntimeError):
     """The kernel that the notebooks ask for is not installed here."""
 
 
+def installed() -> set[str]:
+    """Return the names of the kernels that this user can start."""
+    return set(KernelSpecManager().find_kernel_specs())
+
+
 def choose_kernel(notebooks: Sequence[PlannedNotebook], wanted: str | None = None) -> str | None:
     """Return the kernel for all notebooks, or None for each notebook's own.
 
     The workshop's kernel is taken where it is installed. Raises KernelMissingError when `wanted`, or the
     kernel that a notebook names, is not there.
     """
-    installed = KernelSpecManager().find_kernel_specs()
-    if wanted is None and WORKSHOP_KERNEL in installed:
+    there = installed()
+    if wanted is None and WORKSHOP_KERNEL in there:
         return WORKSHOP_KERNEL
     asked = {wanted} if wanted else {own_kernel(notebook.path) for notebook in notebooks}
-    if missing := asked - installed.keys():
+    if missing := asked - there:
         raise KernelMissingError(
             f"the Jupyter kernel {', '.join(sorted(missing))} is not installed "
-            f"(there are: {', '.join(sorted(installed)) or 'none'}). On a notebook instance its provisioning "
+            f"(there are: {', '.join(sorted(there)) or 'none'}). On a notebook instance its provisioning "
             "installs it: see ~/SageMaker/.workshop/provision.log. Elsewhere name another one with --kernel."
         )
     return wanted
