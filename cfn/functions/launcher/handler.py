@@ -36,6 +36,12 @@ def _codepipeline() -> Any:
     return boto3.client("codepipeline")
 
 
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # In Lambda's init phase, before the first event ("Best practices for working with Lambda functions").
+    _launcher()
+    _codepipeline()
+
+
 def handle(event: dict[str, Any], context: object = None) -> None:
     """Answer the job in `event` with success and output variables, or with a failure that says why."""
     answer(event["CodePipeline.job"], _launcher(), _codepipeline())

@@ -25,6 +25,11 @@ def _monitor() -> Monitor:
     )
 
 
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # In Lambda's init phase, before the first event ("Best practices for working with Lambda functions").
+    _monitor()
+
+
 def handle(event: dict[str, Any], context: object = None) -> None:
     """Look what is the case; what `event` tells is not needed for that."""
     _monitor().watch()

@@ -95,9 +95,14 @@ class Pool:
 
     def prepare(self, function: Function) -> None:
         """Make an environment before anybody asks, while there are few ("proactive initialization")."""
+        name = function.config["FunctionName"]
         with self._lock:
-            if len(self._idle) + len(self._running) < PROACTIVE:
-                self._idle.append((function.config["FunctionName"], self._spawn(function)))
+            there = self._idle + [(worker.function, worker) for worker in self._running]
+            if len(there) >= PROACTIVE or name in dict(there):
+                return
+        worker = self._spawn(function)
+        with self._lock:
+            self._idle.append((name, worker))
 
     def release(self, name: str, worker: Worker, keep: bool) -> None:
         """Take an environment back, warm for the next invocation or to be ended."""

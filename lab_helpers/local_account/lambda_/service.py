@@ -28,6 +28,7 @@ LATEST = "$LATEST"
 _REQUEST_LIMIT, _EVENT_LIMIT = 6_291_456, 1_048_576
 _RETRY_SECONDS = (60.0, 120.0)
 _REAP_SECONDS = 15.0
+_PREPARE_SECONDS = 10.0
 _EVENT_DEFAULTS = {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 21_600}
 _UNVERSIONED = frozenset(("Version", "FunctionArn", "LastModified", "RevisionId"))
 
@@ -92,8 +93,13 @@ class Lambda(Permissions):
                 raise ServiceError("ResourceConflictException", f"Function already exist: {name}", status=409)
             result = self._publish(document) if params.get("Publish") else document["config"]
             self._functions.put(name, document)
-        self._pool.prepare(self._function(name, "")[0])
+        self.account.tasks.spawn(f"prepare-{name}", self._prepare, name)
         return dict(result)
+
+    def _prepare(self, name: str) -> None:
+        """Make an environment for a new function when the deployment that brought it has had its time."""
+        if not self.account.tasks.stopping.wait(_PREPARE_SECONDS) and self._functions.get(name):
+            self._pool.prepare(self._function(name, "")[0])
 
     def get_function(self, params: Params) -> Params:
         """See GetFunction. ``Code.Location`` is there for code that came from S3."""

@@ -62,6 +62,7 @@ class Worker:
     def __init__(self, account: Account, config: Config, code: Path, scratch: Path, output: Output) -> None:
         self._account = account
         self.output = output
+        self.function: str = config["FunctionName"]
         self.revision: str = config["RevisionId"]
         self.code = code
         self.idle_since = time.monotonic()
