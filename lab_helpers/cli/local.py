@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -322,7 +319,9 @@ def run(
         from botocore.exceptions import BotoCoreError, ClientError
 
         from lab_helpers.cli.deploy import deploy_lab
+        from lab_helpers.cli.instance_run import InstanceRun
         from lab_helpers.deploy import DeployError
+        from lab_helpers.lab import LabError
         from lab_helpers.names import Names
         from lab_helpers.runner.plan import PlanError, declared_parameters, plan
 
@@ -334,7 +333,7 @@ def run(
         of_stack = ui.pairs("--stack-parameter", stack_parameters)
         daemon, steps = _daemon(state), ui.Steps(screen)
         image = _start(daemon, port, steps, package_index)
-        clients = _clients(daemon, session.result())
+        clients, runner = _clients(daemon, session.result()), InstanceRun()
         try:
             deploy_lab(
                 clients,
@@ -368,7 +367,10 @@ def run(
             arguments += [option, value] if value else []
         for one in given:
             arguments += ["--parameters", str(Path(one).absolute()) if Path(one).is_file() else one]
-        ended = _run_on_instance(environment, arguments)
+        try:
+            ended = runner.run(environment, arguments, steps.report)
+        except LabError as error:
+            ui.fail(str(error), ui.FAILED)
         _summarise(screen, steps, output, time.monotonic() - begin, ended)
     raise typer.Exit(ended)
 
@@ -379,27 +381,6 @@ def _end_earlier(pipelines: Any, pipeline: str) -> list[str]:
     said: list[str] = []
     end_earlier_executions(pipelines, pipeline, said.append)
     return said
-
-
-def _run_on_instance(environment: dict[str, str], arguments: list[str]) -> int:
-    """Run `lab_helpers run` as in a terminal of the instance: its Python, environment and package.
-
-    It waits for the rest of the provisioning itself, of which its Python may be a part.
-    """
-    home = Path(environment["WORKSHOP_HOME"])
-    python = home / ".workshop" / "venv" / "bin" / "python"
-    process = subprocess.Popen(
-        [str(python) if python.exists() else sys.executable, "-m", "lab_helpers", "run", *arguments],
-        cwd=home / "workshop",
-        env=environment,
-        # A group of its own: a terminal's Ctrl-C reaches it once, through us.
-        process_group=0,
-    )
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
 
 
 def _summarise(screen: Any, steps: ui.Steps, output: Path, seconds: float, ended: int) -> None:

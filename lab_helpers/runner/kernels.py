@@ -155,10 +155,13 @@ def _load(manager: Any, notebook: Path) -> BlockingKernelClient:
     names = imported_modules(notebook)
     names += [name for module in names for name in _DRAWS.get(module, [])]
     load = (
-        "import contextlib, importlib\n"
+        "import contextlib, gc, importlib\n"
+        "gc.disable()\n"
         "for name in names:\n"
         "    with contextlib.suppress(Exception):\n"
         "        importlib.import_module(name)\n"
+        "gc.freeze()\n"  # what is loaded stays: nobody has to look through it again, at the end neither
+        "gc.enable()\n"
     )
     client = BlockingKernelClient()
     client.load_connection_info(manager.get_connection_info())
