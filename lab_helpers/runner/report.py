@@ -1,8 +1,7 @@
-"""What stays of a run: summary.json, a page per notebook, and an index over them."""
+"""What stays of a run beside notebooks and their pages: summary.json, and an index over them."""
 
 from __future__ import annotations
 
-import functools
 import html
 import json
 from collections.abc import Sequence
@@ -30,32 +29,6 @@ pre{overflow:auto;background:#f6f8fa;padding:.8rem}
 def overall(results: Sequence[Result]) -> Status:
     """Return the status of the whole run: that of the first notebook that did not succeed."""
     return next((result.status for result in results if result.status != "succeeded"), "succeeded")
-
-
-@functools.cache
-def exporter() -> Any:
-    """Return what makes pages; it takes a second to load."""
-    from markupsafe import Markup  # noqa: PLC0415 - only a run has to pay for them
-    from nbconvert import HTMLExporter  # noqa: PLC0415
-    from nbconvert.filters import Highlight2HTML, clean_html  # noqa: PLC0415
-
-    highlight = Highlight2HTML()
-
-    def highlighted(*code: Any, **about: Any) -> Markup:
-        return Markup(highlight(*code, **about))  # noqa: S704 - Pygments has escaped it
-
-    def cleaned(text: Any) -> Any:  # half of the time for a page would go into highlighted code
-        return text if isinstance(text, Markup) else clean_html(text)
-
-    return HTMLExporter(filters={"highlight_code": highlighted, "clean_html": cleaned})
-
-
-def write_page(notebook: Path) -> Path:
-    """Write `NAME.html` beside an executed notebook and return its path (nbconvert, HTMLExporter)."""
-    body, _ = exporter().from_filename(str(notebook))
-    page = notebook.with_suffix(".html")
-    page.write_text(body, encoding="utf-8")
-    return page
 
 
 def write_summary(

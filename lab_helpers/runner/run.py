@@ -12,8 +12,9 @@ from types import FrameType
 
 from lab_helpers.runner.execute import Observer, Result, run_notebook
 from lab_helpers.runner.kernels import Kernels
+from lab_helpers.runner.pages import exporter, write_page
 from lab_helpers.runner.plan import PlannedNotebook
-from lab_helpers.runner.report import exporter, write_index, write_page, write_summary
+from lab_helpers.runner.report import write_index, write_summary
 
 
 def run(

@@ -1,0 +1,65 @@
+"""A page per executed notebook: nbconvert's, at a third of its time, for which a run would have to wait."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+_FOCUSABLE = re.compile(
+    r'<div (?:id="[^"]*" )?class="(?:[^"]* )?(?:jp-Cell-inputWrapper|jp-OutputArea-output)(?: [^"]*)?"'
+)
+_WITHOUT_ALT = re.compile(r"<img(?![^>]*\salt=)")
+_ALT = '<img alt="No description has been provided for this image"'
+
+
+def write_page(notebook: Path) -> Path:
+    """Write `NAME.html` beside an executed notebook and return its path."""
+    body, _ = exporter().from_filename(str(notebook))
+    page = notebook.with_suffix(".html")
+    page.write_text(body, encoding="utf-8")
+    return page
+
+
+@functools.cache
+def exporter() -> Any:
+    """Return nbconvert's HTMLExporter without what it spends most of its time on.
+
+    That is the search for harmful tags in code that Pygments has escaped, and a parser and a printer for the
+    whole page, for the sake of three attributes. What is written is the same.
+    """
+    from markupsafe import Markup  # noqa: PLC0415 - half a second, for which only a run has to pay
+    from nbconvert.exporters.html import HTMLExporter  # noqa: PLC0415
+    from nbconvert.exporters.templateexporter import TemplateExporter  # noqa: PLC0415
+    from nbconvert.filters import Highlight2HTML, clean_html  # noqa: PLC0415
+    from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter  # noqa: PLC0415
+
+    highlight = Highlight2HTML()
+
+    def highlighted(*code: Any, **about: Any) -> Markup:
+        return Markup(highlight(*code, **about))  # noqa: S704 - Pygments has escaped it
+
+    def cleaned(text: Any) -> Any:
+        return text if isinstance(text, Markup) else clean_html(text)
+
+    class Exporter(HTMLExporter):  # type: ignore[misc] # nbconvert has no types
+        def from_notebook_node(
+            self, nb: Any, resources: dict[str, Any] | None = None, **kw: Any
+        ) -> tuple[str, dict[str, Any]]:
+            language = nb.metadata.get("language_info", {})
+            highlight.pygments_lexer = language.get("pygments_lexer") or language.get("name") or "ipython3"
+            resources = self._init_resources(resources)
+            kinds = WidgetsDataTypeFilter(
+                notebook_metadata=self._nb_metadata, parent=self, resources=resources
+            )
+            self.register_filter("filter_data_type", kinds)
+            body, resources = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
+            return accessible(body), resources or {}
+
+    return Exporter(filters={"highlight_code": highlighted, "clean_html": cleaned})
+
+
+def accessible(page: str) -> str:
+    """Let the keyboard reach cells and outputs, and give images a text, as HTMLExporter does."""
+    return _WITHOUT_ALT.sub(_ALT, _FOCUSABLE.sub(r'\g<0> tabindex="0"', page))
