@@ -15,6 +15,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import psutil
+
 from lab_helpers.bench.by_hand import by_hand
 from lab_helpers.bench.figures import Figure, median, percentile
 from lab_helpers.bench.fleet import fleet
@@ -24,10 +26,11 @@ from lab_helpers.names import Names
 from lab_helpers.runner.earlier import end_earlier_executions
 
 STARTS = 3
-RUNS = 2
+RUNS = 3
 REQUESTS = 100
 EVENTS = 3
 WAIT_SECONDS = 120
+REST_SECONDS, IDLE_PERCENT = 60, 5
 NAMES = Names()
 
 
@@ -139,8 +142,8 @@ def run(lab: BenchLab) -> list[Figure]:
 
     A first run warms the layer cache and the package cache. Then a new account runs everything once more
     (nothing is there but images and caches), and the same docker builds, pushes, trainings and servings are
-    done without the workshop, against the registry of another new account. Both RUNS times in turn, because
-    a machine's speed changes: figures are means.
+    done without the workshop, against the registry of another new account. All RUNS times in turn, because
+    a machine's speed changes: figures are means. Each begins when nothing of the one before is under way.
     """
     _deployed(lab)
     runs, again, memory = list[dict[str, float]](), list[float](), list[float]()
@@ -148,6 +151,7 @@ def run(lab: BenchLab) -> list[Figure]:
     for _ in range(RUNS):
         lab.daemon.reset()
         lab.start()
+        _rest()
         seconds, summary = lab.run()
         memory.append(lab.resident_megabytes)
         notebooks = {f"notebook_{one['name'][:2]}": float(one["seconds"]) for one in summary["notebooks"]}
@@ -157,6 +161,7 @@ def run(lab: BenchLab) -> list[Figure]:
             exercises = shutil.copytree(lab.home / "notebooks", Path(kept) / "notebooks")
             lab.daemon.reset()
             lab.start()
+            _rest()
             hands.append(by_hand(lab, exercises))
     run, hand = _means(runs), _means(hands)
     about = "make run on a new account, images and caches warm"
@@ -173,6 +178,14 @@ def run(lab: BenchLab) -> list[Figure]:
         Figure("run.to_hand_ratio", figures[0].value / total, "", "whole run to by hand", 1.5),
     ]
     return figures
+
+
+def _rest() -> None:
+    """Wait until what was deleted and written is on the disk, and the processors are idle."""
+    os.sync()
+    deadline = time.monotonic() + REST_SECONDS
+    while psutil.cpu_percent(interval=2) > IDLE_PERCENT and time.monotonic() < deadline:
+        pass
 
 
 def _means(measured: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -74,7 +74,7 @@ def _package_index() -> dict[str, str]:
 
 
 def _start(
-    daemon: Daemon, port: int | None, steps: ui.Steps, package_index: Future[dict[str, str]]
+    daemon: Daemon, port: int | None, steps: ui.Steps, package_index: Future[dict[str, str]] | None = None
 ) -> Future[str]:
     """Engine and account up; the base image may still be under way in the returned future."""
     from lab_helpers.engine import ensure_base_image, ensure_engine
@@ -105,7 +105,8 @@ def _start(
         if running:
             steps.report(f"runs already, process {daemon.pid}")
         else:
-            daemon.start(docker_host, {**os.environ, **package_index.result()}, ports_from(port))
+            index = (package_index or _ahead(_package_index)).result()
+            daemon.start(docker_host, {**os.environ, **index}, ports_from(port))
     return image
 
 
@@ -115,7 +116,7 @@ def up(state: State = DEFAULT_STATE, port: Port = None) -> None:
     with ui.readable_errors():
         daemon, screen = _daemon(state), ui.console()
         steps = ui.Steps(screen)
-        image = _start(daemon, port, steps, _ahead(_package_index))
+        image = _start(daemon, port, steps)
         with steps.step("base image"):
             image.result()
         screen.print(
@@ -314,7 +315,9 @@ def run(
     What is there already is kept, so that a run that was stopped goes on where it was.
     """
     with ui.readable_errors():
-        package_index, session = _ahead(_package_index), _ahead(_loaded_session)
+        daemon = _daemon(state)
+        package_index = None if daemon.pid else _ahead(_package_index)
+        session = _ahead(_loaded_session)
 
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -331,7 +334,7 @@ def run(
         except PlanError as error:
             ui.fail(str(error), ui.USAGE)
         of_stack = ui.pairs("--stack-parameter", stack_parameters)
-        daemon, steps = _daemon(state), ui.Steps(screen)
+        steps = ui.Steps(screen)
         image = _start(daemon, port, steps, package_index)
         clients, runner = _clients(daemon, session.result()), InstanceRun()
         try:
