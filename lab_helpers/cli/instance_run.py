@@ -19,20 +19,22 @@ class InstanceRun:
     """The runner as in a terminal of the instance: with its Python, environment variables and package.
 
     Where the instance's Python packages were installed before, a process loads them already while the
-    instance is made; otherwise the runner starts when the provisioning has made its Python.
+    instance is made, and ends with this one if it is not needed; otherwise the runner starts when the
+    provisioning has made its Python.
     """
 
     def __init__(self) -> None:
         self._standby: subprocess.Popen[str] | None = None
         if python := _made_before():
             script = REPOSITORY / "lab_helpers" / "runner" / "standby.py"
-            self._standby = subprocess.Popen(
-                # A group of its own: a terminal's Ctrl-C reaches it once, through us. It ends with its input.
-                [python, "-P", script],
-                stdin=subprocess.PIPE,
-                text=True,
-                process_group=0,
-            )
+            with contextlib.suppress(OSError):  # a damaged environment: provisioning makes it again
+                self._standby = subprocess.Popen(
+                    # A group of its own: a terminal's Ctrl-C reaches it once, through us.
+                    [python, "-P", script],
+                    stdin=subprocess.PIPE,
+                    text=True,
+                    process_group=0,
+                )
 
     def run(self, environment: dict[str, str], arguments: list[str], report: Callable[[str], None]) -> int:
         """Run the notebooks; return the exit status. Raises LabError when the provisioning fails."""
