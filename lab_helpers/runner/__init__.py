@@ -2,7 +2,6 @@
 
 import sys
 
-# Optional libraries that nbformat and papermill load where they are installed, without need here: a checker
-# of internationalised URIs, two seconds (the notebook format has no such strings), and a client of Hadoop.
-for _name in ("rfc3987_syntax", "pyarrow"):
-    sys.modules.setdefault(_name, None)  # type: ignore[arg-type]
+# An optional format checker of jsonschema, which nbformat imports, spends two seconds on a grammar for
+# internationalised URIs. The notebook format (nbformat, "The Notebook file format") has no such strings.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

@@ -14,7 +14,10 @@ import runpy
 import sys
 
 LIBRARIES = ("typer", "rich.live", "rich.table", "boto3", "papermill.execute", "nbclient", "jupyter_client")
-WITHOUT_NEED = ("rfc3987_syntax", "pyarrow")  # as in lab_helpers.runner
+WITHOUT_NEED = (
+    "rfc3987_syntax",
+    "pyarrow",
+)  # see lab_helpers.runner; papermill speaks to Hadoop by the other
 
 
 def main() -> None:
