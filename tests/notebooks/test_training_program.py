@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,33 @@ def test_a_forest_predicts_the_same_without_the_zeros_in_its_leaves(program: Any
     [trees] = [node for node in onnx.load_from_string(content).graph.node if "Tree" in node.op_type]
     votes = next(one.floats for one in trees.attribute if one.name == "class_weights")
     assert all(votes) or classes == 2  # then a leaf has one vote, which may be zero
+
+
+def test_the_digest_does_not_depend_on_the_hash_seed(
+    program: Any, opt_ml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """skl2onnx walks through a set of strings, so one process in eight or so has them the other way round."""
+    import skl2onnx
+
+    model, training = program("model"), program("training")
+    rows, labels = training.read_table(
+        [*(opt_ml / "input/data/training").iterdir()], model.FEATURES, model.TARGET
+    )
+    for algorithm, estimator in model.estimators(model.Hyperparameters(n_estimators=3)).items():
+        estimator.fit(rows, labels)
+        usual = training.to_onnx(algorithm, estimator, rows)
+        with monkeypatch.context() as turned:
+            turned.setattr(skl2onnx, "to_onnx", partial(_with_imports_reversed, skl2onnx.to_onnx))
+            assert training.to_onnx(algorithm, estimator, rows) == usual
+
+
+def _with_imports_reversed(to_onnx: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    model = to_onnx(*arguments, **options)
+    imports = list(model.opset_import)
+    assert len(imports) > 1
+    del model.opset_import[:]
+    model.opset_import.extend(reversed(imports))
+    return model
 
 
 def _as_neighbors(model: Any, *arguments: Any, **options: Any) -> Any:

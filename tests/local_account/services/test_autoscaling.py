@@ -26,8 +26,9 @@ def autoscaling(service_client):
 
 @pytest.fixture
 def resource(served, request):
-    """Members that name the variant of an endpoint of this test."""
-    name = request.node.name.removeprefix("test_").split("[")[0].replace("_", "-")[:60]
+    """Members that name the variant of an endpoint of this test, and of no earlier try of it."""
+    test = request.node.name.removeprefix("test_").split("[")[0].replace("_", "-")[:50]
+    name = f"{test}-{len(served.sagemaker.endpoints)}"
     served.sagemaker.endpoints[name] = ["AllTraffic"]
     return {
         "ServiceNamespace": "sagemaker",
@@ -258,7 +259,7 @@ def test_a_capacity_below_a_new_minimum_is_raised(autoscaling, target, served, e
     served.sagemaker.status[endpoint] = "InService"
     (activity,) = eventually(lambda: autoscaling.describe_scaling_activities(**target)["ScalingActivities"])
     assert activity["Cause"] == "minimum capacity was set to 2"
-    assert served.sagemaker.desired[endpoint] == 2
+    assert eventually(lambda: served.sagemaker.desired.get(endpoint)) == 2  # asked for after it is recorded
 
 
 def test_tags_and_activities(autoscaling, target):
