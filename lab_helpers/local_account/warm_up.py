@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lab_helpers.local_account.cloudformation.schemas import jsonschema
@@ -37,3 +38,4 @@ def _steps(account: Account) -> Iterator[Callable[[], object]]:
     yield partial(account.client("logs").describe_log_groups, limit=1)  # moto makes an application of it
     for service in _NESTED:
         yield partial(service_model, service)
+    yield partial(import_module, "docker")  # or the first training job waits for it
