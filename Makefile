@@ -22,7 +22,7 @@ status: bootstrap  ## what of the local account runs
 down: bootstrap  ## stop the local account and everything that it started; its state stays
 	@$(PYTHON) -m lab_helpers local down $(ARGS)
 
-reset: bootstrap  ## stop the local account and empty its state; images stay in the engine
+reset: bootstrap  ## stop the local account and empty its state; the engine keeps its layer cache
 	@$(PYTHON) -m lab_helpers local reset --yes $(ARGS)
 
 test: bootstrap  ## every test, the end-to-end run of the notebooks included (ARGS=… goes to pytest)

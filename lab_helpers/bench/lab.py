@@ -91,7 +91,7 @@ class BenchLab:
 
 @contextlib.contextmanager
 def bench_lab() -> Iterator[BenchLab]:
-    """An account that is gone afterwards; the engine and its images stay, so that everything is warm."""
+    """An account that is gone afterwards; the engine and its layer cache stay, so that everything is warm."""
     docker_host = ensure_engine(report=lambda line: print(f"engine: {line}", file=sys.stderr))
     ensure_base_image(docker_host, report=lambda line: print(f"engine: {line}", file=sys.stderr))
     with tempfile.TemporaryDirectory(prefix="mlops-bench-", ignore_cleanup_errors=True) as directory:
@@ -99,4 +99,4 @@ def bench_lab() -> Iterator[BenchLab]:
         try:
             yield lab
         finally:
-            lab.daemon.stop()
+            lab.daemon.reset()

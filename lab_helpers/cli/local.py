@@ -157,7 +157,7 @@ def reset(
     state: State = DEFAULT_STATE,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Stop the account and empty its state. Images stay in the engine, so that the next run is warm."""
+    """Stop the account and empty its state. The engine keeps its layer cache: the next run is warm."""
     with ui.readable_errors():
         daemon = _daemon(state)
         if not yes and daemon.state.exists():

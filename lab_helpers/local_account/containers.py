@@ -1,4 +1,4 @@
-"""The account's containers on the Docker Engine, labelled so that none is forgotten."""
+"""What the account has on the Docker Engine: labelled containers, and images named after its registry."""
 
 from __future__ import annotations
 
@@ -57,3 +57,20 @@ class Containers:
             except APIError as error:
                 if error.status_code not in (404, 409):  # gone, or going already
                     raise
+
+
+def forget_images(client: DockerClient, registry: str) -> None:
+    """Remove the names of images that begin with ``registry`` (``host:port``) from the engine.
+
+    An image stays under its other names, such as ``scikit-base:local``, and so does the layer cache.
+    """
+    from docker.errors import APIError
+
+    for image in client.api.images():
+        for name in [*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())]:
+            if name.startswith(f"{registry}/"):
+                try:
+                    client.api.remove_image(name, noprune=True)
+                except APIError as error:
+                    if error.status_code not in (404, 409):  # gone with its last tag, or in use
+                        raise

@@ -10,18 +10,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
-from lab_helpers.local_account.config import DEFAULT_PORTS, AccountConfig, free_port
+from lab_helpers.local_account.config import DEFAULT_PORTS, LOOPBACK, AccountConfig, free_port
+from lab_helpers.local_account.containers import ACCOUNT_LABEL, forget_images
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 START_SECONDS = 60
 STOP_SECONDS = 60
 REPOSITORY = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
 
 
 class DaemonError(RuntimeError):
@@ -155,25 +160,30 @@ class Daemon:
         processes = Processes(config.uid)
         left = bool(processes.members())
         processes.end()
+        return self._on_engine(lambda engine: _remove_containers(engine, config.uid)) or left
+
+    def forget_images(self) -> None:
+        """Remove from the engine what was pushed to the account's registry, or pulled from it."""
+        if (self.state / "account.json").exists():
+            registry = f"{LOOPBACK}:{self.config().registry_port}"
+            self._on_engine(lambda engine: forget_images(engine, registry))
+
+    def _on_engine(self, work: Callable[[DockerClient], T]) -> T | None:
+        """Do what is to be done on the account's engine; None where none answers."""
         docker_host = self.docker_host()
         if docker_host is None or (docker_host.startswith("unix://") and not Path(docker_host[7:]).exists()):
-            return left
+            return None
         import docker
 
-        from lab_helpers.local_account.containers import ACCOUNT_LABEL
-
         with contextlib.suppress(docker.errors.DockerException):
-            client = docker.DockerClient(docker_host, version="auto", timeout=30)
-            label = f"{ACCOUNT_LABEL}={config.uid}"
-            for container in client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
-                container.remove(force=True, v=True)
-                left = True
-        return left
+            return work(docker.DockerClient(docker_host, version="auto", timeout=30))
+        return None
 
     def reset(self) -> bool:
         """Stop the account and empty its state directory; False when there was nothing.
 
-        Raises DaemonError for a directory that holds other things than an account.
+        The engine forgets the images of the account's registry, which is gone then. Raises DaemonError for a
+        directory that holds other things than an account.
         """
         if not self.state.exists() or not any(self.state.iterdir()):
             return False
@@ -183,6 +193,7 @@ class Daemon:
                 f"{self.state} does not look like the state of a local account; nothing was removed"
             )
         self.stop()
+        self.forget_images()
         for path in self.state.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -235,3 +246,12 @@ def _listener(port: int) -> str:
                 command = " ".join(process.cmdline())[:120]
                 return f"It belongs to process {process.pid} of {process.username()}: {command}. "
     return ""
+
+
+def _remove_containers(engine: DockerClient, uid: str) -> bool:
+    """Remove the containers of an account; tell whether there were any."""
+    label = f"{ACCOUNT_LABEL}={uid}"
+    found = engine.containers.list(all=True, filters={"label": label}, ignore_removed=True)
+    for container in found:
+        container.remove(force=True, v=True)
+    return bool(found)

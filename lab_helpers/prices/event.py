@@ -8,14 +8,13 @@ from decimal import Decimal
 from lab_helpers.prices.table import HOURS_PER_MONTH, Prices
 
 FREE_GIT_USERS = 5
-ROLES_THAT_USE_GIT = 2
-"""The notebook's and the pipelines': CodeCommit bills each identity that uses it in a month."""
-
+"""CodeCommit bills each further identity that uses it in a month."""
 
 _HINTS = {
     "SageMaker endpoints": "endpoints are billed as long as they exist: `clean`, or `reset --to 04`",
     "SageMaker notebook": "notebook instances stop when idle: parameter IdleMinutes of the labs",
-    "CodeCommit": "CodeCommit bills each role once a month: several events of a month can share labs",
+    "CodeCommit": "CodeCommit bills each role once a month: several events of a month can share labs, and labs "
+    "with SourceProvider=S3 do without it (`--assume git-roles=0`)",
 }
 
 
@@ -36,6 +35,9 @@ class Assumptions:
     storage_gigabytes: float = field(default=0.5, metadata={"help": "GB in S3"})
     volume_gigabytes: int = field(default=20, metadata={"help": "GB of the notebook instance's volume"})
     log_megabytes: float = field(default=20.0, metadata={"help": "MB of logs"})
+    git_roles: int = field(
+        default=2, metadata={"help": "roles of a lab that use CodeCommit (0 with SourceProvider=S3)"}
+    )
     keep_days: float = field(default=0.0, metadata={"help": "days until the labs are cleaned"})
     notebook_type: str = field(default="ml.t3.medium", metadata={"help": "type of the notebook instance"})
     training_type: str = field(default="ml.m5.large", metadata={"help": "type of training jobs"})
@@ -122,7 +124,7 @@ def estimate(prices: Prices, a: Assumptions) -> Estimate:
     def each(quantity: float) -> Decimal:
         return n * Decimal(str(quantity))
 
-    git_users = max(a.participants * ROLES_THAT_USE_GIT - FREE_GIT_USERS, 0)
+    git_users = max(a.participants * a.git_roles - FREE_GIT_USERS, 0)
     endpoint = "SageMaker endpoints"
     # Actions of pipelines are billed by the minute begun: one for each short action, approvals are free.
     action_minutes = a.builds * (1 + -(-a.build_minutes // 1)) + a.releases * (3 + 2 * 6)

@@ -36,13 +36,14 @@ def test_the_biggest_item_comes_first() -> None:
     assert found.items[0].service == "CodeCommit", "two roles each, and five of an account are free"
     assert cost(participants=2).items[0].service == "SageMaker endpoints"
     assert by_what(cost(participants=2), "roles") == 0
+    assert by_what(cost(participants=30, git_roles=0), "roles") == 0, "labs that keep their source in S3"
 
 
 def test_every_assumption_but_names_of_types_changes_the_bill() -> None:
     base = cost(keep_days=1).total
     for name in ("participants", "hours", "endpoint_hours", "builds", "build_minutes", "trainings",
                  "training_minutes", "releases", "prd_instances", "images_gigabytes", "storage_gigabytes",
-                 "volume_gigabytes", "log_megabytes", "keep_days"):  # fmt: skip
+                 "volume_gigabytes", "log_megabytes", "git_roles", "keep_days"):  # fmt: skip
         more = getattr(Assumptions(keep_days=1), name) + 3
         assert cost(**{"keep_days": 1, name: more}).total > base, name
 

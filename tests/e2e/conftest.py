@@ -17,6 +17,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
         yield workshop
     finally:
         workshop.command("down", "--keep-engine")
+        workshop.daemon.forget_images()
 
 
 @pytest.fixture(scope="session")

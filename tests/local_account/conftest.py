@@ -7,12 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import boto3
+import docker
 import pytest
 from botocore.config import Config
+from docker.errors import DockerException
+
+from lab_helpers.local_account.containers import forget_images
 
 READY_SECONDS = 30
 
@@ -88,6 +93,8 @@ def local_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccountP
     account = AccountProcess(tmp_path_factory.mktemp("local-account") / "state").start()
     yield account
     account.stop()
+    with suppress(DockerException):  # no engine, no images
+        forget_images(docker.from_env(), f"127.0.0.1:{account.ports['registry_port']}")
 
 
 @pytest.fixture

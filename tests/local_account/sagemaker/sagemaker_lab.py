@@ -1,7 +1,6 @@
 """What the tests of SageMaker need in an account: a role, a bucket, an image, and short ways to ask."""
 
 import base64
-import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from iam_roles import make_role
+
+from lab_helpers.local_account.containers import forget_images
 
 IMAGE = Path(__file__).parent / "image"
 BUCKET = "sagemaker-tests"
@@ -66,13 +67,8 @@ class SageMakerLab:
         import docker
 
         self.account.stop()
-        repository = self.image.rpartition(":")[0]
-        images = docker.from_env().images
-        for image in images.list(repository) if repository else ():
-            for reference in (*image.tags, *image.attrs["RepoDigests"]):
-                if reference.startswith(repository):
-                    with contextlib.suppress(docker.errors.ImageNotFound):  # went with the one before
-                        images.remove(reference)
+        if self.image:
+            forget_images(docker.from_env(), self.image.partition("/")[0])
 
     def train(self, name: str, **changes: Any) -> None:
         """Create a training job; ``changes`` go over the usual request."""

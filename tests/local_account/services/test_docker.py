@@ -6,6 +6,9 @@ import uuid
 from pathlib import Path
 
 import pytest
+from docker import from_env
+
+from lab_helpers.local_account.containers import forget_images
 
 pytestmark = pytest.mark.docker
 
@@ -94,6 +97,19 @@ def test_a_second_push_sends_no_layer_again(docker, served, repository, image):
     docker("tag", image, again)
     assert "Layer already exists" in docker("push", again)
     docker("image", "rm", again)
+
+
+def test_the_engine_forgets_a_registry_that_is_gone(docker, served, repository, image):
+    kept = f"docker-{uuid.uuid4().hex[:8]}:kept"
+    docker("tag", image, kept)
+    log_in(docker, served, repository)
+    docker("push", image)
+    pulled = docker("inspect", "--format", "{{index .RepoDigests 0}}", image).strip()
+    forget_images(from_env(), repository["repositoryUri"].partition("/")[0])
+    for name in (image, pulled):
+        assert "No such" in docker("inspect", name, fails=True)
+    assert docker("inspect", "--format", "{{.RepoTags}}", kept).strip() == f"[{kept}]"
+    docker("image", "rm", kept)
 
 
 def test_a_wrong_password_is_refused(docker, repository):
