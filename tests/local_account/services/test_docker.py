@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from docker import from_env
 
+from lab_helpers.local_account.config import AccountConfig
 from lab_helpers.local_account.containers import forget_images
+from lab_helpers.local_account.daemon import Daemon
 
 pytestmark = pytest.mark.docker
 
@@ -110,6 +112,17 @@ def test_the_engine_forgets_a_registry_that_is_gone(docker, served, repository, 
         assert "No such" in docker("inspect", name, fails=True)
     assert docker("inspect", "--format", "{{.RepoTags}}", kept).strip() == f"[{kept}]"
     docker("image", "rm", kept)
+
+
+def test_a_reset_forgets_the_images_of_its_own_registry_only(docker, tmp_path, image):
+    state = tmp_path / "state"
+    config = AccountConfig.load(state, {"gateway_port": 0, "git_port": 0, "registry_port": 0})
+    (state / "docker_host").write_text(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    own = f"127.0.0.1:{config.registry_port}/own:v1"
+    docker("tag", image, own)
+    assert Daemon(state).reset()
+    assert "No such" in docker("inspect", own, fails=True)
+    docker("inspect", image)
 
 
 def test_a_wrong_password_is_refused(docker, repository):
