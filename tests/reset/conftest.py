@@ -28,6 +28,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, 
             yield daemon, clients
     finally:
         daemon.stop()
+        daemon.forget_images()
 
 
 @pytest.fixture(scope="session")
