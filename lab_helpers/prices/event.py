@@ -13,8 +13,8 @@ FREE_GIT_USERS = 5
 _HINTS = {
     "SageMaker endpoints": "endpoints are billed as long as they exist: `clean`, or `reset --to 04`",
     "SageMaker notebook": "notebook instances stop when idle: parameter IdleMinutes of the labs",
-    "CodeCommit": "CodeCommit bills each role once a month: several events of a month can share labs, and labs "
-    "with SourceProvider=S3 do without it (`--assume git-roles=0`)",
+    "CodeCommit": "CodeCommit bills each role once a month: several events of a month can share labs, "
+    "and labs with SourceProvider=S3 do without it (`--assume git-roles=0`)",
 }
 
 
