@@ -35,11 +35,9 @@ def by_hand(lab: BenchLab, exercises: Path) -> dict[str, float]:
         with work.timed("push"):  # there is none without it
             _login(lab, base_uri)
         _base_image(work, base_uri)
-        base = _model_image(work, base_uri, model_uri)
+        _model_image(work, base_uri, model_uri)
         _release(work, model_uri)
-        images = [f"{BASE}:local", f"{MODEL}:local", base]
-        images += [f"{uri}:{tag}" for uri in (model_uri, base_uri) for tag in ("1", "latest")]
-        containers.docker("rmi", *images, check=False)
+        containers.docker("rmi", f"{BASE}:local", f"{MODEL}:local", check=False)  # a reset forgets the others
     return work.seconds
 
 
@@ -53,8 +51,8 @@ def _base_image(work: _Work, uri: str) -> None:
     work.push(uri)
 
 
-def _model_image(work: _Work, base_uri: str, uri: str) -> str:
-    """Notebook 02: the same for the model, on the base image by digest, which is returned."""
+def _model_image(work: _Work, base_uri: str, uri: str) -> None:
+    """Notebook 02: the same for the model, on the base image by digest."""
     with work.timed("build"):
         containers.docker("pull", f"{base_uri}:latest")
     digests = json.loads(
@@ -67,7 +65,6 @@ def _model_image(work: _Work, base_uri: str, uri: str) -> str:
     work.serve(f"{MODEL}:local", tried, ALGORITHMS)
     work.build("model_image", f"{uri}:1", f"{uri}:latest", base=base)
     work.push(uri)
-    return base
 
 
 def _release(work: _Work, uri: str) -> None:

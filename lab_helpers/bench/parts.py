@@ -140,15 +140,22 @@ def upload(lab: BenchLab) -> list[Figure]:
 
 @dataclass(frozen=True)
 class _Round:
-    """Seconds of a run on a new account by part, of one more on the same account, and of the work by hand."""
+    """Seconds of a run on a new account, of its notebooks, of one more run there, and of the work by hand."""
 
-    run: dict[str, float]
+    warm: float
+    notebooks: dict[str, float]
     again: float
     hand: dict[str, float]
+    resident_megabytes: float
+    """Memory of the account after the run."""
+
+    @property
+    def by_hand(self) -> float:
+        return sum(self.hand.values())
 
     @property
     def ratio(self) -> float:
-        return self.run["warm"] / sum(self.hand.values())
+        return self.warm / self.by_hand
 
 
 def run(lab: BenchLab) -> list[Figure]:
@@ -161,38 +168,40 @@ def run(lab: BenchLab) -> list[Figure]:
     compared are the two of a round; figures are those of the round whose ratio is the median.
     """
     _deployed(lab)
-    rounds, memory = list[_Round](), list[float]()
+    rounds = list[_Round]()
     for number in range(1, RUNS + 1):
-        rounds.append(one := _round(lab, memory))
-        said = f"run {one.run['warm']:.1f} s, by hand {sum(one.hand.values()):.1f} s, ratio {one.ratio:.2f}"
+        rounds.append(one := _round(lab))
+        said = f"run {one.warm:.1f} s, by hand {one.by_hand:.1f} s, ratio {one.ratio:.2f}"
         print(f"  round {number} of {RUNS}: {said}", file=sys.stderr, flush=True)
     rounds.sort(key=lambda one: one.ratio)
-    middle = rounds[RUNS // 2]
-    runs, hand = dict(middle.run), middle.hand
+    middle, memory = rounds[RUNS // 2], max(one.resident_megabytes for one in rounds)
     about = "make run on a new account, images and caches warm"
-    figures = [
-        Figure("run.warm_seconds", runs.pop("warm"), "s", about, 120),
-        Figure("run.again_seconds", middle.again, "s", "make run once more on the same account", 120),
-        Figure("run.resident_mb", max(memory), "MB", "memory of the account after a whole run", 300),
-    ]
-    figures += [Figure(f"run.{name}_seconds", took, "s", f"of it {name}") for name, took in runs.items()]
-    figures += [Figure(f"hand.{name}_seconds", took, "s", f"by hand: {name}") for name, took in hand.items()]
     typed = "the same builds, pushes, training and serving typed by hand"
     return [
-        *figures,
-        Figure("hand.seconds", sum(hand.values()), "s", typed),
+        Figure("run.warm_seconds", middle.warm, "s", about, 120),
+        Figure("run.again_seconds", middle.again, "s", "make run once more on the same account", 120),
+        Figure("run.resident_mb", memory, "MB", "memory of the account after a whole run", 300),
+        *(
+            Figure(f"run.{name}_seconds", took, "s", f"of it {name}")
+            for name, took in middle.notebooks.items()
+        ),
+        *(
+            Figure(f"hand.{name}_seconds", took, "s", f"by hand: {name}")
+            for name, took in middle.hand.items()
+        ),
+        Figure("hand.seconds", middle.by_hand, "s", typed),
         Figure("run.to_hand_ratio", middle.ratio, "", f"whole run to by hand, median of {RUNS} rounds", 1.5),
         Figure("run.to_hand_ratio_lowest", rounds[0].ratio, "", "of the rounds"),
         Figure("run.to_hand_ratio_highest", rounds[-1].ratio, "", "of the rounds"),
     ]
 
 
-def _round(lab: BenchLab, memory: list[float]) -> _Round:
+def _round(lab: BenchLab) -> _Round:
     lab.daemon.reset()
     lab.start()
     _rest()
     seconds, summary = lab.run()
-    memory.append(lab.resident_megabytes)
+    memory = lab.resident_megabytes
     notebooks = {f"notebook_{one['name'][:2]}": float(one["seconds"]) for one in summary["notebooks"]}
     again, _ = lab.run()
     with tempfile.TemporaryDirectory() as kept:
@@ -200,7 +209,7 @@ def _round(lab: BenchLab, memory: list[float]) -> _Round:
         lab.daemon.reset()
         lab.start()
         _rest()
-        return _Round({"warm": seconds, **notebooks}, again, by_hand(lab, exercises))
+        return _Round(seconds, notebooks, again, by_hand(lab, exercises), memory)
 
 
 def _rest() -> None:

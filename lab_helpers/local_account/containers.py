@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,14 +18,14 @@ GROUP_LABEL = "mlops-workshop.group"
 class Containers:
     """Containers by group, such as ``endpoint-iris-model-dev``."""
 
-    def __init__(self, uid: str) -> None:
+    def __init__(self, uid: str, client: DockerClient | None = None) -> None:
         self._uid = uid
-        self._client: DockerClient | None = None
+        self._client = client
         self._lock = threading.Lock()
 
     @property
     def client(self) -> DockerClient:
-        """docker-py's client of the engine that ``DOCKER_HOST`` names; made when first asked for."""
+        """The client given, or one of the engine that ``DOCKER_HOST`` names; made when first asked for."""
         import docker
 
         with self._lock:
@@ -47,16 +49,13 @@ class Containers:
         labels = [f"{ACCOUNT_LABEL}={self._uid}"] + ([f"{GROUP_LABEL}={group}"] if group else [])
         return self.client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
 
-    def end(self, group: str | None = None) -> None:
-        """Kill and remove the containers of a group, or all of the account."""
-        from docker.errors import APIError
-
-        for container in self.members(group):
-            try:
+    def end(self, group: str | None = None) -> bool:
+        """Kill and remove the containers of a group, or all of the account; tell whether there were any."""
+        found = self.members(group)
+        for container in found:
+            with _gone_or_going():
                 container.remove(force=True, v=True)
-            except APIError as error:
-                if error.status_code not in (404, 409):  # gone, or going already
-                    raise
+        return bool(found)
 
 
 def forget_images(client: DockerClient, registry: str) -> None:
@@ -64,13 +63,20 @@ def forget_images(client: DockerClient, registry: str) -> None:
 
     An image stays under its other names, such as ``scikit-base:local``, and so does the layer cache.
     """
-    from docker.errors import APIError
-
     for image in client.api.images():
         for name in [*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())]:
             if name.startswith(f"{registry}/"):
-                try:
+                with _gone_or_going():  # a digest goes with the last tag
                     client.api.remove_image(name, noprune=True)
-                except APIError as error:
-                    if error.status_code not in (404, 409):  # gone with its last tag, or in use
-                        raise
+
+
+@contextmanager
+def _gone_or_going() -> Iterator[None]:
+    """Let pass that the engine has not got it (any more), or is busy with it."""
+    from docker.errors import APIError
+
+    try:
+        yield
+    except APIError as error:
+        if error.status_code not in (404, 409):
+            raise

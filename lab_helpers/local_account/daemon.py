@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psutil
 
 from lab_helpers.local_account.config import DEFAULT_PORTS, LOOPBACK, AccountConfig, free_port
-from lab_helpers.local_account.containers import ACCOUNT_LABEL, forget_images
+from lab_helpers.local_account.containers import Containers, forget_images
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -160,7 +160,7 @@ class Daemon:
         processes = Processes(config.uid)
         left = bool(processes.members())
         processes.end()
-        return self._on_engine(lambda engine: _remove_containers(engine, config.uid)) or left
+        return self._on_engine(lambda engine: Containers(config.uid, engine).end()) or left
 
     def forget_images(self) -> None:
         """Remove from the engine what was pushed to the account's registry, or pulled from it."""
@@ -246,12 +246,3 @@ def _listener(port: int) -> str:
                 command = " ".join(process.cmdline())[:120]
                 return f"It belongs to process {process.pid} of {process.username()}: {command}. "
     return ""
-
-
-def _remove_containers(engine: DockerClient, uid: str) -> bool:
-    """Remove the containers of an account; tell whether there were any."""
-    label = f"{ACCOUNT_LABEL}={uid}"
-    found = engine.containers.list(all=True, filters={"label": label}, ignore_removed=True)
-    for container in found:
-        container.remove(force=True, v=True)
-    return bool(found)
