@@ -31,10 +31,11 @@ test: bootstrap  ## every test, the end-to-end run of the notebooks included (AR
 fuzz: bootstrap  ## 100,000 hostile requests to the model container (FUZZ_SEED=7 for others, FUZZ_REQUESTS=… for fewer)
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(PYTHON) -m pytest --reruns=0 tests/serving/test_fuzz.py $(ARGS)
 
-lint: bootstrap  ## ruff, mypy --strict, cfn-lint, shellcheck
+lint: bootstrap  ## ruff, mypy --strict, import-linter, codespell, cfn-lint, shellcheck
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy --strict lab_helpers
+	$(PYTHON) -m mypy --strict
+	.venv/bin/lint-imports --no-cache
 	.venv/bin/cfn-lint -c I -- cfn/*.yml
 	.venv/bin/shellcheck .ci/bootstrap .ci/run lifecycle-config/*.sh
 
@@ -44,7 +45,7 @@ format: bootstrap  ## format Python and notebooks, strip the notebooks' outputs
 	.venv/bin/nbstripout --keep-id notebooks/*.ipynb
 
 bench: bootstrap  ## measure: a table here, every figure in bench.json (ARGS="--only account,api")
-	@$(PYTHON) -m lab_helpers.bench $(ARGS)
+	@$(PYTHON) -m benchmarks $(ARGS)
 
 pr: lint test  ## what a change has to pass
 

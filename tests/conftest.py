@@ -9,7 +9,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     needy = [item for item in session.items if item.get_closest_marker("docker")]
     if not needy or session.config.option.collectonly:
         return
-    from lab_helpers.engine import EngineError, ensure_base_image, ensure_engine
+    from local_account.engine import EngineError, ensure_base_image, ensure_engine
 
     capture = session.config.pluginmanager.getplugin("capturemanager")
     try:

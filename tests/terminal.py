@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import boto3
 import pytest
 
-from lab_helpers.fleet.clients import SharedClients
-from lab_helpers.local_account.daemon import Daemon
+from lab_helpers.instructor.fleet.clients import SharedClients
+from local_account.foundation.daemon import Daemon
 
 
 @contextmanager

@@ -1,8 +1,21 @@
-"""The command line `python -m lab_helpers`."""
+"""The command line `python -m lab_helpers`.
+
+A notebook instance has only the commands that run there; the folders of the others are not shipped to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Annotated
 
 import typer
 
-from lab_helpers.cli import clean, cost, deploy, doctor, fleet, local, reset, run, times
+from lab_helpers.cli import run, times, ui
+
+INSTRUCTOR = ("deploy", "doctor", "cost", "clean", "reset", "fleet")
+LOCAL = "local"
 
 app = typer.Typer(
     name="lab_helpers",
@@ -12,14 +25,36 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command("run")(run.run)
-app.command("deploy")(deploy.deploy)
-app.command("doctor")(doctor.doctor)
-app.command("cost")(cost.cost)
-app.command("clean")(clean.clean)
-app.command("reset")(reset.reset)
 app.command("times")(times.times)
-app.add_typer(fleet.app, name="fleet")
-app.add_typer(local.app, name="local")
+
+
+def _add(name: str, module: str, needs: str) -> None:
+    """Add the command of a folder that a notebook instance does not have."""
+    if find_spec(needs) is None:
+        anything = {"ignore_unknown_options": True}
+        app.command(name, hidden=True, context_settings=anything)(_absent(name, needs))
+        return
+    found = import_module(module)
+    if isinstance(group := getattr(found, "app", None), typer.Typer):
+        app.add_typer(group, name=name)
+    else:
+        app.command(name)(getattr(found, name))
+
+
+def _absent(name: str, needs: str) -> Callable[..., None]:
+    def absent(_: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+        ui.fail(
+            f"`{name}` is not available here: {needs.replace('.', '/')} is missing, as it is on a notebook "
+            "instance. Run the command from a checkout of the workshop's repository.",
+            ui.USAGE,
+        )
+
+    return absent
+
+
+for _name in INSTRUCTOR:
+    _add(_name, f"lab_helpers.cli.instructor.{_name}", "lab_helpers.cli.instructor")
+_add(LOCAL, "lab_helpers.cli.local.commands", "local_account")
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ def times(
     summary: Annotated[Path, typer.Argument(help="`summary.json` of a run that succeeded.", exists=True)],
 ) -> None:
     """Write the times of a run into the notebooks and the README of this checkout."""
-    from lab_helpers import times as measured
+    from lab_helpers.runner import times as measured
 
     repository = Path(__file__).resolve().parents[2]
     try:

@@ -25,13 +25,11 @@ def console(stderr: bool = False) -> Console:
 
 
 @contextlib.contextmanager
-def readable_errors() -> Iterator[None]:
+def readable_errors(*expected: type[Exception]) -> Iterator[None]:
     """Turn the exceptions that tell a person what to do into a message and an exit status.
 
-    Everything else is a mistake of ours and keeps its traceback.
+    `expected` are those of the command itself. Everything else is a bug and keeps its traceback.
     """
-    from lab_helpers.engine.errors import EngineError
-    from lab_helpers.local_account.daemon import DaemonError
     from lab_helpers.names import InvalidNameError
 
     try:
@@ -40,7 +38,7 @@ def readable_errors() -> Iterator[None]:
         fail("interrupted. The same command goes on from here.", INTERRUPTED)
     except InvalidNameError as error:
         fail(str(error), USAGE)
-    except (EngineError, DaemonError) as error:
+    except expected as error:
         fail(str(error), FAILED)
     except OSError as error:
         if error.errno != 28:  # ENOSPC

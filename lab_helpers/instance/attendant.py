@@ -1,6 +1,6 @@
 """What runs on the notebook instance all the time: stops it when idle, puts exercises back when asked.
 
-A request is an object in the lab's bucket (`lab_helpers.instance.request`). It is looked at every
+A request is an object in the lab's bucket (`lab_helpers.reset_request`). It is looked at every
 POLL_SECONDS, which costs an answer without a body as long as nothing is asked (S3 GetObject, If-None-Match).
 """
 
@@ -18,9 +18,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lab_helpers import idle
+from lab_helpers.instance import idle
 from lab_helpers.instance.exercises import PutBack, WorkingCopyError
-from lab_helpers.instance.request import ANSWER_KEY, REQUEST_KEY, Answer, Request, RequestError
+from lab_helpers.reset_request import ANSWER_KEY, REQUEST_KEY, Answer, Request, RequestError
 
 POLL_SECONDS = 2.0
 logger = logging.getLogger(__name__)

@@ -24,8 +24,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lab_helpers.deploy import Clients
-from lab_helpers.instance.stacks import StackError, deploy_nested
+from lab_helpers.clients import Clients
+from lab_helpers.nested_stacks import StackError, deploy_nested
 
 TOLD_LINES = 30
 

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
+from checkout import ROOT
 
-CFN = Path(__file__).parents[2] / "cfn"
+CFN = ROOT / "cfn"
 NAMES = ("m", "build-image", "train-model-pipeline", "deploy-model-dev", "deploy-model-prd")
 TEMPLATES: dict[str, dict[str, Any]] = {name: yaml_parse((CFN / f"{name}.yml").read_text()) for name in NAMES}
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"

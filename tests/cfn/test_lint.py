@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
-ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "cfn").glob("*.yml"))
 
 

@@ -123,7 +123,7 @@ def test_resources_carry_lab_expiry_and_a_name_that_fits_with_the_longest_prefix
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_lab_expires_at_a_time_in_utc_or_never(name: str) -> None:
-    from lab_helpers.ttl import expires_at
+    from lab_helpers.instructor.ttl import expires_at
 
     about = TEMPLATES[name]["Parameters"]["ExpiresAt"]
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from checkout import ROOT
 
-from lab_helpers.local_account.containers import ACCOUNT_LABEL
-from lab_helpers.local_account.daemon import Daemon
 from lab_helpers.names import Names
+from local_account.foundation.containers import ACCOUNT_LABEL
+from local_account.foundation.daemon import Daemon
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = ROOT
 ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 
 

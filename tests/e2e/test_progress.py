@@ -3,7 +3,7 @@
 import pytest
 from one_workshop import Workshop
 
-from lab_helpers.fleet.progress import read_progress
+from lab_helpers.instructor.fleet.progress import read_progress
 from lab_helpers.names import Names
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(900)]

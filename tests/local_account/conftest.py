@@ -17,7 +17,7 @@ import pytest
 from botocore.config import Config
 from docker.errors import DockerException
 
-from lab_helpers.local_account.containers import forget_images
+from local_account.foundation.containers import forget_images
 
 READY_SECONDS = 30
 
@@ -25,7 +25,7 @@ READY_SECONDS = 30
 class AccountProcess:
     """Start, stop, kill and restart one account; its state directory stays."""
 
-    def __init__(self, state: Path, program: tuple[str, ...] = ("-m", "lab_helpers.local_account")) -> None:
+    def __init__(self, state: Path, program: tuple[str, ...] = ("-m", "local_account")) -> None:
         self.state = state
         self.program = program
         self.process: subprocess.Popen[str] | None = None

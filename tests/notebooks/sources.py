@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from checkout import ROOT
+
 from lab_helpers.exercises import cells, written_by
 
-ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 

@@ -8,18 +8,20 @@ from typing import Any
 import pytest
 from werkzeug.serving import make_server
 
-from lab_helpers.local_account.account import Account
-from lab_helpers.local_account.autoscaling import ApplicationAutoScaling
-from lab_helpers.local_account.cloudwatch import CloudWatch
-from lab_helpers.local_account.codecommit import CodeCommit
-from lab_helpers.local_account.config import LOOPBACK, AccountConfig
-from lab_helpers.local_account.connections import KeepAliveHandler, QuietHandler
-from lab_helpers.local_account.ecr import Ecr
-from lab_helpers.local_account.gateway import Gateway
-from lab_helpers.local_account.git_server import git_app
-from lab_helpers.local_account.moto_backend import MotoBackend
-from lab_helpers.local_account.registry import registry_app
-from lab_helpers.local_account.service import Params, Service, ServiceError
+from local_account.authorization.authorizer import Authorizer
+from local_account.foundation.account import Account
+from local_account.foundation.config import LOOPBACK, AccountConfig
+from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway.connections import KeepAliveHandler, QuietHandler
+from local_account.gateway.gateway import Gateway
+from local_account.gateway.service import Service
+from local_account.moto_backend.backend import MotoBackend
+from local_account.services.autoscaling import ApplicationAutoScaling
+from local_account.services.cloudwatch import CloudWatch
+from local_account.services.codecommit import CodeCommit
+from local_account.services.codecommit.git_server import git_app
+from local_account.services.ecr import Ecr
+from local_account.services.ecr.registry import registry_app
 
 
 class RecordingBus:
@@ -109,7 +111,7 @@ class Served:
             self.sagemaker,
         ]
         self.services = {service.name: service for service in services}
-        gateway = Gateway(self.account, self.services, moto)
+        gateway = Gateway(self.account, self.services, Authorizer(self.account), moto)
         self._listeners = [
             make_server(LOOPBACK, port, app, threaded=True, request_handler=handler)
             for port, app, handler in (

@@ -1,0 +1,48 @@
+"""`python -m benchmarks [--only account,api,push,upload,run,fleet,server] [--peers ours,…]`."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import signal
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.figures import Figure, table, write
+from benchmarks.lab import bench_lab
+from benchmarks.parts import PARTS
+from benchmarks.server.part import server
+from benchmarks.server.peers import PEERS
+
+
+def main() -> int:
+    """Measure the chosen parts; status 1 when a figure is beyond its limit."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas (default: all)")
+    parser.add_argument("--output", type=Path, default=Path("bench.json"), help="default: bench.json")
+    parser.add_argument(
+        "--peers", default=",".join(PEERS), help="servers of the part `server` (default: all)"
+    )
+    arguments = parser.parse_args()
+    chosen, peers = ([name.strip() for name in text.split(",")] for text in (arguments.only, arguments.peers))
+    for what, names, known in (("part", chosen, list(PARTS)), ("peer", peers, list(PEERS))):
+        if unknown := [name for name in names if name not in known]:
+            parser.error(f"no such {what}: {', '.join(unknown)}; there are {', '.join(known)}")
+    parts = PARTS | {"server": functools.partial(server, peers=peers)}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended then as well
+    console, figures = Console(), list[Figure]()
+    with bench_lab() as lab:
+        for name, part in parts.items():
+            if name in chosen:
+                print(f"measuring {name}", file=sys.stderr, flush=True)
+                figures += part(lab)
+                write(arguments.output, figures)  # what is measured is kept, whatever comes next
+    console.print(table(figures))
+    console.print(f"every figure: {arguments.output}", highlight=False)
+    return int(any(figure.kept is False for figure in figures))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,6 +1,0 @@
-"""Take labs away, everything of them, and prove it."""
-
-from lab_helpers.clean.cleaning import Cleaned, clean
-from lab_helpers.clean.order import STEPS, step_of
-
-__all__ = ["STEPS", "Cleaned", "clean", "step_of"]

@@ -1,0 +1,1 @@
+"""The instructor's commands. Never shipped to a notebook instance."""

@@ -1,0 +1,204 @@
+"""`clean`: labs away, with the proof that nothing is left."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from lab_helpers.cli import ui
+from lab_helpers.cli.instructor import labs
+from lab_helpers.display import duration
+
+if TYPE_CHECKING:
+    from lab_helpers.instructor.inventory import Resource
+
+WIDTH = 34
+"""Of names in tables; `--json` has them whole."""
+
+
+def clean(
+    participant: Annotated[
+        list[str] | None,
+        typer.Option("--participant", "-p", help="Lab id (`default`: the lab without one); repeatable."),
+    ] = None,
+    roster: Annotated[Path | None, typer.Option("--roster", help="The labs of a roster (CSV).")] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every lab of the account, also those whose stacks are gone.")
+    ] = False,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="Labs whose tag `mlops-workshop:expires` is in the past.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what would be deleted, in order, and its cost.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: labs.Json = False,
+    region: Annotated[str | None, typer.Option("--region", help="AWS Region.")] = None,
+) -> None:
+    """Delete everything of some labs and prove it by listing every service again.
+
+    Endpoints go first, because they cost most; roles go last, because the rest needs them. The list is by tag
+    *and* by name. What merely has a similar name stays. It can be interrupted and repeated at any time.
+
+    **Examples**
+
+    - `clean --participant ana --dry-run` what would go
+    - `clean --participant ana` after a question
+    - `clean --roster roster.csv --yes` a whole event
+    - `clean --expired --yes` once a day, for the forgotten
+    - `clean --all --json --yes | jq .remaining` for scripts
+
+    Exit status: 0 nothing is left, 1 something is (named, with its cost), 2 wrong usage, 130 interrupted.
+    """
+    with ui.readable_errors():
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from lab_helpers.instructor.clean.cleaning import clean as clean_labs
+        from lab_helpers.instructor.inventory import list_resources
+
+        asked = labs.given(participant or (), roster)
+        if sum((bool(asked), all_, expired)) != 1:
+            ui.fail("say whose: --participant ID, --roster FILE, --all or --expired (one of them)", ui.USAGE)
+        account = labs.connect(region)
+        screen = ui.console(stderr=as_json)
+        try:
+            with screen.status("listing what there is …"):
+                wanted = None if all_ else asked or _expired(account)
+                found = list_resources(account.clients, account.region, account.id, wanted)
+            if dry_run or not found:
+                _show(found, account.region, as_json, planned=dry_run)
+                raise typer.Exit(0)
+            _confirm(found, yes)
+            began = time.monotonic()
+            with ui.LabLines(screen) as lines:
+                ids = sorted({one.lab_id or "" for one in found}) if wanted is None else wanted
+                cleaned = clean_labs(
+                    account.clients,
+                    account.region,
+                    account.id,
+                    ids,
+                    report=lambda lab, text: lines.say(labs.called(lab), text),
+                )
+                if wanted is None:  # and what has come since, or belongs to labs that only names tell of
+                    remaining = list_resources(account.clients, account.region, account.id, None)
+                else:
+                    remaining = list(cleaned.remaining)
+        except (BotoCoreError, ClientError) as error:
+            ui.fail(f"{error}\nNothing is lost: the same command goes on from here.", ui.FAILED)
+            return
+        if as_json:
+            _show(remaining, account.region, as_json, deleted=len(cleaned.found), faults=cleaned.faults)
+        elif remaining:
+            screen.print(f"[bold red]{len(remaining)} of {len(cleaned.found)} resources are still there:[/]")
+            _show(remaining, account.region, as_json)
+            for fault in cleaned.faults:
+                screen.print(Text(f"  {fault}", style="dim"), soft_wrap=True)
+        else:
+            took, count = duration(time.monotonic() - began), len({one.lab_id for one in cleaned.found})
+            screen.print(
+                f"[green]✓[/] {len(cleaned.found)} resources of {labs.counted(count)} deleted in {took}; "
+                "listed again in every service: nothing is left.",
+                soft_wrap=True,
+            )
+    raise typer.Exit(ui.FAILED if remaining else 0)
+
+
+def _expired(account: labs.Account) -> list[str]:
+    from datetime import UTC, datetime
+
+    from lab_helpers.instructor.inventory import expirations
+
+    now = datetime.now(UTC)
+    return sorted(lab for lab, end in expirations(account.clients).items() if end < now)
+
+
+def _confirm(found: Sequence[Resource], yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        ui.fail("there is nobody to ask: give --yes, or --dry-run to only look", ui.USAGE)
+    ids = sorted({labs.called(one.lab_id) for one in found})
+    count = f"{len(found)} resources of {labs.counted(len(ids))}"
+    shown = ", ".join(ids[:8]) + (" …" if len(ids) > 8 else "")
+    if not typer.confirm(f"Delete {count} ({shown}), with everything that learners made in them?"):
+        raise typer.Exit(ui.FAILED)
+
+
+def _show(
+    resources: Sequence[Resource],
+    region: str,
+    as_json: bool,
+    *,
+    planned: bool = False,
+    deleted: int = 0,
+    faults: Sequence[str] = (),
+) -> None:
+    """Print what there is: per lab and kind for people, one by one for scripts."""
+    from lab_helpers.instructor.clean.order import in_order
+
+    ordered = in_order(resources)
+    if as_json:
+        rows = [_row(one, region) for one in ordered]
+        key = "planned" if planned else "remaining"
+        print(json.dumps({key: rows, "deleted": deleted, "faults": list(faults)}, indent=1))
+        return
+    screen = ui.console()
+    if not resources:
+        screen.print("Nothing of these labs is in any service.")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for header in ("lab", "what", "name"):
+        table.add_column(header, no_wrap=True)
+    for header in ("more", "USD/h"):
+        table.add_column(header, justify="right", no_wrap=True)
+    groups: dict[tuple[str, str], list[Resource]] = {}
+    for one in ordered:
+        groups.setdefault((labs.called(one.lab_id), one.kind), []).append(one)
+    total = Decimal(0)
+    for (lab, kind), members in groups.items():
+        cost = sum((hourly(one, region) or Decimal(0) for one in members), Decimal(0))
+        total += cost
+        more = str(len(members) - 1) if len(members) > 1 else ""
+        name = members[0].id if len(members[0].id) <= WIDTH else members[0].id[: WIDTH - 1] + "…"
+        table.add_row(lab, kind.replace("notebook-instance-", ""), name, more, f"{cost:.3f}" if cost else "")
+    screen.print(table)
+    count = len({one.lab_id for one in resources})
+    screen.print(f"{len(resources)} resources of {labs.counted(count)}, {total:.3f} USD per hour.")
+
+
+def _row(one: Resource, region: str) -> dict[str, Any]:
+    cost = hourly(one, region)
+    return {
+        "lab": labs.called(one.lab_id),
+        "service": one.service,
+        "kind": one.kind,
+        "id": one.id,
+        "arn": one.arn,
+        "created": one.created.isoformat() if one.created else None,
+        "usd_per_hour": float(cost) if cost is not None else None,
+    }
+
+
+def hourly(one: Resource, region: str) -> Decimal | None:
+    """Return what a resource costs an hour, or None where it costs nothing or the table has no price."""
+    from lab_helpers.prices import PriceError, Prices
+
+    if one.billable is None:
+        return None
+    try:
+        try:
+            prices = Prices.load(region)
+        except PriceError:  # a region without a table: an estimate is better than nothing
+            prices = Prices.load()
+        return prices.hourly(one.billable) * one.quantity
+    except PriceError:
+        return None

@@ -1,0 +1,157 @@
+"""`deploy`: one lab in an account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from lab_helpers.cli import ui
+
+if TYPE_CHECKING:
+    from lab_helpers.clients import Clients
+    from lab_helpers.instructor.deploy import Uploaded
+    from lab_helpers.names import Names
+    from lab_helpers.stacks import StackEvent
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+_COLOURS = {"COMPLETE": "green", "FAILED": "red"}
+
+
+def deploy(
+    participant: Annotated[
+        str, typer.Option("--participant", help="Lab id; empty for the default lab.")
+    ] = "",
+    region: Annotated[
+        str | None, typer.Option("--region", help="AWS Region. Default: that of your configuration.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", help="A parameter of `cfn/m.yml` as `Name=value`; repeatable."),
+    ] = None,
+    ttl: Annotated[
+        str | None,
+        typer.Option(
+            "--ttl",
+            help="When `clean --expired` may remove the lab: `3d` (default for a new lab), `12h`, `never`.",
+        ),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Stop and start a running instance when the package changed.")
+    ] = False,
+) -> None:
+    """Upload the workshop, deploy the top stack, wait until the notebook instance is ready.
+
+    Creates or updates, on AWS and on the local account alike. Also prints the link that launches the same
+    stack in the console.
+    """
+    with ui.readable_errors():
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from lab_helpers.instructor.deploy import launch_link
+        from lab_helpers.instructor.ttl import DEFAULT_TTL, TtlError, expires_at
+        from lab_helpers.names import Names
+        from lab_helpers.stacks import DeployError
+
+        session = boto3.Session(region_name=region)
+        if not session.region_name:
+            ui.fail("no AWS Region: give --region, or set AWS_REGION", ui.USAGE)
+        parameters = ui.pairs("--parameter", parameter)
+        try:
+            expires_at(ttl or DEFAULT_TTL)
+        except TtlError as error:
+            ui.fail(f"--ttl: {error}", ui.USAGE)
+        names, screen = Names(participant), ui.console()
+        try:
+            uploaded = deploy_lab(
+                session.client,
+                names,
+                str(session.region_name),
+                ui.Steps(screen),
+                parameters=parameters,
+                ttl=ttl,
+                restart=restart,
+            )
+        except (DeployError, BotoCoreError, ClientError) as error:
+            ui.fail(f"{error}", ui.FAILED)
+            return
+        if uploaded.changed and not restart:
+            screen.print(
+                "The package has changed. The notebook instance takes it at its next start; "
+                "--restart does that now."
+            )
+        screen.print(f"Open the notebook instance {names.notebook_instance} in the SageMaker console.")
+        screen.print(
+            f"The same stack in the console: {launch_link(names, session.region_name, uploaded)}",
+            soft_wrap=True,
+        )
+
+
+def deploy_lab(
+    clients: Clients,
+    names: Names,
+    region: str,
+    steps: ui.Steps,
+    *,
+    parameters: dict[str, str] | None = None,
+    ttl: str | None = None,
+    restart: bool = False,
+    wait_for_stacks: bool = True,
+) -> Uploaded:
+    """Run the parts of a deployment as steps; raises DeployError and botocore's exceptions.
+
+    Without a `ttl` a lab that exists keeps the end that it has. Who sees the instance from inside need not
+    wait for the nested stacks, which it deploys.
+    """
+    from lab_helpers.instructor import deploy as lab
+    from lab_helpers.instructor.package import package
+    from lab_helpers.instructor.ttl import DEFAULT_TTL, expires_at
+    from lab_helpers.stacks import STARTS_OVER, deploy_stack, find_stack
+
+    def watch(event: StackEvent) -> None:
+        text = Text(f"{event.stack}  {event.resource}  ")
+        text.append(event.status, style=_COLOURS.get(event.status.rpartition("_")[2], ""))
+        if event.failed:
+            steps.screen.print(Text("  ") + text + Text(f"  {event.reason}"), soft_wrap=True)
+        elif steps.screen.is_terminal or event.status.endswith("COMPLETE"):
+            steps.report(text.plain)
+
+    with steps.step("package"):
+        account: Any = clients("sts").get_caller_identity()["Account"]
+        uploaded = lab.upload(
+            clients,
+            names,
+            region,
+            account,
+            content=package(REPOSITORY),
+            template=REPOSITORY / "cfn" / "m.yml",
+        )
+    with steps.step(f"stack {names.top_stack}"):
+        stack = find_stack(clients("cloudformation"), names.top_stack)
+        new = stack is None or stack["StackStatus"] in STARTS_OVER
+        end = expires_at(ttl or DEFAULT_TTL) if ttl or new else ""
+        done = deploy_stack(
+            clients("cloudformation"),
+            names.top_stack,
+            uploaded.template_url,
+            parameters={
+                "NamePrefix": names.prefix,
+                "PackageUri": uploaded.package_uri,
+                **({"ExpiresAt": end} if end else {}),
+                **(parameters or {}),
+            },
+            tags={
+                "mlops-workshop:lab": names.tag,
+                **({"mlops-workshop:expires": end} if end else {}),
+            },
+            watch=watch,
+        )
+    with steps.step("notebook instance"):
+        take = restart and uploaded.changed and done != "created"
+        lab.start_instance(clients("sagemaker"), names.notebook_instance, take, steps.report)
+        if wait_for_stacks:
+            lab.wait_for_nested(clients("cloudformation"), names, watch)
+    return uploaded

@@ -1,0 +1,137 @@
+"""`doctor`: is everything there that the event takes?"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from lab_helpers.cli import ui
+from lab_helpers.cli.instructor import labs
+
+if TYPE_CHECKING:
+    from lab_helpers.instructor.doctor import Finding
+
+_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
+DEFAULT_SIZE = 10
+
+
+def doctor(
+    roster: Annotated[
+        Path | None,
+        typer.Option("--roster", help="Who takes part (CSV); counts what their labs have already."),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            "--size",
+            "-n",
+            min=1,
+            help=f"How many take part, where there is no roster yet. Default {DEFAULT_SIZE}.",
+        ),
+    ] = None,
+    region: Annotated[str | None, typer.Option("--region", help="AWS Region.")] = None,
+    notebook_type: Annotated[
+        str, typer.Option("--notebook-type", help="Parameter NotebookInstanceType of the labs.")
+    ] = "ml.t3.medium",
+    training_type: Annotated[
+        str, typer.Option("--training-type", help="Instance type of notebook 03.")
+    ] = "ml.m5.large",
+    subnet: Annotated[
+        str, typer.Option("--subnet", help="Parameter SubnetId of the labs, if they have one.")
+    ] = "",
+    security_groups: Annotated[
+        list[str] | None, typer.Option("--security-group", help="Parameter SecurityGroupIds; repeatable.")
+    ] = None,
+    as_json: labs.Json = False,
+) -> None:
+    """Check the account and this machine before an event. Changes nothing.
+
+    One screen, a remedy beside each finding: credentials, region, clock, service quotas against the number of
+    participants, your permissions, CodeCommit, network, image sources, Docker Engine, disk, versions.
+
+    **Examples**
+
+    - `doctor --size 30` two weeks before: quotas take days
+    - `doctor --roster roster.csv` the day before
+    - `doctor --size 30 --json | jq '.findings[] | select(.level != "ok")'`
+
+    Exit status: 0 no errors (warnings may be there), 1 errors, 2 wrong usage, 130 interrupted.
+    """
+    with ui.readable_errors():
+        import boto3
+
+        from lab_helpers.instructor.doctor import CHECKS, Level, Room, examine
+        from lab_helpers.instructor.fleet.clients import SharedClients
+        from lab_helpers.names import Names
+
+        session = boto3.Session(region_name=region)
+        if not session.region_name:
+            ui.fail("no AWS Region: give --region, or set AWS_REGION", ui.USAGE)
+        ids = labs.given((), roster)
+        room = Room(
+            SharedClients(session),
+            str(session.region_name),
+            size or len(ids) or DEFAULT_SIZE,
+            tuple(Names(one) for one in ids),
+            notebook_type=notebook_type,
+            training_type=training_type,
+            subnet=subnet,
+            security_groups=tuple(security_groups or ()),
+        )
+        screen = ui.console(stderr=as_json)
+        waiting = list(CHECKS)
+        with screen.status("") as status:
+
+            def done(name: str, _: list[Finding]) -> None:
+                waiting.remove(name)
+                status.update(
+                    f"{len(CHECKS) - len(waiting)} of {len(CHECKS)} done; looking at {', '.join(waiting[:4])}"
+                )
+
+            findings = examine(room, done=done)
+        levels = Counter(one.level.value for one in findings)
+        if as_json:
+            document = {
+                "region": room.region,
+                "participants": room.size,
+                "counts": {level: levels[level] for level in _MARKS},
+                "findings": [asdict(one) for one in findings],
+            }
+            typer.echo(json.dumps(document, indent=2))
+        else:
+            _show(findings, levels, room.size)
+        if levels[Level.ERROR.value]:
+            raise typer.Exit(ui.FAILED)
+
+
+def _show(findings: list[Finding], levels: Counter[str], size: int) -> None:
+    from lab_helpers.instructor.doctor.quotas import REQUEST
+
+    screen = ui.console()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    before = ""
+    for one in findings:
+        mark, colour = _MARKS[one.level.value]
+        text = Text(one.text)
+        if one.remedy:
+            text += Text(f"\n→ {one.short or one.remedy}", style="cyan")
+        table.add_row(
+            Text(mark, style=colour), Text("" if one.check == before else one.check, style="bold"), text
+        )
+        before = one.check
+    screen.print(table)
+    if any(one.short for one in findings):
+        how = f"{REQUEST} --service-code … --quota-code … --desired-value …"
+        screen.print(Text(f"\nRequest quotas days before, each by: {how}", style="cyan"), soft_wrap=True)
+    verdict = f"{levels['error']} errors, {levels['warning']} warnings for {size} participants."
+    screen.print(Text(f"\n{verdict}", style="red" if levels["error"] else "green"))

@@ -1,0 +1,239 @@
+"""`fleet status`, `fleet watch` and `fleet open`: how everybody is doing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lab_helpers.cli import ui
+from lab_helpers.cli.instructor import labs
+
+if TYPE_CHECKING:
+    from lab_helpers.instructor.fleet.report import Row
+    from lab_helpers.instructor.fleet.roster import Participant
+
+OptionalRoster = Annotated[
+    Path | None, typer.Argument(help="CSV file. Without one: every lab of the account.", show_default=False)
+]
+_STEPS = {"done": ("●", "green"), "here": ("◉", "bold cyan"), "": ("○", "dim")}
+
+
+def status(
+    roster: OptionalRoster = None,
+    as_json: labs.Json = False,
+    region: labs.Region = None,
+) -> None:
+    """Show for everybody which notebook they have reached, what failed and why, and what runs at which cost.
+
+    It is read from the account: images, executions, endpoints, stacks, and what the notebook instance tells
+    of its provisioning. The notebook shown is the first whose result is not there yet.
+
+    **Examples**
+
+    - `fleet status roster.csv`
+    - `fleet status` every lab of the account
+    - `fleet status roster.csv --json | jq '.[] | select(.failures != [])'`
+
+    Exit status: 0 nothing failed, 1 something did, 2 wrong usage, 130 interrupted.
+    """
+    with ui.readable_errors():
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        participants = _participants(roster)
+        account = labs.connect(region)
+        screen = ui.console()
+        try:
+            with ui.console(stderr=True).status("asking the account …"):
+                rows = _rows(account, participants)
+        except (BotoCoreError, ClientError) as error:
+            ui.fail(str(error), ui.FAILED)
+            return
+        if as_json:
+            print(json.dumps([row.document() for row in rows], indent=1, ensure_ascii=False))
+        else:
+            screen.print(_shown(rows))
+    raise typer.Exit(ui.FAILED if any(row.progress.failures for row in rows) else 0)
+
+
+def watch(
+    roster: OptionalRoster = None,
+    interval: Annotated[int, typer.Option("--interval", min=1, help="Seconds between two looks.")] = 10,
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Also write this page, for the projector.")
+    ] = None,
+    names: Annotated[
+        bool, typer.Option("--names/--no-names", help="Whether the page shows names, or lab ids only.")
+    ] = True,
+    looks: Annotated[int | None, typer.Option("--looks", min=1, help="End after so many looks.")] = None,
+    region: labs.Region = None,
+) -> None:
+    """Show `fleet status` again and again, in place. Ctrl-C ends it.
+
+    The page reads itself again as often; it holds names, progress and failures, and needs no server: open the
+    file in a browser.
+
+    **Examples**
+
+    - `fleet watch roster.csv`
+    - `fleet watch roster.csv --html room.html --no-names`
+    """
+    with ui.readable_errors():
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from lab_helpers.instructor.fleet.page import page as make_page
+        from lab_helpers.instructor.fleet.page import write_page
+
+        participants = _participants(roster)
+        account, screen = labs.connect(region), ui.console()
+        said, count = "", 0
+        with Live(console=screen, auto_refresh=False) as live:
+            try:
+                while True:
+                    try:
+                        rows = _rows(account, participants)
+                        note = ""
+                    except (BotoCoreError, ClientError) as error:
+                        # A room goes on when the network does not: what was seen last stays.
+                        rows, note = [], f"the account does not answer, trying again: {error}"
+                    if rows and page:
+                        write_page(page, make_page(rows, datetime.now(UTC), interval, names=names))
+                    if screen.is_terminal:
+                        live.update(Group(_shown(rows), Text(note, style="red")) if rows else Text(note))
+                        live.refresh()
+                    else:
+                        said = _changes(screen, rows, note, said)
+                    count += 1
+                    if count == looks:
+                        return
+                    time.sleep(interval)
+            except KeyboardInterrupt:
+                return
+
+
+def open_(
+    lab: Annotated[str, typer.Argument(help="Lab id (`default`: the lab without one).")],
+    hours: Annotated[
+        int, typer.Option("--hours", min=1, max=12, help="How long the session lasts once it is open.")
+    ] = 12,
+    start: Annotated[
+        bool, typer.Option("--start", help="Start the instance if it is stopped, and wait for it.")
+    ] = False,
+    browser: Annotated[bool, typer.Option("--browser", help="Open it in the browser as well.")] = False,
+    region: labs.Region = None,
+) -> None:
+    """Print the address that opens a participant's JupyterLab.
+
+    Whoever has it is in; it is good for five minutes.
+
+    **Examples**
+
+    - `fleet open ana`
+    - `fleet open ana --start --browser`
+    """
+    with ui.readable_errors():
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from lab_helpers.instructor.deploy import start_instance
+        from lab_helpers.names import Names
+        from lab_helpers.stacks import DeployError
+
+        [lab_id] = labs.given([lab], None)
+        account, names = labs.connect(region), Names(lab_id)
+        sagemaker, instance = account.clients("sagemaker"), names.notebook_instance
+        try:
+            found = sagemaker.describe_notebook_instance(NotebookInstanceName=instance)
+            if found["NotebookInstanceStatus"] != "InService":
+                if not start:
+                    ui.fail(
+                        f"notebook instance {instance} is {found['NotebookInstanceStatus']}: "
+                        f"`fleet open {lab} --start` starts it",
+                        ui.FAILED,
+                    )
+                start_instance(sagemaker, instance, False, lambda line: ui.console(stderr=True).print(line))
+            answer = sagemaker.create_presigned_notebook_instance_url(
+                NotebookInstanceName=instance, SessionExpirationDurationInSeconds=hours * 3600
+            )
+        except (DeployError, BotoCoreError, ClientError) as error:
+            said = str(error)
+            missing = "RecordNotFound" in said
+            ui.fail(f"there is no notebook instance {instance}" if missing else said, ui.FAILED)
+            return
+        print(answer["AuthorizedUrl"])
+        if browser:
+            typer.launch(answer["AuthorizedUrl"])
+
+
+def _participants(roster: Path | None) -> list[Participant] | None:
+    from lab_helpers.instructor.fleet.roster import RosterError, read_roster
+
+    try:
+        return read_roster(roster) if roster else None
+    except RosterError as error:
+        ui.fail(str(error), ui.USAGE)
+        raise
+
+
+def _rows(account: labs.Account, participants: Sequence[Participant] | None) -> list[Row]:
+    from lab_helpers.instructor.fleet.report import read_rows
+
+    return read_rows(account.clients, participants, account.region)
+
+
+def _shown(rows: Sequence[Row]) -> Group | Text:
+    """Return the table, and below it what failed."""
+    from lab_helpers.instructor.fleet.progress import ago
+    from lab_helpers.instructor.fleet.report import total
+
+    if not rows:
+        return Text("There are no labs. `fleet up roster.csv` makes them.")
+    table = Table(
+        *("participant", "lab", "notebook", "now", "endpoints", "USD/h", "active"),
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
+    failures: list[Text] = []
+    for row in rows:
+        progress = row.progress
+        steps = Text(" ").join([Text(_STEPS[one][0], style=_STEPS[one][1]) for one in row.steps])
+        endpoints = ", ".join(
+            f"{one.name.removeprefix(row.participant.names.prefix).removeprefix('iris-model-')}"
+            f"{'' if one.status == 'InService' else f' {one.status}'}"
+            f"{f' ×{one.instances}' if one.instances > 1 else ''}"
+            for one in progress.endpoints
+        )
+        doing = Text("✗ failed", style="bold red") if progress.failures else Text(progress.doing)
+        table.add_row(
+            Text(row.participant.name, no_wrap=True, overflow="ellipsis"),
+            row.participant.lab_id or "default",
+            steps + Text(f" {progress.reached}"),
+            doing,
+            endpoints,
+            Text("?" if row.hourly is None else f"{row.hourly:.2f}", justify="right"),
+            ago(progress.last_activity),
+        )
+        failures += [
+            Text("✗ ", style="bold red") + Text(f"{row.name}: {one.what}: {one.why}")
+            for one in progress.failures
+        ]
+    summary = (
+        f"{len(rows)} labs, {total(rows):.2f} USD per hour, as of {datetime.now().astimezone():%H:%M:%S}"
+    )
+    return Group(table, *failures, Text(summary, style="dim"))
+
+
+def _changes(screen: Any, rows: Sequence[Row], note: str, said: str) -> str:
+    """Print the table where there is no terminal, when it reads differently; return what it says."""
+    now = json.dumps([[row.name, row.progress.reached, row.progress.doing] for row in rows]) + note
+    if now != said:
+        screen.print(_shown(rows) if rows else Text(note))
+    return now

@@ -1,0 +1,77 @@
+"""What the instructor's commands share: the account, and which labs are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lab_helpers.cli import ui
+
+if TYPE_CHECKING:
+    from lab_helpers.instructor.fleet.clients import SharedClients
+
+Region = Annotated[str | None, typer.Option("--region", help="AWS Region. Default: your configuration's.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Clients of the account and region that the environment means, on AWS or local."""
+
+    clients: SharedClients
+    region: str
+    id: str
+
+
+def connect(region: str | None) -> Account:
+    """Return the account; ends the command with status 1 or 2 where there is none."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from lab_helpers.instructor.fleet.clients import SharedClients
+
+    session = boto3.Session(region_name=region)
+    if not session.region_name:
+        ui.fail("no AWS Region: give --region, or set AWS_REGION", ui.USAGE)
+    clients = SharedClients(session)
+    try:
+        account = clients("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        ui.fail(
+            f"the account does not answer: {error}\nSet the credentials (aws configure), or for the local "
+            'account: eval "$(python -m lab_helpers local env)"',
+            ui.FAILED,
+        )
+    return Account(clients, str(session.region_name), str(account))
+
+
+def given(participants: Sequence[str], roster: Path | None) -> list[str]:
+    """Return the lab ids that options name; `default` is the lab without an id.
+
+    Ends the command with status 2 for a roster or an id that can't be used.
+    """
+    from lab_helpers.instructor.fleet.roster import RosterError, read_roster
+    from lab_helpers.names import InvalidNameError, Names
+
+    ids = ["" if one == "default" else one for one in participants]
+    try:
+        ids += [one.lab_id for one in read_roster(roster)] if roster else []
+        for one in ids:
+            Names(one)
+    except (RosterError, InvalidNameError) as error:
+        ui.fail(str(error), ui.USAGE)
+    return list(dict.fromkeys(ids))
+
+
+def called(lab_id: str | None) -> str:
+    """Return a lab id as people type it."""
+    return "?" if lab_id is None else lab_id or "default"
+
+
+def counted(number: int) -> str:
+    """Return `1 lab`, `2 labs`."""
+    return f"{number} lab{'' if number == 1 else 's'}"

@@ -1,0 +1,193 @@
+"""`reset`: a lab back to the start of a notebook."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from lab_helpers.cli import ui
+from lab_helpers.cli.instructor import labs
+from lab_helpers.display import duration
+
+if TYPE_CHECKING:
+    from lab_helpers.instructor.reset import Outcome, Plan, Target
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+LABS_AT_ONCE = 4
+
+
+def reset(
+    to: Annotated[str, typer.Option("--to", help="Notebook: `01` to `05`.", show_default=False)],
+    participant: Annotated[
+        list[str] | None,
+        typer.Option("--participant", "-p", help="Lab id (`default`: the lab without one); repeatable."),
+    ] = None,
+    roster: Annotated[Path | None, typer.Option("--roster", help="The labs of a roster (CSV).")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every lab that has a top stack: the room.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: labs.Json = False,
+    region: Annotated[str | None, typer.Option("--region", help="AWS Region.")] = None,
+) -> None:
+    """Bring labs to the state at the start of a notebook, from whatever state they are in.
+
+    Half-built, failed, rejected, in the middle of something, with things deleted by hand: what differs is put
+    right, and what is right already stays. A lab that never ran notebooks 01 and 02 gets their result. The
+    notebooks are put back as well; what the learner changed goes to `notebooks/changed-DATE-TIME/`.
+    It tells first what it will do, and it can be interrupted and repeated at any time.
+
+    **Examples**
+
+    - `reset --participant ana --to 03 --dry-run` what is in the way
+    - `reset --participant ana --to 03`
+    - `reset --all --to 01 --yes` the room, before the event
+    - `reset --roster roster.csv --to 04 --json --yes` for scripts
+
+    Exit status: 0 all are there, 1 some are not (named, with the reason), 2 wrong usage, 130 interrupted.
+    """
+    with ui.readable_errors():
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        from lab_helpers.instructor.reset import TARGETS, Target
+        from lab_helpers.instructor.reset.sources import SourceError
+        from lab_helpers.names import Names
+
+        if to not in TARGETS:
+            ui.fail(f"--to {to}: one of {', '.join(TARGETS)}", ui.USAGE)
+        asked = labs.given(participant or (), roster)
+        if bool(asked) == all_:
+            ui.fail("say whose: --participant ID, --roster FILE or --all (one of them)", ui.USAGE)
+        account, screen = labs.connect(region), ui.console(stderr=as_json)
+        began = time.monotonic()
+        try:
+            with screen.status("looking at what there is …"):
+                targets = [Target(to, Names(lab), REPOSITORY) for lab in (_all(account) if all_ else asked)]
+                plans = _plans(account, targets)
+        except (BotoCoreError, ClientError, SourceError) as error:
+            ui.fail(str(error), ui.FAILED)
+            return
+        for target, plan in zip(targets, plans, strict=True):
+            _tell(screen, target, plan)
+        if dry_run or not targets:
+            if as_json:
+                print(
+                    json.dumps(
+                        {"planned": [_planned(t, p) for t, p in zip(targets, plans, strict=True)]}, indent=1
+                    )
+                )
+            elif not targets:
+                screen.print("There is no lab.")
+            raise typer.Exit(0)
+        _confirm(targets, yes)
+        outcomes = _carry_out(account, targets, plans, screen)
+        failed = [one for one in outcomes if isinstance(one, str)]
+        if as_json:
+            done = [_done(t, o) for t, o in zip(targets, outcomes, strict=True)]
+            print(json.dumps({"labs": done, "seconds": round(time.monotonic() - began, 1)}, indent=1))
+        for target, outcome in zip(targets, outcomes, strict=True):
+            name = labs.called(target.names.lab_id)
+            if isinstance(outcome, str):
+                screen.print(Text(f"✗ {name}: ", style="red") + Text(outcome), soft_wrap=True)
+            else:
+                kept = outcome.answer.folder if outcome.answer else ""
+                screen.print(
+                    f"[green]✓[/] {name} is at the start of {to}" + (f"; kept: {kept}" if kept else "")
+                )
+        screen.print(Text(duration(time.monotonic() - began), style="dim"))
+    raise typer.Exit(ui.FAILED if failed else 0)
+
+
+def _all(account: labs.Account) -> list[str]:
+    from lab_helpers.instructor.fleet.overview import Overview
+
+    return Overview.read(account.clients).labs()
+
+
+def _plans(account: labs.Account, targets: Sequence[Target]) -> list[Plan]:
+    from lab_helpers.instructor.reset import make_plan, read_state
+
+    def plan(target: Target) -> Plan:
+        return make_plan(read_state(account.clients, target.names, account.region, account.id), target)
+
+    with ThreadPoolExecutor(LABS_AT_ONCE) as pool:
+        return list(pool.map(plan, targets))
+
+
+def _tell(screen: Any, target: Target, plan: Plan) -> None:
+    screen.print(f"[bold]{labs.called(target.names.lab_id)}[/] to the start of {target.number}:")
+    for action in plan.actions:
+        screen.print(Text(f"  {action.subject}: {action.title}"), soft_wrap=True)
+
+
+def _confirm(targets: Sequence[Target], yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        ui.fail("there is nobody to ask: give --yes, or --dry-run to only look", ui.USAGE)
+    if not typer.confirm(f"Do that{'' if len(targets) == 1 else f' in {len(targets)} labs'}?"):
+        raise typer.Exit(ui.FAILED)
+
+
+def _carry_out(
+    account: labs.Account, targets: Sequence[Target], plans: Sequence[Plan], screen: Any
+) -> list[Outcome | str]:
+    """Return what was done in each lab, or why it failed."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from lab_helpers.instructor.clean.waiting import StoppedError
+    from lab_helpers.instructor.reset import ResetError, carry_out
+
+    events = [threading.Event() for _ in targets]  # a lab that fails does not stop the others
+
+    def one(target: Target, plan: Plan, stopping: threading.Event) -> Outcome | str:
+        name = labs.called(target.names.lab_id)
+        try:
+            return carry_out(
+                account.clients,
+                target,
+                account.region,
+                account.id,
+                plan=plan,
+                report=lambda line: lines.say(name, line),
+                stopping=stopping,
+            )
+        except (ResetError, BotoCoreError, ClientError) as error:
+            return str(error)
+        except StoppedError:
+            return "interrupted"
+
+    with ui.LabLines(screen) as lines, ThreadPoolExecutor(LABS_AT_ONCE) as pool:
+        futures = [pool.submit(one, *each) for each in zip(targets, plans, events, strict=True)]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            for event in events:
+                event.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _planned(target: Target, plan: Plan) -> dict[str, Any]:
+    return {
+        "lab": labs.called(target.names.lab_id),
+        "to": target.number,
+        "actions": [{"kind": a.kind, "subject": a.subject, "title": a.title} for a in plan.actions],
+    }
+
+
+def _done(target: Target, outcome: Outcome | str) -> dict[str, Any]:
+    name = labs.called(target.names.lab_id)
+    if isinstance(outcome, str):
+        return {"lab": name, "to": target.number, "error": outcome}
+    kept = list(outcome.answer.kept) if outcome.answer else []
+    actions = [f"{one.kind} {one.subject}" for one in outcome.done]
+    return {"lab": name, "to": target.number, "error": "", "done": actions, "kept": kept}

@@ -1,0 +1,1 @@
+"""What an instructor needs for a room full of labs. Never shipped to a notebook instance."""

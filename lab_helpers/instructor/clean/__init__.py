@@ -1,0 +1,6 @@
+"""Take labs away, everything of them, and prove it."""
+
+from lab_helpers.instructor.clean.cleaning import Cleaned, clean
+from lab_helpers.instructor.clean.order import STEPS, step_of
+
+__all__ = ["STEPS", "Cleaned", "clean", "step_of"]

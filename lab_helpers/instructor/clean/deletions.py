@@ -1,0 +1,187 @@
+"""How one resource of each kind is deleted. That it is gone already is never an error.
+
+The names of the operations are boto3's. `Busy` asks to try again in a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lab_helpers.aws_errors import is_busy, is_gone
+from lab_helpers.clients import Clients
+from lab_helpers.instructor.inventory import Resource
+
+
+class BusyError(RuntimeError):
+    """The service can't delete it now; the message is the service's."""
+
+
+def delete(clients: Clients, one: Resource) -> None:
+    """Delete a resource, or what has to go before it; stacks are `stacks.delete_stack`'s.
+
+    Raises BusyError when the service is at work on it, and botocore's ClientError for any other refusal.
+    """
+    try:
+        _DELETE[one.kind](clients, one.id)
+    except ClientError as error:
+        if is_gone(error):
+            return
+        if is_busy(error):
+            raise BusyError(str(error)) from error
+        raise
+
+
+def _endpoint(clients: Clients, name: str) -> None:
+    """Ask for it; BusyError until it is gone."""
+    clients("sagemaker").delete_endpoint(EndpointName=name)
+    raise BusyError(f"endpoint {name} is being deleted")
+
+
+def _endpoint_config(clients: Clients, name: str) -> None:
+    clients("sagemaker").delete_endpoint_config(EndpointConfigName=name)
+
+
+def _model(clients: Clients, name: str) -> None:
+    clients("sagemaker").delete_model(ModelName=name)
+
+
+def _training_job(clients: Clients, name: str) -> None:
+    clients("sagemaker").delete_training_job(TrainingJobName=name)
+
+
+def _notebook_instance(clients: Clients, name: str) -> None:
+    """Stop it, and once it is stopped delete it: BusyError until then."""
+    sagemaker = clients("sagemaker")
+    status = sagemaker.describe_notebook_instance(NotebookInstanceName=name)["NotebookInstanceStatus"]
+    if status == "InService":
+        sagemaker.stop_notebook_instance(NotebookInstanceName=name)
+    elif status in {"Stopped", "Failed"}:
+        sagemaker.delete_notebook_instance(NotebookInstanceName=name)
+    raise BusyError(f"notebook instance {name} is {status}")
+
+
+def _lifecycle_config(clients: Clients, name: str) -> None:
+    clients("sagemaker").delete_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=name)
+
+
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+
+
+def _scalable_target(clients: Clients, resource_id: str) -> None:
+    clients("application-autoscaling").deregister_scalable_target(
+        ServiceNamespace="sagemaker", ResourceId=resource_id, ScalableDimension=DIMENSION
+    )
+
+
+def _scaling_policy(clients: Clients, identity: str) -> None:
+    resource_id, _, name = identity.partition(":")
+    clients("application-autoscaling").delete_scaling_policy(
+        ServiceNamespace="sagemaker", ResourceId=resource_id, ScalableDimension=DIMENSION, PolicyName=name
+    )
+
+
+def _alarm(clients: Clients, name: str) -> None:
+    clients("cloudwatch").delete_alarms(AlarmNames=[name])
+
+
+def _pipeline(clients: Clients, name: str) -> None:
+    clients("codepipeline").delete_pipeline(name=name)
+
+
+def _project(clients: Clients, name: str) -> None:
+    clients("codebuild").delete_project(name=name)
+
+
+def _function(clients: Clients, name: str) -> None:
+    clients("lambda").delete_function(FunctionName=name)
+
+
+def _rule(clients: Clients, name: str) -> None:
+    events = clients("events")
+    targets = [one["Id"] for one in events.list_targets_by_rule(Rule=name)["Targets"]]
+    if targets:
+        events.remove_targets(Rule=name, Ids=targets)
+    events.delete_rule(Name=name)
+
+
+def _repository(clients: Clients, name: str) -> None:
+    clients("codecommit").delete_repository(repositoryName=name)
+
+
+def _registry(clients: Clients, name: str) -> None:
+    clients("ecr").delete_repository(repositoryName=name, force=True)
+
+
+def empty_bucket(clients: Clients, name: str) -> None:
+    """Delete every version, delete marker and unfinished upload of a bucket."""
+    s3 = clients("s3")
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+        doomed = [
+            {"Key": one["Key"], "VersionId": one["VersionId"]}
+            for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        ]
+        if doomed:
+            answer = s3.delete_objects(Bucket=name, Delete={"Objects": doomed, "Quiet": True})
+            if failed := answer.get("Errors"):
+                raise BusyError(
+                    f"{failed[0]['Key']} in {name}: {failed[0].get('Message', failed[0]['Code'])}"
+                )
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=name):
+        for one in page.get("Uploads", ()):
+            s3.abort_multipart_upload(Bucket=name, Key=one["Key"], UploadId=one["UploadId"])
+
+
+def _bucket(clients: Clients, name: str) -> None:
+    empty_bucket(clients, name)
+    clients("s3").delete_bucket(Bucket=name)
+
+
+def _log_group(clients: Clients, name: str) -> None:
+    clients("logs").delete_log_group(logGroupName=name)
+
+
+def _log_stream(clients: Clients, identity: str) -> None:
+    group, _, stream = identity.partition(":")
+    clients("logs").delete_log_stream(logGroupName=group, logStreamName=stream)
+
+
+def _role(clients: Clients, name: str) -> None:
+    iam = clients("iam")
+    for page in iam.get_paginator("list_role_policies").paginate(RoleName=name):
+        for policy in page["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
+        for attached in page["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=attached["PolicyArn"])
+    for page in iam.get_paginator("list_instance_profiles_for_role").paginate(RoleName=name):
+        for profile in page["InstanceProfiles"]:
+            iam.remove_role_from_instance_profile(
+                InstanceProfileName=profile["InstanceProfileName"], RoleName=name
+            )
+    iam.delete_role(RoleName=name)
+
+
+_DELETE: dict[str, Callable[[Clients, str], Any]] = {
+    "endpoint": _endpoint,
+    "endpoint-config": _endpoint_config,
+    "model": _model,
+    "training-job": _training_job,
+    "notebook-instance": _notebook_instance,
+    "notebook-instance-lifecycle-config": _lifecycle_config,
+    "scalable-target": _scalable_target,
+    "scaling-policy": _scaling_policy,
+    "alarm": _alarm,
+    "pipeline": _pipeline,
+    "project": _project,
+    "function": _function,
+    "rule": _rule,
+    "codecommit-repository": _repository,
+    "ecr-repository": _registry,
+    "bucket": _bucket,
+    "log-group": _log_group,
+    "log-stream": _log_stream,
+    "role": _role,
+}

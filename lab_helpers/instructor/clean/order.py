@@ -1,0 +1,91 @@
+"""In which order the resources of a lab go: what costs money first, what others need last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lab_helpers.instructor.inventory import Resource
+from lab_helpers.names import Names
+
+STEPS = (
+    "stop what runs",
+    "endpoints",
+    "deploy stacks",
+    "configurations and models",
+    "nested stacks",
+    "pipelines, functions, rules",
+    "images and object versions",
+    "top stack",
+    "what no stack knows",
+    "roles",
+)
+"""What each step is called; `step_of` says what it deletes. The first one deletes nothing."""
+
+_STEP_OF_KIND = {
+    "scaling-policy": 1,
+    "scalable-target": 1,
+    "endpoint": 1,
+    "endpoint-config": 3,
+    "model": 3,
+    "alarm": 3,
+    "pipeline": 5,
+    "project": 5,
+    "function": 5,
+    "rule": 5,
+    "log-group": 8,
+    "log-stream": 8,
+    "notebook-instance": 8,
+    "notebook-instance-lifecycle-config": 8,
+    "codecommit-repository": 8,
+    "ecr-repository": 8,
+    "bucket": 8,
+    "training-job": 8,
+    "role": 9,
+}
+
+
+def step_of(one: Resource) -> int | None:
+    """Return the index of the step that deletes a resource, or None for a kind that nothing here deletes."""
+    if one.kind == "stack":
+        names = Names(one.lab_id or "")
+        if one.id in (names.dev_stack, names.prd_stack):
+            return 2
+        return 7 if one.id == names.top_stack else 4
+    return _STEP_OF_KIND.get(one.kind)
+
+
+def stack_for(one: Resource) -> str | None:  # noqa: PLR0911
+    """Return the stack that owns a resource when all is as the workshop makes it, if one does."""
+    names = Names(one.lab_id or "")
+    match one.kind:
+        case "endpoint" | "endpoint-config" | "scalable-target" | "scaling-policy" | "alarm":
+            return names.prd_stack if names.prd_endpoint in one.id else names.dev_stack
+        case "model":  # DEV's have no word for it in their names
+            return names.prd_stack if one.id.startswith(f"{names.prd_stack}-") else names.dev_stack
+        case "pipeline" | "project" | "function" | "rule":
+            return _nested(names, one.id)
+        case "log-group" if not one.id.startswith("/aws/sagemaker/"):
+            return _nested(names, one.id.rpartition("/")[2])
+        case "bucket" if "mlops-assets-" in one.id:
+            return None
+        case "notebook-instance" | "notebook-instance-lifecycle-config" | "codecommit-repository":
+            return names.top_stack
+        case "role" | "ecr-repository" | "bucket":
+            return names.top_stack
+    return None
+
+
+def _nested(names: Names, resource: str) -> str:
+    """Return the nested stack of a pipeline, project, function or rule, by its name."""
+    own = resource.removesuffix("-push")
+    return own if own in (names.base_stack, names.model_stack) else names.train_stack
+
+
+def _rank(one: Resource) -> int:
+    step = step_of(one)
+    return len(STEPS) if step is None else step
+
+
+def in_order(resources: Iterable[Resource]) -> list[Resource]:
+    """Return resources as they are going to be deleted; those that can't be come last."""
+    return sorted(resources, key=lambda one: (one.lab_id or "", _rank(one), one.kind, one.id))

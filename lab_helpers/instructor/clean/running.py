@@ -1,0 +1,101 @@
+"""Stop what is at work in a lab, so that nothing makes new resources while the old ones go.
+
+The names of the operations are boto3's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lab_helpers.aws_errors import is_gone
+from lab_helpers.clients import Clients
+from lab_helpers.instructor.inventory import Resource
+
+REASON = "The lab is being removed."
+_ENDED_SINCE = {"PipelineExecutionNotStoppableException", "DuplicatedStopRequestException"}
+
+
+def stop_all(clients: Clients, resources: Iterable[Resource], reason: str = REASON) -> list[str]:
+    """Stop notebook instances, pipeline executions, builds and training jobs among `resources`.
+
+    Returns what was stopped, for people. Waits for nothing. Actions of pipelines are abandoned: what they
+    began is stopped or deleted by itself.
+    """
+    stopped: list[str] = []
+    for one in resources:
+        match one.kind:
+            case "notebook-instance" if one.billable:
+                if _stop_instance(clients("sagemaker"), one.id):
+                    stopped.append(f"notebook instance {one.id}")
+            case "pipeline":
+                stopped += stop_executions(clients("codepipeline"), one.id, reason)
+            case "project":
+                stopped += stop_builds(clients("codebuild"), one.id)
+            case "training-job" if one.billable:
+                stopped += stop_training(clients("sagemaker"), one.id)
+    return stopped
+
+
+def _stop_instance(sagemaker: Any, name: str) -> bool:
+    try:
+        sagemaker.stop_notebook_instance(NotebookInstanceName=name)
+    except ClientError as error:
+        # Not in service any more, or not yet: its deletion waits for it.
+        if not error.response["Error"]["Code"].startswith("Validation"):
+            raise
+        return False
+    return True
+
+
+def stop_executions(codepipeline: Any, pipeline: str, reason: str) -> list[str]:
+    """Stop every execution of a pipeline that has not ended, without waiting for its actions."""
+    stopped = []
+    try:
+        for page in codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline):
+            for one in page["pipelineExecutionSummaries"]:
+                if one["status"] in {"InProgress", "Stopping"}:
+                    _stop_execution(codepipeline, pipeline, one["pipelineExecutionId"], reason)
+                    stopped.append(f"execution {one['pipelineExecutionId']} of {pipeline}")
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+    return stopped
+
+
+def _stop_execution(codepipeline: Any, pipeline: str, execution: str, reason: str) -> None:
+    try:
+        codepipeline.stop_pipeline_execution(
+            pipelineName=pipeline, pipelineExecutionId=execution, abandon=True, reason=reason
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _ENDED_SINCE:
+            raise
+
+
+def stop_builds(codebuild: Any, project: str) -> list[str]:
+    """Stop the builds of a project that are under way; an abandoned build would push its image yet."""
+    try:
+        newest = codebuild.list_builds_for_project(projectName=project, sortOrder="DESCENDING")["ids"][:20]
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+        return []
+    builds = codebuild.batch_get_builds(ids=newest)["builds"] if newest else []
+    running = [build["id"] for build in builds if build["buildStatus"] == "IN_PROGRESS"]
+    for build in running:
+        codebuild.stop_build(id=build)
+    return [f"build {build}" for build in running]
+
+
+def stop_training(sagemaker: Any, name: str) -> list[str]:
+    """Stop a training job; one that has ended since needs it no more."""
+    try:
+        sagemaker.stop_training_job(TrainingJobName=name)
+    except ClientError as error:
+        if not error.response["Error"]["Code"].startswith("Validation"):
+            raise
+        return []
+    return [f"training job {name}"]

@@ -1,0 +1,152 @@
+"""What an event costs: every item by service, from the price table and assumptions that are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+
+from lab_helpers.prices import HOURS_PER_MONTH, Prices
+
+FREE_GIT_USERS = 5
+"""CodeCommit bills each further identity that uses it in a month."""
+
+_HINTS = {
+    "SageMaker endpoints": "endpoints are billed as long as they exist: `clean`, or `reset --to 04`",
+    "SageMaker notebook": "notebook instances stop when idle: parameter IdleMinutes of the labs",
+    "CodeCommit": "CodeCommit bills each role once a month: several events of a month can share labs, "
+    "and labs with SourceProvider=S3 do without it (`--assume git-roles=0`)",
+}
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What is not known before the event; each with a value that fits the workshop as it is given."""
+
+    participants: int = field(default=10, metadata={"help": "participants"})
+    hours: float = field(default=4.0, metadata={"help": "hours that a lab exists"})
+    endpoint_hours: float = field(default=2.0, metadata={"help": "hours that both endpoints serve"})
+    builds: int = field(default=4, metadata={"help": "image builds of a participant"})
+    build_minutes: float = field(default=2.0, metadata={"help": "minutes of a build"})
+    trainings: int = field(default=2, metadata={"help": "training jobs of a participant"})
+    training_minutes: float = field(default=3.0, metadata={"help": "billed minutes of a training job"})
+    releases: int = field(default=2, metadata={"help": "executions of the training pipeline"})
+    prd_instances: float = field(default=1.5, metadata={"help": "instances of PRD on average"})
+    images_gigabytes: float = field(default=1.0, metadata={"help": "GB of images in ECR"})
+    storage_gigabytes: float = field(default=0.5, metadata={"help": "GB in S3"})
+    volume_gigabytes: int = field(default=20, metadata={"help": "GB of the notebook instance's volume"})
+    log_megabytes: float = field(default=20.0, metadata={"help": "MB of logs"})
+    git_roles: int = field(
+        default=2, metadata={"help": "roles of a lab that use CodeCommit (0 with SourceProvider=S3)"}
+    )
+    keep_days: float = field(default=0.0, metadata={"help": "days until the labs are cleaned"})
+    notebook_type: str = field(default="ml.t3.medium", metadata={"help": "type of the notebook instance"})
+    training_type: str = field(default="ml.m5.large", metadata={"help": "type of training jobs"})
+    dev_type: str = field(default="ml.t2.medium", metadata={"help": "type of the DEV endpoint"})
+    prd_type: str = field(default="ml.m5.large", metadata={"help": "type of the PRD endpoint"})
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if not isinstance(value, str) and value < 0:
+                raise ValueError(f"{one.name.replace('_', '-')} can't be negative")
+        if self.participants < 1:
+            raise ValueError("participants: there must be one at least")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the bill, for all participants together."""
+
+    service: str
+    what: str
+    quantity: Decimal
+    unit: str
+    price: Decimal
+    """USD for one unit."""
+
+    @property
+    def total(self) -> Decimal:
+        """USD."""
+        return self.quantity * self.price
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The bill of an event, most expensive first."""
+
+    assumptions: Assumptions
+    prices: Prices
+    items: tuple[Item, ...]
+
+    @property
+    def total(self) -> Decimal:
+        """USD for the event."""
+        return sum((item.total for item in self.items), Decimal(0))
+
+    @property
+    def each(self) -> Decimal:
+        """USD for each participant."""
+        return self.total / self.assumptions.participants
+
+    @property
+    def each_hour(self) -> Decimal:
+        """USD for each participant and hour; the event itself has to have a length."""
+        return self.each / Decimal(str(self.assumptions.hours or 1))
+
+    @property
+    def forgotten_day(self) -> Decimal:
+        """USD for each day that notebook instances and endpoints of all go on."""
+        a, hourly = self.assumptions, self.prices.hourly
+        lab = hourly(f"notebook:{a.notebook_type}") + hourly(f"endpoint:{a.dev_type}")
+        lab += hourly(f"endpoint:{a.prd_type}")
+        return lab * 24 * a.participants
+
+    @property
+    def hints(self) -> list[str]:
+        """What saves most, in this estimate."""
+        found = [_HINTS[one.service] for one in self.items[:3] if one.service in _HINTS]
+        found.append(
+            f"labs that are forgotten cost {self.forgotten_day:.2f} USD a day: "
+            "`clean --expired` removes those past their time"
+        )
+        return list(dict.fromkeys(found))
+
+
+def estimate(prices: Prices, a: Assumptions) -> Estimate:
+    """Return what an event costs. Raises PriceError for an instance type without a price."""
+    n, days = Decimal(a.participants), Decimal(str(a.keep_days))
+    months = (Decimal(str(a.hours)) + days * 24) / HOURS_PER_MONTH
+
+    def item(service: str, what: str, key: str, quantity: float | Decimal) -> Item:
+        number = quantity if isinstance(quantity, Decimal) else Decimal(str(quantity))
+        return Item(service, what, number, prices.unit(key), prices.price(key))
+
+    def each(quantity: float) -> Decimal:
+        return n * Decimal(str(quantity))
+
+    git_users = max(a.participants * a.git_roles - FREE_GIT_USERS, 0)
+    endpoint = "SageMaker endpoints"
+    # Actions of pipelines are billed by the minute begun: one for each short action, approvals are free.
+    action_minutes = a.builds * (1 + -(-a.build_minutes // 1)) + a.releases * (3 + 2 * 6)
+    items = [
+        item("SageMaker notebook", a.notebook_type, f"notebook:{a.notebook_type}", each(a.hours)),
+        item("SageMaker notebook", "volume", "ml-storage:gb-month", each(a.volume_gigabytes) * months),
+        item(endpoint, f"DEV, {a.dev_type}", f"endpoint:{a.dev_type}", each(a.endpoint_hours)),
+        item(
+            endpoint, f"PRD, {a.prd_type}", f"endpoint:{a.prd_type}", each(a.endpoint_hours * a.prd_instances)
+        ),
+        item(
+            "SageMaker training",
+            a.training_type,
+            f"training:{a.training_type}",
+            each(a.trainings * a.training_minutes / 60),
+        ),
+        item("CodeBuild", "builds, small", "codebuild:small:minute", each(a.builds * a.build_minutes)),
+        item("CodePipeline", "actions", "codepipeline:action-minute", each(action_minutes)),
+        item("CodeCommit", f"roles beyond {FREE_GIT_USERS} free", "codecommit:user-month", git_users),
+        item("ECR", "images", "ecr:gb-month", each(a.images_gigabytes) * months),
+        item("S3", "objects", "s3:gb-month", each(a.storage_gigabytes) * months),
+        item("CloudWatch", "logs", "logs:gb", each(a.log_megabytes / 1024)),
+        item("CloudWatch", "alarms", "cloudwatch:alarm-month", each(4) * months),
+    ]
+    return Estimate(a, prices, tuple(sorted(items, key=lambda one: -one.total)))

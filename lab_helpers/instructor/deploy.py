@@ -1,0 +1,152 @@
+"""One lab in an account: the package to S3, the top stack, the notebook instance ready to open.
+
+The same calls on AWS and against the local account. API names in docstrings are boto3's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from botocore.exceptions import ClientError
+
+from lab_helpers.clients import Clients
+from lab_helpers.names import Names
+from lab_helpers.stacks import (
+    GOOD,
+    READY_SECONDS,
+    DeployError,
+    Events,
+    Pause,
+    StackEvent,
+    Watcher,
+    failure,
+    find_stack,
+)
+
+PACKAGE_KEY = "package/workshop.zip"
+TEMPLATE_KEY = "package/m.yml"
+DIGEST = "sha256"
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """Where the package is, and whether it is another one than before."""
+
+    package_uri: str
+    template_url: str
+    changed: bool
+
+
+def upload(
+    clients: Clients, names: Names, region: str, account: str, *, content: bytes, template: Path
+) -> Uploaded:
+    """Put package and template into the lab's assets bucket, a private one that is made when missing."""
+    s3 = clients("s3")
+    bucket = names.assets_bucket(region, account)
+    _ensure_bucket(s3, bucket, region)
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        before = s3.head_object(Bucket=bucket, Key=PACKAGE_KEY)["Metadata"].get(DIGEST)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {"404", "NoSuchKey"}:
+            raise
+        before = None
+    if before != digest:
+        s3.put_object(Bucket=bucket, Key=PACKAGE_KEY, Body=content, Metadata={DIGEST: digest})
+    s3.put_object(Bucket=bucket, Key=TEMPLATE_KEY, Body=template.read_bytes())
+    template_url = f"https://{bucket}.s3.{region}.amazonaws.com/{TEMPLATE_KEY}"
+    return Uploaded(f"s3://{bucket}/{PACKAGE_KEY}", template_url, before not in {None, digest})
+
+
+def _ensure_bucket(s3: Any, bucket: str, region: str) -> None:
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "403":
+            raise DeployError(f"the bucket {bucket} exists, but these credentials may not use it") from error
+        # us-east-1 is the one region that CreateBucket does not accept as a LocationConstraint.
+        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=bucket, **where)
+    blocked = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(blocked, True))
+
+
+def launch_link(names: Names, region: str, uploaded: Uploaded) -> str:
+    """Return the console's address that opens "Create stack" with everything filled in."""
+    fields = {
+        "stackName": names.top_stack,
+        "templateURL": uploaded.template_url,
+        "param_NamePrefix": names.prefix,
+        "param_PackageUri": uploaded.package_uri,
+    }
+    home = f"https://console.aws.amazon.com/cloudformation/home?region={region}"
+    return f"{home}#/stacks/new?{urlencode(fields, quote_via=quote)}"
+
+
+def start_instance(sagemaker: Any, name: str, restart: bool, report: Callable[[str], None]) -> None:
+    """Bring the notebook instance to InService; with `restart` through a stop, which takes a new package.
+
+    Raises DeployError when the instance fails, with its FailureReason (SageMaker DescribeNotebookInstance).
+    """
+    pause, deadline, last = Pause(), time.monotonic() + READY_SECONDS, ""
+    while time.monotonic() < deadline:
+        instance = sagemaker.describe_notebook_instance(NotebookInstanceName=name)
+        status = instance["NotebookInstanceStatus"]
+        if status != last:
+            report(f"notebook instance {name}: {status}")
+        if status == "InService" and restart:
+            sagemaker.stop_notebook_instance(NotebookInstanceName=name)
+            restart = False
+        elif status == "InService":
+            return
+        elif status == "Stopped":
+            sagemaker.start_notebook_instance(NotebookInstanceName=name)
+            restart = False
+        elif status == "Failed":
+            raise DeployError(
+                f"notebook instance {name} failed: {instance.get('FailureReason', 'no reason given')}"
+            )
+        pause(status != last)
+        last = status
+    raise DeployError(f"notebook instance {name} is still {last} after {READY_SECONDS} s")
+
+
+def wait_for_nested(cloudformation: Any, names: Names, watch: Watcher) -> None:
+    """Wait until the stacks that the lifecycle script deploys are complete.
+
+    Raises DeployError when one fails or READY_SECONDS have passed.
+    """
+    nested = (names.base_stack, names.model_stack, names.train_stack)
+    events, pause, deadline = Events(cloudformation, watch), Pause(), time.monotonic() + READY_SECONDS
+    failures: dict[str, list[StackEvent]] = {name: [] for name in nested}
+    for name in nested:
+        stack = find_stack(cloudformation, name)
+        if stack and stack["StackStatus"] in GOOD:
+            events.skip(name)
+    while time.monotonic() < deadline:
+        news, missing = False, False
+        for name in nested:
+            new = events.show(name)
+            news = news or bool(new)
+            failures[name] += [event for event in new if event.failed]
+            stack = find_stack(cloudformation, name)
+            status = stack["StackStatus"] if stack else ""
+            if status.endswith(("FAILED", "ROLLBACK_COMPLETE")):
+                raise DeployError(
+                    failure(name, stack, failures[name])
+                    + "\nThe log on the notebook instance has more: ~/SageMaker/.workshop/provision.log"
+                )
+            missing = missing or status not in GOOD
+        if not missing:
+            return
+        pause(news)
+    raise DeployError(
+        f"the nested stacks are not complete after {READY_SECONDS} s: see the log on the notebook instance "
+        f"{names.notebook_instance}, ~/SageMaker/.workshop/provision.log"
+    )

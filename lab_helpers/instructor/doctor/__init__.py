@@ -1,0 +1,10 @@
+"""Checks before an event: does the account, and this machine, have what the workshop takes?
+
+A check is a function that is handed a `Room` and yields findings, each with its remedy. It changes nothing.
+"""
+
+from lab_helpers.instructor.doctor.findings import Finding, Level
+from lab_helpers.instructor.doctor.room import Room
+from lab_helpers.instructor.doctor.rounds import CHECKS, examine
+
+__all__ = ["CHECKS", "Finding", "Level", "Room", "examine"]

@@ -1,0 +1,181 @@
+"""Checks of the account: whose it is, where, and what it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from lab_helpers.instructor.doctor.findings import Finding, error, ok, warning
+from lab_helpers.instructor.doctor.room import Room
+
+SKEW_WARNING, SKEW_ERROR = 60, 300
+"""Seconds. AWS refuses requests more than five minutes off (IAM User Guide, "Signature Version 4")."""
+_NO_SKEW = {"RequestTimeTooSkewed", "RequestExpired"}
+_CREDENTIALS = (
+    "set them with `aws configure` or `aws sso login`, "
+    'for the local account with `eval "$(python -m lab_helpers local env)"`'
+)
+
+
+def credentials(room: Room) -> Iterator[Finding]:
+    """Whether AWS knows who asks (GetCallerIdentity)."""
+    try:
+        arn = room.identity["Arn"]
+    except NoCredentialsError:
+        yield error("credentials", "there are none", _CREDENTIALS)
+        return
+    except ClientError as failure:
+        code = failure.response["Error"]["Code"]
+        yield error("credentials", f"AWS refuses them: {code}", f"they expired or are wrong: {_CREDENTIALS}")
+        return
+    except BotoCoreError as failure:
+        yield error(
+            "credentials",
+            f"AWS does not answer: {failure}",
+            "check the network, AWS_ENDPOINT_URL and the region",
+        )
+        return
+    if arn.endswith(":root") and not room.is_local:
+        yield warning(
+            "credentials",
+            f"the root user of account {room.account}",
+            "work as an IAM role or user: the root user can't be limited",
+        )
+    else:
+        yield ok("credentials", f"{arn.rpartition(':')[2]} in account {room.account}")
+
+
+def region(room: Room) -> Iterator[Finding]:
+    """Whether the region has every service of the workshop, as botocore knows it."""
+    session = boto3.Session()
+    lacking = [
+        service
+        for service in ("sagemaker", "codecommit", "codebuild", "codepipeline", "ecr", "lambda", "events")
+        if room.region not in session.get_available_regions(service)
+    ]
+    if lacking:
+        yield error(
+            "region",
+            f"{room.region} lacks {', '.join(lacking)}",
+            "choose another one, such as us-east-1 or ap-northeast-1",
+        )
+    else:
+        yield ok("region", f"{room.region} has all services")
+
+
+def clock(room: Room) -> Iterator[Finding]:
+    """Whether this machine's clock agrees with AWS's (the Date header of an answer)."""
+    remedy = "set the clock: `timedatectl set-ntp true`"
+    try:
+        answer: Any = room.clients("sts").get_caller_identity()
+    except ClientError as failure:
+        if failure.response["Error"]["Code"] in _NO_SKEW:
+            yield error("clock", "AWS refuses requests because of their time", remedy)
+            return
+        answer = failure.response
+    told = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    if not told:
+        yield warning("clock", "the answer has no date", "compare by hand: `date -u`")
+        return
+    skew = abs((datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds())
+    if skew > SKEW_ERROR:
+        yield error("clock", f"{skew:.0f} s off: AWS refuses signatures beyond {SKEW_ERROR} s", remedy)
+    elif skew > SKEW_WARNING:
+        yield warning("clock", f"{skew:.0f} s off", remedy)
+    else:
+        yield ok("clock", "agrees with AWS's")
+
+
+def codecommit(room: Room) -> Iterator[Finding]:
+    """Whether the account may have repositories.
+
+    CodeCommit was closed to new customers for a time; such an account lists none and can't create one. Where
+    a repository exists, more may be made. Else labs keep their source in S3.
+    """
+    try:
+        listed = room.clients("codecommit").list_repositories()["repositories"]
+    except ClientError as failure:
+        message = failure.response["Error"].get("Message", "")
+        if "not allowed" in message or "OperationNotAllowed" in failure.response["Error"]["Code"]:
+            yield error(
+                "CodeCommit",
+                "is not available in this account",
+                "deploy with `--parameter SourceProvider=S3`: each lab keeps its repository in its bucket",
+            )
+            return
+        raise
+    if listed:
+        yield ok("CodeCommit", f"in use: {len(listed)} repositories")
+    else:
+        yield warning(
+            "CodeCommit",
+            "there is no repository yet; some accounts may not create any",
+            "try one lab before the event: `python -m lab_helpers deploy --participant trial`; "
+            "where that fails, add `--parameter SourceProvider=S3`",
+        )
+
+
+def network(room: Room) -> Iterator[Finding]:
+    """Whether notebook instances reach the internet.
+
+    Without a subnet they have SageMaker's own network (SageMaker Developer Guide, "Connect a notebook
+    instance in a VPC to external resources"); with one, its route table decides.
+    """
+    if not room.subnet:
+        yield ok("network", "SageMaker's own: no VPC is needed")
+        return
+    ec2 = room.clients("ec2")
+    try:
+        (subnet,) = ec2.describe_subnets(SubnetIds=[room.subnet])["Subnets"]
+    except ClientError as failure:
+        if "NotFound" not in failure.response["Error"]["Code"]:
+            raise
+        yield error(
+            "network",
+            f"the subnet {room.subnet} does not exist in {room.region}",
+            "give one that does: `aws ec2 describe-subnets`",
+        )
+        return
+    groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}])
+    here = {one["GroupId"] for one in groups["SecurityGroups"]}
+    if not room.security_groups or not set(room.security_groups) <= here:
+        yield error(
+            "network",
+            f"SecurityGroupIds have to be of the subnet's VPC {subnet['VpcId']}",
+            f"give one to five of {', '.join(sorted(here)[:5])}",
+        )
+        return
+    way = _way_out(ec2, subnet)
+    if way:
+        yield ok("network", f"{room.subnet} reaches the internet through {way}")
+    else:
+        yield error(
+            "network",
+            f"{room.subnet} has no route to the internet",
+            "add a route 0.0.0.0/0 to a NAT gateway, or leave the subnet out",
+        )
+
+
+def _way_out(ec2: Any, subnet: dict[str, Any]) -> str:
+    """Return the target of the default route of a subnet; its own table counts, else the VPC's main one."""
+    tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}])[
+        "RouteTables"
+    ]
+    own = [t for t in tables if any(a.get("SubnetId") == subnet["SubnetId"] for a in t["Associations"])]
+    main = [t for t in tables if any(a.get("Main") for a in t["Associations"])]
+    for table in own or main:
+        for route in table["Routes"]:
+            if route.get("DestinationCidrBlock") == "0.0.0.0/0" and route.get("State", "active") == "active":
+                return str(
+                    route.get("NatGatewayId")
+                    or route.get("TransitGatewayId")
+                    or route.get("GatewayId")
+                    or route.get("NetworkInterfaceId")
+                    or ""
+                )
+    return ""

@@ -1,0 +1,124 @@
+"""Whether the instructor may do what the event takes (IAM SimulatePrincipalPolicy)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from botocore.exceptions import ClientError
+
+from lab_helpers.instructor.doctor.findings import Finding, error, ok, warning
+from lab_helpers.instructor.doctor.room import Room
+
+Wanted = dict[str, list[tuple[str, str, str]]]
+"""By what it is for: service prefix, actions, and the resource that they are asked about."""
+
+
+def wanted(room: Room) -> Wanted:
+    """Return what `fleet`, `reset` and `clean` do, asked about one lab."""
+    n, arn = room.a_lab, room.arn
+    bucket = f"arn:aws:s3:::{n.bucket(room.region, room.account)}"
+    assets = f"arn:aws:s3:::{n.assets_bucket(room.region, room.account)}"
+    roles = f"arn:aws:iam::{room.account}:role/{n.prefix}mlops-*"
+    stack = arn("cloudformation", f"stack/{n.prefix}*/*")
+    notebook = arn("sagemaker", f"notebook-instance/{n.notebook_instance}")
+    hook = arn("sagemaker", f"notebook-instance-lifecycle-config/{n.lifecycle_config}")
+    endpoint = arn("sagemaker", f"endpoint/{n.prd_endpoint}")
+    image, pipeline = arn("ecr", f"repository/{n.model_image}"), arn("codepipeline", n.train_pipeline)
+    return {
+        "provision a lab": [
+            ("s3", "CreateBucket PutBucketPublicAccessBlock PutBucketVersioning PutBucketPolicy", bucket),
+            ("s3", "PutObject GetObject", f"{assets}/*"),
+            ("cloudformation", "CreateStack UpdateStack DescribeStacks DescribeStackEvents", stack),
+            ("iam", "CreateRole PutRolePolicy TagRole PassRole GetRole", roles),
+            ("ecr", "CreateRepository PutLifecyclePolicy TagResource", image),
+            ("codecommit", "CreateRepository TagResource", arn("codecommit", n.repository)),
+            ("sagemaker", "CreateNotebookInstance DescribeNotebookInstance AddTags", notebook),
+            ("sagemaker", "CreateNotebookInstanceLifecycleConfig", hook),
+        ],
+        "look after the room": [
+            ("sagemaker", "ListEndpoints ListTrainingJobs", "*"),
+            ("tag", "GetResources", "*"),
+            ("sagemaker", "DescribeEndpoint", endpoint),
+            ("codepipeline", "GetPipelineState ListPipelineExecutions", pipeline),
+            ("sagemaker", "CreatePresignedNotebookInstanceUrl", notebook),
+        ],
+        "reset and clean": [
+            ("cloudformation", "DeleteStack", stack),
+            ("sagemaker", "DeleteEndpoint", endpoint),
+            ("sagemaker", "DeleteModel", arn("sagemaker", f"model/{n.prefix}iris-model-x")),
+            ("sagemaker", "StopNotebookInstance DeleteNotebookInstance", notebook),
+            ("s3", "ListBucket ListBucketVersions DeleteBucket", bucket),
+            ("s3", "GetObject GetObjectVersion PutObject DeleteObject DeleteObjectVersion", f"{bucket}/*"),
+            ("ecr", "DeleteRepository BatchDeleteImage", image),
+            ("codepipeline", "DeletePipeline", pipeline),
+            ("logs", "DeleteLogGroup", arn("logs", f"log-group:/aws/lambda/{n.launcher}")),
+            ("iam", "DeleteRole DeleteRolePolicy", roles),
+        ],
+    }
+
+
+def permissions(room: Room) -> Iterator[Finding]:
+    """Simulate every action for whoever asks; what is denied is named with its resource."""
+    arn = room.identity["Arn"]
+    if arn.endswith(":root"):
+        yield ok("permissions", "the root user may do everything")
+        return
+    source = principal(room, arn)
+    if source is None:
+        yield warning("permissions", f"{arn} is no user and no role", "work as an IAM role or user")
+        return
+    for purpose, groups in wanted(room).items():
+        try:
+            denied = [name for group in groups for name in _denied(room, source, *group)]
+        except ClientError as failure:
+            if "AccessDenied" not in failure.response["Error"]["Code"]:
+                raise
+            yield warning(
+                "permissions",
+                "could not look: iam:SimulatePrincipalPolicy is not allowed",
+                f"allow it on {source}, or try one lab before the event",
+            )
+            return
+        if denied:
+            yield error(
+                "permissions",
+                f"to {purpose} is lacking: {', '.join(denied)}",
+                f"have them allowed to {source.rpartition(':')[2]}",
+            )
+        else:
+            yield ok("permissions", f"may {purpose}")
+
+
+def principal(room: Room, arn: str) -> str | None:
+    """Return whose policies to simulate: a user, or the role of a session."""
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    if kind == "assumed-role":
+        role = room.clients("iam").get_role(RoleName=name.partition("/")[0])["Role"]
+        return str(role["Arn"])
+    return arn if kind in ("user", "role") and ":iam:" in arn else None
+
+
+def _denied(room: Room, source: str, service: str, actions: str, resource: str) -> list[str]:
+    context = [
+        {
+            "ContextKeyName": "iam:PassedToService",
+            "ContextKeyType": "string",
+            "ContextKeyValues": ["sagemaker.amazonaws.com"],
+        }
+    ]
+    pages = (
+        room.clients("iam")
+        .get_paginator("simulate_principal_policy")
+        .paginate(
+            PolicySourceArn=source,
+            ActionNames=[f"{service}:{action}" for action in actions.split()],
+            ResourceArns=[resource],
+            ContextEntries=context,
+        )
+    )
+    return [
+        one["EvalActionName"]
+        for page in pages
+        for one in page["EvaluationResults"]
+        if one["EvalDecision"] != "allowed"
+    ]

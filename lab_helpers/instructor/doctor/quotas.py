@@ -1,0 +1,233 @@
+"""Service quotas against what the room needs.
+
+Contract: Service Quotas API, ListServiceQuotas (applied values) and ListAWSDefaultServiceQuotas for those
+that were never changed. Quotas are found by the names that AWS lists, so that every instance type has one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lab_helpers.instructor.doctor.findings import Finding, Level, ok, warning
+from lab_helpers.instructor.doctor.room import Room
+
+REQUEST = "aws service-quotas request-service-quota-increase"
+BUILD_MINUTES = 2
+"""What one image build takes on AWS."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """How much of a quota the room takes."""
+
+    service: str
+    quota: str
+    """The name that Service Quotas lists."""
+    each: int
+    """For each participant."""
+    used: int | None = None
+    """What others in the account use of it; None where it is not counted."""
+    queues: bool = False
+    """Whether what goes beyond waits, and does not fail."""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A quota of the account."""
+
+    name: str
+    code: str
+    value: float
+    adjustable: bool
+
+
+def quotas(room: Room) -> Iterator[Finding]:
+    """Compare each quota with what is used already and what the room adds."""
+    wanted = needs(room)
+    listed = {service: read(room, service) for service in dict.fromkeys(need.service for need in wanted)}
+    good = 0
+    for need in wanted:
+        quota = listed[need.service].get(need.quota)
+        if quota is None:
+            yield warning(
+                "quotas",
+                f"{need.service} lists no quota {need.quota!r}",
+                "look it up in the console: Service Quotas",
+            )
+            continue
+        finding = compare(room, need, quota)
+        if finding:
+            yield finding
+        else:
+            good += 1
+    if good:
+        yield ok("quotas", f"{good} of {len(wanted)} suffice for {room.size} participants")
+
+
+def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
+    """Return what is wrong with a quota, or None."""
+    total = need.each * room.size + (need.used or 0)
+    if quota.value >= total:
+        return None
+    used = f", {need.used} in use" if need.used else ""
+    if quota.adjustable:
+        remedy = f"{REQUEST} --service-code {need.service} --quota-code {quota.code} --desired-value {total}"
+        short = f"request {total}: {need.service} {quota.code}"
+    else:
+        remedy = short = "it can't be raised: take fewer participants, or a second account"
+    if need.queues and quota.value >= 1:
+        minutes = BUILD_MINUTES * -(-room.size // int(quota.value))
+        text = f"{need.quota}: {quota.value:g} of {total}; the last waits {minutes} minutes"
+        return Finding("quotas", Level.WARNING, text, remedy, short)
+    text = f"{need.quota}: {quota.value:g} of {total}{used}"
+    return Finding("quotas", Level.ERROR, text, remedy, short)
+
+
+def needs(room: Room) -> list[Need]:
+    """Return what the room takes, with what is used by others than its labs."""
+    count = _Counts(room)
+    endpoints = Counter({room.dev_type: 1})
+    endpoints[room.prd_type] += room.prd_instances
+    return [
+        Need(
+            "sagemaker",
+            f"{room.notebook_type} for notebook instance usage",
+            1,
+            count.notebooks(room.notebook_type),
+        ),
+        Need("sagemaker", "Total number of notebook instances", 1, count.notebooks()),
+        Need("sagemaker", f"{room.training_type} for training job usage", 1),
+        *(
+            Need("sagemaker", f"{kind} for endpoint usage", number)
+            for kind, number in sorted(endpoints.items())
+        ),
+        Need("sagemaker", "Number of instances across active endpoints", endpoints.total()),
+        Need("codebuild", "Concurrently running builds for Linux/Small environment", 1, queues=True),
+        Need("cloudformation", "Stack count", 6, count.stacks()),
+        Need("codepipeline", "Total pipelines", 3, count.pipelines()),
+        Need("codecommit", "Allowed repositories", 1, count.repositories()),
+        Need("iam", "Roles per account", 8, count.roles()),
+        Need("s3", "Buckets", 2, count.buckets()),
+        Need("lambda", "Concurrent executions", 2),
+    ]
+
+
+def read(room: Room, service: str) -> dict[str, Quota]:
+    """Return the quotas of a service by name: applied values, else the defaults."""
+    client = room.clients("service-quotas")
+    found: dict[str, Quota] = {}
+    for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
+        try:
+            for page in client.get_paginator(operation).paginate(ServiceCode=service):
+                found |= {
+                    one["QuotaName"]: Quota(
+                        one["QuotaName"], one["QuotaCode"], one["Value"], one.get("Adjustable", False)
+                    )
+                    for one in page["Quotas"]
+                    if "Value" in one
+                }
+        except ClientError as failure:
+            if failure.response["Error"]["Code"] != "NoSuchResourceException":
+                raise
+    return found
+
+
+class _Counts:
+    """How many there are that are not of the room's labs; None where nobody may look."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        names = room.labs
+        self._ours: Mapping[str, set[str]] = {
+            "notebook": {one.notebook_instance for one in names},
+            "stack": {
+                s
+                for one in names
+                for s in (
+                    one.top_stack,
+                    one.base_stack,
+                    one.model_stack,
+                    one.train_stack,
+                    one.dev_stack,
+                    one.prd_stack,
+                )
+            },
+            "pipeline": {
+                p for one in names for p in (one.base_pipeline, one.model_pipeline, one.train_pipeline)
+            },
+            "repository": {one.repository for one in names},
+            "bucket": {
+                b
+                for one in names
+                for b in (one.bucket(room.region, room.account), one.assets_bucket(room.region, room.account))
+            },
+        }
+
+    def _others(
+        self, kind: str, service: str, operation: str, member: str, name: str, **params: Any
+    ) -> int | None:
+        def look() -> int:
+            pages = self._room.clients(service).get_paginator(operation).paginate(**params)
+            listed = [one for page in pages for one in page[member]]
+            return sum(1 for one in listed if one[name] not in self._ours[kind])
+
+        return _allowed(look)
+
+    def notebooks(self, kind: str = "") -> int | None:
+        """Notebook instances, or those of a type."""
+
+        def look() -> int:
+            pages = self._room.clients("sagemaker").get_paginator("list_notebook_instances").paginate()
+            listed = [one for page in pages for one in page["NotebookInstances"]]
+            return sum(
+                1
+                for one in listed
+                if one["NotebookInstanceName"] not in self._ours["notebook"]
+                and kind in ("", one["InstanceType"])
+            )
+
+        return _allowed(look)
+
+    def stacks(self) -> int | None:
+        return self._others("stack", "cloudformation", "describe_stacks", "Stacks", "StackName")
+
+    def pipelines(self) -> int | None:
+        return self._others("pipeline", "codepipeline", "list_pipelines", "pipelines", "name")
+
+    def repositories(self) -> int | None:
+        return self._others("repository", "codecommit", "list_repositories", "repositories", "repositoryName")
+
+    def buckets(self) -> int | None:
+        return _allowed(
+            lambda: sum(
+                1
+                for one in self._room.clients("s3").list_buckets()["Buckets"]
+                if one["Name"] not in self._ours["bucket"]
+            )
+        )
+
+    def roles(self) -> int | None:
+        ours = {one.role(p) for one in self._room.labs for p in ROLES}
+
+        def look() -> int:
+            pages = self._room.clients("iam").get_paginator("list_roles").paginate()
+            return sum(1 for page in pages for role in page["Roles"] if role["RoleName"] not in ours)
+
+        return _allowed(look)
+
+
+ROLES = ("notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "events", "sagemaker")
+
+
+def _allowed(look: Callable[[], int]) -> int | None:
+    try:
+        return look()
+    except ClientError as failure:
+        if "AccessDenied" in failure.response["Error"]["Code"]:
+            return None
+        raise

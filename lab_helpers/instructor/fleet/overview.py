@@ -1,0 +1,130 @@
+"""What an account holds, in a few calls: stacks, notebook instances and endpoints of all labs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lab_helpers.clients import Clients
+from lab_helpers.names import Names
+from lab_helpers.stacks import STARTS_OVER
+
+LAB_TAG = "mlops-workshop:lab"
+DEFAULT_TAG = Names().tag
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack; `record` is what CloudFormation DescribeStacks tells of it."""
+
+    record: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:  # noqa: D102
+        return str(self.record["StackName"])
+
+    @property
+    def id(self) -> str:
+        """Its ARN, by which it can be described when it is deleted."""
+        return str(self.record["StackId"])
+
+    @property
+    def status(self) -> str:  # noqa: D102
+        return str(self.record["StackStatus"])
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Its own tags, which its resources inherit."""
+        return {tag["Key"]: tag["Value"] for tag in self.record.get("Tags", [])}
+
+    @property
+    def settled(self) -> bool:
+        """Whether no operation is under way; a stack of an abandoned change set waits for nothing."""
+        return not self.status.endswith("_IN_PROGRESS") or self.status == "REVIEW_IN_PROGRESS"
+
+    @property
+    def good(self) -> bool:
+        """Whether its last operation succeeded."""
+        return self.status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+
+    @property
+    def starts_over(self) -> bool:
+        """Whether it can only be deleted and made anew: it was never complete, or is half deleted."""
+        return self.status in STARTS_OVER
+
+    @property
+    def failed(self) -> bool:
+        """Whether its last operation failed, rolled back or not."""
+        return self.settled and not self.good and self.status != "REVIEW_IN_PROGRESS"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A notebook instance or an endpoint: status, instance type (of instances only), last change."""
+
+    name: str
+    status: str
+    type: str
+    changed: datetime
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything of the account by name, as it was a moment ago."""
+
+    stacks: Mapping[str, Stack]
+    instances: Mapping[str, Thing]
+    endpoints: Mapping[str, Thing]
+
+    @classmethod
+    def read(cls, clients: Clients) -> Overview:
+        """Ask DescribeStacks, ListNotebookInstances and ListEndpoints (SageMaker), all their pages."""
+        sagemaker = clients("sagemaker")
+        return cls(
+            {
+                one["StackName"]: Stack(one)
+                for page in clients("cloudformation").get_paginator("describe_stacks").paginate()
+                for one in page["Stacks"]
+            },
+            {
+                one["NotebookInstanceName"]: Thing(
+                    one["NotebookInstanceName"],
+                    one["NotebookInstanceStatus"],
+                    one.get("InstanceType", ""),
+                    one["LastModifiedTime"],
+                )
+                for page in sagemaker.get_paginator("list_notebook_instances").paginate(MaxResults=100)
+                for one in page["NotebookInstances"]
+            },
+            {
+                one["EndpointName"]: Thing(
+                    one["EndpointName"], one["EndpointStatus"], "", one["LastModifiedTime"]
+                )
+                for page in sagemaker.get_paginator("list_endpoints").paginate(MaxResults=100)
+                for one in page["Endpoints"]
+            },
+        )
+
+    def labs(self) -> list[str]:
+        """Return the lab ids that have a top stack, in order."""
+        found = {stack.tags.get(LAB_TAG): stack.name for stack in self.stacks.values()}
+        return sorted(
+            lab_id
+            for lab_id in ("" if tag == DEFAULT_TAG else tag for tag in found if tag)
+            if Names(lab_id).top_stack in self.stacks
+        )
+
+
+def why_failed(cloudformation: Any, stack: Stack, most: int = 3) -> str:
+    """Return what failed in a stack's last operation, the first cause first (DescribeStackEvents)."""
+    reasons: list[str] = []
+    for event in cloudformation.describe_stack_events(StackName=stack.id)["StackEvents"]:  # newest first
+        status, reason = event.get("ResourceStatus", ""), event.get("ResourceStatusReason", "")
+        own = event["LogicalResourceId"] == event["StackName"]
+        if status.endswith("_FAILED") and "cancelled" not in reason.lower() and not own:
+            reasons.append(f"{event['LogicalResourceId']}: {reason}")
+        if own and status in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}:
+            break
+    return "; ".join(reasons[::-1][:most]) or stack.record.get("StackStatusReason", "no reason given")

@@ -1,0 +1,309 @@
+"""How far a lab is, what failed in it and why: from the state of the account alone.
+
+Contract: CodePipeline ListPipelineExecutions and GetPipelineState, ECR DescribeImages, SageMaker
+DescribeEndpoint, DescribeEndpointConfig and DescribeNotebookInstance, CloudFormation DescribeStacks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lab_helpers.clients import Clients
+from lab_helpers.instructor.fleet.overview import Overview, why_failed
+from lab_helpers.names import Names
+from lab_helpers.prices import Prices
+
+PROVISION_KEY = "package/provision.json"
+"""Object in the lab's bucket by which the notebook instance tells how its provisioning goes."""
+HUMAN_APPROVAL = "DeployApproval"
+DOING = {
+    "Source": "starts",
+    "GetSource": "starts",
+    "Build": "builds",
+    "Train": "trains",
+    "TrainApproval": "trains",
+    "DeployDev": "deploys DEV",
+    HUMAN_APPROVAL: "waits for a decision",
+    "DeployPrd": "deploys PRD",
+}
+"""What goes on in a stage of a pipeline, for people."""
+_SERVES = {"InService", "Updating", "SystemUpdating", "RollingBack"}
+_PARALLEL = 8
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong and why, in the service's own words."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint that exists, and so is paid for."""
+
+    name: str
+    status: str
+    instance_type: str
+    instances: int
+
+
+@dataclass(frozen=True)
+class Provision:
+    """What a notebook instance says of its provisioning: `running`, `ready` or `failed: reason`."""
+
+    status: str
+    at: datetime
+    package: str = ""
+    """SHA-256 of the package that it has unpacked."""
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One lab at one moment.
+
+    `reached` is the notebook that the learner is at (`01` to `05`: the first whose result is not there), `00`
+    while the lab is being provisioned, and empty where there is no lab.
+    """
+
+    lab_id: str
+    reached: str
+    doing: str
+    failures: tuple[Failure, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    stacks: Mapping[str, str] = field(default_factory=dict)
+    instance: str = ""
+    instance_type: str = ""
+    last_activity: datetime | None = None
+
+    def hourly(self, prices: Prices) -> Decimal:
+        """Return what runs now in USD per hour; raises PriceError for an instance type without a price."""
+        total = Decimal(0)
+        if self.instance in {"InService", "Pending"}:
+            total += prices.hourly(f"notebook:{self.instance_type}")
+        return total + self.hourly_endpoints(prices)
+
+    def hourly_endpoints(self, prices: Prices) -> Decimal:
+        """Return what the endpoints cost in USD per hour; raises PriceError."""
+        return sum(
+            (prices.hourly(f"endpoint:{one.instance_type}") * one.instances for one in self.endpoints),
+            Decimal(0),
+        )
+
+
+def read_progress(clients: Clients, names: Names) -> Progress:
+    """Return how far a lab is; botocore's exceptions when the account can't be asked."""
+    return read_fleet(clients, [names])[0]
+
+
+def read_fleet(clients: Clients, labs: Iterable[Names]) -> list[Progress]:
+    """Return how far each lab is, in the order given; few calls for all, about ten for each lab."""
+    labs, overview = list(labs), Overview.read(clients)
+    account = clients("sts").get_caller_identity()["Account"]
+    with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="progress") as pool:
+        return list(pool.map(lambda names: _Reader(clients, names, overview, account).read(), labs))
+
+
+def read_provision(clients: Clients, names: Names, region: str, account: str) -> Provision | None:
+    """Return what the notebook instance told last; None before it has told anything."""
+    try:
+        answer = clients("s3").get_object(Bucket=names.bucket(region, account), Key=PROVISION_KEY)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchBucket"}:
+            return None
+        raise
+    told = json.loads(answer["Body"].read())
+    return Provision(
+        told["status"],
+        datetime.fromisoformat(told["at"]),
+        told.get("package", ""),
+        tuple(told.get("log", ())),
+    )
+
+
+class _Reader:
+    """One reading of one lab."""
+
+    def __init__(self, clients: Clients, names: Names, overview: Overview, account: str) -> None:
+        self.clients, self.names, self.overview, self.account = clients, names, overview, account
+        self.failures: list[Failure] = []
+        self.activity: list[datetime] = []
+
+    def read(self) -> Progress:
+        names, stacks = self.names, self.overview.stacks
+        own = {
+            name: stacks[name]
+            for name in (
+                *(names.top_stack, names.base_stack, names.model_stack, names.train_stack),
+                *(names.dev_stack, names.prd_stack),
+            )
+            if name in stacks
+        }
+        for stack in own.values():
+            if stack.failed:
+                why = why_failed(self.clients("cloudformation"), stack)
+                self.failures.append(Failure(f"stack {stack.name} is {stack.status}", why))
+        instance = self.overview.instances.get(names.notebook_instance)
+        endpoints = self._endpoints()
+        built = names.top_stack in own and own[names.top_stack].status != "CREATE_IN_PROGRESS"
+        provisioning = self._provisioning(instance.status if instance else "") if built else ""
+        pipelines = self._pipelines(own) if built else []
+        reached = self._reached(own, endpoints, pipelines)
+        doing = provisioning or next((one for one in reversed(pipelines) if one), "")
+        if instance and instance.status != "InService" and not doing:
+            doing = f"instance is {instance.status}"
+        return Progress(
+            names.lab_id,
+            reached,
+            doing or ("" if own else "not provisioned"),
+            tuple(self.failures),
+            endpoints,
+            {name: stack.status for name, stack in own.items()},
+            instance.status if instance else "",
+            instance.type if instance else "",
+            max([*self.activity, *([instance.changed] if instance else [])], default=None),
+        )
+
+    def _provisioning(self, status: str) -> str:
+        """Return what the instance does about its provisioning; nothing when it is ready."""
+        if status == "Failed":
+            described = self.clients("sagemaker").describe_notebook_instance(
+                NotebookInstanceName=self.names.notebook_instance
+            )
+            why = described.get("FailureReason", "no reason given")
+            self.failures.append(Failure(f"notebook instance {self.names.notebook_instance} failed", why))
+        region = self.clients("s3").meta.region_name
+        told = read_provision(self.clients, self.names, region, self.account)
+        if told and told.status.startswith("failed"):
+            why = told.status.removeprefix("failed").lstrip(": ")
+            self.failures.append(Failure("provisioning of the notebook instance failed", why))
+            return ""
+        return "" if told and told.status == "ready" else "is being provisioned"
+
+    def _reached(self, own: Mapping[str, Any], endpoints: Sequence[Endpoint], pipelines: list[str]) -> str:
+        names = self.names
+        if not own:
+            return ""
+        serving = {one.name for one in endpoints if one.status in _SERVES}
+        if names.prd_endpoint in serving:
+            return "05"
+        if names.dev_endpoint in serving:
+            return "04"
+        if self._image(names.model_image):
+            return "03"
+        if self._image(names.base_image):
+            return "02"
+        nested = (names.base_stack, names.model_stack, names.train_stack)
+        return "01" if pipelines and all(name in own and own[name].good for name in nested) else "00"
+
+    def _image(self, repository: str) -> bool:
+        """Tell whether the repository holds an image with a tag (ECR DescribeImages)."""
+        try:
+            found = self.clients("ecr").describe_images(
+                repositoryName=repository, filter={"tagStatus": "TAGGED"}
+            )["imageDetails"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "RepositoryNotFoundException":
+                return False
+            raise
+        self.activity += [image["imagePushedAt"] for image in found]
+        return bool(found)
+
+    def _pipelines(self, own: Mapping[str, Any]) -> list[str]:
+        """Return what each of the three pipelines does; note failures and times of their last runs."""
+        names = self.names
+        wanted = {
+            names.base_stack: names.base_pipeline,
+            names.model_stack: names.model_pipeline,
+            names.train_stack: names.train_pipeline,
+        }
+        return [self._pipeline(pipeline) for stack, pipeline in wanted.items() if stack in own]
+
+    def _pipeline(self, pipeline: str) -> str:
+        client = self.clients("codepipeline")
+        try:
+            newest = client.list_pipeline_executions(pipelineName=pipeline, maxResults=1)[
+                "pipelineExecutionSummaries"
+            ]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "PipelineNotFoundException":
+                return ""
+            raise
+        # The execution that comes with the pipeline has nothing to work on yet, and fails at everybody's.
+        if not newest or newest[0].get("trigger", {}).get("triggerType") == "CreatePipeline":
+            return ""
+        execution = newest[0]
+        self.activity.append(execution["lastUpdateTime"])
+        if execution["status"] not in {"InProgress", "Failed"}:
+            return ""
+        state = client.get_pipeline_state(name=pipeline)["stageStates"]
+        held = [
+            stage
+            for stage in state
+            if stage.get("latestExecution", {}).get("pipelineExecutionId") == execution["pipelineExecutionId"]
+        ]
+        if execution["status"] == "InProgress":
+            inside = [stage for stage in held if stage["latestExecution"]["status"] == "InProgress"]
+            stage = inside[-1]["stageName"] if inside else ""
+            return f"{pipeline} {DOING.get(stage, 'waits')}"
+        return self._failed(pipeline, held)
+
+    def _failed(self, pipeline: str, stages: Iterable[Mapping[str, Any]]) -> str:
+        for stage in stages:
+            for action in stage["actionStates"]:
+                latest = action.get("latestExecution", {})
+                if latest.get("status") not in {"Failed", "Abandoned"}:
+                    continue
+                why = latest.get("errorDetails", {}).get("message") or latest.get("summary") or "no reason"
+                if stage["stageName"] == HUMAN_APPROVAL:
+                    return f"release rejected: {why}"
+                self.failures.append(Failure(f"{pipeline}, {action['actionName']}", why))
+                return ""
+        return ""
+
+    def _endpoints(self) -> tuple[Endpoint, ...]:
+        names, found = self.names, []
+        for name, endpoint in sorted(self.overview.endpoints.items()):
+            if name in {names.dev_endpoint, names.prd_endpoint} or (
+                names.prefix and name.startswith(names.prefix)
+            ):
+                try:
+                    found.append(self._endpoint(name, endpoint.status))
+                except ClientError as error:  # deleted since
+                    if error.response["Error"]["Code"] != "ValidationException":
+                        raise
+        return tuple(found)
+
+    def _endpoint(self, name: str, status: str) -> Endpoint:
+        client = self.clients("sagemaker")
+        described = client.describe_endpoint(EndpointName=name)
+        if status == "Failed":
+            self.failures.append(
+                Failure(f"endpoint {name} failed", described.get("FailureReason", "no reason given"))
+            )
+        config = client.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
+        variant = config["ProductionVariants"][0]
+        running = (described.get("ProductionVariants") or [{}])[0]
+        instances = running.get("CurrentInstanceCount", variant.get("InitialInstanceCount", 1))
+        return Endpoint(name, status, variant.get("InstanceType", ""), max(instances, 1))
+
+
+def ago(moment: datetime | None, now: datetime | None = None) -> str:
+    """Say how long ago something was: `now`, `4 min`, `2 h`, `3 d`; nothing for None."""
+    if moment is None:
+        return ""
+    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return "now"

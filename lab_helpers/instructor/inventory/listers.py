@@ -1,0 +1,311 @@
+"""One lister per service: everything here that might be a lab's, ownership not yet decided.
+
+Only list and describe operations, each over all its pages. The names of the operations are boto3's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lab_helpers.aws_errors import is_gone
+from lab_helpers.clients import Clients
+from lab_helpers.instructor.inventory.ownership import SHARED_GROUPS
+from lab_helpers.stacks import find_stack
+
+
+@dataclass(frozen=True)
+class Found:
+    """A resource before anybody knows whose it is.
+
+    `name` is what ownership is judged by, `id` what the service's delete operation takes.
+    """
+
+    service: str
+    kind: str
+    name: str
+    id: str
+    arn: str | None = None
+    created: datetime | None = None
+    billable: str | None = None
+    quantity: int = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a listing looks: clients of one region, and that account."""
+
+    clients: Clients
+    region: str
+    account: str
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource here, as the Resource Groups Tagging API writes it."""
+        partition = (
+            "aws-cn" if self.region.startswith("cn-") else "aws-us-gov" if "-gov-" in self.region else "aws"
+        )
+        region, account = {"s3": ("", ""), "iam": ("", self.account)}.get(
+            service, (self.region, self.account)
+        )
+        return f"arn:{partition}:{service}:{region}:{account}:{resource}"
+
+    def pages(self, service: str, operation: str, member: str, **request: Any) -> Iterator[Any]:
+        """Yield the items of every page of a list operation."""
+        for page in self.clients(service).get_paginator(operation).paginate(**request):
+            yield from page[member]
+
+
+def stacks(place: Place) -> Iterator[Found]:
+    """Stacks that are not deleted (CloudFormation DescribeStacks)."""
+    for one in place.pages("cloudformation", "describe_stacks", "Stacks"):
+        yield _stack(one)
+
+
+def stacks_named(place: Place, names: Iterable[str]) -> Iterator[Found]:
+    """Those of some stacks that exist, by name or id: much quicker than all, as long as they are few."""
+    for name in names:
+        one = find_stack(place.clients("cloudformation"), name)
+        if one is not None and one["StackStatus"] != "DELETE_COMPLETE":
+            yield _stack(one)
+
+
+def _stack(one: dict[str, Any]) -> Found:
+    name = one["StackName"]
+    return Found("cloudformation", "stack", name, name, one["StackId"], one["CreationTime"])
+
+
+def endpoints(place: Place) -> Iterator[Found]:
+    """Endpoints, with the instances that they are billed for."""
+    sagemaker = place.clients("sagemaker")
+    for one in place.pages("sagemaker", "list_endpoints", "Endpoints"):
+        name = one["EndpointName"]
+        billable, quantity = None, 1
+        if "iris-model-" in name and one["EndpointStatus"] not in {"Failed", "Deleting"}:
+            billable, quantity = _instances(sagemaker, name)
+        yield Found(
+            "sagemaker", "endpoint", name, name, one["EndpointArn"], one["CreationTime"], billable, quantity
+        )
+
+
+def _instances(sagemaker: Any, endpoint: str) -> tuple[str | None, int]:
+    try:
+        described = sagemaker.describe_endpoint(EndpointName=endpoint)
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+        return None, 1  # deleted by hand, or since: it was in the list, its price is not known
+    variant = config["ProductionVariants"][0]
+    running = (described.get("ProductionVariants") or [{}])[0]
+    count = running.get("CurrentInstanceCount") or variant.get("InitialInstanceCount", 1)
+    return f"endpoint:{variant['InstanceType']}", int(count)
+
+
+def endpoint_configs(place: Place) -> Iterator[Found]:
+    """Endpoint configurations."""
+    for one in place.pages("sagemaker", "list_endpoint_configs", "EndpointConfigs"):
+        name = one["EndpointConfigName"]
+        yield Found("sagemaker", "endpoint-config", name, name, one["EndpointConfigArn"], one["CreationTime"])
+
+
+def models(place: Place) -> Iterator[Found]:
+    """Models."""
+    for one in place.pages("sagemaker", "list_models", "Models"):
+        yield Found(
+            "sagemaker", "model", one["ModelName"], one["ModelName"], one["ModelArn"], one["CreationTime"]
+        )
+
+
+def training_jobs(place: Place) -> Iterator[Found]:
+    """Training jobs; those that have ended cost nothing, and are records until somebody deletes them."""
+    sagemaker = place.clients("sagemaker")
+    for one in place.pages(
+        "sagemaker", "list_training_jobs", "TrainingJobSummaries", NameContains="iris-model-"
+    ):
+        name, arn, created = one["TrainingJobName"], one["TrainingJobArn"], one["CreationTime"]
+        billable, quantity = None, 1
+        if one["TrainingJobStatus"] in {"InProgress", "Stopping"}:
+            try:
+                resources = sagemaker.describe_training_job(TrainingJobName=name)["ResourceConfig"]
+            except ClientError as error:
+                if not is_gone(error):
+                    raise
+                continue  # deleted since
+            billable, quantity = f"training:{resources['InstanceType']}", resources.get("InstanceCount", 1)
+        yield Found("sagemaker", "training-job", name, name, arn, created, billable, quantity)
+
+
+def notebook_instances(place: Place) -> Iterator[Found]:
+    """Notebook instances; one that is stopped costs its volume only."""
+    for one in place.pages("sagemaker", "list_notebook_instances", "NotebookInstances"):
+        name = one["NotebookInstanceName"]
+        running = one["NotebookInstanceStatus"] not in {"Stopped", "Failed", "Deleting"}
+        billable = f"notebook:{one['InstanceType']}" if running and one.get("InstanceType") else None
+        yield Found(
+            "sagemaker",
+            "notebook-instance",
+            name,
+            name,
+            one["NotebookInstanceArn"],
+            one["CreationTime"],
+            billable,
+        )
+
+
+def lifecycle_configs(place: Place) -> Iterator[Found]:
+    """Lifecycle configurations of notebook instances."""
+    found = place.pages(
+        "sagemaker", "list_notebook_instance_lifecycle_configs", "NotebookInstanceLifecycleConfigs"
+    )
+    for one in found:
+        name = one["NotebookInstanceLifecycleConfigName"]
+        arn = one["NotebookInstanceLifecycleConfigArn"]
+        yield Found(
+            "sagemaker", "notebook-instance-lifecycle-config", name, name, arn, one.get("CreationTime")
+        )
+
+
+def scaling(place: Place) -> Iterator[Found]:
+    """Scalable targets and policies of endpoint variants (Application Auto Scaling)."""
+    request = {"ServiceNamespace": "sagemaker"}
+    service = "application-autoscaling"
+    for one in place.pages(service, "describe_scalable_targets", "ScalableTargets", **request):
+        resource = one["ResourceId"]
+        arn = one.get("ScalableTargetARN")
+        yield Found(
+            service, "scalable-target", _endpoint_of(resource), resource, arn, one.get("CreationTime")
+        )
+    for one in place.pages(service, "describe_scaling_policies", "ScalingPolicies", **request):
+        resource = one["ResourceId"]
+        yield Found(
+            service,
+            "scaling-policy",
+            _endpoint_of(resource),
+            f"{resource}:{one['PolicyName']}",
+            one["PolicyARN"],
+            one.get("CreationTime"),
+        )
+
+
+def _endpoint_of(resource_id: str) -> str:
+    """`endpoint/NAME/variant/VARIANT` -> NAME."""
+    return resource_id.split("/")[1] if resource_id.startswith("endpoint/") else resource_id
+
+
+def alarms(place: Place) -> Iterator[Found]:
+    """Alarms of CloudWatch, those that scaling policies made among them."""
+    for one in place.pages("cloudwatch", "describe_alarms", "MetricAlarms"):
+        name = one["AlarmName"]
+        billable = "cloudwatch:alarm-month"
+        yield Found(
+            "cloudwatch",
+            "alarm",
+            name,
+            name,
+            one["AlarmArn"],
+            one.get("AlarmConfigurationUpdatedTimestamp"),
+            billable,
+        )
+
+
+def pipelines(place: Place) -> Iterator[Found]:
+    """Pipelines."""
+    for one in place.pages("codepipeline", "list_pipelines", "pipelines"):
+        name = one["name"]
+        yield Found(
+            "codepipeline", "pipeline", name, name, place.arn("codepipeline", name), one.get("created")
+        )
+
+
+def projects(place: Place) -> Iterator[Found]:
+    """CodeBuild projects."""
+    for name in place.pages("codebuild", "list_projects", "projects"):
+        yield Found("codebuild", "project", name, name, place.arn("codebuild", f"project/{name}"))
+
+
+def functions(place: Place) -> Iterator[Found]:
+    """Lambda functions."""
+    for one in place.pages("lambda", "list_functions", "Functions"):
+        name = one["FunctionName"]
+        yield Found("lambda", "function", name, name, one["FunctionArn"])
+
+
+def rules(place: Place) -> Iterator[Found]:
+    """EventBridge rules of the default bus."""
+    for one in place.pages("events", "list_rules", "Rules"):
+        yield Found("events", "rule", one["Name"], one["Name"], one["Arn"])
+
+
+def codecommit_repositories(place: Place) -> Iterator[Found]:
+    """CodeCommit repositories."""
+    for one in place.pages("codecommit", "list_repositories", "repositories"):
+        name = one["repositoryName"]
+        yield Found("codecommit", "codecommit-repository", name, name, place.arn("codecommit", name))
+
+
+def ecr_repositories(place: Place) -> Iterator[Found]:
+    """ECR repositories; what they cost depends on the images in them."""
+    for one in place.pages("ecr", "describe_repositories", "repositories"):
+        name = one["repositoryName"]
+        yield Found("ecr", "ecr-repository", name, name, one["repositoryArn"], one.get("createdAt"))
+
+
+def buckets(place: Place) -> Iterator[Found]:
+    """S3 buckets; object versions and delete markers are gone when a bucket is."""
+    for one in place.clients("s3").list_buckets()["Buckets"]:
+        name = one["Name"]
+        yield Found("s3", "bucket", name, name, place.arn("s3", name), one.get("CreationDate"))
+
+
+def log_groups(place: Place) -> Iterator[Found]:
+    """Log groups, and a lab's streams in the groups that SageMaker shares among all."""
+    for prefix in ("/aws/codebuild/", "/aws/lambda/", "/aws/sagemaker/"):
+        for one in place.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=prefix):
+            name = one["logGroupName"]
+            if name in SHARED_GROUPS:
+                yield from _streams(place, name)
+            else:
+                arn = one["arn"].removesuffix(":*")
+                yield Found("logs", "log-group", name, name, arn, _milliseconds(one.get("creationTime")))
+
+
+def _streams(place: Place, group: str) -> Iterator[Found]:
+    for one in place.pages("logs", "describe_log_streams", "logStreams", logGroupName=group):
+        name = f"{group}:{one['logStreamName']}"
+        yield Found("logs", "log-stream", name, name, one.get("arn"), _milliseconds(one.get("creationTime")))
+
+
+def _milliseconds(time: int | None) -> datetime | None:
+    return datetime.fromtimestamp(time / 1000, UTC) if time else None
+
+
+def roles(place: Place) -> Iterator[Found]:
+    """IAM roles. They belong to no region: `list_resources` looks at their tags before it believes a name."""
+    for one in place.pages("iam", "list_roles", "Roles"):
+        yield Found("iam", "role", one["RoleName"], one["RoleName"], one["Arn"], one["CreateDate"])
+
+
+LISTERS: tuple[Callable[[Place], Iterator[Found]], ...] = (
+    endpoints,
+    endpoint_configs,
+    models,
+    training_jobs,
+    notebook_instances,
+    lifecycle_configs,
+    scaling,
+    alarms,
+    pipelines,
+    projects,
+    functions,
+    rules,
+    codecommit_repositories,
+    ecr_repositories,
+    buckets,
+    log_groups,
+    roles,
+)
+"""All of them but `stacks`, of which a few are quicker found by name."""

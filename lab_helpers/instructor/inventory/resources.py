@@ -1,0 +1,214 @@
+"""Every resource of a lab, or of all labs, by tag and by name; their stacks may be gone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lab_helpers.clients import Clients
+from lab_helpers.instructor.inventory import ownership
+from lab_helpers.instructor.inventory.listers import LISTERS, Found, Place, stacks, stacks_named
+from lab_helpers.instructor.inventory.ownership import EXPIRES_TAG, LAB_TAG
+from lab_helpers.names import Names
+
+_TAG_VALUES = 20
+_AT_ONCE = 6
+_FEW = 5
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Something that exists for a lab. `lab_id` is empty for the default lab, None for an unknown one.
+
+    `kind` and `id` are what the service's delete operation takes; a log stream is `GROUP:STREAM`, a scaling
+    policy `RESOURCE:POLICY`. `billable` is a key of `lab_helpers.prices` for what costs money as long as it
+    exists, `quantity` how many of them (instances).
+    """
+
+    service: str
+    kind: str
+    id: str
+    lab_id: str | None
+    arn: str | None
+    created: datetime | None
+    billable: str | None
+    quantity: int = 1
+
+
+def list_resources(
+    clients: Clients, region: str, account: str, lab_ids: Iterable[str] | None = None
+) -> list[Resource]:
+    """Return what these labs (None: all that there are) own in one region, sorted by lab, service and id.
+
+    Found by the tag `mlops-workshop:lab` (Resource Groups Tagging API GetResources) and by name; names that
+    merely look alike are left out (`ownership`). A tagged resource of a kind that the workshop does not know
+    is listed with the kind from its ARN. botocore's ClientError passes through: an incomplete list would
+    prove nothing.
+    """
+    asked = None if lab_ids is None else set(lab_ids)
+    place = Place(clients, region, account)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        tagging = pool.submit(_tagged, clients, asked)
+        few = asked is not None and len(asked) <= _FEW
+        named = pool.submit(_stacks_of if few else _stacks, place, asked or ())
+        listed = [pool.submit(_all, lister, place) for lister in LISTERS]
+        tags = tagging.result()
+        found = [*named.result(), *(one for each in listed for one in each.result())]
+        if few:  # stacks that are a lab's by their tag alone
+            known = {one.arn for one in found}
+            found += stacks_named(place, (arn for arn in tags if ":stack/" in arn and arn not in known))
+    at = (region, account)
+    known_labs = _known(found, tags, asked, at)
+    owned = []
+    for one in found:
+        lab = _lab(one, tags.get(one.arn or ""), known_labs, at)
+        if lab is not None and (asked is None or lab in asked):
+            owned.append(_resource(one, lab))
+    owned = [one for one in owned if one.kind != "role"] + _own_roles(clients, region, owned)
+    owned += _unknown_kinds(tags, found, asked)
+    return sorted(owned, key=lambda one: (one.lab_id or "", one.service, one.kind, one.id))
+
+
+def expirations(clients: Clients) -> dict[str, datetime]:
+    """Return, per lab id, the latest time that any of its resources has in `mlops-workshop:expires`.
+
+    A lab with a resource that says `never`, or something that is no time, is left out.
+    """
+    ends: dict[str, datetime] = {}
+    endless: set[str] = set()
+    for tags in _tagged(clients, None).values():
+        lab, text = ownership.by_tag(tags), tags.get(EXPIRES_TAG)
+        if lab is None or text is None:
+            continue
+        try:
+            end = datetime.fromisoformat(text)
+        except ValueError:
+            endless.add(lab)
+            continue
+        end = end if end.tzinfo else end.replace(tzinfo=UTC)
+        ends[lab] = max(end, ends.get(lab, end))
+    return {lab: end for lab, end in ends.items() if lab not in endless}
+
+
+def _stacks(place: Place, _labs: Collection[str]) -> list[Found]:
+    return list(stacks(place))
+
+
+def _stacks_of(place: Place, labs: Collection[str]) -> list[Found]:
+    return list(stacks_named(place, (name for lab in labs for name in Names(lab).all_stacks())))
+
+
+def _all(lister: Callable[[Place], Iterator[Found]], place: Place) -> list[Found]:
+    return list(lister(place))
+
+
+def _lab(
+    one: Found, tags: dict[str, str] | None, known: Collection[str], place: tuple[str, str]
+) -> str | None:
+    if one.kind == "role":  # decided later, by `_own_roles`
+        named = ownership.by_name(one.kind, one.name, *place)
+        return named.lab_id if named else None
+    return ownership.owner(one.kind, one.name, tags, known, place)
+
+
+def _resource(one: Found, lab: str) -> Resource:
+    return Resource(one.service, one.kind, one.id, lab, one.arn, one.created, one.billable, one.quantity)
+
+
+def _tagged(clients: Clients, lab_ids: Collection[str] | None) -> dict[str, dict[str, str]]:
+    """Return the tags of what is tagged as a lab's, by ARN."""
+    client = clients("resourcegroupstaggingapi")
+    values = sorted(lab or ownership.DEFAULT for lab in lab_ids) if lab_ids is not None else []
+    batches = [values[i : i + _TAG_VALUES] for i in range(0, len(values), _TAG_VALUES)] or [[]]
+    if lab_ids is not None and not values:
+        return {}
+    return {
+        one["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in one["Tags"]}
+        for batch in batches
+        for page in client.get_paginator("get_resources").paginate(
+            TagFilters=[{"Key": LAB_TAG, "Values": batch}], ResourcesPerPage=100
+        )
+        for one in page["ResourceTagMappingList"]
+    }
+
+
+def _known(
+    found: Iterable[Found],
+    tags: dict[str, dict[str, str]],
+    asked: Collection[str] | None,
+    place: tuple[str, str],
+) -> set[str]:
+    """Return the labs whose names are believed: those asked for, else all that left evidence."""
+    if asked is not None:
+        return set(asked)
+    named = (ownership.by_name(one.kind, one.name, *place) for one in found)
+    by_name = {one.lab_id for one in named if one and one.certain}
+    return by_name | {lab for one in tags.values() if (lab := ownership.by_tag(one)) is not None}
+
+
+def _own_roles(clients: Clients, region: str, owned: list[Resource]) -> list[Resource]:
+    """Return the roles that really are their lab's, in this region.
+
+    Roles have no region. Where the lab's top stack or notebook instance is in this one, they are its;
+    elsewhere their tags are asked (IAM ListRoleTags: the Tagging API has no roles), and their policies, which
+    name the region that they are for.
+    """
+    here = {
+        one.lab_id
+        for one in owned
+        if one.kind == "notebook-instance" or (one.kind == "stack" and one.id.endswith("mlops"))
+    }
+    iam = clients("iam")
+    return [
+        one for one in owned if one.kind == "role" and (one.lab_id in here or _is_orphan_of(iam, one, region))
+    ]
+
+
+def _is_orphan_of(iam: Any, role: Resource, region: str) -> bool:
+    try:
+        tags = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=role.id)["Tags"]}
+        if ownership.by_tag(tags) != role.lab_id:
+            return False
+        policies = [
+            str(iam.get_role_policy(RoleName=role.id, PolicyName=name)["PolicyDocument"])
+            for name in iam.list_role_policies(RoleName=role.id)["PolicyNames"]
+        ]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchEntity":
+            raise
+        return False  # just deleted
+    regions = set(re.findall(r"arn:[a-z-]+:[a-z0-9-]+:([a-z0-9-]+):", " ".join(policies)))
+    return not regions or region in regions
+
+
+_LISTED = {
+    "cloudformation:stack", "sagemaker:endpoint", "sagemaker:endpoint-config", "sagemaker:model",
+    "sagemaker:training-job", "sagemaker:notebook-instance", "sagemaker:notebook-instance-lifecycle-config",
+    "application-autoscaling:scalable-target", "cloudwatch:alarm", "codepipeline:", "codebuild:project",
+    "lambda:function", "events:rule", "codecommit:", "ecr:repository", "s3:", "logs:log-group",
+}  # fmt: skip
+"""Service and type, as in ARNs, of what the listers list: what only the tags still know of these is gone."""
+
+
+def _unknown_kinds(
+    tags: dict[str, dict[str, str]], found: Iterable[Found], asked: Collection[str] | None
+) -> list[Resource]:
+    """Return what is tagged as a lab's and no lister lists, such as a bucket of another kind of service."""
+    listed = {one.arn for one in found}
+    unknown = []
+    for arn, own in tags.items():
+        lab = ownership.by_tag(own)
+        service, resource = arn.split(":")[2], arn.split(":", 5)[5]
+        kind = resource.replace(":", "/").partition("/")[0] if set("/:") & set(resource) else ""
+        if arn in listed or lab is None or (asked is not None and lab not in asked):
+            continue
+        # The Tagging API remembers what was deleted for a while.
+        if f"{service}:{kind}" not in _LISTED:
+            unknown.append(Resource(service, kind, arn, lab, arn, None, None))
+    return unknown

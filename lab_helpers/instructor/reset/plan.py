@@ -1,0 +1,282 @@
+"""From what a lab is and what it should be: the list of what to do, in order. Nothing is done here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lab_helpers.executions import HUMAN_APPROVAL
+from lab_helpers.instructor.reset.state import DATA_KEY, Execution, LabState, Stack
+from lab_helpers.instructor.reset.target import Image, Target
+from lab_helpers.stacks import STARTS_OVER
+
+PHASES = (
+    ("stop-executions", "stop-builds", "stop-training"),
+    ("delete-release",),
+    ("deploy", "roll-back", "wait", "mend"),
+    ("nested",),
+    ("start-instance",),
+    ("empty-registry", "forget-training", "seed-repository"),
+    ("seed-branch", "enable-rule", "scaling"),
+)
+"""Kinds of actions, in order; those of one phase are done side by side. What follows is `LONG`."""
+LONG = ("commit", "build", "tag-latest", "train", "follow-training", "release")
+"""One after the other: first the base image, then the model image on it, then the training."""
+EXERCISES = "exercises"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do: `kind` is one of the words above, `subject` the resource that it is done to."""
+
+    kind: str
+    subject: str
+    title: str
+    """For people: what changes, and why."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a reset is going to do, in order, to a lab in the state that was read."""
+
+    state: LabState
+    actions: tuple[Action, ...]
+
+    def of(self, *kinds: str) -> list[Action]:
+        """Return the actions of some kinds, in the plan's order."""
+        return [action for action in self.actions if action.kind in kinds]
+
+    @property
+    def settled(self) -> bool:
+        """Whether the account is as it should be; what is left is the instance's own."""
+        return all(action.kind == EXERCISES for action in self.actions)
+
+
+def make_plan(state: LabState, target: Target) -> Plan:
+    """Return what brings a lab from its state to the target."""
+    planner = _Planner(state, target)
+    found = [*planner.lab(), *planner.source(), *planner.release()]
+    order = [kind for phase in PHASES for kind in phase]
+    found.sort(key=lambda one: order.index(one.kind) if one.kind in order else len(order))
+    exercises = Action(
+        EXERCISES,
+        state.names.notebook_instance,
+        f"put the exercises back as at the start of {target.number}; what the learner changed goes to a "
+        "dated folder beside them",
+    )
+    return Plan(state, (*found, exercises))
+
+
+class _Planner:
+    """One planning; the methods yield the actions of one part of the lab."""
+
+    def __init__(self, state: LabState, target: Target) -> None:
+        self.state, self.target, self.names = state, target, state.names
+        self.anew = self._starts_over(state.stacks.get(self.names.top_stack))
+        self.commits = [image for image in target.built if self._differs(image)]
+        self.builds = self._to_build()
+        self.job = self._right_execution()
+        """The execution that trains what it should; empty when it has to be done again."""
+        if self._is_there(self.names.dev_stack, self.names.dev_endpoint) and not self._serves(
+            self.names.dev_stack, self.names.dev_endpoint
+        ):
+            self.job = ""
+        if self.job and self._newest().status == "Succeeded" and not self._released():
+            self.job = ""  # it can't be released once more
+
+    # --- stacks and the notebook instance
+
+    def lab(self) -> Iterator[Action]:
+        """The top stack, the nested ones, the instance."""
+        names, stacks = self.names, self.state.stacks
+        top = stacks.get(names.top_stack)
+        if self.anew:
+            left = f"{top.status}: everything of the lab is deleted, " if top else ""
+            yield Action("deploy", names.top_stack, f"{left}the lab is made anew")
+            return
+        assert top is not None  # noqa: S101 (else it is made anew)
+        gone = [*top.missing, *(["notebook instance (failed)"] if self.state.instance == "Failed" else [])]
+        if top.status.endswith("_IN_PROGRESS"):
+            yield Action("wait", top.name, f"wait until it is no more {top.status}")
+        elif top.status in {"UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED"}:
+            yield Action("roll-back", top.name, f"{top.status}: roll back, leaving out what can't be")
+        elif gone:
+            yield Action("mend", top.name, f"make again what was deleted: {', '.join(gone)}")
+        for name in (names.base_stack, names.model_stack, names.train_stack):
+            stack = stacks.get(name)
+            if stack is None or not stack.good:
+                yield Action("nested", name, f"deploy it ({_why(stack)})")
+        if self.state.instance in {"Stopped", "Stopping"}:
+            yield Action("start-instance", names.notebook_instance, f"start it ({self.state.instance})")
+        for rule in self.state.disabled_rules:
+            yield Action("enable-rule", rule, "enable it")
+
+    @staticmethod
+    def _starts_over(stack: Stack | None) -> bool:
+        return stack is None or stack.status in STARTS_OVER or stack.status.startswith("DELETE_")
+
+    # --- source and images
+
+    def source(self) -> Iterator[Action]:
+        """Branches, images and what builds them."""
+        state, names = self.state, self.names
+        if "main" not in state.branches:
+            yield Action("seed-repository", names.repository, "make its first commit and the branches")
+        for image in self.target.images:
+            tip = state.branches.get(image.branch)
+            if image in self.commits:
+                yield Action(
+                    "commit", image.branch, f"commit the sources of the notebook ({len(image.files)} files)"
+                )
+            elif image not in self.target.built and not self._seeded(image):
+                yield Action("seed-branch", image.branch, "back to the first commit" if tip else "make it")
+            if image not in self.target.built and state.images.get(image.repository):
+                count = len(set(state.images[image.repository].values()))
+                yield Action(
+                    "empty-registry", image.repository, f"delete its {count} image{'s' * (count > 1)}"
+                )
+            if image in self.builds:
+                yield Action("build", image.repository, "build the image and push it")
+            elif image in self.target.built and self._tagged_otherwise(image):
+                yield Action("tag-latest", image.repository, "let `latest` be the image of the newest commit")
+            if self._builds_in_vain(image):
+                yield Action("stop-executions", image.pipeline, "stop its executions")
+                yield Action("stop-builds", image.project, "stop its builds")
+
+    def _differs(self, image: Image) -> bool:
+        """Whether a branch holds anything else than what the notebook writes (and the README)."""
+        tip = self.state.branches.get(image.branch)
+        return tip is None or {n: i for n, i in tip.files.items() if n != "README.md"} != image.blobs
+
+    def _seeded(self, image: Image) -> bool:
+        tip, main = self.state.branches.get(image.branch), self.state.branches.get("main")
+        return bool(tip and main and tip.files == main.files)
+
+    def _tag(self, image: Image, tag: str) -> str:
+        return self.state.images.get(image.repository, {}).get(tag, "")
+
+    def _to_build(self) -> list[Image]:
+        """Images whose newest commit has none, and those on top of such a one."""
+        wanted: list[Image] = []
+        for image in self.target.built:
+            tip = self.state.branches.get(image.branch)
+            if image in self.commits or wanted or tip is None or not self._tag(image, tip.commit):
+                wanted.append(image)
+        return wanted
+
+    def _tagged_otherwise(self, image: Image) -> bool:
+        tip = self.state.branches[image.branch]
+        return self._tag(image, tip.commit) != self._tag(image, "latest")
+
+    def _builds_in_vain(self, image: Image) -> bool:
+        """Whether an execution is under way that builds anything else than what is wanted."""
+        tip = self.state.branches.get(image.branch)
+        right = tip and image in self.target.built and image not in self.commits
+        wanted = (tip.revision or tip.commit) if tip and right else ""
+        return any(
+            one.under_way and wanted not in one.revisions
+            for one in self.state.executions.get(image.pipeline, ())
+        )
+
+    # --- training and release
+
+    def release(self) -> Iterator[Action]:
+        """Executions of the training pipeline, DEV, PRD, and what is under `training/`."""
+        state, names, target = self.state, self.names, self.target
+        executions = state.executions.get(names.train_pipeline, ())
+        if any(one.under_way and one.id != self.job for one in executions):
+            yield Action("stop-executions", names.train_pipeline, "stop its executions")
+        for one in state.resources:
+            if one.kind == "training-job" and one.billable and not (self.job and one.id.endswith(self.job)):
+                yield Action("stop-training", one.id, "stop it")
+        for stack, endpoint, wanted in (
+            (names.dev_stack, names.dev_endpoint, target.trained),
+            (names.prd_stack, names.prd_endpoint, target.released),
+        ):
+            if self._is_there(stack, endpoint) and not (wanted and self._serves(stack, endpoint)):
+                yield Action("delete-release", stack, f"delete it ({self._how(stack, endpoint)})")
+        if not target.trained and state.objects:
+            yield Action(
+                "forget-training", state.bucket, f"delete what is in training/ ({len(state.objects)})"
+            )
+        if target.trained and not self.job:
+            yield Action("train", names.train_pipeline, "upload data and training job, train, deploy to DEV")
+        elif target.trained and not self._trained():
+            yield Action("follow-training", names.train_pipeline, "follow the execution that is under way")
+        if target.released and not self._released():
+            yield Action("release", names.train_pipeline, "approve, deploy to PRD")
+        elif target.released and not state.scaling_as_declared:
+            yield Action("scaling", names.prd_endpoint, "scale as its template says")
+
+    def _right_execution(self) -> str:
+        """Return the newest execution if it trains what it should, with the right image; else nothing."""
+        state, target = self.state, self.target
+        executions = state.executions.get(self.names.train_pipeline, ())
+        if not target.trained or not executions or self.builds:
+            return ""
+        newest, model = executions[0], target.images[1]
+        image = state.job_images.get(newest.id, "")
+        right = (
+            newest.status in ({"InProgress", "Succeeded"} if target.released else {"InProgress"})
+            and state.job_version in newest.revisions
+            and dict(state.job) == target.training_job(state.bucket)
+            and state.objects.get(DATA_KEY) == hashlib.md5(target.data, usedforsecurity=False).hexdigest()
+            and (not image or image.endswith(f"@{self._tag(model, 'latest')}"))
+        )
+        return newest.id if right else ""
+
+    def _newest(self) -> Execution:
+        return self.state.executions[self.names.train_pipeline][0]
+
+    def _trained(self) -> bool:
+        """Whether the right execution has begun to deploy DEV."""
+        stages = ("DeployDev", HUMAN_APPROVAL, "DeployPrd")
+        return bool(self.job) and self.job in {self.state.stages.get(one, ("", ""))[0] for one in stages}
+
+    def _released(self) -> bool:
+        names = self.names
+        return (
+            self._trained()
+            and self._newest().status == "Succeeded"
+            and all(
+                self._serves(stack, endpoint) and self.state.endpoints[endpoint][1].endswith(self.job)
+                for stack, endpoint in (
+                    (names.dev_stack, names.dev_endpoint),
+                    (names.prd_stack, names.prd_endpoint),
+                )
+            )
+        )
+
+    def _is_there(self, stack: str, endpoint: str) -> bool:
+        """Whether anything of a deployment exists, with or without its stack."""
+        return stack in self.state.stacks or any(
+            one.id.startswith(f"{endpoint}-") or one.id == endpoint or f"/{endpoint}/" in one.id
+            for one in self.state.resources
+            if one.kind in {"endpoint", "endpoint-config", "scalable-target", "alarm"}
+        )
+
+    def _serves(self, stack: str, endpoint: str) -> bool:
+        """Whether a deployment is whole and in service, or on its way there in the right execution."""
+        found, status = self.state.stacks.get(stack), self.state.endpoints.get(endpoint, ("", ""))[0]
+        if found and found.status in _ON_THEIR_WAY:
+            return bool(self.job)
+        whole = bool(found and found.good) and status == "InService"
+        scales = self.state.has("scalable-target", f"endpoint/{endpoint}/variant/AllTraffic")
+        return whole and (scales or endpoint != self.names.prd_endpoint)
+
+    def _how(self, stack: str, endpoint: str) -> str:
+        found = self.state.stacks.get(stack)
+        serves = self.state.endpoints.get(endpoint, ("", ""))[0]
+        return f"{_why(found)}, endpoint {serves}" if serves else _why(found)
+
+
+_ON_THEIR_WAY = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"}
+
+
+def _why(stack: Stack | None) -> str:
+    if stack is None:
+        return "there is no stack"
+    if stack.missing:
+        return f"{stack.status}, deleted by hand: {', '.join(stack.missing)}"
+    return stack.status

@@ -1,0 +1,189 @@
+"""Source, images, training and release of a lab, done as the notebooks do them.
+
+The names of the operations are boto3's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from lab_helpers import approvals, executions, images
+from lab_helpers.clients import Clients
+from lab_helpers.exercises import zipped
+from lab_helpers.instructor.clean.waiting import Patience
+from lab_helpers.instructor.reset.sources import Remote
+from lab_helpers.instructor.reset.state import DATA_KEY, SOURCE_KEY
+from lab_helpers.instructor.reset.target import Image, Target
+from lab_helpers.lab import Lab
+
+EVENT_SECONDS = 20.0
+"""How long the event of a push or an upload may take before the pipeline is started by hand."""
+
+
+class ResetError(RuntimeError):
+    """A step that did not get where it should; the message says why and what to do."""
+
+
+class Releases:
+    """What is done in the pipelines of one lab."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        lab: Lab,
+        remote: Remote,
+        report: Callable[[str], None],
+        stopping: threading.Event,
+    ) -> None:
+        self._clients, self._lab, self._report, self._stopping = clients, lab, report, stopping
+        self._remote = remote
+
+    # --- source
+
+    def seed_repository(self, readme: bytes) -> None:
+        """Make the first commit on `main`; branches follow one by one."""
+        self._remote.seed(readme)
+
+    def seed_branch(self, branch: str, rule: str) -> None:
+        """Let a branch begin at the first commit again. The rule of its pushes sleeps meanwhile."""
+        if not self._remote.tip("main"):
+            raise ResetError(f"{self._remote.name} has no branch main: run the same command again")
+        if self._remote.begun(branch):
+            return
+        self._rule("disable_rule", rule)
+        self._remote.begin(branch)
+        self._rule("enable_rule", rule)
+
+    def _rule(self, operation: str, rule: str) -> None:
+        events = self._clients("events")
+        try:
+            getattr(events, operation)(Name=rule)
+        except events.exceptions.ResourceNotFoundException:
+            return
+
+    def commit(self, image: Image, rule: str) -> None:
+        """Let a branch hold exactly the notebook's files and the README; the rest stays in its history."""
+        tip = self._remote.tip(image.branch)
+        if not tip:
+            self.seed_branch(image.branch, rule)
+            tip = self._remote.tip(image.branch)
+        self._remote.commit(image, tip)
+
+    # --- images
+
+    def build(self, image: Image) -> None:
+        """Return when the image of the newest commit is in its registry."""
+        tip = self._remote.tip(image.branch)
+        source = {"actionName": "GetSource", **self._remote.revision(image.branch, tip)}
+        execution = self._started(image.pipeline, source)
+        self._follow(image.pipeline, execution)
+        if images.find(self._lab, image.repository, tip) is None:
+            raise ResetError(
+                f"execution {execution} of {image.pipeline} succeeded, but there is no image {tip}: "
+                f"does buildspec.yml push it to {image.repository}?"
+            )
+
+    def tag_latest(self, image: Image) -> None:
+        """Let the tag `latest` be the image of the newest commit (ECR PutImage)."""
+        ecr = self._clients("ecr")
+        found = ecr.batch_get_image(
+            repositoryName=image.repository, imageIds=[{"imageTag": self._remote.tip(image.branch)}]
+        )["images"][0]
+        kind = (
+            {"imageManifestMediaType": found["imageManifestMediaType"]}
+            if found.get("imageManifestMediaType")
+            else {}
+        )
+        try:
+            ecr.put_image(
+                repositoryName=image.repository,
+                imageManifest=found["imageManifest"],
+                imageTag="latest",
+                **kind,
+            )
+        except ecr.exceptions.ImageAlreadyExistsException:
+            return
+
+    def empty_registry(self, repository: str) -> None:
+        """Delete every image of a repository."""
+        ecr = self._clients("ecr")
+        pages = ecr.get_paginator("list_images").paginate(repositoryName=repository)
+        digests = sorted({one["imageDigest"] for page in pages for one in page["imageIds"]})
+        for begin in range(0, len(digests), 100):
+            ecr.batch_delete_image(
+                repositoryName=repository,
+                imageIds=[{"imageDigest": digest} for digest in digests[begin : begin + 100]],
+            )
+
+    # --- training and release
+
+    def forget_training(self, bucket: str) -> None:
+        """Delete what is under `training/`; the versions of before stay, as after any deletion."""
+        s3 = self._clients("s3")
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="training/"):
+            keys = [{"Key": one["Key"]} for one in page.get("Contents", ())]
+            if keys:
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+
+    def train(self, target: Target) -> None:
+        """Upload data and training job as notebook 03 does, and follow until DEV is being deployed."""
+        s3, bucket = self._clients("s3"), self._lab.bucket
+        s3.put_object(Bucket=bucket, Key=DATA_KEY, Body=target.data)
+        uploaded = s3.put_object(Bucket=bucket, Key=SOURCE_KEY, Body=zipped(target.training_job(bucket)))
+        source = {
+            "actionName": "Source",
+            "revisionType": "S3_OBJECT_VERSION_ID",
+            "revisionValue": uploaded["VersionId"],
+        }
+        pipeline = self._lab.names.train_pipeline
+        self._follow(pipeline, self._started(pipeline, source), until="DeployDev")
+
+    def follow_training(self) -> None:
+        """Follow the newest execution until DEV is being deployed."""
+        pipeline = self._lab.names.train_pipeline
+        self._follow(pipeline, executions.newest(self._lab, pipeline), until="DeployDev")
+
+    def release(self) -> None:
+        """Approve the newest execution and follow it until PRD serves it."""
+        pipeline = self._lab.names.train_pipeline
+        newest = executions.newest(self._lab, pipeline)
+        waiting = self._follow(pipeline, newest, until=executions.HUMAN_APPROVAL)
+        approvals.decide(self._lab, waiting, "approve", "reset to the start of notebook 05")
+        self._follow(pipeline, newest)
+
+    # --- executions
+
+    def _started(self, pipeline: str, source: dict[str, str]) -> str:
+        """Return the execution of this revision that is under way; start one when no event does."""
+        codepipeline = self._clients("codepipeline")
+        patience, deadline = Patience(self._stopping), time.monotonic() + EVENT_SECONDS
+        while True:
+            listed = codepipeline.list_pipeline_executions(pipelineName=pipeline, maxResults=20)
+            found = [
+                one
+                for one in listed["pipelineExecutionSummaries"]
+                if any(r.get("revisionId") == source["revisionValue"] for r in one.get("sourceRevisions", []))
+            ]
+            if found and found[0]["status"] in {"InProgress", "Stopping"}:
+                return str(found[0]["pipelineExecutionId"])
+            if found or time.monotonic() > deadline:
+                started = codepipeline.start_pipeline_execution(name=pipeline, sourceRevisions=[source])
+                return str(started["pipelineExecutionId"])
+            patience.pause()
+
+    def _follow(self, pipeline: str, execution_id: str, until: str = "") -> executions.Execution:
+        """Return an execution that succeeded, or has come to the stage `until`. Raises ResetError."""
+        patience, said = Patience(self._stopping, 3600), ""
+        while True:
+            now = executions.get(self._lab, pipeline, execution_id)
+            doing = next((one.stage for one in reversed(now.actions) if one.status), "Source")
+            if doing != said:
+                self._report(f"{pipeline}: {doing}")
+                said = doing
+            if now.status == "Succeeded" or (until and now.began(until)):
+                return now
+            if now.status in executions.ENDED:
+                raise ResetError(executions.explain(self._lab, now))
+            patience.pause(lambda: f"execution {execution_id} of {pipeline} is still under way")

@@ -1,0 +1,98 @@
+"""The three nested stacks of a lab, side by side: created, updated, or left alone when nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lab_helpers.clients import Clients
+from lab_helpers.names import Names
+from lab_helpers.stacks import DeployError, deploy_stack
+from lab_helpers.templates import body, package, read_template
+
+FUNCTIONS = "package/functions"
+
+
+class StackError(RuntimeError):
+    """A nested stack is not what it should be; one line with its cause."""
+
+
+def deploy_nested(
+    clients: Clients,
+    settings: Mapping[str, str],
+    templates: Path,
+    report: Callable[[str], None],
+    seeded: Callable[[], object],
+) -> None:
+    """Deploy the stacks of both images and of the training pipeline.
+
+    `settings` are those of `lab.env`. `seeded` returns when the repository has its branches: a rule that is
+    there before would start the pipelines of the images. Raises StackError with the failures of all three,
+    and what `seeded` raises.
+    """
+    names = Names(settings["LAB_ID"])
+    values = {
+        "NamePrefix": settings["NAME_PREFIX"],
+        "BucketName": settings["BUCKET"],
+        "RepositoryName": settings["REPOSITORY"],
+        "PipelineRoleArn": settings["PIPELINE_ROLE_ARN"],
+        "CodeBuildRoleArn": settings["CODEBUILD_ROLE_ARN"],
+        "DeployRoleArn": settings["DEPLOY_ROLE_ARN"],
+        "LauncherRoleArn": settings["LAUNCHER_ROLE_ARN"],
+        "MonitorRoleArn": settings["MONITOR_ROLE_ARN"],
+        "EventsRoleArn": settings["EVENTS_ROLE_ARN"],
+        "SageMakerRoleArn": settings["SAGEMAKER_ROLE_ARN"],
+        "ExpiresAt": settings.get("EXPIRES_AT", "never"),
+    }
+    base, model = settings["BASE_IMAGE_REPOSITORY_URI"], settings["MODEL_IMAGE_REPOSITORY_URI"]
+    image = read_template(templates / "build-image.yml")
+    s3, cloudformation = clients("s3"), clients("cloudformation")
+    wanted: dict[str, tuple[Callable[[], dict[str, Any]], dict[str, str]]] = {
+        names.train_stack: (
+            lambda: package(templates / "train-model-pipeline.yml", s3, settings["BUCKET"], FUNCTIONS),
+            {},
+        ),
+        names.base_stack: (
+            lambda: image,
+            {
+                "ImageName": "scikit-base",
+                "BranchName": names.base_branch,
+                "ImageRepositoryUri": base,
+                "BaseImageRepositoryUri": "",
+            },
+        ),
+        names.model_stack: (
+            lambda: image,
+            {
+                "ImageName": "iris-model",
+                "BranchName": names.model_branch,
+                "ImageRepositoryUri": model,
+                "BaseImageRepositoryUri": base,
+            },
+        ),
+    }
+    tags = {"mlops-workshop:lab": names.tag, "mlops-workshop:expires": values["ExpiresAt"]}
+
+    def deploy(name: str) -> str | None:
+        make, own = wanted[name]
+        if name != names.train_stack:
+            seeded()
+        try:
+            template = make()
+            given = {key: value for key, value in (values | own).items() if key in template["Parameters"]}
+            done = deploy_stack(cloudformation, name, body(template), parameters=given, tags=tags)
+        except DeployError as error:
+            return " ".join(str(error).split())
+        except (BotoCoreError, ClientError) as error:
+            return f"stack {name}: {error}"
+        report(f"{name} is up to date" if done == "unchanged" else f"{name} is {done}")
+        return None
+
+    with ThreadPoolExecutor(len(wanted), thread_name_prefix="stack") as pool:
+        failures = [failure for failure in pool.map(deploy, wanted) if failure]
+    if failures:
+        raise StackError("; ".join(failures))

@@ -1,0 +1,234 @@
+"""One CloudFormation stack: create or update it, follow its events, say why it failed.
+
+The same calls on AWS and against the local account. API names in docstrings are boto3's.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+READY_SECONDS = 1800
+STARTS_OVER = {
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "CREATE_FAILED",
+    "DELETE_FAILED",
+    "REVIEW_IN_PROGRESS",
+}
+"""States of a stack that serves nobody: it is deleted and made anew."""
+GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+
+
+class DeployError(RuntimeError):
+    """A stack or instance did not get where it should; the message holds the service's own reason."""
+
+
+@dataclass(frozen=True)
+class StackEvent:
+    """One line of a stack's history (CloudFormation DescribeStackEvents)."""
+
+    stack: str
+    resource: str
+    type: str
+    status: str
+    reason: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether this event is somebody's failure, not the cancellation that follows from it."""
+        return self.status.endswith("_FAILED") and "cancelled" not in self.reason.lower()
+
+
+Watcher = Callable[[StackEvent], None]
+
+
+def find_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
+    """Return DescribeStacks' record of a stack, or None when there is no such stack."""
+    try:
+        stack: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in error.response["Error"]["Message"]:
+            return None
+        raise
+    return stack
+
+
+class Events:
+    """Hands every event of some stacks to a watcher once, oldest first.
+
+    Without a watcher they are read when an operation has ended, for the reasons of its failure.
+    """
+
+    def __init__(self, cloudformation: Any, watch: Watcher | None) -> None:
+        self._cloudformation, self._watch = cloudformation, watch
+        self._seen: set[str] = set()
+
+    def skip(self, stack: str) -> None:
+        """Take what has happened so far as known."""
+        self._seen |= {event["EventId"] for event in self._read(stack)}
+
+    def show(self, stack: str, ended: bool = False) -> list[StackEvent]:
+        """Hand over what is new, and return it."""
+        new: list[StackEvent] = []
+        if self._watch is None and not ended:
+            return new
+        for event in reversed(self._read(stack)):
+            self._seen.add(event["EventId"])
+            new.append(
+                StackEvent(
+                    event["StackName"],
+                    event.get("LogicalResourceId", ""),
+                    event.get("ResourceType", ""),
+                    event.get("ResourceStatus", ""),
+                    event.get("ResourceStatusReason", ""),
+                )
+            )
+            if self._watch:
+                self._watch(new[-1])
+        return new
+
+    def _read(self, stack: str) -> list[dict[str, Any]]:
+        """Return the unseen events, newest first as DescribeStackEvents has them."""
+        new: list[dict[str, Any]] = []
+        try:
+            for page in self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack):
+                for event in page["StackEvents"]:
+                    if event["EventId"] in self._seen:
+                        return new
+                    new.append(event)
+        except ClientError as error:
+            if "does not exist" not in error.response["Error"]["Message"]:
+                raise
+        return new
+
+
+def deploy_stack(
+    cloudformation: Any,
+    name: str,
+    template: str,
+    *,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+    watch: Watcher | None = None,
+) -> str:
+    """Create or update a stack and wait for its end; return ``created``, ``updated`` or ``unchanged``.
+
+    `template` is its address in S3 (https://…) or its text.
+    An operation under way (of a run that was interrupted) is waited for first; a stack that was never
+    created is deleted and created anew. Parameters and tags that are not given keep their values.
+
+    Raises
+    ------
+    DeployError : the stack failed; the message holds the first failed resource's reason.
+    """
+    events = Events(cloudformation, watch)
+    stack = find_stack(cloudformation, name)
+    if stack is not None:
+        events.skip(name)
+        stack = _settled(cloudformation, events, stack)
+    if stack is not None and stack["StackStatus"] in STARTS_OVER:
+        cloudformation.delete_stack(StackName=name)
+        stack = _settled(cloudformation, events, find_stack(cloudformation, name))
+        if stack is not None:
+            raise DeployError(f"stack {name} could not be deleted: {stack['StackStatus']}")
+    done = submit_stack(cloudformation, name, template, stack, parameters=parameters, tags=tags)
+    if done == "unchanged":
+        return done
+    failures: list[StackEvent] = []
+    stack = _settled(cloudformation, events, find_stack(cloudformation, name), failures)
+    if stack is None or stack["StackStatus"] not in GOOD:
+        raise DeployError(failure(name, stack, failures))
+    return done
+
+
+def submit_stack(
+    cloudformation: Any,
+    name: str,
+    template: str,
+    stack: Mapping[str, Any] | None,
+    *,
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> str:
+    """Ask for a stack or its update; return ``created``, ``updated`` or ``unchanged`` without waiting.
+
+    `stack` is DescribeStacks' record of the one that is there. Parameters and tags that are not given keep
+    their values.
+    """
+    request: dict[str, Any] = {
+        "StackName": name,
+        # botocore repeats a request whose answer got lost; with a token that is no second stack.
+        "ClientRequestToken": f"workshop-{uuid.uuid4()}",
+        "TemplateURL" if template.startswith("https://") else "TemplateBody": template,
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+    }
+    kept = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])} if stack else {}
+    request["Tags"] = [{"Key": key, "Value": value} for key, value in {**kept, **tags}.items()]
+    if stack is None:
+        cloudformation.create_stack(**request, OnFailure="ROLLBACK")
+    else:
+        request["Parameters"] += [
+            {"ParameterKey": one["ParameterKey"], "UsePreviousValue": True}
+            for one in stack.get("Parameters", [])
+            if one["ParameterKey"] not in parameters
+        ]
+        try:
+            cloudformation.update_stack(**request)
+        except ClientError as error:
+            if "No updates are to be performed" in error.response["Error"]["Message"]:
+                return "unchanged"
+            raise
+        return "updated"
+    return "created"
+
+
+def _settled(
+    cloudformation: Any,
+    events: Events,
+    stack: dict[str, Any] | None,
+    failures: list[StackEvent] | None = None,
+) -> dict[str, Any] | None:
+    """Wait until no operation is under way; return the stack, or None when it is gone."""
+    pause = Pause()
+    # By id: a deleted stack can be described by its id only.
+    while stack is not None:
+        status = stack["StackStatus"]
+        ended = not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS"
+        new = events.show(stack["StackId"], ended)
+        if failures is not None:
+            failures += [event for event in new if event.failed]
+        if status == "DELETE_COMPLETE":
+            return None
+        if ended:
+            return stack
+        pause(bool(new))
+        stack = find_stack(cloudformation, stack["StackId"])
+    return None
+
+
+def failure(name: str, stack: Mapping[str, Any] | None, failures: list[StackEvent]) -> str:
+    """Return why a stack failed: its status, and the reasons of the resources that failed first."""
+    status = stack["StackStatus"] if stack else "gone"
+    reasons = [f"{event.resource} ({event.type}): {event.reason}" for event in failures]
+    if not reasons and stack and stack.get("StackStatusReason"):
+        reasons = [stack["StackStatusReason"]]
+    return f"stack {name} is {status}. " + ("\n  ".join(["What failed:", *reasons[:5]]) if reasons else "")
+
+
+class Pause:
+    """Waits a little longer each time while nothing happens: quick where it can be, gentle on quotas."""
+
+    def __init__(self, shortest: float = 0.2, longest: float = 3.0) -> None:
+        self._shortest, self._longest, self._next = shortest, longest, shortest
+
+    def __call__(self, news: bool = False) -> None:
+        """Wait; with `news` only for the shortest time."""
+        self._next = self._shortest if news else min(self._next * 1.3, self._longest)
+        time.sleep(self._next)

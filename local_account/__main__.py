@@ -1,0 +1,56 @@
+"""Serve a local account in the foreground: ``python -m local_account --state DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from local_account.foundation.config import DEFAULT_PORTS, AccountConfig, PortInUseError
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status (2: it could not start)."""
+    parser = argparse.ArgumentParser(prog="python -m local_account", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="directory that keeps everything")
+    for name in DEFAULT_PORTS:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="0 picks a free one")
+    arguments = parser.parse_args()
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    ports = {name: value for name in DEFAULT_PORTS if (value := getattr(arguments, name)) is not None}
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    gc.disable()  # what is loaded now stays: looking through it again and again would take half a second
+    from local_account.server import LocalAccount
+    from local_account.warm_up import warm_up
+
+    def load_the_rest() -> None:
+        try:
+            warm_up(account.account)
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    try:
+        account = LocalAccount(AccountConfig.load(arguments.state, ports))
+    except PortInUseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    account.start()
+    print(account.ready_line(), flush=True)
+    account.account.tasks.spawn("warm-up", load_the_rest)
+    while not stop.wait(1.0):
+        pass  # a signal that the kernel hands to another thread does not end an endless wait
+    account.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

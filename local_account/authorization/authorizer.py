@@ -1,0 +1,105 @@
+"""Who asks, and whether the policies let them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from moto.backends import get_backend
+from werkzeug.wrappers import Request
+
+from local_account.authorization import s3_needs
+from local_account.authorization.identities import Identities
+from local_account.authorization.needs import Need, needs
+from local_account.authorization.policies import Decision, Outcome, PolicyError, evaluate
+from local_account.authorization.policies import Request as Asked
+from local_account.foundation import acting
+from local_account.foundation.acting import Caller
+from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway import protocol
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+_CREDENTIAL = re.compile(r"(?:Credential=)?([A-Z0-9]{16,128})/\d{8}/")
+
+
+class Authorizer:
+    """Lets requests through, or refuses them as AWS does."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._sessions: dict[str, Caller] = {}
+
+    def caller(self, request: Request) -> Caller | None:
+        """Return the session whose credentials signed a request; None for the account's own, and unsigned.
+
+        Raises ServiceError for credentials of a session that there is not (any more).
+        """
+        given = request.headers.get("Authorization", "") or request.args.get("X-Amz-Credential", "")
+        found = _CREDENTIAL.search(given)
+        if not found or not found[1].startswith("ASIA"):
+            return acting.told_by(request.headers, self._account)
+        if found[1] not in self._sessions:
+            self._sessions = {
+                role.access_key_id: Caller(role.arn, role.role_arn)
+                for role in get_backend("sts")[self._account.config.account_id]["aws"].assumed_roles
+            }
+        if found[1] not in self._sessions:
+            raise ServiceError(
+                "InvalidClientTokenId", "The security token included in the request is invalid.", 403
+            )
+        return self._sessions[found[1]]
+
+    def check(self, caller: Caller | None, service: str, operation: str, params: Params) -> None:
+        """Raise ServiceError AccessDenied unless a request may be answered."""
+        if caller is not None:
+            self._require(caller, service, needs(service, operation, params, self._account.arn))
+
+    def check_moto(self, caller: Caller | None, service: str, request: Request) -> None:
+        """Do the same for a request that moto answers, which has not been read yet."""
+        if caller is None:
+            return
+        if service == "s3":
+            self._require(caller, service, s3_needs.needs(request))
+            return
+        call = protocol.find_operation(service, request)
+        self.check(caller, service, call.operation.name, protocol.parse(call, request))
+
+    def decide(self, role_arn: str, need: Need) -> Decision:
+        """Evaluate the policies of a role. A role that is gone may do nothing."""
+        found = Identities(self._account.config.account_id).find(role_arn)
+        if found is None:
+            return Decision(Outcome.IMPLICIT_DENY)
+        asked = Asked(need.action, need.resource, need.context, role_arn)
+        return evaluate(asked, found.policies, boundary=found.boundary)
+
+    def _require(self, caller: Caller, service: str, asked: Iterable[Need]) -> None:
+        for need in asked:
+            try:
+                decision = self.decide(caller.role_arn, need)
+            except PolicyError as error:
+                raise ServiceError("MalformedPolicyDocument", str(error)) from error
+            if not decision.allowed:
+                raise _denied(caller, service, need, decision)
+
+
+def _denied(caller: Caller, service: str, need: Need, decision: Decision) -> ServiceError:
+    """Return the error of a refused request (IAM User Guide, "Troubleshoot access denied error messages")."""
+    reason = (
+        f"with an explicit deny in an identity-based policy: {decision.statements[0][0].name}"
+        if decision.outcome is Outcome.EXPLICIT_DENY
+        else f"because no identity-based policy allows the {need.action} action"
+    )
+    message = (
+        f"User: {caller.arn} is not authorized to perform: {need.action} "
+        f"on resource: {need.resource} {reason}"
+    )
+    if service == "ec2":
+        return ServiceError("UnauthorizedOperation", message, 403)
+    if service == "s3" or protocol.service_model(service).protocol == "query":
+        return ServiceError("AccessDenied", message, 403)
+    # JSON services answer with 400, those with paths with 403.
+    status = 403 if protocol.service_model(service).protocol == "rest-json" else 400
+    return ServiceError("AccessDeniedException", message, status)

@@ -1,0 +1,70 @@
+"""The policies of roles and users, as moto keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from moto.backends import get_backend
+
+from local_account.authorization.policies import Policy
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a role or user has been given."""
+
+    arn: str
+    policies: tuple[Policy, ...]
+    boundary: Policy | None
+
+
+class Identities:
+    """Roles, users and groups of an account."""
+
+    def __init__(self, account_id: str) -> None:
+        self._backend = get_backend("iam")[account_id]["aws"]
+
+    def find(self, arn: str) -> Identity | None:
+        """Return a role or a user by its ARN, with what its groups give it; None where there is none.
+
+        Raises PolicyError for a policy that cannot be evaluated.
+        """
+        kind, _, path = arn.rpartition(":")[2].partition("/")
+        name = path.rpartition("/")[2]
+        if kind == "role":
+            found = next((one for one in list(self._backend.roles.values()) if one.name == name), None)
+            granted = [found]
+        elif kind == "user":
+            found = self._backend.users.get(name)
+            granted = [found, *(one for one in self._backend.groups.values() if found in one.users)]
+        else:
+            return None
+        if found is None:
+            return None
+        boundary = getattr(found, "permissions_boundary_arn", None)
+        return Identity(
+            arn,
+            tuple(policy for one in granted for policy in _policies(one)),
+            self._managed(boundary) if boundary else None,
+        )
+
+    def _managed(self, arn: str) -> Policy:
+        return _of_managed(self._backend.managed_policies[arn])
+
+
+def _policies(holder: Any) -> list[Policy]:
+    """Return the inline and the managed policies of a role, user or group."""
+    inline = [_parsed(document, name) for name, document in holder.policies.items()]
+    return inline + [_of_managed(one) for one in holder.managed_policies.values()]
+
+
+def _of_managed(policy: Any) -> Policy:
+    (version,) = (one for one in policy.versions if one.version_id == policy.default_version_id)
+    return _parsed(version.document, policy.name)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(document: str, name: str) -> Policy:
+    return Policy.parse(document, name)

@@ -1,0 +1,200 @@
+"""What a request asks IAM: the actions, each with its resource and what conditions may look at.
+
+Contract: Service Authorization Reference, "Actions, resources, and condition keys" of each service; where a
+request needs more than its own action (passing a role, tags at creation), the API reference of the operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local_account.foundation.errors import Params
+
+Arn = Callable[[str, str], str]
+"""Makes the ARN of a resource of the account: service and resource."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that has to be allowed."""
+
+    action: str
+    resource: str = "*"
+    context: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+_PREFIXES = {
+    "sagemaker-runtime": "sagemaker",
+    "resourcegroupstaggingapi": "tag",
+    "service-quotas": "servicequotas",
+}
+"""IAM's name of a service, where it is not botocore's."""
+_ACTIONS = {("lambda", "Invoke"): "InvokeFunction"}
+"""Actions that are not named like the operation."""
+_FREE = {("sts", "GetCallerIdentity")}
+"""Nobody needs a permission for these."""
+
+# Parameters that name what an operation works on, and what stands before the name in the ARN.
+_NAMES: dict[str, dict[str, str]] = {
+    "codebuild": {"projectName": "project/", "name": "project/", "names": "project/"},
+    "codecommit": {"repositoryName": ""},
+    "ecr": {"repositoryName": "repository/", "repositoryNames": "repository/"},
+    "events": {"Name": "rule/", "Rule": "rule/"},
+    "lambda": {"FunctionName": "function:"},
+    "sagemaker": {
+        "EndpointName": "endpoint/",
+        "EndpointConfigName": "endpoint-config/",
+        "ModelName": "model/",
+        "TrainingJobName": "training-job/",
+        "NotebookInstanceName": "notebook-instance/",
+        "NotebookInstanceLifecycleConfigName": "notebook-instance-lifecycle-config/",
+    },
+    "cloudwatch": {"AlarmName": "alarm:", "AlarmNames": "alarm:"},
+    "iam": {"RoleName": "role/"},
+}  # fmt: skip
+_ARNS = ("resourceArn", "ResourceArn", "ResourceARN", "Resource", "resource")
+"""Parameters that hold an ARN: those of the operations for tags."""
+# Operations that look through everything, whatever their parameters narrow it to.
+_LOOKS = {"cloudwatch": {"DescribeAlarms"}, "sagemaker": {"ListModels", "ListEndpoints", "ListTrainingJobs"}}
+
+# The roles that a request hands to a service: where they stand, and who will assume them.
+_PASSED: dict[tuple[str, str], tuple[str, str]] = {
+    ("cloudformation", "CreateStack"): ("RoleARN", "cloudformation"),
+    ("cloudformation", "UpdateStack"): ("RoleARN", "cloudformation"),
+    ("cloudformation", "DeleteStack"): ("RoleARN", "cloudformation"),
+    ("cloudformation", "CreateChangeSet"): ("RoleARN", "cloudformation"),
+    ("codebuild", "CreateProject"): ("serviceRole", "codebuild"),
+    ("codebuild", "UpdateProject"): ("serviceRole", "codebuild"),
+    ("codepipeline", "CreatePipeline"): ("pipeline.roleArn", "codepipeline"),
+    ("codepipeline", "UpdatePipeline"): ("pipeline.roleArn", "codepipeline"),
+    ("events", "PutRule"): ("RoleArn", "events"),
+    ("events", "PutTargets"): ("Targets.RoleArn", "events"),
+    ("lambda", "CreateFunction"): ("Role", "lambda"),
+    ("lambda", "UpdateFunctionConfiguration"): ("Role", "lambda"),
+    ("sagemaker", "CreateModel"): ("ExecutionRoleArn", "sagemaker"),
+    ("sagemaker", "CreateNotebookInstance"): ("RoleArn", "sagemaker"),
+    ("sagemaker", "CreateTrainingJob"): ("RoleArn", "sagemaker"),
+}
+# The action that tags at creation need on top, and where the tags stand.
+_TAGGED = {
+    "application-autoscaling": ("TagResource", "Tags"),
+    "cloudwatch": ("TagResource", "Tags"),
+    "codepipeline": ("TagResource", "tags"),
+    "ecr": ("TagResource", "tags"),
+    "events": ("TagResource", "Tags"),
+    "lambda": ("TagResource", "Tags"),
+    "logs": ("TagResource", "tags"),
+    "sagemaker": ("AddTags", "Tags"),
+}
+_CREATES = ("Create", "Put", "Register")
+
+
+def needs(service: str, operation: str, params: Params, arn: Arn) -> list[Need]:
+    """Return everything that a request needs."""
+    if (service, operation) in _FREE:
+        return []
+    prefix = _PREFIXES.get(service, service)
+    action = f"{prefix}:{_ACTIONS.get((service, operation), operation)}"
+    resources = list(_resources(prefix, operation, params, arn)) or ["*"]
+    context = _context(service, params)
+    asked = [Need(action, one, context) for one in resources]
+    tag, member = _TAGGED.get(service, ("", ""))
+    if params.get(member) and operation.startswith(_CREATES):
+        asked += [Need(f"{prefix}:{tag}", one) for one in resources[:1]]
+    if (service, operation) in _PASSED:
+        path, principal = _PASSED[service, operation]
+        passed = {"iam:passedtoservice": [f"{principal}.amazonaws.com"]}
+        asked += [Need("iam:PassRole", role, passed) for role in _at(params, path.split("."))]
+    return [*asked, *_of_scaling(service, operation, params, arn)]
+
+
+def _at(value: Any, path: list[str]) -> Iterator[str]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _at(one, path)
+    elif not path:
+        if value:
+            yield value
+    elif isinstance(value, dict) and path[0] in value:
+        yield from _at(value[path[0]], path[1:])
+
+
+def _resources(prefix: str, operation: str, params: Params, arn: Arn) -> Iterable[str]:
+    if operation in _LOOKS.get(prefix, ()):
+        return []
+    if given := [params[name] for name in _ARNS if isinstance(params.get(name), str)]:
+        return given
+    special = {
+        "cloudformation": _stack,
+        "codepipeline": _pipeline,
+        "logs": _log,
+        "application-autoscaling": _target,
+    }
+    if prefix in special:
+        return special[prefix](params, arn)
+    if prefix == "codebuild" and "ids" in params:
+        return [arn(prefix, f"project/{one.partition(':')[0]}") for one in params["ids"]]
+    return [
+        one if one.startswith("arn:") else arn(prefix, before + one)
+        for name, before in _NAMES.get(prefix, {}).items()
+        for one in _listed(params.get(name))
+    ]
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _stack(params: Params, arn: Arn) -> list[str]:
+    name = params.get("StackName")
+    if not name:
+        return []
+    return [name if name.startswith("arn:") else arn("cloudformation", f"stack/{name}/*")]
+
+
+def _pipeline(params: Params, arn: Arn) -> list[str]:
+    name = params.get("pipelineName") or params.get("name") or params.get("pipeline", {}).get("name")
+    if not name:
+        return []
+    parts = [params[part] for part in ("stageName", "actionName") if part in params]
+    return [arn("codepipeline", "/".join([name, *parts]))]
+
+
+def _log(params: Params, arn: Arn) -> list[str]:
+    name = params.get("logGroupName")
+    return [arn("logs", f"log-group:{name}:log-stream:{params.get('logStreamName', '')}")] if name else []
+
+
+def _target(params: Params, arn: Arn) -> list[str]:
+    # The real id is generated; policies can't name it either.
+    return [arn("application-autoscaling", "scalable-target/generated")] if "ResourceId" in params else []
+
+
+def _context(service: str, params: Params) -> dict[str, list[str]]:
+    if service == "application-autoscaling" and "ServiceNamespace" in params:
+        return {"application-autoscaling:service-namespace": [params["ServiceNamespace"]]}
+    if service == "cloudwatch" and "Namespace" in params:
+        return {"cloudwatch:namespace": [params["Namespace"]]}
+    if service == "iam" and "AWSServiceName" in params:
+        return {"iam:awsservicename": [params["AWSServiceName"]]}
+    return {}
+
+
+def _of_scaling(service: str, operation: str, params: Params, arn: Arn) -> list[Need]:
+    """Return what else Application Auto Scaling wants its caller to be allowed.
+
+    Contract: Application Auto Scaling User Guide, "Identity-based policy examples", permissions for the
+    target service and for CloudWatch.
+    """
+    resource = params.get("ResourceId", "")
+    if service != "application-autoscaling" or not resource.startswith("endpoint/"):
+        return []
+    endpoint = arn("sagemaker", "/".join(resource.split("/")[:2]))
+    if operation == "RegisterScalableTarget":
+        actions = ("DescribeEndpoint", "UpdateEndpointWeightsAndCapacities")
+        return [Need(f"sagemaker:{action}", endpoint) for action in actions]
+    if operation == "PutScalingPolicy":
+        return [Need("cloudwatch:PutMetricAlarm", arn("cloudwatch", f"alarm:TargetTracking-{resource}-"))]
+    return []

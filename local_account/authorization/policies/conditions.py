@@ -1,0 +1,141 @@
+"""The Condition element of a statement.
+
+Contract: IAM User Guide, "IAM JSON policy elements: Condition operators" and "Set operators for multivalued
+context keys".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from local_account.authorization.policies.patterns import Context, arn_matches, matches, substitute
+
+Test = Callable[[str, str, Context], bool]
+"""Compares a value of the request with one of the policy."""
+
+
+class ConditionError(ValueError):
+    """A condition that IAM has not, or that is not supported here."""
+
+
+def _text(compare: Callable[[str, str], bool]) -> Test:
+    def test(value: str, wanted: str, context: Context) -> bool:
+        resolved = substitute(wanted, context)
+        return resolved is not None and compare(value, resolved)
+
+    return test
+
+
+def _number(compare: Callable[[Decimal, Decimal], bool]) -> Test:
+    def test(value: str, wanted: str, _: Context) -> bool:
+        try:
+            return compare(Decimal(value), Decimal(wanted))
+        except InvalidOperation:
+            return False
+
+    return test
+
+
+def _moment(text: str) -> datetime:
+    if text.isdecimal():
+        return datetime.fromtimestamp(int(text), UTC)
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _date(compare: Callable[[datetime, datetime], bool]) -> Test:
+    def test(value: str, wanted: str, _: Context) -> bool:
+        try:
+            return compare(_moment(value), _moment(wanted))
+        except (ValueError, OverflowError, OSError):
+            return False
+
+    return test
+
+
+def _address(value: str, wanted: str, _: Context) -> bool:
+    try:
+        return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
+    except ValueError:
+        return False
+
+
+TESTS: dict[str, Test] = {
+    "StringEquals": _text(lambda value, wanted: value == wanted),
+    "StringEqualsIgnoreCase": _text(lambda value, wanted: value.lower() == wanted.lower()),
+    "StringLike": lambda value, wanted, context: matches(wanted, value, context=context),
+    "ArnEquals": lambda value, wanted, context: arn_matches(wanted, value, context),
+    "ArnLike": lambda value, wanted, context: arn_matches(wanted, value, context),
+    "NumericEquals": _number(lambda value, wanted: value == wanted),
+    "NumericLessThan": _number(lambda value, wanted: value < wanted),
+    "NumericLessThanEquals": _number(lambda value, wanted: value <= wanted),
+    "NumericGreaterThan": _number(lambda value, wanted: value > wanted),
+    "NumericGreaterThanEquals": _number(lambda value, wanted: value >= wanted),
+    "DateEquals": _date(lambda value, wanted: value == wanted),
+    "DateLessThan": _date(lambda value, wanted: value < wanted),
+    "DateLessThanEquals": _date(lambda value, wanted: value <= wanted),
+    "DateGreaterThan": _date(lambda value, wanted: value > wanted),
+    "DateGreaterThanEquals": _date(lambda value, wanted: value >= wanted),
+    "Bool": lambda value, wanted, _: value.lower() == wanted.lower(),
+    "IpAddress": _address,
+}
+NEGATED = {
+    "StringNotEquals": "StringEquals",
+    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike",
+    "ArnNotEquals": "ArnEquals",
+    "ArnNotLike": "ArnLike",
+    "NumericNotEquals": "NumericEquals",
+    "DateNotEquals": "DateEquals",
+    "NotIpAddress": "IpAddress",
+}
+_IF_EXISTS = "IfExists"
+_OPERATORS = {name.lower(): name for name in (*TESTS, *NEGATED, "Null")}
+_SETS = {"forallvalues": all, "foranyvalue": any}
+
+
+def holds(condition: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
+    """Tell whether all operators with all their keys hold. Raises ConditionError for an unknown operator."""
+    return all(
+        _holds(operator, key.lower(), _texts(wanted), context)
+        for operator, keys in condition.items()
+        for key, wanted in keys.items()
+    )
+
+
+def check(condition: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise ConditionError for an operator that cannot be evaluated."""
+    for operator in condition:
+        _parse(operator)
+
+
+def _texts(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [str(one).lower() if isinstance(one, bool) else str(one) for one in values]
+
+
+def _parse(operator: str) -> tuple[str, str, bool]:
+    """Return set operator (may be empty), operator as documented, and whether it ends in IfExists."""
+    quantifier, colon, bare = operator.rpartition(":")
+    if_exists = bare.endswith(_IF_EXISTS)
+    name = _OPERATORS.get(bare.removesuffix(_IF_EXISTS).lower())
+    if name is None or (colon and quantifier.lower() not in _SETS):
+        raise ConditionError(f"the condition operator {operator} is not known or not supported")
+    return quantifier.lower(), name, if_exists
+
+
+def _holds(operator: str, key: str, wanted: list[str], context: Context) -> bool:
+    quantifier, name, if_exists = _parse(operator)
+    values = context.get(key)
+    if name == "Null":
+        return any((not values) == (one.lower() == "true") for one in wanted)
+    negated = name in NEGATED
+    if not values:
+        return if_exists or (quantifier == "forallvalues" if quantifier else negated)
+    test = TESTS[NEGATED.get(name, name)]
+    over = _SETS.get(quantifier, all if negated else any)
+    return over(any(test(value, one, context) for one in wanted) != negated for value in values)

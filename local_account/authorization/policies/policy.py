@@ -1,0 +1,168 @@
+"""Policies and requests: what is matched with what.
+
+Contract: IAM User Guide, "IAM JSON policy elements reference".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from local_account.authorization.policies import conditions
+from local_account.authorization.policies.patterns import Context, arn_matches, matches
+
+_EFFECTS = ("Allow", "Deny")
+_KNOWN = {
+    "Sid",
+    "Effect",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+    "Principal",
+    "NotPrincipal",
+}
+
+
+class PolicyError(ValueError):
+    """A document that is no policy, or has an element that cannot be evaluated; the message says which."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody wants to do: one action on one resource."""
+
+    action: str
+    """Service prefix and action, such as `s3:GetObject`; upper and lower case are the same."""
+    resource: str = "*"
+    """ARN, or `*` for an action that knows no resources."""
+    context: Context = field(default_factory=lambda: MappingProxyType({}))
+    """Condition keys in lower case, each with its values."""
+    principal: str = ""
+    """ARN of the role that asks."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a policy."""
+
+    sid: str
+    allows: bool
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    not_resources: tuple[str, ...]
+    condition: Mapping[str, Mapping[str, Any]]
+    principals: Mapping[str, tuple[str, ...]] | None
+    """None in an identity policy; by kind (`AWS`, `Service`) in a resource policy, `*` for everybody."""
+    exact: frozenset[str]
+    """The actions without wildcards in lower case: what is looked up first."""
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any], where: str) -> Statement:
+        """Read a statement. Raises PolicyError."""
+        if unknown := set(document) - _KNOWN:
+            raise PolicyError(f"{where}: unknown element {', '.join(sorted(unknown))}")
+        if document.get("Effect") not in _EFFECTS:
+            raise PolicyError(f"{where}: Effect must be Allow or Deny")
+        if "NotPrincipal" in document:
+            raise PolicyError(f"{where}: NotPrincipal is not supported")
+        if ("Action" in document) == ("NotAction" in document):
+            raise PolicyError(f"{where}: needs either Action or NotAction")
+        condition = document.get("Condition", {})
+        try:
+            conditions.check(condition)
+        except conditions.ConditionError as error:
+            raise PolicyError(f"{where}: {error}") from error
+        actions = _texts(document.get("Action"))
+        return cls(
+            sid=document.get("Sid", ""),
+            allows=document["Effect"] == "Allow",
+            actions=tuple(one for one in actions if "*" in one or "?" in one),
+            not_actions=_texts(document.get("NotAction")),
+            resources=_texts(document.get("Resource")),
+            not_resources=_texts(document.get("NotResource")),
+            condition=condition,
+            principals=_principals(document.get("Principal")),
+            exact=frozenset(one.lower() for one in actions if "*" not in one and "?" not in one),
+        )
+
+    def applies(self, request: Request) -> bool:
+        """Tell whether action, resource and conditions fit; the principal is not looked at."""
+        return (
+            self._has_action(request.action)
+            and self._has_resource(request)
+            and conditions.holds(self.condition, request.context)
+        )
+
+    def _has_action(self, action: str) -> bool:
+        if self.not_actions:
+            return not any(matches(one, action, ignore_case=True) for one in self.not_actions)
+        return action.lower() in self.exact or any(
+            matches(one, action, ignore_case=True) for one in self.actions
+        )
+
+    def _has_resource(self, request: Request) -> bool:
+        if self.not_resources:
+            return not any(arn_matches(one, request.resource, request.context) for one in self.not_resources)
+        return any(arn_matches(one, request.resource, request.context) for one in self.resources)
+
+    def names(self, principal: str) -> bool:
+        """Tell whether a resource policy's statement is about a principal, its account included."""
+        return self.grants_to(principal) or any(
+            one == _account(principal) or one == f"arn:aws:iam::{_account(principal)}:root"
+            for one in (self.principals or {}).get("AWS", ())
+        )
+
+    def grants_to(self, principal: str) -> bool:
+        """Tell whether a resource policy's statement names a principal itself, or everybody."""
+        kinds = self.principals or {}
+        return "*" in kinds or any(one in {"*", principal} for one in kinds.get("AWS", ()))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy document."""
+
+    name: str
+    statements: tuple[Statement, ...]
+
+    @classmethod
+    def parse(cls, document: str | Mapping[str, Any], name: str = "") -> Policy:
+        """Read a policy document (JSON or what it decodes to). Raises PolicyError."""
+        try:
+            read = json.loads(document) if isinstance(document, str) else document
+            listed = read["Statement"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise PolicyError(f"policy {name}: is no policy document: {error}") from error
+        statements = listed if isinstance(listed, list) else [listed]
+        return cls(
+            name,
+            tuple(
+                Statement.parse(one, f"policy {name}, statement {one.get('Sid') or number}")
+                for number, one in enumerate(statements, 1)
+            ),
+        )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, list) else (value,)
+
+
+def _principals(value: Any) -> dict[str, tuple[str, ...]] | None:
+    if value is None:
+        return None
+    if value == "*":
+        return {"*": ()}
+    return {kind: _texts(names) for kind, names in value.items()}
+
+
+def _account(arn: str) -> str:
+    parts = arn.split(":")
+    return parts[4] if len(parts) > 4 else ""

@@ -1,0 +1,188 @@
+"""What every service of the local account is handed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from local_account.foundation.acting import ActingClient, tell_role
+from local_account.foundation.config import LOOPBACK, AccountConfig
+from local_account.foundation.containers import Containers
+from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.processes import Processes
+from local_account.foundation.store import Store
+from local_account.foundation.tasks import Tasks
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from botocore.client import BaseClient
+
+ROOT_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALACCOUNT0000", "AWS_SECRET_ACCESS_KEY": "local-account"}
+_SESSION_SECONDS = 43_200
+
+
+class Bus(Protocol):
+    """The default event bus."""
+
+    def publish(self, source: str, detail_type: str, detail: Params, resources: Iterable[str] = ()) -> None:
+        """Put one event onto the bus; see ``PutEvents`` of the EventBridge API."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of a repository, and its files as a zip file."""
+
+    commit_id: str
+    author_date: str
+    """ISO 8601, as the committer's date."""
+    committer_date: str
+    message: str
+    archive: bytes
+
+
+class Repositories(Protocol):
+    """The repositories of CodeCommit, as CodePipeline reads them (on AWS: codecommit:UploadArchive)."""
+
+    def commit(self, repository: str, revision: str) -> Commit:
+        """Return a commit by its id or reference. Raises LookupError with the reason where there is none."""
+
+
+class Account:
+    """The local account as its services see it."""
+
+    bus: Bus
+    repositories: Repositories
+
+    def __init__(self, config: AccountConfig) -> None:
+        self.config = config
+        self.store = Store(config.state_dir / "account.sqlite")
+        self.tasks = Tasks()
+        self.processes = Processes(config.uid)
+        self.containers = Containers(config.uid)
+        self._session: Session | None = None
+        self._clients: dict[str, BaseClient] = {}
+        self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        """Return the present as an aware datetime in UTC."""
+        return datetime.now(UTC)
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource of this account and region."""
+        return f"arn:aws:{service}:{self.config.region}:{self.config.account_id}:{resource}"
+
+    def client(self, service: str, role_arn: str | None = None) -> Any:
+        """Return a boto3 client of the account's own gateway; cached, and safe to share between threads.
+
+        With ``role_arn`` its calls are made in the name of that role: they need its permissions.
+        """
+        client = self._client(service)
+        return ActingClient(client, role_arn) if role_arn else client
+
+    def _client(self, service: str) -> BaseClient:
+        import boto3
+        from botocore.config import Config
+
+        with self._lock:
+            if service not in self._clients:
+                # One session for all: each holds its own copy of botocore's tables, some ten megabytes.
+                self._session = self._session or boto3.session.Session()
+                self._clients[service] = self._session.client(
+                    service,
+                    region_name=self.config.region,
+                    endpoint_url=self.config.endpoint_url,
+                    aws_access_key_id=ROOT_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+                    aws_secret_access_key=ROOT_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+                    config=Config(
+                        retries={"total_max_attempts": 1},
+                        max_pool_connections=50,
+                        s3={"addressing_style": "path"},
+                    ),
+                )
+                self._clients[service].meta.events.register("before-call", tell_role)
+            return self._clients[service]
+
+    def check_role(self, role_arn: str, service_principal: str) -> None:
+        """Raise ServiceError unless the role exists and trusts the service to assume it."""
+        name = role_arn.rpartition("/")[2]
+        iam = self.client("iam")
+        try:
+            role = iam.get_role(RoleName=name)["Role"]
+        except iam.exceptions.NoSuchEntityException as error:
+            raise ServiceError("ValidationException", f"The role {role_arn} does not exist") from error
+        if not trusts(role["AssumeRolePolicyDocument"], service_principal):
+            raise ServiceError(
+                "ValidationException",
+                f"{service_principal} is not authorized to assume the role {role_arn}: add it to the "
+                "Principal of the role's trust policy",
+            )
+
+    def environment(self, role_arn: str | None = None, home: Path | None = None) -> dict[str, str]:
+        """Return the environment of a child process: the only seam between AWS and the local account.
+
+        With ``role_arn`` the credentials are those of the assumed role, as on AWS; else the account's own.
+        """
+        return environment(self.config, self._assume(role_arn) if role_arn else ROOT_CREDENTIALS, home)
+
+    def _assume(self, role_arn: str) -> dict[str, str]:
+        credentials = self.client("sts").assume_role(
+            RoleArn=role_arn, RoleSessionName="local-account", DurationSeconds=_SESSION_SECONDS
+        )["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+        }
+
+
+def environment(
+    config: AccountConfig, credentials: dict[str, str] = ROOT_CREDENTIALS, home: Path | None = None
+) -> dict[str, str]:
+    """Return this process's environment with the seam variables of an account in it, AWS's own taken out."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "GIT_CONFIG_", "VIRTUAL_ENV", "PYTHON"))
+    }
+    environment |= {
+        "AWS_ENDPOINT_URL": config.endpoint_url,
+        "AWS_REGION": config.region,
+        "AWS_DEFAULT_REGION": config.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_PAGER": "",
+        **credentials,
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.http://{LOOPBACK}:{config.git_port}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": f"https://git-codecommit.{config.region}.amazonaws.com/",
+        "GIT_TERMINAL_PROMPT": "0",
+        "DOCKER_CONFIG": str((home or config.state_dir) / ".docker"),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+    }
+    if home:
+        environment["HOME"] = str(home)
+        # A home directory of its own has no caches: what uv has fetched and installed on this machine stays.
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        environment.setdefault("UV_CACHE_DIR", str(cache / "uv"))
+        environment.setdefault("WORKSHOP_ENVIRONMENTS", str(cache / "mlops-workshop" / "environments"))
+    return environment
+
+
+def trusts(policy: dict[str, Any] | str, service_principal: str) -> bool:
+    """Tell whether a trust policy lets a service principal assume the role."""
+    document = json.loads(policy) if isinstance(policy, str) else policy
+    statements = document.get("Statement", [])
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal", {})
+        services = principal.get("Service", []) if isinstance(principal, dict) else []
+        if statement.get("Effect") == "Allow" and service_principal in (
+            services if isinstance(services, list) else [services]
+        ):
+            return True
+    return False

@@ -1,0 +1,90 @@
+"""In whose name a request is made: services of the account act with the roles that they were given.
+
+A service has one client for all; that a call is made with a role is told to the gateway in a header, which
+only the account's own credentials may use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import Headers
+
+    from local_account.foundation.account import Account
+
+HEADER = "X-Local-Account-Role"
+_caller: contextvars.ContextVar[Caller | None] = contextvars.ContextVar("caller", default=None)
+_role: contextvars.ContextVar[str] = contextvars.ContextVar("role", default="")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A session of a role (STS AssumeRole, AssumedRoleUser)."""
+
+    arn: str
+    role_arn: str
+
+
+@contextlib.contextmanager
+def answering(whose: Caller | None) -> Iterator[None]:
+    """Let `caller` tell who asks, while a request is answered."""
+    token = _caller.set(whose)
+    try:
+        yield
+    finally:
+        _caller.reset(token)
+
+
+def caller() -> Caller | None:
+    """Return whose request is being answered; None for the account itself."""
+    return _caller.get()
+
+
+def calling_role() -> str | None:
+    """Return the ARN of the role whose request is being answered; None for the account itself."""
+    found = caller()
+    return found.role_arn if found else None
+
+
+def told_by(headers: Headers, account: Account) -> Caller | None:
+    """Return in whose name a service of the account asks; None for its own."""
+    role_arn = headers.get(HEADER)
+    if not role_arn:
+        return None
+    session = f"assumed-role/{role_arn.rpartition('/')[2]}/local-account"
+    return Caller(f"arn:aws:sts::{account.config.account_id}:{session}", role_arn)
+
+
+def tell_role(params: Mapping[str, Any], **_: Any) -> None:
+    """Write the role of the call being made into its headers (botocore's event `before-call`)."""
+    if role_arn := _role.get():
+        params["headers"][HEADER] = role_arn
+
+
+class ActingClient:
+    """A boto3 client whose calls are made in the name of a role. Paginators and waiters are the account's."""
+
+    def __init__(self, client: Any, role_arn: str) -> None:
+        self._client = client
+        self._role_arn = role_arn
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        return self._acting(found) if name in self._client.meta.method_to_api_mapping else found
+
+    def _acting(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(call)
+        def acting(**params: Any) -> Any:
+            token = _role.set(self._role_arn)
+            try:
+                return call(**params)
+            finally:
+                _role.reset(token)
+
+        return acting

@@ -1,0 +1,246 @@
+"""The life of a local account seen from outside: start it in the background, stop it, forget it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psutil
+
+from local_account.foundation.config import DEFAULT_PORTS, LOOPBACK, AccountConfig, free_port
+from local_account.foundation.containers import Containers, forget_images
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+START_SECONDS = 60
+STOP_SECONDS = 60
+REPOSITORY = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
+
+
+class DaemonError(RuntimeError):
+    """The account did not start, or is not there; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A local account in the background, or the place where one was."""
+
+    state: Path
+
+    @property
+    def log(self) -> Path:
+        """Where the server writes."""
+        return self.state / "server.log"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running server, or None."""
+        try:
+            pid = int((self.state / "server.pid").read_text())
+            command = psutil.Process(pid).cmdline()
+        except (OSError, ValueError, psutil.Error):
+            return None
+        # Process ids are used again: it has to be a server, and the one of this state directory.
+        return pid if "local_account" in command and str(self.state.resolve()) in command else None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the server runs, but with code from before the last change of `local_account`."""
+        if (pid := self.pid) is None:
+            return False
+        started = psutil.Process(pid).create_time()
+        return any(path.stat().st_mtime > started for path in REPOSITORY.glob("local_account/**/*.py"))
+
+    def config(self) -> AccountConfig:
+        """Return ports and ids of the account; raises DaemonError when there is none."""
+        if not (self.state / "account.json").exists():
+            raise DaemonError(
+                f"there is no local account in {self.state}: `python -m lab_helpers local up` makes one"
+            )
+        return AccountConfig.load(self.state)
+
+    def docker_host(self) -> str | None:
+        """Return the address of the engine that the account was started with."""
+        path = self.state / "docker_host"
+        return path.read_text().strip() if path.exists() else None
+
+    def start(
+        self, docker_host: str, environment: Mapping[str, str], ports: Mapping[str, int] | None = None
+    ) -> float:
+        """Start the server if it does not run; return the seconds until its ready line.
+
+        Raises DaemonError with the reason: a port in use, or the end of the log of a server that died.
+        """
+        if self.pid is not None:
+            return 0.0
+        self.state.mkdir(parents=True, exist_ok=True)
+        (self.state / "docker_host").write_text(docker_host + "\n")
+        argv = [sys.executable, "-m", "local_account", "--state", str(self.state.resolve())]
+        for name, port in (ports or {}).items():
+            argv += [f"--{name.replace('_', '-')}", str(port)]
+        begin = time.monotonic()
+        with self.log.open("ab") as log:
+            offset = log.tell()
+            process = subprocess.Popen(
+                argv,
+                cwd=REPOSITORY,
+                env={**environment, "DOCKER_HOST": docker_host},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        while time.monotonic() - begin < START_SECONDS:
+            # Asked before reading: what a server said before it ended is then all there.
+            ended = process.poll()
+            said = self._said(offset)
+            if any(line.startswith("ready {") for line in said.splitlines()):
+                return time.monotonic() - begin
+            if ended is not None:
+                raise DaemonError(self._why(said, ended))
+            time.sleep(0.02)
+        process.terminate()
+        raise DaemonError(
+            f"the local account was not ready within {START_SECONDS} s. {self._end(self._said(offset))}"
+        )
+
+    def _said(self, offset: int) -> str:
+        with self.log.open("rb") as log:
+            log.seek(offset)
+            return log.read().decode(errors="replace")
+
+    def _why(self, said: str, status: int) -> str:
+        for line in said.splitlines():
+            if line.startswith("error: port "):
+                words = line.removeprefix("error: ")
+                return f"{words}. {_listener(int(words.split()[1]))}`--port 0` picks free ports."
+        if "No space left on device" in said or "database or disk is full" in said:
+            return f"Disk full: free some space for {self.state}; nothing is lost. {self._end(said)}"
+        return f"the local account ended with {status} while starting. {self._end(said)}"
+
+    def _end(self, said: str) -> str:
+        lines = "\n".join(f"    {line}" for line in said.strip().splitlines()[-15:])
+        return f"The end of {self.log}:\n{lines}"
+
+    def stop(self) -> bool:
+        """Stop the server and everything that it started; its state stays. False when nothing was running."""
+        pid = self.pid
+        if pid is not None:
+            os.kill(pid, signal.SIGTERM)
+            process = psutil.Process(pid)
+            with contextlib.suppress(psutil.Error):
+                try:
+                    process.wait(STOP_SECONDS)
+                except psutil.TimeoutExpired:
+                    process.kill()
+                    process.wait(5)
+        left = self._end_leftovers() if (self.state / "account.json").exists() else False
+        (self.state / "server.pid").unlink(missing_ok=True)
+        return pid is not None or left
+
+    def _end_leftovers(self) -> bool:
+        """End what a killed server could not: processes and containers are marked with the account."""
+        from local_account.foundation.processes import Processes
+
+        config = self.config()
+        processes = Processes(config.uid)
+        left = bool(processes.members())
+        processes.end()
+        return self._on_engine(lambda engine: Containers(config.uid, engine).end()) or left
+
+    def forget_images(self) -> None:
+        """Remove from the engine what was pushed to the account's registry, or pulled from it."""
+        if (self.state / "account.json").exists():
+            registry = f"{LOOPBACK}:{self.config().registry_port}"
+            self._on_engine(lambda engine: forget_images(engine, registry))
+
+    def _on_engine(self, work: Callable[[DockerClient], T]) -> T | None:
+        """Do what is to be done on the account's engine; None where none answers."""
+        docker_host = self.docker_host()
+        if docker_host is None or (docker_host.startswith("unix://") and not Path(docker_host[7:]).exists()):
+            return None
+        import docker
+
+        with contextlib.suppress(docker.errors.DockerException):
+            return work(docker.DockerClient(docker_host, version="auto", timeout=30))
+        return None
+
+    def reset(self) -> bool:
+        """Stop the account and empty its state directory; False when there was nothing.
+
+        The engine forgets the images of the account's registry, which is gone then. Raises DaemonError for a
+        directory that holds other things than an account.
+        """
+        if not self.state.exists() or not any(self.state.iterdir()):
+            return False
+        known = {"account.json", "server.log", "engine.log"}
+        if not any((self.state / name).exists() for name in known):
+            raise DaemonError(
+                f"{self.state} does not look like the state of a local account; nothing was removed"
+            )
+        self.stop()
+        self.forget_images()
+        for path in self.state.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        return True
+
+    def environment(self, notebook_instance: str | None = None) -> dict[str, str]:
+        """Return the environment of a process that uses the account, or that runs on a notebook instance.
+
+        Raises DaemonError when there is no account, or no such notebook instance.
+        """
+        from local_account.foundation.account import environment
+
+        config = self.config()
+        if notebook_instance is None:
+            docker_host = self.docker_host()
+            return environment(config) | ({"DOCKER_HOST": docker_host} if docker_host else {})
+        path = self.state / "notebook-instances" / notebook_instance / "environment.json"
+        if not path.exists():
+            there = sorted(
+                found.parent.name for found in self.state.glob("notebook-instances/*/environment.json")
+            )
+            raise DaemonError(
+                f"no notebook instance {notebook_instance!r} in {self.state}; "
+                f"there are: {', '.join(there) or 'none'}"
+            )
+        loaded: dict[str, str] = json.loads(path.read_text())
+        return loaded
+
+
+def ports_from(first: int | None) -> dict[str, int]:
+    """Ports of an account that begins at `first`: 5901, 5902, 5903 for 5901; three free ones for 0."""
+    if first is None:
+        return {}
+    if first == 0:
+        return {name: free_port() for name in DEFAULT_PORTS}
+    return {name: first + offset for offset, name in enumerate(DEFAULT_PORTS)}
+
+
+def _listener(port: int) -> str:
+    try:
+        connections: list[Any] = psutil.net_connections("tcp")
+    except psutil.Error:  # only root sees the sockets of others
+        return ""
+    for connection in connections:
+        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(connection.pid)
+                command = " ".join(process.cmdline())[:120]
+                return f"It belongs to process {process.pid} of {process.username()}: {command}. "
+    return ""

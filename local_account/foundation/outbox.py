@@ -1,0 +1,95 @@
+"""Work that was accepted and is still to be done: durable, at least once, with retries.
+
+EventBridge deliveries and asynchronous Lambda invocations wait here. What was in flight when the account
+ended, by whatever means, is done again at the next start.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from local_account.foundation.store import Document
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+log = logging.getLogger(__name__)
+
+_AFTER_A_FAULT = 60.0
+
+
+class Outbox:
+    """A queue in the store, emptied by threads of its own; the order is not kept.
+
+    ``work`` gets a document, which it may change, and returns None when it is done, or after how many
+    seconds it wants to see the document again.
+    """
+
+    def __init__(
+        self, account: Account, name: str, work: Callable[[Document], float | None], threads: int
+    ) -> None:
+        self._account = account
+        self._name = name
+        self._work = work
+        self._threads = threads
+        self._table = account.store.table(name)
+        self._due: list[tuple[float, str]] = []
+        self._changed = threading.Condition()
+        self._stopped = False
+
+    def start(self) -> None:
+        """Take up what an earlier life of the account left, and begin to work."""
+        for key, entry in self._table.items():
+            self._schedule(entry["due"], key)
+        for number in range(self._threads):
+            self._account.tasks.spawn(f"{self._name}-{number}", self._loop)
+
+    def stop(self) -> None:
+        """Begin nothing more; what is not done stays in the store."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def put(self, document: Document, delay: float = 0.0) -> None:
+        """Accept a document; it is in the store when this returns."""
+        key, due = uuid.uuid4().hex, time.time() + delay
+        self._table.put(key, {"due": due, "document": document})
+        self._schedule(due, key)
+
+    def _schedule(self, due: float, key: str) -> None:
+        with self._changed:
+            heapq.heappush(self._due, (due, key))
+            self._changed.notify()
+
+    def _next(self) -> str | None:
+        with self._changed:
+            while not self._stopped:
+                wait = self._due[0][0] - time.time() if self._due else None
+                if wait is not None and wait <= 0:
+                    return heapq.heappop(self._due)[1]
+                self._changed.wait(wait)
+        return None
+
+    def _loop(self) -> None:
+        while (key := self._next()) is not None:
+            document = self._table.require(key)["document"]
+            try:
+                delay = self._work(document)
+            except Exception:
+                log.exception("%s: work failed, to be tried again in %d s", self._name, _AFTER_A_FAULT)
+                delay = _AFTER_A_FAULT
+            if self._stopped and delay is not None:
+                # The account is going down under the work: that says nothing about the work.
+                return
+            if delay is None:
+                self._table.delete(key)
+            else:
+                due = time.time() + delay
+                self._table.put(key, {"due": due, "document": document})
+                self._schedule(due, key)

@@ -1,0 +1,176 @@
+"""The front door: one HTTP request to the service that owns its operation, else to moto.
+
+Which service a request is for stands in its signature (AWS Signature Version 4, credential scope); the
+signature itself is not checked, since the gateway listens on the loopback interface only.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import re
+import uuid
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from werkzeug.wrappers import Request, Response
+
+from local_account.foundation import acting
+from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway import protocol
+from local_account.gateway.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_account.foundation.account import Account
+
+log = logging.getLogger(__name__)
+
+STATUS_PATH = "/_local_account"
+_SIGNING_NAMES = {
+    "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
+    "tagging": "resourcegroupstaggingapi",
+}
+
+
+class Guard(Protocol):
+    """Lets requests through, or raises ServiceError as AWS refuses them: `authorization.Authorizer`."""
+
+    def caller(self, request: Request) -> acting.Caller | None:
+        """Return the session whose credentials signed a request; None for the account's own."""
+
+    def check(self, caller: acting.Caller | None, service: str, operation: str, params: Params) -> None:
+        """Raise ServiceError unless the caller may make the request."""
+
+    def check_moto(self, caller: acting.Caller | None, service: str, request: Request) -> None:
+        """Do the same for a request that the backend answers, which has not been read yet."""
+
+
+class Backend(Protocol):
+    """Answers for the services that the account does not own: `moto_backend.MotoBackend`."""
+
+    services: Collection[str]
+
+    def handle(self, service: str, request: Request) -> Response:
+        """Answer one request; raises ServiceError for what the backend lacks."""
+
+
+class Gateway:
+    """The WSGI application of the account's API."""
+
+    def __init__(
+        self, account: Account, services: Mapping[str, Service], guard: Guard, backend: Backend
+    ) -> None:
+        self._account = account
+        self._services = services
+        self._guard = guard
+        self._backend = backend
+        self.after_s3: Callable[[Account, dict[str, Any], int, Mapping[str, str]], None] | None = None
+        """Called after each S3 request with its WSGI environment, the status and the response's headers."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request (WSGI)."""
+        request = Request(environ)
+        if request.path == STATUS_PATH:
+            return self._status()(environ, start_response)
+        service = service_of(request)
+        request_id = str(uuid.uuid4())
+        response = (
+            self._owned(self._services[service], request, request_id)
+            if self._is_owned(service, request)
+            else self._moto_or_refuse(service, request, request_id)
+        )
+        return response(environ, start_response)
+
+    def _is_owned(self, service: str, request: Request) -> bool:
+        """Tell whether a service of the account answers; of what is moto's, it is single operations."""
+        if service not in self._services or service not in self._backend.services:
+            return service in self._services
+        try:
+            operation = protocol.find_operation(service, request)
+        except ServiceError:
+            return False
+        return hasattr(self._services[service], operation.method_name)
+
+    def _owned(self, service: Service, request: Request, request_id: str) -> Response:
+        call = None
+        try:
+            call = protocol.find_operation(service.name, request)
+            params = protocol.parse(call, request)
+            operation = getattr(service, call.method_name, None)
+            if operation is None:
+                raise ServiceError(  # noqa: TRY301
+                    protocol.UNSUPPORTED,
+                    f"{service.name}.{call.operation.name} is not supported by the local account",
+                )
+            protocol.validate(call, params, service.validation_error)
+            caller = self._guard.caller(request)
+            self._guard.check(caller, service.name, call.operation.name, params)
+            with acting.answering(caller):
+                result = operation(params)
+            return protocol.answer(call, result or {}, request_id)
+        except ServiceError as error:
+            if call is None:
+                return protocol.plain_error(service.name, error, request_id)
+            return protocol.answer_error(call, error, request_id)
+        except Exception as error:
+            name = call.operation.name if call else request.path
+            log.exception("%s.%s failed", service.name, name)
+            failure = self._failure(error)
+            if call is None:
+                return protocol.plain_error(service.name, failure, request_id)
+            return protocol.answer_error(call, failure, request_id)
+
+    def _moto_or_refuse(self, service: str, request: Request, request_id: str) -> Response:
+        try:
+            if service not in self._backend.services:
+                raise ServiceError(  # noqa: TRY301
+                    protocol.UNSUPPORTED, f"the service {service} is not supported by the local account"
+                )
+            self._guard.check_moto(self._guard.caller(request), service, request)
+            response = self._backend.handle(service, request)
+        except ServiceError as error:
+            known = service if service in self._backend.services else "sts" if request.form else "ecr"
+            return protocol.plain_error(known, error, request_id)
+        except Exception as error:
+            log.exception("%s failed", service)
+            return protocol.plain_error(service, self._failure(error), request_id)
+        if service == "s3" and self.after_s3:
+            try:
+                self.after_s3(self._account, request.environ, response.status_code, dict(response.headers))
+            except Exception:
+                log.exception("events of %s %s were lost", request.method, request.path)
+        return response
+
+    def _failure(self, error: Exception) -> ServiceError:
+        if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
+            where = self._account.config.state_dir
+            return ServiceError(
+                "DiskFull",
+                f"Disk full: free some space for {where} and try again; nothing is lost",
+                status=507,
+            )
+        return ServiceError("InternalFailure", f"{type(error).__name__}: {error}", status=500)
+
+    def _status(self) -> Response:
+        config = self._account.config
+        body = {
+            "uid": config.uid,
+            "account_id": config.account_id,
+            "region": config.region,
+            "services": sorted({*self._services, *self._backend.services}),
+        }
+        return Response(json.dumps(body), content_type="application/json")
+
+
+def service_of(request: Request) -> str:
+    """Return botocore's name of the service that a request is signed for; unsigned ones are S3's."""
+    credential = request.headers.get("Authorization", "") or request.args.get("X-Amz-Credential", "")
+    scope = re.search(r"\d{8}/[^/]+/([^/]+)/aws4_request", credential)
+    name = scope.group(1).lower() if scope else "s3"
+    if name == "sagemaker" and not request.headers.get("X-Amz-Target"):
+        return "sagemaker-runtime" if "/invocations" in request.path else "sagemaker-metrics"
+    return _SIGNING_NAMES.get(name, name)

@@ -1,0 +1,270 @@
+"""AWS wire protocols from botocore's own service models: route, parse, validate, serialise.
+
+The parsers and serialisers are moto's (they cover the ``json``, ``query`` and ``rest-json`` protocols);
+validation is botocore's ``ParamValidator`` plus the enumerations, patterns and upper bounds that botocore
+leaves to the service.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+from botocore import xform_name
+from botocore.utils import parse_timestamp
+from botocore.validate import ParamValidator
+from moto.core.model import OperationModel, ServiceModel
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.serialize import SerializationContext, get_serializer_class
+from moto.core.utils import get_service_model
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from local_account.foundation.errors import Params, ServiceError
+
+UNSUPPORTED = "UnsupportedOperation"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, found to be for one operation."""
+
+    operation: OperationModel
+    path_values: Mapping[str, Any]
+
+    @property
+    def method_name(self) -> str:
+        """Return the name of the operation in boto3's snake case."""
+        return str(xform_name(self.operation.name))
+
+
+@cache
+def service_model(service: str) -> ServiceModel:
+    """Return moto's facade of botocore's model, set to the protocol that botocore's clients speak."""
+    model = get_service_model(service)
+    if model.metadata["protocol"] not in PROTOCOL_PARSERS:  # CBOR is modelled first, but no client's choice
+        model.metadata["protocol"] = next(
+            name for name in model.metadata["protocols"] if name in PROTOCOL_PARSERS
+        )
+    return model
+
+
+@cache
+def _routes(service: str) -> Map:
+    rules = []
+    for name in service_model(service).operation_names:
+        http = service_model(service).operation_model(name).http
+        path = re.sub(r"{(\w+)\+}", r"<path:\1>", http["requestUri"].split("?")[0])
+        rules.append(Rule(re.sub(r"{(\w+)}", r"<\1>", path), methods=[http["method"]], endpoint=name))
+    return Map(rules, strict_slashes=False, merge_slashes=False)
+
+
+def find_operation(service: str, request: Request) -> Call:
+    """Tell which operation of ``service`` a request is for.
+
+    Raises ServiceError UnknownOperationException where the model has none.
+    """
+    model = service_model(service)
+    values: Mapping[str, Any] = {}
+    if model.protocol == "json":
+        name = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+    elif model.protocol in ("query", "ec2"):
+        name = dict(parse_qsl(request.get_data(as_text=True))).get("Action", request.args.get("Action", ""))
+    else:
+        try:
+            name, values = _routes(service).bind("", "/").match(request.path, method=request.method)
+        except HTTPException:
+            name = ""
+    if name not in model.operation_names:
+        raise ServiceError(
+            "UnknownOperationException",
+            f"{service} has no operation for {request.method} {request.path} {name}",
+        )
+    return Call(model.operation_model(name), values)
+
+
+def parse(call: Call, request: Request) -> Params:
+    """Read the request's parameters; raise ServiceError SerializationException on a malformed body."""
+    body = _plain(request)
+    protocol = call.operation.service_model.protocol
+    if protocol == "json" and body:
+        try:
+            document = json.loads(body)
+            if not isinstance(document, dict):
+                raise ValueError("the top level is no object")  # noqa: TRY301, TRY004
+        except ValueError as error:
+            raise ServiceError(
+                "SerializationException", f"The request body is not valid JSON: {error}"
+            ) from error
+        shape = call.operation.input_shape
+        if shape and ParamValidator().validate(document, shape).has_errors():
+            return document  # the parser would bend it into shape; validate() tells what is wrong
+    values: MultiDict[str, str] = (
+        MultiDict(parse_qsl(body.decode(), keep_blank_values=True)) if protocol == "query" else request.args
+    )
+    # Aware datetimes; moto's own are naive.
+    parser = PROTOCOL_PARSERS[protocol](call.operation, timestamp_parser=parse_timestamp, map_type=dict)
+    parsed = parser.parse(
+        {
+            "body": body,
+            "headers": request.headers,
+            "method": request.method,
+            "url_params": call.path_values,
+            "url_path": request.path,
+            "values": values,
+        }
+    )
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _plain(request: Request) -> bytes:
+    """Return the body; clients compress long ones where the model allows it (PutMetricData)."""
+    body = request.get_data()
+    if request.headers.get("Content-Encoding", "") != "gzip":
+        return body
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ServiceError(
+            "SerializationException", f"The request body is not valid gzip: {error}"
+        ) from error
+
+
+def validate(call: Call, params: Params, error_code: str) -> None:
+    """Check parameters against the service's model; raise ServiceError with every fault that was found."""
+    shape = call.operation.input_shape
+    if shape is None:
+        return
+    report = ParamValidator().validate(params, shape)
+    faults = (
+        [report.generate_report()] if report.has_errors() else list(_constraint_faults(shape, params, ""))
+    )
+    if faults:
+        plural = "error" if len(faults) == 1 else "errors"
+        raise ServiceError(error_code, f"{len(faults)} validation {plural} detected: {'; '.join(faults)}")
+
+
+def _constraint_faults(shape: Any, value: Any, where: str) -> list[str]:
+    if value is None:
+        return []
+    if shape.type_name == "structure":
+        return [
+            fault
+            for name, member in value.items()
+            if name in shape.members
+            for fault in _constraint_faults(shape.members[name], member, f"{where}.{name}".lstrip("."))
+        ]
+    if shape.type_name == "list":
+        return [
+            fault
+            for index, member in enumerate(value, 1)
+            for fault in _constraint_faults(shape.member, member, f"{where}.{index}.member")
+        ]
+    if shape.type_name == "map":
+        return [
+            fault
+            for key, member in value.items()
+            for fault in (
+                *_constraint_faults(shape.key, key, where),
+                *_constraint_faults(shape.value, member, f"{where}.{key}"),
+            )
+        ]
+    constraint = _broken_constraint(shape, value)
+    return [f"Value '{value}' at '{where}' failed to satisfy constraint: {constraint}"] if constraint else []
+
+
+def _broken_constraint(shape: Any, value: Any) -> str:
+    rules = shape.metadata
+    if shape.type_name == "string":
+        if rules.get("enum") and value not in rules["enum"]:
+            return f"Member must satisfy enum value set: [{', '.join(rules['enum'])}]"
+        if "max" in rules and len(value) > rules["max"]:
+            return f"Member must have length less than or equal to {rules['max']}"
+        if "pattern" in rules and (pattern := _compiled(rules["pattern"])) and not pattern.fullmatch(value):
+            return f"Member must satisfy regular expression pattern: {rules['pattern']}"
+    elif shape.type_name in ("integer", "long") and "max" in rules and value > rules["max"]:
+        return f"Member must have value less than or equal to {rules['max']}"
+    return ""
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    # The models' patterns are Java's; a few use classes that Python has not.
+    try:
+        return re.compile(pattern, re.DOTALL)
+    except re.error:
+        return None
+
+
+def answer(call: Call, result: Params, request_id: str) -> Response:
+    """Serialise the result of an operation."""
+    response = _serialise(call, result, request_id)
+    shape = call.operation.output_shape
+    for name, member in (shape.members if shape else {}).items():
+        if result.get(name) is None:
+            continue
+        where = member.serialization
+        if where.get("location") == "statusCode":  # moto leaves it out
+            response.status_code = result[name]
+        elif where.get("location") == "header" and where.get("name", "").lower() == "content-type":
+            response.headers["Content-Type"] = result[name]  # moto always says application/json
+    return response
+
+
+def answer_error(call: Call, error: ServiceError, request_id: str) -> Response:
+    """Serialise an error in the protocol of the operation's service."""
+    shape = _error_shape(call, error)
+    exception = type(
+        error.code, (Exception,), {"code": error.code, "message": error.message, **error.fields}
+    )(error.message)
+    response = _serialise(call, exception, request_id)
+    if "httpStatusCode" not in (shape.metadata.get("error", {}) if shape else {}):
+        response.status_code = error.status
+    return response
+
+
+def _error_shape(call: Call, error: ServiceError) -> Any:
+    for shape in call.operation.service_model.error_shapes:
+        if error.code in (shape.error_code, shape.name):
+            return shape
+    return None
+
+
+def _serialise(call: Call, result: Any, request_id: str) -> Response:
+    model = call.operation.service_model
+    serializer = get_serializer_class(model.service_name, model.protocol)(
+        call.operation, SerializationContext(request_id=request_id)
+    )
+    serialised = serializer.serialize(result)
+    response = Response(serialised["body"], serialised["status_code"], serialised["headers"])
+    response.headers["x-amzn-RequestId"] = request_id
+    return response
+
+
+def plain_error(service: str, error: ServiceError, request_id: str) -> Response:
+    """Answer an error where no operation is known: JSON for JSON services, XML for S3 and the query ones."""
+    if service_model(service).protocol in ("json", "rest-json"):
+        body, kind = (
+            json.dumps({"__type": error.code, "message": error.message}),
+            "application/x-amz-json-1.1",
+        )
+    else:
+        escaped = error.message.replace("&", "&amp;").replace("<", "&lt;")
+        fault = f"<Error><Code>{error.code}</Code><Message>{escaped}</Message></Error>"
+        wrap = service != "s3"
+        body = f"<ErrorResponse>{fault}</ErrorResponse>" if wrap else f"<?xml version='1.0'?>{fault}"
+        kind = "text/xml"
+    response = Response(body, error.status, content_type=kind)
+    response.headers["x-amzn-RequestId"] = request_id
+    if service_model(service).protocol == "rest-json":
+        response.headers["X-Amzn-Errortype"] = error.code
+    return response

@@ -1,0 +1,140 @@
+"""moto behind the gateway: the services that it serves, and its snapshots.
+
+moto keeps everything in memory. Each request that may change something is answered when the service's backend
+has been pickled into the state directory; requests at the same time share one snapshot.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import threading
+from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from moto.backends import get_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.wrappers import Request, Response
+
+from local_account.foundation.errors import ServiceError
+from local_account.moto_backend import patches as moto_patches
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+SERVICES = ("s3", "iam", "sts", "logs", "ec2")
+_READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "BatchGet")
+
+
+class MotoBackend:
+    """moto's WSGI application, with memory."""
+
+    services: Collection[str] = SERVICES
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._directory = account.config.state_dir / "moto"
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._application = DomainDispatcherApplication(create_backend_app)
+        # Lists the directory of moto for each request.
+        self._application.get_backend_for_host = lru_cache(self._application.get_backend_for_host)
+        self._locks = {service: threading.RLock() for service in SERVICES}
+        self._save_locks = {service: threading.Lock() for service in SERVICES}
+        self._changes = dict.fromkeys(SERVICES, 0)
+        self._saved = dict.fromkeys(SERVICES, 0)
+        moto_patches.apply()
+        for service in SERVICES:
+            self._load(service)
+
+    def stop(self) -> None:
+        """Write what a full disk kept from being written."""
+        for service in SERVICES:
+            self._commit(service)
+
+    def handle(self, service: str, request: Request) -> Response:
+        """Let moto answer a request; what that changed is on disk when this returns.
+
+        Raises ServiceError UnsupportedOperation for what moto lacks, OSError for a failed snapshot.
+        """
+        operation = _operation(service, request)
+        if operation.startswith(_READS):
+            response = self._call(request)
+        else:
+            with self._locks[service]:  # moto takes almost no locks of its own
+                response = self._call(request)
+                self._changes[service] += 1
+            self._commit(service)
+        if response.status_code in (500, 501) and "html" in (response.content_type or ""):
+            raise ServiceError(
+                "UnsupportedOperation",
+                f"{service}.{operation or request.method} is not supported by the local account",
+            )
+        return response
+
+    def _call(self, request: Request) -> Response:
+        body = request.get_data()  # read once, cached by the request
+        request.environ["wsgi.input"] = io.BytesIO(body)
+        request.environ["CONTENT_LENGTH"] = str(len(body))
+        request.environ.pop("HTTP_TRANSFER_ENCODING", None)
+        try:
+            return Response.from_app(_in_one_piece(self._application), request.environ)
+        except NotImplementedError:  # moto answers so for some of what it lacks, with a page for the rest
+            return Response("", 501, content_type="text/html")
+
+    def _path(self, service: str) -> Path:
+        return self._directory / f"{service}.pickle"
+
+    def _load(self, service: str) -> None:
+        path = self._path(service)
+        if not path.exists():
+            return
+        backends = get_backend(service)
+        for account_id, regions in pickle.loads(path.read_bytes()).items():  # noqa: S301 - our own file, mode 600
+            for region, backend in regions.items():
+                dict.__setitem__(backends[account_id], region, backend)
+
+    def _commit(self, service: str) -> None:
+        """Return when a snapshot has every change made so far; who waits meanwhile shares the next one."""
+        change = self._changes[service]
+        with self._save_locks[service]:
+            if self._saved[service] < change:
+                self._save(service)
+
+    def _save(self, service: str) -> None:
+        with self._locks[service]:
+            change = self._changes[service]
+            backends = get_backend(service)
+            content = pickle.dumps({account_id: dict(regions) for account_id, regions in backends.items()})
+        temporary = self._path(service).with_suffix(".tmp")
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(content)
+        temporary.replace(self._path(service))
+        self._saved[service] = change
+
+
+def _operation(service: str, request: Request) -> str:
+    if service == "s3":
+        return {"GET": "Get", "HEAD": "Head"}.get(request.method, request.method)
+    target = request.headers.get("X-Amz-Target", "")
+    if target:
+        return target.rpartition(".")[2]
+    if "/operation/" in request.path:
+        return request.path.rpartition("/")[2]
+    return dict(parse_qsl(request.get_data(as_text=True))).get("Action", "")
+
+
+def _in_one_piece(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Collect the body before the lock is given back, so that no half of a response sees the next request."""
+
+    def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        return [b"".join(application(environ, start_response))]
+
+    return call
+
+
+def s3_bucket(account_id: str, name: str) -> Any:
+    """Return moto's own record of a bucket, or None: what each S3 request asks is not worth a request."""
+    return get_backend("s3")[account_id]["aws"].buckets.get(name)

@@ -1,0 +1,51 @@
+"""What has to be changed inside moto, because its own Python code is where it happens.
+
+Each patch checks first that what it replaces is still there, so that a new release of moto is noticed
+when the account starts and not in the middle of somebody's workshop.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from moto.s3 import notifications
+from moto.s3.models import FakeBucket
+from moto.s3.responses import S3Response
+
+from local_account.moto_backend.bucket_policies import permission
+
+
+def apply() -> None:
+    """Apply every patch; harmless when done before."""
+    # The account's own EventBridge publishes S3's events.
+    _replace(notifications, "_send_event_bridge_message", lambda *_, **__: None)
+    # moto passes over the conditions of a bucket policy: a "TLS only" one would close the bucket.
+    _replace(
+        FakeBucket,
+        "get_permission",
+        lambda bucket, action, resource: permission(bucket.policy, action, resource),
+    )
+    if not hasattr(S3Response, "_moto_get_bucket_notification"):
+        S3Response._moto_get_bucket_notification = S3Response.get_bucket_notification
+        _replace(S3Response, "get_bucket_notification", _get_bucket_notification)
+
+
+def _replace(owner: Any, name: str, replacement: Any) -> None:
+    if not callable(getattr(owner, name, None)):
+        raise RuntimeError(  # noqa: TRY004
+            f"{owner.__name__} of moto has no {name} any more: look at how this release does it and adapt "
+            "moto_patches.py, or pin moto lower in requirements.txt"
+        )
+    setattr(owner, name, replacement)
+
+
+def _get_bucket_notification(response: Any) -> Any:
+    """Let GetBucketNotificationConfiguration say that EventBridge is on, which moto keeps to itself."""
+    status, headers, body = response._moto_get_bucket_notification()
+    configuration = response.backend.get_bucket(response.bucket_name).notification_configuration
+    if configuration and configuration.event_bridge is not None and "EventBridgeConf" not in body:
+        end = "</NotificationConfiguration>"
+        body = re.sub(rf"/>\s*$|{end}\s*$", "", body)
+        body += ("" if body.endswith(">") else ">") + f"<EventBridgeConfiguration/>{end}"
+    return status, headers, body

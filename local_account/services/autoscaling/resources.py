@@ -1,0 +1,55 @@
+"""How scalable targets and policies are named, and the errors of the API."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from local_account.foundation.errors import Params, ServiceError
+
+if TYPE_CHECKING:
+    from local_account.foundation.store import Document
+
+NAMESPACE = "sagemaker"
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+KEY = ("ServiceNamespace", "ResourceId", "ScalableDimension")
+_RESOURCE = re.compile(r"endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)")
+
+
+def key_of(params: Params) -> str:
+    """Return the key of the scalable target that a request or a document names."""
+    return "|".join(params[name] for name in KEY)
+
+
+def policy_key(params: Params) -> str:
+    """Return the key of the scaling policy that a request or a document names."""
+    return f"{key_of(params)}|{params['PolicyName']}"
+
+
+def matches(document: Document, params: Params) -> bool:
+    """Tell whether a document is of the resource that a request asks for."""
+    return all(document[name] == params[name] for name in KEY if name in params)
+
+
+def variant_of(resource_id: str) -> tuple[str, str]:
+    """Return endpoint and variant of ``endpoint/NAME/variant/NAME``; raise ServiceError for another form."""
+    match = _RESOURCE.fullmatch(resource_id)
+    if match is None:
+        raise invalid(f"The resource id {resource_id} is not endpoint/NAME/variant/NAME")
+    return match["endpoint"], match["variant"]
+
+
+def invalid(message: str) -> ServiceError:
+    """Return the API's error for a request that cannot be served."""
+    return ServiceError("ValidationException", message)
+
+
+def not_found(what: str, params: Params, words: str = "") -> ServiceError:
+    """Return the API's error for a target or policy that is not there."""
+    words = words or f"No {what} found for"
+    named = f", policy name: {params['PolicyName']}" if what == "scaling policy" else ""
+    return ServiceError(
+        "ObjectNotFoundException",
+        f"{words} service namespace: {params['ServiceNamespace']}, resource ID: {params['ResourceId']}, "
+        f"scalable dimension: {params['ScalableDimension']}{named}",
+    )

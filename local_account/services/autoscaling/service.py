@@ -1,0 +1,265 @@
+"""The Application Auto Scaling API for SageMaker endpoint variants: targets, policies, activities, tags.
+
+Contract: the Application Auto Scaling API Reference.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway.pages import page
+from local_account.gateway.service import Service
+from local_account.services.autoscaling.policies import delete_alarms, put_alarms, target_tracking
+from local_account.services.autoscaling.resources import (
+    DIMENSION,
+    KEY,
+    NAMESPACE,
+    invalid,
+    key_of,
+    matches,
+    not_found,
+    policy_key,
+    variant_of,
+)
+from local_account.services.autoscaling.scaling import Scaling
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+    from local_account.foundation.store import Document, Table
+    from local_account.services.autoscaling.tracking import Datapoint
+
+_PAGE = 50
+_TAGS = 50
+_RETRY_SECONDS = 0.5
+
+
+class ApplicationAutoScaling(Service):
+    """The Application Auto Scaling API for SageMaker variants."""
+
+    name = "application-autoscaling"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._scaling = Scaling(account)
+
+    def start(self) -> None:
+        """Follow the scaling activities that were in progress."""
+        self._scaling.recover()
+
+    def on_alarm(self, policy_arn: str, alarm: str, datapoints: tuple[Datapoint, ...]) -> None:
+        """Carry out a scaling policy whose alarm is in ALARM; CloudWatch calls this at every evaluation."""
+        policies = self._policies.values()
+        for policy in policies:
+            if policy["PolicyARN"] == policy_arn and (target := self._targets.get(key_of(policy))):
+                siblings = [one for one in policies if key_of(one) == key_of(policy)]
+                self._scaling.on_alarm(target, siblings, policy, alarm, datapoints)
+
+    # --- scalable targets
+
+    def register_scalable_target(self, params: Params) -> Params:
+        """RegisterScalableTarget: new, or the given members of a known one.
+
+        A capacity outside of the bounds is brought between them, once the endpoint is in service.
+        """
+        self._check_resource(params)
+        with self._targets.lock:
+            key = key_of(params)
+            known = self._targets.get(key)
+            document: Document = known or self._new_target(params)
+            document |= {name: params[name] for name in ("MinCapacity", "MaxCapacity") if name in params}
+            document["SuspendedState"] |= params.get("SuspendedState", {})
+            _check_capacity(document)
+            if known and params.get("Tags"):
+                raise invalid("Tags can be given for a new scalable target only: use TagResource")
+            self._targets.put(key, document)
+        self.account.tasks.spawn(f"bounds-{key}", self._correct, key)
+        return {"ScalableTargetARN": document["ScalableTargetARN"]}
+
+    def describe_scalable_targets(self, params: Params) -> Params:
+        """DescribeScalableTargets."""
+        found = [
+            {name: value for name, value in document.items() if name != "Tags"}
+            for document in self._targets.values()
+            if matches(document, params)
+            and ("ResourceIds" not in params or document["ResourceId"] in params["ResourceIds"])
+        ]
+        shown, token = _page(found, params)
+        return {"ScalableTargets": shown, "NextToken": token}
+
+    def deregister_scalable_target(self, params: Params) -> Params:
+        """DeregisterScalableTarget: its policies and their alarms go with it."""
+        with self._targets.lock:
+            if self._targets.get(key_of(params)) is None:
+                raise not_found("scalable target", params)
+            for policy in self._policies.values():
+                if key_of(policy) == key_of(params):
+                    self._drop_policy(policy)
+            self._targets.delete(key_of(params))
+        return {}
+
+    # --- scaling policies
+
+    def put_scaling_policy(self, params: Params) -> Params:
+        """PutScalingPolicy: target tracking, with the alarms that watch the target."""
+        with self._targets.lock:
+            if self._targets.get(key_of(params)) is None:
+                raise not_found("scalable target", params, "No scalable target registered for")
+            key = policy_key(params)
+            known = self._policies.get(key)
+            others = [
+                one
+                for one in self._policies.values()
+                if key_of(one) == key_of(params) and policy_key(one) != key
+            ]
+            configuration = target_tracking(params, known, others)
+            document: Document = known or self._new_policy(params)
+            document["TargetTrackingScalingPolicyConfiguration"] = configuration
+            document["Alarms"] = put_alarms(self.account, document)
+            self._policies.put(key, document)
+        return {"PolicyARN": document["PolicyARN"], "Alarms": document["Alarms"]}
+
+    def describe_scaling_policies(self, params: Params) -> Params:
+        """DescribeScalingPolicies."""
+        found = [
+            document
+            for document in self._policies.values()
+            if matches(document, params)
+            and ("PolicyNames" not in params or document["PolicyName"] in params["PolicyNames"])
+        ]
+        shown, token = _page(found, params)
+        return {"ScalingPolicies": shown, "NextToken": token}
+
+    def delete_scaling_policy(self, params: Params) -> Params:
+        """DeleteScalingPolicy: the alarms of a target-tracking policy go with it."""
+        with self._targets.lock:
+            policy = self._policies.get(policy_key(params))
+            if policy is None:
+                raise not_found("scaling policy", params)
+            self._drop_policy(policy)
+        return {}
+
+    def describe_scaling_activities(self, params: Params) -> Params:
+        """DescribeScalingActivities of the last six weeks, newest first."""
+        everything = params.get("IncludeNotScaledActivities", False)
+        found = [
+            {name: value for name, value in one.items() if name[0].isupper()}
+            for one in reversed(self._scaling.activities.values())
+            if matches(one, params) and (everything or "NotScaledReasons" not in one)
+        ]
+        shown, token = _page(found, params)
+        return {"ScalingActivities": shown, "NextToken": token}
+
+    # --- tags
+
+    def tag_resource(self, params: Params) -> Params:
+        """TagResource."""
+        with self._targets.update(self._tagged(params)) as document:
+            document["Tags"] |= params["Tags"]
+            if len(document["Tags"]) > _TAGS:
+                raise ServiceError("TooManyTagsException", f"A scalable target has {_TAGS} tags at most")
+        return {}
+
+    def untag_resource(self, params: Params) -> Params:
+        """UntagResource."""
+        with self._targets.update(self._tagged(params)) as document:
+            document["Tags"] = {k: v for k, v in document["Tags"].items() if k not in params["TagKeys"]}
+        return {}
+
+    def list_tags_for_resource(self, params: Params) -> Params:
+        """ListTagsForResource."""
+        return {"Tags": self._targets.require(self._tagged(params))["Tags"]}
+
+    # --- shared
+
+    @property
+    def _targets(self) -> Table:
+        return self.account.store.table("autoscaling-targets")
+
+    @property
+    def _policies(self) -> Table:
+        return self.account.store.table("autoscaling-policies")
+
+    def _new_target(self, params: Params) -> Document:
+        if missing := [name for name in ("MinCapacity", "MaxCapacity") if name not in params]:
+            raise invalid(f"{' and '.join(missing)} must be given for a new scalable target")
+        role = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
+        return {
+            **{name: params[name] for name in KEY},
+            "RoleARN": params.get("RoleARN")
+            or f"arn:aws:iam::{self.account.config.account_id}:role/{role}/"
+            "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
+            "CreationTime": self.account.now(),
+            "SuspendedState": {
+                "DynamicScalingInSuspended": False,
+                "DynamicScalingOutSuspended": False,
+                "ScheduledScalingSuspended": False,
+            },
+            "ScalableTargetARN": self.account.arn(
+                "application-autoscaling", f"scalable-target/{uuid.uuid4().hex}"
+            ),
+            "Tags": params.get("Tags", {}),
+        }
+
+    def _new_policy(self, params: Params) -> Document:
+        resource, policy = params["ResourceId"], params["PolicyName"]
+        path = f"resource/{NAMESPACE}/{resource}:policyName/{policy}"
+        return {
+            **{name: params[name] for name in (*KEY, "PolicyName")},
+            "PolicyType": "TargetTrackingScaling",
+            "PolicyARN": self.account.arn("autoscaling", f"scalingPolicy:{uuid.uuid4()}:{path}"),
+            "CreationTime": self.account.now(),
+            "Alarms": [],
+        }
+
+    def _check_resource(self, params: Params) -> None:
+        if params["ServiceNamespace"] != NAMESPACE or params["ScalableDimension"] != DIMENSION:
+            raise invalid(
+                f"{params['ServiceNamespace']} with {params['ScalableDimension']} is not supported by the "
+                f"local account, only {NAMESPACE} with {DIMENSION}"
+            )
+        endpoint, variant = variant_of(params["ResourceId"])
+        try:
+            found = self.account.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+        except ClientError as error:
+            raise invalid(
+                f"The endpoint {endpoint} cannot be scaled: {error.response['Error']['Message']}"
+            ) from error
+        variants = [one["VariantName"] for one in found.get("ProductionVariants", [])]
+        if variant not in variants:
+            raise invalid(
+                f"The endpoint {endpoint} has no variant {variant}, only {', '.join(variants) or 'none yet'}"
+            )
+
+    def _correct(self, key: str) -> None:
+        while (target := self._targets.get(key)) and not self._scaling.correct(target):
+            if self.account.tasks.stopping.wait(_RETRY_SECONDS):
+                return
+
+    def _drop_policy(self, policy: Document) -> None:
+        self._policies.delete(policy_key(policy))
+        delete_alarms(self.account, [alarm["AlarmName"] for alarm in policy["Alarms"]])
+
+    def _tagged(self, params: Params) -> str:
+        for key, document in self._targets.items():
+            if document["ScalableTargetARN"] == params["ResourceARN"]:
+                return str(key)
+        raise ServiceError(
+            "ResourceNotFoundException", f"No scalable target has the ARN {params['ResourceARN']}"
+        )
+
+
+def _check_capacity(document: Document) -> None:
+    low, high = document["MinCapacity"], document["MaxCapacity"]
+    if low < 0:
+        raise invalid(f"MinCapacity must be 0 or more, it is {low}")
+    if low > high:
+        raise invalid(f"MinCapacity {low} is greater than MaxCapacity {high}")
+
+
+def _page(items: list[Params], params: Params) -> tuple[list[Params], str | None]:
+    size = params.get("MaxResults", _PAGE)
+    return page(items, params.get("NextToken"), size, "InvalidNextTokenException")

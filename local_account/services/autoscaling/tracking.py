@@ -1,0 +1,121 @@
+"""How many instances a target-tracking policy wants, and when it may have them.
+
+Contract: "Target tracking scaling policies" of the Application Auto Scaling User Guide (cooldown periods
+among them), and "Scaling activities" for the reasons not to scale.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+COOLDOWN_SECONDS = 300
+"""Default of SageMaker variants, for both directions."""
+
+
+class Datapoint(Protocol):
+    """The statistic of one period of an alarm; ``value`` is None where there are no data."""
+
+    @property
+    def time(self) -> datetime: ...  # noqa: D102
+    @property
+    def value(self) -> float | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Change:
+    """A scaling activity of the policy that has ended."""
+
+    before: int
+    after: int
+    end: datetime
+    successful: bool = True
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A capacity to set, or why none is set: a NotScaledReason, or nothing that is worth a record."""
+
+    capacity: int | None = None
+    not_scaled: dict[str, Any] | None = None
+
+
+WAIT = Decision()
+
+
+def scale_out(
+    current: int,
+    metric: float,
+    *,
+    target: dict[str, Any],
+    policy: dict[str, Any],
+    last: Change | None,
+    now: datetime,
+) -> Decision:
+    """Decide what to do about a metric above the target value.
+
+    ``target`` has the members of a ScalableTarget, ``policy`` those of a
+    TargetTrackingScalingPolicyConfiguration; ``last`` is the policy's last change of capacity.
+    ``current × metric / target value`` instances are wanted. In the scale-out cooldown a larger scale-out
+    than the last one still adds what it has more.
+    """
+    if target["SuspendedState"]["DynamicScalingOutSuspended"]:
+        return WAIT
+    most = target["MaxCapacity"]
+    if current >= most:
+        return Decision(not_scaled={"Code": "AlreadyAtMaxCapacity", "MaxCapacity": most})
+    step = _wanted(current, metric, policy) - current
+    if last and last.after >= last.before and _cooling(last, policy["ScaleOutCooldown"], now):
+        step -= last.after - last.before
+        if step <= 0 or not last.successful:
+            return WAIT
+    if step <= 0:
+        return _unchanged(current)
+    return Decision(min(current + step, most))
+
+
+def scale_in(
+    current: int,
+    metric: float,
+    *,
+    target: dict[str, Any],
+    policy: dict[str, Any],
+    last: Change | None,
+    now: datetime,
+) -> Decision:
+    """Decide what to do about a metric well below the target value; arguments as of ``scale_out``.
+
+    Nothing goes before the scale-in cooldown has passed; a scale-out since then has ended it.
+    """
+    if target["SuspendedState"]["DynamicScalingInSuspended"] or policy["DisableScaleIn"]:
+        return WAIT
+    least = target["MinCapacity"]
+    if current <= least:
+        return Decision(not_scaled={"Code": "AlreadyAtMinCapacity", "MinCapacity": least})
+    if last and last.after < last.before and _cooling(last, policy["ScaleInCooldown"], now):
+        return WAIT
+    capacity = max(_wanted(current, metric, policy), least)
+    return Decision(capacity) if capacity < current else _unchanged(current)
+
+
+def within_bounds(current: int, target: dict[str, Any]) -> tuple[int, str] | None:
+    """Return the capacity to correct to and the cause, where the current one is not between the bounds."""
+    if current < target["MinCapacity"]:
+        return target["MinCapacity"], f"minimum capacity was set to {target['MinCapacity']}"
+    if current > target["MaxCapacity"]:
+        return target["MaxCapacity"], f"maximum capacity was set to {target['MaxCapacity']}"
+    return None
+
+
+def _wanted(current: int, metric: float, policy: dict[str, Any]) -> int:
+    return math.ceil(round(current * metric / float(policy["TargetValue"]), 6))
+
+
+def _cooling(last: Change, seconds: int, now: datetime) -> bool:
+    return now < last.end + timedelta(seconds=seconds)
+
+
+def _unchanged(current: int) -> Decision:
+    return Decision(not_scaled={"Code": "AlreadyAtDesiredCapacity", "CurrentCapacity": current})

@@ -1,0 +1,212 @@
+"""AWS CloudFormation: the operations on change sets, as ``aws cloudformation deploy`` uses them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway.service import Service
+from local_account.services.cloudformation.engine import UPDATABLE, Engine
+from local_account.services.cloudformation.stacks import Stack, Stacks
+from local_account.services.cloudformation.template import invalid
+
+NO_CHANGES = (
+    "The submitted information didn't contain changes. Submit different information to create a change set."
+)
+"""Word for word as CloudFormation says it: the AWS CLI looks for this sentence."""
+
+ChangeSet = dict[str, Any]
+"""The members of *DescribeChangeSet*, and ``Wanted``: what the stack's document is to become."""
+_SUMMARY = (
+    "StackId",
+    "StackName",
+    "ChangeSetId",
+    "ChangeSetName",
+    "ExecutionStatus",
+    "Status",
+    "StatusReason",
+    "CreationTime",
+    "Description",
+)
+_WANTED = ("TemplateBody", "Description", "Values", "Parameters", "Capabilities", "Tags", "RoleARN")
+
+
+class ChangeSetOperations(Service):
+    """The change set half of the service."""
+
+    engine: Engine
+    stacks: Stacks
+
+    def create_change_set(self, params: Params) -> Params:
+        """Plan the creation or update of a stack; it ends FAILED where nothing would change."""
+        with self.engine.lock:
+            stack = self._stack_of_new(params)
+            text = self.engine.template_text(params, stack.get("TemplateBody"))
+            wanted, template = self.engine.wanted(stack, params, text)
+            plan = self.engine.plan(wanted, template)
+            empty = plan.is_empty() and wanted["Tags"] == stack["Tags"] and "StackStatus" in stack
+            if stack.get("StackStatus") == "REVIEW_IN_PROGRESS":
+                empty = False
+            if "StackStatus" not in stack:
+                self.stacks.add({**stack, "StackStatus": "REVIEW_IN_PROGRESS"})
+                self.stacks.set_status(stack["StackId"], "REVIEW_IN_PROGRESS", "User Initiated")
+            identity = self.account.arn(
+                "cloudformation", f"changeSet/{params['ChangeSetName']}/{uuid.uuid4()}"
+            )
+            failure = {"Status": "FAILED", "ExecutionStatus": "UNAVAILABLE", "StatusReason": NO_CHANGES}
+            self._table.put(
+                identity,
+                {
+                    "ChangeSetName": params["ChangeSetName"],
+                    "ChangeSetId": identity,
+                    "StackId": stack["StackId"],
+                    "StackName": stack["StackName"],
+                    "Description": params.get("Description"),
+                    "Parameters": wanted["Parameters"],
+                    "Capabilities": wanted["Capabilities"],
+                    "Tags": wanted["Tags"],
+                    "CreationTime": self.account.now(),
+                    "OnStackFailure": params.get("OnStackFailure"),
+                    "Changes": plan.changes,
+                    **(failure if empty else {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE"}),
+                    "Wanted": {key: wanted[key] for key in _WANTED if key in wanted},
+                },
+            )
+        return {"Id": identity, "StackId": stack["StackId"]}
+
+    def describe_change_set(self, params: Params) -> Params:
+        """Describe a change set and what it would do."""
+        change_set = self._change_set(params)
+        shown = {k: v for k, v in change_set.items() if k != "Wanted" and v is not None}
+        changes = [
+            {**change, "ResourceChange": _without_none(change["ResourceChange"])}
+            for change in shown["Changes"]
+        ]
+        return {**shown, "Changes": changes, "NotificationARNs": [], "RollbackConfiguration": {}}
+
+    def execute_change_set(self, params: Params) -> Params:
+        """Begin what a change set planned."""
+        with self.engine.lock:
+            change_set = self._change_set(params)
+            if change_set["ExecutionStatus"] != "AVAILABLE":
+                raise ServiceError(
+                    "InvalidChangeSetStatus",
+                    f"ChangeSet [{change_set['ChangeSetId']}] cannot be executed in its current status of "
+                    f"[{change_set['Status']}], execution status [{change_set['ExecutionStatus']}]",
+                )
+            stack = self.stacks.require(change_set["StackId"])
+            if stack["StackStatus"] not in {*UPDATABLE, "REVIEW_IN_PROGRESS"}:
+                raise invalid(
+                    f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated."
+                )
+            self._begin(stack, change_set, params)
+        self.engine.settle(stack["StackId"])
+        return {}
+
+    def delete_change_set(self, params: Params) -> Params:
+        """Forget a change set."""
+        try:
+            change_set = self._change_set(params)
+        except ServiceError as error:
+            if error.code == "ChangeSetNotFound":
+                return {}
+            raise
+        self._table.delete(change_set["ChangeSetId"])
+        return {}
+
+    def list_change_sets(self, params: Params) -> Params:
+        """List the change sets of a stack."""
+        stack = self.stacks.require(params["StackName"])
+        return {
+            "Summaries": [
+                _without_none({key: each.get(key) for key in _SUMMARY})
+                for each in self._table.values()
+                if each["StackId"] == stack["StackId"]
+            ]
+        }
+
+    def forget_change_sets(self, stack_id: str) -> None:
+        """Forget the change sets of a stack, which go with it."""
+        for key, change_set in self._table.items():
+            if change_set["StackId"] == stack_id:
+                self._table.delete(key)
+
+    @property
+    def _table(self) -> Any:
+        return self.account.store.table("cloudformation.changesets")
+
+    def _begin(self, stack: Stack, change_set: ChangeSet, params: Params) -> None:
+        failure = change_set["OnStackFailure"] or (
+            "DO_NOTHING" if params.get("DisableRollback") else "ROLLBACK"
+        )
+        wanted = {
+            **stack,
+            **change_set["Wanted"],
+            "OnFailure": failure,
+            "ChangeSetId": change_set["ChangeSetId"],
+        }
+        if "RetainExceptOnCreate" in params:
+            wanted["RetainExceptOnCreate"] = params["RetainExceptOnCreate"]
+        token = params.get("ClientRequestToken")
+        for other in self._table.values():
+            if other["StackId"] == stack["StackId"] and other["ExecutionStatus"] == "AVAILABLE":
+                with self._table.update(other["ChangeSetId"]) as document:
+                    mine = other["ChangeSetId"] == change_set["ChangeSetId"]
+                    document["ExecutionStatus"] = "EXECUTE_COMPLETE" if mine else "OBSOLETE"
+        if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+            self.engine.create(wanted, token)
+        else:
+            self.engine.update(wanted, token)
+
+    def _stack_of_new(self, params: Params) -> Stack:
+        """Return the stack that a new change set is for; one that does not exist has no status."""
+        name, kind = params["StackName"], params.get("ChangeSetType", "UPDATE")
+        stack = self.stacks.find(name)
+        if kind == "IMPORT":
+            raise invalid("ChangeSetType IMPORT is not supported by the local account")
+        if kind == "CREATE":
+            if stack is None:
+                self.engine.check_new(name)
+                return self.engine.new_stack(name)
+            if stack["StackStatus"] != "REVIEW_IN_PROGRESS":
+                raise invalid(
+                    f"Stack [{name}] already exists and cannot be created again with the changeSet "
+                    f"[{params['ChangeSetName']}]."
+                )
+        elif stack is None:
+            raise invalid(f"Stack [{name}] does not exist")
+        elif stack["StackStatus"] not in UPDATABLE:
+            raise invalid(
+                f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated."
+            )
+        for other in self._table.values():
+            if other["StackId"] == stack["StackId"] and other["ChangeSetName"] == params["ChangeSetName"]:
+                if other["ExecutionStatus"] in ("EXECUTE_COMPLETE", "OBSOLETE"):
+                    # ExecuteChangeSet "deletes all change sets associated with the stack": the name is free.
+                    # (Two `aws cloudformation deploy` within a second use the same.)
+                    self._table.delete(other["ChangeSetId"])
+                    continue
+                raise ServiceError(
+                    "AlreadyExistsException", f"ChangeSet {params['ChangeSetName']} already exists"
+                )
+        return stack
+
+    def _change_set(self, params: Params) -> ChangeSet:
+        name = params["ChangeSetName"]
+        if name.startswith("arn:"):
+            found: ChangeSet | None = self._table.get(name)
+            if found is not None:
+                return found
+        else:
+            if "StackName" not in params:
+                raise invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
+            stack = self.stacks.require(params["StackName"])
+            for each in self._table.values():
+                if each["StackId"] == stack["StackId"] and each["ChangeSetName"] == name:
+                    return each  # type: ignore[no-any-return]
+        raise ServiceError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

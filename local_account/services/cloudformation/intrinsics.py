@@ -1,0 +1,336 @@
+"""Intrinsic functions, conditions and references of a template.
+
+Contract: *Intrinsic function reference* and *Pseudo parameters reference* in the CloudFormation User Guide.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from local_account.services.cloudformation.template import Template, depends_on, invalid
+
+PSEUDO = {
+    "AWS::AccountId",
+    "AWS::NotificationARNs",
+    "AWS::NoValue",
+    "AWS::Partition",
+    "AWS::Region",
+    "AWS::StackId",
+    "AWS::StackName",
+    "AWS::URLSuffix",
+}
+NO_VALUE = object()
+"""What ``!Ref AWS::NoValue`` evaluates to; the property or list item that holds it is left out."""
+_VARIABLE = re.compile(r"\$\{([^{}]+)\}")
+
+
+class PendingError(Exception):
+    """A value is known only after the resource that gives it has been made or replaced."""
+
+    def __init__(self, logical_id: str, attribute: str | None = None) -> None:
+        super().__init__(f"{logical_id}.{attribute}" if attribute else logical_id)
+        self.causing_entity = str(self)
+
+
+class Resources(Protocol):
+    """What the functions ask about resources."""
+
+    def ref(self, logical_id: str) -> str:
+        """Return what ``Ref`` gives; raise PendingError while there is nothing."""
+
+    def attribute(self, logical_id: str, name: str) -> Any:
+        """Return what ``Fn::GetAtt`` gives; raise PendingError while there is nothing."""
+
+
+class Scope:
+    """Evaluates the template of one stack."""
+
+    def __init__(  # noqa: PLR0917  (each is a source of values)
+        self,
+        template: Template,
+        parameters: Mapping[str, str | list[str]],
+        pseudo: Mapping[str, Any],
+        resources: Resources,
+        imported: Callable[[str], str],
+        zones: Callable[[str], list[str]],
+    ) -> None:
+        self._template = template
+        self._names: dict[str, Any] = {**pseudo, "AWS::NoValue": NO_VALUE, **parameters}
+        self._resources = resources
+        self._imported = imported
+        self._zones = zones
+        self._conditions: dict[str, bool | None] = {}
+
+    def condition(self, name: str) -> bool:
+        """Evaluate a condition by name."""
+        if name not in self._template.conditions:
+            raise invalid(f"Template format error: Unresolved condition dependency {name}")
+        if name not in self._conditions:
+            self._conditions[name] = None
+            self._conditions[name] = _boolean(self.value(self._template.conditions[name]))
+        known = self._conditions[name]
+        if known is None:
+            raise invalid(f"Template format error: Circular dependency in condition {name}")
+        return known
+
+    def active(self) -> dict[str, dict[str, Any]]:
+        """Return the resources whose condition holds, by logical id."""
+        return {
+            logical_id: resource
+            for logical_id, resource in self._template.resources.items()
+            if "Condition" not in resource or self.condition(resource["Condition"])
+        }
+
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """Return the outputs whose condition holds, evaluated: Value, Description, Export."""
+        return {
+            name: self.value({key: part for key, part in output.items() if key != "Condition"})
+            for name, output in self._template.outputs.items()
+            if "Condition" not in output or self.condition(output["Condition"])
+        }
+
+    def value(self, node: Any) -> Any:
+        """Evaluate a part of the template; ServiceError ValidationError says what is wrong with it."""
+        result = self._value(node)
+        return None if result is NO_VALUE else result
+
+    def _value(self, node: Any) -> Any:
+        if isinstance(node, list):
+            return [item for item in map(self._value, node) if item is not NO_VALUE]
+        if isinstance(node, str) and "{{resolve:" in node:
+            raise invalid(f"Dynamic references are not supported by the local account: {node}")
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            name, argument = next(iter(node.items()))
+            function = _FUNCTIONS.get(name)
+            if function is not None:
+                return function(self, argument)
+            if name == "Condition" and isinstance(argument, str):
+                return self.condition(argument)
+            if isinstance(name, str) and name.startswith("Fn::"):
+                raise invalid(f"Template error: {name} is not supported by the local account")
+        evaluated = {str(key): self._value(item) for key, item in node.items()}
+        return {key: item for key, item in evaluated.items() if item is not NO_VALUE}
+
+    def references(self, node: Any) -> Iterator[tuple[str, str | None]]:
+        """Yield every (name, attribute) that ``node`` refers to; attribute None for Ref.
+
+        Of Fn::If only the branch that holds is looked at.
+        """
+        if isinstance(node, list):
+            for item in node:
+                yield from self.references(item)
+        if not isinstance(node, dict):
+            return
+        if len(node) == 1:
+            name, argument = next(iter(node.items()))
+            if name == "Ref":
+                yield str(argument), None
+                return
+            if name == "Fn::GetAtt":
+                logical_id, attribute = _get_att_parts(argument)
+                yield logical_id, attribute if isinstance(attribute, str) else ""
+                yield from self.references(attribute)
+                return
+            if name == "Fn::Sub":
+                text, variables = _sub_parts(argument)
+                for variable in _VARIABLE.findall(text):
+                    if not variable.startswith("!") and variable.strip() not in variables:
+                        logical_id, dot, attribute = variable.strip().partition(".")
+                        yield logical_id, attribute if dot else None
+                yield from self.references(variables)
+                return
+            if name == "Fn::If" and isinstance(argument, list) and len(argument) == 3:
+                yield from self.references(argument[1 if self.condition(argument[0]) else 2])
+                return
+        for item in node.values():
+            yield from self.references(item)
+
+    def dependencies(self) -> dict[str, set[str]]:
+        """Return, for every active resource, the active resources that it needs first.
+
+        Raises ServiceError ValidationError for a reference to nothing, and for a circle.
+        """
+        active = self.active()
+        graph: dict[str, set[str]] = {}
+        for logical_id, resource in active.items():
+            needs = {name for name in depends_on(resource) if name in active}
+            for name, attribute in self.references(resource.get("Properties") or {}):
+                self._check_reference(name, attribute, active)
+                if name in active:
+                    needs.add(name)
+            graph[logical_id] = needs
+        for name, output in self._template.outputs.items():
+            if "Condition" not in output or self.condition(output["Condition"]):
+                for target, attribute in self.references({"of": [output["Value"], output.get("Export")]}):
+                    self._check_reference(target, attribute, active, f"output {name}")
+        if circle := _circle(graph):
+            raise invalid(f"Circular dependency between resources: [{', '.join(circle)}]")
+        return graph
+
+    def _check_reference(
+        self, name: str, attribute: str | None, active: Mapping[str, Any], where: str = ""
+    ) -> None:
+        if name in active or (attribute is None and name in self._names):
+            return
+        if attribute is not None:
+            raise invalid(f"Template error: instance of Fn::GetAtt references undefined resource {name}")
+        block = "Outputs" if where else "Resources"
+        raise invalid(
+            f"Template format error: Unresolved resource dependencies [{name}] in the {block} block of "
+            "the template"
+        )
+
+    # The functions, by their names in the template.
+
+    def _ref(self, name: Any) -> Any:
+        if name in self._names:
+            return self._names[name]
+        if name not in self._template.resources:
+            raise invalid(f"Template format error: Unresolved resource dependencies [{name}]")
+        return self._resources.ref(name)
+
+    def _get_att(self, argument: Any) -> Any:
+        logical_id, attribute = _get_att_parts(argument)
+        return self._resources.attribute(logical_id, self.value(attribute))
+
+    def _sub(self, argument: Any) -> str:
+        text, variables = _sub_parts(argument)
+
+        def replace(match: re.Match[str]) -> str:
+            name = match.group(1).strip()
+            if name.startswith("!"):
+                return f"${{{name[1:]}}}"
+            if name in variables:
+                return _string(self.value(variables[name]))
+            logical_id, dot, attribute = name.partition(".")
+            return _string(self._get_att([logical_id, attribute]) if dot else self._ref(name))
+
+        return _VARIABLE.sub(replace, text)
+
+    def _join(self, argument: Any) -> str:
+        delimiter, items = self._arguments("Fn::Join", argument, 2)
+        if not isinstance(items, list):
+            raise invalid("Template error: Fn::Join must be given a list of values")
+        return str(delimiter).join(_string(item) for item in items)
+
+    def _split(self, argument: Any) -> list[str]:
+        delimiter, text = self._arguments("Fn::Split", argument, 2)
+        return _string(text).split(str(delimiter))
+
+    def _select(self, argument: Any) -> Any:
+        index, items = self._arguments("Fn::Select", argument, 2)
+        if not isinstance(items, list) or not 0 <= int(index) < len(items):
+            raise invalid(f"Template error: Fn::Select cannot select nonexistent value at index {index}")
+        return items[int(index)]
+
+    def _find_in_map(self, argument: Any) -> Any:
+        keys = self._arguments("Fn::FindInMap", argument, 3)
+        found: Any = self._template.mappings
+        for key in keys:
+            if not isinstance(found, dict) or str(key) not in {str(name) for name in found}:
+                raise invalid(f"Template error: Unable to get mapping for {'::'.join(map(str, keys))}")
+            found = next(item for name, item in found.items() if str(name) == str(key))
+        return found
+
+    def _if(self, argument: Any) -> Any:
+        if not isinstance(argument, list) or len(argument) != 3:
+            raise invalid("Template error: Fn::If requires a list argument with three elements")
+        return self._value(argument[1 if self.condition(argument[0]) else 2])
+
+    def _equals(self, argument: Any) -> bool:
+        left, right = self._arguments("Fn::Equals", argument, 2)
+        return _string(left) == _string(right) if _plain(left) and _plain(right) else left == right
+
+    def _import_value(self, argument: Any) -> str:
+        return self._imported(_string(self.value(argument)))
+
+    def _cidr(self, argument: Any) -> list[str]:
+        block, count, *bits = self._arguments("Fn::Cidr", argument, None)
+        network = ipaddress.ip_network(str(block))
+        prefix = network.max_prefixlen - int(bits[0] if bits else 8)
+        subnets = network.subnets(new_prefix=prefix)
+        return [str(subnet) for _, subnet in zip(range(int(count)), subnets, strict=False)]
+
+    def _arguments(self, name: str, argument: Any, count: int | None) -> list[Any]:
+        evaluated = self.value(argument)
+        if not isinstance(evaluated, list) or (count is not None and len(evaluated) != count):
+            elements = f" with {count} elements" if count else ""
+            raise invalid(f"Template error: {name} requires a list argument{elements}")
+        return evaluated
+
+
+_FUNCTIONS: dict[str, Callable[[Scope, Any], Any]] = {
+    "Ref": Scope._ref,
+    "Fn::And": lambda scope, argument: all(_boolean(item) for item in scope.value(argument)),
+    "Fn::Base64": lambda scope, argument: base64.b64encode(_string(scope.value(argument)).encode()).decode(),
+    "Fn::Cidr": Scope._cidr,
+    "Fn::Equals": Scope._equals,
+    "Fn::FindInMap": Scope._find_in_map,
+    "Fn::GetAZs": lambda scope, argument: scope._zones(_string(scope.value(argument))),
+    "Fn::GetAtt": Scope._get_att,
+    "Fn::If": Scope._if,
+    "Fn::ImportValue": Scope._import_value,
+    "Fn::Join": Scope._join,
+    "Fn::Not": lambda scope, argument: not _boolean(scope._arguments("Fn::Not", argument, 1)[0]),
+    "Fn::Or": lambda scope, argument: any(_boolean(item) for item in scope.value(argument)),
+    "Fn::Select": Scope._select,
+    "Fn::Split": Scope._split,
+    "Fn::Sub": Scope._sub,
+}
+
+
+def _get_att_parts(argument: Any) -> tuple[str, Any]:
+    parts = argument.split(".", 1) if isinstance(argument, str) else argument
+    if not isinstance(parts, list) or len(parts) < 2:
+        raise invalid(
+            "Template error: every Fn::GetAtt object requires two non-empty parameters, "
+            "the resource name and the resource attribute"
+        )
+    return str(parts[0]), ".".join(parts[1:]) if len(parts) > 2 else parts[1]
+
+
+def _sub_parts(argument: Any) -> tuple[str, dict[str, Any]]:
+    if isinstance(argument, str):
+        return argument, {}
+    if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[1], dict):
+        return str(argument[0]), argument[1]
+    raise invalid("Template error: Fn::Sub requires a string, or a list of a string and a map of variables")
+
+
+def _plain(value: Any) -> bool:
+    return not isinstance(value, (list, dict))
+
+
+def _string(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(_string(item) for item in value)
+    if isinstance(value, dict):
+        raise invalid("Template error: a string is expected where an object was found")
+    return "" if value is None else str(value)
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if not isinstance(value, bool):
+        raise invalid(f"Template error: a condition must evaluate to true or false, not {value!r}")
+    return value
+
+
+def _circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return the nodes that no order can place: those on a circle or behind one."""
+    left = {node: set(needs) for node, needs in graph.items()}
+    while ready := [node for node, needs in left.items() if not needs]:
+        for node in ready:
+            del left[node]
+        for needs in left.values():
+            needs.difference_update(ready)
+    return list(left)

@@ -1,0 +1,55 @@
+"""Outputs of stacks, and exports, which other stacks build on.
+
+Contract: *CloudFormation template Outputs syntax*, *Get exported outputs from a deployed stack*.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local_account.services.cloudformation.intrinsics import Scope
+from local_account.services.cloudformation.scope import Imports
+from local_account.services.cloudformation.stacks import Stacks
+from local_account.services.cloudformation.template import invalid
+
+Output = dict[str, str | None]
+
+
+def evaluated(scope: Scope) -> list[Output]:
+    """Return the outputs as *DescribeStacks* shows them; ServiceError where one has no text."""
+    return [
+        {
+            "OutputKey": name,
+            "OutputValue": _text(name, output["Value"]),
+            "Description": output.get("Description"),
+            "ExportName": (output.get("Export") or {}).get("Name"),
+        }
+        for name, output in scope.outputs().items()
+    ]
+
+
+def results(stacks: Stacks, stack_id: str, scope: Scope, imports: Imports) -> dict[str, Any]:
+    """Return the members Outputs, Exports and Imports of the stack's document.
+
+    Raises ServiceError ValidationError where an export cannot be as the template says: another stack has
+    the name, or stacks import what would change.
+    """
+    outputs = evaluated(scope)
+    exports = {output["ExportName"]: output["OutputValue"] for output in outputs if output["ExportName"]}
+    others = stacks.exports()
+    for export in exports:
+        owner = others.get(str(export), {}).get("ExportingStackId", stack_id)
+        if owner != stack_id:
+            name = stacks.require(owner)["StackName"]
+            raise invalid(f"Export with name {export} is already exported by stack {name}.")
+    for export, value in (stacks.require(stack_id).get("Exports") or {}).items():
+        if exports.get(export) != value and (users := stacks.importers(export)):
+            act = "updated" if export in exports else "deleted"
+            raise invalid(f"Export {export} cannot be {act} as it is in use by {' and '.join(users)}")
+    return {"Outputs": outputs, "Exports": exports, "Imports": sorted(imports.names)}
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, (dict, list)) or value is None:
+        raise invalid(f"Template format error: Output {name} is malformed: its Value is no string")
+    return str(value).lower() if isinstance(value, bool) else str(value)

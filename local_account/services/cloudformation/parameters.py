@@ -1,0 +1,175 @@
+"""Template parameters: which values a stack gets, and whether they fit their declarations.
+
+Contract: *CloudFormation template Parameters syntax* and *Supported existing resource parameter types*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from local_account.services.cloudformation.template import Template, invalid
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+# EC2 lookups that tell whether a value of an AWS-specific parameter type exists: operation, argument.
+EC2_LOOKUPS = {
+    "AWS::EC2::AvailabilityZone::Name": ("describe_availability_zones", "ZoneNames"),
+    "AWS::EC2::Image::Id": ("describe_images", "ImageIds"),
+    "AWS::EC2::Instance::Id": ("describe_instances", "InstanceIds"),
+    "AWS::EC2::KeyPair::KeyName": ("describe_key_pairs", "KeyNames"),
+    "AWS::EC2::SecurityGroup::GroupName": ("describe_security_groups", "GroupNames"),
+    "AWS::EC2::SecurityGroup::Id": ("describe_security_groups", "GroupIds"),
+    "AWS::EC2::Subnet::Id": ("describe_subnets", "SubnetIds"),
+    "AWS::EC2::Volume::Id": ("describe_volumes", "VolumeIds"),
+    "AWS::EC2::VPC::Id": ("describe_vpcs", "VpcIds"),
+}
+SCALARS = {"String", "Number", *EC2_LOOKUPS}
+MASK = "****"
+
+
+def resolve(
+    template: Template, given: list[dict[str, Any]], previous: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Return the value of every parameter as text.
+
+    ``given`` is as in *CreateStack* (``ParameterKey``, ``ParameterValue``, ``UsePreviousValue``),
+    ``previous`` the values that the stack has now. Raises ServiceError ValidationError.
+    """
+    values: dict[str, str] = {}
+    if unknown := [item["ParameterKey"] for item in given if item["ParameterKey"] not in template.parameters]:
+        raise invalid(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
+    for item in given:
+        key = item["ParameterKey"]
+        if item.get("UsePreviousValue"):
+            if item.get("ParameterValue") is not None:
+                raise invalid(
+                    f"Invalid input for parameter key {key}. Cannot specify usePreviousValue as true "
+                    "and non empty value for a parameter"
+                )
+            if previous is None or key not in previous:
+                raise invalid(
+                    f"Invalid input for parameter key {key}. Cannot specify usePreviousValue as true for a "
+                    "parameter key not in the previous template"
+                )
+            values[key] = previous[key]
+        elif item.get("ParameterValue") is not None:
+            values[key] = item["ParameterValue"]
+    for key, declaration in template.parameters.items():
+        if key not in values and "Default" in declaration:
+            values[key] = text_of(declaration["Default"])
+    if missing := [key for key in template.parameters if key not in values]:
+        raise invalid(f"Parameters: [{', '.join(missing)}] must have values")
+    for key, declaration in template.parameters.items():
+        _check(key, declaration, values[key])
+    return {key: values[key] for key in template.parameters}
+
+
+def typed(template: Template, values: Mapping[str, str]) -> dict[str, str | list[str]]:
+    """Return what ``Ref`` gives for every parameter: text, or a list of text for the list types."""
+    return {
+        key: _split(values[key]) if is_list(declaration["Type"]) else values[key]
+        for key, declaration in template.parameters.items()
+    }
+
+
+def is_list(kind: str) -> bool:
+    """Tell whether a parameter type is a list."""
+    return kind == "CommaDelimitedList" or kind.startswith("List<")
+
+
+def shown(template: Template, values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return parameters as *DescribeStacks* shows them: those with NoEcho are masked."""
+    return [
+        {"ParameterKey": key, "ParameterValue": MASK if no_echo(template.parameters.get(key, {})) else value}
+        for key, value in values.items()
+    ]
+
+
+def no_echo(declaration: Mapping[str, Any]) -> bool:
+    """Tell whether a parameter is to be masked."""
+    return text_of(declaration.get("NoEcho", False)).lower() == "true"
+
+
+def check_existing(template: Template, values: Mapping[str, str], account: Account) -> None:
+    """Raise ValidationError for a value of an AWS-specific type that names nothing in the account."""
+    for key, declaration in template.parameters.items():
+        kind = _element(declaration["Type"])
+        if kind not in EC2_LOOKUPS:
+            continue
+        operation, argument = EC2_LOOKUPS[kind]
+        for value in _split(values[key]) if is_list(declaration["Type"]) else [values[key]]:
+            if not _exists(getattr(account.client("ec2"), operation), argument, value):
+                raise invalid(
+                    f"Parameter validation failed: parameter value {value} for parameter name {key} "
+                    "does not exist"
+                )
+
+
+def _exists(describe: Callable[..., Any], argument: str, value: str) -> bool:
+    try:
+        describe(**{argument: [value]})
+    except ClientError:
+        return False
+    return bool(value)
+
+
+def _element(kind: str) -> str:
+    return kind[5:-1] if kind.startswith("List<") and kind.endswith(">") else kind
+
+
+def _split(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",")] if value else []
+
+
+def text_of(value: Any) -> str:
+    """Return a value of the template as the text that a parameter has."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(text_of(item) for item in value)
+    return str(value)
+
+
+def _check(key: str, declaration: Mapping[str, Any], value: str) -> None:
+    kind = declaration.get("Type")
+    if not isinstance(kind, str) or (kind != "CommaDelimitedList" and _element(kind) not in SCALARS):
+        raise invalid(f"Template format error: Unrecognized parameter type: {kind}")
+    elements = _split(value) if is_list(kind) else [value]
+    for element in elements:
+        if fault := _fault(declaration, _element(kind), element):
+            reason = declaration.get("ConstraintDescription")
+            raise invalid(
+                f"Parameter {key} failed to satisfy constraint: {reason}"
+                if reason
+                else f"Parameter '{key}' {fault}"
+            )
+
+
+def _fault(  # noqa: PLR0911  (one per constraint)
+    declaration: Mapping[str, Any], kind: str, value: str
+) -> str | None:
+    if kind == "Number":
+        try:
+            number = float(value)
+        except ValueError:
+            return "must be a number"
+        if "MinValue" in declaration and number < float(declaration["MinValue"]):
+            return f"must be a number not less than {declaration['MinValue']}"
+        if "MaxValue" in declaration and number > float(declaration["MaxValue"]):
+            return f"must be a number not greater than {declaration['MaxValue']}"
+    allowed = declaration.get("AllowedValues")
+    if allowed is not None and value not in [text_of(item) for item in allowed]:
+        return f"must be one of AllowedValues: {', '.join(text_of(item) for item in allowed)}"
+    if "MinLength" in declaration and len(value) < int(declaration["MinLength"]):
+        return f"must contain at least {declaration['MinLength']} characters"
+    if "MaxLength" in declaration and len(value) > int(declaration["MaxLength"]):
+        return f"must contain at most {declaration['MaxLength']} characters"
+    pattern = declaration.get("AllowedPattern")
+    if pattern is not None and not re.fullmatch(pattern, value):
+        return f"must match pattern {pattern}"
+    return None

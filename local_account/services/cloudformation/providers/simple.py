@@ -1,0 +1,66 @@
+"""Providers that are a mapping onto one operation each to create, update and delete."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from local_account.services.cloudformation.providers.base import (
+    Context,
+    Properties,
+    Provider,
+    ResourceError,
+    call,
+    forget_missing,
+)
+from local_account.services.cloudformation.providers.tags import retag
+
+
+class SimpleProvider(Provider):
+    """One resource whose properties are the parameters of the operation that makes it."""
+
+    service: ClassVar[str]
+    key: ClassVar[str]
+    """Parameter of the service's operations that names the resource."""
+    create_with: ClassVar[str]
+    delete_with: ClassVar[str]
+    ref: ClassVar[tuple[str, ...]] = ()
+    """Where in the answer to the creation the physical id is; without it, it is the name."""
+
+    def create(self, ctx: Context, props: Properties) -> None:
+        """Call ``create_with``, then wait."""
+        answer = call(ctx.client(self.service), self.create_with, self.parameters(ctx, props))
+        physical_id: Any = answer
+        for part in self.ref:
+            physical_id = physical_id[part]
+        ctx.created(physical_id if self.ref else ctx.name)
+        self.finish(ctx, props)
+
+    def parameters(self, ctx: Context, props: Properties) -> Properties:
+        """Return the parameters of the creation."""
+        named = {name: value for name, value in props.items() if name != self.name_property}
+        return {**named, self.key: ctx.name}
+
+    def finish(self, ctx: Context, props: Properties) -> None:
+        """Do what comes after the creation; wait until the resource is usable."""
+
+    def refuse_changes(self, props: Properties, old: Properties, *but: str) -> None:
+        """Raise ResourceError where another property than those named ``but`` differs."""
+        for name in dict.fromkeys([*props, *old]):
+            if name not in but and props.get(name) != old.get(name):
+                raise ResourceError(f"A change of property {name} is not supported by the local account")
+
+    def delete(self, ctx: Context, props: Properties) -> None:
+        """Call ``delete_with``."""
+        forget_missing(getattr(ctx.client(self.service), self.delete_with), **{self.key: ctx.name})
+
+
+class TaggedProvider(SimpleProvider):
+    """A simple provider of which only the tags can be changed; the physical id is its ARN."""
+
+    updatable: ClassVar[tuple[str, ...]] = ()
+    """Properties that a subclass changes itself."""
+
+    def update(self, ctx: Context, props: Properties, old: Properties) -> None:
+        """Change the tags."""
+        self.refuse_changes(props, old, "Tags", *self.updatable)
+        retag(ctx.client(self.service), self.service, ctx.physical_id, props, old)

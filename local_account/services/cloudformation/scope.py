@@ -1,0 +1,124 @@
+"""Where a template's functions get their values from, and the checks that need the resource types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from local_account.services.cloudformation import parameters
+from local_account.services.cloudformation.intrinsics import PendingError, Resources, Scope
+from local_account.services.cloudformation.providers.base import Properties, Provider
+from local_account.services.cloudformation.schemas import Schemas
+from local_account.services.cloudformation.stacks import STACK_TYPE, Resource, Stack, Stacks
+from local_account.services.cloudformation.template import Template, invalid
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+
+class Recorded:
+    """Resources as a stack's document has them; those named in ``pending`` are not known yet."""
+
+    def __init__(self, records: Mapping[str, Resource], pending: set[str] | None = None) -> None:
+        self._records = records
+        self.pending = pending if pending is not None else set()
+
+    def ref(self, logical_id: str) -> str:
+        """Return the physical id."""
+        record = self._records.get(logical_id)
+        if logical_id in self.pending or record is None or not record["PhysicalResourceId"]:
+            raise PendingError(logical_id)
+        return record["PhysicalResourceId"]  # type: ignore[no-any-return]
+
+    def attribute(self, logical_id: str, name: str) -> Any:
+        """Return an attribute."""
+        record = self._records.get(logical_id)
+        if logical_id in self.pending or record is None:
+            raise PendingError(logical_id, name)
+        if name not in record["Attributes"]:
+            raise unsupported_attribute(logical_id, name)
+        return record["Attributes"][name]
+
+
+class Imports:
+    """Looks exports up, and remembers which ones were asked for."""
+
+    def __init__(self, stacks: Stacks) -> None:
+        self._stacks = stacks
+        self.names: set[str] = set()
+
+    def __call__(self, name: str) -> str:
+        """Return the value of an export."""
+        export = self._stacks.exports().get(name)
+        if export is None:
+            raise invalid(f"No export named {name} found.")
+        self.names.add(name)
+        return export["Value"]
+
+
+def make_scope(
+    account: Account, stack: Stack, template: Template, resources: Resources, imports: Imports
+) -> Scope:
+    """Return the scope of a stack's template."""
+    pseudo = {
+        "AWS::AccountId": account.config.account_id,
+        "AWS::NotificationARNs": stack.get("NotificationARNs", []),
+        "AWS::Partition": "aws",
+        "AWS::Region": account.config.region,
+        "AWS::StackId": stack["StackId"],
+        "AWS::StackName": stack["StackName"],
+        "AWS::URLSuffix": "amazonaws.com",
+    }
+
+    def zones(region: str) -> list[str]:
+        if region not in ("", account.config.region):
+            raise invalid(f"Template error: Fn::GetAZs of another region ({region}) is not supported")
+        found = account.client("ec2").describe_availability_zones()["AvailabilityZones"]
+        return sorted(zone["ZoneName"] for zone in found)
+
+    return Scope(template, parameters.typed(template, stack["Values"]), pseudo, resources, imports, zones)
+
+
+class Types:
+    """The resource types that are supported: their providers and schemas."""
+
+    def __init__(self, providers: Mapping[str, Provider], schemas: Schemas) -> None:
+        self.providers = providers
+        self.schemas = schemas
+
+    def effective(self, scope: Scope, resource: Mapping[str, Any], tags: list[dict[str, str]]) -> Properties:
+        """Return the evaluated properties of a resource, with the stack's tags where the type takes tags."""
+        return self.completed(resource["Type"], scope.value(resource.get("Properties") or {}), tags)
+
+    def completed(self, type_name: str, props: Properties, tags: list[dict[str, str]]) -> Properties:
+        """Return properties in the schema's types, with the stack's tags below the resource's own."""
+        schema = self.schemas.get(type_name)
+        if tags and schema.takes_tags and type_name != STACK_TYPE:
+            own = props.get("Tags", [])
+            keys = {tag.get("Key") for tag in own}
+            props = {**props, "Tags": [*own, *(tag for tag in tags if tag["Key"] not in keys)]}
+        return schema.coerce(props)
+
+    def check(self, template: Template, scope: Scope) -> None:
+        """Raise ServiceError ValidationError for references that no resource will answer."""
+        scope.dependencies()
+        parts = [resource.get("Properties") for resource in scope.active().values()]
+        parts += [output["Value"] for output in template.outputs.values()]
+        for part in parts:
+            for name, attribute in scope.references([part]):
+                if attribute and name in template.resources:
+                    self._check_attribute(template.resources[name]["Type"], name, attribute)
+
+    def _check_attribute(self, type_name: str, logical_id: str, attribute: str) -> None:
+        if type_name == STACK_TYPE and attribute.startswith("Outputs."):
+            return
+        known = self.schemas.get(type_name).read_only | self.providers[type_name].extra_attributes()
+        if attribute not in known:
+            raise unsupported_attribute(logical_id, attribute)
+
+
+def unsupported_attribute(logical_id: str, name: str) -> Exception:
+    """Return the error for an attribute that a resource has not."""
+    return invalid(
+        f"Template error: resource {logical_id} does not support attribute type {name} in Fn::GetAtt"
+    )

@@ -1,0 +1,184 @@
+"""What is remembered of stacks: one document per stack, and the events of each operation on it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from local_account.services.cloudformation.template import invalid
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+Stack = dict[str, Any]
+"""A stack's document.
+
+The members of *DescribeStacks* under their names there, and besides: ``TemplateBody`` (text), ``Values``
+(parameters as text by name), ``Resources`` (see ``Resource``), ``Obsolete`` (physical resources to delete
+when the update has succeeded: a list of Resources with ``LogicalResourceId``), ``Previous`` (what an update
+rolls back to: the members of ``SNAPSHOT``), ``Imports`` (names of exports in use), ``Operations`` (how many
+there were), ``OnFailure``, ``RetainResources`` and ``ResourcesToSkip`` of the operation under way.
+"""
+Resource = dict[str, Any]
+"""``Type``, ``PhysicalResourceId``, ``Name`` (given or generated), ``Status``, ``StatusReason``,
+``Timestamp``, ``Properties`` (evaluated), ``Attributes`` (for Fn::GetAtt), ``Dependencies`` (logical ids),
+``Metadata``, ``DeletionPolicy``, ``UpdateReplacePolicy``."""
+
+SNAPSHOT = (
+    "TemplateBody",
+    "Description",
+    "Values",
+    "Parameters",
+    "Tags",
+    "Capabilities",
+    "Outputs",
+    "Exports",
+    "Imports",
+    "Resources",
+)
+STACK_TYPE = "AWS::CloudFormation::Stack"
+
+
+class Stacks:
+    """All stacks of the account."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._stacks = account.store.table("cloudformation.stacks")
+        self._names = account.store.table("cloudformation.names")
+        self._events = account.store.table("cloudformation.events")
+
+    def all(self) -> list[Stack]:
+        """Return every stack, deleted ones too, oldest first."""
+        return self._stacks.values()
+
+    def active(self) -> list[Stack]:
+        """Return the stacks that are not deleted, oldest first."""
+        return [self._stacks.require(document["StackId"]) for document in self._names.values()]
+
+    def find(self, name_or_id: str) -> Stack | None:
+        """Return a stack by name (never a deleted one) or by id."""
+        if name_or_id.startswith("arn:"):
+            return self._stacks.get(name_or_id)
+        entry = self._names.get(name_or_id)
+        return self._stacks.get(entry["StackId"]) if entry else None
+
+    def require(self, name_or_id: str) -> Stack:
+        """Return a stack; raise ServiceError ValidationError where there is none."""
+        stack = self.find(name_or_id)
+        if stack is None:
+            raise invalid(f"Stack with id {name_or_id} does not exist")
+        return stack
+
+    def add(self, stack: Stack) -> None:
+        """Write a new stack, which from now on has its name."""
+        self._stacks.put(stack["StackId"], stack)
+        self._names.put(stack["StackName"], {"StackId": stack["StackId"]})
+
+    def update(self, stack_id: str) -> AbstractContextManager[Stack]:
+        """Load a stack, let the caller change it, and save it."""
+        return self._stacks.update(stack_id)
+
+    def set_status(
+        self, stack_id: str, status: str, reason: str | None = None, token: str | None = None, **changes: Any
+    ) -> None:
+        """Give a stack a status, with its event; ``changes`` go into the same write."""
+        with self.update(stack_id) as stack:
+            stack.update(changes, StackStatus=status, StackStatusReason=reason)
+            if status == "DELETE_COMPLETE":
+                stack["DeletionTime"] = self._account.now()
+        self._add_event(stack, stack["StackName"], STACK_TYPE, stack_id, status, reason, token)
+        if status == "DELETE_COMPLETE":
+            self._names.delete(stack["StackName"])
+
+    def adopt(self, stack_id: str, parent_id: str) -> None:
+        """Note that a stack is a resource of another one."""
+        parent = self.require(parent_id)
+        with self.update(stack_id) as stack:
+            stack.update(ParentId=parent_id, RootId=parent.get("RootId", parent_id))
+
+    def begin_operation(self, stack_id: str) -> None:
+        """Let the events that follow belong to a new operation."""
+        with self.update(stack_id) as stack:
+            stack["Operations"] = stack.get("Operations", 0) + 1
+
+    def put_resource(
+        self, stack_id: str, logical_id: str, resource: Resource, token: str | None, event: bool = True
+    ) -> None:
+        """Write the state of one resource, with its event."""
+        resource["Timestamp"] = self._account.now()
+        with self.update(stack_id) as stack:
+            stack["Resources"][logical_id] = resource
+        if event:
+            self.add_resource_event(stack, logical_id, resource, token)
+
+    def add_resource_event(
+        self, stack: Stack, logical_id: str, resource: Resource, token: str | None
+    ) -> None:
+        """Write the event that a resource's status and reason make."""
+        self._add_event(
+            stack,
+            logical_id,
+            resource["Type"],
+            resource.get("PhysicalResourceId") or "",
+            resource["Status"],
+            resource.get("StatusReason"),
+            token,
+            resource.get("Properties"),
+        )
+
+    def drop_resource(self, stack_id: str, logical_id: str) -> None:
+        """Forget a resource."""
+        with self.update(stack_id) as stack:
+            stack["Resources"].pop(logical_id, None)
+
+    def events(self, stack: Stack) -> Iterable[dict[str, Any]]:
+        """Yield the events of a stack, newest first, as *DescribeStackEvents* shows them."""
+        for number in range(stack.get("Operations", 0), -1, -1):
+            page = self._events.get(f"{stack['StackId']}#{number}")
+            yield from reversed(page["Events"] if page else [])
+
+    def exports(self) -> dict[str, dict[str, str]]:
+        """Return every export by name: Name, Value, ExportingStackId."""
+        return {
+            name: {"Name": name, "Value": value, "ExportingStackId": stack["StackId"]}
+            for stack in self.active()
+            for name, value in (stack.get("Exports") or {}).items()
+        }
+
+    def importers(self, name: str) -> list[str]:
+        """Return the names of the stacks that import an export."""
+        return [stack["StackName"] for stack in self.active() if name in (stack.get("Imports") or [])]
+
+    def _add_event(  # noqa: PLR0917  (the columns of an event)
+        self,
+        stack: Stack,
+        logical_id: str,
+        kind: str,
+        physical_id: str,
+        status: str,
+        reason: str | None,
+        token: str | None,
+        properties: dict[str, Any] | None = None,
+    ) -> None:
+        event = {
+            "StackId": stack["StackId"],
+            "StackName": stack["StackName"],
+            "EventId": f"{logical_id}-{status}-{uuid.uuid4()}",
+            "LogicalResourceId": logical_id,
+            "PhysicalResourceId": physical_id,
+            "ResourceType": kind,
+            "ResourceStatus": status,
+            "ResourceStatusReason": reason,
+            "ResourceProperties": None if properties is None else json.dumps(properties, default=str),
+            "ClientRequestToken": token,
+            "Timestamp": self._account.now(),
+        }
+        key = f"{stack['StackId']}#{stack.get('Operations', 0)}"
+        with self._events.lock:
+            page = self._events.get(key) or {"Events": []}
+            page["Events"].append(event)
+            self._events.put(key, page)

@@ -1,0 +1,250 @@
+"""CloudFormation templates: reading YAML (short forms too) and JSON, and checking their structure.
+
+Contract: *Template anatomy* and *Intrinsic function reference* in the CloudFormation User Guide.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from local_account.foundation.errors import ServiceError
+
+SECTIONS = {
+    "AWSTemplateFormatVersion",
+    "Description",
+    "Metadata",
+    "Parameters",
+    "Mappings",
+    "Conditions",
+    "Resources",
+    "Outputs",
+}
+UNSUPPORTED_SECTIONS = {"Rules", "Transform", "Hooks"}
+RESOURCE_ATTRIBUTES = {
+    "Type",
+    "Properties",
+    "DependsOn",
+    "Condition",
+    "DeletionPolicy",
+    "UpdateReplacePolicy",
+    "Metadata",
+}
+POLICIES = {
+    "DeletionPolicy": ("Delete", "Retain", "RetainExceptOnCreate"),
+    "UpdateReplacePolicy": ("Delete", "Retain"),
+}
+IAM_NAMES = {
+    "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::User": "UserName",
+    "AWS::IAM::Group": "GroupName",
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+}
+IAM_TYPES = {*IAM_NAMES, "AWS::IAM::Policy", "AWS::IAM::AccessKey", "AWS::IAM::UserToGroupAddition"}
+
+
+def invalid(message: str) -> ServiceError:
+    """Return the error that CloudFormation answers to a wrong request or template."""
+    return ServiceError("ValidationError", message)
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as CloudFormation reads it: dates stay strings, short forms of functions, no key twice."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    loader.flatten_mapping(node)
+    result: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in result:
+            raise yaml.MarkedYAMLError(problem=f"duplicate key {key!r}", problem_mark=key_node.start_mark)
+        result[key] = loader.construct_object(value_node, deep=True)
+    return result
+
+
+def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)  # noqa: S101  (YAML has three kinds of nodes)
+        value = _mapping(loader, node)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: str(node.value))
+_Loader.add_multi_constructor("!", _short_form)
+
+
+@dataclass(frozen=True)
+class Template:
+    """One template. The sections are as written; nothing is evaluated."""
+
+    text: str
+    body: dict[str, Any]
+
+    @property
+    def description(self) -> str | None:
+        """The template's Description."""
+        return self.body.get("Description")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameter declarations by name."""
+        return self.body.get("Parameters") or {}
+
+    @property
+    def mappings(self) -> dict[str, Any]:
+        """Mappings by name."""
+        return self.body.get("Mappings") or {}
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """Conditions by name."""
+        return self.body.get("Conditions") or {}
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """Resource declarations by logical id."""
+        return self.body["Resources"]  # type: ignore[no-any-return]
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """Output declarations by name."""
+        return self.body.get("Outputs") or {}
+
+    def types(self) -> list[str]:
+        """Return the resource types in use, each once."""
+        return list(dict.fromkeys(resource["Type"] for resource in self.resources.values()))
+
+    def required_capabilities(self) -> tuple[list[str], str | None]:
+        """Return the capabilities that a caller must acknowledge, and why.
+
+        Contract: *CreateStack*, parameter ``Capabilities``.
+        """
+        named = [
+            r["Type"]
+            for r in self.resources.values()
+            if IAM_NAMES.get(r["Type"]) in (r.get("Properties") or {})
+        ]
+        plain = [r["Type"] for r in self.resources.values() if r["Type"] in IAM_TYPES]
+        if not plain:
+            return [], None
+        capability = "CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM"
+        types = ", ".join(dict.fromkeys(named or plain))
+        return [capability], f"The following resource(s) require capabilities: [{types}]"
+
+    def check_capabilities(self, given: Collection[str]) -> None:
+        """Raise InsufficientCapabilitiesException unless the caller acknowledged what the template needs."""
+        required, _ = self.required_capabilities()
+        acknowledged = set(given) | ({"CAPABILITY_IAM"} if "CAPABILITY_NAMED_IAM" in given else set())
+        if missing := [name for name in required if name not in acknowledged]:
+            raise ServiceError(
+                "InsufficientCapabilitiesException", f"Requires capabilities : [{', '.join(missing)}]"
+            )
+
+
+def parse(text: str, supported_types: Collection[str]) -> Template:
+    """Read a template.
+
+    Raises ServiceError ValidationError that says where it is malformed, which section or attribute is not
+    supported here, or which resource types are unknown.
+    """
+    body = _read(text)
+    if unsupported := [name for name in body if name in UNSUPPORTED_SECTIONS]:
+        raise invalid(f"Template section {unsupported[0]} is not supported by the local account; remove it")
+    if unknown := [str(name) for name in body if name not in SECTIONS]:
+        raise invalid(f"Invalid template property or properties [{', '.join(unknown)}]")
+    for section in SECTIONS - {"AWSTemplateFormatVersion", "Description"}:
+        if not isinstance(body.get(section) or {}, dict):
+            raise invalid(f"Template format error: [/{section}] is expected to be an object")
+    if not body.get("Resources"):
+        raise invalid("Template format error: At least one Resources member must be defined.")
+    for logical_id, resource in body["Resources"].items():
+        _check_resource(str(logical_id), resource, body)
+    for name, output in (body.get("Outputs") or {}).items():
+        if not isinstance(output, dict) or "Value" not in output:
+            raise invalid(f"Template format error: Output {name} must have a Value")
+        _check_condition(f"Outputs/{name}", output, body)
+    template = Template(text, body)
+    if unrecognised := [name for name in template.types() if name not in supported_types]:
+        raise invalid(f"Template format error: Unrecognized resource types: [{', '.join(unrecognised)}]")
+    return template
+
+
+def _read(text: str) -> dict[str, Any]:
+    if text.lstrip().startswith("{"):
+        try:
+            body = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise invalid(
+                f"Template format error: JSON not well-formed. "
+                f"(line {error.lineno}, column {error.colno}): {error.msg}"
+            ) from error
+    else:
+        try:
+            body = yaml.load(text, Loader=_Loader)  # noqa: S506  (a subclass of CSafeLoader)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+            problem = getattr(error, "problem", None) or "cannot be read"
+            raise invalid(f"Template format error: YAML not well-formed.{where}: {problem}") from error
+    if not isinstance(body, dict):
+        raise invalid("Template format error: unsupported structure.")
+    return body
+
+
+def _check_resource(logical_id: str, resource: Any, body: dict[str, Any]) -> None:
+    if not logical_id.isalnum():
+        raise invalid(f"Template format error: Resource name {logical_id} is non alphanumeric.")
+    if not isinstance(resource, dict):
+        raise invalid(f"Template format error: Resource {logical_id} must be an object")
+    if not isinstance(resource.get("Type"), str):
+        raise invalid(
+            f"Template format error: [/Resources/{logical_id}] Every Resources object must contain a Type "
+            "member."
+        )
+    if unknown := [str(key) for key in resource if key not in RESOURCE_ATTRIBUTES]:
+        known = {"CreationPolicy", "UpdatePolicy"}
+        why = (
+            "is not supported by the local account" if unknown[0] in known else "is not a resource attribute"
+        )
+        raise invalid(f"Template format error: {unknown[0]} of resource {logical_id} {why}")
+    if not isinstance(resource.get("Properties") or {}, dict):
+        raise invalid(f"Template format error: Properties of resource {logical_id} must be an object")
+    for attribute, values in POLICIES.items():
+        if resource.get(attribute, "Delete") not in values:
+            raise invalid(
+                f"Template error: {attribute} {resource[attribute]} of resource {logical_id} is not "
+                f"supported by the local account; use one of {', '.join(values)}"
+            )
+    for name in depends_on(resource):
+        if name not in body["Resources"]:
+            raise invalid(
+                f"Template format error: Unresolved resource dependencies [{name}] in the Resources block "
+                "of the template"
+            )
+    _check_condition(logical_id, resource, body)
+
+
+def _check_condition(where: str, node: dict[str, Any], body: dict[str, Any]) -> None:
+    name = node.get("Condition")
+    if name is not None and name not in (body.get("Conditions") or {}):
+        raise invalid(f"Template format error: Unresolved condition dependency {name} in {where}")
+
+
+def depends_on(resource: dict[str, Any]) -> list[str]:
+    """Return the logical ids in DependsOn, which may be one or a list."""
+    value = resource.get("DependsOn") or []
+    return [value] if isinstance(value, str) else list(value)

@@ -1,0 +1,200 @@
+"""Metric alarms: their records, their history, and the clock that evaluates them."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from local_account.services.cloudwatch import evaluation
+from local_account.services.cloudwatch.evaluation import Datapoint, Evaluation
+from local_account.services.cloudwatch.metrics import Metric, MetricStore
+from local_account.services.cloudwatch.statistics import Statistics
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+    from local_account.foundation.store import Document, Table
+
+HISTORY_DAYS = 30
+EVENT = "CloudWatch Alarm State Change"
+_MINUTE = 60
+_PER_PERIOD = ("Sum", "SampleCount")
+
+
+@dataclass(frozen=True)
+class Window:
+    """The spans of time that an alarm's datapoints come from.
+
+    ``seconds`` is the length of each, ``end`` the end of the newest (since 1970), ``count`` how many there
+    are, and ``scale`` what a sum over one has to be multiplied with to be one over the alarm's period.
+    """
+
+    seconds: int
+    end: int
+    count: int
+    scale: float
+
+
+def window(alarm: Document, now: float, scaling_minute: int) -> Window:
+    """Return what to look at for an alarm at a time (seconds since 1970).
+
+    An alarm of a scaling policy sees a minute in ``scaling_minute`` seconds; its sums are rates per period.
+    Its datapoints begin at whole minutes of that length and end a second ago, when all data have come.
+    Every other alarm sees its period as it is, up to now.
+    """
+    count = alarm["EvaluationPeriods"] + evaluation.EXTRA_PERIODS
+    period = alarm["Period"]
+    if not scaling_actions(alarm):
+        return Window(period, int(now), count, 1.0)
+    seconds = max(1, round(period * scaling_minute / _MINUTE))
+    return Window(seconds, (int(now) - 1) // seconds * seconds, count, period / seconds)
+
+
+def scaling_actions(alarm: Document) -> list[str]:
+    """Return the ARNs of the scaling policies that an alarm invokes."""
+    return [action for action in alarm.get("AlarmActions", []) if ":scalingPolicy:" in action]
+
+
+class Alarms:
+    """The metric alarms of an account.
+
+    ``on_alarm`` is called with a scaling policy's ARN, the alarm's name and its datapoints, at every
+    evaluation as long as the alarm is in ALARM: alarms do so for Auto Scaling actions only ("Alarm actions").
+    """
+
+    def __init__(self, account: Account, metrics: MetricStore) -> None:
+        self.on_alarm: Callable[[str, str, tuple[Datapoint, ...]], None] | None = None
+        self._account = account
+        self._metrics = metrics
+        self._evaluated: dict[str, int] = {}
+
+    @property
+    def table(self) -> Table:
+        """The documents, by name: members of the API's ``MetricAlarm``, and our own in lower case."""
+        return self._account.store.table("cloudwatch.alarms")
+
+    @property
+    def history(self) -> Table:
+        """Items of DescribeAlarmHistory."""
+        return self._account.store.table("cloudwatch.history")
+
+    def record(self, name: str, kind: str, summary: str, data: dict[str, Any]) -> None:
+        """Write an item of the history."""
+        item = {
+            "AlarmName": name,
+            "AlarmType": "MetricAlarm",
+            "Timestamp": self._account.now(),
+            "HistoryItemType": kind,
+            "HistorySummary": summary,
+            "HistoryData": json.dumps({"version": "1.0", **data}),
+        }
+        self.history.put(uuid.uuid4().hex, item)
+
+    def forget_old_history(self) -> None:
+        """Drop items older than thirty days, as CloudWatch does."""
+        limit = self._account.now() - timedelta(days=HISTORY_DAYS)
+        for key, item in self.history.items():
+            if item["Timestamp"] < limit:
+                self.history.delete(key)
+
+    def evaluate_all(self) -> None:
+        """Evaluate the alarms for which there is a new period."""
+        now = time.time()
+        for alarm in self.table.values():
+            span = window(alarm, now, self._account.config.scaling_minute_seconds)
+            if self._evaluated.get(alarm["AlarmName"]) != span.end and alarm.get("held_until", 0) <= now:
+                self._evaluated[alarm["AlarmName"]] = span.end
+                self._evaluate(alarm, span)
+
+    def set_state(self, name: str, state: str, reason: str, data: str | None, held_until: float = 0) -> None:
+        """Set a state; where it is another one, history and an event tell of it."""
+        now = self._account.now()
+        with self.table.lock:
+            alarm = self.table.get(name)
+            if alarm is None:  # deleted meanwhile
+                return
+            before = {key: alarm.get(key) for key in ("StateValue", "StateReason", "StateReasonData")}
+            changed = state != before["StateValue"]
+            self.table.put(
+                name,
+                {
+                    **alarm,
+                    "StateValue": state,
+                    "StateReason": reason,
+                    "StateReasonData": data,
+                    "StateUpdatedTimestamp": now,
+                    "StateTransitionedTimestamp": now if changed else alarm["StateTransitionedTimestamp"],
+                    "held_until": held_until,
+                },
+            )
+        if changed:
+            self._tell(alarm, before, {"StateValue": state, "StateReason": reason, "StateReasonData": data})
+
+    def datapoints(self, alarm: Document, span: Window) -> list[Datapoint]:
+        """Return the datapoints of an alarm's evaluation range, the oldest first."""
+        start = span.end - span.count * span.seconds
+        statistic = alarm.get("Statistic") or alarm["ExtendedStatistic"]
+        found: dict[int, Statistics] = {}
+        for (second, _), values in self._metrics.periods(
+            Metric.of(alarm), start, span.end, span.seconds, alarm.get("Unit")
+        ).items():
+            found.setdefault(second, Statistics()).merge(values)
+        points = []
+        for second in range(start, span.end, span.seconds):
+            values = found.get(second, Statistics())
+            value = values.value(statistic)
+            if value is not None and statistic in _PER_PERIOD:
+                value = round(value * span.scale, 6)
+            points.append(Datapoint(datetime.fromtimestamp(second, UTC), value, values.count))
+        return points
+
+    def _evaluate(self, alarm: Document, span: Window) -> None:
+        found = evaluation.evaluate(alarm, self.datapoints(alarm, span))
+        name = alarm["AlarmName"]
+        if found and found.state != alarm["StateValue"]:
+            self.set_state(name, found.state, found.reason, found.reason_data(alarm, self._account.now()))
+        if found and found.state == evaluation.ALARM and alarm["ActionsEnabled"]:
+            self._act(alarm, found)
+
+    def _act(self, alarm: Document, found: Evaluation) -> None:
+        for policy in scaling_actions(alarm):
+            if alarm["StateValue"] != evaluation.ALARM:
+                self.record(
+                    alarm["AlarmName"],
+                    "Action",
+                    f"Successfully executed action {policy}",
+                    {"actionState": "Succeeded", "notificationResource": policy},
+                )
+            if self.on_alarm:
+                self.on_alarm(policy, alarm["AlarmName"], found.datapoints)
+
+    def _tell(self, alarm: Document, before: dict[str, Any], after: dict[str, Any]) -> None:
+        old, new = before["StateValue"], after["StateValue"]
+        self.record(
+            alarm["AlarmName"],
+            "StateUpdate",
+            f"Alarm updated from {old} to {new}",
+            {"oldState": _history_state(before), "newState": _history_state(after)},
+        )
+        detail = {
+            "alarmName": alarm["AlarmName"],
+            "state": _event_state(after),
+            "previousState": _event_state(before),
+            "configuration": {"description": alarm.get("AlarmDescription", "")},
+        }
+        self._account.bus.publish("aws.cloudwatch", EVENT, detail, [alarm["AlarmArn"]])
+
+
+def _history_state(state: dict[str, Any]) -> dict[str, Any]:
+    data = state["StateReasonData"]
+    shown = {"stateValue": state["StateValue"], "stateReason": state["StateReason"]}
+    return {**shown, "stateReasonData": json.loads(data)} if data else shown
+
+
+def _event_state(state: dict[str, Any]) -> dict[str, Any]:
+    shown = {"value": state["StateValue"], "reason": state["StateReason"]}
+    return {**shown, "reasonData": state["StateReasonData"]} if state["StateReasonData"] else shown

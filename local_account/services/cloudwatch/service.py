@@ -1,0 +1,421 @@
+"""The CloudWatch API as far as metrics and metric alarms go (CloudWatch API Reference)."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway.pages import page
+from local_account.gateway.service import Service
+from local_account.services.cloudwatch import evaluation
+from local_account.services.cloudwatch.alarms import Alarms
+from local_account.services.cloudwatch.metrics import Metric, MetricStore
+from local_account.services.cloudwatch.statistics import Statistics, is_statistic
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+    from local_account.foundation.store import Document, Table
+
+_EVALUATION_SECONDS = 1.0
+_HOUSEKEEPING_SECONDS = 600.0
+_FINE_PERIODS = (1, 5, 10, 20, 30)
+_MINUTE = 60
+_DATAPOINTS = 1440
+_METRICS_PAGE = 500
+_ALARMS_PAGE = 50
+_RESULTS_PAGE = 100_800
+_TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
+_STATISTIC_SET = ("SampleCount", "Sum", "Minimum", "Maximum")
+
+
+class CloudWatch(Service):
+    """Metrics and metric alarms. Metric math, composite alarms and dashboards are not supported."""
+
+    name = "cloudwatch"
+    validation_error = "ValidationError"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.metrics = MetricStore(account.store)
+        self.alarms = Alarms(account, self.metrics)
+
+    def start(self) -> None:
+        """Evaluate alarms from now on."""
+        self.account.tasks.every(_EVALUATION_SECONDS, "alarms", self.alarms.evaluate_all)
+        self.account.tasks.every(_HOUSEKEEPING_SECONDS, "metrics", self._forget_old)
+
+    # --- metrics
+
+    def put_metric_data(self, params: Params) -> Params:
+        """PutMetricData: a value, values with counts, or a statistic set per datum."""
+        if params.get("EntityMetricData"):
+            raise _unsupported("EntityMetricData")
+        now = self.account.now()
+        # All are read before any is written: a request with a fault leaves nothing.
+        data = [
+            (
+                Metric.of({"Namespace": params["Namespace"], **datum}),
+                datum.get("Unit", "None"),
+                _second(datum.get("Timestamp", now)),
+                _values(datum, f"MetricData.member.{number}"),
+            )
+            for number, datum in enumerate(params.get("MetricData", []), 1)
+        ]
+        for datum in data:
+            self.metrics.put(*datum)
+        return {}
+
+    def get_metric_statistics(self, params: Params) -> Params:
+        """GetMetricStatistics: at most 1,440 datapoints; percentiles as ExtendedStatistics."""
+        asked = params.get("Statistics", []), params.get("ExtendedStatistics", [])
+        if not any(asked):
+            raise ServiceError(
+                "InvalidParameterCombination", "Must specify either Statistics or ExtendedStatistics"
+            )
+        _check_statistics([*asked[0], *asked[1]])
+        start, end, period = _span(params["StartTime"], params["EndTime"], params["Period"])
+        if (end - start) / period > _DATAPOINTS:
+            raise ServiceError(
+                "InvalidParameterCombination",
+                f"You have requested up to {(end - start) // period:,} datapoints, which exceeds the limit "
+                f"of {_DATAPOINTS:,}. You may reduce the datapoints requested by increasing Period, or "
+                "decreasing the time range.",
+            )
+        found = self.metrics.periods(Metric.of(params), start, end, period, params.get("Unit"))
+        datapoints: list[Params] = []
+        for (second, unit), values in found.items():
+            point: Params = {name: values.value(name) for name in asked[0]}
+            extended = {name: values.value(name) for name in asked[1]}
+            if extended := {name: value for name, value in extended.items() if value is not None}:
+                point["ExtendedStatistics"] = extended
+            datapoints.append({"Timestamp": _time(second), "Unit": unit, **point})
+        return {"Label": params["MetricName"], "Datapoints": datapoints}
+
+    def get_metric_data(self, params: Params) -> Params:
+        """GetMetricData for metrics; expressions (metric math, Metrics Insights) are not supported."""
+        descending = params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
+        results = []
+        for query in params["MetricDataQueries"]:
+            if "MetricStat" not in query:
+                raise _unsupported(f"the expression of the query {query['Id']}: ask for its metrics")
+            if not query.get("ReturnData", True):
+                continue
+            asked = query["MetricStat"]
+            _check_statistics([asked["Stat"]])
+            start, end, period = _span(params["StartTime"], params["EndTime"], asked["Period"])
+            together: dict[int, Statistics] = {}
+            found = self.metrics.periods(Metric.of(asked["Metric"]), start, end, period, asked.get("Unit"))
+            for (second, _), values in found.items():
+                together.setdefault(second, Statistics()).merge(values)
+            points = [(second, values.value(asked["Stat"])) for second, values in together.items()]
+            points = sorted((point for point in points if point[1] is not None), reverse=descending)
+            results.append(
+                {
+                    "Id": query["Id"],
+                    "Label": query.get("Label") or asked["Metric"]["MetricName"],
+                    "Timestamps": [_time(second) for second, _ in points],
+                    "Values": [value for _, value in points],
+                    "StatusCode": "Complete",
+                }
+            )
+        limit = params.get("MaxDatapoints", _RESULTS_PAGE)
+        if sum(len(result["Values"]) for result in results) > limit:
+            raise ServiceError(
+                "ValidationError",
+                f"More than {limit} datapoints: ask for a longer Period or a shorter time",
+            )
+        return {"MetricDataResults": results, "Messages": []}
+
+    def list_metrics(self, params: Params) -> Params:
+        """ListMetrics, by namespace, name and dimensions (with or without a value)."""
+        wanted = params.get("Dimensions", [])
+        found = [
+            metric.as_api()
+            for metric in self.metrics.metrics(params.get("Namespace"), params.get("MetricName"))
+            if all(_has_dimension(metric, one) for one in wanted)
+        ]
+        shown, token = page(found, params.get("NextToken"), _METRICS_PAGE, "InvalidParameterValue")
+        return {"Metrics": shown, "NextToken": token}
+
+    # --- alarms
+
+    def put_metric_alarm(self, params: Params) -> Params:
+        """PutMetricAlarm: a new alarm has insufficient data, a known one keeps its state."""
+        _check_alarm(params)
+        name = params["AlarmName"]
+        now = self.account.now()
+        fresh = {
+            "StateValue": evaluation.INSUFFICIENT_DATA,
+            "StateReason": "Unchecked: Initial alarm creation",
+            "StateUpdatedTimestamp": now,
+            "StateTransitionedTimestamp": now,
+        }
+        with self.alarms.table.lock:
+            known = self.alarms.table.get(name)
+            state = {key: value for key, value in (known or fresh).items() if key.startswith("State")}
+            document = {
+                "ActionsEnabled": True,
+                "OKActions": [],
+                "AlarmActions": [],
+                "InsufficientDataActions": [],
+                "Dimensions": [],
+                **{key: value for key, value in params.items() if key != "Tags"},
+                **{key: value for key, value in state.items() if value is not None},
+                "AlarmArn": self.account.arn("cloudwatch", f"alarm:{name}"),
+                "AlarmConfigurationUpdatedTimestamp": now,
+            }
+            self.alarms.table.put(name, document)
+            if not known and params.get("Tags"):  # tags of a known alarm are TagResource's
+                self._tags.put(document["AlarmArn"], _tags(params["Tags"]))
+        done = "updated" if known else "created"
+        self.alarms.record(name, "ConfigurationUpdate", f'Alarm "{name}" {done}', {"type": done.title()})
+        return {}
+
+    def describe_alarms(self, params: Params) -> Params:
+        """DescribeAlarms, by name or prefix, state, and prefix of an action."""
+        names, prefix = params.get("AlarmNames"), params.get("AlarmNamePrefix", "")
+        if names and prefix:
+            raise ServiceError("ValidationError", "AlarmNames and AlarmNamePrefix exclude each other")
+        if "MetricAlarm" not in params.get("AlarmTypes", ["MetricAlarm"]):
+            return {"MetricAlarms": [], "CompositeAlarms": []}
+        action = params.get("ActionPrefix", "")
+        found = [
+            _public(alarm)
+            for name, alarm in sorted(self.alarms.table.items())
+            if (not names or name in names)
+            and name.startswith(prefix)
+            and params.get("StateValue") in (None, alarm["StateValue"])
+            and (not action or any(one.startswith(action) for one in _actions(alarm)))
+        ]
+        size = params.get("MaxRecords", 100 if names else _ALARMS_PAGE)
+        shown, token = page(found, params.get("NextToken"), size, "InvalidNextToken")
+        return {"MetricAlarms": shown, "CompositeAlarms": [], "NextToken": token}
+
+    def describe_alarms_for_metric(self, params: Params) -> Params:
+        """DescribeAlarmsForMetric."""
+        optional = ("Statistic", "ExtendedStatistic", "Period", "Unit")
+        return {
+            "MetricAlarms": [
+                _public(alarm)
+                for alarm in self.alarms.table.values()
+                if Metric.of(alarm) == Metric.of(params)
+                and all(alarm.get(key) == params[key] for key in optional if key in params)
+            ]
+        }
+
+    def describe_alarm_history(self, params: Params) -> Params:
+        """DescribeAlarmHistory of the last thirty days, the newest first unless ScanBy asks otherwise."""
+        found = [item for item in self.alarms.history.values() if _in_history(item, params)]
+        if params.get("ScanBy", "TimestampDescending") == "TimestampDescending":
+            found.reverse()
+        size = params.get("MaxRecords", 100)
+        shown, token = page(found, params.get("NextToken"), size, "InvalidNextToken")
+        return {"AlarmHistoryItems": shown, "NextToken": token}
+
+    def delete_alarms(self, params: Params) -> Params:
+        """DeleteAlarms: all of them or, where one does not exist, none."""
+        with self.alarms.table.lock:
+            found = [self._alarm(name) for name in params["AlarmNames"]]
+            for alarm in found:
+                self.alarms.table.delete(alarm["AlarmName"])
+                self._tags.delete(alarm["AlarmArn"])
+        for alarm in found:
+            name = alarm["AlarmName"]
+            self.alarms.record(name, "ConfigurationUpdate", f'Alarm "{name}" deleted', {"type": "Delete"})
+        return {}
+
+    def set_alarm_state(self, params: Params) -> Params:
+        """SetAlarmState, until the next evaluation: a period later, a minute at most."""
+        alarm = self._alarm(params["AlarmName"])
+        data = params.get("StateReasonData")
+        try:
+            json.loads(data or "{}")
+        except ValueError as error:
+            raise ServiceError("InvalidFormat", f"StateReasonData is not valid JSON: {error}") from error
+        self.alarms.set_state(
+            alarm["AlarmName"],
+            params["StateValue"],
+            params["StateReason"],
+            data,
+            held_until=time.time() + min(alarm["Period"], _MINUTE),
+        )
+        return {}
+
+    def enable_alarm_actions(self, params: Params) -> Params:
+        """EnableAlarmActions."""
+        return self._enable_actions(params["AlarmNames"], enabled=True)
+
+    def disable_alarm_actions(self, params: Params) -> Params:
+        """DisableAlarmActions."""
+        return self._enable_actions(params["AlarmNames"], enabled=False)
+
+    # --- tags
+
+    def tag_resource(self, params: Params) -> Params:
+        """TagResource of an alarm."""
+        arn = self._tagged(params)
+        self._tags.put(arn, (self._tags.get(arn) or {}) | _tags(params["Tags"]))
+        return {}
+
+    def untag_resource(self, params: Params) -> Params:
+        """UntagResource."""
+        arn = self._tagged(params)
+        kept = {k: v for k, v in (self._tags.get(arn) or {}).items() if k not in params["TagKeys"]}
+        self._tags.put(arn, kept)
+        return {}
+
+    def list_tags_for_resource(self, params: Params) -> Params:
+        """ListTagsForResource."""
+        tags = self._tags.get(self._tagged(params)) or {}
+        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+    # --- shared
+
+    @property
+    def _tags(self) -> Table:
+        return self.account.store.table("cloudwatch.tags")
+
+    def _alarm(self, name: str) -> Document:
+        alarm = self.alarms.table.get(name)
+        if alarm is None:
+            raise ServiceError("ResourceNotFound", f"The alarm {name} does not exist", status=404)
+        return alarm
+
+    def _tagged(self, params: Params) -> str:
+        arn: str = params["ResourceARN"]
+        name = arn.partition(":alarm:")[2]
+        if self.alarms.table.get(name) is None:
+            raise ServiceError("ResourceNotFoundException", f"{arn} does not exist", status=404)
+        return arn
+
+    def _enable_actions(self, names: list[str], *, enabled: bool) -> Params:
+        for name in names:
+            if self.alarms.table.get(name):
+                with self.alarms.table.update(name) as alarm:
+                    alarm["ActionsEnabled"] = enabled
+        return {}
+
+    def _forget_old(self) -> None:
+        self.metrics.compact(int(time.time()))
+        self.alarms.forget_old_history()
+
+
+def _values(datum: Params, where: str) -> Statistics:
+    given = [key for key in ("Value", "Values", "StatisticValues") if key in datum]
+    if len(given) != 1:
+        raise ServiceError(
+            "InvalidParameterCombination",
+            f"{where} needs one of Value, Values and StatisticValues, it has {given or 'none'}",
+        )
+    if given == ["StatisticValues"]:
+        count, total, least, most = (float(datum["StatisticValues"][key]) for key in _STATISTIC_SET)
+        _check_numbers([count, total, least, most], where)
+        return Statistics.of_set(count, total, least, most)
+    values = [datum["Value"]] if "Value" in datum else datum["Values"]
+    counts = datum.get("Counts", [1.0] * len(values))
+    if len(counts) != len(values):
+        raise ServiceError("InvalidParameterValue", f"{where}.Values and Counts must be of the same size")
+    _check_numbers([*values, *counts], where)
+    found = Statistics()
+    for value, count in zip(values, counts, strict=True):
+        found.add(float(value), float(count))
+    return found
+
+
+def _check_numbers(numbers: list[float], where: str) -> None:
+    for number in numbers:
+        if number != number or abs(number) > 2.0**360:  # noqa: PLR0124 - NaN is the only one
+            raise ServiceError("InvalidParameterValue", f"The value {number} of {where} is invalid")
+
+
+def _check_statistics(names: list[str]) -> None:
+    for name in names:
+        if not is_statistic(name):
+            raise ServiceError(
+                "InvalidParameterValue", f"The statistic {name} is not supported by the local account"
+            )
+
+
+def _check_period(period: int) -> None:
+    if period not in _FINE_PERIODS and (period < _MINUTE or period % _MINUTE):
+        raise ServiceError(
+            "InvalidParameterValue",
+            f"The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60, it is {period}",
+        )
+
+
+def _span(start: datetime, end: datetime, period: int) -> tuple[int, int, int]:
+    """Return start, end and period in seconds; the start goes down to a whole minute (or short period)."""
+    _check_period(period)
+    if start >= end:
+        raise ServiceError(
+            "ValidationError", "The parameter StartTime must be less than the parameter EndTime"
+        )
+    first = _second(start)
+    return first - first % min(period, _MINUTE), _second(end), period
+
+
+def _check_alarm(params: Params) -> None:
+    for member in ("Metrics", "EvaluationCriteria", "ThresholdMetricId"):
+        if params.get(member):
+            raise _unsupported(f"PutMetricAlarm with {member}")
+    needed = [key for key in ("Namespace", "MetricName", "Period", "Threshold") if key not in params]
+    if ("Statistic" in params) == ("ExtendedStatistic" in params):
+        needed.append("one of Statistic and ExtendedStatistic")
+    if needed:
+        raise ServiceError("ValidationError", f"The alarm {params['AlarmName']} needs {', '.join(needed)}")
+    _check_period(params["Period"])
+    _check_statistics([params.get("Statistic") or params["ExtendedStatistic"]])
+    if params["ComparisonOperator"] not in evaluation.COMPARISONS:
+        raise _unsupported(params["ComparisonOperator"])
+    if params.get("TreatMissingData", "missing") not in _TREATMENTS:
+        raise ServiceError(
+            "ValidationError",
+            f"TreatMissingData must be one of {', '.join(_TREATMENTS)}, it is {params['TreatMissingData']}",
+        )
+    if params.get("DatapointsToAlarm", 1) > params["EvaluationPeriods"]:
+        raise ServiceError(
+            "ValidationError", "DatapointsToAlarm must be less than or equal to EvaluationPeriods"
+        )
+
+
+def _has_dimension(metric: Metric, wanted: dict[str, Any]) -> bool:
+    return any(
+        name == wanted["Name"] and wanted.get("Value") in (None, value) for name, value in metric.dimensions
+    )
+
+
+def _in_history(item: Document, params: Params) -> bool:
+    return (
+        params.get("AlarmName") in (None, item["AlarmName"])
+        and params.get("HistoryItemType") in (None, item["HistoryItemType"])
+        and params.get("StartDate", item["Timestamp"]) <= item["Timestamp"]
+        and item["Timestamp"] <= params.get("EndDate", item["Timestamp"])
+    )
+
+
+def _public(alarm: Document) -> Params:
+    return {key: value for key, value in alarm.items() if key[0].isupper() and value is not None}
+
+
+def _actions(alarm: Document) -> list[str]:
+    return [*alarm["AlarmActions"], *alarm["OKActions"], *alarm["InsufficientDataActions"]]
+
+
+def _tags(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _second(time: datetime) -> int:
+    return int(time.timestamp())
+
+
+def _time(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+def _unsupported(what: str) -> ServiceError:
+    return ServiceError("UnsupportedOperation", f"cloudwatch: {what} is not supported by the local account")

@@ -1,0 +1,89 @@
+"""What a build leaves behind: files found by globs, uploaded to Amazon S3."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from local_account.services.codebuild import archive
+from local_account.services.codebuild.buildspec import ArtifactSpec
+
+
+class ArtifactError(Exception):
+    """An artifact cannot be made or uploaded; the build fails in UPLOAD_ARTIFACTS (``CLIENT_ERROR``)."""
+
+
+def collect(spec: ArtifactSpec, directory: Path, say: Callable[[str], object]) -> list[tuple[str, Path]]:
+    """Return (name in the artifact, file) of everything that the globs of ``spec`` find.
+
+    Raises ArtifactError when they find nothing, with the message that CodeBuild gives.
+    """
+    say(f"Expanding base directory path: {spec.base_directory}")
+    bases = (
+        [directory] if spec.base_directory == "." else sorted(directory.glob(spec.base_directory.strip("/")))
+    )
+    bases = [base for base in bases if base.is_dir()]
+    if not bases:
+        raise ArtifactError(f"no matching base directory path found for {spec.base_directory}")
+    found: dict[str, Path] = {}
+    for base in bases:
+        for pattern in spec.files:
+            say(f"Expanding {pattern}")
+            matches = _matches(base, pattern)
+            if not matches:
+                say(f"Skipping invalid file path {pattern}")
+            for path in matches:
+                relative = path.relative_to(base).as_posix()
+                if not any(fnmatch.fnmatch(relative, exclude) for exclude in spec.exclude):
+                    found[path.name if spec.discard_paths else relative] = path
+    say(f"Found {len(found)} file(s)")
+    if not found:
+        raise ArtifactError("no matching artifact paths found")
+    return sorted(found.items())
+
+
+def _matches(base: Path, pattern: str) -> list[Path]:
+    pattern = str(PurePosixPath(pattern.removeprefix("./")))
+    inside = base.resolve()
+    return [
+        path
+        for path in base.glob(pattern)
+        if path.is_file()
+        and path.resolve().is_relative_to(inside)
+        and ".git" not in path.relative_to(base).parts
+    ]
+
+
+def upload(
+    files: list[tuple[str, Path]], target: Mapping[str, Any], build_uuid: str, s3: Any
+) -> dict[str, Any]:
+    """Upload to where ``target`` (ProjectArtifacts) says; return BuildArtifacts."""
+    bucket = target["location"].removeprefix("arn:aws:s3:::")
+    parts = [target.get("path", "").strip("/")]
+    if target.get("namespaceType") == "BUILD_ID":
+        parts.append(build_uuid)
+    name = target.get("name", "").strip("/")
+    key = "/".join(part for part in [*parts, name] if part)
+    result: dict[str, Any] = {"location": f"arn:aws:s3:::{bucket}/{key}"}
+    if target.get("artifactIdentifier"):
+        result["artifactIdentifier"] = target["artifactIdentifier"]
+    try:
+        if target["type"] == "S3" and target.get("packaging", "NONE") == "NONE":
+            for relative, path in files:
+                s3.upload_file(str(path), bucket, f"{key}/{relative}".lstrip("/"))
+            return result
+        with tempfile.TemporaryDirectory() as directory:
+            package = Path(directory) / "artifact.zip"
+            archive.pack(package, files)
+            content = package.read_bytes()
+        s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType="application/zip")
+    except (s3.exceptions.ClientError, OSError) as error:
+        raise ArtifactError(f"the upload to s3://{bucket}/{key} failed: {error}") from error
+    return result | {
+        "sha256sum": hashlib.sha256(content).hexdigest(),
+        "md5sum": hashlib.md5(content, usedforsecurity=False).hexdigest(),
+    }

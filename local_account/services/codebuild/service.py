@@ -1,0 +1,382 @@
+"""The operations of AWS CodeBuild."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import deque
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.artifact_metadata import PIPELINE
+from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway.pages import page
+from local_account.gateway.service import Service
+from local_account.services.codebuild import projects
+from local_account.services.codebuild.builds import Builds
+from local_account.services.codebuild.projects import invalid
+from local_account.services.codebuild.runner import BuildRun
+from local_account.services.codebuild.source import s3_location
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+_PAGE = 100
+
+
+class CodeBuild(Service):
+    """Projects and builds; see the "AWS CodeBuild API Reference"."""
+
+    name = "codebuild"
+    validation_error = "InvalidInputException"
+    running_limit = 2
+    """Builds that run at a time; the others are QUEUED."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._projects = account.store.table("codebuild.projects")
+        self._builds = Builds(account)
+        self._queue: deque[str] = deque()
+        self._running: dict[str, BuildRun] = {}
+        self._lock = threading.RLock()
+
+    def start(self) -> None:
+        """Fail the builds that were in flight when the account ended; watch for time-outs."""
+        for build in self._builds.all():
+            if not build["buildComplete"]:
+                self._builds.leave(
+                    build["id"],
+                    "FAILED",
+                    "BUILD_INTERRUPTED",
+                    "The local account was ended while this build was under way: start it again",
+                )
+                self._builds.complete(build["id"], "FAILED")
+        self.account.tasks.every(1, "codebuild-timeouts", self.expire)
+
+    def stop(self) -> None:
+        """End all builds."""
+        with self._lock:
+            self._queue.clear()
+            running = list(self._running.values())
+        for run in running:
+            run.interrupt("FAILED", "BUILD_INTERRUPTED", "The local account was stopped during this build")
+
+    # --- projects
+
+    def create_project(self, params: Params) -> Params:
+        """CreateProject."""
+        name = params["name"]
+        with self._projects.lock:
+            if self._projects.get(name):
+                raise ServiceError(
+                    "ResourceAlreadyExistsException", f"Project already exists: {self._arn(name)}"
+                )
+            projects.check(params)
+            self._check_role(params["serviceRole"])
+            now = self.account.now()
+            key = self.account.arn("kms", "alias/aws/s3")
+            project = projects.with_defaults(params, key) | {
+                "arn": self._arn(name),
+                "created": now,
+                "lastModified": now,
+            }
+            project.pop("badgeEnabled", None)
+            self._projects.put(name, {"project": project, "builds": 0})
+        return {"project": project}
+
+    def update_project(self, params: Params) -> Params:
+        """UpdateProject: the members given replace those of the project."""
+        with self._projects.lock:
+            document = self._projects.get(params["name"])
+            if document is None:
+                raise self._no_project(params["name"])
+            project = projects.with_defaults(
+                {**document["project"], **params}, document["project"]["encryptionKey"]
+            )
+            projects.check(project)
+            self._check_role(project["serviceRole"])
+            project["lastModified"] = self.account.now()
+            project.pop("badgeEnabled", None)
+            self._projects.put(params["name"], {**document, "project": project})
+        return {"project": project}
+
+    def delete_project(self, params: Params) -> Params:
+        """DeleteProject; its builds stay, as documented, and there is no error where there is no project."""
+        self._projects.delete(params["name"])
+        return {}
+
+    def batch_get_projects(self, params: Params) -> Params:
+        """BatchGetProjects, by name or ARN."""
+        found, missing = [], []
+        for name in params["names"]:
+            document = self._projects.get(name.rpartition("/")[2])
+            (found.append(document["project"]) if document else missing.append(name))
+        return {"projects": found, "projectsNotFound": missing}
+
+    def list_projects(self, params: Params) -> Params:
+        """ListProjects."""
+        sort = {"NAME": "name", "CREATED_TIME": "created", "LAST_MODIFIED_TIME": "lastModified"}
+        listed = [document["project"] for document in self._projects.values()]
+        listed.sort(
+            key=lambda project: project[sort[params.get("sortBy", "NAME")]],
+            reverse=params.get("sortOrder") == "DESCENDING",
+        )
+        return _page("projects", [project["name"] for project in listed], params)
+
+    # --- builds
+
+    def start_build(self, params: Params) -> Params:
+        """StartBuild. The build of a CODEPIPELINE project takes its artefact's ARN as ``sourceVersion``."""
+        return {"build": self._start(params)}
+
+    def _start(self, params: Params, auto_retry: Params | None = None) -> Params:
+        name = params["projectName"].rpartition("/")[2]
+        document = self._projects.get(name)
+        if document is None:
+            raise self._no_project(name)
+        if earlier := self._same_request(name, params):
+            return earlier
+        project = projects.override(document["project"], params)
+        projects.check(project)
+        self._check_role(project["serviceRole"])
+        limit = project.get("concurrentBuildLimit", -1)
+        if limit > 0 and sum(not b["buildComplete"] for b in self._of_project(name)) >= limit:
+            raise ServiceError(
+                "AccountLimitExceededException",
+                f"Cannot have more than {limit} builds running for the project {name} (concurrentBuildLimit)",
+            )
+        initiator = self._initiator(project)
+        with self._projects.update(name) as stored:
+            stored["builds"] += 1
+            number = stored["builds"]
+        build = self._new_build(project, number, initiator)
+        if auto_retry:
+            build["autoRetryConfig"] = auto_retry
+        request = {
+            "params": params,
+            "artifacts": project["artifacts"],
+            "secondaryArtifacts": project["secondaryArtifacts"],
+        }
+        self._builds.create(build, request)
+        self._builds.enter(build["id"], "QUEUED")
+        with self._lock:
+            self._queue.append(build["id"])
+        self._dispatch()
+        return self._require(build["id"])
+
+    def retry_build(self, params: Params) -> Params:
+        """RetryBuild: the same request once more."""
+        build_id = params.get("id", "")
+        self._require(build_id)
+        request = {
+            **self._builds.request(build_id)["params"],
+            "idempotencyToken": params.get("idempotencyToken"),
+        }
+        return {"build": self._start(request)}
+
+    def stop_build(self, params: Params) -> Params:
+        """StopBuild."""
+        self._require(params["id"])
+        self._stop(params["id"])
+        return {"build": self._require(params["id"])}
+
+    def batch_get_builds(self, params: Params) -> Params:
+        """BatchGetBuilds, by id or ARN."""
+        found, missing = [], []
+        for build_id in params["ids"]:
+            build = self._builds.get(build_id.rpartition("/")[2])
+            (found.append(build) if build else missing.append(build_id))
+        return {"builds": found, "buildsNotFound": missing}
+
+    def batch_delete_builds(self, params: Params) -> Params:
+        """BatchDeleteBuilds: builds that have ended."""
+        deleted: list[str] = []
+        kept: list[Params] = []
+        for build_id in params["ids"]:
+            build = self._builds.get(build_id)
+            if build is None or not build["buildComplete"]:
+                kept.append(
+                    {"id": build_id, "statusCode": "BUILD_IN_PROGRESS" if build else "BUILD_NOT_FOUND"}
+                )
+                continue
+            self._builds.delete(build_id)
+            deleted.append(build["arn"])
+        return {"buildsDeleted": deleted, "buildsNotDeleted": kept}
+
+    def list_builds(self, params: Params) -> Params:
+        """ListBuilds, newest first."""
+        return self._list(self._builds.all(), params)
+
+    def list_builds_for_project(self, params: Params) -> Params:
+        """ListBuildsForProject, newest first."""
+        name = params["projectName"]
+        if self._projects.get(name) is None:
+            raise self._no_project(name)
+        return self._list(self._of_project(name), params)
+
+    def expire(self, now: datetime | None = None) -> None:
+        """End the builds whose ``timeoutInMinutes`` or ``queuedTimeoutInMinutes`` is over."""
+        now = now or self.account.now()
+        with self._lock:
+            running, queued = dict(self._running), list(self._queue)
+        for build_id, run in running.items():
+            build = self._require(build_id)
+            started = next((p["startTime"] for p in build["phases"] if p["phaseType"] == "PROVISIONING"), now)
+            if now - started >= timedelta(minutes=build["timeoutInMinutes"]):
+                message = f"Build has timed out after {build['timeoutInMinutes']} minutes."
+                run.interrupt("TIMED_OUT", "BUILD_TIMED_OUT", message)
+        for build_id in queued:
+            build = self._require(build_id)
+            if now - build["startTime"] >= timedelta(minutes=build["queuedTimeoutInMinutes"]):
+                self._drop(build_id, "TIMED_OUT", "BUILD_TIMED_OUT", "Build was queued for too long.")
+
+    # --- inside
+
+    def _arn(self, project: str) -> str:
+        return self.account.arn("codebuild", f"project/{project}")
+
+    def _no_project(self, name: str) -> ServiceError:
+        return ServiceError("ResourceNotFoundException", f"Project cannot be found: {self._arn(name)}")
+
+    def _check_role(self, role: str) -> None:
+        arn = (
+            role if role.startswith("arn:") else f"arn:aws:iam::{self.account.config.account_id}:role/{role}"
+        )
+        try:
+            self.account.check_role(arn, "codebuild.amazonaws.com")
+        except ServiceError as error:
+            raise invalid(
+                f"CodeBuild is not authorized to perform: sts:AssumeRole. {error.message}"
+            ) from error
+
+    def _require(self, build_id: str) -> Params:
+        build = self._builds.get(build_id.rpartition("/")[2])
+        if build is None:
+            raise ServiceError("ResourceNotFoundException", f"Build does not exist: {build_id}")
+        return build
+
+    def _of_project(self, name: str) -> list[Params]:
+        return [build for build in self._builds.all() if build["projectName"] == name]
+
+    def _list(self, builds: list[Params], params: Params) -> Params:
+        ids = [build["id"] for build in builds]
+        if params.get("sortOrder", "DESCENDING") == "DESCENDING":
+            ids.reverse()
+        return _page("ids", ids, params)
+
+    def _same_request(self, name: str, params: Params) -> Params | None:
+        """Return the build that a request with the same ``idempotencyToken`` started up to 5 minutes ago."""
+        token, since = params.get("idempotencyToken"), self.account.now() - timedelta(minutes=5)
+        for build in self._of_project(name) if token else ():
+            request = self._builds.request(build["id"])["params"]
+            if request.get("idempotencyToken") == token and build["startTime"] > since:
+                if request != params:
+                    raise invalid(f"the idempotencyToken {token} belongs to a request with other parameters")
+                return build
+        return None
+
+    def _initiator(self, project: Params) -> str:
+        if project["source"]["type"] != "CODEPIPELINE":
+            return "local-account"
+        version = project.get("sourceVersion", "")
+        bucket, key = s3_location(version)
+        if not version.startswith("arn:aws:s3:::") or not key:
+            raise invalid(
+                f"the source of project {project['name']} is CODEPIPELINE: start its pipeline, "
+                "or override the source's type"
+            )
+        s3 = self.account.client("s3")
+        try:
+            metadata = s3.head_object(Bucket=bucket, Key=key)["Metadata"]
+        except s3.exceptions.ClientError as error:
+            raise invalid(f"the artefact s3://{bucket}/{key} cannot be read: {error}") from error
+        return f"codepipeline/{metadata.get(PIPELINE, '')}"
+
+    def _new_build(self, project: Params, number: int, initiator: str) -> Params:
+        now = self.account.now()
+        build_id = f"{project['name']}:{uuid.uuid4()}"
+        logs: Params = {"cloudWatchLogs": {"status": "ENABLED"}, "s3Logs": {"status": "DISABLED"}}
+        logs |= project.get("logsConfig") or {}
+        copied = {
+            name: project[name]
+            for name in (
+                "source", "secondarySources", "secondarySourceVersions", "sourceVersion", "environment",
+                "serviceRole", "timeoutInMinutes", "queuedTimeoutInMinutes", "encryptionKey", "cache",
+            )
+            if name in project
+        }  # fmt: skip
+        return copied | {
+            "id": build_id,
+            "arn": self.account.arn("codebuild", f"build/{build_id}"),
+            "buildNumber": number,
+            "startTime": now,
+            "currentPhase": "SUBMITTED",
+            "buildStatus": "IN_PROGRESS",
+            "buildComplete": False,
+            "projectName": project["name"],
+            "phases": [{"phaseType": "SUBMITTED", "startTime": now}],
+            "artifacts": {"location": ""},
+            "secondaryArtifacts": [],
+            "logs": logs,
+            "initiator": initiator,
+            "exportedEnvironmentVariables": [],
+            **({"autoRetryConfig": {"autoRetryLimit": project["autoRetryLimit"], "autoRetryNumber": 0}}
+               if project.get("autoRetryLimit") else {}),
+        }  # fmt: skip
+
+    def _dispatch(self) -> None:
+        with self._lock:
+            while self._queue and len(self._running) < self.running_limit:
+                build_id = self._queue.popleft()
+                run = BuildRun(self.account, self._builds, self._require(build_id))
+                self._running[build_id] = run
+                self.account.tasks.spawn(f"build {build_id}", self._run, run)
+
+    def _run(self, run: BuildRun) -> None:
+        build = None
+        try:
+            build = run.run()
+        finally:
+            with self._lock:
+                self._running.pop(run.id, None)
+            self._dispatch()
+        if build["buildStatus"] == "FAILED" and not self.account.tasks.stopping.is_set():
+            self._retry_automatically(build, run)
+
+    def _retry_automatically(self, build: Params, run: BuildRun) -> None:
+        """Start the build again as ``on-failure: RETRY`` or ``autoRetryLimit`` ask (AutoRetryConfig)."""
+        config = build.get("autoRetryConfig", {})
+        number = config.get("autoRetryNumber", 0)
+        limit = run.retry.retries if run.retry else config.get("autoRetryLimit", 0)
+        if number >= limit or build["initiator"].startswith("codepipeline/"):
+            return
+        retried: dict[str, Any] = {
+            "autoRetryLimit": limit, "autoRetryNumber": number + 1, "previousAutoRetry": build["arn"],
+        }  # fmt: skip
+        request = {**self._builds.request(build["id"])["params"], "idempotencyToken": None}
+        again = self._start(request, retried)
+        link = {**config, "autoRetryLimit": limit, "autoRetryNumber": number, "nextAutoRetry": again["arn"]}
+        self._builds.change(build["id"], lambda record: record.update(autoRetryConfig=link))
+
+    def _stop(self, build_id: str) -> None:
+        if self._drop(build_id, "STOPPED", "", ""):
+            return
+        with self._lock:
+            run = self._running.get(build_id)
+        if run:
+            run.interrupt("STOPPED", "", "")
+
+    def _drop(self, build_id: str, status: str, code: str, message: str) -> bool:
+        """End a build that waits in the queue; tell whether it did."""
+        with self._lock:
+            if build_id not in self._queue:
+                return False
+            self._queue.remove(build_id)
+        self._builds.leave(build_id, status, code, message)
+        self._builds.complete(build_id, status)
+        return True
+
+
+def _page(member: str, items: list[str], params: Params) -> Params:
+    listed, token = page(items, params.get("nextToken"), _PAGE, "InvalidInputException")
+    return {member: listed, "nextToken": token}

@@ -1,0 +1,224 @@
+"""Git over smart HTTP, as CodeCommit serves it: ``/v1/repos/NAME``, answered by ``git http-backend``.
+
+Contract: git's ``http-protocol`` and ``git-http-backend`` pages; "CodeCommit Repository State Change" on
+the page "Monitoring CodeCommit events in Amazon EventBridge" of the AWS CodeCommit User Guide.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import subprocess
+import threading
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.wsgi import get_input_stream
+
+from local_account.foundation.errors import Params
+from local_account.services.codecommit.git_repository import ZERO_ID, GitRepository, Move, git_environment
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from local_account.foundation.account import Account
+
+log = logging.getLogger(__name__)
+
+REPOSITORIES = "codecommit-repositories"
+PROCESSES = "git-http-backend"
+_CHUNK = 1 << 17
+_PATH = re.compile(r"/v1/repos/(?P<name>[\w.-]+?)(?:\.git)?(?P<rest>/info/refs|/git-(?:upload|receive)-pack)")
+_REFERENCE_TYPES = {"heads": "branch", "tags": "tag"}
+
+
+def repository_path(account: Account, name: str) -> Path:
+    """Return where the bare git repository of a CodeCommit repository lies (whether or not it exists)."""
+    return account.config.state_dir / "codecommit" / f"{name}.git"
+
+
+def announce(account: Account, name: str, moves: Sequence[Move]) -> None:
+    """Publish one event per reference that moved, and keep what CodeCommit remembers of a push.
+
+    The first branch that a repository ever gets becomes its default branch.
+    """
+    repositories = account.store.table(REPOSITORIES)
+    document = repositories.get(name)
+    if document is None or not moves:
+        return
+    repository = GitRepository(repository_path(account, name))
+    created = [move for move in moves if move.reference.startswith("refs/heads/") and move.new != ZERO_ID]
+    if created and repository.default_branch() is None:
+        repository.set_default_branch(created[0].reference.removeprefix("refs/heads/"))
+    arn = account.arn("codecommit", name)
+    for move in moves:
+        detail = _event_detail(account, document, move)
+        account.bus.publish("aws.codecommit", "CodeCommit Repository State Change", detail, [arn])
+    with suppress(KeyError), repositories.update(name) as document:  # deleted meanwhile
+        document["lastModifiedDate"] = account.now()
+
+
+def announce_push(account: Account, name: str, push: str) -> None:
+    """Announce the references that one push moved, once."""
+    repository = GitRepository(repository_path(account, name))
+    announce(account, name, repository.take_moves(push))
+    repository.forget_moves(push)
+
+
+def _event_detail(account: Account, document: Params, move: Move) -> Params:
+    _, kind, short = move.reference.split("/", 2)
+    event = (
+        "referenceCreated"
+        if move.old == ZERO_ID
+        else "referenceDeleted"
+        if move.new == ZERO_ID
+        else "referenceUpdated"
+    )
+    return {
+        "event": event,
+        "repositoryName": document["repositoryName"],
+        "repositoryId": document["repositoryId"],
+        "referenceType": _REFERENCE_TYPES.get(kind, kind),
+        "referenceName": short,
+        "referenceFullName": move.reference,
+        **({} if move.new == ZERO_ID else {"commitId": move.new}),
+        **({} if move.old == ZERO_ID else {"oldCommitId": move.old}),
+        # git on this machine sends no identity: the loopback port is the account owner's.
+        "callerUserArn": f"arn:aws:iam::{account.config.account_id}:root",
+    }
+
+
+def git_app(account: Account) -> WSGIApplication:
+    """Return the WSGI application that serves every CodeCommit repository of the account."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        match = _PATH.fullmatch(environ["PATH_INFO"])
+        name = match["name"] if match else ""
+        if match is None or account.store.table(REPOSITORIES).get(name) is None:
+            asked = environ["PATH_INFO"].removeprefix("/v1/repos/").partition("/")[0]
+            return _refuse(
+                start_response,
+                HTTPStatus.NOT_FOUND,
+                f"CodeCommit has no repository {asked} in {account.config.region}: check its name with "
+                "'aws codecommit list-repositories', or create it with 'aws codecommit create-repository'.",
+            )
+        return _Exchange(account, name, match["rest"], environ).answer(start_response)
+
+    return app
+
+
+class _Exchange:
+    """One request, handed to one ``git http-backend``."""
+
+    def __init__(self, account: Account, name: str, rest: str, environ: WSGIEnvironment) -> None:
+        self._account = account
+        self._name = name
+        self._environ = environ
+        self._push = uuid.uuid4().hex if rest == "/git-receive-pack" else None
+        connection = environ.get("werkzeug.socket")
+        if connection is not None:  # the last small piece of an answer must not wait for a delayed ACK
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._process = account.processes.spawn(
+            PROCESSES,
+            ["git", "http-backend"],
+            env=self._cgi(rest),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._feeder = threading.Thread(target=self._feed, name="git-request-body", daemon=True)
+
+    def answer(self, start_response: StartResponse) -> Iterable[bytes]:
+        """Start the response from the CGI headers; the body follows as git writes it."""
+        self._feeder.start()
+        try:
+            status, headers = self._headers()
+        except ValueError:
+            self._finish()
+            return _refuse(
+                start_response, HTTPStatus.INTERNAL_SERVER_ERROR, "git http-backend did not answer"
+            )
+        start_response(status, headers)
+        return self._body()
+
+    def _cgi(self, rest: str) -> dict[str, str]:
+        environ = self._environ
+        taken = {
+            "REQUEST_METHOD": environ["REQUEST_METHOD"],
+            "QUERY_STRING": environ.get("QUERY_STRING", ""),
+            "CONTENT_TYPE": environ.get("CONTENT_TYPE", ""),
+            "HTTP_CONTENT_ENCODING": environ.get("HTTP_CONTENT_ENCODING", ""),
+            "GIT_PROTOCOL": environ.get("HTTP_GIT_PROTOCOL", ""),
+            "REMOTE_ADDR": environ.get("REMOTE_ADDR", ""),
+        }
+        if environ.get("CONTENT_LENGTH"):  # without it, git reads to the end of its standard input
+            taken["CONTENT_LENGTH"] = environ["CONTENT_LENGTH"]
+        return {
+            **git_environment(),
+            **taken,
+            "GIT_PROJECT_ROOT": str(repository_path(self._account, self._name)),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": rest,
+            "REMOTE_USER": "codecommit",  # http-backend lets only a known user push
+            "CODECOMMIT_PUSH": self._push or "",
+        }
+
+    def _feed(self) -> None:
+        source, target = get_input_stream(self._environ), self._process.stdin
+        assert target is not None  # noqa: S101 - asked for with PIPE
+        # A client that goes away, or a git that has heard enough, ends the request; git says the rest.
+        with suppress(OSError, ClientDisconnected), target:
+            while chunk := source.read(_CHUNK):
+                target.write(chunk)
+
+    @property
+    def _output(self) -> Any:
+        return self._process.stdout
+
+    def _headers(self) -> tuple[str, list[tuple[str, str]]]:
+        status, headers = "200 OK", []
+        while (line := self._output.readline().decode("latin-1").rstrip("\r\n")) != "":
+            key, _, value = line.partition(": ")
+            if key.lower() == "status":
+                status = value
+            else:
+                headers.append((key, value))
+        if not headers:
+            raise ValueError("no CGI headers")
+        return status, headers
+
+    def _body(self) -> Iterator[bytes]:
+        try:
+            while chunk := self._output.read1(_CHUNK):
+                yield chunk
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._push is None:
+            self._process.kill()
+        else:
+            while self._output.read1(_CHUNK):  # a client that went away does not stop its push half-way
+                pass
+        self._process.wait()
+        self._output.close()
+        self._feeder.join(timeout=1)
+        if self._push is None:
+            return
+        try:
+            announce_push(self._account, self._name, self._push)
+        except Exception:  # the references have moved: git must hear that the push went well
+            log.exception("a push to %s was not announced; it will be at the next start", self._name)
+
+
+def _refuse(start_response: StartResponse, status: HTTPStatus, message: str) -> Iterable[bytes]:
+    # git prints the body of a refusal after "remote:" when it is plain text.
+    body = f"{message}\n".encode()
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    start_response(f"{status.value} {status.phrase}", headers)
+    return [body]

@@ -1,0 +1,103 @@
+"""Source actions: a commit of CodeCommit, an object version of Amazon S3.
+
+Output variables and artefacts as in the "CodeCommit" and "Amazon S3 source action" references.
+"""
+
+from __future__ import annotations
+
+from local_account.services.codepipeline import artifacts
+from local_account.services.codepipeline.context import ActionFailed, Context, Outcome
+
+
+def codecommit(context: Context) -> Outcome:
+    """Put the files of a commit, without history, into the artefact (OutputArtifactFormat CODE_ZIP)."""
+    name, branch = context.configuration["RepositoryName"], context.configuration["BranchName"]
+    override = context.source_revision
+    try:
+        found = context.account.repositories.commit(
+            name, override["revisionValue"] if override else f"refs/heads/{branch}"
+        )
+    except LookupError as error:
+        raise ActionFailed("ConfigurationError", str(error)) from error
+    commit, message = found.commit_id, found.message.strip()
+    output = _put(context, found.archive, commit)
+    region = context.account.config.region
+    return Outcome(
+        variables={
+            "AuthorDate": found.author_date,
+            "BranchName": branch,
+            "CommitId": commit,
+            "CommitMessage": message,
+            "CommitterDate": found.committer_date,
+            "RepositoryName": name,
+        },
+        artifacts=output,
+        summary=message[:2048] or None,
+        external_id=commit,
+        revision={
+            "revisionId": commit,
+            "revisionSummary": message[:2048] or "-",
+            "created": context.account.now(),
+            "revisionUrl": f"https://{region}.console.aws.amazon.com/codecommit/home"
+            f"?region={region}#/repository/{name}/commit/{commit}",
+        },
+    )
+
+
+def s3(context: Context) -> Outcome:
+    """Take one version of an object as the artefact, whatever its content is."""
+    bucket, key = context.configuration["S3Bucket"], context.configuration["S3ObjectKey"]
+    override, version = context.source_revision, None
+    if override and override["revisionType"] == "S3_OBJECT_KEY":
+        key = override["revisionValue"]
+    elif override:
+        version = override["revisionValue"]
+    client = context.client("s3")
+    try:
+        if client.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+            raise ActionFailed(
+                "ConfigurationError",
+                f"The bucket {bucket} is not versioned: a source needs versioning enabled",
+            )
+        found = client.get_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))
+        content = found["Body"].read()
+    except client.exceptions.ClientError as error:
+        code = error.response["Error"]["Code"]
+        of = f" (version {version})" if version else ""
+        raise ActionFailed(
+            "ConfigurationError",
+            f"The object with key '{key}'{of} in the bucket '{bucket}' cannot be read: {code}",
+        ) from error
+    version = found["VersionId"]
+    # CodePipeline API, SourceRevision: what the uploader says of it, in the object's metadata.
+    summary = found["Metadata"].get("codepipeline-artifact-revision-summary", "")[:2048]
+    summary = summary or f"Amazon S3 version id: {version}"
+    return Outcome(
+        variables={
+            "BucketName": bucket,
+            "ETag": found["ETag"].strip('"'),
+            "ObjectKey": key,
+            "VersionId": version,
+        },
+        artifacts=_put(context, content, version),
+        summary=summary,
+        external_id=version,
+        revision={
+            "revisionId": version,
+            "revisionSummary": summary,
+            "created": found["LastModified"],
+            "revisionUrl": f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={key}",
+        },
+    )
+
+
+def _put(context: Context, content: bytes, revision: str) -> dict[str, dict[str, str]]:
+    ((name, location),) = context.outputs.items()
+    context.client("s3").put_object(
+        Bucket=location["bucket"],
+        Key=location["key"],
+        Body=content,
+        ContentType="application/zip",
+        Metadata=artifacts.metadata(context, revision),
+    )
+    return {name: {**location, "revision": revision}}

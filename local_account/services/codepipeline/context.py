@@ -1,0 +1,77 @@
+"""What an action is handed, and what it gives back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.errors import Params
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+POLL_SECONDS = 0.1
+
+
+class ActionFailed(Exception):  # noqa: N818 - as the API names it
+    """An action ends as Failed; ``code`` is one of FailureType of the CodePipeline API."""
+
+    def __init__(self, code: str, message: str, external_id: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.external_id = external_id
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an action succeeded."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    artifacts: Mapping[str, Params] = field(default_factory=dict)
+    """Output artefacts by name: ``bucket``, ``key`` and, from a source, ``revision``."""
+    summary: str | None = None
+    external_id: str | None = None
+    url: str | None = None
+    revision: Params | None = None
+    """What a source found: the members of ArtifactRevision without ``name``."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """One action execution as its provider sees it."""
+
+    account: Account
+    pipeline: str
+    execution_id: str
+    role_arn: str
+    action: Params
+    """ActionDeclaration."""
+    configuration: Mapping[str, str]
+    """The configuration with all variables resolved."""
+    artifacts: Mapping[str, Params]
+    """All artefacts of the execution so far, by name."""
+    outputs: Mapping[str, Params]
+    """Where the output artefacts of this action go, by name."""
+    source_revision: Params | None
+    """SourceRevisionOverride of StartPipelineExecution for this action."""
+    update: Callable[..., None]
+    """Note ``external_id``, ``url`` and ``summary`` of an action that goes on."""
+    tracked: Callable[[], bool]
+    """Whether anybody still waits for the action (it may have been abandoned)."""
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client that acts with the pipeline's role."""
+        return self.account.client(service, self.role_arn)
+
+    @property
+    def stopping(self) -> threading.Event:
+        """Set when the account stops."""
+        return self.account.tasks.stopping
+
+    def wait_until(self, done: Callable[[], bool], pause: float = POLL_SECONDS) -> None:
+        """Poll until ``done``; raise ActionFailed when the account stops or nobody waits any more."""
+        while not done():
+            if self.stopping.wait(pause) or not self.tracked():
+                raise ActionFailed("JobFailed", "The local account was stopped while this action ran")

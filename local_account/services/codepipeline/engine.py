@@ -1,0 +1,472 @@
+"""The state machine of executions.
+
+How executions queue up before stages: "How pipeline executions work" (CodePipeline User Guide). Every
+transition happens under one lock and is in the store before anything follows from it; actions run in
+threads and come back through ``finish``. An execution keeps the structure with which it was started.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.services.codepipeline import actions, artifacts, structure, variables
+from local_account.services.codepipeline.context import ActionFailed, Context, Outcome
+from local_account.services.codepipeline.jobs import CONTINUATION_SECONDS, invoke_lambda
+from local_account.services.codepipeline.records import Records, new_execution
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+log = logging.getLogger(__name__)
+
+APPROVAL_TIMEOUT = timedelta(days=7)
+JOB_TIMEOUT = timedelta(hours=1)
+QUEUE_LIMIT = 50
+"""Executions in progress at a time, as documented for QUEUED and PARALLEL."""
+_INTERRUPTED = "The local account was ended while this action ran: retry the stage with RetryStageExecution"
+
+
+class Engine:
+    """Moves executions through their stages."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self.pipelines = account.store.table("codepipeline.pipelines")
+        self.records = Records(account)
+        self.lock = threading.RLock()
+        """Held by whoever changes an execution."""
+
+    # --- life of the account
+
+    def recover(self) -> None:
+        """Go on where the account ended: actions that ended with it fail, what waits for an answer stays."""
+        self.records.start()
+        with self.lock:
+            for execution in self.records.running():
+                for record in execution["actions"]:
+                    if record["detail"]["status"] != "InProgress":
+                        continue
+                    if record.get("again"):
+                        self._spawn(execution, record, CONTINUATION_SECONDS)
+                    elif not record.get("awaiting"):
+                        self._close(execution, record, "Failed", ActionFailed("JobFailed", _INTERRUPTED))
+                self.records.save(execution)
+                if execution["inside"]:
+                    self._proceed(execution)
+            for name in self.pipelines.keys():  # noqa: SIM118 - a table, not a mapping
+                self._admit(name)
+        self._account.tasks.every(1, "codepipeline-timeouts", self.expire)
+
+    def expire(self, now: datetime | None = None) -> None:
+        """Fail the approvals and jobs whose time is over."""
+        now = now or self._account.now()
+        for execution in self.records.running():
+            for record in list(execution["actions"]):
+                detail = record["detail"]
+                if detail["status"] == "InProgress" and "limit" in record and now > record["limit"]:
+                    kind = detail["input"]["actionTypeId"]["provider"]
+                    message = f"The {kind} action got no answer until {record['limit']:%Y-%m-%d %H:%M:%S} UTC"
+                    if kind == "Lambda":
+                        function = detail["input"]["resolvedConfiguration"]["FunctionName"]
+                        message = (
+                            f"The AWS Lambda function {function} failed to return a result. Check the "
+                            "function to verify that it has permission to send the required result to "
+                            "CodePipeline."
+                        )
+                    self.finish(
+                        execution["id"], detail["actionExecutionId"], ActionFailed("JobTimedOut", message)
+                    )
+
+    # --- executions
+
+    def start_execution(
+        self,
+        name: str,
+        trigger: Params,
+        given: dict[str, str],
+        overrides: dict[str, Params],
+        token: str | None,
+    ) -> str:
+        """Start an execution; return its id. The same ``token`` gives the same execution."""
+        with self.lock:
+            pipeline = self.pipelines.require(name)
+            earlier = self.records.of(name)
+            for execution in earlier:
+                if token and execution["token"] == token:
+                    return str(execution["id"])
+            waiting = sum(execution["status"] in ("InProgress", "Stopping") for execution in earlier)
+            if pipeline["pipeline"]["executionMode"] != "SUPERSEDED" and waiting >= QUEUE_LIMIT:
+                raise ServiceError(
+                    "ConcurrentPipelineExecutionsLimitExceededException",
+                    f"The pipeline {name} has {QUEUE_LIMIT} executions in progress: wait for one to end",
+                )
+            number = earlier[-1]["number"] + 1 if earlier else 1
+            execution = new_execution(pipeline, number, self._account.now())
+            execution |= {"trigger": trigger, "token": token, "variables": given, "overrides": overrides}
+            self.records.save(execution)
+            self.records.pipeline_event(execution, "STARTED")
+            self._admit(name)
+        return str(execution["id"])
+
+    def stop_execution(self, execution: Params, reason: str, *, abandon: bool) -> None:
+        """Stop: let running actions end (``Stopping``), or abandon them."""
+        with self.lock:
+            execution["stop"] = {"reason": reason, "abandon": abandon}
+            execution["status"] = "Stopping"
+            if execution["inside"]:
+                stage = self._stage(execution)["name"]
+                execution["stages"][stage]["status"] = "Stopping"
+                self.records.stage_event(execution, stage, "STOPPING")
+            self.records.pipeline_event(execution, "STOPPING")
+            if abandon:
+                for record in execution["actions"]:
+                    if record["detail"]["status"] == "InProgress":
+                        self._close(execution, record, "Abandoned", None)
+            self.records.save(execution)
+            if execution["inside"]:
+                self._proceed(execution)
+            else:
+                self._end(execution, "Stopped")
+
+    def retry_stage(self, execution: Params, stage: str, mode: str) -> None:
+        """Run the failed actions of a stage again, or all of them (RetryMode)."""
+        with self.lock:
+            for record in execution["actions"]:
+                if record["detail"]["stageName"] == stage and (
+                    mode == "ALL_ACTIONS" or record["detail"]["status"] != "Succeeded"
+                ):
+                    record["retried"] = True
+            state = execution["stages"][stage]
+            state |= {"status": "InProgress", "entered": self._account.now(), "retries": state["retries"] + 1}
+            execution |= {"status": "InProgress", "summary": None, "stop": None, "inside": True}
+            execution["attempt"] += 1
+            self.records.pipeline_event(execution, "RESUMED")
+            self.records.stage_event(execution, stage, "RESUMED")
+            self.records.save(execution)
+            self._proceed(execution)
+
+    def reconsider(self, name: str) -> None:
+        """Let executions in that wait; call it when a transition was enabled."""
+        with self.lock:
+            self._admit(name)
+
+    # --- actions
+
+    def finish(self, execution_id: str, action_id: str, result: Outcome | ActionFailed) -> bool:
+        """End an action that runs; tell whether it still ran."""
+        with self.lock:
+            execution = self.records.get(execution_id)
+            record = find_record(execution, action_id) if execution else None
+            if execution is None or record is None or record["detail"]["status"] != "InProgress":
+                return False
+            if isinstance(result, ActionFailed):
+                self._close(execution, record, "Failed", result)
+            else:
+                self._succeed(execution, record, result)
+            self.records.save(execution)
+            self._proceed(execution)
+            return True
+
+    def update(self, execution_id: str, action_id: str, **values: object) -> None:
+        """Note ``external_id``, ``url`` or ``summary`` of an action, or members of its record."""
+        with self.lock:
+            execution = self.records.get(execution_id)
+            record = find_record(execution, action_id) if execution else None
+            if execution is None or record is None or record["detail"]["status"] != "InProgress":
+                return
+            result = record["detail"]["output"].setdefault("executionResult", {})
+            names = {
+                "external_id": "externalExecutionId",
+                "url": "externalExecutionUrl",
+                "summary": "externalExecutionSummary",
+            }
+            for key, value in values.items():
+                if value is not None:
+                    (result if key in names else record)[names.get(key, key)] = value
+            self.records.save(execution)
+
+    # --- inside, under the lock
+
+    def _structure(self, execution: Params) -> Params:
+        pipeline = self.pipelines.require(execution["pipeline"])
+        declaration: Params = pipeline["versions"][str(execution["version"])]
+        return declaration
+
+    def _stage(self, execution: Params) -> Params:
+        stage: Params = self._structure(execution)["stages"][execution["position"]]
+        return stage
+
+    def _admit(self, name: str) -> None:
+        """Let executions into the stages that are free, in their order; later stages first."""
+        if pipeline := self.pipelines.get(name):
+            while self._admit_one(name, pipeline["transitions"]):
+                pass
+
+    def _admit_one(self, name: str, transitions: Params) -> bool:
+        by_stage: dict[str, list[Params]] = {}
+        waiting = [e for e in self.records.of(name) if e["status"] == "InProgress" and not e["inside"]]
+        for execution in sorted(waiting, key=lambda e: (-e["position"], e["number"])):
+            by_stage.setdefault(self._stage(execution)["name"], []).append(execution)
+        for stage, queued in by_stage.items():
+            if queued[-1]["mode"] == "SUPERSEDED":
+                for older in queued[:-1]:
+                    self._end(older, "Superseded", admit=False)
+            execution = queued[-1] if queued[-1]["mode"] == "SUPERSEDED" else queued[0]
+            if self._may_enter(execution, stage, transitions):
+                self._enter(execution, stage)
+                return True
+        return False
+
+    def _may_enter(self, execution: Params, stage: str, transitions: Params) -> bool:
+        before = execution["position"] - 1
+        outbound = self._structure(execution)["stages"][before]["name"] if before >= 0 else ""
+        if not transitions.get(f"{stage}/Inbound", {}).get("enabled", True):
+            return False
+        if not transitions.get(f"{outbound}/Outbound", {}).get("enabled", True):
+            return False
+        return execution["mode"] == "PARALLEL" or not any(
+            other["inside"] and self._stage(other)["name"] == stage
+            for other in self.records.of(execution["pipeline"])
+        )
+
+    def _enter(self, execution: Params, stage: str) -> None:
+        execution["inside"] = True
+        execution["stages"][stage] = {"status": "InProgress", "entered": self._account.now(), "retries": 0}
+        self.records.stage_event(execution, stage, "STARTED")
+        self.records.save(execution)
+        self._proceed(execution)
+
+    def _proceed(self, execution: Params) -> None:
+        """Start what can start now; else end the stage if nothing of it runs any more."""
+        while execution["inside"] and self._step(execution):
+            pass
+
+    def _step(self, execution: Params) -> bool:
+        """Do one thing; tell whether there may be more to do at once."""
+        stage = self._stage(execution)
+        latest = {
+            record["detail"]["actionName"]: record["detail"]["status"]
+            for record in execution["actions"]
+            if record["detail"]["stageName"] == stage["name"] and not record.get("retried")
+        }
+        ended = self._stage_end(execution, stage, latest)
+        if ended is not None:
+            if ended:
+                self._leave(execution, stage, ended)
+            return False
+        for group in structure.groups(stage):
+            todo = [action for action in group if action["name"] not in latest]
+            for action in todo:
+                self._start_action(execution, stage, dict(action))
+            if todo or any(latest[action["name"]] == "InProgress" for action in group):
+                return bool(todo)
+        return False
+
+    def _stage_end(self, execution: Params, stage: Params, latest: dict[str, str]) -> str | None:
+        """Tell how a stage ends now: a status, "" when it waits for running actions, None when it goes on."""
+        stopping = execution["status"] == "Stopping"
+        failed = bool({"Failed", "Abandoned"} & set(latest.values()))
+        if "InProgress" in latest.values():
+            return "" if failed or stopping else None
+        done = all(latest.get(action["name"]) == "Succeeded" for action in stage["actions"])
+        last = execution["position"] + 1 == len(self._structure(execution)["stages"])
+        if stopping and not (done and last):
+            return "Stopped"
+        if failed:
+            return "Failed"
+        return "Succeeded" if done else None
+
+    def _leave(self, execution: Params, stage: Params, status: str) -> None:
+        """Release the stage, and move on or end."""
+        execution["inside"] = False
+        execution["stages"][stage["name"]]["status"] = status
+        self.records.stage_event(execution, stage["name"], status.upper())
+        if status == "Succeeded":
+            self._advance(execution)
+        else:
+            self._end(execution, status)
+
+    def _advance(self, execution: Params) -> None:
+        if execution["position"] + 1 == len(self._structure(execution)["stages"]):
+            self._end(execution, "Succeeded")
+            return
+        execution["position"] += 1
+        self.records.save(execution)
+        self._admit(execution["pipeline"])
+
+    def _end(self, execution: Params, status: str, *, admit: bool = True) -> None:
+        execution["status"] = status
+        if status == "Stopped" and execution["stop"]:
+            execution["summary"] = execution["stop"]["reason"] or None
+        self.records.pipeline_event(execution, status.upper())
+        self.records.save(execution)
+        if admit:
+            self._admit(execution["pipeline"])
+
+    def _start_action(self, execution: Params, stage: Params, action: Params) -> None:
+        now = self._account.now()
+        listed = [
+            {"name": e["name"], "s3location": location(execution["artifacts"][e["name"]])}
+            for e in action["inputArtifacts"]
+            if e["name"] in execution["artifacts"]
+        ]
+        detail: Params = {
+            "pipelineExecutionId": execution["id"],
+            "actionExecutionId": str(uuid.uuid4()),
+            "pipelineVersion": execution["version"],
+            "stageName": stage["name"],
+            "actionName": action["name"],
+            "startTime": now,
+            "lastUpdateTime": now,
+            "status": "InProgress",
+            "input": {
+                "actionTypeId": action["actionTypeId"],
+                "configuration": action["configuration"],
+                "region": self._account.config.region,
+                "inputArtifacts": listed,
+                "namespace": action.get("namespace"),
+                "roleArn": action.get("roleArn"),
+            },
+            "output": {"outputArtifacts": []},
+        }
+        bucket = structure.artifact_bucket(self._structure(execution), self._account.config.region)
+        names = [entry["name"] for entry in action["outputArtifacts"]]
+        record: Params = {
+            "detail": detail,
+            "outputs": {name: artifacts.new_location(bucket, execution["pipeline"], name) for name in names},
+        }
+        execution["actions"].append(record)
+        self.records.action_event(execution, record)
+        namespaces = {
+            **execution["namespaces"],
+            variables.RESERVED_NAMESPACE: {"PipelineExecutionId": execution["id"]},
+            variables.PIPELINE_NAMESPACE: execution["variables"],
+        }
+        try:
+            detail["input"]["resolvedConfiguration"] = variables.resolve(action["configuration"], namespaces)
+        except variables.UnresolvedVariableError as error:
+            self._close(execution, record, "Failed", ActionFailed("ConfigurationError", str(error)))
+            self.records.save(execution)
+            return
+        minutes = action.get("timeoutInMinutes")
+        if action["actionTypeId"]["provider"] == "Manual":
+            limit = timedelta(minutes=minutes) if minutes else APPROVAL_TIMEOUT
+            record |= {"token": str(uuid.uuid4()), "awaiting": True, "limit": now + limit}
+        elif action["actionTypeId"]["provider"] == "Lambda":
+            record |= {"job": {"id": str(uuid.uuid4())}, "limit": now + JOB_TIMEOUT}
+        self.records.save(execution)
+        if not record.get("awaiting"):
+            self._spawn(execution, record)
+
+    def _spawn(self, execution: Params, record: Params, pause: float = 0.0) -> None:
+        context = self.context(execution, record)
+        self._account.tasks.spawn(
+            f"{context.pipeline}/{context.action['name']}", self._run, context, record, pause
+        )
+
+    def context(self, execution: Params, record: Params) -> Context:
+        """Return what the provider of an action is handed."""
+        detail, declaration = record["detail"], self._structure(execution)
+        stage = next(s for s in declaration["stages"] if s["name"] == detail["stageName"])
+        action = next(a for a in stage["actions"] if a["name"] == detail["actionName"])
+        action_id = detail["actionExecutionId"]
+        return Context(
+            account=self._account,
+            pipeline=execution["pipeline"],
+            role_arn=action.get("roleArn") or declaration["roleArn"],
+            execution_id=execution["id"],
+            action=action,
+            configuration=detail["input"]["resolvedConfiguration"],
+            artifacts={name: dict(found) for name, found in execution["artifacts"].items()},
+            outputs=record["outputs"],
+            source_revision=execution["overrides"].get(action["name"]),
+            update=lambda **values: self.update(execution["id"], action_id, **values),
+            tracked=lambda: self._tracked(execution["id"], action_id),
+        )
+
+    def _run(self, context: Context, record: Params, pause: float) -> None:
+        """Run one action in this thread."""
+        kind, action_id = context.action["actionTypeId"], record["detail"]["actionExecutionId"]
+        if pause and self._account.tasks.stopping.wait(pause):
+            return
+        try:
+            if kind["provider"] == "Lambda":
+                self.update(context.execution_id, action_id, again=False, awaiting=False)
+                invoke_lambda(context, record["job"])
+                self.update(context.execution_id, action_id, awaiting=True)
+                return
+            result: Outcome | ActionFailed = actions.RUN[kind["category"], kind["provider"]](context)
+        except ActionFailed as failure:
+            result = failure
+        except Exception as error:
+            log.exception("the action %s of %s failed", context.action["name"], context.pipeline)
+            result = ActionFailed("JobFailed", f"{type(error).__name__}: {error}")
+        self.finish(context.execution_id, action_id, result)
+
+    def continue_job(self, execution: Params, record: Params, token: str) -> None:
+        """Invoke the function of a job once more, a little later, with its continuation token."""
+        with self.lock:
+            record["job"]["continuationToken"] = token
+            record |= {"limit": self._account.now() + JOB_TIMEOUT, "again": True}
+            self.records.save(execution)
+            self._spawn(execution, record, CONTINUATION_SECONDS)
+
+    def _tracked(self, execution_id: str, action_id: str) -> bool:
+        execution = self.records.get(execution_id)
+        record = find_record(execution, action_id) if execution else None
+        return record is not None and record["detail"]["status"] == "InProgress"
+
+    def _succeed(self, execution: Params, record: Params, outcome: Outcome) -> None:
+        detail, name = record["detail"], record["detail"]["actionName"]
+        detail["output"]["outputArtifacts"] = [
+            {"name": artifact, "s3location": location(found)} for artifact, found in outcome.artifacts.items()
+        ]
+        detail["output"]["outputVariables"] = dict(outcome.variables)
+        execution["artifacts"].update({key: dict(found) for key, found in outcome.artifacts.items()})
+        if namespace := detail["input"].get("namespace"):
+            execution["namespaces"][namespace] = dict(outcome.variables)
+        if outcome.revision:
+            others = [r for r in execution["revisions"] if r["actionName"] != name]
+            artifact = next(iter(outcome.artifacts))
+            execution["revisions"] = [*others, {"name": artifact, "actionName": name, **outcome.revision}]
+        named = {
+            "externalExecutionId": outcome.external_id,
+            "externalExecutionUrl": outcome.url,
+            "externalExecutionSummary": outcome.summary,
+        }
+        detail["output"].setdefault("executionResult", {}).update(
+            {key: value for key, value in named.items() if value}
+        )
+        self._close(execution, record, "Succeeded", None)
+
+    def _close(self, execution: Params, record: Params, status: str, failure: ActionFailed | None) -> None:
+        detail = record["detail"]
+        detail |= {"status": status, "lastUpdateTime": self._account.now()}
+        if failure:
+            result = detail["output"].setdefault("executionResult", {})
+            result["errorDetails"] = {"code": failure.code, "message": str(failure)[:5000]}
+            if failure.external_id:
+                result["externalExecutionId"] = failure.external_id
+            execution["summary"] = (
+                f"Action {detail['actionName']} of stage {detail['stageName']} failed: {failure}"[:2000]
+            )
+        self.records.action_event(execution, record)
+
+
+def location(artifact: Params) -> Params:
+    """Return the S3Location of an artefact."""
+    return {"bucket": artifact["bucket"], "key": artifact["key"]}
+
+
+def find_record(execution: Params, action_id: str) -> Params | None:
+    """Return the record of an action execution."""
+    for record in execution["actions"]:
+        if record["detail"]["actionExecutionId"] == action_id:
+            found: Params = record
+            return found
+    return None

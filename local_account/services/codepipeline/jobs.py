@@ -1,0 +1,98 @@
+"""Jobs: what a Lambda function is told, and what it answers with.
+
+Shape of the event: page "Invoke an AWS Lambda function in a pipeline in CodePipeline", JSON event example.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from local_account.foundation.errors import Params
+from local_account.services.codepipeline import artifacts
+from local_account.services.codepipeline.context import ActionFailed, Context
+
+log = logging.getLogger(__name__)
+
+CONTINUATION_SECONDS = 5.0
+"""Pause before a function that gave a continuation token is invoked again."""
+
+
+def job_data(context: Context, job: Params) -> Params:
+    """Return JobData without credentials: what GetJobDetails and the function see."""
+    data: dict[str, Any] = {
+        "actionConfiguration": {"configuration": dict(context.configuration)},
+        "inputArtifacts": [
+            _artifact(entry["name"], artifacts.input_artifact(context, entry["name"]))
+            for entry in context.action["inputArtifacts"]
+        ],
+        "outputArtifacts": [_artifact(name, found) for name, found in context.outputs.items()],
+    }
+    if "continuationToken" in job:
+        data["continuationToken"] = job["continuationToken"]
+    return data
+
+
+def _artifact(name: str, found: Params) -> Params:
+    return {
+        "name": name,
+        "revision": found.get("revision"),
+        "location": {
+            "type": "S3",
+            "s3Location": {"bucketName": found["bucket"], "objectKey": found["key"]},
+        },
+    }
+
+
+def credentials(context: Context) -> Params:
+    """Return ArtifactCredentials: a session of the role of the pipeline."""
+    try:
+        session = context.account.client("sts").assume_role(
+            RoleArn=context.role_arn, RoleSessionName="codepipeline", DurationSeconds=3600
+        )["Credentials"]
+    except ClientError as error:
+        raise ActionFailed(
+            "PermissionError", f"The role {context.role_arn} cannot be assumed: {error}"
+        ) from error
+    return {
+        "accessKeyId": session["AccessKeyId"],
+        "secretAccessKey": session["SecretAccessKey"],
+        "sessionToken": session["SessionToken"],
+    }
+
+
+def invoke_lambda(context: Context, job: Params) -> None:
+    """Invoke the function with a job. The job ends when PutJob...Result is called, not when this returns.
+
+    Raises ActionFailed when the function cannot be invoked, or ends with an error of its own.
+    """
+    data = {**job_data(context, job), "artifactCredentials": credentials(context)}
+    event = {
+        "CodePipeline.job": {"id": job["id"], "accountId": context.account.config.account_id, "data": data}
+    }
+    name = context.configuration["FunctionName"]
+    try:
+        answer = context.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+        payload = answer["Payload"].read()
+    except ReadTimeoutError:
+        log.info("the function %s still runs; its job %s stays open", name, job["id"])
+        return
+    except ClientError as error:
+        fault = error.response["Error"]
+        raise ActionFailed(
+            "ConfigurationError",
+            f"The function {name} cannot be invoked: {fault['Message']} ({fault['Code']})",
+        ) from error
+    if answer.get("FunctionError"):
+        raise ActionFailed("JobFailed", f"The AWS Lambda function {name} failed: {_error(payload)}")
+
+
+def _error(payload: bytes) -> str:
+    try:
+        document = json.loads(payload)
+        return f"{document.get('errorType', 'Error')}: {document['errorMessage']}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return payload.decode(errors="replace")

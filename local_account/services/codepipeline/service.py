@@ -1,0 +1,453 @@
+"""The operations of AWS CodePipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway.pages import page
+from local_account.gateway.service import Service
+from local_account.services.codepipeline import jobs, structure, views
+from local_account.services.codepipeline.context import ActionFailed, Outcome
+from local_account.services.codepipeline.engine import Engine
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+_MAX_OUTPUT_BYTES = 122_880
+_REVISION_TYPES = {"CodeCommit": {"COMMIT_ID"}, "S3": {"S3_OBJECT_VERSION_ID", "S3_OBJECT_KEY"}}
+
+
+class CodePipeline(Service):
+    """Pipelines, executions, approvals and jobs; see the "AWS CodePipeline API Reference"."""
+
+    name = "codepipeline"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._engine = Engine(account)
+        self._pipelines = self._engine.pipelines
+        self._records = self._engine.records
+
+    def start(self) -> None:
+        """Go on with the executions that were in flight."""
+        self._engine.recover()
+
+    def stop(self) -> None:
+        """Publish the events that wait."""
+        self._records.stop()
+
+    # --- pipelines
+
+    def create_pipeline(self, params: Params) -> Params:
+        """CreatePipeline. The new pipeline starts at once (trigger type CreatePipeline), as on AWS."""
+        declaration = self._checked(params["pipeline"]) | {"version": 1}
+        name, now = declaration["name"], self.account.now()
+        with self._engine.lock:
+            if self._pipelines.get(name):
+                raise ServiceError(
+                    "PipelineNameInUseException", f"A pipeline with the name '{name}' already exists"
+                )
+            document = {
+                "pipeline": declaration, "versions": {"1": declaration}, "created": now, "updated": now,
+                "transitions": {}, "tags": params.get("tags") or [],
+            }  # fmt: skip
+            self._pipelines.put(name, document)
+        if not [v for v in declaration.get("variables") or [] if "defaultValue" not in v]:
+            self._start(name, "CreatePipeline", {}, {}, None)
+        return {"pipeline": declaration, "tags": document["tags"]}
+
+    def update_pipeline(self, params: Params) -> Params:
+        """UpdatePipeline: one version more. Executions in progress end with the structure they began with."""
+        declaration = self._checked(params["pipeline"])
+        self._require(declaration["name"])
+        with self._pipelines.update(declaration["name"]) as document:
+            declaration["version"] = document["pipeline"]["version"] + 1
+            document["pipeline"] = declaration
+            document["versions"][str(declaration["version"])] = declaration
+            document["updated"] = self.account.now()
+        return {"pipeline": declaration}
+
+    def get_pipeline(self, params: Params) -> Params:
+        """GetPipeline."""
+        document = self._require(params["name"])
+        version = params.get("version", document["pipeline"]["version"])
+        if str(version) not in document["versions"]:
+            raise ServiceError(
+                "PipelineVersionNotFoundException", f"The pipeline {params['name']} has no version {version}"
+            )
+        metadata = {"created": document["created"], "updated": document["updated"]}
+        metadata["pipelineArn"] = self.account.arn("codepipeline", params["name"])
+        return {"pipeline": document["versions"][str(version)], "metadata": metadata}
+
+    def delete_pipeline(self, params: Params) -> Params:
+        """DeletePipeline with all its executions; no error where there is none."""
+        with self._engine.lock:
+            self._pipelines.delete(params["name"])
+            self._records.forget(params["name"])
+        return {}
+
+    def list_pipelines(self, params: Params) -> Params:
+        """ListPipelines."""
+        listed = [
+            {
+                **{
+                    key: document["pipeline"][key]
+                    for key in ("name", "version", "pipelineType", "executionMode")
+                },
+                "created": document["created"],
+                "updated": document["updated"],
+            }
+            for document in self._pipelines.values()
+        ]
+        return _page("pipelines", sorted(listed, key=lambda entry: str(entry["name"])), params, 1000)
+
+    def get_pipeline_state(self, params: Params) -> Params:
+        """GetPipelineState."""
+        document = self._require(params["name"])
+        with self._engine.lock:
+            return views.pipeline_state(document, self._records)
+
+    def disable_stage_transition(self, params: Params) -> Params:
+        """DisableStageTransition: executions wait before the stage, or do not leave it (Outbound)."""
+        self._set_transition(params, enabled=False)
+        return {}
+
+    def enable_stage_transition(self, params: Params) -> Params:
+        """EnableStageTransition: what waits moves on."""
+        self._set_transition(params, enabled=True)
+        self._engine.reconsider(params["pipelineName"])
+        return {}
+
+    # --- executions
+
+    def start_pipeline_execution(self, params: Params) -> Params:
+        """StartPipelineExecution."""
+        declaration = self._require(params["name"])["pipeline"]
+        given = {entry["name"]: entry["value"] for entry in params.get("variables") or []}
+        overrides = {entry["actionName"]: entry for entry in params.get("sourceRevisions") or []}
+        for entry in overrides.values():
+            _check_revision(declaration, entry)
+        token = params.get("clientRequestToken")
+        execution = self._start(declaration["name"], "StartPipelineExecution", given, overrides, token)
+        return {"pipelineExecutionId": execution}
+
+    def stop_pipeline_execution(self, params: Params) -> Params:
+        """StopPipelineExecution: wait for the running actions, or abandon them."""
+        with self._engine.lock:
+            execution = self._execution(params)
+            abandon = params.get("abandon", False)
+            if execution["status"] == "Stopping" and not (abandon and not execution["stop"]["abandon"]):
+                raise ServiceError(
+                    "DuplicatedStopRequestException",
+                    f"The execution {execution['id']} is stopping already; you can stop and abandon it",
+                )
+            if execution["status"] not in ("InProgress", "Stopping"):
+                raise ServiceError(
+                    "PipelineExecutionNotStoppableException",
+                    f"The execution {execution['id']} cannot be stopped: it is {execution['status']}",
+                )
+            self._engine.stop_execution(execution, params.get("reason", ""), abandon=abandon)
+        return {"pipelineExecutionId": execution["id"]}
+
+    def retry_stage_execution(self, params: Params) -> Params:
+        """RetryStageExecution of a stage that failed or was stopped."""
+        name, stage = params["pipelineName"], params["stageName"]
+        self._check_stage(name, stage)
+        with self._engine.lock:
+            execution = self._execution(params)
+            state = execution["stages"].get(stage)
+            if state is None or state["status"] not in ("Failed", "Stopped"):
+                raise ServiceError(
+                    "StageNotRetryableException",
+                    f"The stage {stage} of the execution {execution['id']} cannot be retried: it is "
+                    f"{state['status'] if state else 'not reached yet'}",
+                )
+            newer = [
+                other
+                for other in self._records.of(name)
+                if stage in other["stages"] and other["stages"][stage]["entered"] > state["entered"]
+            ]
+            if newer and execution["mode"] != "PARALLEL":
+                raise ServiceError(
+                    "NotLatestPipelineExecutionException",
+                    f"A later execution ({newer[-1]['id']}) has entered the stage {stage}: "
+                    f"the execution {execution['id']} is out of date, start a new one",
+                )
+            self._engine.retry_stage(execution, stage, params["retryMode"])
+        return {"pipelineExecutionId": execution["id"]}
+
+    def get_pipeline_execution(self, params: Params) -> Params:
+        """GetPipelineExecution."""
+        with self._engine.lock:
+            return {"pipelineExecution": views.execution(self._execution(params))}
+
+    def list_pipeline_executions(self, params: Params) -> Params:
+        """ListPipelineExecutions, newest first."""
+        self._require(params["pipelineName"])
+        succeeded_in = params.get("filter", {}).get("succeededInStage", {}).get("stageName")
+        with self._engine.lock:
+            listed = [
+                views.summary(execution)
+                for execution in reversed(self._records.of(params["pipelineName"]))
+                if succeeded_in is None
+                or execution["stages"].get(succeeded_in, {}).get("status") == "Succeeded"
+            ]
+        return _page("pipelineExecutionSummaries", listed, params)
+
+    def list_action_executions(self, params: Params) -> Params:
+        """ListActionExecutions, newest first."""
+        name, wanted = params["pipelineName"], params.get("filter") or {}
+        latest = wanted.get("latestInPipelineExecution") or {}
+        execution_id = wanted.get("pipelineExecutionId") or latest.get("pipelineExecutionId")
+        self._require(name)
+        with self._engine.lock:
+            chosen = self._records.of(name)
+            if execution_id:
+                chosen = [self._execution({"pipelineName": name, "pipelineExecutionId": execution_id})]
+            listed = [
+                record["detail"]
+                for execution in chosen
+                for record in execution["actions"]
+                if not (latest.get("startTimeRange") == "Latest" and record.get("retried"))
+            ]
+            listed = [dict(detail) for detail in sorted(listed, key=lambda d: d["startTime"], reverse=True)]
+        return _page("actionExecutionDetails", listed, params)
+
+    # --- approvals and jobs
+
+    def put_approval_result(self, params: Params) -> Params:
+        """PutApprovalResult: only the token that GetPipelineState shows now is taken."""
+        stage = self._check_stage(params["pipelineName"], params["stageName"])
+        if params["actionName"] not in [action["name"] for action in stage["actions"]]:
+            raise ServiceError(
+                "ActionNotFoundException", f"The stage {stage['name']} has no action {params['actionName']}"
+            )
+        result, now = params["result"], self.account.now()
+        with self._engine.lock:
+            execution, record = self._approval(params)
+            record["detail"]["updatedBy"] = f"arn:aws:iam::{self.account.config.account_id}:root"
+            outcome: Outcome | ActionFailed = Outcome(summary=result["summary"] or None)
+            if result["status"] == "Rejected":
+                self._engine.update(
+                    execution["id"], record["detail"]["actionExecutionId"], summary=result["summary"] or None
+                )
+                outcome = ActionFailed("JobFailed", f"The approval was rejected: {result['summary'] or '-'}")
+            self._engine.finish(execution["id"], record["detail"]["actionExecutionId"], outcome)
+        return {"approvedAt": now}
+
+    def put_job_success_result(self, params: Params) -> Params:
+        """PutJobSuccessResult; with a continuation token the function is invoked again a little later."""
+        size = sum(len(k) + len(v) for k, v in (params.get("outputVariables") or {}).items())
+        if size > _MAX_OUTPUT_BYTES:
+            raise ServiceError(
+                "OutputVariablesSizeExceededException",
+                f"The output variables have {size} bytes: {_MAX_OUTPUT_BYTES} is the most",
+            )
+        with self._engine.lock:
+            execution, record = self._open_job(params["jobId"])
+            details = params.get("executionDetails") or {}
+            self._engine.update(
+                execution["id"],
+                record["detail"]["actionExecutionId"],
+                external_id=details.get("externalExecutionId"),
+                summary=details.get("summary"),
+                percent=details.get("percentComplete"),
+            )
+            if token := params.get("continuationToken"):
+                self._engine.continue_job(execution, record, token)
+                return {}
+            outcome = Outcome(variables=params.get("outputVariables") or {}, artifacts=record["outputs"])
+            self._engine.finish(execution["id"], record["detail"]["actionExecutionId"], outcome)
+        return {}
+
+    def put_job_failure_result(self, params: Params) -> Params:
+        """PutJobFailureResult."""
+        failure = params["failureDetails"]
+        with self._engine.lock:
+            execution, record = self._open_job(params["jobId"])
+            self._engine.finish(
+                execution["id"],
+                record["detail"]["actionExecutionId"],
+                ActionFailed(failure["type"], failure["message"], failure.get("externalExecutionId")),
+            )
+        return {}
+
+    def get_job_details(self, params: Params) -> Params:
+        """GetJobDetails."""
+        with self._engine.lock:
+            execution, record = self._job(params["jobId"])
+            context = self._engine.context(execution, record)
+        detail = record["detail"]
+        data = jobs.job_data(context, record["job"]) | {
+            "actionTypeId": detail["input"]["actionTypeId"],
+            "artifactCredentials": jobs.credentials(context),
+            "pipelineContext": {
+                "pipelineName": execution["pipeline"],
+                "pipelineArn": self.account.arn("codepipeline", execution["pipeline"]),
+                "pipelineExecutionId": execution["id"],
+                "stage": {"name": detail["stageName"]},
+                "action": {"name": detail["actionName"], "actionExecutionId": detail["actionExecutionId"]},
+            },
+        }
+        account_id = self.account.config.account_id
+        return {"jobDetails": {"id": params["jobId"], "data": data, "accountId": account_id}}
+
+    # --- tags
+
+    def tag_resource(self, params: Params) -> Params:
+        """TagResource."""
+        keys = {tag["key"] for tag in params["tags"]}
+        with self._tagged(params) as document:
+            document["tags"] = [t for t in document["tags"] if t["key"] not in keys] + params["tags"]
+        return {}
+
+    def untag_resource(self, params: Params) -> Params:
+        """UntagResource."""
+        with self._tagged(params) as document:
+            document["tags"] = [t for t in document["tags"] if t["key"] not in params["tagKeys"]]
+        return {}
+
+    def list_tags_for_resource(self, params: Params) -> Params:
+        """ListTagsForResource."""
+        with self._tagged(params) as document:
+            tags = document["tags"]
+        return _page("tags", tags, params)
+
+    # --- inside
+
+    def _checked(self, given: Params) -> Params:
+        declaration = structure.with_defaults(given)
+        structure.check(declaration, self.account.config.region)
+        try:
+            self.account.check_role(declaration["roleArn"], "codepipeline.amazonaws.com")
+        except ServiceError as error:
+            raise ServiceError(
+                "InvalidStructureException",
+                f"CodePipeline is not authorized to perform AssumeRole on role {declaration['roleArn']}: "
+                f"{error.message}",
+            ) from error
+        return declaration
+
+    def _start(
+        self, name: str, trigger: str, given: dict[str, str], overrides: dict[str, Params], token: str | None
+    ) -> str:
+        declared = self._require(name)["pipeline"].get("variables") or []
+        if unknown := sorted(given.keys() - {variable["name"] for variable in declared}):
+            raise ServiceError(
+                "ValidationException", f"The pipeline {name} declares no variable {unknown[0]}"
+            )
+        values = {v["name"]: given.get(v["name"], v.get("defaultValue")) for v in declared}
+        if missing := [key for key, value in values.items() if value is None]:
+            raise ServiceError(
+                "ValidationException", f"The variable {missing[0]} of {name} has no default: give its value"
+            )
+        by = f"arn:aws:iam::{self.account.config.account_id}:root"
+        cause = {"triggerType": trigger, "triggerDetail": by}
+        return self._engine.start_execution(name, cause, values, overrides, token)
+
+    def _require(self, name: str) -> Params:
+        document = self._pipelines.get(name)
+        if document is None:
+            raise ServiceError(
+                "PipelineNotFoundException",
+                f"Account '{self.account.config.account_id}' does not have a pipeline with name '{name}'",
+            )
+        return document
+
+    def _check_stage(self, pipeline: str, stage: str) -> Params:
+        declaration = self._require(pipeline)["pipeline"]
+        for found in declaration["stages"]:
+            if found["name"] == stage:
+                return dict(found)
+        raise ServiceError("StageNotFoundException", f"The pipeline {pipeline} has no stage {stage}")
+
+    def _execution(self, params: Params) -> Params:
+        name, execution_id = params["pipelineName"], params["pipelineExecutionId"]
+        self._require(name)
+        execution = self._records.get(execution_id)
+        if execution is None or execution["pipeline"] != name:
+            raise ServiceError(
+                "PipelineExecutionNotFoundException", f"The pipeline {name} has no execution {execution_id}"
+            )
+        return execution
+
+    def _approval(self, params: Params) -> tuple[Params, Params]:
+        for execution in self._records.of(params["pipelineName"]):
+            for record in execution["actions"]:
+                detail = record["detail"]
+                place = (detail["stageName"], detail["actionName"])
+                if record.get("token") != params["token"] or place != (
+                    params["stageName"],
+                    params["actionName"],
+                ):
+                    continue
+                if detail["status"] != "InProgress":
+                    raise ServiceError(
+                        "ApprovalAlreadyCompletedException",
+                        f"The approval {params['actionName']} of the execution {execution['id']} has ended "
+                        f"already: {detail['status']}",
+                    )
+                return execution, record
+        raise ServiceError(
+            "InvalidApprovalTokenException",
+            f"The token is not that of a pending approval {params['actionName']}: "
+            "read it from GetPipelineState",
+        )
+
+    def _job(self, job_id: str) -> tuple[Params, Params]:
+        for execution in self._records.all():
+            for record in execution["actions"]:
+                if record.get("job", {}).get("id") == job_id:
+                    return execution, record
+        raise ServiceError("JobNotFoundException", f"There is no job {job_id}")
+
+    def _open_job(self, job_id: str) -> tuple[Params, Params]:
+        execution, record = self._job(job_id)
+        if record["detail"]["status"] != "InProgress":
+            raise ServiceError(
+                "InvalidJobStateException",
+                f"The job {job_id} has ended already: its action is {record['detail']['status']}",
+            )
+        return execution, record
+
+    def _set_transition(self, params: Params, *, enabled: bool) -> None:
+        self._check_stage(params["pipelineName"], params["stageName"])
+        state: dict[str, Any] = {"enabled": enabled, "lastChangedAt": self.account.now()}
+        state["lastChangedBy"] = f"arn:aws:iam::{self.account.config.account_id}:root"
+        if not enabled:
+            state["disabledReason"] = params["reason"]
+        with self._pipelines.update(params["pipelineName"]) as document:
+            document["transitions"][f"{params['stageName']}/{params['transitionType']}"] = state
+
+    def _tagged(self, params: Params) -> Any:
+        name = params["resourceArn"].rpartition(":")[2]
+        if self._pipelines.get(name) is None:
+            raise ServiceError("ResourceNotFoundException", f"There is no resource {params['resourceArn']}")
+        return self._pipelines.update(name)
+
+
+def _check_revision(declaration: Params, entry: Params) -> None:
+    for action in declaration["stages"][0]["actions"]:
+        if action["name"] == entry["actionName"]:
+            provider = action["actionTypeId"]["provider"]
+            if entry["revisionType"] not in _REVISION_TYPES[provider]:
+                raise ServiceError(
+                    "ValidationException",
+                    f"The source action {entry['actionName']} ({provider}) takes no {entry['revisionType']}",
+                )
+            allowed = action["configuration"].get("AllowOverrideForS3ObjectKey", "false").lower() == "true"
+            if entry["revisionType"] == "S3_OBJECT_KEY" and not allowed:
+                raise ServiceError(
+                    "ValidationException",
+                    f"The source action {entry['actionName']} does not allow S3_OBJECT_KEY: "
+                    "set its AllowOverrideForS3ObjectKey to true",
+                )
+            return
+    raise ServiceError("ValidationException", f"There is no source action {entry['actionName']}")
+
+
+def _page(member: str, items: list[Any], params: Params, largest: int = 100) -> Params:
+    size = params.get("maxResults", largest)
+    listed, token = page(items, params.get("nextToken"), size, "InvalidNextTokenException")
+    return {member: listed, "nextToken": token}

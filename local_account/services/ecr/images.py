@@ -1,0 +1,272 @@
+"""Repositories of images: what ECR's API and its registry both show.
+
+A repository with its images and tags is one document, written in one step; what the document refers to is
+complete before it is written.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.services.ecr.blobs import Blobs, DigestError, digest_of
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+    from local_account.foundation.store import Document
+
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+_MANIFESTS = (DOCKER_MANIFEST, OCI_MANIFEST)
+_INDEXES = (DOCKER_LIST, OCI_INDEX)
+MANIFEST_BYTES = 4 * 1024 * 1024
+_FOREIGN = ("foreign", "nondistributable")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a manifest says about itself."""
+
+    content: bytes
+    media_type: str
+    artifact_type: str | None
+    blobs: dict[str, int]
+    """Size in bytes by digest of the configuration and the layers that it needs."""
+    manifests: dict[str, int]
+    """Size in bytes by digest of the manifests that an index names."""
+    subject: str | None
+
+    @property
+    def digest(self) -> str:
+        """Digest of the manifest itself."""
+        return digest_of(self.content)
+
+    @classmethod
+    def parse(cls, content: bytes, media_type: str | None) -> Manifest:
+        """Read a Docker schema 2 or OCI manifest or index.
+
+        Raises ServiceError InvalidParameterException with what is wrong.
+        """
+        try:
+            document = json.loads(content)
+            stated = document.get("mediaType")
+            media_type = media_type or stated or OCI_MANIFEST
+            if media_type not in (*_MANIFESTS, *_INDEXES):
+                raise ValueError(f"the media type {media_type} is not supported")  # noqa: TRY301
+            if stated not in (None, media_type):
+                raise ValueError(f"its mediaType is {stated}, it was sent as {media_type}")  # noqa: TRY301
+            if media_type in _INDEXES:
+                blobs, manifests, artifact = {}, _sizes(document["manifests"]), document.get("artifactType")
+            else:
+                config = document["config"]
+                blobs, manifests = _sizes([config, *document["layers"]]), {}
+                artifact = document.get("artifactType", config.get("mediaType"))
+            subject = (document.get("subject") or {}).get("digest")
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise ServiceError("InvalidParameterException", f"The manifest is not valid: {reason}") from error
+        return cls(content, media_type, artifact, blobs, manifests, subject)
+
+
+def _sizes(descriptors: Iterable[Params]) -> dict[str, int]:
+    return {
+        one["digest"]: int(one["size"])
+        for one in descriptors
+        if not any(word in one.get("mediaType", "") for word in _FOREIGN)
+    }
+
+
+class Images:
+    """All repositories of the account's registry, and the files behind them."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self.table = account.store.table("ecr-repositories")
+        self.blobs = Blobs(account.config.state_dir / "registry")
+
+    def repository(self, name: str) -> Document:
+        """Return the document of a repository; raise ServiceError RepositoryNotFoundException."""
+        document = self.table.get(name)
+        if document is None:
+            raise self._no_repository(name)
+        return document
+
+    def find(self, name: str, image_id: Params) -> tuple[str, Document] | None:
+        """Return digest and record of the image that ``imageDigest`` and/or ``imageTag`` name, or None."""
+        document = self.repository(name)
+        tag, digest = image_id.get("imageTag"), image_id.get("imageDigest")
+        found = document["tags"].get(tag) if tag else digest
+        if found is None or (digest and found != digest) or found not in document["images"]:
+            return None
+        return found, document["images"][found]
+
+    def put(
+        self,
+        name: str,
+        manifest: Manifest,
+        tag: str | None,
+        *,
+        digest: str | None = None,
+        again: bool = True,
+    ) -> str:
+        """Record an image and publish "ECR Image Action"; return its digest.
+
+        Raises ServiceError RepositoryNotFoundException, LayersNotFoundException,
+        ReferencedImagesNotFoundException, ImageDigestDoesNotMatchException (``digest`` is another one),
+        ImageTagAlreadyExistsException (immutable tags) and, unless ``again``, ImageAlreadyExistsException.
+        """
+        self._check_parts(name, manifest)
+        if digest not in (None, manifest.digest):
+            raise ServiceError(
+                "ImageDigestDoesNotMatchException",
+                f"The digest of the manifest is {manifest.digest}, not {digest}",
+            )
+        digest = self.blobs.write(manifest.content)
+        try:
+            with self.table.update(name) as document:
+                current = document["tags"].get(tag) if tag else None
+                known = digest in document["images"]
+                if not again and known and (tag is None or current == digest):
+                    raise ServiceError(
+                        "ImageAlreadyExistsException",
+                        f"Image with digest '{digest}' and tag '{tag}' already exists in the repository "
+                        f"with name '{name}' in registry with id '{self._account.config.account_id}'",
+                    )
+                if current not in (None, digest) and is_immutable(document, str(tag)):
+                    raise ServiceError(
+                        "ImageTagAlreadyExistsException",
+                        f"The image tag '{tag}' already exists in the '{name}' repository and cannot be "
+                        "overwritten because the tag is immutable.",
+                    )
+                if not known:
+                    document["images"][digest] = self._record(manifest)
+                if tag:
+                    document["tags"][tag] = digest
+        except KeyError as error:
+            raise self._no_repository(name) from error
+        self.blobs.release([digest, *manifest.blobs])
+        if tag:
+            self._announce("PUSH", name, digest, tag, manifest.media_type)
+        return digest
+
+    def delete(self, name: str, image_id: Params) -> list[Params]:
+        """Delete an image with all its tags, or one tag (and the image with its last one).
+
+        Returns what was deleted as image ids. The image must exist; ServiceError
+        ImageReferencedByManifestList (a failure code of BatchDeleteImage) where an index names it.
+        """
+        with self.table.update(name) as document:
+            tags: dict[str, str] = document["tags"]
+            tag = image_id.get("imageTag")
+            digest = tags[tag] if tag else image_id["imageDigest"]
+            of_image = [one for one, target in tags.items() if target == digest]
+            whole = not tag or of_image == [tag]
+            if whole and any(digest in other["manifests"] for other in document["images"].values()):
+                raise ServiceError(
+                    "ImageReferencedByManifestList", f"{digest} is part of an index: delete that first"
+                )
+            removed = [tag] if tag else of_image
+            for one in removed:
+                del tags[one]
+            record = document["images"].pop(digest) if whole else document["images"][digest]
+        if whole:
+            self.collect([digest, *record["blobs"]])
+        for one in removed or [None]:
+            self._announce("DELETE", name, digest, one, record["mediaType"])
+        return [{"imageDigest": digest, **({"imageTag": one} if one else {})} for one in removed or [None]]
+
+    def delete_repository(self, name: str, *, force: bool) -> Document:
+        """Delete a repository and return its document; ServiceError RepositoryNotEmptyException."""
+        with self.table.lock:
+            document = self.repository(name)
+            if document["images"] and not force:
+                raise ServiceError(
+                    "RepositoryNotEmptyException",
+                    f"The repository with name '{name}' in registry with id "
+                    f"'{self._account.config.account_id}' cannot be deleted because it still contains "
+                    "images: delete them, or use force",
+                )
+            self.table.delete(name)
+        self.collect(
+            [one for digest, record in document["images"].items() for one in (digest, *record["blobs"])]
+        )
+        return document
+
+    def collect(self, digests: Iterable[str]) -> None:
+        """Delete those blobs that no image of any repository needs."""
+        needed = {
+            needed
+            for document in self.table.values()
+            for digest, record in document["images"].items()
+            for needed in (digest, *record["blobs"])
+        }
+        self.blobs.collect(set(digests) - needed)
+
+    def tags_of(self, document: Document, digest: str) -> list[str]:
+        """Return the tags of an image."""
+        return [tag for tag, target in document["tags"].items() if target == digest]
+
+    def _check_parts(self, name: str, manifest: Manifest) -> None:
+        images = self.repository(name)["images"]
+        try:
+            missing = [one for one, size in manifest.blobs.items() if self.blobs.claim(one) != size]
+        except DigestError as error:
+            raise ServiceError("InvalidParameterException", f"The manifest is not valid: {error}") from error
+        if missing:
+            raise ServiceError(
+                "LayersNotFoundException",
+                f"Layers with digests '{', '.join(missing)}' were not found at the size that the manifest "
+                f"states in the repository with name '{name}': push them first",
+            )
+        if absent := manifest.manifests.keys() - images.keys():
+            raise ServiceError(
+                "ReferencedImagesNotFoundException",
+                f"The images '{', '.join(sorted(absent))}' of the index are not in the repository '{name}'",
+            )
+
+    def _record(self, manifest: Manifest) -> Params:
+        return {
+            "mediaType": manifest.media_type,
+            "artifactMediaType": manifest.artifact_type,
+            "size": sum(manifest.blobs.values()) + sum(manifest.manifests.values()),
+            "pushedAt": self._account.now(),
+            "blobs": list(manifest.blobs),
+            "manifests": list(manifest.manifests),
+            "subject": manifest.subject,
+        }
+
+    def _announce(self, action: str, name: str, digest: str, tag: str | None, media_type: str) -> None:
+        # "Amazon ECR events and EventBridge" in the Amazon ECR User Guide
+        detail: dict[str, Any] = {
+            "result": "SUCCESS",
+            "repository-name": name,
+            "image-digest": digest,
+            "action-type": action,
+            "manifest-media-type": media_type,
+        }
+        self._account.bus.publish(
+            "aws.ecr", "ECR Image Action", {**detail, **({"image-tag": tag} if tag else {})}
+        )
+
+    def _no_repository(self, name: str) -> ServiceError:
+        return ServiceError(
+            "RepositoryNotFoundException",
+            f"The repository with name '{name}' does not exist in the registry with id "
+            f"'{self._account.config.account_id}'",
+        )
+
+
+def is_immutable(document: Document, tag: str) -> bool:
+    """Tell whether a tag of a repository may not move (PutImageTagMutability)."""
+    mutability = document["imageTagMutability"]
+    excluded = any(
+        fnmatch.fnmatchcase(tag, one["filter"])
+        for one in document.get("imageTagMutabilityExclusionFilters") or []
+    )
+    return excluded if mutability == "MUTABLE_WITH_EXCLUSION" else not excluded and mutability != "MUTABLE"

@@ -1,0 +1,49 @@
+"""Passwords of the registry: what GetAuthorizationToken gives and ``docker login`` takes.
+
+Contract: GetAuthorizationToken in the Amazon ECR API Reference (user ``AWS``, 12 hours). A password is
+its time of expiry and a signature over it, so that nothing has to be remembered but one secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+USER = "AWS"
+_LIFETIME = timedelta(hours=12)
+
+
+def issue(account: Account) -> tuple[str, datetime]:
+    """Return a new password and when it ends."""
+    expires = account.now().replace(microsecond=0) + _LIFETIME
+    text = str(int(expires.timestamp()))
+    return base64.urlsafe_b64encode(f"{text}.{_sign(account, text)}".encode()).decode(), expires
+
+
+def is_valid(account: Account, user: str, password: str) -> bool:
+    """Tell whether a user and password open the registry now."""
+    try:
+        text, _, signature = base64.urlsafe_b64decode(password.encode()).decode().partition(".")
+        expires = datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, binascii.Error, OverflowError, OSError):
+        return False
+    genuine = hmac.compare_digest(signature, _sign(account, text))
+    return genuine and user == USER and account.now() < expires
+
+
+def _sign(account: Account, text: str) -> str:
+    table = account.store.table("ecr-secret")
+    with table.lock:
+        document = table.get("secret")
+        if document is None:
+            document = {"secret": secrets.token_hex(32)}
+            table.put("secret", document)
+    return hmac.new(document["secret"].encode(), text.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,391 @@
+"""Amazon ECR: the API over the same images that the registry serves to ``docker``.
+
+Contract: the Amazon ECR API Reference, operation by operation. Pushing and pulling is
+:mod:`~local_account.services.ecr.registry`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from local_account.foundation.config import LOOPBACK
+from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.store import Document
+from local_account.gateway.pages import page
+from local_account.gateway.service import Service
+from local_account.services.ecr import lifecycle_policy, registry_password
+from local_account.services.ecr.blobs import DigestError
+from local_account.services.ecr.images import Images, Manifest
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+_PAGE = 100
+_HOUR = 3600.0
+_NAME = re.compile(r"(?:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+_SHOWN = (
+    "repositoryName",
+    "createdAt",
+    "imageTagMutability",
+    "imageTagMutabilityExclusionFilters",
+    "imageScanningConfiguration",
+    "encryptionConfiguration",
+)
+
+
+class Ecr(Service):
+    """The ECR API."""
+
+    name = "ecr"
+    validation_error: ClassVar[str] = "InvalidParameterException"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._images = Images(account)
+
+    def start(self) -> None:
+        """Tidy up, now and every hour."""
+        self.tidy()
+        self.account.tasks.every(_HOUR, "ecr-tidy", self.tidy)
+
+    def tidy(self) -> None:
+        """Apply the lifecycle policies, and collect what pushes left behind that came to no manifest."""
+        now = self.account.now()
+        for name, document in self._images.table.items():
+            if text := document.get("lifecyclePolicyText"):
+                for digest in lifecycle_policy.expired(lifecycle_policy.parse(text), document, now):
+                    self._images.delete(name, {"imageDigest": digest})
+                with self._images.table.update(name) as evaluated:
+                    evaluated["lifecycleEvaluatedAt"] = now
+        self._images.collect(self._images.blobs.digests())
+
+    # --- repositories
+
+    def create_repository(self, params: Params) -> Params:
+        """CreateRepository."""
+        name = params["repositoryName"]
+        if not _NAME.fullmatch(name):
+            raise ServiceError(
+                "InvalidParameterException",
+                f"Invalid parameter at 'repositoryName': '{name}' must be lower-case letters and digits, "
+                "separated by '.', '_', '-' or '/'",
+            )
+        encryption = params.get("encryptionConfiguration", {"encryptionType": "AES256"})
+        if encryption["encryptionType"] != "AES256":
+            raise ServiceError(
+                "InvalidParameterException",
+                f"The encryption {encryption['encryptionType']} is not supported by the local account: "
+                "use AES256 or leave encryptionConfiguration out",
+            )
+        document: Document = {
+            "repositoryName": name,
+            "createdAt": self.account.now(),
+            "imageTagMutability": params.get("imageTagMutability", "MUTABLE"),
+            "imageTagMutabilityExclusionFilters": params.get("imageTagMutabilityExclusionFilters"),
+            "imageScanningConfiguration": {
+                "scanOnPush": params.get("imageScanningConfiguration", {}).get("scanOnPush", False)
+            },
+            "encryptionConfiguration": encryption,
+            "resourceTags": {tag["Key"]: tag["Value"] for tag in params.get("tags", [])},
+            "images": {},
+            "tags": {},
+        }
+        with self._images.table.lock:
+            if self._images.table.get(name):
+                raise ServiceError(
+                    "RepositoryAlreadyExistsException",
+                    f"The repository with name '{name}' already exists in the registry with id "
+                    f"'{self.account.config.account_id}'",
+                )
+            self._images.table.put(name, document)
+        return {"repository": self._shown(document)}
+
+    def describe_repositories(self, params: Params) -> Params:
+        """DescribeRepositories."""
+        names = params.get("repositoryNames")
+        if names:
+            return {"repositories": [self._shown(self._images.repository(name)) for name in names]}
+        documents = sorted(self._images.table.values(), key=lambda one: str(one["repositoryName"]))
+        shown, token = page(documents, params.get("nextToken"), params.get("maxResults", _PAGE))
+        return {"repositories": [self._shown(document) for document in shown], "nextToken": token}
+
+    def delete_repository(self, params: Params) -> Params:
+        """DeleteRepository."""
+        document = self._images.delete_repository(params["repositoryName"], force=params.get("force", False))
+        return {"repository": self._shown(document)}
+
+    def put_image_tag_mutability(self, params: Params) -> Params:
+        """PutImageTagMutability."""
+        return self._set(params, "imageTagMutability", "imageTagMutabilityExclusionFilters")
+
+    def put_image_scanning_configuration(self, params: Params) -> Params:
+        """PutImageScanningConfiguration: the record; the local account scans nothing."""
+        return self._set(params, "imageScanningConfiguration")
+
+    def get_authorization_token(self, params: Params) -> Params:
+        """GetAuthorizationToken."""
+        password, expires = registry_password.issue(self.account)
+        token = base64.b64encode(f"{registry_password.USER}:{password}".encode()).decode()
+        return {
+            "authorizationData": [
+                {"authorizationToken": token, "expiresAt": expires, "proxyEndpoint": f"http://{self._host}"}
+                for _ in params.get("registryIds") or [None]
+            ]
+        }
+
+    # --- images
+
+    def describe_images(self, params: Params) -> Params:
+        """DescribeImages."""
+        name = params["repositoryName"]
+        document = self._images.repository(name)
+        if "imageIds" in params:
+            digests = [self._existing(name, image_id) for image_id in params["imageIds"]]
+            return {"imageDetails": [self._detail(document, one) for one in dict.fromkeys(digests)]}
+        shown, token = page(
+            [one for one in document["images"] if self._matches(document, one, params)],
+            params.get("nextToken"),
+            params.get("maxResults", _PAGE),
+        )
+        return {"imageDetails": [self._detail(document, digest) for digest in shown], "nextToken": token}
+
+    def list_images(self, params: Params) -> Params:
+        """ListImages."""
+        document = self._images.repository(params["repositoryName"])
+        image_ids = [
+            image_id
+            for digest in document["images"]
+            if self._matches(document, digest, params)
+            for image_id in _image_ids(digest, self._images.tags_of(document, digest))
+        ]
+        shown, token = page(image_ids, params.get("nextToken"), params.get("maxResults", _PAGE))
+        return {"imageIds": shown, "nextToken": token}
+
+    def batch_get_image(self, params: Params) -> Params:
+        """BatchGetImage; images of a media type that was not asked for are given as they are, as on AWS."""
+        name = params["repositoryName"]
+        images, failures = [], []
+        for image_id in params["imageIds"]:
+            failure = self._failure(name, image_id)
+            found = self._images.find(name, image_id)
+            if failure or not found:
+                failures.append(failure)
+                continue
+            digest, record = found
+            images.append(self._image(name, {**image_id, "imageDigest": digest}, digest, record["mediaType"]))
+        return {"images": images, "failures": failures}
+
+    def batch_delete_image(self, params: Params) -> Params:
+        """BatchDeleteImage."""
+        name = params["repositoryName"]
+        deleted: list[Params] = []
+        failures = []
+        for image_id in params["imageIds"]:
+            failure = self._failure(name, image_id)
+            if failure is None:
+                try:
+                    deleted += self._images.delete(name, image_id)
+                except ServiceError as error:
+                    failure = {
+                        "imageId": image_id,
+                        "failureCode": error.code,
+                        "failureReason": error.message,
+                    }
+            if failure:
+                failures.append(failure)
+        return {"imageIds": deleted, "failures": failures}
+
+    def put_image(self, params: Params) -> Params:
+        """PutImage: a manifest whose layers are there already, such as a new tag of an image."""
+        name, tag = params["repositoryName"], params.get("imageTag")
+        manifest = Manifest.parse(params["imageManifest"].encode(), params.get("imageManifestMediaType"))
+        digest = self._images.put(name, manifest, tag, again=False, digest=params.get("imageDigest"))
+        image_id = {"imageDigest": digest, **({"imageTag": tag} if tag else {})}
+        return {"image": self._image(name, image_id, digest, manifest.media_type)}
+
+    def batch_check_layer_availability(self, params: Params) -> Params:
+        """BatchCheckLayerAvailability."""
+        self._images.repository(params["repositoryName"])
+        layers, failures = [], []
+        for digest in params["layerDigests"]:
+            try:
+                size = self._images.blobs.claim(digest)
+            except DigestError as error:
+                failures.append(
+                    {"layerDigest": digest, "failureCode": "InvalidLayerDigest", "failureReason": str(error)}
+                )
+                continue
+            availability = "UNAVAILABLE" if size is None else "AVAILABLE"
+            layers.append({"layerDigest": digest, "layerAvailability": availability, "layerSize": size})
+        return {"layers": layers, "failures": failures}
+
+    # --- policies
+
+    def put_lifecycle_policy(self, params: Params) -> Params:
+        """PutLifecyclePolicy: applied within the hour (on AWS, within a day)."""
+        lifecycle_policy.parse(params["lifecyclePolicyText"])
+        return self._set(params, "lifecyclePolicyText")
+
+    def get_lifecycle_policy(self, params: Params) -> Params:
+        """GetLifecyclePolicy."""
+        answer = self._policy(params, "lifecyclePolicyText", "LifecyclePolicyNotFoundException")
+        evaluated = self._images.repository(params["repositoryName"]).get("lifecycleEvaluatedAt")
+        return {**answer, "lastEvaluatedAt": evaluated}
+
+    def delete_lifecycle_policy(self, params: Params) -> Params:
+        """DeleteLifecyclePolicy."""
+        return self._remove_policy(params, "lifecyclePolicyText", "LifecyclePolicyNotFoundException")
+
+    def set_repository_policy(self, params: Params) -> Params:
+        """SetRepositoryPolicy: the record; the local account has one user."""
+        _check_policy(params["policyText"])
+        return self._set(params, "policyText")
+
+    def get_repository_policy(self, params: Params) -> Params:
+        """GetRepositoryPolicy."""
+        return self._policy(params, "policyText", "RepositoryPolicyNotFoundException")
+
+    def delete_repository_policy(self, params: Params) -> Params:
+        """DeleteRepositoryPolicy."""
+        return self._remove_policy(params, "policyText", "RepositoryPolicyNotFoundException")
+
+    # --- tags
+
+    def tag_resource(self, params: Params) -> Params:
+        """TagResource."""
+        with self._images.table.update(self._tagged(params)) as document:
+            document["resourceTags"] |= {tag["Key"]: tag["Value"] for tag in params["tags"]}
+        return {}
+
+    def untag_resource(self, params: Params) -> Params:
+        """UntagResource."""
+        with self._images.table.update(self._tagged(params)) as document:
+            kept = {k: v for k, v in document["resourceTags"].items() if k not in params["tagKeys"]}
+            document["resourceTags"] = kept
+        return {}
+
+    def list_tags_for_resource(self, params: Params) -> Params:
+        """ListTagsForResource."""
+        tags = self._images.repository(self._tagged(params))["resourceTags"]
+        return {"tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+    # --- shared
+
+    @property
+    def _host(self) -> str:
+        # The address, not "localhost": Docker Engine takes plain HTTP from 127.0.0.0/8 without configuration,
+        # and there is no second (IPv6) address to try first.
+        return f"{LOOPBACK}:{self.account.config.registry_port}"
+
+    def _shown(self, document: Document) -> Params:
+        name = document["repositoryName"]
+        return {
+            **{key: document[key] for key in _SHOWN},
+            "repositoryArn": self.account.arn("ecr", f"repository/{name}"),
+            "registryId": self.account.config.account_id,
+            "repositoryUri": f"{self._host}/{name}",
+        }
+
+    def _named(self, name: str) -> Params:
+        return {"registryId": self.account.config.account_id, "repositoryName": name}
+
+    def _image(self, name: str, image_id: Params, digest: str, media_type: str) -> Params:
+        return {
+            **self._named(name),
+            "imageId": image_id,
+            "imageManifest": self._images.blobs.read(digest).decode(),
+            "imageManifestMediaType": media_type,
+        }
+
+    def _detail(self, document: Document, digest: str) -> Params:
+        record = document["images"][digest]
+        return {
+            **self._named(document["repositoryName"]),
+            "imageDigest": digest,
+            "imageTags": self._images.tags_of(document, digest) or None,
+            "imageSizeInBytes": record["size"],
+            "imagePushedAt": record["pushedAt"],
+            "imageManifestMediaType": record["mediaType"],
+            "artifactMediaType": record["artifactMediaType"],
+            "subjectManifestDigest": record["subject"],
+            "imageStatus": "ACTIVE",
+        }
+
+    def _matches(self, document: Document, digest: str, params: Params) -> bool:
+        wanted = params.get("filter", {})
+        status = "TAGGED" if self._images.tags_of(document, digest) else "UNTAGGED"
+        return wanted.get("tagStatus", "ANY") in ("ANY", status) and wanted.get("imageStatus", "ACTIVE") in (
+            "ANY",
+            "ACTIVE",
+        )
+
+    def _existing(self, name: str, image_id: Params) -> str:
+        found = self._images.find(name, image_id)
+        if found is None:
+            digest, tag = (image_id.get(key, "null") for key in ("imageDigest", "imageTag"))
+            raise ServiceError(
+                "ImageNotFoundException",
+                f"The image with imageId {{imageDigest:'{digest}', imageTag:'{tag}'}} does not exist within "
+                f"the repository with name '{name}' in the registry with id "
+                f"'{self.account.config.account_id}'",
+            )
+        return found[0]
+
+    def _failure(self, name: str, image_id: Params) -> Params | None:
+        tag, digest = image_id.get("imageTag"), image_id.get("imageDigest")
+        if self._images.find(name, image_id):
+            return None
+        if not tag and not digest:
+            code, reason = "MissingDigestAndTag", "Give imageDigest or imageTag"
+        elif tag and digest and self._images.find(name, {"imageTag": tag}):
+            code, reason = "ImageTagDoesNotMatchDigest", f"The tag {tag} is not at {digest}"
+        elif digest and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            code, reason = "InvalidImageDigest", f"{digest} is no sha256 digest"
+        else:
+            code, reason = "ImageNotFound", "Requested image not found"
+        return {"imageId": image_id, "failureCode": code, "failureReason": reason}
+
+    def _set(self, params: Params, *members: str) -> Params:
+        name = params["repositoryName"]
+        self._images.repository(name)
+        with self._images.table.update(name) as document:
+            document |= {member: params.get(member) for member in members}
+        return {**self._named(name), **{member: params.get(member) for member in members}}
+
+    def _policy(self, params: Params, member: str, missing: str) -> Params:
+        name = params["repositoryName"]
+        text = self._images.repository(name).get(member)
+        if text is None:
+            raise ServiceError(missing, f"The repository with name '{name}' has no such policy")
+        return {**self._named(name), member: text}
+
+    def _remove_policy(self, params: Params, member: str, missing: str) -> Params:
+        answer = self._policy(params, member, missing)
+        with self._images.table.update(params["repositoryName"]) as document:
+            document[member] = None
+        return answer
+
+    def _tagged(self, params: Params) -> str:
+        arn = str(params["resourceArn"])
+        prefix = self.account.arn("ecr", "repository/")
+        if not arn.startswith(prefix):
+            raise ServiceError("InvalidParameterException", f"{arn} is no repository of this account")
+        name = arn.removeprefix(prefix)
+        self._images.repository(name)
+        return name
+
+
+def _image_ids(digest: str, tags: list[str]) -> list[Params]:
+    return [{"imageDigest": digest, "imageTag": tag} for tag in tags] or [{"imageDigest": digest}]
+
+
+def _check_policy(text: str) -> None:
+    try:
+        document: Any = json.loads(text)
+    except ValueError as error:
+        raise ServiceError("InvalidParameterException", f"policyText is not valid JSON: {error}") from error
+    if not isinstance(document, dict) or "Statement" not in document:
+        raise ServiceError("InvalidParameterException", "policyText has no Statement")

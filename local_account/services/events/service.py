@@ -1,0 +1,450 @@
+"""The operations of the EventBridge API."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.outbox import Outbox
+from local_account.gateway.pages import page
+from local_account.gateway.service import Service
+from local_account.services.events import targets
+from local_account.services.events.pattern import Match, PatternError, compile_pattern, loads
+from local_account.services.events.schedule import Schedule, ScheduleError, parse_schedule
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+    from local_account.foundation.store import Document
+
+log = logging.getLogger(__name__)
+
+BUS = "default"
+_RULES, _TARGETS = 300, 5  # per bus, per rule: "EventBridge quotas"
+_ENTRY_LIMIT = 262_144
+_RULE_MEMBERS = ("Name", "Arn", "EventPattern", "ScheduleExpression", "State", "Description", "RoleArn")
+_EVENT_FIELDS = ("id", "account", "source", "time", "region", "resources", "detail-type")
+_THREADS = 4
+_LONGEST_WAIT = 3600.0
+
+
+class Events(Service):
+    """Amazon EventBridge with the default bus; what it delivers to stands in ``targets``."""
+
+    name = "events"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._rules = account.store.table("events.rules")
+        self._deliveries = Outbox(account, "events.deliveries", self._deliver, threads=_THREADS)
+        self._schedule_changed = threading.Event()
+
+    def start(self) -> None:
+        """Deliver what an earlier life accepted, and fire schedules from now on."""
+        self._deliveries.start()
+        self.account.tasks.spawn("events-schedules", self._run_schedules)
+        for service in {_service_of(target) for rule in self._rules.values() for target in rule["targets"]}:
+            self.account.tasks.spawn("events-clients", self.account.client, service)
+
+    def stop(self) -> None:
+        """Begin no more deliveries; they go on after the next start."""
+        self._deliveries.stop()
+        self._schedule_changed.set()
+
+    # --- events
+
+    def publish(self, source: str, detail_type: str, detail: Params, resources: Iterable[str] = ()) -> None:
+        """Put one event of an AWS service onto the default bus; its deliveries are durable on return."""
+        self._route(self._event(source, detail_type, detail, resources, self.account.now()))
+
+    def put_events(self, params: Params) -> Params:
+        """See PutEvents."""
+        if "EndpointId" in params:
+            raise _invalid("EndpointId is not supported by the local account")
+        size = sum(len(json.dumps(entry, default=str)) for entry in params["Entries"])
+        if size > _ENTRY_LIMIT:
+            raise _invalid("Total size of the entries in the request is over the limit.")
+        results = [self._put_entry(entry) for entry in params["Entries"]]
+        failed = sum("ErrorCode" in result for result in results)
+        return {"FailedEntryCount": failed, "Entries": results}
+
+    def test_event_pattern(self, params: Params) -> Params:
+        """See TestEventPattern."""
+        match = _pattern(params["EventPattern"])
+        try:
+            event = loads(params["Event"])
+        except ValueError as error:
+            raise _invalid(f"Parameter Event is not valid. Reason: it is no JSON: {error}") from error
+        missing = [name for name in _EVENT_FIELDS if not isinstance(event, dict) or name not in event]
+        if missing:
+            raise _invalid(f"Parameter Event is not valid. Reason: it has no {', '.join(missing)}")
+        return {"Result": match(event)}
+
+    # --- rules
+
+    def put_rule(self, params: Params) -> Params:
+        """See PutRule: what is left out is taken away from a rule that exists."""
+        self._check_bus(params)
+        name = params["Name"]
+        if not params.get("EventPattern") and not params.get("ScheduleExpression"):
+            raise _invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
+        if params.get("State") == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS":
+            raise _invalid(f"The state {params['State']} is not supported by the local account")
+        if params.get("EventPattern"):
+            _pattern(params["EventPattern"])
+        if params.get("ScheduleExpression"):
+            _schedule(params["ScheduleExpression"])
+        if "RoleArn" in params:
+            self.account.check_role(params["RoleArn"], targets.PRINCIPAL)
+        rule = {member: params[member] for member in _RULE_MEMBERS if params.get(member)}
+        rule |= {"Arn": self._rule_arn(name), "State": params.get("State", "ENABLED")}
+        with self._rules.lock:
+            old = self._rules.get(name)
+            if old is None and len(self._rules.keys()) >= _RULES:
+                raise _limit_exceeded()
+            now = self.account.now()
+            same = old is not None and old.get("ScheduleExpression") == rule.get("ScheduleExpression")
+            rule["origin"] = old["origin"] if old and same else now
+            rule["enabled_at"] = old["enabled_at"] if old and same and old["State"] == rule["State"] else now
+            rule["targets"] = old["targets"] if old else []
+            rule["tags"] = old["tags"] if old else _tags(params.get("Tags", []))
+            self._rules.put(name, rule)
+        self._schedule_changed.set()
+        return {"RuleArn": rule["Arn"]}
+
+    def describe_rule(self, params: Params) -> Params:
+        """See DescribeRule."""
+        self._check_bus(params)
+        rule = self._require(params["Name"])
+        return {**_described(rule), "CreatedBy": self.account.config.account_id}
+
+    def list_rules(self, params: Params) -> Params:
+        """See ListRules."""
+        self._check_bus(params)
+        prefix = params.get("NamePrefix", "")
+        found = [_described(rule) for rule in self._rules.values() if rule["Name"].startswith(prefix)]
+        return _page("Rules", sorted(found, key=lambda rule: rule["Name"]), params)
+
+    def delete_rule(self, params: Params) -> Params:
+        """See DeleteRule; as on AWS, a rule that does not exist is no error."""
+        self._check_bus(params)
+        with self._rules.lock:
+            rule = self._rules.get(params["Name"])
+            if rule and rule["targets"]:
+                raise _invalid("Rule can't be deleted since it has targets.")
+            self._rules.delete(params["Name"])
+        return {}
+
+    def enable_rule(self, params: Params) -> Params:
+        """See EnableRule; a schedule fires at its next tick."""
+        return self._set_state(params, "ENABLED")
+
+    def disable_rule(self, params: Params) -> Params:
+        """See DisableRule."""
+        return self._set_state(params, "DISABLED")
+
+    # --- targets
+
+    def put_targets(self, params: Params) -> Params:
+        """See PutTargets: Lambda functions and pipelines."""
+        self._check_bus(params)
+        self._require(params["Rule"])
+        for target in params["Targets"]:
+            targets.check(self.account, target)
+        with self._rules.update(params["Rule"]) as rule:
+            held = {target["Id"]: target for target in rule["targets"]}
+            held |= {target["Id"]: target for target in params["Targets"]}
+            if len(held) > _TARGETS:
+                raise _limit_exceeded()
+            rule["targets"] = list(held.values())
+        for service in {_service_of(target) for target in params["Targets"]}:
+            self.account.client(service)  # made now, so that the first event need not wait for it
+        return {"FailedEntryCount": 0, "FailedEntries": []}
+
+    def remove_targets(self, params: Params) -> Params:
+        """See RemoveTargets."""
+        self._check_bus(params)
+        self._require(params["Rule"])
+        with self._rules.update(params["Rule"]) as rule:
+            rule["targets"] = [target for target in rule["targets"] if target["Id"] not in params["Ids"]]
+        return {"FailedEntryCount": 0, "FailedEntries": []}
+
+    def list_targets_by_rule(self, params: Params) -> Params:
+        """See ListTargetsByRule."""
+        self._check_bus(params)
+        return _page("Targets", self._require(params["Rule"])["targets"], params)
+
+    def list_rule_names_by_target(self, params: Params) -> Params:
+        """See ListRuleNamesByTarget."""
+        self._check_bus(params)
+        names = [
+            rule["Name"]
+            for rule in self._rules.values()
+            if any(target["Arn"] == params["TargetArn"] for target in rule["targets"])
+        ]
+        return _page("RuleNames", names, params)
+
+    # --- the bus, tags
+
+    def describe_event_bus(self, params: Params) -> Params:
+        """See DescribeEventBus."""
+        self._check_bus({"EventBusName": params.get("Name", BUS)})
+        return {"Name": BUS, "Arn": self.account.arn("events", f"event-bus/{BUS}")}
+
+    def list_event_buses(self, params: Params) -> Params:
+        """See ListEventBuses."""
+        buses = [self.describe_event_bus({})] if BUS.startswith(params.get("NamePrefix", "")) else []
+        return {"EventBuses": buses}
+
+    def tag_resource(self, params: Params) -> Params:
+        """See TagResource."""
+        with self._rules.update(self._tagged(params)) as rule:
+            rule["tags"] |= _tags(params["Tags"])
+        return {}
+
+    def untag_resource(self, params: Params) -> Params:
+        """See UntagResource."""
+        with self._rules.update(self._tagged(params)) as rule:
+            rule["tags"] = {key: tag for key, tag in rule["tags"].items() if key not in params["TagKeys"]}
+        return {}
+
+    def list_tags_for_resource(self, params: Params) -> Params:
+        """See ListTagsForResource."""
+        tags = self._require(self._tagged(params))["tags"]
+        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+    # --- from the event to its targets
+
+    def _put_entry(self, entry: Params) -> Params:
+        for member in ("Source", "DetailType", "Detail"):
+            if not entry.get(member):
+                reason = f"Parameter {member} is not valid. Reason: {member} is a required argument."
+                return {"ErrorCode": "InvalidArgument", "ErrorMessage": reason}
+        if entry["Source"].startswith("aws."):
+            return {
+                "ErrorCode": "NotAuthorizedForSourceException",
+                "ErrorMessage": "Not authorized for the source.",
+            }
+        try:
+            self._check_bus(entry)
+        except ServiceError as error:
+            return {"ErrorCode": error.code, "ErrorMessage": error.message}
+        try:
+            detail = json.loads(entry["Detail"])
+            if not isinstance(detail, dict):
+                raise ValueError("no object")  # noqa: TRY004, TRY301
+        except ValueError:
+            return {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
+        event = self._event(
+            entry["Source"],
+            entry["DetailType"],
+            detail,
+            entry.get("Resources", ()),
+            entry.get("Time", self.account.now()),
+        )
+        self._route(event)
+        return {"EventId": event["id"]}
+
+    def _event(
+        self, source: str, detail_type: str, detail: Params, resources: Iterable[str], moment: datetime
+    ) -> Document:
+        return {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": detail_type,
+            "source": source,
+            "account": self.account.config.account_id,
+            "time": moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": self.account.config.region,
+            "resources": list(resources),
+            "detail": json.loads(json.dumps(detail, default=_plain)),
+        }
+
+    def _route(self, event: Document) -> None:
+        parsed = loads(json.dumps(event))
+        for rule in self._rules.values():
+            text = rule.get("EventPattern")
+            if text and rule["State"] == "ENABLED" and _pattern(text)(parsed):
+                self._send(rule, event)
+
+    def _send(self, rule: Document, event: Document) -> None:
+        for target in rule["targets"]:
+            self._deliveries.put(
+                {
+                    "id": str(uuid.uuid4()),
+                    "rule": {"Name": rule["Name"], "Arn": rule["Arn"]},
+                    "target": target,
+                    "event": event,
+                    "accepted": time.time(),
+                    "attempts": 0,
+                }
+            )
+
+    def _deliver(self, delivery: Document) -> float | None:
+        """Try one delivery (work of the outbox)."""
+        delay = None
+        try:
+            targets.deliver(self.account, delivery)
+        except Exception as error:
+            if self.account.tasks.stopping.is_set():
+                return 0.0
+            delivery["attempts"] += 1
+            if targets.is_transient(error):
+                delay = targets.retry_delay(delivery, time.time())
+            elif not isinstance(error, targets.DeliveryError):
+                log.exception("delivery failed")
+            log.warning(
+                "rule %s could not deliver event %s to target %s: %s; %s",
+                delivery["rule"]["Name"],
+                delivery["event"]["id"],
+                delivery["target"]["Arn"],
+                error,
+                "it is given up" if delay is None else f"next attempt in {delay:.0f} s",
+            )
+            if delay is None:
+                self._count(delivery["rule"]["Name"], "FailedInvocations")
+        else:
+            self._count(delivery["rule"]["Name"], "Invocations")
+        return delay
+
+    def _count(self, rule: str, metric: str) -> None:
+        """Record one of the metrics of "Monitoring Amazon EventBridge" in CloudWatch."""
+        datum = {
+            "MetricName": metric,
+            "Dimensions": [{"Name": "RuleName", "Value": rule}],
+            "Value": 1.0,
+            "Unit": "Count",
+        }
+        try:
+            self.account.client("cloudwatch").put_metric_data(Namespace="AWS/Events", MetricData=[datum])
+        except Exception:
+            if not self.account.tasks.stopping.is_set():
+                log.exception("the metric %s of rule %s was lost", metric, rule)
+
+    # --- schedules
+
+    def _run_schedules(self) -> None:
+        last = self.account.now()
+        while not self.account.tasks.stopping.is_set():
+            self._schedule_changed.clear()
+            ticks = [tick for _, tick in self._next_ticks(last)]
+            now = self.account.now()
+            wait = (min(ticks) - now).total_seconds() if ticks else _LONGEST_WAIT
+            self._schedule_changed.wait(min(max(wait, 0), _LONGEST_WAIT))
+            now = self.account.now()
+            for rule, tick in self._next_ticks(last):
+                if tick <= now and not self.account.tasks.stopping.is_set():
+                    self._send(rule, self._event("aws.events", "Scheduled Event", {}, [rule["Arn"]], tick))
+            last = now
+
+    def _next_ticks(self, after: datetime) -> list[tuple[Document, datetime]]:
+        """Return the enabled rules with a schedule and when each fires next."""
+        return [
+            (rule, tick)
+            for rule in self._rules.values()
+            if rule["State"] == "ENABLED" and "ScheduleExpression" in rule
+            for tick in [
+                _schedule(rule["ScheduleExpression"]).next_after(
+                    max(after, rule["enabled_at"]), rule["origin"]
+                )
+            ]
+            if tick
+        ]
+
+    # --- helpers
+
+    def _set_state(self, params: Params, state: str) -> Params:
+        self._check_bus(params)
+        self._require(params["Name"])
+        with self._rules.update(params["Name"]) as rule:
+            if rule["State"] != state:
+                rule |= {"State": state, "enabled_at": self.account.now()}
+        self._schedule_changed.set()
+        return {}
+
+    def _rule_arn(self, name: str) -> str:
+        return self.account.arn("events", f"rule/{name}")
+
+    def _tagged(self, params: Params) -> str:
+        prefix = self._rule_arn("")
+        name = str(params["ResourceARN"]).removeprefix(prefix)
+        self._require(name)
+        return name
+
+    def _require(self, name: str) -> Document:
+        rule = self._rules.get(name)
+        if rule is None:
+            raise ServiceError(
+                "ResourceNotFoundException", f"Rule {name} does not exist on EventBus {BUS}.", status=400
+            )
+        return rule
+
+    def _check_bus(self, params: Params) -> None:
+        bus = params.get("EventBusName", BUS)
+        if bus not in (BUS, self.account.arn("events", f"event-bus/{BUS}")):
+            raise ServiceError(
+                "ResourceNotFoundException",
+                f"Event bus {bus} does not exist. (The local account has the default bus only.)",
+                status=400,
+            )
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str) -> Match:
+    return compile_pattern(text)
+
+
+def _pattern(text: str) -> Match:
+    try:
+        return _compiled(text)
+    except PatternError as error:
+        raise ServiceError(
+            "InvalidEventPatternException", f"Event pattern is not valid. Reason: {error}"
+        ) from error
+
+
+def _schedule(expression: str) -> Schedule:
+    try:
+        return parse_schedule(expression)
+    except ScheduleError as error:
+        raise _invalid(f"Parameter ScheduleExpression is not valid. Reason: {error}.") from error
+
+
+def _invalid(message: str) -> ServiceError:
+    return ServiceError("ValidationException", message)
+
+
+def _limit_exceeded() -> ServiceError:
+    return ServiceError(
+        "LimitExceededException", "The requested resource exceeds the maximum number allowed."
+    )
+
+
+def _described(rule: Document) -> Params:
+    return {**{member: rule[member] for member in _RULE_MEMBERS if member in rule}, "EventBusName": BUS}
+
+
+def _service_of(target: Params) -> str:
+    return str(target["Arn"]).split(":")[2]
+
+
+def _tags(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _page(member: str, items: list[Any], params: Params) -> Params:
+    found, token = page(items, params.get("NextToken"), params.get("Limit", 100), "ValidationException")
+    return {member: found, "NextToken": token}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    raise TypeError(f"an event cannot hold {type(value).__name__}")

@@ -1,0 +1,187 @@
+"""Targets of rules: which ones there are, what is checked when they are put, how an event reaches them.
+
+The contract is ``PutTargets`` of the EventBridge API, "Event bus targets in Amazon EventBridge", "Using
+resource-based policies" and "How EventBridge retries delivering events".
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_account.authorization.resource_policies import allows
+from local_account.foundation.errors import Params, ServiceError
+from local_account.services.events.transform import TransformError, check_path, check_template, target_input
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+    from local_account.foundation.store import Document
+
+PRINCIPAL = "events.amazonaws.com"
+_SUPPORTED = ("Id", "Arn", "RoleArn", "Input", "InputPath", "InputTransformer", "RetryPolicy")
+_INPUTS = ("Input", "InputPath", "InputTransformer")
+_TRANSIENT_CODES = frozenset(
+    (
+        "ConcurrentPipelineExecutionsLimitExceededException",
+        "ConflictException",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    )
+)
+_LONGEST_DELAY = 300.0
+
+
+class DeliveryError(Exception):
+    """A target that refuses the event for good: EventBridge does not try again."""
+
+
+def check(account: Account, target: Params) -> None:
+    """Raise ServiceError ValidationException unless the local account can deliver to ``target``."""
+    arn = target["Arn"]
+    kind = _kind(account, arn)
+    for member in target:
+        if member not in _SUPPORTED:
+            raise _invalid(f"{member} (target {target['Id']}) is not supported by the local account")
+    if sum(member in target for member in _INPUTS) > 1:
+        raise _invalid(
+            f"Only one of Input, InputPath, or InputTransformer must be provided for target {target['Id']}."
+        )
+    if kind == "lambda" and "RoleArn" in target:
+        raise _invalid(
+            f"RoleArn is not supported for target {arn}: give {PRINCIPAL} a permission with AddPermission"
+        )
+    if kind == "codepipeline":
+        if "RoleArn" not in target:
+            raise _invalid(f"RoleArn is required for target {arn}.")
+        _check_role(account, target["RoleArn"])
+    try:
+        _check_input(target)
+    except (TransformError, ValueError) as error:
+        raise _invalid(f"Invalid input for target {target['Id']}: {error}") from error
+
+
+def _invalid(message: str) -> ServiceError:
+    return ServiceError("ValidationException", message)
+
+
+def _check_role(account: Account, role_arn: str) -> None:
+    try:
+        account.check_role(role_arn, PRINCIPAL)
+    except ServiceError as error:
+        raise _invalid(
+            f"Provided role '{role_arn}' cannot be assumed by principal '{PRINCIPAL}': {error.message}"
+        ) from error
+
+
+def _kind(account: Account, arn: str) -> str:
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or parts[0] != "arn":
+        raise _invalid(f"Parameter {arn} is not valid. Reason: Provided Arn is not in correct format.")
+    _, _, service, region, owner, resource = parts
+    supported = (service == "lambda" and resource.startswith("function:")) or service == "codepipeline"
+    if not supported:
+        raise _invalid(
+            f"The target {arn} is not supported by the local account: use a Lambda function or a pipeline"
+        )
+    if (region, owner) != (account.config.region, account.config.account_id):
+        raise _invalid(f"The target {arn} is in another account or region")
+    return service
+
+
+def _check_input(target: Params) -> None:
+    if "Input" in target:
+        json.loads(target["Input"])
+    if "InputPath" in target:
+        check_path(target["InputPath"])
+    if "InputTransformer" in target:
+        paths = target["InputTransformer"].get("InputPathsMap", {})
+        for name, path in paths.items():
+            if name.lower().startswith("aws."):
+                raise TransformError(f"the name {name} is reserved")
+            check_path(path)
+        check_template(target["InputTransformer"]["InputTemplate"], set(paths))
+
+
+def deliver(account: Account, delivery: Document) -> None:
+    """Hand one event to one target, as the rule's permissions allow.
+
+    Parameters
+    ----------
+    delivery
+        ``id``, ``rule`` (``Name``, ``Arn``), ``target`` (of PutTargets), ``event``, ``accepted`` (seconds).
+
+    Raises
+    ------
+    DeliveryError
+        It is refused for good.
+    ClientError, BotoCoreError
+        It did not work this time.
+    """
+    target, rule = delivery["target"], delivery["rule"]
+    try:
+        text = target_input(
+            target, delivery["event"], rule, datetime.fromtimestamp(delivery["accepted"], UTC)
+        )
+    except TransformError as error:
+        raise DeliveryError(str(error)) from error
+    try:
+        if _kind(account, target["Arn"]) == "lambda":
+            _invoke(account, target["Arn"], rule["Arn"], text)
+        else:
+            _start_pipeline(account, target, delivery["id"], text)
+    except ServiceError as error:
+        raise DeliveryError(error.message) from error
+    except ClientError as error:
+        status = error.response["ResponseMetadata"].get("HTTPStatusCode", 500)
+        if status >= 500 or error.response["Error"]["Code"] in _TRANSIENT_CODES:
+            raise
+        raise DeliveryError(str(error)) from error
+
+
+def _invoke(account: Account, function_arn: str, rule_arn: str, payload: str) -> None:
+    client = account.client("lambda")
+    try:
+        policy = json.loads(client.get_policy(FunctionName=function_arn)["Policy"])
+    except client.exceptions.ResourceNotFoundException:
+        policy = {}
+    if not allows(policy, PRINCIPAL, rule_arn, account.config.account_id):
+        client.get_function_configuration(
+            FunctionName=function_arn
+        )  # a missing function is the better reason
+        raise DeliveryError(
+            f"the policy of {function_arn} does not allow {PRINCIPAL} to invoke it for {rule_arn}: add that "
+            "with AddPermission (AWS::Lambda::Permission)"
+        )
+    client.invoke(FunctionName=function_arn, InvocationType="Event", Payload=payload.encode())
+
+
+def _start_pipeline(account: Account, target: Params, token: str, text: str) -> None:
+    _check_role(account, target["RoleArn"])
+    overrides: dict[str, Any] = {}
+    if "Input" in target or "InputTransformer" in target:
+        given = json.loads(text)
+        if isinstance(given, dict):
+            overrides = {key: given[key] for key in ("sourceRevisions", "variables") if key in given}
+    name = target["Arn"].rpartition(":")[2]
+    client = account.client("codepipeline", target["RoleArn"])
+    client.start_pipeline_execution(name=name, clientRequestToken=token, **overrides)
+
+
+def retry_delay(delivery: Document, now: float) -> float | None:
+    """Return the seconds until the next attempt, longer each time; None when the RetryPolicy allows no more.
+
+    ``delivery["attempts"]`` is how often it failed so far; defaults as documented: 185 times in 24 hours.
+    """
+    policy = {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}
+    policy |= delivery["target"].get("RetryPolicy", {})
+    delay = min(2.0 ** (delivery["attempts"] - 1), _LONGEST_DELAY)
+    too_old = now + delay - delivery["accepted"] > policy["MaximumEventAgeInSeconds"]
+    return None if too_old or delivery["attempts"] > policy["MaximumRetryAttempts"] else delay
+
+
+def is_transient(error: Exception) -> bool:
+    """Tell whether an attempt that ended with ``error`` is worth another one."""
+    return isinstance(error, ClientError | BotoCoreError)

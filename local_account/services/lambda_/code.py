@@ -1,0 +1,153 @@
+"""Deployment packages: take a zip from the request or from S3, check it, unpack it once per content."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import shutil
+import stat
+import uuid
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from local_account.foundation.errors import Params, ServiceError
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+_ZIPPED_LIMIT = 52_428_800
+_UNZIPPED_LIMIT = 262_144_000
+_INVALID = "InvalidParameterValueException"
+
+
+@dataclass(frozen=True)
+class Package:
+    """One deployment package; ``source`` names the S3 object that it came from, if it did."""
+
+    content: bytes
+    source: dict[str, str] | None
+
+    @property
+    def sha256(self) -> str:
+        """The digest as ``CodeSha256`` has it: base64."""
+        return base64.b64encode(hashlib.sha256(self.content).digest()).decode()
+
+    @property
+    def directory(self) -> str:
+        """Name of the directory for this content."""
+        return hashlib.sha256(self.content).hexdigest()[:32]
+
+
+def fetch(account: Account, code: Params) -> Package:
+    """Return the package that the members of ``FunctionCode`` describe; raise ServiceError."""
+    for member in ("ImageUri", "SourceKMSKeyArn"):
+        if code.get(member):
+            raise ServiceError(
+                _INVALID, f"{member} is not supported by the local account: deploy a zip archive"
+            )
+    content = code.get("ZipFile")
+    if content is not None:
+        if len(content) > _ZIPPED_LIMIT:
+            raise ServiceError(
+                "RequestEntityTooLargeException",
+                f"Zip file is larger than {_ZIPPED_LIMIT} bytes: put it into S3",
+                status=413,
+            )
+        return Package(content, None)
+    if "S3Bucket" not in code or "S3Key" not in code:
+        raise ServiceError(_INVALID, "Please provide a source for function code.")
+    source = {"Bucket": code["S3Bucket"], "Key": code["S3Key"]}
+    if "S3ObjectVersion" in code:
+        source["VersionId"] = code["S3ObjectVersion"]
+    try:
+        return Package(account.client("s3").get_object(**source)["Body"].read(), source)
+    except ClientError as error:
+        fault = error.response["Error"]
+        raise ServiceError(
+            _INVALID,
+            f"Error occurred while GetObject. S3 Error Code: {fault.get('Code')}. "
+            f"S3 Error Message: {fault.get('Message')} (s3://{source['Bucket']}/{source['Key']})",
+        ) from error
+
+
+def unpack(package: Package, directory: Path) -> Path:
+    """Unpack a package below ``directory`` unless its content is there already; return where the code is."""
+    target = directory / package.directory
+    if target.exists():
+        return target
+    temporary = directory / f".{uuid.uuid4().hex}"
+    temporary.mkdir(parents=True)
+    try:
+        with _open(package) as archive:
+            for member in archive.infolist():
+                _extract(archive, member, temporary)
+        temporary.rename(target)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
+        raise _unreadable(error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def check(package: Package) -> None:
+    """Raise ServiceError unless the package is an archive that ``unpack`` would take (``DryRun``)."""
+    _open(package).close()
+
+
+def _unreadable(error: object) -> ServiceError:
+    return ServiceError(
+        _INVALID,
+        f"Could not unzip uploaded file. Please check your file, then try to upload again. ({error})",
+    )
+
+
+def _open(package: Package) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(package.content))
+    except zipfile.BadZipFile as error:
+        raise _unreadable(error) from error
+    members = archive.infolist()
+    if not members:
+        raise ServiceError(_INVALID, "Uploaded file must be a non-empty zip")
+    if sum(member.file_size for member in members) > _UNZIPPED_LIMIT:
+        raise ServiceError(_INVALID, f"Unzipped size must be smaller than {_UNZIPPED_LIMIT} bytes")
+    for member in members:
+        path = PurePosixPath(member.filename)
+        if path.is_absolute() or ".." in path.parts:
+            raise _unreadable(f"'{member.filename}' points outside of the package")
+    return archive
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, directory: Path) -> None:
+    path = Path(archive.extract(member, directory))
+    mode = member.external_attr >> 16
+    if stat.S_ISLNK(mode):
+        # A link is kept as the text that it is: it could lead out of the package.
+        return
+    if stat.S_ISREG(mode) and mode & 0o777:
+        path.chmod((mode & 0o777) | stat.S_IRUSR | stat.S_IWUSR)
+
+
+def sweep(directory: Path, keep: set[str]) -> None:
+    """Remove the code of a function that no version refers to any more."""
+    if not directory.is_dir():
+        return
+    for path in directory.iterdir():
+        if path.name not in keep:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def location(account: Account, source: dict[str, str] | None) -> dict[str, Any]:
+    """Return ``FunctionCodeLocation``: a presigned URL of the S3 object that the code came from.
+
+    There is none for a zip that came with the request.
+    """
+    if source is None:
+        return {"RepositoryType": "S3"}
+    url = account.client("s3").generate_presigned_url("get_object", Params=source, ExpiresIn=600)
+    return {"RepositoryType": "S3", "Location": url}

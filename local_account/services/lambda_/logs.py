@@ -1,0 +1,115 @@
+"""The way of log lines to CloudWatch Logs: in batches, behind the invocation's back."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+log = logging.getLogger(__name__)
+
+_BATCH_SECONDS = 0.02
+_BATCH_EVENTS, _BATCH_BYTES = (
+    10_000,
+    1_000_000,
+)  # PutLogEvents: 10,000 events and 1,048,576 bytes, 26 of each event
+_EVENT_BYTES = 256_000
+
+
+class Line(NamedTuple):
+    """One log event on its way."""
+
+    group: str
+    stream: str
+    timestamp: int
+    message: str
+
+
+class LogWriter:
+    """Writes lines to log groups and streams, which it creates where they are missing."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._lines: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread = self._account.tasks.spawn("lambda-logs", self._loop)
+
+    def stop(self) -> None:
+        """Write what is left."""
+        self._lines.put(None)
+        self._thread.join(5)
+
+    def write(self, group: str, stream: str, message: str) -> None:
+        """Take one line."""
+        self._lines.put(Line(group, stream, int(time.time() * 1000), message))
+
+    def _loop(self) -> None:
+        last = False
+        while not last:
+            batch = [self._lines.get()]
+            self._account.tasks.stopping.wait(_BATCH_SECONDS)
+            while not self._lines.empty():
+                batch.append(self._lines.get())
+            last = None in batch
+            streams: dict[tuple[str, str], list[Line]] = {}
+            for line in batch:
+                if line is not None:
+                    streams.setdefault((line.group, line.stream), []).append(line)
+            for (group, stream), lines in streams.items():
+                try:
+                    self._put(group, stream, lines)
+                except Exception:
+                    log.exception("%d lines for the log group %s were lost", len(lines), group)
+
+    def _put(self, group: str, stream: str, lines: list[Line]) -> None:
+        events: list[dict[str, Any]] = []
+        size = 0
+        for line in sorted(lines, key=lambda line: line.timestamp):
+            message = line.message.encode()[:_EVENT_BYTES].decode(errors="ignore")
+            size += len(message.encode()) + 26
+            if size > _BATCH_BYTES or len(events) == _BATCH_EVENTS:
+                self._send(group, stream, events)
+                events, size = [], len(message.encode()) + 26
+            events.append({"timestamp": line.timestamp, "message": message})
+        self._send(group, stream, events)
+
+    def _send(self, group: str, stream: str, events: list[dict[str, Any]]) -> None:
+        logs = self._account.client("logs")
+        try:
+            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+        except logs.exceptions.ResourceNotFoundException:
+            for create, names in (
+                (logs.create_log_group, {"logGroupName": group}),
+                (logs.create_log_stream, {"logGroupName": group, "logStreamName": stream}),
+            ):
+                try:
+                    create(**names)
+                except logs.exceptions.ResourceAlreadyExistsException:
+                    continue
+            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+
+
+class Output:
+    """What one execution environment writes: on its way to its log stream, and kept for ``LogType=Tail``."""
+
+    def __init__(self, writer: LogWriter, group: str, stream: str) -> None:
+        self._writer = writer
+        self.group = group
+        self.stream = stream
+        self._lines: list[str] = []
+
+    def write(self, message: str) -> None:
+        """Take one line or record."""
+        self._writer.write(self.group, self.stream, message)
+        self._lines.append(message if message.endswith("\n") else f"{message}\n")
+
+    def take(self) -> bytes:
+        """Return the last 4 KB of what was written since the last call."""
+        lines, self._lines = self._lines, []
+        return "".join(lines).encode()[-4096:]

@@ -1,0 +1,165 @@
+"""Who may invoke a function, and what becomes of asynchronous events: policies and event invoke configs."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway.service import Service
+from local_account.services.lambda_ import policy
+from local_account.services.lambda_.configuration import INVALID, function_arn, parse_name
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+    from local_account.foundation.store import Document
+
+_PRINCIPAL = re.compile(
+    r"\*|\d{12}|arn:aws[\w-]*:(iam|sts)::.+|[a-z0-9.-]+\.(amazonaws\.com|amazon\.com|internal)"
+)
+
+
+class Permissions(Service):
+    """The part of the Lambda API about policies and event invoke configs; owns the functions' documents."""
+
+    name = "lambda"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._functions = account.store.table("lambda.functions")
+
+    def add_permission(self, params: Params) -> Params:
+        """See AddPermission."""
+        if not _PRINCIPAL.fullmatch(params["Principal"]):
+            raise ServiceError(
+                INVALID, "The provided principal was invalid. Please check the principal and try again."
+            )
+        for member in ("FunctionUrlAuthType", "EventSourceToken", "InvokedViaFunctionUrl"):
+            if params.get(member):
+                raise ServiceError(INVALID, f"{member} is not supported by the local account")
+        name, qualifier = self._parse(params)
+        self._require(name, qualifier)
+        with self._functions.update(name) as document:
+            held = document["policies"].setdefault(qualifier, {"statements": [], "revision": ""})
+            _check_policy_revision(held, params)
+            if any(item["Sid"] == params["StatementId"] for item in held["statements"]):
+                raise ServiceError(
+                    "ResourceConflictException",
+                    f"The statement id ({params['StatementId']}) provided already exists. Please provide a "
+                    "new statement id, or remove the existing statement.",
+                    status=409,
+                )
+            made = policy.statement(function_arn(self.account, name, qualifier), params)
+            held["statements"].append(made)
+            held["revision"] = str(uuid.uuid4())
+        return {"Statement": json.dumps(made)}
+
+    def remove_permission(self, params: Params) -> Params:
+        """See RemovePermission."""
+        name, qualifier = self._parse(params)
+        self._require(name, qualifier)
+        with self._functions.update(name) as document:
+            held = document["policies"].get(qualifier, {"statements": [], "revision": ""})
+            _check_policy_revision(held, params)
+            left = [item for item in held["statements"] if item["Sid"] != params["StatementId"]]
+            if len(left) == len(held["statements"]):
+                raise ServiceError(
+                    "ResourceNotFoundException",
+                    f"Statement {params['StatementId']} is not found in resource policy.",
+                    status=404,
+                )
+            document["policies"][qualifier] = {"statements": left, "revision": str(uuid.uuid4())}
+            if not left:
+                del document["policies"][qualifier]
+        return {}
+
+    def get_policy(self, params: Params) -> Params:
+        """See GetPolicy."""
+        name, qualifier = self._parse(params)
+        held = self._require(name, qualifier)["policies"].get(qualifier)
+        if not held:
+            raise ServiceError(
+                "ResourceNotFoundException", "The resource you requested does not exist.", status=404
+            )
+        document = {"Version": "2012-10-17", "Id": "default", "Statement": held["statements"]}
+        return {"Policy": json.dumps(document), "RevisionId": held["revision"]}
+
+    def put_function_event_invoke_config(self, params: Params) -> Params:
+        """See PutFunctionEventInvokeConfig; destinations are not supported."""
+        return self._set_event_config(params, replace=True)
+
+    def update_function_event_invoke_config(self, params: Params) -> Params:
+        """See UpdateFunctionEventInvokeConfig."""
+        return self._set_event_config(params, replace=False)
+
+    def get_function_event_invoke_config(self, params: Params) -> Params:
+        """See GetFunctionEventInvokeConfig."""
+        name, qualifier = self._parse(params)
+        document = self._require(name, qualifier)
+        return self._event_config(document, name, qualifier)
+
+    def list_function_event_invoke_configs(self, params: Params) -> Params:
+        """See ListFunctionEventInvokeConfigs."""
+        name, _ = self._parse(params)
+        document = self._require(name)
+        return {
+            "FunctionEventInvokeConfigs": [
+                self._event_config(document, name, qualifier) for qualifier in document["events"]
+            ]
+        }
+
+    def delete_function_event_invoke_config(self, params: Params) -> Params:
+        """See DeleteFunctionEventInvokeConfig."""
+        name, qualifier = self._parse(params)
+        self._event_config(self._require(name, qualifier), name, qualifier)
+        with self._functions.update(name) as document:
+            del document["events"][qualifier or "$LATEST"]
+        return {}
+
+    def _set_event_config(self, params: Params, replace: bool) -> Params:
+        if any(target.get("Destination") for target in params.get("DestinationConfig", {}).values()):
+            raise ServiceError(INVALID, "DestinationConfig is not supported by the local account")
+        name, qualifier = self._parse(params)
+        self._require(name, qualifier)
+        given = {
+            member: params[member]
+            for member in ("MaximumRetryAttempts", "MaximumEventAgeInSeconds")
+            if member in params
+        }
+        with self._functions.update(name) as document:
+            kept = {} if replace else document["events"].get(qualifier or "$LATEST", {})
+            document["events"][qualifier or "$LATEST"] = {**kept, **given, "LastModified": self.account.now()}
+        return self._event_config(document, name, qualifier)
+
+    def _event_config(self, document: Document, name: str, qualifier: str) -> Params:
+        version = qualifier or "$LATEST"
+        arn = function_arn(self.account, name, version)
+        if version not in document["events"]:
+            raise ServiceError(
+                "ResourceNotFoundException",
+                f"The function {arn} doesn't have an EventInvokeConfig",
+                status=404,
+            )
+        return {"FunctionArn": arn, "DestinationConfig": {}, **document["events"][version]}
+
+    def _parse(self, params: Params) -> tuple[str, str]:
+        return parse_name(self.account, params["FunctionName"], params.get("Qualifier"))
+
+    def _require(self, name: str, qualifier: str = "") -> Document:
+        document = self._functions.get(name)
+        if document is None or (qualifier not in ("", "$LATEST") and qualifier not in document["versions"]):
+            arn = function_arn(self.account, name, qualifier)
+            raise ServiceError("ResourceNotFoundException", f"Function not found: {arn}", status=404)
+        return document
+
+
+def _check_policy_revision(held: Document, params: Params) -> None:
+    if params.get("RevisionId", held["revision"]) != held["revision"]:
+        raise ServiceError(
+            "PreconditionFailedException",
+            "The RevisionId provided does not match the latest RevisionId. Call the GetPolicy API to "
+            "retrieve the latest Revision Id",
+            status=412,
+        )

@@ -1,0 +1,425 @@
+"""The operations of the Lambda API."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.outbox import Outbox
+from local_account.gateway.pages import page
+from local_account.services.lambda_ import code, configuration
+from local_account.services.lambda_.configuration import INVALID, function_arn, parse_name
+from local_account.services.lambda_.invocation import CONCURRENCY, Function, Invoker, Pool, Request
+from local_account.services.lambda_.logs import LogWriter
+from local_account.services.lambda_.permissions import Permissions
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+    from local_account.foundation.store import Document
+
+log = logging.getLogger(__name__)
+
+LATEST = "$LATEST"
+_REQUEST_LIMIT, _EVENT_LIMIT = 6_291_456, 1_048_576
+_RETRY_SECONDS = (60.0, 120.0)
+_REAP_SECONDS = 15.0
+_PREPARE_SECONDS = 10.0
+_EVENT_DEFAULTS = {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 21_600}
+_UNVERSIONED = frozenset(("Version", "FunctionArn", "LastModified", "RevisionId"))
+
+
+class Lambda(Permissions):
+    """AWS Lambda with zip packages and Python handlers."""
+
+    name = "lambda"
+    validation_error = "InvalidParameterValueException"
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._directory = account.config.state_dir / "lambda"
+        self._scratch = self._directory / ".environments"
+        self._logs = LogWriter(account)
+        self._pool = Pool(account, self._logs, self._scratch)
+        self._invoker = Invoker(account, self._pool)
+        self._events = Outbox(account, "lambda.events", self._run_event, threads=CONCURRENCY)
+
+    def start(self) -> None:
+        """Take up the events that wait, and tidy what a killed account left."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        for directory in self._directory.iterdir():
+            self._sweep(directory.name)
+        self._logs.start()
+        self._events.start()
+        self.account.tasks.every(_REAP_SECONDS, "lambda-reaper", self._pool.reap)
+
+    def stop(self) -> None:
+        """End every handler; events that were not served to the end are served after the next start."""
+        self._events.stop()
+        self._pool.stop()
+        self._logs.stop()
+
+    # --- functions
+
+    def create_function(self, params: Params) -> Params:
+        """See CreateFunction. The function is Active when this returns."""
+        name, qualifier = parse_name(self.account, params["FunctionName"])
+        if qualifier:
+            raise ServiceError(INVALID, "A function is created without a qualifier")
+        if self._functions.get(name):
+            raise ServiceError("ResourceConflictException", f"Function already exist: {name}", status=409)
+        for member in ("Runtime", "Handler"):
+            if member not in params:
+                raise ServiceError(
+                    INVALID, f"{member} is mandatory for functions created with deployment packages."
+                )
+        config = configuration.new(name, function_arn(self.account, name))
+        configuration.configure(self.account, config, params)
+        document: Document = {
+            "config": config,
+            "tags": params.get("Tags", {}),
+            "versions": {},
+            "last_version": 0,
+            "policies": {},
+            "events": {},
+        }
+        self._deploy(document, code.fetch(self.account, params["Code"]))
+        with self._functions.lock:
+            if self._functions.get(name):
+                raise ServiceError("ResourceConflictException", f"Function already exist: {name}", status=409)
+            result = self._publish(document) if params.get("Publish") else document["config"]
+            self._functions.put(name, document)
+        self.account.tasks.spawn(f"prepare-{name}", self._prepare, name)
+        return dict(result)
+
+    def _prepare(self, name: str) -> None:
+        """Make an environment for a new function when the deployment that brought it has had its time."""
+        if not self.account.tasks.stopping.wait(_PREPARE_SECONDS) and self._functions.get(name):
+            self._pool.prepare(self._function(name, "")[0])
+
+    def get_function(self, params: Params) -> Params:
+        """See GetFunction. ``Code.Location`` is there for code that came from S3."""
+        document, config = self._version_of(params)
+        result = {
+            "Configuration": config,
+            "Code": code.location(self.account, document["sources"][config["CodeSha256"]]),
+        }
+        if document["tags"]:
+            result["Tags"] = document["tags"]
+        if "concurrency" in document:
+            result["Concurrency"] = {"ReservedConcurrentExecutions": document["concurrency"]}
+        return result
+
+    def get_function_configuration(self, params: Params) -> Params:
+        """See GetFunctionConfiguration."""
+        return self._version_of(params)[1]
+
+    def list_functions(self, params: Params) -> Params:
+        """See ListFunctions."""
+        found: list[Document] = []
+        for document in self._functions.values():
+            if params.get("FunctionVersion") == "ALL":
+                found += document["versions"].values()
+            found.append(document["config"])
+        return _page("Functions", found, params)
+
+    def delete_function(self, params: Params) -> Params:
+        """See DeleteFunction."""
+        name, qualifier = self._parse(params)
+        if qualifier == LATEST:
+            raise ServiceError(INVALID, "$LATEST version cannot be deleted without deleting the function.")
+        self._require(name, qualifier)
+        if qualifier:
+            with self._functions.update(name) as document:
+                del document["versions"][qualifier]
+        else:
+            self._functions.delete(name)
+        self._retire(name)
+        return {}
+
+    def update_function_code(self, params: Params) -> Params:
+        """See UpdateFunctionCode."""
+        name, _ = self._parse(params)
+        document = self._require(name)
+        _check_revision(document, params)
+        package = code.fetch(self.account, params)
+        if params.get("DryRun"):
+            code.check(package)
+            return {**document["config"], "CodeSha256": package.sha256, "CodeSize": len(package.content)}
+        with self._functions.update(name) as document:
+            _check_revision(document, params)
+            configuration.configure(
+                self.account,
+                document["config"],
+                {member: params[member] for member in ("Architectures", "PublishTo") if member in params},
+            )
+            self._deploy(document, package)
+            result = self._publish(document) if params.get("Publish") else document["config"]
+        self._retire(name)
+        return dict(result)
+
+    def update_function_configuration(self, params: Params) -> Params:
+        """See UpdateFunctionConfiguration."""
+        name, _ = self._parse(params)
+        self._require(name)
+        with self._functions.update(name) as document:
+            _check_revision(document, params)
+            configuration.configure(self.account, document["config"], params)
+            self._revise(document)
+        self._retire(name)
+        return dict(document["config"])
+
+    def publish_version(self, params: Params) -> Params:
+        """See PublishVersion."""
+        name, _ = self._parse(params)
+        self._require(name)
+        with self._functions.update(name) as document:
+            _check_revision(document, params)
+            if params.get("CodeSha256", document["config"]["CodeSha256"]) != document["config"]["CodeSha256"]:
+                raise ServiceError(INVALID, "CodeSHA256 is different from current CodeSHA256 in $LATEST.")
+            return self._publish(document, params.get("Description"))
+
+    def list_versions_by_function(self, params: Params) -> Params:
+        """See ListVersionsByFunction."""
+        name, _ = self._parse(params)
+        document = self._require(name)
+        latest = {**document["config"], "FunctionArn": function_arn(self.account, name, LATEST)}
+        return _page("Versions", [latest, *document["versions"].values()], params)
+
+    def get_account_settings(self, _params: Params) -> Params:
+        """See GetAccountSettings."""
+        documents = self._functions.values()
+        reserved = sum(document.get("concurrency", 0) for document in documents)
+        return {
+            "AccountLimit": {
+                "TotalCodeSize": 80_530_636_800,
+                "CodeSizeUnzipped": 262_144_000,
+                "CodeSizeZipped": 52_428_800,
+                "ConcurrentExecutions": CONCURRENCY,
+                "UnreservedConcurrentExecutions": max(CONCURRENCY - reserved, 0),
+            },
+            "AccountUsage": {
+                "TotalCodeSize": sum(document["config"]["CodeSize"] for document in documents),
+                "FunctionCount": len(documents),
+            },
+        }
+
+    # --- concurrency, tags
+
+    def put_function_concurrency(self, params: Params) -> Params:
+        """See PutFunctionConcurrency; 0 stops all invocations."""
+        value = params["ReservedConcurrentExecutions"]
+        if value > CONCURRENCY:
+            raise ServiceError(
+                INVALID,
+                f"Specified ReservedConcurrentExecutions exceeds the account's limit of {CONCURRENCY}",
+            )
+        name, _ = self._parse(params)
+        self._require(name)
+        with self._functions.update(name) as document:
+            document["concurrency"] = value
+        return {"ReservedConcurrentExecutions": value}
+
+    def get_function_concurrency(self, params: Params) -> Params:
+        """See GetFunctionConcurrency."""
+        document = self._require(self._parse(params)[0])
+        return {"ReservedConcurrentExecutions": document.get("concurrency")}
+
+    def delete_function_concurrency(self, params: Params) -> Params:
+        """See DeleteFunctionConcurrency."""
+        name, _ = self._parse(params)
+        self._require(name)
+        with self._functions.update(name) as document:
+            document.pop("concurrency", None)
+        return {}
+
+    def list_tags(self, params: Params) -> Params:
+        """See ListTags."""
+        return {"Tags": self._require(parse_name(self.account, params["Resource"])[0])["tags"]}
+
+    def tag_resource(self, params: Params) -> Params:
+        """See TagResource."""
+        name = parse_name(self.account, params["Resource"])[0]
+        self._require(name)
+        with self._functions.update(name) as document:
+            document["tags"] |= params["Tags"]
+        return {}
+
+    def untag_resource(self, params: Params) -> Params:
+        """See UntagResource."""
+        name = parse_name(self.account, params["Resource"])[0]
+        self._require(name)
+        with self._functions.update(name) as document:
+            for key in params["TagKeys"]:
+                document["tags"].pop(key, None)
+        return {}
+
+    # --- invocation
+
+    def invoke(self, params: Params) -> Params:
+        """See Invoke."""
+        name, qualifier = self._parse(params)
+        self._require(name, qualifier)
+        kind = params.get("InvocationType", "RequestResponse")
+        payload = _payload(
+            params.get("Payload") or b"{}", _EVENT_LIMIT if kind == "Event" else _REQUEST_LIMIT
+        )
+        request_id = str(uuid.uuid4())
+        if kind == "DryRun":
+            return {"StatusCode": 204}
+        if kind == "Event":
+            self._events.put(
+                {
+                    "name": name,
+                    "qualifier": qualifier,
+                    "payload": payload,
+                    "request_id": request_id,
+                    "accepted": time.time(),
+                    "attempts": 0,
+                    "throttled": 0,
+                }
+            )
+            return {"StatusCode": 202, "Payload": b""}
+        function, arn = self._function(name, qualifier)
+        outcome = self._invoker.run(function, Request(request_id, arn, payload, params.get("ClientContext")))
+        return {
+            "StatusCode": 200,
+            "Payload": outcome.payload,
+            "ExecutedVersion": function.config["Version"],
+            "FunctionError": "Unhandled" if outcome.failed else None,
+            "LogResult": base64.b64encode(outcome.log).decode() if params.get("LogType") == "Tail" else None,
+        }
+
+    def _run_event(self, event: Document) -> float | None:  # noqa: PLR0911 - one per documented end
+        """Serve one asynchronous invocation (work of the outbox)."""
+        name, qualifier = event["name"], event["qualifier"]
+        document = self._functions.get(name)
+        if document is None or (qualifier not in ("", LATEST) and qualifier not in document["versions"]):
+            log.warning("an event for the function %s is dropped: the function was deleted", name)
+            return None
+        policy = _EVENT_DEFAULTS | document["events"].get(qualifier or LATEST, {})
+        if time.time() - event["accepted"] > policy["MaximumEventAgeInSeconds"]:
+            log.warning("an event for the function %s is dropped: it reached its maximum age", name)
+            return None
+        function, arn = self._function(name, qualifier)
+        try:
+            outcome = self._invoker.run(function, Request(event["request_id"], arn, event["payload"]))
+        except ServiceError:
+            event["throttled"] += 1
+            return float(min(2 ** (event["throttled"] - 1), 300))
+        if self.account.tasks.stopping.is_set():
+            return 0.0
+        if not outcome.failed:
+            return None
+        event["attempts"] += 1
+        if event["attempts"] > policy["MaximumRetryAttempts"]:
+            log.warning(
+                "an event for the function %s is dropped after %d attempts: %s",
+                name,
+                event["attempts"],
+                outcome.payload.decode()[:500],
+            )
+            return None
+        return _RETRY_SECONDS[event["attempts"] - 1]
+
+    # --- documents
+
+    def _version_of(self, params: Params) -> tuple[Document, Document]:
+        name, qualifier = self._parse(params)
+        document = self._require(name, qualifier)
+        if qualifier in ("", LATEST):
+            config = {**document["config"], "FunctionArn": function_arn(self.account, name, qualifier)}
+            return document, config
+        return document, document["versions"][qualifier]
+
+    def _function(self, name: str, qualifier: str) -> tuple[Function, str]:
+        document, config = self._version_of({"FunctionName": name, "Qualifier": qualifier or None})
+        directory = self._directory / name / document["directories"][config["CodeSha256"]]
+        return Function(config, directory, document.get("concurrency")), function_arn(
+            self.account, name, qualifier
+        )
+
+    def _deploy(self, document: Document, package: code.Package) -> None:
+        config = document["config"]
+        directory = code.unpack(package, self._directory / config["FunctionName"])
+        document.setdefault("directories", {})[package.sha256] = directory.name
+        document.setdefault("sources", {})[package.sha256] = package.source
+        config |= {"CodeSha256": package.sha256, "CodeSize": len(package.content)}
+        self._revise(document)
+
+    def _revise(self, document: Document) -> None:
+        moment = self.account.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        document["config"] |= {"RevisionId": str(uuid.uuid4()), "LastModified": f"{moment}+0000"}
+
+    def _publish(self, document: Document, description: str | None = None) -> Document:
+        """Make a version of ``$LATEST``, unless the last one is like it."""
+        versions = document["versions"]
+        config = dict(document["config"])
+        if description is not None:
+            config["Description"] = description
+        last = versions.get(str(document["last_version"]))
+        if last and _settings(last) == _settings(config):
+            return dict(last)
+        document["last_version"] += 1
+        version = str(document["last_version"])
+        config |= {
+            "Version": version,
+            "FunctionArn": function_arn(self.account, config["FunctionName"], version),
+            "RevisionId": str(uuid.uuid4()),
+        }
+        versions[version] = config
+        return config
+
+    def _retire(self, name: str) -> None:
+        document = self._functions.get(name)
+        configs = [document["config"], *document["versions"].values()] if document else []
+        self._pool.retire(name, {config["RevisionId"] for config in configs})
+        self._sweep(name)
+
+    def _sweep(self, name: str) -> None:
+        document = self._functions.get(name)
+        configs = [document["config"], *document["versions"].values()] if document else []
+        keep = {document["directories"][config["CodeSha256"]] for config in configs} if document else set()
+        directory = self._directory / name
+        if not any(path.parent == directory for path in self._pool.code_in_use()):
+            code.sweep(directory, keep)
+
+
+def _settings(config: Document) -> Document:
+    return {key: value for key, value in config.items() if key not in _UNVERSIONED}
+
+
+def _check_revision(document: Document, params: Params) -> None:
+    if params.get("RevisionId", document["config"]["RevisionId"]) != document["config"]["RevisionId"]:
+        raise ServiceError(
+            "PreconditionFailedException",
+            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias "
+            "API to retrieve the latest Revision Id",
+            status=412,
+        )
+
+
+def _payload(content: bytes, limit: int) -> str:
+    if len(content) > limit:
+        raise ServiceError(
+            "RequestTooLargeException",
+            f"Request must be smaller than {limit} bytes for the InvokeFunction operation",
+            status=413,
+        )
+    try:
+        text = content.decode()
+        json.loads(text)
+    except ValueError as error:
+        raise ServiceError(
+            "InvalidRequestContentException", f"Could not parse request body into json: {error}"
+        ) from error
+    return text
+
+
+def _page(member: str, items: list[Any], params: Params) -> Params:
+    found, marker = page(items, params.get("Marker"), min(params.get("MaxItems", 50), 50), INVALID)
+    return {member: found, "NextMarker": marker}

@@ -1,0 +1,15 @@
+"""Amazon SageMaker AI: training, models, endpoints and notebook instances, with the real work behind them."""
+
+from __future__ import annotations
+
+from local_account.services.sagemaker.endpoints import Endpoints
+from local_account.services.sagemaker.notebook_instances import NotebookInstances, instance_environment
+from local_account.services.sagemaker.runtime import SageMakerRuntime
+from local_account.services.sagemaker.tags import TagOperations
+from local_account.services.sagemaker.training import TrainingJobs
+
+__all__ = ["SageMaker", "SageMakerRuntime", "instance_environment"]
+
+
+class SageMaker(TrainingJobs, Endpoints, NotebookInstances, TagOperations):
+    """The control plane (``sagemaker``): one class per kind of resource, put together."""

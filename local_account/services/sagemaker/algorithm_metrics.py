@@ -1,0 +1,73 @@
+"""Metrics that an algorithm prints, found by regular expression (MetricDefinitions of CreateTrainingJob)."""
+
+from __future__ import annotations
+
+import re
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from local_account.services.sagemaker.resources import invalid
+
+NAMESPACE = "/aws/sagemaker/TrainingJobs"
+
+
+class AlgorithmMetrics:
+    """The values found in one job's log so far."""
+
+    def __init__(self, job_name: str, definitions: list[dict[str, str]]) -> None:
+        self._job_name = job_name
+        self._patterns = compile_definitions(definitions)
+        self._lock = threading.Lock()
+        self._last: dict[str, tuple[float, datetime]] = {}
+        self._new: list[dict[str, Any]] = []
+
+    def scan(self, line: str, time_ms: int) -> None:
+        """Look for metrics in one line of the log: the first group that matches a number is the value."""
+        for name, pattern in self._patterns:
+            for match in pattern.finditer(line):
+                try:
+                    value = float(match.group(1) if pattern.groups else match.group())
+                except (TypeError, ValueError):
+                    continue
+                time = datetime.fromtimestamp(time_ms / 1000, UTC)
+                with self._lock:
+                    self._last[name] = (value, time)
+                    self._new.append(
+                        {
+                            "MetricName": name,
+                            "Dimensions": [{"Name": "TrainingJobName", "Value": self._job_name}],
+                            "Timestamp": time,
+                            "Value": value,
+                        }
+                    )
+
+    def final(self) -> list[dict[str, Any]]:
+        """Return FinalMetricDataList: the last value of each metric."""
+        with self._lock:
+            return [
+                {"MetricName": name, "Value": value, "Timestamp": time}
+                for name, (value, time) in self._last.items()
+            ]
+
+    def send(self, cloudwatch: Any) -> bool:
+        """Put what is new into CloudWatch; tell whether there was something."""
+        with self._lock:
+            data, self._new = self._new, []
+        for start in range(0, len(data), 1000):
+            cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data[start : start + 1000])
+        return bool(data)
+
+
+def compile_definitions(definitions: list[dict[str, str]]) -> list[tuple[str, re.Pattern[str]]]:
+    """Compile MetricDefinitions; raise ServiceError ValidationException for an expression that is none."""
+    patterns = []
+    for definition in definitions:
+        try:
+            patterns.append((definition["Name"], re.compile(definition["Regex"])))
+        except re.error as error:
+            raise invalid(
+                f"The Regex {definition['Regex']!r} of the metric {definition['Name']!r} is no regular "
+                f"expression: {error}"
+            ) from error
+    return patterns

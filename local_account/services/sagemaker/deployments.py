@@ -1,0 +1,153 @@
+"""What an endpoint needs before and while its containers change: images, model data, traffic shifts."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tarfile
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from local_account.services.sagemaker import images
+from local_account.services.sagemaker.archives import unpack_model
+from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
+from local_account.services.sagemaker.instances import VariantSpec
+from local_account.services.sagemaker.resources import refuse_unsupported
+from local_account.services.sagemaker.s3_data import split
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+_ALARM_SECONDS = 1.0
+
+
+def endpoint_directory(account: Account, endpoint: str) -> Path:
+    """Return where the unpacked models of an endpoint are."""
+    return account.config.state_dir / "endpoints" / endpoint
+
+
+def prepare(account: Account, endpoint: str, specs: list[VariantSpec]) -> None:
+    """Pull the images and unpack the model data of variants, as far as that is not done yet.
+
+    Raises DeploymentError with SageMaker's own words for what is missing.
+    """
+    for spec in specs:
+        try:
+            if not spec.image:
+                spec.image = images.resolve(account, spec.specified_image)
+                spec.resolved_at = account.now()
+            images.pull(account, spec.image)
+        except images.ImageError as error:
+            raise DeploymentError(
+                "Please make sure all images included in the model for the production variant "
+                f"{spec.name} exist, and that the execution role used to create the model has permissions to "
+                f"access them. {error}"
+            ) from error
+        except images.EngineError as error:
+            raise DeploymentError(str(error)) from error
+        if spec.model_data_url and not (spec.model_dir and Path(spec.model_dir).is_dir()):
+            target = endpoint_directory(account, endpoint) / uuid.uuid4().hex[:12]
+            _fetch_model(account, spec, target)
+            spec.model_dir = str(target)
+
+
+def _fetch_model(account: Account, spec: VariantSpec, target: Path) -> None:
+    url = spec.model_data_url or ""
+    bucket, key = split(url)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        body = account.client("s3", spec.role_arn).get_object(Bucket=bucket, Key=key)["Body"]
+    except ClientError as error:
+        raise DeploymentError(
+            f'Failed to download model data for container "container_1" from URL: "{url}". Please ensure '
+            "that there is an object located at the URL and that the role passed to CreateModel has "
+            "permissions to download the object."
+        ) from error
+    with tempfile.TemporaryFile(dir=target.parent) as archive:
+        shutil.copyfileobj(body, archive)
+        archive.seek(0)
+        try:
+            unpack_model(archive, target)
+        except (tarfile.TarError, EOFError, OSError) as error:
+            shutil.rmtree(target, ignore_errors=True)
+            raise DeploymentError(
+                f'Failed to extract model data archive for container "container_1" from URL "{url}". Please '
+                f"ensure that the object located at the URL is a valid tar.gz archive. ({error})"
+            ) from error
+
+
+def remove_other_models(account: Account, endpoint: str, specs: list[VariantSpec]) -> None:
+    """Delete unpacked models that no variant uses any more."""
+    used = {spec.model_dir for spec in specs}
+    directory = endpoint_directory(account, endpoint)
+    for path in directory.iterdir() if directory.is_dir() else ():
+        if str(path) not in used:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def check_deployment_config(config: dict[str, Any] | None) -> None:
+    """Raise ServiceError for what a DeploymentConfig may ask for and the local account cannot do."""
+    refuse_unsupported(config or {}, ("RollingUpdatePolicy",))
+
+
+def traffic_steps(policy: dict[str, Any], instances: int) -> list[float]:
+    """Return the shares of the traffic that go to the new fleet, one after the other.
+
+    ``policy`` is a TrafficRoutingConfig; ``instances`` is the number of instances in the new fleet.
+
+    >>> traffic_steps({"Type": "LINEAR", "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 40}}, 5)
+    [0.4, 0.8, 1.0]
+    """
+    kind = policy.get("Type", "ALL_AT_ONCE")
+    if kind == "ALL_AT_ONCE":
+        return [1.0]
+    size = policy.get("CanarySize" if kind == "CANARY" else "LinearStepSize") or {}
+    share = size.get("Value", 100) / (instances if size.get("Type") == "INSTANCE_COUNT" else 100)
+    if share >= 1:
+        return [1.0]
+    if kind == "CANARY":
+        return [share, 1.0]
+    return [round(step * share, 6) for step in range(1, math.ceil(1 / share))] + [1.0]
+
+
+def shift_traffic(account: Account, endpoint: str, blue: Fleet, green: Fleet, config: dict[str, Any]) -> None:
+    """Move the traffic from the blue to the green fleet as DeploymentConfig says ("Blue/Green Deployments").
+
+    Raises DeploymentError, after all traffic went back, when one of the alarms goes off meanwhile.
+    """
+    routing = (config.get("BlueGreenUpdatePolicy") or {}).get("TrafficRoutingConfiguration") or {}
+    alarms = [
+        alarm["AlarmName"] for alarm in (config.get("AutoRollbackConfiguration") or {}).get("Alarms", [])
+    ]
+    routes = Routes.of(account)
+    instances = sum(len(variant.instances) for variant in green.variants.values())
+    for share in traffic_steps(routing, instances):
+        routes.set(endpoint, blue, green, share)
+        if fired := _bake(account, alarms, routing.get("WaitIntervalInSeconds", 0)):
+            routes.set(endpoint, blue)
+            raise DeploymentError(
+                f"The deployment was rolled back because these alarms are in ALARM: {', '.join(fired)}"
+            )
+    routes.set(endpoint, green)
+
+
+def _bake(account: Account, alarms: list[str], seconds: float) -> list[str]:
+    """Watch the alarms for some seconds; return those that are in ALARM, at once when there are any."""
+    end = time.monotonic() + seconds
+    while not (fired := _alarms_that_fired(account, alarms)):
+        left = end - time.monotonic()
+        if left <= 0 or account.tasks.stopping.wait(min(left, _ALARM_SECONDS)):
+            break
+    return fired
+
+
+def _alarms_that_fired(account: Account, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    alarms = account.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+    return [alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM"]

@@ -1,0 +1,90 @@
+"""Endpoint configurations: which models an endpoint serves, on how many instances, with which weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local_account.foundation.errors import Params
+from local_account.services.sagemaker.models import Models
+from local_account.services.sagemaker.resources import (
+    invalid,
+    list_page,
+    public,
+    refuse_unsupported,
+    unsupported,
+)
+
+_UNSUPPORTED = (
+    "AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants", "EnableNetworkIsolation",
+)  # fmt: skip
+_UNSUPPORTED_VARIANT = (
+    "ServerlessConfig", "InstancePools", "AcceleratorType", "ManagedInstanceScaling", "CoreDumpConfig",
+    "CapacityReservationConfig", "AcceleratorPartitionLayouts", "EnableSSMAccess",
+)  # fmt: skip
+
+
+class EndpointConfigs(Models):
+    """Endpoint configurations."""
+
+    def create_endpoint_config(self, params: Params) -> Params:
+        """See CreateEndpointConfig.
+
+        Raises ServiceError ValidationException for a name that is taken or a model that does not exist,
+        UnsupportedOperation for serverless and asynchronous inference, inference components and data capture.
+        """
+        name = params["EndpointConfigName"]
+        arn = self.resource_arn("endpoint-config", name)
+        refuse_unsupported(params, _UNSUPPORTED)
+        if (params.get("DataCaptureConfig") or {}).get("EnableCapture"):
+            raise unsupported("DataCaptureConfig")
+        variants = params["ProductionVariants"]
+        names = [variant["VariantName"] for variant in variants]
+        if len(set(names)) < len(names):
+            raise invalid(f"Production variant names must be unique, but are: {', '.join(names)}")
+        config = {
+            **{key: value for key, value in params.items() if key != "Tags"},
+            "EndpointConfigArn": arn,
+            "ProductionVariants": [self._checked_variant(variant) for variant in variants],
+            "CreationTime": self.account.now(),
+        }
+        table = self.table("endpoint_configs")
+        with table.lock:
+            if table.get(name):
+                raise invalid(f'Cannot create already existing endpoint configuration "{arn}".')
+            table.put(name, config)
+            self.set_tags(arn, params.get("Tags", []))
+        return {"EndpointConfigArn": arn}
+
+    def describe_endpoint_config(self, params: Params) -> Params:
+        """See DescribeEndpointConfig."""
+        return public(self.endpoint_config(params["EndpointConfigName"]))
+
+    def list_endpoint_configs(self, params: Params) -> Params:
+        """See ListEndpointConfigs."""
+        configs, token = list_page(params, self.table("endpoint_configs").values(), name="EndpointConfigName")
+        return {"EndpointConfigs": [public(config) for config in configs], "NextToken": token}
+
+    def delete_endpoint_config(self, params: Params) -> Params:
+        """See DeleteEndpointConfig; an endpoint that uses it goes on, as on AWS."""
+        config = self.endpoint_config(params["EndpointConfigName"])
+        self.table("endpoint_configs").delete(params["EndpointConfigName"])
+        self.drop_tags(config["EndpointConfigArn"])
+        return {}
+
+    def endpoint_config(self, name: str) -> dict[str, Any]:
+        """Return the document of a configuration; raise ServiceError where there is none."""
+        config = self.table("endpoint_configs").get(name)
+        if config is None:
+            arn = self.resource_arn("endpoint-config", name)
+            raise invalid(f'Could not find endpoint configuration "{arn}".')
+        return config
+
+    def _checked_variant(self, variant: dict[str, Any]) -> dict[str, Any]:
+        refuse_unsupported(variant, _UNSUPPORTED_VARIANT)
+        if not variant.get("ModelName"):
+            raise unsupported("a production variant without ModelName (inference components)")
+        self.model(variant["ModelName"])
+        for required in ("InstanceType", "InitialInstanceCount"):
+            if not variant.get(required):
+                raise invalid(f"Production variant {variant['VariantName']} needs {required}")
+        return {"InitialVariantWeight": 1.0, **variant}

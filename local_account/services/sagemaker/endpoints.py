@@ -1,0 +1,421 @@
+"""Endpoints: the operations, and the life of an endpoint behind them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.errors import Params
+from local_account.services.sagemaker import deployments
+from local_account.services.sagemaker.endpoint_configs import EndpointConfigs
+from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
+from local_account.services.sagemaker.images import engine_errors
+from local_account.services.sagemaker.instance_metrics import InstanceMetrics
+from local_account.services.sagemaker.instances import VariantSpec
+from local_account.services.sagemaker.logs import Logs
+from local_account.services.sagemaker.models import model_data_url, primary_container
+from local_account.services.sagemaker.resources import invalid, list_page, public, unsupported
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+log = logging.getLogger(__name__)
+
+EVENT = "SageMaker Endpoint State Change"
+_REASON_LENGTH = 1024
+_RETAINED = {"DesiredInstanceCount": "count", "DesiredWeight": "weight"}
+
+
+class Endpoints(EndpointConfigs):
+    """Endpoints with one container per instance of each production variant.
+
+    ``startup_seconds`` pass until a container that does not answer ``GET /ping`` with 200 is given up, unless
+    the variant has a ContainerStartupHealthCheckTimeoutInSeconds. AWS waits some minutes by default.
+    ``grace_seconds`` pass between SIGTERM and SIGKILL at the end of a container that served: 30 on AWS.
+    Every ``metrics_seconds`` CPU and memory of the containers go to CloudWatch: 60 on AWS.
+    """
+
+    startup_seconds = 60.0
+    grace_seconds = 30.0
+    metrics_seconds = 10.0
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._endpoint_logs = Logs(account)
+        self._routes = Routes.of(account)
+        self._instance_metrics = InstanceMetrics(account)
+
+    def start(self) -> None:
+        """Bring back what served, and go on with what was under way."""
+        super().start()
+        self.account.tasks.every(self.metrics_seconds, "instance-metrics", self._instance_metrics.send)
+        steps = {"Creating": self._create_fleet, "Deleting": self._remove_endpoint}
+        for name, endpoint in self.table("endpoints").items():
+            status = endpoint["EndpointStatus"]
+            if status == "Failed":
+                continue
+            if status not in steps:
+                self._record_endpoint(name, "Updating")
+            self.account.tasks.spawn(
+                f"endpoint-{name}", self._recover_endpoint, name, steps.get(status, self._resume_endpoint)
+            )
+
+    def stop(self) -> None:
+        """End all containers; ``start`` of the next account brings them back."""
+        names = [
+            name
+            for name, endpoint in self.table("endpoints").items()
+            if endpoint["EndpointStatus"] != "Failed"
+        ]
+        try:
+            if names:
+                with ThreadPoolExecutor(8) as pool:
+                    list(pool.map(lambda name: self.account.containers.end(_group(name)), names))
+        finally:
+            super().stop()
+
+    # --- operations
+
+    def create_endpoint(self, params: Params) -> Params:
+        """See CreateEndpoint; the endpoint becomes InService or Failed later."""
+        name = params["EndpointName"]
+        arn = self.resource_arn("endpoint", name)
+        deployments.check_deployment_config(params.get("DeploymentConfig"))
+        specs = self._variant_specs(params["EndpointConfigName"])
+        now = self.account.now()
+        table = self.table("endpoints")
+        with table.lock:
+            if table.get(name):
+                raise invalid(f'Cannot create already existing endpoint "{arn}".')
+            table.put(
+                name,
+                {
+                    "EndpointName": name,
+                    "EndpointArn": arn,
+                    "EndpointConfigName": params["EndpointConfigName"],
+                    "EndpointStatus": "Creating",
+                    "CreationTime": now,
+                    "LastModifiedTime": now,
+                    "LastDeploymentConfig": params.get("DeploymentConfig"),
+                    "variants": [asdict(spec) for spec in specs],
+                },
+            )
+            self.set_tags(arn, params.get("Tags", []))
+        self._publish_endpoint(name)
+        self.account.tasks.spawn(f"endpoint-{name}", self._create_fleet, name)
+        return {"EndpointArn": arn}
+
+    def describe_endpoint(self, params: Params) -> Params:
+        """See DescribeEndpoint."""
+        return self._describe_endpoint(self._endpoint(params["EndpointName"]))
+
+    def list_endpoints(self, params: Params) -> Params:
+        """See ListEndpoints."""
+        endpoints, token = list_page(
+            params, self.table("endpoints").values(), name="EndpointName", status="EndpointStatus"
+        )
+        return {"Endpoints": [public(endpoint) for endpoint in endpoints], "NextToken": token}
+
+    def update_endpoint(self, params: Params) -> Params:
+        """See UpdateEndpoint: blue/green, so that the endpoint serves all the time.
+
+        Where the new fleet does not come into service the old one goes on: the endpoint is InService with
+        its old configuration and a FailureReason.
+        """
+        name = params["EndpointName"]
+        deployments.check_deployment_config(params.get("DeploymentConfig"))
+        config_name = params["EndpointConfigName"]
+        specs = self._variant_specs(config_name)
+        with self.table("endpoints").lock:
+            endpoint = self._settled_endpoint(name)
+            if params.get("RetainAllVariantProperties"):
+                _retain(specs, endpoint["variants"], params.get("ExcludeRetainedVariantProperties", []))
+            config = params.get("DeploymentConfig")
+            if config is None and params.get("RetainDeploymentConfig"):
+                config = endpoint.get("LastDeploymentConfig")
+            with self.table("endpoints").update(name) as endpoint:
+                endpoint["pending"] = {
+                    "EndpointConfigName": config_name,
+                    "StartTime": self.account.now(),
+                    "deployment_config": config,
+                    "variants": [asdict(spec) for spec in specs],
+                }
+                endpoint["EndpointStatus"] = "Updating"
+                endpoint["LastModifiedTime"] = self.account.now()
+        self._publish_endpoint(name)
+        self.account.tasks.spawn(f"endpoint-{name}", self._replace_fleet, name)
+        return {"EndpointArn": endpoint["EndpointArn"]}
+
+    def update_endpoint_weights_and_capacities(self, params: Params) -> Params:
+        """See UpdateEndpointWeightsAndCapacities; containers come and go without a new fleet."""
+        name = params["EndpointName"]
+        with self.table("endpoints").lock:
+            endpoint = self._settled_endpoint(name)
+            before = [dict(variant) for variant in endpoint["variants"]]
+            variants = {variant["name"]: variant for variant in endpoint["variants"]}
+            for desired in params["DesiredWeightsAndCapacities"]:
+                if desired.get("ServerlessUpdateConfig"):
+                    raise unsupported("ServerlessUpdateConfig")
+                if desired["VariantName"] not in variants:
+                    raise invalid(
+                        f'Could not find variant "{desired["VariantName"]}" of endpoint '
+                        f'"{endpoint["EndpointArn"]}"; it has: {", ".join(variants)}.'
+                    )
+                variant = variants[desired["VariantName"]]
+                variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
+                variant["weight"] = desired.get("DesiredWeight", variant["weight"])
+            with self.table("endpoints").update(name) as stored:
+                stored["variants"] = list(variants.values())
+                stored["EndpointStatus"] = "Updating"
+                stored["LastModifiedTime"] = self.account.now()
+        self._publish_endpoint(name)
+        self.account.tasks.spawn(f"endpoint-{name}", self._rescale_fleet, name, before)
+        return {"EndpointArn": endpoint["EndpointArn"]}
+
+    def delete_endpoint(self, params: Params) -> Params:
+        """See DeleteEndpoint; its models and its configuration stay."""
+        name = params["EndpointName"]
+        with self.table("endpoints").lock:
+            endpoint = self._endpoint(name)
+            if endpoint["EndpointStatus"] not in ("InService", "Failed", "OutOfService"):
+                raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+            self._record_endpoint(name, "Deleting")
+        self.account.tasks.spawn(f"endpoint-{name}", self._remove_endpoint, name)
+        return {}
+
+    # --- what happens behind them
+
+    def _create_fleet(self, name: str) -> None:
+        self._deploy_endpoint(name, "Failed")
+
+    def _resume_endpoint(self, name: str) -> None:
+        """Bring an endpoint back that served when the account ended, then finish what was under way."""
+        if self._deploy_endpoint(name, "Failed", "Updating") and self._endpoint(name).get("pending"):
+            self._replace_fleet(name)
+        elif self._endpoint(name)["EndpointStatus"] == "Updating":
+            self._record_endpoint(name, "InService")
+
+    def _deploy_endpoint(self, name: str, failed: str, succeeded: str = "InService") -> bool:
+        endpoint = self._endpoint(name)
+        specs = [VariantSpec(**variant) for variant in endpoint["variants"]]
+        fleet = Fleet(self.account, self._endpoint_logs, name, specs, self.grace_seconds)
+        reason = self._try_deployment(lambda: self._bring_up(name, fleet, specs))
+        if self.account.tasks.stopping.is_set():
+            return False
+        if reason:
+            self.account.containers.end(_group(name))
+            self._record_endpoint(name, failed, FailureReason=reason)
+            return False
+        self._routes.set(name, fleet)
+        self._record_endpoint(name, succeeded, variants=[asdict(spec) for spec in specs])
+        return True
+
+    def _replace_fleet(self, name: str) -> None:
+        pending = self._endpoint(name)["pending"]
+        specs = [VariantSpec(**variant) for variant in pending["variants"]]
+        green = Fleet(self.account, self._endpoint_logs, name, specs, self.grace_seconds)
+        blue = self._routes.current(name)
+        config = pending["deployment_config"] or {}
+
+        def deploy() -> None:
+            self._bring_up(name, green, specs)
+            if blue:
+                deployments.shift_traffic(self.account, name, blue, green, config)
+            else:
+                self._routes.set(name, green)
+
+        reason = self._try_deployment(deploy)
+        if self.account.tasks.stopping.is_set():
+            return
+        if reason:
+            green.end()
+            self._record_endpoint(name, "InService", FailureReason=reason, pending=None)
+            return
+        wait = (config.get("BlueGreenUpdatePolicy") or {}).get("TerminationWaitInSeconds", 0)
+        self.account.tasks.stopping.wait(wait)
+        if blue:
+            blue.end()
+        self._record_endpoint(
+            name,
+            "InService",
+            EndpointConfigName=pending["EndpointConfigName"],
+            LastDeploymentConfig=pending["deployment_config"],
+            FailureReason=None,
+            pending=None,
+            variants=[asdict(spec) for spec in specs],
+        )
+        deployments.remove_other_models(self.account, name, specs)
+
+    def _rescale_fleet(self, name: str, before: list[dict[str, Any]]) -> None:
+        fleet = self._routes.current(name)
+        if fleet is None:
+            self._record_endpoint(name, "Failed", FailureReason="The endpoint has no containers")
+            return
+        desired = self._endpoint(name)["variants"]
+        for variant in desired:
+            fleet.variants[variant["name"]].weight = variant["weight"]
+
+        def rescale() -> None:
+            # A new instance pulls the image and fetches the model as the first one did.
+            deployments.prepare(self.account, name, [one.spec for one in fleet.variants.values()])
+            fleet.scale({variant["name"]: variant["count"] for variant in desired})
+
+        reason = self._try_deployment(rescale)
+        if self.account.tasks.stopping.is_set():
+            return
+        if reason is None:
+            self._record_endpoint(name, "InService", FailureReason=None)
+            return
+        self._record_endpoint(name, "RollingBack", variants=before)
+        for variant in before:
+            fleet.variants[variant["name"]].weight = variant["weight"]
+        fleet.scale({variant["name"]: variant["count"] for variant in before})
+        self._record_endpoint(name, "InService", FailureReason=reason)
+
+    def _remove_endpoint(self, name: str) -> None:
+        fleet = self._routes.remove(name)
+        if fleet:
+            fleet.end()
+        self.account.containers.end(_group(name))
+        shutil.rmtree(deployments.endpoint_directory(self.account, name), ignore_errors=True)
+        arn = self._endpoint(name)["EndpointArn"]
+        self.table("endpoints").delete(name)
+        self.drop_tags(arn)
+
+    def _recover_endpoint(self, name: str, step: Any) -> None:
+        """Do a step once the Docker Engine answers; an endpoint is not lost because it is started late."""
+        while not self.account.tasks.stopping.is_set():
+            try:
+                self.account.containers.end(_group(name))  # a killed account left them, unwatched
+            except engine_errors() as error:
+                log.warning("endpoint %s waits for the Docker Engine: %s", name, error)
+                self.account.tasks.stopping.wait(2)
+            else:
+                step(name)
+                return
+
+    def _bring_up(self, name: str, fleet: Fleet, specs: list[VariantSpec]) -> None:
+        deployments.prepare(self.account, name, specs)
+        fleet.launch()
+
+    def _try_deployment(self, step: Any) -> str | None:
+        """Do a step; return why it failed, or None."""
+        try:
+            step()
+        except DeploymentError as error:
+            return str(error)[:_REASON_LENGTH]
+        except Exception as error:
+            if not self.account.tasks.stopping.is_set():
+                log.exception("a deployment failed")
+            return f"InternalServerError: {error}"[:_REASON_LENGTH]
+        return None
+
+    # --- documents
+
+    def _variant_specs(self, config_name: str) -> list[VariantSpec]:
+        config = self.endpoint_config(config_name)
+        specs = []
+        for variant in config["ProductionVariants"]:
+            model = self.model(variant["ModelName"])
+            container = primary_container(model)
+            specs.append(
+                VariantSpec(
+                    name=variant["VariantName"],
+                    model_name=variant["ModelName"],
+                    specified_image=container["Image"],
+                    environment=container.get("Environment", {}),
+                    model_data_url=model_data_url(container),
+                    role_arn=model["ExecutionRoleArn"],
+                    startup_seconds=float(
+                        variant.get("ContainerStartupHealthCheckTimeoutInSeconds", self.startup_seconds)
+                    ),
+                    count=variant["InitialInstanceCount"],
+                    weight=variant["InitialVariantWeight"],
+                )
+            )
+        return specs
+
+    def _endpoint(self, name: str) -> dict[str, Any]:
+        endpoint = self.table("endpoints").get(name)
+        if endpoint is None:
+            raise invalid(f'Could not find endpoint "{self.resource_arn("endpoint", name)}".')
+        return endpoint
+
+    def _settled_endpoint(self, name: str) -> dict[str, Any]:
+        endpoint = self._endpoint(name)
+        if endpoint["EndpointStatus"] == "Failed":
+            raise invalid(
+                f'Cannot update endpoint "{endpoint["EndpointArn"]}" in status Failed: delete it and create '
+                "it again."
+            )
+        if endpoint["EndpointStatus"] != "InService":
+            raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+        return endpoint
+
+    def _record_endpoint(self, name: str, status: str, **changes: Any) -> None:
+        with self.table("endpoints").update(name) as endpoint:
+            endpoint.update(changes)
+            endpoint.update(EndpointStatus=status, LastModifiedTime=self.account.now())
+        self._publish_endpoint(name)
+
+    def _publish_endpoint(self, name: str) -> None:
+        """Send the event; it writes the status in capitals, unlike the API (``IN_SERVICE``)."""
+        description = self._describe_endpoint(self._endpoint(name))
+        status = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", description["EndpointStatus"]).upper()
+        self.publish(EVENT, description["EndpointArn"], {**description, "EndpointStatus": status})
+
+    def _describe_endpoint(self, endpoint: dict[str, Any]) -> Params:
+        description = public(endpoint)
+        fleet = self._routes.current(endpoint["EndpointName"])
+        if endpoint["EndpointStatus"] not in ("Creating", "Failed"):
+            description["ProductionVariants"] = [
+                _variant_summary(variant, fleet) for variant in endpoint["variants"]
+            ]
+        pending = endpoint.get("pending")
+        if endpoint["EndpointStatus"] == "Creating":
+            pending = {**endpoint, "StartTime": endpoint["CreationTime"]}
+        if pending:
+            description["PendingDeploymentSummary"] = {
+                "EndpointConfigName": pending["EndpointConfigName"],
+                "StartTime": pending["StartTime"],
+                "ProductionVariants": [_variant_summary(variant, None) for variant in pending["variants"]],
+            }
+        return description
+
+
+def _group(name: str) -> str:
+    return f"endpoint-{name}"
+
+
+def _retain(specs: list[VariantSpec], current: list[dict[str, Any]], excluded: list[dict[str, str]]) -> None:
+    """Keep the counts and weights that the endpoint has (RetainAllVariantProperties)."""
+    left_out = {prop["VariantPropertyType"] for prop in excluded}
+    by_name = {variant["name"]: variant for variant in current}
+    for spec in specs:
+        for prop, field in _RETAINED.items():
+            if spec.name in by_name and prop not in left_out:
+                setattr(spec, field, by_name[spec.name][field])
+
+
+def _variant_summary(variant: dict[str, Any], fleet: Fleet | None) -> Params:
+    running = fleet.variants.get(variant["name"]) if fleet else None
+    summary = {
+        "VariantName": variant["name"],
+        "CurrentWeight": running.weight if running else variant["weight"],
+        "DesiredWeight": variant["weight"],
+        "CurrentInstanceCount": sum(instance.healthy for instance in running.instances) if running else 0,
+        "DesiredInstanceCount": variant["count"],
+    }
+    if variant["resolved_at"]:
+        summary["DeployedImages"] = [
+            {
+                "SpecifiedImage": variant["specified_image"],
+                "ResolvedImage": variant["image"],
+                "ResolutionTime": variant["resolved_at"],
+            }
+        ]
+    return summary

@@ -1,0 +1,189 @@
+"""Fleets of serving instances, and which of them gets a request."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from local_account.services.sagemaker.instances import ServingInstance, VariantSpec
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+    from local_account.services.sagemaker.logs import Logs
+
+_DRAIN_SECONDS = 10.0
+
+
+class DeploymentError(Exception):
+    """Why containers did not come into service; becomes the FailureReason."""
+
+
+class Variant:
+    """The instances of one production variant."""
+
+    def __init__(self, spec: VariantSpec) -> None:
+        self.spec = spec
+        self.weight = spec.weight
+        self.instances: list[ServingInstance] = []
+        self._turn = itertools.count()
+        self._lock = threading.Lock()
+
+    @property
+    def healthy(self) -> list[ServingInstance]:
+        """The instances that answer."""
+        return [instance for instance in self.instances if instance.healthy]
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[ServingInstance | None]:
+        """Hand out the healthy instance with the fewest requests under way, and count one more there.
+
+        Equal ones take turns; None where there is no healthy one. An instance that is to be removed is
+        waited for by whoever removes it until its requests have ended.
+        """
+        with self._lock:
+            healthy = self.healthy
+            turn = next(self._turn) % max(len(healthy), 1)
+            rotated = healthy[turn:] + healthy[:turn]
+            instance = min(rotated, key=lambda one: one.outstanding) if rotated else None
+            if instance:
+                instance.outstanding += 1
+        try:
+            yield instance
+        finally:
+            if instance:
+                with self._lock:
+                    instance.outstanding -= 1
+
+    def keep(self, count: int) -> list[ServingInstance]:
+        """Give no more requests to instances beyond ``count``, the newest first; return those."""
+        with self._lock:
+            self.instances, surplus = self.instances[:count], self.instances[count:]
+        return surplus
+
+
+class Fleet:
+    """All instances that serve one endpoint configuration of one endpoint.
+
+    A container that served has ``grace`` seconds between SIGTERM and SIGKILL.
+    """
+
+    def __init__(
+        self, account: Account, logs: Logs, endpoint: str, specs: Iterable[VariantSpec], grace: float
+    ) -> None:
+        self._account = account
+        self._grace = grace
+        self._logs = logs
+        self._endpoint = endpoint
+        self.variants = {spec.name: Variant(spec) for spec in specs}
+
+    def launch(self) -> None:
+        """Start all instances and wait until all are healthy; raise DeploymentError and end all else."""
+        self._grow({name: variant.spec.count for name, variant in self.variants.items()})
+
+    def scale(self, counts: dict[str, int]) -> None:
+        """Bring variants to a number of instances.
+
+        Raises DeploymentError, with the fleet as it was, where new instances do not come into service.
+        """
+        missing = {name: count - len(self.variants[name].instances) for name, count in counts.items()}
+        self._grow({name: count for name, count in missing.items() if count > 0})
+        for name, count in counts.items():
+            self._end(self.variants[name].keep(count))
+
+    def end(self) -> None:
+        """Let requests under way finish, then remove all containers."""
+        self._end([instance for variant in self.variants.values() for instance in variant.instances])
+
+    def pick_variant(self) -> Variant:
+        """Return a variant at random, as often as its weight says."""
+        variants = list(self.variants.values())
+        if len(variants) == 1:
+            return variants[0]
+        weights = [variant.weight for variant in variants]
+        return random.choices(variants, weights if any(weights) else None)[0]  # noqa: S311 - no secret
+
+    def _grow(self, counts: dict[str, int]) -> None:
+        new = [
+            (name, ServingInstance(self._account, self._logs, self._endpoint, self.variants[name].spec))
+            for name, count in counts.items()
+            for _ in range(count)
+        ]
+        for _, instance in new:
+            instance.start()
+        for _, instance in new:
+            instance.settled.wait()
+        failed = [(name, instance) for name, instance in new if not instance.healthy]
+        if failed:
+            for _, instance in new:
+                instance.end()
+            name, instance = failed[0]
+            raise DeploymentError(
+                instance.error
+                or f"The primary container for production variant {name} did not pass the ping health check. "
+                "Please check CloudWatch logs for this endpoint."
+            )
+        for name, instance in new:
+            self.variants[name].instances.append(instance)
+
+    def _end(self, instances: list[ServingInstance]) -> None:
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while any(instance.outstanding for instance in instances) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if instances:
+            with ThreadPoolExecutor(len(instances)) as pool:
+                list(pool.map(lambda instance: instance.end(self._grace), instances))
+
+
+class Routes:
+    """Which fleet serves an endpoint; two share the requests while traffic is shifted."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, tuple[Fleet, Fleet | None, float]] = {}
+
+    @classmethod
+    def of(cls, account: Account) -> Routes:
+        """Return the routes of an account: the control plane writes them, the runtime reads them."""
+        with _lock:
+            return _routes.setdefault(account, cls())
+
+    def set(self, endpoint: str, fleet: Fleet, green: Fleet | None = None, share: float = 0.0) -> None:
+        """Send ``share`` (0 to 1) of the requests to ``green``, the others to ``fleet``."""
+        self._routes[endpoint] = (fleet, green, share)
+
+    def remove(self, endpoint: str) -> Fleet | None:
+        """Route no more requests; return the fleet that served."""
+        route = self._routes.pop(endpoint, None)
+        return route[0] if route else None
+
+    def current(self, endpoint: str) -> Fleet | None:
+        """Return the fleet that serves, without the one that is only tried."""
+        route = self._routes.get(endpoint)
+        return route[0] if route else None
+
+    def serving(self) -> list[tuple[str, Fleet]]:
+        """Return every endpoint with each fleet that gets requests of it."""
+        return [
+            (endpoint, fleet)
+            for endpoint, (blue, green, _) in list(self._routes.items())
+            for fleet in (blue, green)
+            if fleet
+        ]
+
+    def pick(self, endpoint: str) -> Fleet | None:
+        """Return the fleet for one request, or None for an endpoint that does not serve."""
+        route = self._routes.get(endpoint)
+        if route is None:
+            return None
+        fleet, green, share = route
+        return green if green and random.random() < share else fleet  # noqa: S311 - no secret
+
+
+_lock = threading.Lock()
+_routes: WeakKeyDictionary[Account, Routes] = WeakKeyDictionary()

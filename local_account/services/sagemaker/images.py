@@ -1,0 +1,112 @@
+"""Images from the account's ECR registry onto the Docker Engine."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.config import LOOPBACK
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+    from local_account.foundation.account import Account
+
+
+class ImageError(Exception):
+    """An image that cannot be had, with the reason."""
+
+
+class EngineError(Exception):
+    """The Docker Engine cannot be reached, with what to do."""
+
+
+def engine_errors() -> tuple[type[Exception], ...]:
+    """Return what docker-py lets through when the engine refuses, or goes away under a request."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+
+    return (DockerException, RequestException, HTTPError, OSError)
+
+
+@dataclass(frozen=True)
+class ImageUri:
+    """``registry/repository[:tag][@digest]``."""
+
+    registry: str
+    repository: str
+    tag: str
+    digest: str
+
+    @classmethod
+    def parse(cls, uri: str) -> ImageUri:
+        """Split a URI; without a tag and a digest the tag is ``latest``."""
+        name, _, digest = uri.partition("@")
+        registry, _, path = name.partition("/")
+        repository, _, tag = path.partition(":")
+        return cls(registry, repository, tag or ("" if digest else "latest"), digest)
+
+    @property
+    def name(self) -> str:
+        """``registry/repository``."""
+        return f"{self.registry}/{self.repository}"
+
+
+def resolve(account: Account, uri: str) -> str:
+    """Return the URI by digest of an image in the account's ECR; raise ImageError where there is none.
+
+    A tag may move; what a job or an endpoint runs is the image that the tag meant at its creation.
+    """
+    image = ImageUri.parse(uri)
+    if image.registry != f"{LOOPBACK}:{account.config.registry_port}":
+        raise ImageError(
+            f'Using non-ECR image "{uri}" without Vpc repository access mode is not supported. Push it to an '
+            "Amazon ECR repository and use the repositoryUri that ECR returns."
+        )
+    ecr = account.client("ecr")
+    wanted = {"imageDigest": image.digest} if image.digest else {"imageTag": image.tag}
+    try:
+        details = ecr.describe_images(repositoryName=image.repository, imageIds=[wanted])["imageDetails"]
+    except (ecr.exceptions.RepositoryNotFoundException, ecr.exceptions.ImageNotFoundException) as error:
+        raise ImageError(f"Requested image {uri} not found.") from error
+    return f"{image.name}@{details[0]['imageDigest']}"
+
+
+def pull(account: Account, resolved: str) -> None:
+    """Log in to the registry and pull an image by digest, unless the engine has it.
+
+    Raises ImageError where the registry does not give it, EngineError where there is no engine.
+    """
+    from docker.errors import APIError, ImageNotFound
+
+    image = ImageUri.parse(resolved)
+    try:
+        images = account.containers.client.images
+        try:
+            images.get(resolved)
+        except ImageNotFound:
+            images.pull(image.name, tag=image.digest, auth_config=_login(account))
+    except APIError as error:
+        raise ImageError(f"Cannot pull {resolved}: {error.explanation or error}") from error
+    except engine_errors() as error:
+        raise EngineError(
+            f"the Docker Engine cannot be reached ({error}): start it, see `docker info`, and try again"
+        ) from error
+
+
+def create_container(account: Account, group: str, image: str, **options: Any) -> Container:
+    """Create a container of a group without starting it; ``options`` are docker-py's.
+
+    Its output goes where ``logs`` can read it, whatever the engine's default log driver is.
+    """
+    from docker.types import LogConfig
+
+    return account.containers.create(group, image, log_config=LogConfig(type=LogConfig.types.JSON), **options)
+
+
+def _login(account: Account) -> dict[str, str]:
+    token = account.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    user, _, password = base64.b64decode(token).decode().partition(":")
+    return {"username": user, "password": password}

@@ -1,0 +1,94 @@
+"""Lifecycle configurations: the scripts of notebook instances."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from local_account.foundation.errors import Params
+from local_account.services.sagemaker.resources import Resources, invalid, list_page, public
+
+_NAME = "NotebookInstanceLifecycleConfigName"
+_ARN = "NotebookInstanceLifecycleConfigArn"
+_HOOKS = ("OnCreate", "OnStart")
+
+
+class LifecycleConfigs(Resources):
+    """Lifecycle configurations; a script is base64 of 16,384 characters at most (checked by the model)."""
+
+    def create_notebook_instance_lifecycle_config(self, params: Params) -> Params:
+        """See CreateNotebookInstanceLifecycleConfig."""
+        name = params[_NAME]
+        arn = self.resource_arn("notebook-instance-lifecycle-config", name)
+        table = self.table("lifecycle_configs")
+        hooks = _hooks(params)
+        now = self.account.now()
+        with table.lock:
+            if table.get(name):
+                raise invalid(
+                    f"Unable to create Notebook Instance Lifecycle Config {arn}. (Details: Notebook Instance "
+                    "Lifecycle Config already exists.)"
+                )
+            table.put(name, {_NAME: name, _ARN: arn, **hooks, "CreationTime": now, "LastModifiedTime": now})
+            self.set_tags(arn, params.get("Tags", []))
+        return {_ARN: arn}
+
+    def describe_notebook_instance_lifecycle_config(self, params: Params) -> Params:
+        """See DescribeNotebookInstanceLifecycleConfig."""
+        return public(self.lifecycle_config(params[_NAME], "describe"))
+
+    def list_notebook_instance_lifecycle_configs(self, params: Params) -> Params:
+        """See ListNotebookInstanceLifecycleConfigs."""
+        configs, token = list_page(params, self.table("lifecycle_configs").values(), name=_NAME)
+        return {
+            "NotebookInstanceLifecycleConfigs": [public(config) for config in configs],
+            "NextToken": token,
+        }
+
+    def update_notebook_instance_lifecycle_config(self, params: Params) -> Params:
+        """See UpdateNotebookInstanceLifecycleConfig; it counts from the next start of an instance."""
+        self.lifecycle_config(params[_NAME], "update")
+        hooks = _hooks(params)
+        with self.table("lifecycle_configs").update(params[_NAME]) as config:
+            config.update(hooks)
+            config["LastModifiedTime"] = self.account.now()
+        return {}
+
+    def delete_notebook_instance_lifecycle_config(self, params: Params) -> Params:
+        """See DeleteNotebookInstanceLifecycleConfig."""
+        config = self.lifecycle_config(params[_NAME], "delete")
+        self.table("lifecycle_configs").delete(params[_NAME])
+        self.drop_tags(config[_ARN])
+        return {}
+
+    def lifecycle_config(self, name: str, purpose: str = "describe") -> dict[str, Any]:
+        """Return the document of a configuration; raise ServiceError where there is none."""
+        config = self.table("lifecycle_configs").get(name)
+        if config is None:
+            arn = self.resource_arn("notebook-instance-lifecycle-config", name)
+            raise invalid(
+                f"Unable to {purpose} Notebook Instance Lifecycle Config '{arn}'. (Details: Notebook "
+                "Instance Lifecycle Config does not exist.)"
+            )
+        return config
+
+
+def script_of(config: dict[str, Any], hook: str) -> bytes | None:
+    """Return the script for ``OnCreate`` or ``OnStart``, or None."""
+    for item in config.get(hook, []):
+        return base64.b64decode(item["Content"])
+    return None
+
+
+def _hooks(params: Params) -> Params:
+    hooks = {hook: params[hook] for hook in _HOOKS if params.get(hook)}
+    for hook, items in hooks.items():
+        for item in items:
+            try:
+                base64.b64decode(item.get("Content", ""), validate=True)
+            except binascii.Error as error:
+                raise invalid(
+                    f"The content of {hook} is not base64: encode the script, for example with Fn::Base64"
+                ) from error
+    return hooks

@@ -1,0 +1,157 @@
+"""What containers and scripts print, to CloudWatch Logs, as it comes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+log = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 0.5
+_BATCH_EVENTS = 10_000
+_BATCH_BYTES = 1_048_576
+_EVENT_OVERHEAD = 26
+_EVENT_BYTES = 262_144 - _EVENT_OVERHEAD
+
+
+class Logs:
+    """Log streams of one service, flushed together by one thread."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._streams: set[LogStream] = set()
+        self._lock = threading.Lock()
+        self._flusher: threading.Thread | None = None
+
+    def stream(
+        self,
+        group: str,
+        name: str,
+        role_arn: str | None = None,
+        on_line: Callable[[str, int], None] | None = None,
+    ) -> LogStream:
+        """Open a stream, with the permissions of a role or the account's own.
+
+        ``on_line`` gets each line and its time (milliseconds since 1970) at once.
+        """
+        stream = LogStream(self._account, self, group, name, role_arn, on_line)
+        with self._lock:
+            self._streams.add(stream)
+            if self._flusher is None:
+                self._flusher = self._account.tasks.every(FLUSH_SECONDS, "sagemaker-logs", self.flush)
+        return stream
+
+    def flush(self) -> None:
+        """Send what is waiting."""
+        with self._lock:
+            streams = list(self._streams)
+        for stream in streams:
+            stream.flush()
+
+    def forget(self, stream: LogStream) -> None:
+        """Stop to flush a stream."""
+        with self._lock:
+            self._streams.discard(stream)
+
+
+class LogStream:
+    """One stream (PutLogEvents of the CloudWatch Logs API). Safe to use from several threads."""
+
+    def __init__(  # noqa: PLR0917  (where it goes, and what else is told)
+        self,
+        account: Account,
+        logs: Logs,
+        group: str,
+        name: str,
+        role_arn: str | None,
+        on_line: Callable[[str, int], None] | None,
+    ) -> None:
+        self.group = group
+        self.name = name
+        self._account = account
+        self._logs = logs
+        self._role_arn = role_arn
+        self._on_line = on_line
+        self._rest = b""
+        self._events: list[dict[str, Any]] = []
+        self._created = False
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+
+    @property
+    def arn(self) -> str:
+        """ARN of the stream."""
+        return self._account.arn("logs", f"log-group:{self.group}:log-stream:{self.name}")
+
+    def write(self, chunk: bytes) -> None:
+        """Take what was printed; whole lines become events."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            self._event(line)
+
+    def close(self) -> None:
+        """Send everything, the unfinished last line included."""
+        if self._rest:
+            self._event(self._rest)
+            self._rest = b""
+        self._logs.forget(self)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what is waiting; what cannot be sent is reported in the log of the account."""
+        with self._sending:
+            with self._lock:
+                events, self._events = self._events, []
+            if not events:
+                return
+            try:
+                client = self._account.client("logs", self._role_arn)
+                if not self._created:
+                    create_stream(client, self.group, self.name)
+                    self._created = True
+                for batch in _batches(events):
+                    client.put_log_events(logGroupName=self.group, logStreamName=self.name, logEvents=batch)
+            except Exception:
+                if not self._account.tasks.stopping.is_set():
+                    log.exception("%d lines of %s %s were lost", len(events), self.group, self.name)
+
+    def _event(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace").rstrip("\r")
+        now = int(time.time() * 1000)
+        with self._lock:
+            for start in range(0, len(text) or 1, _EVENT_BYTES // 4):
+                self._events.append(
+                    {"timestamp": now, "message": text[start : start + _EVENT_BYTES // 4] or " "}
+                )
+        if self._on_line:
+            self._on_line(text, now)
+
+
+def create_stream(client: Any, group: str, name: str) -> None:
+    """Create the group and the stream where they do not exist."""
+    exists = client.exceptions.ResourceAlreadyExistsException
+    with contextlib.suppress(exists):
+        client.create_log_group(logGroupName=group)
+    with contextlib.suppress(exists):
+        client.create_log_stream(logGroupName=group, logStreamName=name)
+
+
+def _batches(events: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for event in events:
+        bytes_of_event = len(event["message"].encode()) + _EVENT_OVERHEAD
+        if batch and (len(batch) == _BATCH_EVENTS or size + bytes_of_event > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(event)
+        size += bytes_of_event
+    if batch:
+        yield batch

@@ -1,0 +1,127 @@
+"""Models: an image, what it serves, and its environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local_account.foundation.errors import Params
+from local_account.services.sagemaker import images
+from local_account.services.sagemaker.resources import (
+    Resources,
+    invalid,
+    list_page,
+    public,
+    refuse_unsupported,
+    unsupported,
+)
+from local_account.services.sagemaker.s3_data import split
+
+_PRINCIPAL = "sagemaker.amazonaws.com"
+_UNSUPPORTED = (
+    "ModelPackageName", "AdditionalModelDataSources", "MultiModelConfig", "InferenceSpecificationName",
+    "ImageConfig",
+)  # fmt: skip
+
+
+class Models(Resources):
+    """Models with one container."""
+
+    def create_model(self, params: Params) -> Params:
+        """See CreateModel.
+
+        Raises ServiceError ValidationException for a name that is taken, an image that is not in ECR, model
+        data that is not there, or a role that SageMaker cannot assume.
+        """
+        name = params["ModelName"]
+        arn = self.resource_arn("model", name)
+        container = _container_of(params)
+        if not params.get("ExecutionRoleArn"):
+            raise invalid("ExecutionRoleArn is required")
+        self.account.check_role(params["ExecutionRoleArn"], _PRINCIPAL)
+        try:
+            images.resolve(self.account, container["Image"])
+        except images.ImageError as error:
+            raise invalid(str(error)) from error
+        self._check_model_data(model_data_url(container), params["ExecutionRoleArn"])
+        model = {
+            **{key: value for key, value in params.items() if key != "Tags"},
+            "ModelArn": arn,
+            "CreationTime": self.account.now(),
+            "EnableNetworkIsolation": False,
+        }
+        table = self.table("models")
+        with table.lock:
+            if table.get(name):
+                raise invalid(f'Cannot create already existing model "{arn}".')
+            table.put(name, model)
+            self.set_tags(arn, params.get("Tags", []))
+        self.publish("SageMaker Model State Change", arn, public(model))
+        return {"ModelArn": arn}
+
+    def describe_model(self, params: Params) -> Params:
+        """See DescribeModel."""
+        return public(self.model(params["ModelName"]))
+
+    def list_models(self, params: Params) -> Params:
+        """See ListModels."""
+        models, token = list_page(params, self.table("models").values(), name="ModelName")
+        return {"Models": [public(model) for model in models], "NextToken": token}
+
+    def delete_model(self, params: Params) -> Params:
+        """See DeleteModel; endpoints that use the model go on, as on AWS."""
+        model = self.model(params["ModelName"])
+        self.table("models").delete(params["ModelName"])
+        self.publish("SageMaker Model State Change", model["ModelArn"], public(model))
+        self.drop_tags(model["ModelArn"])
+        return {}
+
+    def model(self, name: str) -> dict[str, Any]:
+        """Return the document of a model; raise ServiceError where there is none."""
+        model = self.table("models").get(name)
+        if model is None:
+            raise invalid(f'Could not find model "{self.resource_arn("model", name)}".')
+        return model
+
+    def _check_model_data(self, url: str | None, role_arn: str) -> None:
+        if url is None:
+            return
+        bucket, key = split(url)
+        try:
+            self.account.client("s3", role_arn).head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            raise invalid(f"Could not find model data at {url}.") from error
+
+
+def primary_container(model: Params) -> dict[str, Any]:
+    """Return the container definition of a model."""
+    containers = model.get("Containers") or [model["PrimaryContainer"]]
+    return dict(containers[0])
+
+
+def model_data_url(container: dict[str, Any]) -> str | None:
+    """Return the S3 URI of a container's model.tar.gz, or None."""
+    source = (container.get("ModelDataSource") or {}).get("S3DataSource")
+    url = source["S3Uri"] if source else container.get("ModelDataUrl")
+    return str(url) if url else None
+
+
+def _container_of(params: Params) -> dict[str, Any]:
+    if params.get("EnableNetworkIsolation"):
+        raise unsupported("EnableNetworkIsolation of a model")
+    containers = params.get("Containers", [])
+    if len(containers) > 1:
+        raise unsupported("an inference pipeline (more than one container)")
+    if bool(containers) == bool(params.get("PrimaryContainer")):
+        raise invalid("Give either PrimaryContainer or Containers")
+    container = primary_container(params)
+    refuse_unsupported(container, _UNSUPPORTED)
+    if container.get("Mode", "SingleModel") != "SingleModel":
+        raise unsupported(f"the container mode {container['Mode']}")
+    if not container.get("Image"):
+        raise invalid("The container definition needs an Image")
+    source = (container.get("ModelDataSource") or {}).get("S3DataSource", {})
+    if source and (source["S3DataType"], source["CompressionType"]) != ("S3Object", "Gzip"):
+        raise unsupported("a ModelDataSource that is not one Gzip S3Object (a model.tar.gz)")
+    return container

@@ -1,0 +1,288 @@
+"""Notebook instances: directories, lifecycle scripts and JupyterLab on this machine."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.services.sagemaker.lifecycle_configs import LifecycleConfigs, script_of
+from local_account.services.sagemaker.logs import Logs
+from local_account.services.sagemaker.notebook_runs import (
+    LOG_GROUP,
+    Jupyter,
+    ScriptError,
+    empty_home,
+    group,
+    instance_directory,
+    instance_environment,
+    make_directories,
+    run_script,
+    write_environment,
+)
+from local_account.services.sagemaker.resources import invalid, list_page, public, refuse_unsupported
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+__all__ = ["NotebookInstances", "instance_environment"]
+
+log = logging.getLogger(__name__)
+
+EVENT = "SageMaker Notebook Instance State Change"
+_PRINCIPAL = "sagemaker.amazonaws.com"
+_NAME = "NotebookInstanceName"
+_STATUS = "NotebookInstanceStatus"
+_CONFIG = "NotebookInstanceLifecycleConfigName"
+_UNSUPPORTED = ("AcceleratorTypes", "DefaultCodeRepository", "AdditionalCodeRepositories")
+_REASON_LENGTH = 1024
+_DEFAULTS = {
+    "DirectInternetAccess": "Enabled",
+    "VolumeSizeInGB": 5,
+    "RootAccess": "Enabled",
+    "PlatformIdentifier": "notebook-al2023-v1",
+    "InstanceMetadataServiceConfiguration": {"MinimumInstanceMetadataServiceVersion": "1"},
+}
+
+
+class NotebookInstances(LifecycleConfigs):
+    """Notebook instances; their scripts run as the user of the account, not as root.
+
+    ``lifecycle_seconds`` is how long a script may take: 300 on AWS ("Customization of a SageMaker notebook
+    instance using an LCC script"). OnCreate runs once, until it has succeeded; OnStart at every start.
+    """
+
+    lifecycle_seconds = 300.0
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._notebook_logs = Logs(account)
+        self._jupyters: dict[str, Jupyter] = {}
+        self._jupyter_lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start again what was in service, and finish what was under way."""
+        super().start()
+        steps = {
+            "InService": self._start_instance,
+            "Pending": self._start_instance,
+            "Stopping": self._stop_instance,
+            "Updating": self._stop_instance,
+            "Deleting": self._delete_instance,
+        }
+        for name, instance in self.table("notebook_instances").items():
+            step = steps.get(instance[_STATUS])
+            if step:
+                if step == self._start_instance:
+                    self._record_instance(name, "Pending")
+                self.account.tasks.spawn(group(name), step, name)
+
+    def stop(self) -> None:
+        """End all scripts, what they left behind, and JupyterLab."""
+        for name, instance in self.table("notebook_instances").items():
+            if instance[_STATUS] in ("InService", "Pending"):
+                self.account.processes.end(group(name))
+        super().stop()
+
+    # --- operations
+
+    def create_notebook_instance(self, params: Params) -> Params:
+        """See CreateNotebookInstance; the instance becomes InService or Failed later.
+
+        Raises ServiceError ValidationException for a name that is taken, a role that SageMaker cannot assume,
+        or a lifecycle configuration that does not exist.
+        """
+        name = params[_NAME]
+        arn = self.resource_arn("notebook-instance", name)
+        refuse_unsupported(params, _UNSUPPORTED)
+        self.account.check_role(params["RoleArn"], _PRINCIPAL)
+        if params.get("LifecycleConfigName"):
+            self.lifecycle_config(params["LifecycleConfigName"])
+        if params.get("SecurityGroupIds") and not params.get("SubnetId"):
+            raise invalid("SecurityGroupIds need a SubnetId")
+        now = self.account.now()
+        kept = ("LifecycleConfigName", "SecurityGroupIds", "Tags")
+        instance = {
+            **_DEFAULTS,
+            **{key: value for key, value in params.items() if key not in kept},
+            "NotebookInstanceArn": arn,
+            _STATUS: "Pending",
+            _CONFIG: params.get("LifecycleConfigName"),
+            "SecurityGroups": params.get("SecurityGroupIds"),
+            "Url": f"{name}.notebook.{self.account.config.region}.sagemaker.aws",
+            "CreationTime": now,
+            "LastModifiedTime": now,
+            "created": False,
+        }
+        table = self.table("notebook_instances")
+        with table.lock:
+            if table.get(name):
+                raise invalid(f"Cannot create a duplicate Notebook Instance ({arn})")
+            table.put(name, instance)
+            self.set_tags(arn, params.get("Tags", []))
+        self.publish(EVENT, arn, public(instance))
+        self.account.tasks.spawn(group(name), self._start_instance, name)
+        return {"NotebookInstanceArn": arn}
+
+    def describe_notebook_instance(self, params: Params) -> Params:
+        """See DescribeNotebookInstance; the ``Url`` that answers is CreatePresignedNotebookInstanceUrl's."""
+        return public(self._instance(params[_NAME]))
+
+    def list_notebook_instances(self, params: Params) -> Params:
+        """See ListNotebookInstances."""
+        refuse_unsupported(params, ("DefaultCodeRepositoryContains", "AdditionalCodeRepositoryEquals"))
+        wanted = params.get("NotebookInstanceLifecycleConfigNameContains", "")
+        instances, token = list_page(
+            params,
+            [item for item in self.table("notebook_instances").values() if wanted in (item[_CONFIG] or "")],
+            name=_NAME,
+            status=_STATUS,
+            sort_by="Name",
+            order="Ascending",
+        )
+        return {"NotebookInstances": [public(instance) for instance in instances], "NextToken": token}
+
+    def update_notebook_instance(self, params: Params) -> Params:
+        """See UpdateNotebookInstance; the instance has to be stopped."""
+        name = params[_NAME]
+        refuse_unsupported(params, _UNSUPPORTED)
+        if params.get("RoleArn"):
+            self.account.check_role(params["RoleArn"], _PRINCIPAL)
+        if params.get("LifecycleConfigName"):
+            self.lifecycle_config(params["LifecycleConfigName"])
+        changes = {
+            key: value
+            for key, value in params.items()
+            if key not in (_NAME, "LifecycleConfigName") and not key.startswith("Disassociate")
+        }
+        if params.get("LifecycleConfigName") or params.get("DisassociateLifecycleConfig"):
+            changes[_CONFIG] = params.get("LifecycleConfigName")
+        instance = self._instance(name)
+        if params.get("VolumeSizeInGB", instance["VolumeSizeInGB"]) < instance["VolumeSizeInGB"]:
+            raise invalid(f"A volume cannot shrink: it has {instance['VolumeSizeInGB']} GB")
+        self._transition_instance(name, ("Stopped", "Failed"), "Updating", **changes)
+        self.account.tasks.spawn(group(name), self._stop_instance, name)
+        return {}
+
+    def start_notebook_instance(self, params: Params) -> Params:
+        """See StartNotebookInstance."""
+        name = params[_NAME]
+        self._transition_instance(name, ("Stopped", "Failed"), "Pending", FailureReason=None)
+        self.account.tasks.spawn(group(name), self._start_instance, name)
+        return {}
+
+    def stop_notebook_instance(self, params: Params) -> Params:
+        """See StopNotebookInstance; all processes end, and only the SageMaker directory stays."""
+        self._transition_instance(params[_NAME], ("InService",), "Stopping")
+        self.account.tasks.spawn(group(params[_NAME]), self._stop_instance, params[_NAME])
+        return {}
+
+    def delete_notebook_instance(self, params: Params) -> Params:
+        """See DeleteNotebookInstance; everything that it held is deleted."""
+        self._transition_instance(params[_NAME], ("Stopped", "Failed"), "Deleting")
+        self.account.tasks.spawn(group(params[_NAME]), self._delete_instance, params[_NAME])
+        return {}
+
+    def create_presigned_notebook_instance_url(self, params: Params) -> Params:
+        """See CreatePresignedNotebookInstanceUrl: starts JupyterLab at the first call.
+
+        The URL is good until the instance stops, however long the session was to last.
+        """
+        name = params[_NAME]
+        instance = self._instance(name)
+        if instance[_STATUS] != "InService":
+            raise invalid(_wrong_status(instance, ("InService",), "presigned URL"))
+        with self._jupyter_lock:
+            jupyter = self._jupyters.get(name)
+            if jupyter is None or not jupyter.running:
+                jupyter = self._jupyters[name] = Jupyter(self.account, name)
+        try:
+            jupyter.wait()
+        except ScriptError as error:
+            raise ServiceError("InternalFailure", str(error), status=500) from error
+        return {"AuthorizedUrl": jupyter.url}
+
+    # --- what happens behind them
+
+    def _start_instance(self, name: str) -> None:
+        instance = self._instance(name)
+        hooks = ("OnStart",) if instance["created"] else ("OnCreate", "OnStart")
+        try:
+            make_directories(self.account, name)
+            write_environment(self.account, name)
+            config = self.lifecycle_config(instance[_CONFIG]) if instance[_CONFIG] else {}
+            for hook in hooks:
+                script = script_of(config, hook)
+                if script is not None:
+                    self._run_hook(instance, hook, script)
+                if hook == "OnCreate":
+                    with self.table("notebook_instances").update(name) as stored:
+                        stored["created"] = True
+        except Exception as error:
+            if not self.account.tasks.stopping.is_set():
+                if not isinstance(error, ScriptError):
+                    log.exception("notebook instance %s did not start", name)
+                self.account.processes.end(group(name))
+                self._record_instance(name, "Failed", FailureReason=str(error)[:_REASON_LENGTH])
+            return
+        self._record_instance(name, "InService", FailureReason=None)
+
+    def _run_hook(self, instance: dict[str, Any], hook: str, script: bytes) -> None:
+        name = instance[_NAME]
+        try:
+            run_script(self.account, self._notebook_logs, name, hook, script, seconds=self.lifecycle_seconds)
+        except ScriptError as error:
+            arn = self.resource_arn("notebook-instance-lifecycle-config", instance[_CONFIG])
+            raise ScriptError(
+                f"Notebook Instance Lifecycle Config '{arn}' for Notebook Instance "
+                f"'{instance['NotebookInstanceArn']}' {error} Please check your CloudWatch logs for more "
+                f"details if your Notebook Instance has Internet access. (Log group {LOG_GROUP}, stream "
+                f"{name}/LifecycleConfig{hook})"
+            ) from error
+
+    def _stop_instance(self, name: str) -> None:
+        self._jupyters.pop(name, None)
+        self.account.processes.end(group(name))
+        empty_home(self.account, name)
+        self._record_instance(name, "Stopped")
+
+    def _delete_instance(self, name: str) -> None:
+        self.account.processes.end(group(name))
+        directory = instance_directory(self.account, name)
+        if directory.exists():
+            shutil.rmtree(directory)
+        arn = self._instance(name)["NotebookInstanceArn"]
+        self.table("notebook_instances").delete(name)
+        self.drop_tags(arn)
+
+    # --- documents
+
+    def _instance(self, name: str) -> dict[str, Any]:
+        instance = self.table("notebook_instances").get(name)
+        if instance is None:
+            raise invalid("RecordNotFound")
+        return instance
+
+    def _transition_instance(self, name: str, allowed: tuple[str, ...], status: str, **changes: Any) -> None:
+        with self.table("notebook_instances").lock:
+            instance = self._instance(name)
+            if instance[_STATUS] not in allowed:
+                raise invalid(_wrong_status(instance, allowed, status))
+            self._record_instance(name, status, **changes)
+
+    def _record_instance(self, name: str, status: str, **changes: Any) -> None:
+        with self.table("notebook_instances").update(name) as instance:
+            instance.update(changes)
+            instance[_STATUS] = status
+            instance["LastModifiedTime"] = self.account.now()
+            detail = public(instance)
+        self.publish(EVENT, detail["NotebookInstanceArn"], detail)
+
+
+def _wrong_status(instance: dict[str, Any], allowed: tuple[str, ...], wanted: str) -> str:
+    return (
+        f"Status ({instance[_STATUS]}) not in ([{', '.join(allowed)}]). Unable to transition to ({wanted}) "
+        f"for Notebook Instance ({instance['NotebookInstanceArn']})"
+    )

@@ -1,0 +1,172 @@
+"""What runs on a notebook instance: its directories, environment, lifecycle scripts and Jupyter."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from local_account.foundation.config import LOOPBACK, free_port
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+    from local_account.services.sagemaker.logs import Logs, LogStream
+
+LOG_GROUP = "/aws/sagemaker/NotebookInstances"
+_JUPYTER_SECONDS = 60.0
+
+
+class ScriptError(Exception):
+    """A lifecycle script that failed or took too long; says how."""
+
+
+def group(name: str) -> str:
+    """Return the process group of an instance."""
+    return f"notebook-instance-{name}"
+
+
+def instance_directory(account: Account, name: str) -> Path:
+    """Return the instance's directory: ``SageMaker`` in it persists, ``home`` lives from start to stop."""
+    return account.config.state_dir / "notebook-instances" / name
+
+
+def instance_environment(account: Account, name: str) -> dict[str, str]:
+    """Return the environment of processes on a notebook instance, with fresh credentials of its role.
+
+    The same is in ``STATE/notebook-instances/NAME/environment.json`` (mode 600) from each start of the
+    instance on, for programs that have no account at hand. Raises KeyError for an unknown instance.
+    """
+    instance = account.store.table("sagemaker.notebook_instances").require(name)
+    directory = instance_directory(account, name)
+    return {
+        **account.environment(instance["RoleArn"], home=directory / "home"),
+        **account.processes.marker(group(name)),
+        "WORKSHOP_HOME": str(directory / "SageMaker"),
+        "WORKSHOP_USER": getpass.getuser(),
+    }
+
+
+def make_directories(account: Account, name: str) -> None:
+    """Make what is missing; empty ``home``, of which on AWS nothing outlives a stop but ``SageMaker``."""
+    directory = instance_directory(account, name)
+    (directory / "SageMaker").mkdir(parents=True, exist_ok=True)
+    empty_home(account, name)
+    (directory / "home").mkdir()
+    (directory / "home" / "SageMaker").symlink_to("../SageMaker")
+
+
+def empty_home(account: Account, name: str) -> None:
+    """Delete ``home`` and the credentials of the last start."""
+    directory = instance_directory(account, name)
+    (directory / "environment.json").unlink(missing_ok=True)
+    if (directory / "home").exists():
+        shutil.rmtree(directory / "home")
+
+
+def write_environment(account: Account, name: str) -> dict[str, str]:
+    """Write ``environment.json`` and return what it holds."""
+    environment = instance_environment(account, name)
+    path = instance_directory(account, name) / "environment.json"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(environment, file, indent=2)
+    return environment
+
+
+def run_script(account: Account, logs: Logs, name: str, hook: str, script: bytes, *, seconds: float) -> None:
+    """Run a lifecycle script with bash, its output to CloudWatch Logs; what it leaves behind goes on.
+
+    Raises ScriptError when it fails or takes longer than ``seconds``.
+    """
+    path = instance_directory(account, name) / f"{hook}.sh"
+    path.write_bytes(script)
+    environment = json.loads((path.parent / "environment.json").read_text())
+    stream = logs.stream(LOG_GROUP, f"{name}/LifecycleConfig{hook}")
+    process = account.processes.spawn(
+        group(name),
+        ["bash", str(path)],
+        env=environment,
+        cwd="/",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    # A program in the background keeps the pipe open: reading goes on after the script's end.
+    reader = threading.Thread(
+        target=_copy, args=(process.stdout, stream), name=f"{group(name)}-{hook}", daemon=True
+    )
+    reader.start()
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        raise ScriptError(f"took longer than {_duration(seconds)}.") from None
+    finally:
+        reader.join(0.2)
+        stream.flush()
+    if code != 0:
+        raise ScriptError(f"failed: {hook} ended with exit code {code}.")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds:g} seconds"
+
+
+def _copy(pipe: IO[bytes], stream: LogStream) -> None:
+    while chunk := pipe.read1(65536):  # type: ignore[attr-defined]
+        stream.write(chunk)
+    stream.close()
+
+
+class Jupyter:
+    """JupyterLab of one instance, on a loopback port, behind a token."""
+
+    def __init__(self, account: Account, name: str) -> None:
+        port = free_port()
+        token = secrets.token_urlsafe(24)
+        directory = instance_directory(account, name)
+        environment = json.loads((directory / "environment.json").read_text())
+        argv = [
+            *(sys.executable, "-m", "jupyter", "lab", "--no-browser", f"--ip={LOOPBACK}", f"--port={port}"),
+            f"--ServerApp.root_dir={directory / 'SageMaker'}",
+            "--ServerApp.port_retries=0",
+            *(["--allow-root"] if os.geteuid() == 0 else []),
+        ]
+        self.url = f"http://{LOOPBACK}:{port}/lab?token={token}"
+        self._status = urllib.request.Request(
+            f"http://{LOOPBACK}:{port}/api/status", headers={"Authorization": f"token {token}"}
+        )
+        log_path = directory / "jupyter.log"
+        with log_path.open("ab") as output:
+            self._process = account.processes.spawn(
+                group(name),
+                argv,
+                env={**environment, "JUPYTER_TOKEN": token},
+                cwd=directory / "SageMaker",
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self._log_path = log_path
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the server's process lives."""
+        return self._process.poll() is None
+
+    def wait(self) -> None:
+        """Wait until the server answers; raise ScriptError when it does not start."""
+        deadline = time.monotonic() + _JUPYTER_SECONDS
+        while time.monotonic() < deadline and self.running:
+            try:
+                with urllib.request.urlopen(self._status, timeout=2):  # noqa: S310 - our own http URL
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise ScriptError(f"JupyterLab did not start: see {self._log_path}")

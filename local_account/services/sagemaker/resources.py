@@ -1,0 +1,145 @@
+"""What all kinds of SageMaker resources have in common: documents, ARNs, tags, lists with filters."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.store import Document, Table
+from local_account.gateway.service import Service
+
+MAX_TAGS = 50
+
+
+def invalid(message: str) -> ServiceError:
+    """Return SageMaker's common error for a request that cannot be served."""
+    return ServiceError("ValidationException", message)
+
+
+def unsupported(what: str) -> ServiceError:
+    """Return the error for a documented feature that the local account lacks."""
+    return ServiceError("UnsupportedOperation", f"sagemaker: {what} is not supported by the local account")
+
+
+def refuse_unsupported(params: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raise ServiceError for the first of ``names`` that the request asks for.
+
+    Members that are empty or false ask for nothing.
+    """
+    for name in names:
+        if params.get(name):
+            raise unsupported(name)
+
+
+class Resources(Service):
+    """Base of the classes per kind. Documents hold the members of the Describe response under the API's names
+    and whatever else is needed under names in lower case.
+    """
+
+    name = "sagemaker"
+
+    def table(self, kind: str) -> Table:
+        """Return the documents of a kind, such as ``endpoints``."""
+        return self.account.store.table(f"sagemaker.{kind}")
+
+    def resource_arn(self, kind: str, name: str) -> str:
+        """Return the ARN; SageMaker writes names in lower case there."""
+        return self.account.arn("sagemaker", f"{kind}/{name.lower()}")
+
+    def set_tags(self, arn: str, tags: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+        """Add tags to a resource, new values over old ones, and return all that it has now.
+
+        Raises ServiceError ValidationException for more than 50.
+        """
+        table = self.table("tags")
+        with table.lock:
+            merged = {**(table.get(arn) or {}), **{tag["Key"]: tag["Value"] for tag in tags}}
+            if len(merged) > MAX_TAGS:
+                raise invalid(f"{len(merged)} tags on {arn}: a resource has {MAX_TAGS} at most")
+            table.put(arn, merged)
+        return tag_list(merged)
+
+    def drop_tags(self, arn: str) -> None:
+        """Forget the tags of a resource that is no more."""
+        self.table("tags").delete(arn)
+
+    def publish(self, detail_type: str, arn: str, detail: Params) -> None:
+        """Send a state change to EventBridge ("Events that Amazon SageMaker AI sends to Amazon EventBridge").
+
+        The detail has the shape of the Describe response, with times in milliseconds since 1970 and the tags
+        as a map.
+        """
+        tags = self.table("tags").get(arn) or {}
+        self.account.bus.publish("aws.sagemaker", detail_type, epoch_ms({**detail, "Tags": tags}), [arn])
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return tags as the API lists them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def public(document: Document) -> Params:
+    """Return the members of the Describe response; what is for our own use is left out."""
+    return {key: value for key, value in document.items() if key[0].isupper() and value is not None}
+
+
+def epoch_ms(value: Any) -> Any:
+    """Return a JSON document with every datetime as milliseconds since 1970."""
+    if isinstance(value, datetime):
+        return int(value.timestamp() * 1000)
+    if isinstance(value, Mapping):
+        return {key: epoch_ms(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [epoch_ms(member) for member in value]
+    return value
+
+
+def list_page(
+    params: Params,
+    documents: Iterable[Document],
+    *,
+    name: str,
+    status: str = "",
+    sort_by: str = "CreationTime",
+    order: str = "Descending",
+) -> tuple[list[Document], str | None]:
+    """Filter, sort and page as the List operations of SageMaker do.
+
+    ``name`` and ``status`` are the members that ``NameContains``, ``StatusEquals`` and ``SortBy`` mean.
+    Returns the page (10 documents unless ``MaxResults`` says otherwise) and ``NextToken``.
+    """
+    found = [document for document in documents if _matches(params, document, name, status)]
+    asked = str(params.get("SortBy", sort_by))
+    member = {"Name": name, "Status": status}.get(asked, asked)
+    found.sort(key=lambda document: document[member], reverse=params.get("SortOrder", order) == "Descending")
+    start = _offset(params.get("NextToken"))
+    end = start + params.get("MaxResults", 10)
+    return found[start:end], _token(end) if end < len(found) else None
+
+
+def _matches(params: Params, document: Document, name: str, status: str) -> bool:
+    times = {"CreationTime": document["CreationTime"], "LastModifiedTime": document.get("LastModifiedTime")}
+    return (
+        params.get("NameContains", "").lower() in document[name].lower()
+        and params.get("StatusEquals") in (None, document.get(status))
+        and all(
+            time is None
+            or (params.get(f"{member}After", time) <= time <= params.get(f"{member}Before", time))
+            for member, time in times.items()
+        )
+    )
+
+
+def _token(offset: int) -> str:
+    return base64.urlsafe_b64encode(str(offset).encode()).decode()
+
+
+def _offset(token: str | None) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(token)) if token else 0
+    except (ValueError, binascii.Error) as error:
+        raise invalid("Invalid NextToken: pass on the one of the last answer, unchanged") from error

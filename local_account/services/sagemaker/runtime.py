@@ -1,0 +1,200 @@
+"""InvokeEndpoint: one request to one container of an endpoint (``sagemaker-runtime``)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import urllib3
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway.service import Service
+from local_account.services.sagemaker.fleets import Routes, Variant
+from local_account.services.sagemaker.instances import LOG_GROUP, ServingInstance
+from local_account.services.sagemaker.invocation_metrics import InvocationMetrics
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+MAX_BYTES = 6_291_456
+_HEADERS = {
+    "ContentType": "Content-Type",
+    "Accept": "Accept",
+    "CustomAttributes": "X-Amzn-SageMaker-Custom-Attributes",
+    "InferenceId": "X-Amzn-SageMaker-Inference-Id",
+}
+_UNSUPPORTED = (
+    "TargetModel", "TargetContainerHostname", "InferenceComponentName", "SessionId", "EnableExplanations"
+)  # fmt: skip
+_METRICS_SECONDS = 1.0
+_ATTRIBUTES_LENGTH = 1024
+
+
+class SageMakerRuntime(Service):
+    """The runtime. A container has ``timeout_seconds`` to answer: 60 on AWS."""
+
+    name = "sagemaker-runtime"
+    validation_error = "ValidationError"
+    timeout_seconds = 60.0
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._routes = Routes.of(account)
+        self._metrics = InvocationMetrics(account)
+
+    def start(self) -> None:
+        """Send metrics from now on."""
+        self.account.tasks.every(_METRICS_SECONDS, "endpoint-metrics", self._metrics.flush)
+
+    def stop(self) -> None:
+        """Send what is left."""
+        self._metrics.flush()
+
+    def invoke_endpoint(self, params: Params) -> Params:
+        """See InvokeEndpoint.
+
+        Raises ServiceError: ValidationError for an endpoint that does not serve, a variant that it lacks, or
+        a body of more than 6,291,456 bytes; ServiceUnavailable while all containers are being started again;
+        ModelError for answers other than 2xx, no answer within a minute, or one that is too long.
+        """
+        begin = time.perf_counter()
+        name: str = params["EndpointName"]
+        body = params.get("Body", b"")
+        self._check(params, body)
+        fleet = self._routes.pick(name)
+        if fleet is None:
+            raise ServiceError(
+                "ValidationError", f"Endpoint {name} of account {self.account.config.account_id} not found."
+            )
+        target = params.get("TargetVariant")
+        variant = fleet.variants.get(target) if target else fleet.pick_variant()
+        if variant is None:
+            raise ServiceError(
+                "ValidationError",
+                f"Variant {target} of endpoint {name} not found: it has {list(fleet.variants)}",
+            )
+        headers = {header: params[member] for member, header in _HEADERS.items() if params.get(member)}
+        with variant.slot() as instance:
+            if instance is None:
+                raise _unavailable(variant)
+            return self._invoke(name, variant, instance, body=body, headers=headers, begin=begin)
+
+    def _invoke(
+        self,
+        name: str,
+        variant: Variant,
+        instance: ServingInstance,
+        *,
+        body: bytes,
+        headers: dict[str, str],
+        begin: float,
+    ) -> Params:
+        status = 0
+        sent = answered = time.perf_counter()
+        try:
+            response = self._send(instance, body, headers)
+            status, answered = response.status, time.perf_counter()
+            return self._answer(name, variant, instance, response)
+        except urllib3.exceptions.NewConnectionError:
+            raise _unavailable(variant) from None
+        except urllib3.exceptions.TimeoutError:
+            raise self._model_error(
+                name,
+                instance,
+                0,
+                "Your invocation timed out while waiting for a response from container primary. Review the "
+                "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again.",
+            ) from None
+        except urllib3.exceptions.HTTPError:
+            raise self._model_error(
+                name, instance, 0, f"Amazon SageMaker could not get a response from the {name} endpoint."
+            ) from None
+        finally:
+            end = time.perf_counter()
+            model = (answered if status else end) - sent
+            self._metrics.record(
+                name,
+                variant.spec.name,
+                status,
+                instances=len(variant.healthy),
+                model_us=1e6 * model,
+                overhead_us=1e6 * (end - begin - model),
+            )
+
+    def _check(self, params: Params, body: bytes) -> None:
+        for member in _UNSUPPORTED:
+            if params.get(member):
+                raise ServiceError(
+                    "UnsupportedOperation",
+                    f"sagemaker-runtime.InvokeEndpoint with {member} is not supported by the local account",
+                )
+        if len(body) > MAX_BYTES:
+            raise ServiceError(
+                "ValidationError",
+                f"1 validation error detected: Value at 'body' failed to satisfy constraint: Member must "
+                f"have length less than or equal to {MAX_BYTES} (it has {len(body)})",
+            )
+
+    def _send(
+        self, instance: ServingInstance, body: bytes, headers: dict[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        timeout = urllib3.Timeout(connect=2.0, read=self.timeout_seconds)
+        pool = instance.pool
+        if pool is None:
+            raise urllib3.exceptions.HTTPError("the container has not been started")
+        try:
+            return pool.urlopen("POST", "/invocations", body, headers, timeout=timeout, redirect=False)
+        except urllib3.exceptions.ProtocolError:
+            # Servers close connections that were idle for a while; a new one tells whether it was that.
+            try:
+                return pool.urlopen("POST", "/invocations", body, headers, timeout=timeout, redirect=False)
+            except urllib3.exceptions.NewConnectionError as error:
+                # The request ended the container: not to be tried again, which "unavailable" asks for.
+                raise urllib3.exceptions.ProtocolError("the container ended") from error
+
+    def _answer(
+        self,
+        name: str,
+        variant: Variant,
+        instance: ServingInstance,
+        response: urllib3.BaseHTTPResponse,
+    ) -> Params:
+        if not 200 <= response.status < 300:
+            raise self._model_error(name, instance, response.status, response.data.decode("utf-8", "replace"))
+        if len(response.data) > MAX_BYTES:
+            raise self._model_error(
+                name,
+                instance,
+                response.status,
+                f"The response of {len(response.data)} bytes is longer than {MAX_BYTES}",
+            )
+        attributes = response.headers.get(_HEADERS["CustomAttributes"])
+        return {
+            "Body": response.data,
+            "ContentType": response.headers.get("Content-Type"),
+            "InvokedProductionVariant": variant.spec.name,
+            "CustomAttributes": attributes[:_ATTRIBUTES_LENGTH] if attributes else None,
+        }
+
+    def _model_error(self, name: str, instance: ServingInstance, status: int, original: str) -> ServiceError:
+        side = "client" if 400 <= status < 500 else "server"
+        config = self.account.config
+        console = (
+            f"https://{config.region}.console.aws.amazon.com/cloudwatch/home?region={config.region}"
+            f"#logEventViewer:group={LOG_GROUP}/{name}"
+        )
+        return ServiceError(
+            "ModelError",
+            f'Received {side} error ({status}) from primary with message "{original[:1024]}". See {console} '
+            f"in account {config.account_id} for more information.",
+            status=424,
+            OriginalStatusCode=status,
+            OriginalMessage=original[:2048],
+            LogStreamArn=instance.stream.arn,
+        )
+
+
+def _unavailable(variant: Variant) -> ServiceError:
+    return ServiceError(
+        "ServiceUnavailable", f"All containers of variant {variant.spec.name} are being started; try again"
+    )

@@ -1,0 +1,33 @@
+"""AddTags, ListTags and DeleteTags on every kind of resource."""
+
+from __future__ import annotations
+
+from local_account.foundation.errors import Params
+from local_account.services.sagemaker.resources import Resources, invalid, tag_list
+
+
+class TagOperations(Resources):
+    """Tags by ARN. A resource has an entry from its creation to its deletion, if only an empty one."""
+
+    def add_tags(self, params: Params) -> Params:
+        """See AddTags; a tag that exists gets the new value."""
+        self._tags_of(params["ResourceArn"])
+        return {"Tags": self.set_tags(params["ResourceArn"], params["Tags"])}
+
+    def list_tags(self, params: Params) -> Params:
+        """See ListTags; one page holds all (50 at most)."""
+        return {"Tags": tag_list(self._tags_of(params["ResourceArn"]))}
+
+    def delete_tags(self, params: Params) -> Params:
+        """See DeleteTags."""
+        self._tags_of(params["ResourceArn"])
+        with self.table("tags").update(params["ResourceArn"]) as tags:
+            for key in params["TagKeys"]:
+                tags.pop(key, None)
+        return {}
+
+    def _tags_of(self, arn: str) -> dict[str, str]:
+        tags = self.table("tags").get(arn)
+        if tags is None:
+            raise invalid(f"There is no resource {arn}")
+        return tags

@@ -1,0 +1,237 @@
+"""Training jobs: the operations. What a job does is in ``training_run``."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.services.sagemaker import images
+from local_account.services.sagemaker.algorithm_metrics import compile_definitions
+from local_account.services.sagemaker.logs import Logs
+from local_account.services.sagemaker.resources import (
+    Resources,
+    invalid,
+    list_page,
+    public,
+    refuse_unsupported,
+    unsupported,
+)
+from local_account.services.sagemaker.s3_data import NoDataError, channel_objects
+from local_account.services.sagemaker.training_run import ENDED, Signal, TrainingRun, record
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+_PRINCIPAL = "sagemaker.amazonaws.com"
+_UNSUPPORTED = (
+    "ServerlessJobConfig", "DebugHookConfig", "DebugRuleConfigurations", "TensorBoardOutputConfig",
+    "ExperimentConfig", "ProfilerRuleConfigurations", "MlflowConfig", "ModelPackageConfig",
+)  # fmt: skip
+_DAY = 86_400
+
+
+class TrainingJobs(Resources):
+    """Training jobs, one container each.
+
+    ``stop_grace_seconds`` pass between SIGTERM and SIGKILL when a job is stopped or runs too long: 120 on
+    AWS ("How Amazon SageMaker AI Runs Your Training Image").
+    """
+
+    stop_grace_seconds = 120.0
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._training_logs = Logs(account)
+        self._signals: dict[str, queue.SimpleQueue[Signal]] = {}
+        self._job_lock = threading.Lock()
+
+    def start(self) -> None:
+        """End what a killed account left behind: nobody watches these containers any more."""
+        super().start()
+        for name, job in self.table("training_jobs").items():
+            if job["TrainingJobStatus"] not in ENDED:
+                self.account.tasks.spawn(f"training-job-{name}", self._give_up_job, name)
+
+    def stop(self) -> None:
+        """End the containers of running jobs; ``start`` records their end."""
+        try:
+            for name in list(self._signals):
+                self.account.containers.end(f"training-job-{name}")
+        finally:
+            super().stop()
+
+    def create_training_job(self, params: Params) -> Params:
+        """See CreateTrainingJob.
+
+        Raises ServiceError ResourceInUse for a name that is taken, ValidationException for an image that
+        is not in ECR, an empty channel, or a role that SageMaker cannot assume.
+        """
+        name = params["TrainingJobName"]
+        arn = self.resource_arn("training-job", name)
+        job = self._job_document(params, arn)
+        self._check_job_name(name, arn)
+        self._check_job_sources(job)
+        with self._job_lock:
+            self._check_job_name(name, arn)
+            self.table("training_jobs").put(name, job)
+            self.set_tags(arn, params.get("Tags", []))
+            self._signals[name] = queue.SimpleQueue()
+        self.account.tasks.spawn(f"training-job-{name}", self._run_job, name)
+        return {"TrainingJobArn": arn}
+
+    def describe_training_job(self, params: Params) -> Params:
+        """See DescribeTrainingJob."""
+        return public(self._job(params["TrainingJobName"]))
+
+    def list_training_jobs(self, params: Params) -> Params:
+        """See ListTrainingJobs."""
+        refuse_unsupported(params, ("WarmPoolStatusEquals", "TrainingPlanArnEquals"))
+        jobs, token = list_page(
+            params,
+            self.table("training_jobs").values(),
+            name="TrainingJobName",
+            status="TrainingJobStatus",
+            order="Ascending",
+        )
+        return {"TrainingJobSummaries": [public(job) for job in jobs], "NextToken": token}
+
+    def stop_training_job(self, params: Params) -> Params:
+        """See StopTrainingJob; the job ends as Stopped, with what it saved until then."""
+        name = params["TrainingJobName"]
+        job = self._job(name)
+        if job["TrainingJobStatus"] in ENDED:
+            raise invalid(
+                f"The request was rejected because the training job is in status {job['TrainingJobStatus']}."
+            )
+        signals = self._signals.get(name)
+        if signals and job["TrainingJobStatus"] != "Stopping":
+            record(self, name, "Stopping", "Stopping the training job", TrainingJobStatus="Stopping")
+            signals.put(Signal.STOP)
+        return {}
+
+    def delete_training_job(self, params: Params) -> Params:
+        """See DeleteTrainingJob; only a job that has ended can be deleted."""
+        name = params["TrainingJobName"]
+        job = self._job(name)
+        if job["TrainingJobStatus"] not in ENDED:
+            raise ServiceError(
+                "ResourceInUse", f"The training job {name} is in status {job['TrainingJobStatus']}."
+            )
+        self.table("training_jobs").delete(name)
+        self.drop_tags(job["TrainingJobArn"])
+        return {}
+
+    def _run_job(self, name: str) -> None:
+        try:
+            TrainingRun(self, name, self._training_logs, self._signals[name], self.stop_grace_seconds).run()
+        finally:
+            self._signals.pop(name, None)
+
+    def _give_up_job(self, name: str) -> None:
+        record(
+            self,
+            name,
+            "Failed",
+            "Training job failed",
+            TrainingJobStatus="Failed",
+            FailureReason="InternalServerError: the local account was stopped while the job was running",
+            TrainingEndTime=self.account.now(),
+        )
+        self.account.containers.end(f"training-job-{name}")
+
+    def _job(self, name: str) -> dict[str, Any]:
+        job = self.table("training_jobs").get(name)
+        if job is None:
+            raise invalid("Requested resource not found.")
+        return job
+
+    def _check_job_name(self, name: str, arn: str) -> None:
+        if self.table("training_jobs").get(name):
+            raise ServiceError(
+                "ResourceInUse",
+                "Training job names must be unique within an AWS account and region, and a training job with "
+                f"this name already exists ({arn})",
+            )
+
+    def _job_document(self, params: Params, arn: str) -> dict[str, Any]:
+        _check_features(params)
+        now = self.account.now()
+        job = {
+            **{key: value for key, value in params.items() if key != "Tags"},
+            "TrainingJobArn": arn,
+            "TrainingJobStatus": "InProgress",
+            "SecondaryStatus": "Starting",
+            "StoppingCondition": {"MaxRuntimeInSeconds": _DAY, **params.get("StoppingCondition", {})},
+            "CreationTime": now,
+            "LastModifiedTime": now,
+            "SecondaryStatusTransitions": [
+                {"Status": "Starting", "StartTime": now, "StatusMessage": "Starting the training job"}
+            ],
+        }
+        for flag in (
+            "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"
+        ):  # fmt: skip
+            job.setdefault(flag, False)
+        return job
+
+    def _check_job_sources(self, job: dict[str, Any]) -> None:
+        self.account.check_role(job["RoleArn"], _PRINCIPAL)
+        try:
+            job["image"] = images.resolve(self.account, job["AlgorithmSpecification"]["TrainingImage"])
+        except images.ImageError as error:
+            raise invalid(f"Cannot find the requested image: {error}") from error
+        s3 = self.account.client("s3", job["RoleArn"])
+        for channel in job.get("InputDataConfig", []):
+            try:
+                channel_objects(
+                    s3, channel["DataSource"]["S3DataSource"], self.account.config.region, job["RoleArn"]
+                )
+            except NoDataError as error:
+                raise invalid(str(error)) from error
+
+
+def _check_features(params: Params) -> None:
+    refuse_unsupported(params, _UNSUPPORTED)
+    algorithm = params.get("AlgorithmSpecification", {})
+    if not algorithm.get("TrainingImage"):
+        raise unsupported("a training job without AlgorithmSpecification.TrainingImage")
+    refuse_unsupported(algorithm, ("AlgorithmName", "TrainingImageConfig"))
+    _check_input_mode(algorithm["TrainingInputMode"])
+    compile_definitions(algorithm.get("MetricDefinitions", []))
+    resources = params.get("ResourceConfig") or {}
+    refuse_unsupported(
+        resources, ("InstanceGroups", "TrainingPlanArn", "InstancePreferences", "KeepAlivePeriodInSeconds")
+    )
+    if not resources.get("InstanceType") or not resources.get("InstanceCount"):
+        raise invalid("ResourceConfig needs an InstanceType and an InstanceCount of 1 or more")
+    if resources["InstanceCount"] > 1:
+        raise unsupported(
+            f"distributed training (ResourceConfig.InstanceCount {resources['InstanceCount']}; use 1)"
+        )
+    if not (params.get("ProfilerConfig") or {}).get("DisableProfiler", True):
+        raise unsupported("ProfilerConfig")
+    names = [channel["ChannelName"] for channel in params.get("InputDataConfig", [])]
+    if len(set(names)) < len(names):
+        raise invalid(f"Channel names must be unique, but are: {', '.join(names)}")
+    for channel in params.get("InputDataConfig", []):
+        _check_channel(channel)
+
+
+def _check_channel(channel: dict[str, Any]) -> None:
+    source = channel["DataSource"].get("S3DataSource")
+    if not source:
+        raise unsupported(f"the data source of channel {channel['ChannelName']} (use S3DataSource)")
+    if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
+        raise unsupported(f"S3DataType {source['S3DataType']} of channel {channel['ChannelName']}")
+    _check_input_mode(channel.get("InputMode", "File"))
+    if channel.get("CompressionType", "None") != "None":
+        raise invalid(
+            f"Channel {channel['ChannelName']}: CompressionType is for Pipe mode, in File mode use None"
+        )
+
+
+def _check_input_mode(mode: str) -> None:
+    if mode != "File":
+        raise unsupported(f"the input mode {mode} (use File)")

@@ -1,0 +1,377 @@
+"""One training job, from its first status to its last.
+
+The contract of the container is in the developer guide under "How Amazon SageMaker AI Provides Training
+Information" and "… Processes Training Output". The container gets no AWS credentials: the local account
+listens on the loopback interface of the machine, which a container does not see.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import queue
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import IO, TYPE_CHECKING, Any
+
+from local_account.services.sagemaker import images
+from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
+from local_account.services.sagemaker.archives import TarBuilder, container_files, pack, read_text
+from local_account.services.sagemaker.resources import Resources, public
+from local_account.services.sagemaker.s3_data import NoDataError, channel_objects, list_prefix, split
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+    from local_account.services.sagemaker.logs import Logs, LogStream
+
+log = logging.getLogger(__name__)
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+EVENT = "SageMaker Training Job State Change"
+_ML = "opt/ml"
+_HOST = "algo-1"
+_REASON_LENGTH = 1024
+_METRICS_SECONDS = 1.0
+_LOG_SECONDS = 10.0
+ENDED = ("Completed", "Failed", "Stopped")
+
+
+class Signal(enum.Enum):
+    """What a running job waits for."""
+
+    EXITED = enum.auto()
+    STOP = enum.auto()
+
+
+class JobError(Exception):
+    """The end of a job as Failed; the message is its FailureReason."""
+
+
+class _Stopped(Exception):  # noqa: N818 - the regular end of a job that somebody stopped
+    """Somebody stopped the job, or it ran too long."""
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def record(resources: Resources, name: str, status: str, message: str, **changes: Any) -> None:
+    """Move a job to a secondary status, change other members, and tell EventBridge.
+
+    The messages of transitions come from the API's description of SecondaryStatusTransition. What has ended
+    stays as it is, and what is ``Stopping`` goes on only to an end.
+    """
+    now = resources.account.now()
+    with resources.table("training_jobs").update(name) as job:
+        if job["TrainingJobStatus"] in ENDED:
+            return
+        job.update(changes)
+        if job["TrainingJobStatus"] == "Stopping" and "TrainingJobStatus" not in changes:
+            return
+        transitions = job["SecondaryStatusTransitions"]
+        transitions[-1]["EndTime"] = now
+        transitions.append({"Status": status, "StartTime": now, "StatusMessage": message})
+        if job["TrainingJobStatus"] in ENDED:
+            transitions[-1]["EndTime"] = now
+        job.update(SecondaryStatus=status, LastModifiedTime=now)
+        detail = public(job)
+    resources.publish(EVENT, detail["TrainingJobArn"], detail)
+
+
+class TrainingRun:
+    """The work behind one training job."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        name: str,
+        logs: Logs,
+        signals: queue.SimpleQueue[Signal],
+        grace: float,
+    ) -> None:
+        self._resources = resources
+        self._account = resources.account
+        self._name = name
+        self._job = resources.table("training_jobs").require(name)
+        self._logs = logs
+        self._signals = signals
+        self._grace = grace
+        self._stopped: _Stopped | None = None
+        self._s3 = self._account.client("s3", self._job["RoleArn"])
+        self._metrics = AlgorithmMetrics(
+            name, self._job["AlgorithmSpecification"].get("MetricDefinitions", [])
+        )
+
+    def run(self) -> None:
+        """Do the job; whatever happens, it ends in a documented status."""
+        try:
+            self._train()
+        except JobError as error:
+            self._end("Failed", "Failed", "Training job failed", str(error))
+        except _Stopped as stopped:
+            self._end("Stopped", stopped.status, stopped.message)
+        except Exception as error:
+            if self._account.tasks.stopping.is_set():
+                return  # start() of the next account records it
+            log.exception("training job %s", self._name)
+            self._end("Failed", "Failed", "Training job failed", f"InternalServerError: {error}")
+        else:
+            if not self._account.tasks.stopping.is_set():
+                self._end("Completed", "Completed", "Training job completed")
+        finally:
+            self._account.containers.end(self._group)
+
+    @property
+    def _group(self) -> str:
+        return f"training-job-{self._name}"
+
+    def _record(self, status: str, message: str, **changes: Any) -> None:
+        record(self._resources, self._name, status, message, **changes)
+
+    def _end(self, status: str, secondary: str, message: str, reason: str | None = None) -> None:
+        now = self._account.now()
+        changes: dict[str, Any] = {"TrainingJobStatus": status, "TrainingEndTime": now}
+        if reason:
+            changes["FailureReason"] = reason[:_REASON_LENGTH]
+        started = self._resources.table("training_jobs").require(self._name).get("TrainingStartTime")
+        if isinstance(started, datetime):
+            seconds = max(1, round((now - started).total_seconds()))
+            changes |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+        if final := self._metrics.final():
+            changes["FinalMetricDataList"] = final
+        self._record(secondary, message, **changes)
+
+    def _train(self) -> None:
+        self._raise_if_stopped()
+        self._record("Downloading", "Downloading input data", TrainingStartTime=self._account.now())
+        with ThreadPoolExecutor(2, f"{self._group}-") as pool:
+            pulling = pool.submit(images.pull, self._account, self._job["image"])
+            files = self._input()
+            try:
+                pulling.result()
+            except images.ImageError as error:
+                raise JobError(f"ClientError: Cannot pull algorithm container. {error}") from error
+            except images.EngineError as error:
+                raise JobError(f"InternalServerError: {error}") from error
+        self._raise_if_stopped()
+        container = images.create_container(self._account, self._group, self._job["image"], **self._options())
+        files.put_into(container)
+        self._raise_if_stopped()
+        code = self._run_container(container)
+        if self._account.tasks.stopping.is_set():
+            return
+        self._upload(container, code)
+        if self._stopped:
+            raise self._stopped
+        if code != 0:
+            raise JobError(self._algorithm_error(container, code))
+
+    # --- before the container runs
+
+    def _input(self) -> TarBuilder:
+        files = TarBuilder(self._account.config.state_dir)
+        for directory in ("", "/input", "/input/config", "/input/data", "/model", "/output", "/output/data"):
+            files.directory(_ML + directory)
+        files.json(f"{_ML}/input/config/hyperparameters.json", self._job.get("HyperParameters", {}))
+        files.json(f"{_ML}/input/config/resourceconfig.json", self._resource_config())
+        channels = self._job.get("InputDataConfig", [])
+        files.json(
+            f"{_ML}/input/config/inputdataconfig.json",
+            {channel["ChannelName"]: self._channel_config(channel) for channel in channels},
+        )
+        for channel in channels:
+            self._download(channel, files)
+        if checkpoints := self._job.get("CheckpointConfig"):
+            bucket, prefix = split(checkpoints["S3Uri"])
+            local = checkpoints.get("LocalPath", f"/{_ML}/checkpoints").strip("/")
+            files.directory(local)
+            for key in list_prefix(self._s3, bucket, prefix):
+                self._add_object(files, f"{local}/{key[len(prefix) :].lstrip('/')}", bucket, key)
+        return files
+
+    def _download(self, channel: dict[str, Any], files: TarBuilder) -> None:
+        try:
+            objects = channel_objects(
+                self._s3,
+                channel["DataSource"]["S3DataSource"],
+                self._account.config.region,
+                self._job["RoleArn"],
+            )
+        except NoDataError as error:
+            raise JobError(f"ClientError: Data download failed:{error}") from error
+        for item in objects:
+            self._add_object(
+                files, f"{_ML}/input/data/{channel['ChannelName']}/{item.path}", item.bucket, item.key
+            )
+
+    def _add_object(self, files: TarBuilder, path: str, bucket: str, key: str) -> None:
+        response = self._s3.get_object(Bucket=bucket, Key=key)
+        files.file(path, response["Body"], response["ContentLength"])
+
+    def _channel_config(self, channel: dict[str, Any]) -> dict[str, str]:
+        source = channel["DataSource"]["S3DataSource"]
+        config = {
+            "TrainingInputMode": channel.get("InputMode", "File"),
+            "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
+            "RecordWrapperType": channel.get("RecordWrapperType", "None"),
+        }
+        if "ContentType" in channel:
+            config["ContentType"] = channel["ContentType"]
+        return config
+
+    def _resource_config(self) -> dict[str, Any]:
+        group, kind = "homogeneousCluster", self._job["ResourceConfig"]["InstanceType"]
+        return {
+            "current_host": _HOST,
+            "current_instance_type": kind,
+            "current_group_name": group,
+            "hosts": [_HOST],
+            "instance_groups": [{"instance_group_name": group, "instance_type": kind, "hosts": [_HOST]}],
+            "network_interface_name": "eth0",
+        }
+
+    def _options(self) -> dict[str, Any]:
+        algorithm = self._job["AlgorithmSpecification"]
+        options: dict[str, Any] = {
+            "command": algorithm.get("ContainerArguments", ["train"]),
+            "hostname": _HOST,
+            "environment": {
+                "TRAINING_JOB_NAME": self._name,
+                "TRAINING_JOB_ARN": self._job["TrainingJobArn"],
+                "AWS_REGION": self._account.config.region,
+                **self._job.get("Environment", {}),
+            },
+        }
+        if "ContainerEntrypoint" in algorithm:
+            options["entrypoint"] = algorithm["ContainerEntrypoint"]
+            options["command"] = algorithm.get("ContainerArguments", [])
+        if self._job["EnableNetworkIsolation"]:
+            options["network_mode"] = "none"
+        return options
+
+    # --- while it runs
+
+    def _run_container(self, container: Container) -> int:
+        from docker.errors import APIError
+
+        milliseconds = int(time.time() * 1000)
+        stream = self._logs.stream(
+            LOG_GROUP, f"{self._name}/{_HOST}-{milliseconds}", self._job["RoleArn"], self._metrics.scan
+        )
+        try:
+            container.start()
+        except APIError as error:
+            stream.write(f"{error.explanation or error}\n".encode())
+            stream.close()
+            raise JobError(
+                "AlgorithmError: CannotStartContainerError. Please ensure the algorithm container starts "
+                f"when invoked with 'docker run <image> train': {error.explanation or error}"
+            ) from error
+        started = time.monotonic()
+        follower = threading.Thread(
+            target=self._follow, args=(container, stream), name=f"{self._group}-log", daemon=True
+        )
+        follower.start()
+        self._record("Training", "Training image download completed. Training in progress.")
+        self._wait(container, started + self._job["StoppingCondition"]["MaxRuntimeInSeconds"])
+        code = int(container.wait()["StatusCode"])
+        follower.join(_LOG_SECONDS)
+        stream.close()
+        self._metrics.send(self._account.client("cloudwatch", self._job["RoleArn"]))
+        return code
+
+    def _follow(self, container: Container, stream: LogStream) -> None:
+        try:
+            for chunk in container.logs(stream=True, follow=True):
+                stream.write(chunk)
+        finally:
+            self._signals.put(Signal.EXITED)
+
+    def _wait(self, container: Container, deadline: float) -> None:
+        """Wait for the end of the container; end it when somebody asks for it or the time is up."""
+        while True:
+            patience = min(_METRICS_SECONDS, deadline - time.monotonic())
+            try:
+                signal = self._signals.get(timeout=max(0.0, patience))
+            except queue.Empty:
+                self._send_metrics()
+                if time.monotonic() < deadline:
+                    continue
+                self._record("Stopping", "Stopping the training job", TrainingJobStatus="Stopping")
+                self._stopped = _Stopped(
+                    "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided"
+                )
+            else:
+                if signal is Signal.EXITED:
+                    return
+                self._stopped = _Stopped("Stopped", "Training job stopped")
+            container.stop(timeout=round(self._grace))
+            return
+
+    def _send_metrics(self) -> None:
+        if self._metrics.send(self._account.client("cloudwatch", self._job["RoleArn"])):
+            with self._resources.table("training_jobs").update(self._name) as job:
+                job["FinalMetricDataList"] = self._metrics.final()
+
+    def _raise_if_stopped(self) -> None:
+        job = self._resources.table("training_jobs").require(self._name)
+        if job["TrainingJobStatus"] == "Stopping":
+            raise _Stopped("Stopped", "Training job stopped")
+
+    # --- after it ran
+
+    def _upload(self, container: Container, code: int) -> None:
+        """Put the results where the request says: the model unless training failed, other output always."""
+        output = self._job["OutputDataConfig"]
+        bucket, prefix = split(output["S3OutputPath"])
+        base = f"{prefix.rstrip('/')}/{self._name}/output".lstrip("/")
+        packed = output.get("CompressionType", "GZIP") == "GZIP"
+        upload = self._upload_archive if packed else self._upload_files
+        model, data = ("model.tar.gz", "output.tar.gz") if packed else ("model/", "data/")
+        succeeded = code == 0 or self._stopped is not None
+        changes: dict[str, Any] = {}
+        if succeeded:
+            changes["ModelArtifacts"] = {"S3ModelArtifacts": f"s3://{bucket}/{base}/{model}"}
+        self._record("Uploading", "Uploading generated training model", **changes)
+        try:
+            if succeeded:
+                upload(container, f"/{_ML}/model", bucket, f"{base}/{model}")
+            upload(container, f"/{_ML}/output/data", bucket, f"{base}/{data}")
+            if checkpoints := self._job.get("CheckpointConfig"):
+                local = checkpoints.get("LocalPath", f"/{_ML}/checkpoints")
+                self._upload_files(container, local, *split(checkpoints["S3Uri"].rstrip("/") + "/"))
+        except self._s3.exceptions.ClientError as error:
+            raise JobError(
+                f"ClientError: Artifact upload failed:Error {error.response['Error']['Message']} "
+                f"(s3://{bucket}/{base}/)"
+            ) from error
+
+    def _upload_archive(self, container: Container, path: str, bucket: str, key: str) -> None:
+        with tempfile.TemporaryFile(dir=self._account.config.state_dir) as archive:
+            if pack(container, path, archive):
+                archive.seek(0)
+                self._s3.put_object(Bucket=bucket, Key=key, Body=archive)
+
+    def _upload_files(self, container: Container, path: str, bucket: str, key: str) -> None:
+        with container_files(container, path) as files:
+            for member, content in files:
+                if content is not None:
+                    self._upload_file(content, bucket, key + member.name)
+
+    def _upload_file(self, content: IO[bytes], bucket: str, key: str) -> None:
+        with tempfile.TemporaryFile(dir=self._account.config.state_dir) as file:
+            while chunk := content.read(1 << 20):
+                file.write(chunk)
+            file.seek(0)
+            self._s3.put_object(Bucket=bucket, Key=key, Body=file)
+
+    def _algorithm_error(self, container: Container, code: int) -> str:
+        suffix = f", exit code: {code}"
+        room = _REASON_LENGTH - len("AlgorithmError: ") - len(suffix)
+        failure = read_text(container, f"/{_ML}/output/failure", room).strip()
+        return f"AlgorithmError: {failure}{suffix}"

@@ -1,0 +1,5 @@
+"""Service Quotas: the quotas that the doctor asks for."""
+
+from local_account.services.service_quotas.service import ServiceQuotas
+
+__all__ = ["ServiceQuotas"]

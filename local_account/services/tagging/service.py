@@ -1,0 +1,126 @@
+"""The Resource Groups Tagging API over what the account's services remember of their resources.
+
+Contract: *GetResources*, *GetTagKeys* and *GetTagValues* of the Resource Groups Tagging API reference. As on
+AWS, IAM roles are not among the resources ("Services that support the Resource Groups Tagging API").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from moto.backends import get_backend
+
+from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway.pages import page
+from local_account.gateway.service import Service
+
+Tagged = tuple[str, Mapping[str, str]]
+_PAGE = 100
+_VALUES_PER_KEY = 20
+"""*TagFilters*: "You can include up to 20 values for each key"."""
+
+
+class ResourceGroupsTagging(Service):
+    """Finds resources of every service by their tags."""
+
+    name = "resourcegroupstaggingapi"
+    validation_error: ClassVar[str] = "InvalidParameterException"
+
+    def get_resources(self, params: Params) -> Params:
+        """GetResources: those that have a tag, or fit every filter."""
+        for member in ("TagsPerPage", "IncludeComplianceDetails", "ExcludeCompliantResources"):
+            if params.get(member):
+                raise _invalid(f"{member} is not supported by the local account")
+        size = params.get("ResourcesPerPage", _PAGE)
+        if not 1 <= size <= _PAGE:
+            raise _invalid(f"ResourcesPerPage {size} is not between 1 and {_PAGE}")
+        filters = params.get("TagFilters", [])
+        if any(len(one.get("Values", [])) > _VALUES_PER_KEY for one in filters):
+            raise _invalid(f"TagFilters: at most {_VALUES_PER_KEY} values for each key")
+        if params.get("ResourceARNList") and (filters or params.get("ResourceTypeFilters")):
+            raise _invalid("ResourceARNList can't be combined with filters")
+        wanted = set(params.get("ResourceARNList", []))
+        found = [
+            {
+                "ResourceARN": arn,
+                "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+            }
+            for arn, tags in sorted(self._tagged())
+            if (not wanted or arn in wanted)
+            and all(_fits(tags, one) for one in filters)
+            and _is_of(arn, params.get("ResourceTypeFilters", []))
+        ]
+        return _page("ResourceTagMappingList", found, params, size)
+
+    def get_tag_keys(self, params: Params) -> Params:
+        """GetTagKeys."""
+        keys = sorted({key for _, tags in self._tagged() for key in tags})
+        return _page("TagKeys", keys, params)
+
+    def get_tag_values(self, params: Params) -> Params:
+        """GetTagValues."""
+        values = sorted({tags[params["Key"]] for _, tags in self._tagged() if params["Key"] in tags})
+        return _page("TagValues", values, params)
+
+    def _tagged(self) -> Iterator[Tagged]:
+        for arn, tags in (*self._owned(), *self._moto()):
+            if tags:
+                yield arn, tags
+
+    def _owned(self) -> Iterator[Tagged]:
+        account, table = self.account, self.account.store.table
+        for name, one in table("codecommit-repositories").items():
+            yield account.arn("codecommit", name), one["tags"]
+        for name, one in table("ecr-repositories").items():
+            yield account.arn("ecr", f"repository/{name}"), one["resourceTags"]
+        for name, one in table("codebuild.projects").items():
+            tags = {tag["key"]: tag["value"] for tag in one["project"].get("tags", [])}
+            yield account.arn("codebuild", f"project/{name}"), tags
+        for name, one in table("codepipeline.pipelines").items():
+            yield account.arn("codepipeline", name), {tag["key"]: tag["value"] for tag in one["tags"]}
+        for name, one in table("lambda.functions").items():
+            yield account.arn("lambda", f"function:{name}"), one["tags"]
+        for one in table("events.rules").values():
+            yield one["Arn"], one["tags"]
+        for one in table("autoscaling-targets").values():
+            yield one["ScalableTargetARN"], one["Tags"]
+        yield from table("sagemaker.tags").items()
+        yield from table("cloudwatch.tags").items()
+        stacks = table("cloudformation.stacks")
+        for named in table("cloudformation.names").values():
+            stack = stacks.require(named["StackId"])
+            yield stack["StackId"], {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+
+    def _moto(self) -> Iterator[Tagged]:
+        def backend(service: str) -> Any:
+            account = get_backend(service)[self.account.config.account_id]
+            return account["aws" if service == "s3" else self.account.config.region]
+
+        s3, logs = map(backend, ("s3", "logs"))
+        for bucket in list(s3.buckets.values()):
+            yield bucket.arn, s3.tagger.get_tag_dict_for_resource(bucket.arn)
+        for group in list(logs.groups.values()):
+            yield group.arn.removesuffix(":*"), logs.tagger.get_tag_dict_for_resource(group.arn)
+
+
+def _page(member: str, items: list[Any], params: Params, size: int = _PAGE) -> Params:
+    token = params.get("PaginationToken") or None
+    shown, following = page(items, token, size, "PaginationTokenExpiredException")
+    return {member: shown, "PaginationToken": following or ""}
+
+
+def _fits(tags: Mapping[str, str], wanted: Mapping[str, Any]) -> bool:
+    key, values = wanted.get("Key", ""), wanted.get("Values")
+    return key in tags and (not values or tags[key] in values)
+
+
+def _is_of(arn: str, kinds: list[str]) -> bool:
+    """Tell whether an ARN is of a `service` or `service:type` in the list; every ARN is of an empty one."""
+    service, resource = arn.split(":")[2], arn.split(":", 5)[5]
+    kind = resource.replace(":", "/").partition("/")[0]
+    return not kinds or service in kinds or f"{service}:{kind}" in kinds
+
+
+def _invalid(message: str) -> ServiceError:
+    return ServiceError("InvalidParameterException", message)

@@ -1,0 +1,41 @@
+"""What the first stack would otherwise wait for, loaded while nobody asks for anything yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from local_account.gateway.protocol import service_model
+from local_account.services.cloudformation.schemas import jsonschema
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
+
+# In the order in which a deployment needs them; EC2 is large, and only looked at where a subnet is given.
+_MOTO = ("s3", "iam", "sts", "logs")
+_CLIENTS = ("s3", "iam", "sts", "ecr", "codecommit", "sagemaker", "logs", "events", "lambda", "codepipeline")
+_NESTED = ("codecommit", "ecr", "sagemaker", "codebuild", "codepipeline", "lambda", "events")
+
+
+def warm_up(account: Account) -> None:
+    """Load libraries and service models, a step at a time, until the account stops."""
+    for step in _steps(account):
+        if account.tasks.stopping.is_set():
+            return
+        step()
+
+
+def _steps(account: Account) -> Iterator[Callable[[], object]]:
+    from moto.backends import get_backend
+
+    yield jsonschema
+    for service in _MOTO:
+        yield partial(get_backend, service)
+    for service in _CLIENTS:
+        yield partial(account.client, service)
+    yield partial(account.client("logs").describe_log_groups, limit=1)  # moto makes an application of it
+    for service in _NESTED:
+        yield partial(service_model, service)
+    yield partial(import_module, "docker")  # or the first training job waits for it

@@ -1,0 +1,7 @@
+"""The functions are imported as Lambda does: from the directory that `train-model-pipeline.yml` packages."""
+
+import sys
+
+from checkout import ROOT
+
+sys.path.insert(0, str(ROOT / "cfn" / "functions"))

@@ -1,0 +1,16 @@
+import os
+
+import pytest
+
+from local_account.foundation.daemon import Daemon, ports_from
+
+ENGINE = "unix:///nowhere.sock"  # these tests need an address, not an engine
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory):
+    """A local account that runs in the background."""
+    daemon = Daemon(tmp_path_factory.mktemp("account"))
+    daemon.start(ENGINE, os.environ, ports_from(0))
+    yield daemon
+    daemon.stop()

@@ -1,0 +1,177 @@
+import json
+import subprocess
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import boto3
+import pytest
+
+from lab_helpers.instructor.deploy import Uploaded, launch_link, upload
+from lab_helpers.instructor.package import package
+from lab_helpers.names import Names
+from lab_helpers.stacks import DeployError, StackEvent, deploy_stack, find_stack
+
+TOPIC = {
+    "Type": "AWS::Logs::LogGroup",
+    "Properties": {"LogGroupName": {"Ref": "Name"}, "RetentionInDays": {"Ref": "Days"}},
+}
+PARAMETERS = {"Name": {"Type": "String"}, "Days": {"Type": "Number", "Default": "7"}}
+
+
+@pytest.fixture(scope="session")
+def clients(daemon):
+    environment = daemon.environment()
+    session = boto3.Session(
+        environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1"
+    )
+    return lambda service: session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in (
+        "cfn/build-image.yml",
+        "cfn/m.yml",
+        "lab_helpers/x.py",
+        "notebooks/01_a.ipynb",
+        "requirements.txt",
+        "secret.txt",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+    (tmp_path / "lifecycle-config").mkdir()
+    script = tmp_path / "lifecycle-config" / "on-start.sh"
+    script.write_text("#!/bin/bash\n")
+    script.chmod(0o755)
+    return tmp_path
+
+
+def test_the_package_holds_what_the_instance_needs_and_is_the_same_for_the_same_tree(tree):
+    first = package(tree)
+    (tree / "cfn" / "m.yml").touch()
+    (tree / "lab_helpers" / "__pycache__").mkdir()
+    (tree / "lab_helpers" / "__pycache__" / "x.pyc").write_text("compiled")
+    assert package(tree) == first
+    with zipfile.ZipFile(BytesIO(first)) as archive:
+        names = archive.namelist()
+        modes = {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
+    assert names == sorted(
+        [
+            "cfn/build-image.yml",
+            "lab_helpers/x.py",
+            "lifecycle-config/on-start.sh",
+            "notebooks/01_a.ipynb",
+            "requirements.txt",
+        ]
+    )
+    assert modes["lifecycle-config/on-start.sh"] & 0o111
+    assert not modes["cfn/build-image.yml"] & 0o111
+    (tree / "cfn" / "build-image.yml").write_text("changed")
+    assert package(tree) != first
+
+
+def test_what_an_instance_has_no_use_for_does_not_make_its_lab_outdated(tree):
+    first = package(tree)
+    for name in (
+        "cfn/m.yml",
+        "lab_helpers/instructor/x.py",
+        "lab_helpers/cli/local/x.py",
+        "local_account/x.py",
+    ):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("changed")
+    assert package(tree) == first
+
+
+def test_what_git_ignores_stays_out_and_what_is_not_committed_yet_goes_in(tree):
+    (tree / ".gitignore").write_text("*.csv\n")
+    (tree / "notebooks" / "big.csv").write_text("1")
+    subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
+    with zipfile.ZipFile(BytesIO(package(tree))) as archive:
+        assert "notebooks/big.csv" not in archive.namelist()
+        assert "notebooks/01_a.ipynb" in archive.namelist()
+
+
+def test_an_upload_tells_whether_the_package_changed_and_its_bucket_is_private(clients, tree):
+    names, account = Names("up"), "123456789012"
+
+    def put(content: bytes) -> Uploaded:
+        return upload(clients, names, "us-east-1", account, content=content, template=tree / "cfn" / "m.yml")
+
+    assert [put(content).changed for content in (b"1", b"1", b"2")] == [False, False, True]
+    uploaded = put(b"2")
+    assert uploaded.package_uri == "s3://up-mlops-assets-us-east-1-123456789012/package/workshop.zip"
+    bucket = "up-mlops-assets-us-east-1-123456789012"
+    blocked = clients("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert set(blocked.values()) == {True}
+    assert clients("s3").get_object(Bucket=bucket, Key="package/workshop.zip")["Body"].read() == b"2"
+    link = launch_link(names, "us-east-1", uploaded)
+    assert "region=us-east-1#/stacks/new?stackName=up-mlops&templateURL=https%3A%2F%2F" in link
+    assert "param_NamePrefix=up-" in link
+
+
+@pytest.fixture
+def stack(clients, request):
+    """Deploys a template from a bucket as a stack of the test's own."""
+    s3, cloudformation = clients("s3"), clients("cloudformation")
+    name = "stack-" + request.node.name.replace("_", "-")[5:60].strip("-")
+    s3.create_bucket(Bucket="templates")
+    seen: list[StackEvent] = []
+
+    def deploy(resources: dict, **parameters: str) -> str:
+        template = {
+            "AWSTemplateFormatVersion": "2010-09-09",
+            "Parameters": PARAMETERS,
+            "Resources": resources,
+        }
+        s3.put_object(Bucket="templates", Key=name, Body=json.dumps(template))
+        return deploy_stack(
+            cloudformation,
+            name,
+            f"https://templates.s3.us-east-1.amazonaws.com/{name}",
+            parameters={"Name": name, **parameters},
+            tags={"mlops-workshop:lab": "default"},
+            watch=seen.append,
+        )
+
+    deploy.name, deploy.seen = name, seen  # type: ignore[attr-defined]
+    return deploy
+
+
+def test_a_stack_is_created_then_unchanged_then_updated_and_keeps_parameters(stack, clients):
+    assert stack({"Topic": TOPIC}, Days="14") == "created"
+    shown = [event.status for event in stack.seen if event.resource == "Topic"]
+    assert (shown[0], shown[-1]) == ("CREATE_IN_PROGRESS", "CREATE_COMPLETE")
+    assert stack({"Topic": TOPIC}) == "unchanged"
+    del stack.seen[:]
+    assert stack({"Topic": TOPIC}, Days="30") == "updated"
+    assert {event.status for event in stack.seen} >= {"UPDATE_COMPLETE"}
+    assert not any(event.status.startswith("CREATE") for event in stack.seen), (
+        "old events are not shown again"
+    )
+
+
+def test_a_failed_stack_names_its_resource_and_reason_and_is_made_anew(stack, clients):
+    bad = {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 4}}
+    with pytest.raises(
+        DeployError, match=r"is ROLLBACK_COMPLETE\. What failed:\n  Wrong \(AWS::Logs::LogGroup\)"
+    ):
+        stack({"Topic": TOPIC, "Wrong": bad})
+    assert find_stack(clients("cloudformation"), stack.name)["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert stack({"Topic": TOPIC}) == "created"
+
+
+def test_an_operation_of_an_interrupted_run_is_waited_for(stack, clients):
+    template = {"Parameters": PARAMETERS, "Resources": {"Topic": TOPIC}}
+    clients("cloudformation").create_stack(
+        StackName=stack.name,
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": "Name", "ParameterValue": stack.name}],
+    )
+    assert stack({"Topic": TOPIC}, Days="30") == "updated"
+
+
+def test_a_stack_that_does_not_exist_is_none(clients):
+    assert find_stack(clients("cloudformation"), "nothing") is None

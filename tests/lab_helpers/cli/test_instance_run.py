@@ -1,0 +1,126 @@
+"""The runner on the instance: its directory, its environment, its package; ready before them or not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lab_helpers.cli.local.instance_run import REPOSITORY, InstanceRun
+from lab_helpers.lab import LabError
+
+# A package of the instance's own: what runs must be this one, not the checkout's.
+PROGRAM = """
+import json, os, pathlib, sys, time
+here = {"arguments": sys.argv[1:], "directory": os.getcwd(), "environment": dict(os.environ),
+        "name": __name__, "loaded": "papermill" in sys.modules}
+pathlib.Path("said.json").write_text(json.dumps(here))
+try:
+    time.sleep(float(os.environ.get("SLEEP", 0)))
+except KeyboardInterrupt:
+    sys.exit(130)
+sys.exit(7)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "SageMaker"
+    package = home / "workshop" / "lab_helpers"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(PROGRAM)
+    (home / ".workshop").mkdir()
+    return home
+
+
+def link_python(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the instance's packages are when they were installed before."""
+    monkeypatch.setenv("WORKSHOP_ENVIRONMENTS", str(tmp_path / "environments"))
+    digest = hashlib.sha256((REPOSITORY / "requirements.txt").read_bytes()).hexdigest()[:16]
+    return tmp_path / "environments" / digest
+
+
+def run(runner: InstanceRun, home: Path, **more: str) -> int:
+    environment = {"WORKSHOP_HOME": str(home), "PATH": "/usr/bin:/bin", **more}
+    return runner.run(environment, ["--notebooks", "01"], lambda _: None)
+
+
+def said(home: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((home / "workshop" / "said.json").read_text())
+    return found
+
+
+def test_a_runner_that_is_ready_takes_the_instances_directory_environment_and_package(
+    home: Path, environments: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link_python(environments / "bin" / "python")
+    (environments / "complete").touch()
+    monkeypatch.setenv("OF_THE_SHELL", "1")
+    assert run(InstanceRun(), home) == 7, "its exit status is the run's"
+    found = said(home)
+    assert found["arguments"] == ["run", "--notebooks", "01"]
+    assert found["directory"] == str(home / "workshop")
+    assert "OF_THE_SHELL" not in found["environment"]
+    assert found["environment"]["WORKSHOP_HOME"] == str(home)
+    assert (found["name"], found["loaded"]) == ("__main__", True)
+
+
+@pytest.mark.parametrize("damage", ["none", "no python", "python that fails"])
+def test_without_one_the_runner_starts_when_the_instance_has_its_python(
+    home: Path, environments: Path, damage: str
+) -> None:
+    if damage != "none":
+        environments.mkdir(parents=True)
+        (environments / "complete").touch()
+    if damage == "python that fails":
+        link_python(environments / "bin" / "python")
+        (environments / "bin" / "python").write_text("#!/bin/sh\nexit 3\n")
+    runner = InstanceRun()
+    threading.Timer(0.5, link_python, [home / ".workshop" / "venv" / "bin" / "python"]).start()
+    time.sleep(0.3)  # for the one that fails
+    assert run(runner, home) == 7
+    assert said(home)["arguments"] == ["run", "--notebooks", "01"]
+
+
+def test_a_failed_provisioning_is_told_with_its_reason(home: Path, environments: Path) -> None:
+    (home / ".workshop" / "provision.status").write_text("failed: no space left\n")
+    with pytest.raises(LabError, match="no space left"):
+        run(InstanceRun(), home)
+
+
+def test_ctrl_c_reaches_the_run_and_its_end_is_waited_for(home: Path, environments: Path) -> None:
+    link_python(environments / "bin" / "python")
+    (environments / "complete").touch()
+    runner = InstanceRun()
+
+    def interrupt() -> None:
+        while not (home / "workshop" / "said.json").exists():
+            time.sleep(0.05)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    assert run(runner, home, SLEEP="30") == 130
+
+
+def test_a_runner_that_nobody_needs_any_more_ends(environments: Path) -> None:
+    link_python(environments / "bin" / "python")
+    (environments / "complete").touch()
+    standby = InstanceRun()._standby
+    assert standby
+    assert standby.stdin
+    standby.stdin.close()
+    assert standby.wait(10) == 0

@@ -1,0 +1,169 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from checkout import ROOT
+
+from local_account.foundation.daemon import Daemon, DaemonError, ports_from
+
+REPOSITORY = ROOT
+ENGINE = "unix:///nowhere.sock"  # these tests need an address, not an engine
+
+
+def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lab_helpers", *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_second_start_finds_the_first(daemon):
+    pid = daemon.pid
+    assert pid is not None
+    assert daemon.start(ENGINE, os.environ) == 0.0
+    assert daemon.pid == pid
+
+
+def test_a_server_with_old_code_is_known(daemon, monkeypatch, tmp_path):
+    assert not daemon.outdated
+    (tmp_path / "local_account").mkdir()
+    (tmp_path / "local_account" / "changed.py").touch()
+    monkeypatch.setattr("local_account.foundation.daemon.REPOSITORY", tmp_path)
+    assert daemon.outdated
+
+
+def test_env_and_exec_lead_any_client_to_the_account(daemon):
+    said = cli("local", "exec", "--state", str(daemon.state), "--", "aws", "sts", "get-caller-identity")
+    assert json.loads(said.stdout)["Account"] == "123456789012", said.stderr
+    lines = cli("local", "env", "--state", str(daemon.state)).stdout.splitlines()
+    assert f"export AWS_ENDPOINT_URL={daemon.config().endpoint_url}" in lines
+    assert f"export DOCKER_HOST={ENGINE}" in lines
+
+
+def test_the_commands_own_status_is_handed_on(daemon):
+    assert cli("local", "exec", "--state", str(daemon.state), "--", "sh", "-c", "exit 7").returncode == 7
+    missing = cli("local", "exec", "--state", str(daemon.state), "--", "no-such-command")
+    assert (missing.returncode, missing.stderr) == (127, "error: no such command: no-such-command\n")
+
+
+def test_an_unknown_notebook_instance_is_named_with_those_that_are_there(daemon):
+    said = cli("local", "env", "--state", str(daemon.state), "--notebook-instance", "ana-mlops")
+    assert said.returncode == 1
+    assert "no notebook instance 'ana-mlops'" in said.stderr
+
+
+def test_status_is_for_people_and_programs(daemon):
+    found = json.loads(cli("local", "status", "--json", "--state", str(daemon.state)).stdout)
+    assert found["process"] == daemon.pid
+    assert found["endpoint"] == daemon.config().endpoint_url
+    assert "endpoints" in cli("local", "status", "--state", str(daemon.state)).stdout
+
+
+def test_a_port_in_use_is_named_with_its_holder_and_the_way_out(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(DaemonError) as raised:
+            Daemon(tmp_path).start(ENGINE, os.environ, {**ports_from(0), "git_port": port})
+    assert f"port {port} (git port)" in str(raised.value)
+    assert "`--port 0` picks free ports" in str(raised.value)
+    if os.geteuid() == 0:
+        assert f"process {os.getpid()} of" in str(raised.value)
+    assert Daemon(tmp_path).pid is None
+
+
+def test_a_server_that_dies_shows_the_end_of_its_log(tmp_path):
+    (tmp_path / "account.sqlite").mkdir()  # no database can be made here
+    with pytest.raises(
+        DaemonError, match=r"ended with 1 while starting\. The end of .*server\.log:(.|\n)*sqlite"
+    ):
+        Daemon(tmp_path).start(ENGINE, os.environ, ports_from(0))
+
+
+def test_a_killed_account_is_cleared_away_and_starts_again(tmp_path):
+    daemon = Daemon(tmp_path)
+    daemon.start(ENGINE, os.environ, ports_from(0))
+    ports, pid = daemon.config(), daemon.pid
+    assert pid is not None
+    marker = {"LOCAL_ACCOUNT_PROCESS": f"{ports.uid}:build-1"}
+    left = subprocess.Popen(["sleep", "60"], env={**os.environ, **marker}, start_new_session=True)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    assert daemon.stop()
+    assert left.wait(5) == -signal.SIGTERM, "what the account started ends with it"
+    daemon.start(ENGINE, os.environ)
+    assert daemon.config() == ports
+    assert daemon.stop()
+    assert not daemon.stop()
+
+
+def test_reset_empties_an_account_and_touches_nothing_else(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(DaemonError, match="does not look like"):
+        Daemon(tmp_path).reset()
+    refused = cli("local", "reset", "--yes", "--state", str(tmp_path))
+    assert refused.returncode == 1
+    assert (tmp_path / "thesis.txt").exists()
+    state = tmp_path / "state"
+    assert not Daemon(state).reset()
+    daemon = Daemon(state)
+    daemon.start(ENGINE, os.environ, ports_from(0))
+    assert daemon.reset()
+    assert list(state.iterdir()) == []
+    assert daemon.pid is None
+
+
+def test_without_an_account_the_command_that_makes_one_is_named(tmp_path):
+    said = cli("local", "env", "--state", str(tmp_path))
+    assert said.returncode == 1
+    assert "local up" in said.stderr
+
+
+def test_an_engine_that_does_not_answer_ends_up_with_what_to_do(tmp_path):
+    said = cli("local", "up", "--state", str(tmp_path / "s"), DOCKER_HOST="unix:///nowhere.sock")
+    assert said.returncode == 1
+    assert "No Docker Engine answers at DOCKER_HOST=unix:///nowhere.sock" in said.stderr
+    assert Daemon(tmp_path / "s").pid is None
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("run",), ("deploy",), ("local",), ("local", "run"), ("local", "exec")]
+)
+def test_help_teaches_every_command(command):
+    said = cli(*command, "--help")
+    assert said.returncode == 0
+    assert "Usage: python -m lab_helpers" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("run", "--participant", "Ana B"), "is not a lab id"),
+        (("run", "--directory", "/nowhere"), "--directory"),
+        (("deploy", "--participant", "1x", "--region", "us-east-1"), "is not a lab id"),
+        (("deploy", "--region", "us-east-1", "--parameter", "x"), "Name=value"),
+    ],
+)
+def test_wrong_usage_is_status_2_and_says_what_is_wrong(arguments, part):
+    said = cli(*arguments)
+    assert said.returncode == 2
+    assert part in said.stderr
+
+
+def wait_until(condition, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

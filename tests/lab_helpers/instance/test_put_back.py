@@ -1,0 +1,246 @@
+"""What a reset does on the notebook instance: exercises and working copies as at the start, nothing lost."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lab_helpers.instance.attendant import Attendant
+from lab_helpers.instance.exercises import PutBack
+from lab_helpers.reset_request import ANSWER_KEY, REQUEST_KEY, Answer, Request, RequestError
+
+AT = "2026-11-23T18:20:01+00:00"
+FOLDER = "changed-2026-11-23-182001"
+
+
+def notebook(**written: str) -> str:
+    cells = [
+        {"cell_type": "code", "metadata": {}, "source": f"%%writefile {name.replace('__', '/')}\n{text}"}
+        for name, text in written.items()
+    ]
+    return json.dumps({"cells": cells})
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An instance whose package has two notebooks that write files, and data."""
+    package = tmp_path / "workshop" / "notebooks"
+    package.mkdir(parents=True)
+    (package / "01_base.ipynb").write_text(notebook(base_image__Dockerfile="FROM a", try_out__model="m"))
+    (package / "02_model.ipynb").write_text(notebook(model_image__Dockerfile="FROM b"))
+    (package / "data").mkdir()
+    (package / "data" / "iris.csv").write_text("1,2\n")
+    (tmp_path / ".workshop").mkdir()
+    PutBack(tmp_path, "01", AT).run()
+    return tmp_path
+
+
+def put_back(home: Path, to: str) -> PutBack:
+    work = PutBack(home, to, AT)
+    work.run()
+    return work
+
+
+def test_what_nobody_changed_stays_and_nothing_is_kept(home: Path) -> None:
+    again = put_back(home, "01")
+
+    assert (again.kept, again.folder) == ([], "")
+    assert not (home / "notebooks" / FOLDER).exists()
+    assert (home / "notebooks" / "data" / "iris.csv").read_text() == "1,2\n"
+
+
+def test_changed_files_move_to_a_dated_folder_and_fresh_ones_take_their_place(home: Path) -> None:
+    notebooks = home / "notebooks"
+    (notebooks / "02_model.ipynb").write_text("mine")
+    (notebooks / "data" / "iris.csv").write_text("mine, too")
+    (notebooks / "own.ipynb").write_text("not the workshop's")
+
+    work = put_back(home, "01")
+
+    assert work.folder == f"notebooks/{FOLDER}"
+    assert (notebooks / FOLDER / "02_model.ipynb").read_text() == "mine"
+    assert (notebooks / FOLDER / "data" / "iris.csv").read_text() == "mine, too"
+    assert json.loads((notebooks / "02_model.ipynb").read_text())["cells"]
+    assert (notebooks / "own.ipynb").read_text() == "not the workshop's"
+    recorded = json.loads((home / ".workshop" / "exercises.json").read_text())
+    assert set(recorded) == {"01_base.ipynb", "02_model.ipynb", "data/iris.csv"}
+
+
+def test_files_of_earlier_notebooks_are_there_and_of_later_ones_not(home: Path) -> None:
+    notebooks = home / "notebooks"
+    (notebooks / "model_image").mkdir()
+    (notebooks / "model_image" / "Dockerfile").write_text("FROM mine\n")
+    (notebooks / "training_job").mkdir()
+    (notebooks / "training_job" / "trainingjob.json").write_text("{}")
+
+    put_back(home, "02")
+
+    assert (notebooks / "base_image" / "Dockerfile").read_text() == "FROM a\n"
+    assert (notebooks / "try_out" / "model").read_text() == "m\n"
+    assert not (notebooks / "model_image").exists()
+    assert not (notebooks / "training_job").exists()
+    assert (notebooks / FOLDER / "model_image" / "Dockerfile").read_text() == "FROM mine\n"
+    assert put_back(home, "02").kept == []
+
+
+def test_files_that_are_as_shipped_are_nobody_s_work(home: Path) -> None:
+    put_back(home, "02")
+    assert (home / "notebooks" / "base_image").is_dir()
+
+    assert put_back(home, "01").kept == []
+    assert not (home / "notebooks" / "base_image").exists()
+
+
+def test_a_second_reset_in_the_same_second_overwrites_nothing(home: Path) -> None:
+    mine = home / "notebooks" / "01_base.ipynb"
+    for text in ("first", "second"):
+        mine.write_text(text)
+        put_back(home, "01")
+
+    kept = sorted(path.read_text() for path in (home / "notebooks" / FOLDER).iterdir())
+    assert kept == ["first", "second"]
+
+
+def test_an_update_beside_the_notebook_goes_when_it_is_the_notebook(home: Path) -> None:
+    fresh = (home / "workshop" / "notebooks" / "01_base.ipynb").read_bytes()
+    beside = home / "notebooks" / "01_base.new.ipynb"
+    beside.write_bytes(fresh)
+
+    put_back(home, "01")
+
+    assert not beside.exists()
+
+
+# --- working copies
+
+
+def git(directory: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+    argv = ["git", "-C", str(directory), *identity, *arguments]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def copy(home: Path) -> Path:
+    """A working copy of branch scikit_base with one commit, and its remote."""
+    remote, copy = home / "remote.git", home / "scikit_base"
+    subprocess.run(["git", "init", "--quiet", "--bare", str(remote)], check=True)
+    subprocess.run(["git", "clone", "--quiet", str(remote), str(copy)], check=True, capture_output=True)
+    git(copy, "switch", "--quiet", "--create", "scikit_base")
+    (copy / "README.md").write_text("shipped\n")
+    git(copy, "add", ".")
+    git(copy, "commit", "--quiet", "-m", "first")
+    git(copy, "push", "--quiet", "origin", "scikit_base")
+    return copy
+
+
+def test_a_working_copy_gets_the_remote_s_state_and_changes_are_copied_away(home: Path, copy: Path) -> None:
+    (copy / "README.md").write_text("mine\n")
+    (copy / "new file.py").write_text("1\n")
+    (copy / ".git" / "index.lock").touch()  # of a git that was killed
+
+    work = put_back(home, "01")
+
+    assert set(work.kept) == {"scikit_base/README.md", "scikit_base/new file.py"}
+    assert (home / work.folder / "scikit_base" / "new file.py").read_text() == "1\n"
+    assert (copy / "README.md").read_text() == "shipped\n"
+    assert git(copy, "status", "--porcelain") == ""
+
+
+def test_commits_that_were_never_pushed_stay_in_a_branch(home: Path, copy: Path) -> None:
+    (copy / "work.py").write_text("1\n")
+    git(copy, "add", ".")
+    git(copy, "commit", "--quiet", "-m", "mine")
+    mine = git(copy, "rev-parse", "HEAD")
+
+    put_back(home, "01")
+
+    assert git(copy, "rev-parse", FOLDER) == mine
+    assert git(copy, "rev-parse", "HEAD") == git(copy, "rev-parse", "origin/scikit_base") != mine
+
+
+def test_a_rebase_that_got_stuck_and_another_branch_are_left_behind(home: Path, copy: Path) -> None:
+    git(copy, "switch", "--quiet", "--create", "elsewhere")
+    for branch, text in (("elsewhere", "there\n"), ("scikit_base", "here\n")):
+        git(copy, "switch", "--quiet", branch)
+        (copy / "README.md").write_text(text)
+        git(copy, "commit", "--quiet", "--all", "-m", branch)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(copy, "rebase", "elsewhere")
+
+    put_back(home, "01")
+
+    assert git(copy, "symbolic-ref", "--short", "HEAD") == "scikit_base"
+    assert "rebase" not in git(copy, "status")
+
+
+# --- the attendant
+
+
+class Bucket:
+    """As much of S3 as the attendant uses."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.asked: list[dict[str, Any]] = []
+
+    def put_object(self, *, Key: str, Body: bytes, **_: Any) -> None:
+        self.objects[Key] = Body
+
+    def get_object(self, *, Key: str, **conditions: Any) -> dict[str, Any]:
+        self.asked.append(conditions)
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        etag = f'"{hash(self.objects[Key])}"'
+        if conditions.get("IfNoneMatch") == etag:
+            raise ClientError({"Error": {"Code": "304"}}, "GetObject")
+        body = self.objects[Key]
+        return {"ETag": etag, "Body": type("Body", (), {"read": lambda _self: body})()}
+
+
+def test_a_request_is_carried_out_once_over_restarts_of_the_attendant(home: Path) -> None:
+    s3 = Bucket()
+    attendant = Attendant(home, "bucket", s3)
+    assert attendant.look() is None
+    request = Request.new("01", AT)
+    s3.put_object(Key=REQUEST_KEY, Body=request.to_json())
+    (home / "notebooks" / "01_base.ipynb").write_text("mine")
+
+    answer = attendant.look()
+
+    assert answer == Answer(request.id, "", f"notebooks/{FOLDER}", ("01_base.ipynb",))
+    assert Answer.from_json(s3.objects[ANSWER_KEY]) == answer
+    assert attendant.look() is None
+    assert "IfNoneMatch" in s3.asked[-1]
+    (home / "notebooks" / "01_base.ipynb").write_text("later work")
+    assert Attendant(home, "bucket", s3).look() == answer
+    assert (home / "notebooks" / "01_base.ipynb").read_text() == "later work"
+
+
+def test_a_failure_is_the_answer(home: Path) -> None:
+    s3, request = Bucket(), Request.new("01", AT)
+    s3.put_object(Key=REQUEST_KEY, Body=request.to_json())
+    (home / "scikit_base" / ".git").mkdir(parents=True)
+
+    answer = Attendant(home, "bucket", s3).look()
+
+    assert answer is not None
+    assert answer.id == request.id
+    assert "scikit_base" in answer.error
+
+
+def test_a_request_that_can_not_be_read_is_passed_over(home: Path) -> None:
+    s3 = Bucket()
+    s3.put_object(Key=REQUEST_KEY, Body=b"{}")
+
+    assert Attendant(home, "bucket", s3).look() is None
+
+
+@pytest.mark.parametrize("content", [b"no json", b"[]", b'{"schema": 2}', b'{"schema": 1, "id": "x"}'])
+def test_documents_of_another_form_are_refused(content: bytes) -> None:
+    for kind in (Request, Answer):
+        with pytest.raises(RequestError):
+            kind.from_json(content)

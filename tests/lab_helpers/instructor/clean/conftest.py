@@ -1,0 +1,22 @@
+"""A local account without a Docker Engine, and labs in it that cost little to make."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from small_labs import Room
+from terminal import terminal
+
+from local_account.foundation.daemon import Daemon, ports_from
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """The account as an instructor's terminal sees it."""
+    daemon = Daemon(tmp_path_factory.mktemp("account"))
+    daemon.start("unix:///nowhere.sock", os.environ, ports_from(0))
+    try:
+        with terminal(daemon) as clients:
+            yield Room(clients, daemon.config().region)
+    finally:
+        daemon.stop()

@@ -1,0 +1,103 @@
+"""`clean` as an instructor types it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from small_labs import PAST, Room
+from typer.testing import CliRunner, Result
+
+from lab_helpers.cli import app
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["clean", *arguments])
+
+
+def test_a_dry_run_lists_and_deletes_nothing(room: Room) -> None:
+    room.make("dry")
+    before = room.kinds("dry")
+
+    done = run("--participant", "dry", "--dry-run", "--json")
+
+    assert done.exit_code == 0, done.output
+    planned = json.loads(done.stdout)["planned"]
+    assert {(one["kind"], one["id"]) for one in planned} == before == room.kinds("dry")
+    assert planned[-1]["kind"] == "role"
+    assert any(one["usd_per_hour"] for one in planned)
+    shown = run("--participant", "dry", "--dry-run")
+    assert "dry-scikit-base" in shown.stdout
+    assert "of 1 lab, 0.000 USD per hour" in shown.stdout
+
+
+def test_without_anybody_to_ask_nothing_is_deleted(room: Room) -> None:
+    room.make("ask")
+
+    done = run("--participant", "ask")
+
+    assert done.exit_code == 2
+    assert "--yes" in done.output
+    assert room.owned("ask")
+
+
+def test_labs_of_a_roster_go_and_the_proof_is_said(room: Room, tmp_path: Path) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text("name,lab_id\nA,rosa\nB,rosb\n")
+    for lab_id in ("rosa", "rosb", "rosc"):
+        room.make(lab_id)
+
+    done = run("--roster", str(roster), "--yes")
+
+    assert done.exit_code == 0, done.output
+    assert "nothing is left" in " ".join(done.output.split())
+    assert not room.owned("rosa", "rosb")
+    assert room.owned("rosc")
+
+
+def test_expired_labs_go_and_others_stay(room: Room) -> None:
+    room.make("expired", expires=PAST)
+    room.make("fresh")
+
+    done = run("--expired", "--yes", "--json")
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["remaining"] == []
+    assert not room.owned("expired")
+    assert room.owned("fresh")
+
+
+def test_what_remains_is_named_with_its_cost_and_the_status_says_so(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lab_helpers.instructor.clean import deletions
+
+    room.make("stay")
+    monkeypatch.setitem(deletions._DELETE, "alarm", lambda _clients, _name: None)
+
+    done = run("--participant", "stay", "--yes", "--json")
+
+    assert done.exit_code == 1, done.output
+    (left,) = json.loads(done.stdout)["remaining"]
+    assert (left["kind"], left["id"]) == ("alarm", "stay-iris-model-prd-server-errors")
+    assert left["usd_per_hour"] > 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--all", "--expired"),
+        ("--participant", "ana", "--all"),
+        ("--participant", "Ana Silva"),
+        ("--roster", "/no/such/roster.csv"),
+    ],
+)
+def test_wrong_usage_is_refused_before_anything_is_looked_at(room: Room, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_a_lab_that_is_not_there_is_no_error(room: Room) -> None:
+    done = run("--participant", "nobody", "--yes")
+
+    assert done.exit_code == 0
+    assert "Nothing" in done.output

@@ -1,0 +1,118 @@
+"""What belongs to which lab, and what to none."""
+
+import pytest
+from small_labs import EXECUTION, Room
+
+from lab_helpers.instructor.inventory import expirations
+from lab_helpers.instructor.inventory.ownership import by_name
+from lab_helpers.names import Names
+
+PLACE = ("us-east-1", "123456789012")
+
+
+@pytest.fixture(scope="module")
+def lab(room: Room) -> Names:
+    return room.make("inv")
+
+
+def test_everything_of_a_lab_is_listed_with_or_without_its_tag(room: Room, lab: Names) -> None:
+    assert room.kinds("inv") == {
+        ("bucket", room.bucket("inv")),
+        ("ecr-repository", "inv-scikit-base"),
+        ("codecommit-repository", "inv-mlops"),
+        ("rule", "inv-scikit-base-push"),
+        ("log-group", "/aws/codebuild/inv-scikit-base"),
+        ("log-group", "/aws/sagemaker/Endpoints/inv-iris-model-dev"),
+        ("notebook-instance-lifecycle-config", "inv-mlops"),
+        ("alarm", "inv-iris-model-prd-server-errors"),
+        ("role", "inv-mlops-sagemaker"),
+    }
+
+
+def test_a_lab_is_found_without_being_asked_for_though_it_has_no_stack(room: Room, lab: Names) -> None:
+    assert {(one.kind, one.id) for one in room.owned() if one.lab_id == "inv"} == room.kinds("inv")
+
+
+def test_a_resource_says_what_it_costs_while_it_exists(room: Room, lab: Names) -> None:
+    keys = {one.kind: one.billable for one in room.owned("inv")}
+
+    assert keys["alarm"] == "cloudwatch:alarm-month"
+    assert keys["role"] is None
+
+
+def test_look_alikes_are_nobody_s(room: Room, lab: Names) -> None:
+    """Names of other people: around those of a lab, and those of a lab that nothing else tells of."""
+    ecr, codecommit, logs = (room.clients(name) for name in ("ecr", "codecommit", "logs"))
+    for name in ("inv-scikit-base-copy", "xinv-scikit-base", "scikit-base-2", "team-iris-model"):
+        ecr.create_repository(repositoryName=name)
+    for name in ("inv-mlops2", "team-mlops"):
+        codecommit.create_repository(repositoryName=name)
+    logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/inv-iris-model-dev-blue")
+    room.clients("s3").create_bucket(Bucket=f"inv-mlops-{room.region}-999999999999")
+    room.role("team-mlops-notebook")
+
+    foreign = {"inv-scikit-base-copy", "xinv-scikit-base", "scikit-base-2", "team-iris-model", "inv-mlops2"}
+    foreign |= {"team-mlops", "team-mlops-notebook", "/aws/sagemaker/Endpoints/inv-iris-model-dev-blue"}
+    foreign.add(f"inv-mlops-{room.region}-999999999999")
+    assert not foreign & {one.id for one in [*room.owned(), *room.owned("inv")]}
+
+
+def test_the_tag_decides_against_the_name(room: Room) -> None:
+    """What another lab's tag is on is that lab's."""
+    tags = [{"Key": "mlops-workshop:lab", "Value": "tagged"}]
+    room.clients("ecr").create_repository(repositoryName="whatever", tags=tags)
+
+    assert room.kinds("tagged") == {("ecr-repository", "whatever")}
+
+
+def test_roles_of_a_lab_in_another_region_are_not_this_one_s(room: Room) -> None:
+    room.role("far-mlops-monitor", {"mlops-workshop:lab": "far"}, region="eu-west-1")
+    room.role("near-mlops-monitor", {"mlops-workshop:lab": "near"})
+    room.role("bare-mlops-monitor")
+
+    assert room.kinds("far") == set()
+    assert room.kinds("bare") == set()
+    assert room.kinds("near") == {("role", "near-mlops-monitor")}
+    assert ("role", "near-mlops-monitor") in {(one.kind, one.id) for one in room.owned()}
+
+
+def test_a_lab_expires_with_the_last_of_its_resources(room: Room) -> None:
+    tags = {"mlops-workshop:lab": "old", "mlops-workshop:expires": "2020-01-01T00:00:00Z"}
+    later = {**tags, "mlops-workshop:expires": "2020-01-02T00:00:00Z"}
+    never = {"mlops-workshop:lab": "kept", "mlops-workshop:expires": "never"}
+    for name, given in (("old-mlops", tags), ("old-more", later), ("kept-mlops", never)):
+        room.clients("codecommit").create_repository(repositoryName=name, tags=given)
+
+    found = expirations(room.clients)
+    assert found["old"].isoformat() == "2020-01-02T00:00:00+00:00"
+    assert "kept" not in found
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "lab"),
+    [
+        ("stack", "mlops", ""),
+        ("stack", "ana-iris-model-dev", "ana"),
+        ("bucket", "mlops-assets-us-east-1-123456789012", ""),
+        ("bucket", "ana-mlops-us-east-1-123456789012", "ana"),
+        ("bucket", "ana-mlops-eu-west-1-123456789012", None),
+        ("endpoint", "iris-model-dev", ""),
+        ("endpoint", "iris-model-canary", None),
+        ("model", f"ana-iris-model-prd-{EXECUTION}", "ana"),
+        ("model", "ana-iris-model-mine", None),
+        ("alarm", "TargetTracking-endpoint/ana-iris-model-prd/variant/AllTraffic-AlarmHigh-1", "ana"),
+        ("alarm", "TargetTracking-table/ana-iris-model-prd", None),
+        ("log-stream", f"/aws/sagemaker/TrainingJobs:ana-iris-model-{EXECUTION}/algo-1", "ana"),
+        ("log-stream", "/aws/sagemaker/NotebookInstances:ana-mlops/LifecycleConfigOnStart", "ana"),
+        ("log-stream", "/aws/sagemaker/TrainingJobs:somebody-else/algo-1", None),
+        ("role", "ana-mlops-notebook", "ana"),
+        ("role", "ana-mlops-admin", None),
+        ("function", "mlops-job-launcher-iris-model", ""),
+        ("ecr-repository", "Ana-scikit-base", None),
+        ("ecr-repository", "abcdefghijk-scikit-base", None),  # eleven characters are no lab id
+    ],
+)
+def test_a_name_tells_its_lab(kind: str, name: str, lab: str | None) -> None:
+    found = by_name(kind, name, *PLACE)
+
+    assert (found.lab_id if found else None) == lab

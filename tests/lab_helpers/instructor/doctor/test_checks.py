@@ -1,0 +1,393 @@
+"""The doctor's checks: all is well, something is wrong, nobody answers. Each says what to do."""
+
+import json
+import urllib.error
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from awscli.customizations.cloudformation.yamlhelper import yaml_parse
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from checkout import ROOT
+
+from lab_helpers.instructor.doctor import CHECKS, Level, Room, account, examine, machine, permissions, quotas
+from lab_helpers.names import Names
+
+Clients = Callable[[str], Any]
+ACCOUNT = "123456789012"
+CFN = ROOT / "cfn"
+
+
+def fail(code: str, message: str = "") -> Callable[..., Any]:
+    def call(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": code, "Message": message}}, "TheOperation")
+
+    return call
+
+
+def nobody_answers(**_: Any) -> Any:
+    raise EndpointConnectionError(endpoint_url="https://nowhere")
+
+
+def room(clients: Any = None, **changes: Any) -> Room:
+    return Room(clients or (lambda _: None), "us-east-1", **{"size": 5, "environ": {}, **changes})
+
+
+def with_service(**operations: Any) -> Clients:
+    return lambda _: SimpleNamespace(**operations)
+
+
+def only(findings: Any) -> Any:
+    (one,) = list(findings)
+    assert one.level is Level.OK or one.remedy, "a remedy stands beside every finding"
+    return one
+
+
+# --- the defaults are those of the templates
+
+
+def test_the_room_has_what_the_templates_and_the_notebook_have() -> None:
+    def default(template: str, parameter: str) -> Any:
+        return yaml_parse((CFN / f"{template}.yml").read_text())["Parameters"][parameter]["Default"]
+
+    found = room()
+    assert found.notebook_type == default("m", "NotebookInstanceType")
+    assert found.notebook_gigabytes == default("m", "NotebookVolumeSize")
+    assert found.dev_type == default("deploy-model-dev", "InstanceType")
+    assert found.prd_type == default("deploy-model-prd", "InstanceType")
+    assert (
+        f'instance_type = \\"{found.training_type}\\"'
+        in (CFN.parent / "notebooks/03_train.ipynb").read_text()
+    )
+    assert len(quotas.ROLES) == sum(
+        one["Type"] == "AWS::IAM::Role"
+        for one in yaml_parse((CFN / "m.yml").read_text())["Resources"].values()
+    )
+
+
+# --- credentials, region, clock
+
+
+def identity(arn: str, date: datetime | None = None) -> Clients:
+    headers = {"date": format_datetime(date or datetime.now(UTC), usegmt=True)}
+    answer = {"Arn": arn, "Account": ACCOUNT, "ResponseMetadata": {"HTTPHeaders": headers}}
+    return with_service(get_caller_identity=lambda **_: answer)
+
+
+def test_credentials_tell_who_it_is() -> None:
+    found = only(account.credentials(room(identity(f"arn:aws:iam::{ACCOUNT}:user/ana"))))
+
+    assert (found.level, found.text) == (Level.OK, f"user/ana in account {ACCOUNT}")
+
+
+def test_the_root_user_is_no_good_habit() -> None:
+    assert only(account.credentials(room(identity(f"arn:aws:iam::{ACCOUNT}:root")))).level is Level.WARNING
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (fail("ExpiredToken"), "AWS refuses them: ExpiredToken"),
+        (nobody_answers, "does not answer"),
+    ],
+)
+def test_credentials_that_do_not_work_are_an_error(call: Any, text: str) -> None:
+    found = only(account.credentials(room(with_service(get_caller_identity=call))))
+
+    assert found.level is Level.ERROR and text in found.text
+
+
+def test_no_credentials_are_an_error() -> None:
+    def none(**_: Any) -> Any:
+        raise NoCredentialsError
+
+    found = only(account.credentials(room(with_service(get_caller_identity=none))))
+    assert found.level is Level.ERROR and "aws configure" in found.remedy
+
+
+@pytest.mark.parametrize(("where", "level"), [("us-east-1", Level.OK), ("mars-1", Level.ERROR)])
+def test_a_region_has_all_services_or_names_those_that_it_lacks(where: str, level: Level) -> None:
+    assert only(account.region(replace(room(), region=where))).level is level
+
+
+@pytest.mark.parametrize(
+    ("seconds", "level"), [(2, Level.OK), (-100, Level.WARNING), (100, Level.WARNING), (900, Level.ERROR)]
+)
+def test_the_clock_is_compared_with_that_of_aws(seconds: int, level: Level) -> None:
+    date = datetime.now(UTC) + timedelta(seconds=seconds)
+
+    assert only(account.clock(room(identity("a", date)))).level is level
+
+
+def test_a_clock_that_aws_refuses_is_an_error() -> None:
+    clients = with_service(get_caller_identity=fail("RequestTimeTooSkewed"))
+
+    assert only(account.clock(room(clients))).level is Level.ERROR
+
+
+# --- quotas, against the local account
+
+
+def test_a_new_account_lacks_quotas_for_a_class(clients: Clients) -> None:
+    found = {one.text.partition(":")[0]: one for one in quotas.quotas(room(clients, size=30))}
+
+    assert found["ml.m5.large for endpoint usage"].level is Level.ERROR
+    assert found["ml.m5.large for endpoint usage"].text.endswith(" of 60")
+    assert "--quota-code L-614B09FD --desired-value 60" in found["ml.m5.large for endpoint usage"].remedy
+    builds = found["Concurrently running builds for Linux/Small environment"]
+    assert builds.level is Level.WARNING, "builds wait for each other, they do not fail"
+    assert "the last waits" in builds.text
+    assert not any("Stack count" in text for text in found)
+
+
+def test_what_the_remedy_requests_is_enough(clients: Clients) -> None:
+    event = room(clients, size=3)
+    for one in quotas.quotas(event):
+        words = one.remedy.split()
+        if "--quota-code" in words:
+            clients("service-quotas").request_service_quota_increase(
+                ServiceCode=words[words.index("--service-code") + 1],
+                QuotaCode=words[words.index("--quota-code") + 1],
+                DesiredValue=float(words[words.index("--desired-value") + 1]),
+            )
+
+    assert [one.level for one in quotas.quotas(event)] == [Level.OK]
+
+
+def test_the_labs_of_a_roster_are_not_counted_twice(clients: Clients) -> None:
+    clients("s3").create_bucket(Bucket=Names("ana").bucket("us-east-1", ACCOUNT))
+    clients("s3").create_bucket(Bucket="somebody-elses")
+
+    def used(**changes: Any) -> Any:
+        return next(one.used for one in quotas.needs(room(clients, **changes)) if one.quota == "Buckets")
+
+    assert used() == 2
+    assert used(labs=(Names("ana"),)) == 1
+
+
+def test_builds_beyond_the_quota_wait_for_each_other() -> None:
+    need = quotas.Need("codebuild", "builds", 1, queues=True)
+
+    def found(value: float) -> Any:
+        return quotas.compare(room(size=30), need, quotas.Quota("builds", "L-1", value, adjustable=True))
+
+    assert (found(1).level, found(1).text) == (Level.WARNING, "builds: 1 of 30; the last waits 60 minutes")
+    assert found(20).text.endswith("the last waits 4 minutes")
+    assert found(0).level is Level.ERROR
+    assert found(30) is None
+
+
+def test_a_quota_that_cannot_be_raised_and_one_that_is_not_listed() -> None:
+    need = quotas.Need("sagemaker", "x", 1, used=2)
+    found = quotas.compare(room(), need, quotas.Quota("x", "L-1", 3, adjustable=False))
+
+    assert found.text == "x: 3 of 7, 2 in use" and "can't be raised" in found.remedy
+    assert quotas.compare(room(), need, quotas.Quota("x", "L-1", 7, adjustable=False)) is None
+
+
+def test_where_quotas_may_not_be_read_the_doctor_says_so() -> None:
+    denied = fail("AccessDeniedException")
+    clients = with_service(get_paginator=lambda _: SimpleNamespace(paginate=denied), list_buckets=denied,
+                           get_caller_identity=identity("a")("sts").get_caller_identity)  # fmt: skip
+
+    found = only(examine(room(clients), {"quotas": quotas.quotas}))
+    assert found.level is Level.WARNING and "TheOperation is not allowed" in found.text
+
+
+# --- permissions, by the simulator of the local account
+
+
+@pytest.fixture
+def instructor(clients: Clients) -> Any:
+    iam = clients("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName="instructor", AssumeRolePolicyDocument=document)
+
+    def allow(actions: str) -> Room:
+        statement = {"Effect": "Allow", "Action": actions.split(), "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName="instructor", PolicyName="work", PolicyDocument=policy)
+        arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/instructor/me"
+        own = identity(arn)
+        return room(lambda service: own(service) if service == "sts" else clients(service))
+
+    yield allow
+    iam.delete_role_policy(RoleName="instructor", PolicyName="work")
+    iam.delete_role(RoleName="instructor")
+
+
+def test_an_administrator_may_do_everything(instructor: Any) -> None:
+    found = list(permissions.permissions(instructor("*")))
+
+    assert [one.level for one in found] == [Level.OK] * 3
+
+
+def test_what_is_lacking_is_named_by_what_it_is_for(instructor: Any) -> None:
+    everything = "s3:* cloudformation:* ecr:* codecommit:* sagemaker:* codepipeline:* logs:* tag:*"
+    found = list(permissions.permissions(instructor(f"{everything} iam:Get* iam:CreateRole iam:TagRole")))
+
+    assert found[0].text == "to provision a lab is lacking: iam:PutRolePolicy, iam:PassRole"
+    assert [one.level for one in found] == [Level.ERROR, Level.OK, Level.ERROR]
+    assert "role/instructor" in found[0].remedy
+
+
+def test_the_root_user_needs_no_simulation() -> None:
+    found = only(permissions.permissions(room(identity(f"arn:aws:iam::{ACCOUNT}:root"))))
+
+    assert found.level is Level.OK
+
+
+def test_without_the_simulator_the_doctor_says_so(clients: Clients) -> None:
+    own = identity(f"arn:aws:iam::{ACCOUNT}:user/ana")
+    denied = with_service(get_paginator=lambda _: SimpleNamespace(paginate=fail("AccessDenied")))
+    found = only(permissions.permissions(room(lambda s: own(s) if s == "sts" else denied(s))))
+
+    assert found.level is Level.WARNING and "iam:SimulatePrincipalPolicy" in found.text
+
+
+# --- CodeCommit and the network
+
+
+def test_codecommit_is_used_unknown_or_closed() -> None:
+    def found(call: Any) -> Any:
+        return only(account.codecommit(room(with_service(list_repositories=call))))
+
+    assert found(lambda: {"repositories": [{}]}).level is Level.OK
+    assert found(lambda: {"repositories": []}).level is Level.WARNING
+    closed = fail("OperationNotAllowedException", "CreateRepository request is not allowed")
+    assert found(closed).level is Level.ERROR
+
+
+@pytest.fixture
+def vpc(clients: Clients) -> dict[str, str]:
+    ec2 = clients("ec2")
+    vpc_id = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc_id, CidrBlock="10.9.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="g", Description="g", VpcId=vpc_id)["GroupId"]
+    return {"vpc": vpc_id, "subnet": subnet, "group": group}
+
+
+def test_no_subnet_needs_no_vpc() -> None:
+    assert only(account.network(room())).level is Level.OK
+
+
+def test_a_subnet_needs_a_route_and_a_group_of_its_vpc(clients: Clients, vpc: dict[str, str]) -> None:
+    ec2 = clients("ec2")
+
+    def found(**changes: Any) -> Any:
+        given = {"subnet": vpc["subnet"], "security_groups": (vpc["group"],), **changes}
+        return only(account.network(room(clients, **given)))
+
+    assert "does not exist" in found(subnet="subnet-00000000").text
+    assert "have to be of the subnet's VPC" in found(security_groups=()).text
+    assert "have to be of the subnet's VPC" in found(security_groups=("sg-00000000",)).text
+    assert "no route to the internet" in found().text
+
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc["vpc"])
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc["vpc"]]}])["RouteTables"]
+    ec2.create_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+
+    assert found().text == f"{vpc['subnet']} reaches the internet through {gateway}"
+
+
+# --- the machine
+
+LOCAL = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "DOCKER_HOST": "unix:///nowhere.sock"}
+
+
+@pytest.mark.parametrize(("status", "level"), [(200, Level.OK), (401, Level.OK), (503, Level.WARNING)])
+def test_the_public_gallery_answers_or_not(status: int, level: Level) -> None:
+    assert only(machine.image_sources(room(), lambda _: status)).level is level
+
+
+@pytest.mark.parametrize("environ", [{}, LOCAL])
+def test_a_gallery_out_of_reach_is_a_warning(environ: dict[str, str]) -> None:
+    def unreachable(_: str) -> int:
+        raise urllib.error.URLError("no route to host")
+
+    assert only(machine.image_sources(room(environ=environ), unreachable)).level is Level.WARNING
+
+
+def test_an_engine_is_needed_where_the_account_is_local() -> None:
+    assert only(machine.engine(room(environ=LOCAL))).level is Level.ERROR
+    away = {"DOCKER_HOST": "unix:///nowhere.sock"}
+    assert only(machine.engine(room(environ=away))).level is Level.OK
+
+
+@pytest.mark.docker
+def test_an_engine_that_answers_tells_its_version() -> None:
+    found = only(machine.engine(Room(lambda _: None, "us-east-1", 1)))
+
+    assert found.level is Level.OK and "answers" in found.text
+
+
+@pytest.mark.parametrize(
+    ("environ", "gigabytes", "level"),
+    [(LOCAL, 10, Level.OK), (LOCAL, 1, Level.ERROR), ({}, 1, Level.OK), ({}, 0, Level.ERROR)],
+)
+def test_the_disk_needs_more_where_the_account_is_local(
+    environ: dict[str, str], gigabytes: int, level: Level
+) -> None:
+    assert only(machine.disk(room(environ=environ), lambda _: gigabytes * 10**9)).level is level
+
+
+def test_packages_are_those_that_were_tested(tmp_path: Path) -> None:
+    wanted = tmp_path / "requirements.txt"
+    wanted.write_text(
+        "# comment\nboto3>=1.44,<2\nrich>=13,<14  # screen\nabsent>=1\nelse>=1; python_version < '3'\n"
+    )
+
+    def installed(name: str) -> str:
+        if name == "absent":
+            raise metadata.PackageNotFoundError(name)
+        return {"boto3": "1.44.1", "rich": "14.0"}[name]
+
+    found = only(machine.versions(room(), installed, wanted))
+    assert found.level is Level.ERROR
+    assert found.text.startswith("rich 14.0 is not ") and found.text.endswith("; absent is missing")
+    assert only(machine.versions(room())).level is Level.OK, "those of this environment"
+
+
+# --- all of them
+
+
+def test_a_check_that_cannot_look_is_a_warning_and_the_others_go_on() -> None:
+    def lost(_: Room) -> Any:
+        raise EndpointConnectionError(endpoint_url="https://nowhere")
+
+    def odd(_: Room) -> Any:
+        raise ClientError({"Error": {"Code": "InternalFailure", "Message": "oops"}}, "DescribeIt")
+
+    told: list[str] = []
+    checks = {"one": lost, "two": odd, "region": account.region}
+    found = examine(room(), checks, done=lambda name, _: told.append(name))
+
+    assert [(one.check, one.level) for one in found] == [
+        ("one", Level.WARNING),
+        ("two", Level.WARNING),
+        ("region", Level.OK),
+    ]
+    assert sorted(told) == sorted(checks)
+
+
+def test_every_check_survives_an_account_that_does_not_answer() -> None:
+    def dead(_: str) -> Any:
+        def get_paginator(_: str) -> Any:
+            return SimpleNamespace(paginate=nobody_answers)
+
+        calls = ("get_caller_identity", "list_repositories", "list_buckets", "get_role")
+        return SimpleNamespace(get_paginator=get_paginator, **dict.fromkeys(calls, nobody_answers))
+
+    remote = {name: check for name, check in CHECKS.items() if name not in {"image sources"}}
+    found = examine(room(dead), remote)
+
+    assert {one.check for one in found} == set(remote)
+    assert [one for one in found if one.level is not Level.OK and not one.remedy] == []

@@ -1,0 +1,65 @@
+"""What an event costs: sums that add up, assumptions that can be changed, the biggest item named."""
+
+from decimal import Decimal
+
+import pytest
+
+from lab_helpers.instructor.cost import Assumptions, Estimate, estimate
+from lab_helpers.prices import PriceError, Prices
+
+PRICES = Prices.load()
+
+
+def cost(**changes: object) -> Estimate:
+    return estimate(PRICES, Assumptions(**changes))  # type: ignore[arg-type]
+
+
+def by_what(found: Estimate, what: str) -> Decimal:
+    return next(item.total for item in found.items if item.what.startswith(what))
+
+
+def test_hours_of_instances_are_multiplied_and_added() -> None:
+    found = cost(participants=30, hours=4, endpoint_hours=2, prd_instances=1)
+
+    assert by_what(found, "ml.t3.medium") == 30 * 4 * Decimal("0.05")
+    assert by_what(found, "DEV") == 30 * 2 * Decimal("0.056")
+    assert by_what(found, "PRD") == 30 * 2 * Decimal("0.115")
+    assert found.total == sum(item.total for item in found.items)
+    assert round(found.each * 30, 9) == round(found.total, 9)
+    assert round(found.each_hour * 4, 9) == round(found.each, 9)
+
+
+def test_the_biggest_item_comes_first() -> None:
+    found = cost(participants=30)
+
+    assert [item.total for item in found.items] == sorted((i.total for i in found.items), reverse=True)
+    assert found.items[0].service == "CodeCommit", "two roles each, and five of an account are free"
+    assert cost(participants=2).items[0].service == "SageMaker endpoints"
+    assert by_what(cost(participants=2), "roles") == 0
+    assert by_what(cost(participants=30, git_roles=0), "roles") == 0, "labs that keep their source in S3"
+
+
+def test_every_assumption_but_names_of_types_changes_the_bill() -> None:
+    base = cost(keep_days=1).total
+    for name in ("participants", "hours", "endpoint_hours", "builds", "build_minutes", "trainings",
+                 "training_minutes", "releases", "prd_instances", "images_gigabytes", "storage_gigabytes",
+                 "volume_gigabytes", "log_megabytes", "git_roles", "keep_days"):  # fmt: skip
+        more = getattr(Assumptions(keep_days=1), name) + 3
+        assert cost(**{"keep_days": 1, name: more}).total > base, name
+
+
+def test_what_is_forgotten_is_told_for_a_day() -> None:
+    found = cost(participants=10)
+
+    assert found.forgotten_day == 240 * (Decimal("0.05") + Decimal("0.056") + Decimal("0.115"))
+    assert f"{found.forgotten_day:.2f} USD a day" in found.hints[-1]
+
+
+def test_wrong_assumptions_are_refused() -> None:
+    with pytest.raises(ValueError, match="hours can't be negative"):
+        cost(hours=-1)
+    with pytest.raises(ValueError, match="at least"):
+        cost(participants=0)
+    with pytest.raises(PriceError, match=r"ml\.p5\.48xlarge"):
+        cost(prd_type="ml.p5.48xlarge")
+    assert cost(hours=0).each_hour >= 0

@@ -1,0 +1,77 @@
+"""The price table: dated, complete for what the templates allow, and clear about what it lacks."""
+
+import json
+import re
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from awscli.customizations.cloudformation.yamlhelper import yaml_parse
+from checkout import ROOT
+
+from lab_helpers.prices import TABLE, PriceError, Prices
+
+CFN = ROOT / "cfn"
+REGIONS = sorted(json.loads(TABLE.read_text())["regions"])
+
+
+def test_a_price_is_exact_and_has_a_day() -> None:
+    prices = Prices.load()
+
+    assert prices.hourly("endpoint:ml.m5.large") == Decimal("0.115")
+    assert prices.hourly("ecr:gb-month") == Decimal("0.10") / 730
+    assert date(2026, 1, 1) <= prices.as_of <= date(2026, 12, 31)
+
+
+def test_every_region_has_every_price() -> None:
+    tables = {region: set(Prices.load(region).table) for region in REGIONS}
+
+    assert {"us-east-1", "ap-northeast-1"} <= set(tables)
+    assert len(set(map(frozenset, tables.values()))) == 1
+    assert all(price > 0 for region in REGIONS for price in Prices.load(region).table.values())
+
+
+def test_every_key_has_a_unit() -> None:
+    prices = Prices.load()
+
+    assert all(prices.unit(key) for key in prices.table)
+    assert set(prices.units) <= set(prices.table)
+
+
+@pytest.mark.parametrize(
+    ("template", "parameter", "use"),
+    [
+        ("m", "NotebookInstanceType", "notebook"),
+        ("deploy-model-dev", "InstanceType", "endpoint"),
+        ("deploy-model-prd", "InstanceType", "endpoint"),
+    ],
+)
+def test_every_instance_type_that_a_template_allows_has_a_price(
+    template: str, parameter: str, use: str
+) -> None:
+    allowed = yaml_parse((CFN / f"{template}.yml").read_text())["Parameters"][parameter]["AllowedValues"]
+
+    assert [Prices.load(region).hourly(f"{use}:{kind}") for region in REGIONS for kind in allowed]
+
+
+def test_the_training_job_of_the_workshop_has_a_price() -> None:
+    notebook = (CFN.parent / "notebooks" / "03_train.ipynb").read_text()
+    (kind,) = set(re.findall(r"instance_type = \\\"(ml\.[a-z0-9.]+)\\\"", notebook))
+
+    assert Prices.load().hourly(f"training:{kind}")
+
+
+def test_what_is_missing_is_named_with_what_there_is() -> None:
+    with pytest.raises(
+        PriceError, match=r"'endpoint:ml\.p5\.48xlarge' in us-east-1: known are .*ml\.m5\.large"
+    ):
+        Prices.load().hourly("endpoint:ml.p5.48xlarge")
+    with pytest.raises(PriceError, match="known kinds are"):
+        Prices.load().price("rocket:falcon")
+    with pytest.raises(PriceError, match=r"region mars-1: the table has ap-northeast-1"):
+        Prices.load("mars-1")
+
+
+def test_what_is_billed_by_use_has_no_hourly_price() -> None:
+    with pytest.raises(PriceError, match="billed by use"):
+        Prices.load().hourly("codebuild:small:minute")

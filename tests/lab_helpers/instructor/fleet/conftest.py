@@ -1,0 +1,55 @@
+"""A local account for fleets; nothing here needs a Docker Engine."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from checkout import ROOT
+from one_room import Room
+from terminal import terminal
+
+from lab_helpers.instructor.fleet.provision import Plan
+from lab_helpers.instructor.package import package
+from local_account.foundation.daemon import Daemon, ports_from
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    daemon = Daemon(tmp_path_factory.mktemp("account"))
+    daemon.start("unix:///nowhere.sock", os.environ, ports_from(0))
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def room(daemon: Daemon) -> Iterator[Room]:
+    """The account as an instructor's terminal sees it."""
+    with terminal(daemon) as clients:
+        account = clients("sts").get_caller_identity()["Account"]
+        plan = Plan(
+            daemon.config().region,
+            account,
+            package(ROOT),
+            ROOT / "cfn" / "m.yml",
+            expires="2030-01-01T00:00:00Z",
+        )
+        yield Room(daemon, clients, plan)
+
+
+@pytest.fixture
+def empty_room(room: Room) -> Iterator[Room]:
+    """The account without any labs, before and after."""
+    room.clean()
+    yield room
+    room.clean()
+
+
+@pytest.fixture(scope="session")
+def other_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The top stack with one change: how long old versions are kept."""
+    path = tmp_path_factory.mktemp("template") / "m.yml"
+    text = (ROOT / "cfn" / "m.yml").read_text()
+    assert "NoncurrentDays: 30" in text
+    path.write_text(text.replace("NoncurrentDays: 30", "NoncurrentDays: 31"))
+    return path

@@ -1,0 +1,396 @@
+"""How far a lab is, from answers of the services as they document them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from one_room import Room
+
+from lab_helpers.instructor.fleet.page import page, write_page
+from lab_helpers.instructor.fleet.progress import Endpoint, Failure, Progress, ago, read_progress
+from lab_helpers.instructor.fleet.report import Row, total
+from lab_helpers.instructor.fleet.roster import Participant
+from lab_helpers.names import Names
+from lab_helpers.prices import PriceError, Prices
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+ANA = Names("ana")
+STACKS = (ANA.top_stack, ANA.base_stack, ANA.model_stack, ANA.train_stack)
+
+
+class Account:
+    """An account whose answers a test has written down; what it has not is empty or missing, as on AWS."""
+
+    def __init__(self) -> None:
+        self.stacks = dict.fromkeys(STACKS, "CREATE_COMPLETE")
+        self.instance = "InService"
+        self.told = "ready"
+        self.images: set[str] = set()
+        self.endpoints: dict[str, str] = {}
+        self.executions: dict[str, tuple[str, str]] = {}
+        """Status and trigger of the newest execution, by pipeline."""
+        self.stages: dict[str, list[tuple[str, str, str]]] = {}
+        """Stage (named as its action), status and summary, by pipeline; all of the newest execution."""
+        self.meta = type("Meta", (), {"region_name": "us-east-1"})
+
+    def __call__(self, service: str, /) -> Any:
+        return self
+
+    def get_paginator(self, operation: str) -> Any:
+        return type("Pages", (), {"paginate": lambda _, **given: [getattr(self, operation)(**given)]})()
+
+    def describe_stacks(self) -> Any:
+        return {
+            "Stacks": [
+                {"StackName": name, "StackId": f"arn:{name}", "StackStatus": status}
+                for name, status in self.stacks.items()
+            ]
+        }
+
+    def describe_stack_events(self, StackName: str) -> Any:
+        name = StackName.removeprefix("arn:")
+        cause = {
+            "LogicalResourceId": "Rule",
+            "ResourceStatus": "CREATE_FAILED",
+            "ResourceStatusReason": "no role",
+        }
+        begin = {"LogicalResourceId": name, "ResourceStatus": "CREATE_IN_PROGRESS"}
+        return {"StackEvents": [{"StackName": name, **event} for event in (cause, begin)]}
+
+    def list_notebook_instances(self, **_: Any) -> Any:
+        found = {"NotebookInstanceName": ANA.notebook_instance, "NotebookInstanceStatus": self.instance}
+        more = {"InstanceType": "ml.t3.medium", "LastModifiedTime": NOW - timedelta(hours=2)}
+        return {"NotebookInstances": [{**found, **more}] if self.instance else []}
+
+    def describe_notebook_instance(self, **_: Any) -> Any:
+        return {"FailureReason": "the hook took longer than 5 minutes"}
+
+    def list_endpoints(self, **_: Any) -> Any:
+        return {
+            "Endpoints": [
+                {"EndpointName": name, "EndpointStatus": status, "LastModifiedTime": NOW}
+                for name, status in self.endpoints.items()
+            ]
+        }
+
+    def describe_endpoint(self, EndpointName: str) -> Any:
+        return {
+            "EndpointConfigName": EndpointName,
+            "FailureReason": "the container did not answer /ping",
+            "ProductionVariants": [{"VariantName": "all", "CurrentInstanceCount": 2}],
+        }
+
+    def describe_endpoint_config(self, **_: Any) -> Any:
+        return {"ProductionVariants": [{"InstanceType": "ml.m5.large", "InitialInstanceCount": 1}]}
+
+    def get_caller_identity(self) -> Any:
+        return {"Account": "123456789012"}
+
+    def get_object(self, Bucket: str, Key: str) -> Any:
+        assert (Bucket, Key) == ("ana-mlops-us-east-1-123456789012", "package/provision.json")
+        if not self.told:
+            raise refusal("NoSuchKey")
+        said = f'{{"status": "{self.told}", "at": "{NOW.isoformat()}", "package": "", "log": ["kernel: 1"]}}'
+        return {"Body": type("Body", (), {"read": lambda _: said.encode()})()}
+
+    def describe_images(self, repositoryName: str, **_: Any) -> Any:
+        if repositoryName not in self.images:
+            raise refusal("RepositoryNotFoundException")
+        return {"imageDetails": [{"imageDigest": "sha256:0", "imagePushedAt": NOW - timedelta(hours=1)}]}
+
+    def list_pipeline_executions(self, pipelineName: str, **_: Any) -> Any:
+        status, trigger = self.executions.get(pipelineName, ("Failed", "CreatePipeline"))
+        found = {"pipelineExecutionId": "e1", "status": status, "trigger": {"triggerType": trigger}}
+        return {"pipelineExecutionSummaries": [{**found, "lastUpdateTime": NOW - timedelta(minutes=5)}]}
+
+    def get_pipeline_state(self, name: str) -> Any:
+        return {
+            "stageStates": [
+                {
+                    "stageName": stage,
+                    "latestExecution": {"pipelineExecutionId": "e1", "status": status},
+                    "actionStates": [
+                        {"actionName": stage, "latestExecution": {"status": status, "summary": summary}}
+                    ],
+                }
+                for stage, status, summary in self.stages[name]
+            ]
+        }
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": code}}, "Operation")
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account()
+
+
+def test_a_lab_that_is_not_there(account: Account) -> None:
+    account.stacks, account.instance = {}, ""
+    progress = read_progress(account, ANA)
+    assert (progress.reached, progress.doing, progress.failures) == ("", "not provisioned", ())
+    assert progress.hourly(Prices.load()) == 0
+
+
+def test_a_lab_that_is_being_provisioned(account: Account) -> None:
+    account.stacks, account.told = {ANA.top_stack: "CREATE_COMPLETE"}, ""
+    progress = read_progress(account, ANA)
+    assert (progress.reached, progress.doing) == ("00", "is being provisioned")
+
+
+@pytest.mark.parametrize(
+    ("images", "endpoints", "reached"),
+    [
+        ((), {}, "01"),
+        ((ANA.base_image,), {}, "02"),
+        ((ANA.base_image, ANA.model_image), {}, "03"),
+        ((ANA.model_image,), {ANA.dev_endpoint: "InService"}, "04"),
+        ((ANA.model_image,), {ANA.dev_endpoint: "InService", ANA.prd_endpoint: "Updating"}, "05"),
+        ((ANA.model_image,), {ANA.dev_endpoint: "Creating"}, "03"),
+        ((), {"bob-iris-model-prd": "InService", "iris-model-prd": "InService"}, "01"),
+    ],
+)
+def test_the_notebook_reached_is_the_first_without_its_result(
+    account: Account, images: tuple[str, ...], endpoints: dict[str, str], reached: str
+) -> None:
+    account.images, account.endpoints = set(images), endpoints
+    progress = read_progress(account, ANA)
+    assert progress.reached == reached
+    assert progress.failures == ()
+    assert {one.name for one in progress.endpoints} == {name for name in endpoints if name.startswith("ana-")}
+
+
+def test_the_execution_that_comes_with_a_pipeline_is_no_failure_and_no_activity(account: Account) -> None:
+    progress = read_progress(account, ANA)
+    assert progress.failures == ()
+    assert progress.last_activity == NOW - timedelta(hours=2)  # the instance's
+
+
+@pytest.mark.parametrize(
+    ("stage", "doing"),
+    [("Build", "builds"), ("TrainApproval", "trains"), ("DeployApproval", "waits for a decision")],
+)
+def test_what_is_under_way_is_said(account: Account, stage: str, doing: str) -> None:
+    account.executions[ANA.train_pipeline] = ("InProgress", "CloudWatchEvent")
+    account.stages[ANA.train_pipeline] = [("Source", "Succeeded", ""), (stage, "InProgress", "")]
+    progress = read_progress(account, ANA)
+    assert progress.doing == f"ana-iris-train-pipeline {doing}"
+    assert progress.last_activity == NOW - timedelta(minutes=5)
+
+
+def test_what_failed_and_why(account: Account) -> None:
+    account.executions[ANA.base_pipeline] = ("Failed", "CloudWatchEvent")
+    account.stages[ANA.base_pipeline] = [
+        ("Source", "Succeeded", ""),
+        ("Build", "Failed", "exit status 1 in BUILD"),
+    ]
+    account.stacks[ANA.model_stack] = "ROLLBACK_COMPLETE"
+    account.endpoints[ANA.dev_endpoint] = "Failed"
+    account.told = "failed: kernel: no space left on device"
+    assert set(read_progress(account, ANA).failures) == {
+        Failure("ana-scikit-base, Build", "exit status 1 in BUILD"),
+        Failure("stack ana-iris-model is ROLLBACK_COMPLETE", "Rule: no role"),
+        Failure("endpoint ana-iris-model-dev failed", "the container did not answer /ping"),
+        Failure("provisioning of the notebook instance failed", "kernel: no space left on device"),
+    }
+
+
+def test_a_failed_instance_says_why(account: Account) -> None:
+    account.instance = "Failed"
+    [failure] = read_progress(account, ANA).failures
+    assert failure.why == "the hook took longer than 5 minutes"
+
+
+def test_a_decision_against_a_release_is_no_failure(account: Account) -> None:
+    account.executions[ANA.train_pipeline] = ("Failed", "CloudWatchEvent")
+    account.stages[ANA.train_pipeline] = [("DeployApproval", "Failed", "recall of virginica is too low")]
+    progress = read_progress(account, ANA)
+    assert progress.failures == ()
+    assert progress.doing == "release rejected: recall of virginica is too low"
+
+
+def test_what_runs_is_priced(account: Account) -> None:
+    prices = Prices.load()
+    account.endpoints[ANA.prd_endpoint] = "InService"
+    progress = read_progress(account, ANA)
+    assert progress.hourly_endpoints(prices) == 2 * prices.hourly("endpoint:ml.m5.large")
+    notebook = prices.hourly("notebook:ml.t3.medium")
+    assert progress.hourly(prices) == progress.hourly_endpoints(prices) + notebook
+    account.instance = "Stopped"
+    stopped = read_progress(account, ANA)
+    assert stopped.hourly(prices) == stopped.hourly_endpoints(prices)
+    odd = Progress("ana", "01", "", endpoints=(Endpoint("e", "InService", "ml.unheard.of", 1),))
+    with pytest.raises(PriceError):
+        odd.hourly(prices)
+
+
+def test_other_refusals_are_not_taken_for_progress(account: Account) -> None:
+    account.list_pipeline_executions = denied  # type: ignore[method-assign]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        read_progress(account, ANA)
+
+
+def denied(**_: Any) -> Any:
+    raise refusal("AccessDeniedException")
+
+
+@pytest.mark.parametrize(
+    ("passed", "said"),
+    [
+        (timedelta(seconds=3), "now"),
+        (timedelta(minutes=4), "4 min"),
+        (timedelta(hours=2, minutes=59), "2 h"),
+        (timedelta(days=3), "3 d"),
+    ],
+)
+def test_how_long_ago(passed: timedelta, said: str) -> None:
+    assert ago(NOW - passed, NOW) == said
+    assert ago(None) == ""
+
+
+# --- the page
+
+
+class Text(HTMLParser):
+    """What a page says, and which elements it opens and closes."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.feed(document)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.loads += [value or "" for name, value in attrs if name in {"src", "href"}]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(data)
+
+
+def rows() -> list[Row]:
+    failure = Failure("ana-scikit-base, Build", "exit status <1>")
+    return [
+        Row(
+            Participant("Ana <Silva>", "ana@example.org", "ana"),
+            Progress("ana", "02", "", (failure,)),
+            Decimal("0.05"),
+        ),
+        Row(Participant("Bob", "", "bob"), Progress("bob", "04", "waits for a decision"), None),
+    ]
+
+
+def test_the_page_shows_everybody_and_loads_nothing() -> None:
+    document = Text(page(rows(), NOW, 7))
+    said = "\n".join(document.said)
+    assert document.open == []
+    assert document.loads == []
+    assert 'http-equiv="refresh" content="7"' in page(rows(), NOW, 7)
+    for part in (
+        "Ana <Silva>",
+        "Bob",
+        "waits for a decision",
+        "exit status <1>",
+        "1 needs help",
+        "2 participants",
+    ):
+        assert part in said
+    assert "example.org" not in said
+    assert said.count("▶ 02") == 1
+    assert said.count("✓ 03") == 1
+
+
+def test_the_page_without_names_shows_lab_ids() -> None:
+    said = "\n".join(Text(page(rows(), NOW, 7, names=False)).said)
+    assert "Silva" not in said
+    assert "ana" in said
+
+
+def test_a_page_is_replaced_in_one_step(tmp_path: Path) -> None:
+    path = tmp_path / "room" / "page.html"
+    write_page(path, "one")
+    write_page(path, "two")
+    assert path.read_text() == "two"
+    assert [found.name for found in path.parent.iterdir()] == ["page.html"]
+
+
+def test_an_unknown_price_is_no_zero() -> None:
+    [known, unknown] = rows()
+    assert unknown.document()["usd_per_hour"] is None
+    assert total([known, unknown]) == Decimal("0.05")
+
+
+# --- the commands
+
+
+@pytest.fixture
+def run(room: Room, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Runs a command on the local account; returns its exit status and what it said on both streams."""
+    from lab_helpers.cli import app
+
+    def command(*argv: str) -> tuple[int, str]:
+        try:
+            status = app(["fleet", *argv], standalone_mode=False) or 0
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        except Exception as error:
+            status = getattr(error, "exit_code", -1)
+        caught = capsys.readouterr()
+        return status, caught.out + caught.err
+
+    return command
+
+
+def test_status_of_a_roster_without_labs(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text("Zoe Zander\n")
+    status, said = run("status", str(roster))
+    assert status == 0
+    assert "Zoe Zander" in said
+    assert "not provisioned" in said
+    status, said = run("status", str(roster), "--json")
+    assert status == 0
+    assert '"lab": "zoe"' in said
+
+
+def test_watch_writes_the_page(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    roster, target = tmp_path / "roster.csv", tmp_path / "room.html"
+    roster.write_text("Zoe Zander\n")
+    status, said = run("watch", str(roster), "--html", str(target), "--looks", "2", "--interval", "1")
+    assert status == 0
+    assert said.count("Zoe Zander") == 1, "where there is no terminal, only changes are printed"
+    assert "Zoe Zander" in target.read_text()
+
+
+def test_a_faulty_roster_is_wrong_usage(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text("Zoe,,No-Lab-Id\n")
+    for command in (("up",), ("status",), ("watch",), ("down", "--yes")):
+        status, said = run(command[0], str(roster), *command[1:])
+        assert (status, "line 1" in said) == (2, True), command
+
+
+def test_up_can_show_the_lab_ids_only(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text("Zoe Zander,zoe@example.org\nZoe Zorn\n")
+    status, said = run("up", str(roster), "--dry-run")
+    assert status == 0
+    assert "zoez-mlops" in said
+
+
+def test_open_names_an_instance_that_is_not_there(run: Callable[..., tuple[int, str]]) -> None:
+    status, said = run("open", "nobody")
+    assert status == 1
+    assert "there is no notebook instance nobody-mlops" in said

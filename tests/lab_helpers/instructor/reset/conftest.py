@@ -1,0 +1,39 @@
+"""One local account with a Docker Engine, and one lab in it that every test breaks in another way."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small_workshop import Lab, make_root
+from terminal import terminal
+
+from lab_helpers.instructor.fleet.clients import SharedClients
+from local_account.foundation.daemon import Daemon, ports_from
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout of the small workshop."""
+    return make_root(tmp_path_factory.mktemp("checkout") / "workshop")
+
+
+@pytest.fixture(scope="session")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, SharedClients]]:
+    """The account, and clients as an instructor's terminal has them."""
+    daemon = Daemon(tmp_path_factory.mktemp("account"))
+    daemon.start(os.environ["DOCKER_HOST"], os.environ, ports_from(0))
+    try:
+        with terminal(daemon) as clients:
+            yield daemon, clients
+    finally:
+        daemon.stop()
+        daemon.forget_images()
+
+
+@pytest.fixture(scope="session")
+def lab(account: tuple[Daemon, SharedClients], root: Path) -> Lab:
+    """A lab that is provisioned, and in whatever state the test before left it."""
+    found = Lab(*account, root, "ana")
+    found.up()
+    return found

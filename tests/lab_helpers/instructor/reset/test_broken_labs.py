@@ -1,0 +1,337 @@
+"""From every broken state to the start of a notebook. Each test leaves the lab for the next one to break."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from small_workshop import Lab
+
+from lab_helpers.exercises import zipped
+from lab_helpers.instructor.clean import clean
+from lab_helpers.instructor.clean.deletions import empty_bucket
+from lab_helpers.instructor.fleet.clients import SharedClients
+from lab_helpers.instructor.reset import Target
+from local_account.foundation.daemon import Daemon
+
+pytestmark = pytest.mark.docker
+
+
+def eventually(function, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not (value := function()):
+        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
+        time.sleep(0.1)
+    return value
+
+
+def kinds(lab: Lab, to: str) -> set[str]:
+    return {action.kind for action in lab.plan(to).actions}
+
+
+def test_a_lab_that_ran_nothing_gets_what_notebooks_01_and_02_make(lab: Lab) -> None:
+    outcome = lab.reset("03")
+
+    assert {"commit", "build", "exercises"} <= {action.kind for action in outcome.done}
+    assert (lab.home / "notebooks" / "base_image" / "Dockerfile").is_file()
+    assert lab.git("scikit_base", "rev-parse", "HEAD") == lab.tip("scikit_base")
+
+
+def test_a_lab_that_is_right_stays_as_it_is(lab: Lab) -> None:
+    lab.reset("03")
+    images, tip = lab.images(lab.names.model_image), lab.tip("iris_model")
+
+    assert kinds(lab, "03") == {"exercises"}
+    lab.reset("03")
+
+    assert (lab.images(lab.names.model_image), lab.tip("iris_model")) == (images, tip)
+
+
+def test_to_04_and_05_trains_and_releases(lab: Lab) -> None:
+    lab.reset("04")
+    assert lab.stage("TrainApproval")["latestExecution"]["status"] == "Succeeded"
+
+    lab.reset("05")
+    assert lab.newest(lab.names.train_pipeline)["status"] == "Succeeded"
+
+
+def test_scaling_that_somebody_changed_is_as_the_template_says(lab: Lab) -> None:
+    lab.be_at("05")
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{lab.names.prd_endpoint}/variant/AllTraffic",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    lab.clients("application-autoscaling").register_scalable_target(**target, MinCapacity=1, MaxCapacity=7)
+    assert kinds(lab, "05") == {"scaling", "exercises"}
+
+    lab.reset("05")
+
+
+def test_an_endpoint_deleted_by_hand_comes_back_with_its_stack(lab: Lab) -> None:
+    lab.be_at("05")
+    lab.clients("sagemaker").delete_endpoint(EndpointName=lab.names.prd_endpoint)
+    eventually(
+        lambda: ("endpoint", lab.names.prd_endpoint) not in {(r.kind, r.id) for r in lab.state().resources}
+    )
+
+    lab.reset("05")
+
+
+def test_a_released_lab_goes_back_to_03(lab: Lab) -> None:
+    outcome = lab.reset("03")
+
+    assert {action.kind for action in outcome.done} >= {"delete-release", "forget-training"}
+    assert not [one for one in lab.state().resources if one.kind in {"endpoint", "endpoint-config", "model"}]
+
+
+def test_a_rejected_release_is_trained_again(lab: Lab) -> None:
+    lab.be_at("04")
+    token = eventually(
+        lambda: lab.stage("DeployApproval")["actionStates"][0].get("latestExecution", {}).get("token")
+    )
+    rejected = lab.newest(lab.names.train_pipeline)["pipelineExecutionId"]
+    lab.clients("codepipeline").put_approval_result(
+        pipelineName=lab.names.train_pipeline,
+        stageName="DeployApproval",
+        actionName="DeployApproval",
+        result={"summary": "no", "status": "Rejected"},
+        token=token,
+    )
+    eventually(lambda: lab.newest(lab.names.train_pipeline)["status"] == "Failed")
+
+    lab.reset("04")
+
+    assert lab.newest(lab.names.train_pipeline)["pipelineExecutionId"] != rejected
+
+
+def test_a_dev_stack_in_rollback_complete_goes(lab: Lab) -> None:
+    lab.be_at("03")
+    lab.clients("logs").create_log_group(logGroupName="/taken")
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/taken"}}
+    lab.clients("cloudformation").create_stack(
+        StackName=lab.names.dev_stack, TemplateBody=json.dumps({"Resources": {"Logs": group}})
+    )
+    eventually(lambda: lab.status(lab.names.dev_stack) == "ROLLBACK_COMPLETE")
+
+    lab.reset("03")
+
+
+def test_an_execution_in_the_middle_of_training_is_stopped(lab: Lab) -> None:
+    lab.be_at("03")
+    members = Target("04", lab.names, lab.root).training_job(lab.bucket)
+    s3 = lab.clients("s3")
+    s3.put_object(Bucket=lab.bucket, Key="training/input/iris.csv", Body=b"x")
+    s3.put_object(Bucket=lab.bucket, Key="training/source/trainingjob.zip", Body=zipped(members))
+    eventually(lambda: lab.newest(lab.names.train_pipeline)["status"] == "InProgress")
+
+    lab.reset("03")
+
+    assert lab.newest(lab.names.train_pipeline)["status"] != "InProgress"
+
+
+def test_a_build_that_failed_and_one_under_way_are_made_good(lab: Lab) -> None:
+    lab.be_at("03")
+    lab.push("iris_model", {"Dockerfile": "FROM nowhere\n"})
+    broken = lab.push(
+        "scikit_base", {"buildspec.yml": "version: 0.2\nphases: {build: {commands: [sleep 60]}}\n"}
+    )
+    eventually(lambda: lab.newest(lab.names.base_pipeline)["status"] == "InProgress")
+
+    lab.reset("03")
+
+    assert lab.tip("scikit_base") != broken
+    assert "Dockerfile" in lab.git("iris_model", "ls-files")
+
+
+def test_a_latest_that_somebody_moved_is_put_right_without_a_build(lab: Lab) -> None:
+    lab.be_at("03")
+    ecr, repository = lab.clients("ecr"), lab.names.model_image
+    lab.clients("ecr").batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "latest"}])
+    executions = len(lab.state().executions[lab.names.model_pipeline])
+
+    lab.reset("03")
+
+    assert len(lab.state().executions[lab.names.model_pipeline]) == executions
+    assert ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": "latest"}])
+
+
+def test_a_rule_that_sleeps_is_woken(lab: Lab) -> None:
+    lab.be_at("03")
+    lab.clients("events").disable_rule(Name=lab.names.upload_rule)
+
+    lab.reset("03")
+
+    assert lab.clients("events").describe_rule(Name=lab.names.upload_rule)["State"] == "ENABLED"
+
+
+def test_parts_of_nested_stacks_that_were_deleted_by_hand_are_made_again(lab: Lab) -> None:
+    lab.be_at("03")
+    lab.clients("codepipeline").delete_pipeline(name=lab.names.train_pipeline)
+    lab.clients("lambda").delete_function(FunctionName=lab.names.monitor)
+    lab.clients("codebuild").delete_project(name=lab.names.base_project)
+    assert {action.subject for action in lab.plan("03").of("nested")} == {
+        lab.names.train_stack,
+        lab.names.base_stack,
+    }
+
+    lab.reset("03")
+
+
+def test_a_nested_stack_whose_rollback_failed_is_made_anew(lab: Lab) -> None:
+    """UPDATE_ROLLBACK_FAILED: its log group was deleted by hand before an update."""
+    lab.be_at("03")
+    group = f"/aws/codebuild/{lab.names.base_project}"
+    lab.clients("logs").delete_log_group(logGroupName=group)
+    cloudformation = lab.clients("cloudformation")
+    given = cloudformation.describe_stacks(StackName=lab.names.base_stack)["Stacks"][0]["Parameters"]
+    cloudformation.update_stack(
+        StackName=lab.names.base_stack,
+        TemplateBody=(lab.root / "cfn" / "build-image.yml")
+        .read_text()
+        .replace("RetentionInDays: 14", "RetentionInDays: 30"),
+        Parameters=[{"ParameterKey": one["ParameterKey"], "UsePreviousValue": True} for one in given],
+    )
+    eventually(lambda: lab.status(lab.names.base_stack) == "UPDATE_ROLLBACK_FAILED")
+
+    lab.reset("03")
+
+
+def test_nested_stacks_in_rollback_complete_and_missing_ones_are_made_anew(lab: Lab) -> None:
+    lab.be_at("01")
+    cloudformation = lab.clients("cloudformation")
+    for stack in (lab.names.base_stack, lab.names.model_stack):
+        cloudformation.delete_stack(StackName=stack)
+    eventually(lambda: not lab.status(lab.names.base_stack))
+    logs = lab.clients("logs")
+    logs.create_log_group(logGroupName=f"/aws/codebuild/{lab.names.base_project}")
+    group = {
+        "Type": "AWS::Logs::LogGroup",
+        "Properties": {"LogGroupName": f"/aws/codebuild/{lab.names.base_project}"},
+    }
+    cloudformation.create_stack(
+        StackName=lab.names.base_stack, TemplateBody=json.dumps({"Resources": {"Logs": group}})
+    )
+    eventually(lambda: lab.status(lab.names.base_stack) == "ROLLBACK_COMPLETE")
+    logs.delete_log_group(logGroupName=f"/aws/codebuild/{lab.names.base_project}")
+
+    lab.reset("01")
+
+
+def test_parts_of_the_top_stack_that_were_deleted_by_hand_are_made_again(lab: Lab) -> None:
+    """Registry, source repository and a role, while the notebook instance keeps what the learner has."""
+    lab.be_at("01")
+    (lab.home / "notebooks" / "my own.txt").write_text("mine")
+    lab.clients("ecr").delete_repository(repositoryName=lab.names.base_image, force=True)
+    lab.clients("codecommit").delete_repository(repositoryName=lab.names.repository)
+    iam, role = lab.clients("iam"), lab.names.role("monitor")
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    iam.delete_role(RoleName=role)
+    assert kinds(lab, "01") >= {"mend", "seed-repository"}
+
+    lab.reset("01")
+
+    assert (lab.home / "notebooks" / "my own.txt").read_text() == "mine"
+    assert iam.list_role_policies(RoleName=role)["PolicyNames"]
+    assert lab.git("scikit_base", "rev-parse", "HEAD") == lab.tip("scikit_base")
+
+
+def test_a_bucket_that_was_deleted_by_hand_is_made_again(lab: Lab) -> None:
+    lab.be_at("01")
+    empty_bucket(lab.clients, lab.bucket)
+    lab.clients("s3").delete_bucket(Bucket=lab.bucket)
+
+    lab.reset("01")
+
+    assert lab.clients("s3").get_bucket_versioning(Bucket=lab.bucket)["Status"] == "Enabled"
+
+
+def test_an_instance_that_was_stopped_is_started(lab: Lab) -> None:
+    lab.be_at("01")
+    sagemaker, name = lab.clients("sagemaker"), lab.names.notebook_instance
+    sagemaker.stop_notebook_instance(NotebookInstanceName=name)
+
+    lab.reset("01")
+
+    assert lab.state().instance == "InService"
+
+
+def test_an_instance_that_was_deleted_is_made_again(lab: Lab) -> None:
+    sagemaker, name = lab.clients("sagemaker"), lab.names.notebook_instance
+    sagemaker.stop_notebook_instance(NotebookInstanceName=name)
+    eventually(lambda: lab.state().instance == "Stopped")
+    sagemaker.delete_notebook_instance(NotebookInstanceName=name)
+    eventually(lambda: lab.state().instance == "")
+
+    lab.reset("01")
+
+    assert (lab.home / "notebooks").is_dir()
+
+
+def test_a_changed_notebook_and_unpushed_work_are_kept_in_a_dated_folder(lab: Lab) -> None:
+    lab.be_at("01")
+    notebooks, copy = lab.home / "notebooks", lab.home / "scikit_base"
+    first = next(notebooks.glob("01_*.ipynb"))
+    shipped = first.read_bytes()
+    first.write_text("overwritten")
+    (notebooks / "model_image").mkdir()
+    (notebooks / "model_image" / "Dockerfile").write_text("FROM mine\n")
+    (copy / "half-done.py").write_text("1\n")
+    (copy / "README.md").write_text("mine\n")
+
+    outcome = lab.reset("01")
+
+    assert outcome.answer is not None
+    kept = lab.home / outcome.answer.folder
+    assert kept.parent == notebooks
+    assert (kept / first.name).read_text() == "overwritten"
+    assert (kept / "model_image" / "Dockerfile").read_text() == "FROM mine\n"
+    assert (kept / "scikit_base" / "half-done.py").read_text() == "1\n"
+    assert (kept / "scikit_base" / "README.md").read_text() == "mine\n"
+    assert first.read_bytes() == shipped
+    assert not (notebooks / "model_image").exists()
+    assert lab.git("scikit_base", "status", "--porcelain") == ""
+    assert lab.reset("01").answer.kept == ()
+
+
+@pytest.fixture(scope="module")
+def second(account: tuple[Daemon, SharedClients], root: Path) -> Lab:
+    return Lab(*account, root, "ben")
+
+
+def test_a_top_stack_in_rollback_complete_is_made_anew(second: Lab) -> None:
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/taken by ben"}}
+    second.clients("logs").create_log_group(logGroupName="/taken by ben")
+    second.clients("cloudformation").create_stack(
+        StackName=second.names.top_stack, TemplateBody=json.dumps({"Resources": {"Logs": group}})
+    )
+    eventually(lambda: second.status(second.names.top_stack) == "ROLLBACK_COMPLETE")
+
+    second.reset("01")
+
+
+def test_a_top_stack_whose_deletion_failed_is_made_anew(second: Lab) -> None:
+    """DELETE_FAILED: its bucket was not empty."""
+    second.clients("s3").put_object(Bucket=second.bucket, Key="x", Body=b"x")
+    second.clients("cloudformation").delete_stack(StackName=second.names.top_stack)
+    eventually(lambda: second.status(second.names.top_stack) == "DELETE_FAILED")
+
+    second.reset("01")
+
+
+def test_a_lab_in_the_middle_of_everything_can_be_cleaned(second: Lab) -> None:
+    """A build and an execution under way, a training job in progress, DEV being deployed."""
+    second.be_at("03")
+    members = Target("04", second.names, second.root).training_job(second.bucket)
+    second.reset("04")
+    s3 = second.clients("s3")
+    s3.put_object(Bucket=second.bucket, Key="training/source/trainingjob.zip", Body=zipped(members))
+    second.push("scikit_base", {"buildspec.yml": "version: 0.2\nphases: {build: {commands: [sleep 60]}}\n"})
+    eventually(lambda: second.newest(second.names.base_pipeline)["status"] == "InProgress")
+
+    cleaned = clean(second.clients, second.region, second.account, [second.names.lab_id])
+
+    assert cleaned.empty, (cleaned.remaining, cleaned.faults)
+    assert {"endpoint", "training-job", "pipeline", "bucket", "role"} <= {one.kind for one in cleaned.found}
+    assert not second.home.exists()

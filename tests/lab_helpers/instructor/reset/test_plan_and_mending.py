@@ -1,0 +1,200 @@
+"""What a reset decides and writes, without an account."""
+
+from pathlib import Path
+
+import pytest
+from checkout import ROOT
+
+from lab_helpers import exercises
+from lab_helpers.instructor.inventory import Resource
+from lab_helpers.instructor.reset import LabState, Plan, Target, make_plan
+from lab_helpers.instructor.reset.mending import _Literals
+from lab_helpers.instructor.reset.state import Execution, Source, Stack
+from lab_helpers.names import Names
+from lab_helpers.templates import read_template
+
+NAMES = Names("ana")
+
+
+def target(number: str) -> Target:
+    return Target(number, NAMES, ROOT)
+
+
+def built(number: str = "03") -> LabState:
+    """A lab at the start of notebook 03."""
+    main = Source("0" * 40, {"README.md": "r"})
+    branches, images = {"main": main}, {}
+    for image in target(number).images:
+        done = image in target(number).built
+        branches[image.branch] = Source("c" * 40, {**main.files, **image.blobs}) if done else main
+        images[image.repository] = {"c" * 40: "sha256:1", "latest": "sha256:1"} if done else {}
+    stacks = (NAMES.top_stack, NAMES.base_stack, NAMES.model_stack, NAMES.train_stack)
+    return LabState(
+        names=NAMES,
+        region="us-east-1",
+        account="123456789012",
+        resources=(),
+        stacks={name: Stack(name, "CREATE_COMPLETE") for name in stacks},
+        instance="InService",
+        branches=branches,
+        images=images,
+        executions={},
+        stages={},
+        endpoints={},
+        objects={},
+        job_version="",
+        job={},
+        job_images={},
+        disabled_rules=(),
+        scaling_as_declared=True,
+    )
+
+
+def changed(state: LabState, **members: object) -> LabState:
+    return LabState(**{**vars(state), **members})
+
+
+def kinds(plan: Plan) -> list[str]:
+    return [action.kind for action in plan.actions]
+
+
+@pytest.mark.parametrize("number", ["01", "02", "03"])
+def test_a_lab_that_is_there_needs_the_exercises_only(number: str) -> None:
+    assert kinds(make_plan(built(number), target(number))) == ["exercises"]
+
+
+def test_a_lab_that_does_not_exist_is_made_and_everything_in_it(number: str = "04") -> None:
+    nothing = changed(built(), stacks={}, branches={}, images={}, instance="")
+
+    plan = kinds(make_plan(nothing, target(number)))
+
+    assert plan == ["deploy", "seed-repository", "commit", "build", "commit", "build", "train", "exercises"]
+
+
+def test_a_changed_base_image_takes_the_model_image_with_it() -> None:
+    state = built()
+    learner = {**state.branches, "scikit_base": Source("d" * 40, {"Dockerfile": "mine"})}
+
+    plan = make_plan(changed(state, branches=learner), target("03"))
+
+    assert [(action.kind, action.subject) for action in plan.actions][:3] == [
+        ("commit", "scikit_base"),
+        ("build", "ana-scikit-base"),
+        ("build", "ana-iris-model"),
+    ]
+
+
+def test_what_is_deleted_comes_before_what_is_made() -> None:
+    state = built()
+    under_way = Execution("e1", "InProgress", ("other",))
+    state = changed(
+        state,
+        executions={NAMES.train_pipeline: (under_way,)},
+        stacks={**state.stacks, NAMES.dev_stack: Stack(NAMES.dev_stack, "ROLLBACK_COMPLETE")},
+        images={**state.images, NAMES.base_image: {}},
+    )
+
+    plan = kinds(make_plan(state, target("03")))
+
+    assert plan == ["stop-executions", "delete-release", "build", "build", "exercises"]
+
+
+def test_the_execution_that_is_right_goes_on_and_others_are_stopped() -> None:
+    wanted = target("04").training_job(built().bucket)
+    data = target("04").data
+    from hashlib import md5
+
+    state = changed(
+        built(),
+        job=wanted,
+        job_version="v1",
+        objects={"training/input/iris.csv": md5(data).hexdigest()},
+        executions={NAMES.train_pipeline: (Execution("right", "InProgress", ("v1",)),)},
+        stages={"DeployApproval": ("right", "InProgress")},
+        stacks={**built().stacks, NAMES.dev_stack: Stack(NAMES.dev_stack, "CREATE_COMPLETE")},
+        endpoints={NAMES.dev_endpoint: ("InService", "ana-iris-model-dev-right")},
+    )
+    assert kinds(make_plan(state, target("04"))) == ["exercises"]
+
+    early = changed(state, stages={}, stacks=built().stacks, endpoints={})
+    assert kinds(make_plan(early, target("04"))) == ["follow-training", "exercises"]
+    assert kinds(make_plan(state, target("05"))) == ["release", "exercises"]
+
+    other = changed(state, job={**wanted, "trainingjob.json": b"{}"})
+    plan = kinds(make_plan(other, target("04")))
+    assert plan == ["stop-executions", "train", "exercises"]
+
+
+def test_a_plan_says_why() -> None:
+    missing = Stack(NAMES.base_stack, "UPDATE_COMPLETE", {}, {"BuildLogs": "/aws/codebuild/ana-scikit-base"})
+    state = changed(built(), stacks={**built().stacks, NAMES.base_stack: missing})
+
+    (action, _) = make_plan(state, target("03")).actions
+
+    assert action.title == "deploy it (UPDATE_COMPLETE, deleted by hand: BuildLogs)"
+
+
+def test_leftovers_of_production_without_its_stack_are_seen() -> None:
+    config = Resource("sagemaker", "endpoint-config", f"{NAMES.prd_endpoint}-1", "ana", None, None, None)
+    state = changed(built(), resources=(config,))
+
+    (action, _) = make_plan(state, target("03")).actions
+
+    assert (action.kind, action.subject) == ("delete-release", NAMES.prd_stack)
+
+
+# --- sources
+
+
+def test_the_training_job_is_the_notebook_s_own() -> None:
+    found = exercises.descriptor(exercises.find(ROOT / "notebooks", "03"), "a-bucket")
+
+    assert (
+        found["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] == "s3://a-bucket/training/input/"
+    )
+    assert set(found["QualityGate"]) == {"MinimumAccuracy", "MinimumRecall", "MaximumAccuracyDrop"}
+    assert set(target("04").training_job("b")) == {
+        "trainingjob.json",
+        "deploy-model-dev.yml",
+        "deploy-model-prd.yml",
+    }
+
+
+def test_a_notebook_that_lacks_something_is_named(tmp_path: Path) -> None:
+    (tmp_path / "03_train.ipynb").write_text('{"cells": []}')
+
+    with pytest.raises(exercises.ExercisesError, match=r"03_train\.ipynb"):
+        exercises.descriptor(exercises.find(tmp_path, "03"), "b")
+    with pytest.raises(exercises.ExercisesError, match="no notebook 04"):
+        exercises.find(tmp_path, "04")
+
+
+# --- the template without what is missing
+
+
+def test_every_reference_to_missing_resources_becomes_a_literal() -> None:
+    """All resources of the top stack may be missing together, and nothing refers to them any more."""
+    template = read_template(ROOT / "cfn" / "m.yml")
+    outputs = {key: f"told {key}" for key in template["Outputs"]}
+    missing = {key: f"physical-{key}" for key in template["Resources"]}
+
+    found = str(_Literals(template, missing, outputs).put_into(template["Outputs"], set(missing)))
+    found += str(_Literals(template, missing, outputs).put_into(template["Resources"], set(missing)))
+
+    for name in template["Resources"]:
+        assert f"'Ref': '{name}'" not in found
+        assert f"'Fn::GetAtt': ['{name}'" not in found
+        assert f"${{{name}" not in found
+
+
+def test_other_references_stay() -> None:
+    template = read_template(ROOT / "cfn" / "m.yml")
+    missing = {"MLOpsScikitImageRepo": "ana-scikit-base"}
+    literals = _Literals(template, missing, {"BaseImageRepositoryUri": "1.dkr/ana-scikit-base"})
+
+    found = literals.put_into(template["Resources"], set(missing))
+
+    policy = str(found["MLOpsCodeBuild"]["Properties"]["Policies"])
+    assert "repository/ana-scikit-base" in policy
+    assert "'Fn::GetAtt': ['MLOpsIrisModelRepo', 'Arn']" in policy
+    assert "1.dkr/ana-scikit-base" in str(found["IAWorkshopNotebookInstanceLifecycleConfig"])

@@ -1,0 +1,72 @@
+"""`reset` as an instructor types it."""
+
+import json
+
+import pytest
+from small_workshop import Lab
+from typer.testing import CliRunner, Result
+
+from lab_helpers.cli import app
+from lab_helpers.cli.instructor import reset as command
+
+pytestmark = pytest.mark.docker
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["reset", *arguments])
+
+
+@pytest.fixture
+def broken(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A lab at the start of 03 in which a rule sleeps, and the command run from its checkout."""
+    lab.be_at("03")
+    lab.clients("events").disable_rule(Name=lab.names.upload_rule)
+    monkeypatch.setattr(command, "REPOSITORY", lab.root)
+    return lab
+
+
+def test_it_tells_what_it_would_do_and_does_it_when_told(broken: Lab) -> None:
+    dry = run("--participant", "ana", "--to", "03", "--dry-run", "--json")
+    assert dry.exit_code == 0, dry.output
+    (planned,) = json.loads(dry.stdout)["planned"]
+    assert [action["kind"] for action in planned["actions"]] == ["enable-rule", "exercises"]
+    assert not broken.plan("03").settled
+
+    asked = run("--participant", "ana", "--to", "03")
+    assert asked.exit_code == 2
+    assert "--yes" in asked.output
+    assert not broken.plan("03").settled
+
+    done = run("--participant", "ana", "--to", "03", "--yes")
+    assert done.exit_code == 0, done.output
+    assert f"{broken.names.upload_rule}: enable it" in done.output
+    assert "ana is at the start of 03" in done.output
+    broken.assert_start_of("03")
+
+
+def test_a_lab_that_fails_is_named_with_the_reason(broken: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lab_helpers.instructor.reset import resetting
+
+    monkeypatch.setattr(resetting, "ANSWER_SECONDS", 0.1)
+    name = broken.names.notebook_instance
+    broken.clients("sagemaker").stop_notebook_instance(NotebookInstanceName=name)
+    monkeypatch.setitem(resetting._DO, "start-instance", lambda _run, _name: None)
+
+    done = run("--participant", "ana", "--to", "03", "--yes", "--json")
+
+    assert done.exit_code == 1, done.output
+    (failed,) = json.loads(done.stdout)["labs"]
+    assert "does not answer" in failed["error"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--to", "03"),
+        ("--to", "06", "--all"),
+        ("--to", "03", "--all", "--participant", "ana"),
+        ("--to", "03", "--participant", "Ana"),
+    ],
+)
+def test_wrong_usage_is_refused(lab: Lab, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2

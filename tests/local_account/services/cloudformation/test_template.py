@@ -1,0 +1,189 @@
+"""Templates are read as CloudFormation reads them, and refused with the reason."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from local_account.foundation.errors import ServiceError
+from local_account.services.cloudformation import parameters
+from local_account.services.cloudformation.intrinsics import PendingError, Scope
+from local_account.services.cloudformation.scope import Recorded
+from local_account.services.cloudformation.template import Template, parse
+
+TYPES = {"AWS::S3::Bucket", "AWS::IAM::Role", "AWS::Logs::LogGroup"}
+BUCKET = "Resources: {B: {Type: AWS::S3::Bucket}}\n"
+
+
+def scope(text: str, values: dict[str, str] | None = None, **records: dict[str, Any]) -> Scope:
+    template = parse(text, TYPES)
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in (values or {}).items()]
+    return Scope(
+        template,
+        parameters.typed(template, parameters.resolve(template, given, None)),
+        {"AWS::Region": "eu-west-1", "AWS::AccountId": "123456789012"},
+        Recorded(records),
+        {"shared-vpc": "vpc-1"}.__getitem__,
+        lambda region: [f"{region or 'eu-west-1'}a"],
+    )
+
+
+def evaluated(expression: str, **more: Any) -> Any:
+    return scope(BUCKET + f"Outputs: {{X: {{Value: {expression}}}}}", **more).outputs()["X"]["Value"]
+
+
+def refused(text: str) -> str:
+    with pytest.raises(ServiceError) as caught:
+        parse(text, TYPES)
+    assert caught.value.code == "ValidationError"
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ('!Sub "a-${AWS::Region}-${!Literal}"', "a-eu-west-1-${Literal}"),
+        ('!Sub ["${a}/${AWS::AccountId}", {a: !Join ["-", [x, 1, true]]}]', "x-1-true/123456789012"),
+        ('!Select [1, !Split [",", "a,b,c"]]', "b"),
+        ("!Base64 hello", "aGVsbG8="),
+        ("!ImportValue shared-vpc", "vpc-1"),
+        ("!Select [0, !GetAZs '']", "eu-west-1a"),
+        ("!Join [',', !Cidr [10.0.0.0/16, 2, 8]]", "10.0.0.0/24,10.0.1.0/24"),
+        ("{'Fn::Join': ['', [{Ref: 'AWS::Region'}, '!']]}", "eu-west-1!"),
+        ("2012-10-17", "2012-10-17"),
+    ],
+)
+def test_functions(expression: str, value: str) -> None:
+    assert evaluated(expression) == value
+
+
+def test_conditions_choose_values_resources_and_outputs() -> None:
+    text = """
+Parameters: {Stage: {Type: String, Default: dev}, Count: {Type: Number, Default: 1}}
+Conditions:
+  IsPrd: !Equals [!Ref Stage, prd]
+  One: !Equals [!Ref Count, 1]
+  Both: !And [!Condition IsPrd, !Not [!Condition One]]
+  Either: !Or [!Condition IsPrd, !Condition One]
+Resources:
+  B:
+    Type: AWS::S3::Bucket
+    Properties: {BucketName: !If [IsPrd, p, d], Tags: !If [Both, [], !Ref AWS::NoValue]}
+  P: {Type: AWS::S3::Bucket, Condition: IsPrd, DependsOn: B}
+Outputs: {P: {Condition: IsPrd, Value: !Ref P}, E: {Condition: Either, Value: x}}
+"""
+    dev = scope(text)
+    assert list(dev.active()) == ["B"]
+    assert dev.value(dev.active()["B"]["Properties"]) == {"BucketName": "d"}
+    assert list(dev.outputs()) == ["E"]
+    prd = scope(text, {"Stage": "prd"})
+    assert prd.dependencies() == {"B": set(), "P": {"B"}}
+
+
+def test_json_is_read_like_yaml() -> None:
+    body = {
+        "Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Ref": "AWS::Region"}}}}
+    }
+    read = scope(json.dumps(body))
+    assert read.value(read.active()["B"]["Properties"]) == {"BucketName": "eu-west-1"}
+
+
+def test_mappings() -> None:
+    mapping = "Mappings: {Sizes: {eu-west-1: {Small: ml.t3.medium}}}\n"
+    text = mapping + BUCKET + "Outputs: {X: {Value: !FindInMap [Sizes, !Ref AWS::Region, Small]}}"
+    assert scope(text).outputs()["X"]["Value"] == "ml.t3.medium"
+    with pytest.raises(ServiceError, match="Unable to get mapping for Sizes::eu-west-1::Big"):
+        scope(text.replace("Small]}", "Big]}")).outputs()
+
+
+def test_references_to_what_does_not_exist_yet_are_pending() -> None:
+    with pytest.raises(PendingError):
+        evaluated("!Ref B")
+    record = {"PhysicalResourceId": "bucket-1", "Attributes": {"Arn": "arn:x"}}
+    made = scope(BUCKET + "Outputs: {X: {Value: !Sub '${B} ${B.Arn}'}}", B=record)
+    assert made.outputs()["X"]["Value"] == "bucket-1 arn:x"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Resources: {}", "At least one Resources member"),
+        ("Resources: [", "YAML not well-formed.*line 2"),
+        ('{"Resources": ', "JSON not well-formed"),
+        ("Resources: {B: {Type: AWS::S3::Bucket}, B: {Type: AWS::IAM::Role}}", "duplicate key 'B'"),
+        ("Resources: {B: {Type: AWS::Nope::Thing}}", r"Unrecognized resource types: \[AWS::Nope::Thing\]"),
+        ("Resources: {B: {Typ: AWS::S3::Bucket}}", "must contain a Type"),
+        ("Resources: {B: {Type: AWS::S3::Bucket, DependsOn: C}}", r"Unresolved resource dependencies \[C\]"),
+        ("Resources: {B: {Type: AWS::S3::Bucket, Condition: C}}", "Unresolved condition dependency C"),
+        ("Resources: {B: {Type: AWS::S3::Bucket, DeletionPolicy: Snapshot}}", "Snapshot.*not supported"),
+        ("Resources: {B: {Type: AWS::S3::Bucket, CreationPolicy: {}}}", "CreationPolicy.*not supported"),
+        ("Transform: AWS::Serverless-2016-10-31\n" + BUCKET, "Transform is not supported"),
+        ("Resource: {}\n" + BUCKET, r"Invalid template property or properties \[Resource\]"),
+    ],
+)
+def test_malformed_templates_say_why(text: str, reason: str) -> None:
+    assert re.search(reason, refused(text))
+
+
+@pytest.mark.parametrize(
+    ("properties", "reason"),
+    [
+        ("{A: !Ref Nothing}", r"Unresolved resource dependencies \[Nothing\]"),
+        ("{A: !GetAtt Nothing.Arn}", "GetAtt references undefined resource Nothing"),
+        ("{A: !Ref C}", r"Circular dependency between resources: \[B, C\]"),
+    ],
+)
+def test_references_are_checked_before_anything_is_made(properties: str, reason: str) -> None:
+    text = f"""
+Resources:
+  B: {{Type: AWS::S3::Bucket, Properties: {properties}}}
+  C: {{Type: AWS::S3::Bucket, DependsOn: B}}
+"""
+    with pytest.raises(ServiceError, match=reason):
+        scope(text).dependencies()
+
+
+def declared(**declaration: Any) -> Template:
+    return parse(
+        json.dumps({"Parameters": {"P": declaration}, "Resources": {"B": {"Type": "AWS::S3::Bucket"}}}), TYPES
+    )
+
+
+@pytest.mark.parametrize(
+    ("declaration", "value", "reason"),
+    [
+        ({"Type": "String", "AllowedValues": ["a", "b"]}, "c", "must be one of AllowedValues"),
+        ({"Type": "String", "AllowedPattern": "[a-z]+"}, "a1", r"must match pattern"),
+        ({"Type": "String", "MaxLength": "2"}, "abc", "at most 2"),
+        ({"Type": "String", "MinLength": 2}, "a", "at least 2"),
+        ({"Type": "Number", "MinValue": 3}, "2", "not less than 3"),
+        ({"Type": "Number"}, "two", "must be a number"),
+        ({"Type": "List<Number>", "MaxValue": 3}, "1,4", "not greater than 3"),
+        (
+            {"Type": "String", "AllowedPattern": "x", "ConstraintDescription": "must be x."},
+            "y",
+            "constraint: must be x.",
+        ),
+        ({"Type": "AWS::SSM::Parameter::Name"}, "y", "Unrecognized parameter type"),
+    ],
+)
+def test_parameters_are_checked(declaration: dict[str, Any], value: str, reason: str) -> None:
+    with pytest.raises(ServiceError, match=reason):
+        parameters.resolve(declared(**declaration), [{"ParameterKey": "P", "ParameterValue": value}], None)
+
+
+def test_parameters_come_from_the_request_the_previous_stack_or_the_default() -> None:
+    template = declared(Type="CommaDelimitedList", Default="d1, d2")
+    assert parameters.typed(template, parameters.resolve(template, [], None)) == {"P": ["d1", "d2"]}
+    previous = parameters.resolve(template, [{"ParameterKey": "P", "UsePreviousValue": True}], {"P": "old"})
+    assert previous == {"P": "old"}
+    with pytest.raises(ServiceError, match=r"\[P\] must have values"):
+        parameters.resolve(declared(Type="String"), [], None)
+    with pytest.raises(ServiceError, match=r"\[Q\] do not exist in the template"):
+        parameters.resolve(template, [{"ParameterKey": "Q", "ParameterValue": "1"}], None)
+
+
+def test_no_echo_parameters_are_masked() -> None:
+    template = declared(Type="String", NoEcho=True)
+    assert parameters.shown(template, {"P": "secret"})[0]["ParameterValue"] == "****"

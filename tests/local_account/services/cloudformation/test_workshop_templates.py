@@ -1,0 +1,223 @@
+"""The workshop's own templates come up and go away again, deployed as its scripts deploy them."""
+
+import base64
+import io
+import subprocess
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checkout import ROOT
+
+CFN = ROOT / "cfn"
+Client = Callable[[str], Any]
+LIFECYCLE_SCRIPT = "#!/bin/bash\necho provisioned > provision.status\n"
+
+
+def aws(environment: dict[str, str], *args: str) -> str:
+    done = subprocess.run(["aws", *args], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def package_of(scripts: dict[str, str]) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, text in scripts.items():
+            file.writestr(name, text)
+    return archive.getvalue()
+
+
+@pytest.fixture(scope="module")
+def top_stack(local_account: Any) -> Any:
+    """The top stack of the lab ``cfn``, with a package whose lifecycle scripts do next to nothing."""
+    s3 = local_account.client("s3")
+    s3.create_bucket(Bucket="cfn-mlops-assets")
+    scripts = {f"lifecycle-config/on-{when}.sh": LIFECYCLE_SCRIPT for when in ("create", "start")}
+    s3.put_object(Bucket="cfn-mlops-assets", Key="package/workshop.zip", Body=package_of(scripts))
+    cloudformation = local_account.client("cloudformation")
+    values = {"NamePrefix": "cfn-", "PackageUri": "s3://cfn-mlops-assets/package/workshop.zip"}
+    cloudformation.create_stack(
+        StackName="cfn-mlops",
+        TemplateBody=(CFN / "m.yml").read_text(),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    waiter = cloudformation.get_waiter("stack_create_complete")
+    waiter.wait(StackName="cfn-mlops", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    yield cloudformation.describe_stacks(StackName="cfn-mlops")["Stacks"][0]
+    cloudformation.delete_stack(StackName="cfn-mlops")
+
+
+def outputs(stack: dict[str, Any]) -> dict[str, str]:
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def shared(top: dict[str, str]) -> list[str]:
+    """The parameters that both pipelines' templates have in common."""
+    return [
+        "NamePrefix=cfn-",
+        f"BucketName={top['BucketName']}",
+        f"PipelineRoleArn={top['PipelineRoleArn']}",
+        f"EventsRoleArn={top['EventsRoleArn']}",
+    ]
+
+
+def deploy(environment: dict[str, str], stack: str, template: Path, *parameters: str) -> str:
+    time.sleep(1)  # the AWS CLI names its change sets by the second
+    argv = ["cloudformation", "deploy", "--stack-name", stack, "--template-file", str(template)]
+    return aws(environment, *argv, "--no-fail-on-empty-changeset", "--parameter-overrides", *parameters)
+
+
+def test_top_stack(top_stack: dict[str, Any], client: Client) -> None:
+    assert top_stack["StackStatus"] == "CREATE_COMPLETE"
+    instance = client("sagemaker").describe_notebook_instance(NotebookInstanceName="cfn-mlops")
+    assert instance["NotebookInstanceStatus"] == "InService"
+    assert instance["RoleArn"] == outputs(top_stack)["NotebookRoleArn"]
+    bucket = outputs(top_stack)["BucketName"]
+    policy = client("s3").get_bucket_policy(Bucket=bucket)["Policy"]
+    assert "aws:SecureTransport" in policy
+    repositories = client("ecr").describe_repositories(repositoryNames=["cfn-scikit-base", "cfn-iris-model"])
+    uris = {repository["repositoryUri"] for repository in repositories["repositories"]}
+    assert uris == {
+        outputs(top_stack)["BaseImageRepositoryUri"],
+        outputs(top_stack)["ModelImageRepositoryUri"],
+    }
+
+
+def test_image_pipeline(top_stack: dict[str, Any], local_account: Any, stacks: Any) -> None:
+    top = outputs(top_stack)
+    parameters = [
+        *shared(top),
+        "ImageName=scikit-base",
+        "BranchName=scikit_base",
+        f"ImageRepositoryUri={top['BaseImageRepositoryUri']}",
+        f"RepositoryName={top['RepositoryName']}",
+        f"CodeBuildRoleArn={top['CodeBuildRoleArn']}",
+    ]
+    deploy(local_account.environment, "cfn-scikit-base", CFN / "build-image.yml", *parameters)
+    pipeline = local_account.client("codepipeline").get_pipeline(name="cfn-scikit-base")["pipeline"]
+    assert [stage["name"] for stage in pipeline["stages"]] == ["Source", "Build"]
+    rule = local_account.client("events").describe_rule(Name="cfn-scikit-base-push")
+    assert "scikit_base" in rule["EventPattern"]
+
+    again = deploy(local_account.environment, "cfn-scikit-base", CFN / "build-image.yml", *parameters)
+    assert "No changes to deploy" in again
+    more = [*parameters, "BuildTimeoutInMinutes=30"]
+    deploy(local_account.environment, "cfn-scikit-base", CFN / "build-image.yml", *more)
+    project = local_account.client("codebuild").batch_get_projects(names=["cfn-scikit-base"])["projects"][0]
+    assert project["timeoutInMinutes"] == 30
+    assert stacks.delete("cfn-scikit-base")["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_training_pipeline(
+    top_stack: dict[str, Any], local_account: Any, stacks: Any, tmp_path: Path
+) -> None:
+    top, packaged = outputs(top_stack), tmp_path / "packaged.yml"
+    aws(
+        local_account.environment,
+        "cloudformation",
+        "package",
+        f"--template-file={CFN / 'train-model-pipeline.yml'}",
+        "--s3-bucket=cfn-mlops-assets",
+        f"--output-template-file={packaged}",
+    )
+    parameters = [
+        *shared(top),
+        f"DeployRoleArn={top['DeployRoleArn']}",
+        f"LauncherRoleArn={top['LauncherRoleArn']}",
+        f"MonitorRoleArn={top['MonitorRoleArn']}",
+        f"SageMakerRoleArn={top['SageMakerRoleArn']}",
+    ]
+    deploy(local_account.environment, "cfn-iris-train-pipeline", packaged, *parameters)
+    functions = local_account.client("lambda")
+    launcher = functions.get_function_configuration(FunctionName="cfn-mlops-job-launcher-iris-model")
+    assert launcher["State"] == "Active"
+    rule = local_account.client("events").describe_rule(Name="cfn-mlops-job-monitor-iris-model")
+    assert rule["State"] == "DISABLED"
+    code = launcher["CodeSha256"]
+    assert "No changes to deploy" in deploy(
+        local_account.environment, "cfn-iris-train-pipeline", packaged, *parameters
+    )
+    assert functions.get_function_configuration(FunctionName=launcher["FunctionName"])["CodeSha256"] == code
+    assert stacks.delete("cfn-iris-train-pipeline")["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_an_endpoint_that_cannot_start_is_rolled_back(top_stack: dict[str, Any], stacks: Any) -> None:
+    top = outputs(top_stack)
+    values = {
+        "NamePrefix": "cfn-",
+        "ExecutionId": "00000000-0000-0000-0000-000000000000",
+        "ImageUri": f"{top['ModelImageRepositoryUri']}@sha256:{'0' * 64}",
+        "ModelDataUrl": f"s3://{top['BucketName']}/nothing/model.tar.gz",
+        "ExecutionRoleArn": top["SageMakerRoleArn"],
+    }
+    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+    template = (CFN / "deploy-model-dev.yml").read_text()
+    stack = stacks.create("cfn-iris-model-dev", template, Parameters=parameters)
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    failures = [event for event in stacks.events("cfn-iris-model-dev") if event[1] == "CREATE_FAILED"]
+    assert failures[0][0] == "Model"
+    assert "not found" in failures[0][2]
+
+
+def pushed_image(local_account: Any, uri: str) -> str:
+    """Push the small serving image of the SageMaker tests; return it by digest."""
+    import docker
+
+    engine = docker.from_env()
+    tag = f"{uri}:latest"
+    engine.images.build(path=str(CFN.parent / "tests/local_account/sagemaker/image"), tag=tag)
+    authorization = local_account.client("ecr").get_authorization_token()["authorizationData"][0]
+    user, _, password = base64.b64decode(authorization["authorizationToken"]).decode().partition(":")
+    credentials = {"username": user, "password": password}
+    for line in engine.images.push(uri, "latest", auth_config=credentials, stream=True, decode=True):
+        assert "error" not in line, line
+    engine.images.remove(tag)
+    images = local_account.client("ecr").describe_images(repositoryName=uri.partition("/")[2])["imageDetails"]
+    return f"{uri}@{images[0]['imageDigest']}"
+
+
+@pytest.mark.docker
+def test_releases_to_prd_keep_the_endpoint(
+    top_stack: dict[str, Any], local_account: Any, stacks: Any
+) -> None:
+    top, template = outputs(top_stack), (CFN / "deploy-model-prd.yml").read_text()
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz"):
+        pass
+    s3 = local_account.client("s3")
+    key = "training/output/model.tar.gz"
+    version = s3.put_object(Bucket=top["BucketName"], Key=key, Body=archive.getvalue())["VersionId"]
+    values = {
+        "NamePrefix": "cfn-",
+        "ImageUri": pushed_image(local_account, top["ModelImageRepositoryUri"]),
+        "ModelDataUrl": f"s3://{top['BucketName']}/{key}",
+        "ExecutionRoleArn": top["SageMakerRoleArn"],
+        "BakeSeconds": "0",
+    }
+
+    def parameters(release: int) -> list[dict[str, str]]:
+        execution = f"{release:08d}-0000-0000-0000-000000000000"
+        named = {**values, "ExecutionId": execution}
+        return [{"ParameterKey": name, "ParameterValue": value} for name, value in named.items()]
+
+    first = stacks.create("cfn-iris-model-prd", template, Parameters=parameters(1))
+    assert first["StackStatus"] == "CREATE_COMPLETE", stacks.failures("cfn-iris-model-prd")
+    before = stacks.physical("cfn-iris-model-prd")
+    second = stacks.update("cfn-iris-model-prd", template, Parameters=parameters(2))
+    assert second["StackStatus"] == "UPDATE_COMPLETE", stacks.failures("cfn-iris-model-prd")
+    after = stacks.physical("cfn-iris-model-prd")
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"Model", "EndpointConfig"}
+    sagemaker = local_account.client("sagemaker")
+    endpoint = sagemaker.describe_endpoint(EndpointName="cfn-iris-model-prd")
+    assert endpoint["EndpointConfigName"].endswith("00000002-0000-0000-0000-000000000000")
+    configs = sagemaker.list_endpoint_configs(NameContains="cfn-")["EndpointConfigs"]
+    assert [config["EndpointConfigArn"] for config in configs] == [after["EndpointConfig"]]
+    assert stacks.delete("cfn-iris-model-prd")["StackStatus"] == "DELETE_COMPLETE"
+    s3.delete_object(Bucket=top["BucketName"], Key=key, VersionId=version)

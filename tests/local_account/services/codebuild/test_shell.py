@@ -1,0 +1,66 @@
+"""The commands of a build see what the commands before them left, as in one shell."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local_account.foundation.processes import Processes
+from local_account.services.codebuild.shell import Session
+
+Open = Callable[..., Session]
+
+
+@pytest.fixture(params=["/bin/sh", "/bin/bash"])
+def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
+    processes = Processes("test-shell")
+    output = os.open(tmp_path / "output", os.O_WRONLY | os.O_CREAT)
+    yield Session(
+        processes=processes,
+        group="g",
+        shell=request.param,
+        directory=tmp_path,
+        cwd=tmp_path,
+        environment={"PATH": os.environ["PATH"], "GIVEN": "from outside"},
+        output=output,
+    )
+    processes.end()
+    os.close(output)
+
+
+def test_variables_functions_and_directory_stay(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    text = 'it\'s "quoted" $HOME\nand has two lines'
+    assert session.run(f"PLAIN='{text.replace(chr(39), chr(39) + chr(92) + chr(39) * 2)}'; cd sub") == 0
+    assert session.run('export PUBLIC="$PLAIN"; [ "$(basename "$PWD")" = sub ]') == 0
+    assert session.run("unset GIVEN") == 0
+    assert session.run('[ -z "${GIVEN+x}" ]') == 0
+    assert session.exported("PUBLIC") == text
+    assert session.exported("PLAIN") is None
+    assert session.evaluate("name-$PUBLIC-$(echo 1)").startswith('name-it\'s "quoted"')
+
+
+def test_exit_ends_a_command_and_not_the_session(session: Session) -> None:
+    assert session.run("KEPT=1; exit 7") == 7
+    assert session.run('[ "$KEPT" = 1 ]') == 0
+
+
+def test_a_failing_command_in_a_block_with_errexit_ends_the_block(session: Session) -> None:
+    assert session.run("set -e\nfalse\ntouch after") == 1
+    assert session.run("[ ! -e after ]") == 0
+
+
+def test_a_syntax_error_is_a_failed_command(session: Session) -> None:
+    assert session.run("if true; then") != 0
+    assert session.run("true") == 0
+
+
+def test_a_killed_command_has_the_status_that_a_shell_would_give(session: Session) -> None:
+    assert session.run("kill -KILL $$") == 137
+
+
+def test_the_state_of_the_build_is_in_the_environment(session: Session) -> None:
+    assert session.run('[ "$CODEBUILD_BUILD_SUCCEEDING" = 1 ]') == 0
+    session.succeeding = False
+    assert session.run('[ "$CODEBUILD_BUILD_SUCCEEDING" = 0 ]') == 0

@@ -1,0 +1,154 @@
+"""The registry through an unmodified docker client and engine."""
+
+import os
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+from docker import from_env
+
+from local_account.foundation.config import AccountConfig
+from local_account.foundation.containers import forget_images
+from local_account.foundation.daemon import Daemon
+
+pytestmark = pytest.mark.docker
+
+
+class Docker:
+    """docker with a configuration directory of its own."""
+
+    def __init__(self, config: Path) -> None:
+        self.environment = {**os.environ, "DOCKER_CONFIG": str(config), "DOCKER_BUILDKIT": "0"}
+
+    def __call__(self, *arguments: str, stdin: str = "", fails: bool = False) -> str:
+        done = subprocess.run(
+            ["docker", *arguments],
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) is fails, output
+        return output
+
+
+@pytest.fixture
+def docker(tmp_path):
+    return Docker(tmp_path / "docker")
+
+
+@pytest.fixture
+def ecr(service_client):
+    return service_client("ecr")
+
+
+@pytest.fixture
+def repository(ecr):
+    name = f"docker-{uuid.uuid4().hex[:8]}"
+    yield ecr.create_repository(repositoryName=name)["repository"]
+    ecr.delete_repository(repositoryName=name, force=True)
+
+
+@pytest.fixture
+def image(docker, tmp_path, repository):
+    """A tiny image of new content, tagged for the repository."""
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY content /\n")
+    (context / "content").write_bytes(os.urandom(300_000))
+    name = f"{repository['repositoryUri']}:v1"
+    built = docker("build", "-q", "-t", name, str(context)).split()[0]
+    yield name
+    docker("image", "rm", "-f", name, built)
+
+
+def log_in(docker, served, repository) -> str:
+    """Log in as the ECR User Guide says, with the AWS CLI."""
+    environment = {**os.environ, **served.account.environment()}
+    password = subprocess.run(
+        ["aws", "ecr", "get-login-password"], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    host = repository["repositoryUri"].partition("/")[0]
+    return docker("login", "--username", "AWS", "--password-stdin", host, stdin=password)
+
+
+def test_login_push_describe_pull(docker, served, ecr, repository, image):
+    assert "Login Succeeded" in log_in(docker, served, repository)
+    pushed = docker("push", image)
+    (detail,) = ecr.describe_images(
+        repositoryName=repository["repositoryName"], imageIds=[{"imageTag": "v1"}]
+    )["imageDetails"]
+    assert detail["imageDigest"] in pushed
+    assert 300_000 < detail["imageSizeInBytes"] < 320_000
+    # The engine's own copy goes, so that the pull has to bring every layer.
+    by_digest = f"{repository['repositoryUri']}@{detail['imageDigest']}"
+    docker("image", "rm", "-f", image)
+    assert "Downloaded newer image" in docker("pull", by_digest)
+    docker("image", "rm", "-f", by_digest)
+    docker("pull", image)
+
+
+def test_a_second_push_sends_no_layer_again(docker, served, repository, image):
+    log_in(docker, served, repository)
+    docker("push", image)
+    again = image.replace(":v1", ":v2")
+    docker("tag", image, again)
+    assert "Layer already exists" in docker("push", again)
+    docker("image", "rm", again)
+
+
+def test_the_engine_forgets_a_registry_that_is_gone(docker, served, repository, image):
+    kept = f"docker-{uuid.uuid4().hex[:8]}:kept"
+    docker("tag", image, kept)
+    log_in(docker, served, repository)
+    docker("push", image)
+    pulled = docker("inspect", "--format", "{{index .RepoDigests 0}}", image).strip()
+    forget_images(from_env(), repository["repositoryUri"].partition("/")[0])
+    for name in (image, pulled):
+        assert "No such" in docker("inspect", name, fails=True)
+    assert docker("inspect", "--format", "{{.RepoTags}}", kept).strip() == f"[{kept}]"
+    docker("image", "rm", kept)
+
+
+def test_a_reset_forgets_the_images_of_its_own_registry_only(docker, tmp_path, image):
+    state = tmp_path / "state"
+    config = AccountConfig.load(state, {"gateway_port": 0, "git_port": 0, "registry_port": 0})
+    (state / "docker_host").write_text(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    own = f"127.0.0.1:{config.registry_port}/own:v1"
+    docker("tag", image, own)
+    assert Daemon(state).reset()
+    assert "No such" in docker("inspect", own, fails=True)
+    docker("inspect", image)
+
+
+def test_a_wrong_password_is_refused(docker, repository):
+    host = repository["repositoryUri"].partition("/")[0]
+    answer = docker("login", "-u", "AWS", "--password-stdin", host, stdin="wrong", fails=True)
+    assert "401" in answer or "unauthorized" in answer.lower()
+
+
+def test_a_push_without_login_is_refused(docker, image):
+    assert "no basic auth credentials" in docker("push", image, fails=True)
+
+
+def test_a_push_to_an_unknown_repository_says_how_to_create_it(docker, served, repository, image):
+    log_in(docker, served, repository)
+    unknown = f"{image.partition('/')[0]}/not-created:v1"
+    docker("tag", image, unknown)
+    answer = docker("push", unknown, fails=True)
+    docker("image", "rm", unknown)
+    assert "aws ecr create-repository --repository-name not-created" in answer
+
+
+def test_an_immutable_tag_stays(docker, served, ecr, repository, image):
+    log_in(docker, served, repository)
+    docker("push", image)
+    name = repository["repositoryName"]
+    ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="IMMUTABLE")
+    docker("push", image)  # the same image is no change
+    docker("build", "-q", "-t", image, "-", stdin="FROM scratch\nLABEL other=1\n")
+    assert "immutable" in docker("push", image, fails=True)

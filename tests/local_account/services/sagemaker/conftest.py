@@ -1,0 +1,46 @@
+"""An account with short limits, and one with an image that trains and serves in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sagemaker_lab import SageMakerLab
+
+# The limits on AWS are minutes; everything else is the program as it is.
+PROGRAM = """
+import sys
+from local_account.services import sagemaker
+from local_account.__main__ import main
+sagemaker.SageMaker.stop_grace_seconds = 1
+sagemaker.SageMaker.startup_seconds = 6
+sagemaker.SageMaker.lifecycle_seconds = 10
+sagemaker.SageMaker.metrics_seconds = 2
+sagemaker.SageMakerRuntime.timeout_seconds = 2
+sys.exit(main())
+"""
+
+
+@pytest.fixture(scope="session")
+def impatient(account_process: Any) -> Any:
+    """Make an account, not started, that gives up after seconds where AWS waits for minutes."""
+
+    def make(state: Path) -> Any:
+        return account_process(state, program=("-c", PROGRAM))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def lab(impatient: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SageMakerLab]:
+    """An account for the tests of one module, without an image."""
+    account = impatient(tmp_path_factory.mktemp("sagemaker") / "state").start()
+    prepared = SageMakerLab(account).prepare()
+    yield prepared
+    prepared.close()
+
+
+@pytest.fixture(scope="module")
+def image_lab(lab: SageMakerLab) -> SageMakerLab:
+    """The same with an image."""
+    return lab.push_image()

@@ -1,0 +1,174 @@
+"""What the tests of SageMaker need in an account: a role, a bucket, an image, and short ways to ask."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from iam_roles import make_role
+
+from local_account.foundation.containers import forget_images
+
+IMAGE = Path(__file__).parent / "image"
+BUCKET = "sagemaker-tests"
+
+
+class SageMakerLab:
+    """What the tests need in an account."""
+
+    def __init__(self, account: Any) -> None:
+        self.account = account
+        self.sagemaker = account.client("sagemaker")
+        self.runtime = account.client("sagemaker-runtime", read_timeout=30)
+        self.s3 = account.client("s3")
+        self.logs = account.client("logs")
+        self.cloudwatch = account.client("cloudwatch")
+        self.role = ""
+        self.image = ""
+
+    @property
+    def containers(self) -> list[Any]:
+        """Return all containers of the account."""
+        import docker
+
+        uid = json.loads((self.account.state / "account.json").read_text())["uid"]
+        return docker.from_env().containers.list(
+            all=True, filters={"label": f"mlops-workshop.account={uid}"}, ignore_removed=True
+        )
+
+    def prepare(self) -> "SageMakerLab":
+        """Make the role and the bucket."""
+        self.role = make_role(self.account.client("iam"), "sagemaker", "sagemaker.amazonaws.com")
+        self.s3.create_bucket(Bucket=BUCKET)
+        self.s3.put_object(Bucket=BUCKET, Key="input/iris.csv", Body=b"1,2,3\n")
+        return self
+
+    def push_image(self) -> "SageMakerLab":
+        """Build the image and push it to the account's ECR."""
+        import docker
+
+        engine = docker.from_env()
+        ecr = self.account.client("ecr")
+        uri = ecr.create_repository(repositoryName="tiny")["repository"]["repositoryUri"]
+        token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        user, _, password = base64.b64decode(token).decode().partition(":")
+        engine.images.build(path=str(IMAGE), tag=f"{uri}:latest")
+        for line in engine.images.push(
+            uri, "latest", auth_config={"username": user, "password": password}, stream=True, decode=True
+        ):
+            assert "error" not in line, line
+        self.image = f"{uri}:latest"
+        return self
+
+    def close(self) -> None:
+        """Stop the account, and leave no image of it on the engine."""
+        import docker
+
+        self.account.stop()
+        if self.image:
+            forget_images(docker.from_env(), self.image.partition("/")[0])
+
+    def train(self, name: str, **changes: Any) -> None:
+        """Create a training job; ``changes`` go over the usual request."""
+        request = {
+            "TrainingJobName": name,
+            "AlgorithmSpecification": {
+                "TrainingImage": self.image,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [
+                    {"Name": "accuracy", "Regex": "accuracy=([0-9.]+)"},
+                    {"Name": "loss", "Regex": "loss=([-+e0-9.]+)"},
+                ],
+            },
+            "RoleArn": self.role,
+            "HyperParameters": {"answer": name},
+            "InputDataConfig": [channel("training", f"s3://{BUCKET}/input/")],
+            "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/output/"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        }
+        self.sagemaker.create_training_job(**{**request, **changes})
+
+    def trained(self, name: str) -> dict[str, Any]:
+        """Describe a training job that has ended."""
+        return self.when(
+            lambda: self.sagemaker.describe_training_job(TrainingJobName=name),
+            lambda job: job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"),
+        )
+
+    def model(self, name: str, data: str | None = None, **environment: str) -> None:
+        """Create a model."""
+        container = {"Image": self.image, "Environment": environment}
+        if data:
+            container["ModelDataUrl"] = data
+        self.sagemaker.create_model(ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container)
+
+    def config(self, name: str, *variants: dict[str, Any]) -> None:
+        """Create an endpoint configuration; variants default to one instance."""
+        self.sagemaker.create_endpoint_config(
+            EndpointConfigName=name,
+            ProductionVariants=[
+                {"InstanceType": "ml.t2.medium", "InitialInstanceCount": 1, "VariantName": "AllTraffic", **v}
+                for v in variants
+            ],
+        )
+
+    def endpoint(self, name: str, config: str) -> dict[str, Any]:
+        """Create an endpoint and wait until it is InService or Failed."""
+        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+        return self.settled(name)
+
+    def settled(self, name: str) -> dict[str, Any]:
+        """Describe an endpoint that is InService or Failed."""
+        return self.when(
+            lambda: self.sagemaker.describe_endpoint(EndpointName=name),
+            lambda endpoint: endpoint["EndpointStatus"] in ("InService", "Failed"),
+        )
+
+    def delete_endpoint(self, name: str) -> None:
+        """Delete an endpoint and wait until it is gone."""
+        self.sagemaker.delete_endpoint(EndpointName=name)
+
+        def gone() -> bool:
+            try:
+                self.sagemaker.describe_endpoint(EndpointName=name)
+            except self.sagemaker.exceptions.ClientError as error:
+                return error.response["Error"]["Code"] == "ValidationException"
+            return False
+
+        self.when(gone, bool)
+
+    def invoke(self, name: str, body: bytes = b"x", **options: Any) -> dict[str, Any]:
+        """Invoke an endpoint; the body of the answer is read."""
+        answer = self.runtime.invoke_endpoint(EndpointName=name, Body=body, **options)
+        return {**answer, "Body": answer["Body"].read()}
+
+    def lines(self, group: str, prefix: str) -> list[str]:
+        """Return the messages of the log streams with a prefix."""
+        try:
+            streams = self.logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)
+        except self.logs.exceptions.ResourceNotFoundException:
+            return []
+        return [
+            event["message"]
+            for stream in streams["logStreams"]
+            for event in self.logs.get_log_events(
+                logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=True
+            )["events"]
+        ]
+
+    def when(self, read: Callable[[], Any], good: Callable[[Any], Any], seconds: float = 40.0) -> Any:
+        """Read until it is good; return what was read."""
+        deadline = time.monotonic() + seconds
+        while not good(value := read()):
+            assert time.monotonic() < deadline, value
+            time.sleep(0.05)
+        return value
+
+
+def channel(name: str, uri: str, kind: str = "S3Prefix") -> dict[str, Any]:
+    """Return one entry of InputDataConfig."""
+    source = {"S3DataType": kind, "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "ContentType": "text/csv", "DataSource": {"S3DataSource": source}}

@@ -1,0 +1,214 @@
+"""The parts of SageMaker that need no container and no account process."""
+
+import doctest
+import io
+import tarfile
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from local_account.foundation.errors import ServiceError
+from local_account.foundation.store import Store
+from local_account.services.sagemaker import SageMaker, deployments, s3_data
+from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
+from local_account.services.sagemaker.archives import unpack_model
+from local_account.services.sagemaker.endpoints import Endpoints
+from local_account.services.sagemaker.logs import Logs
+from local_account.services.sagemaker.resources import Resources, list_page
+from local_account.services.sagemaker.training_run import record
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Account:
+    """As much of an account as documents and events need."""
+
+    def __init__(self, directory: Path) -> None:
+        self.store = Store(directory / "account.sqlite")
+        self.events: list[tuple[str, dict[str, Any], list[str]]] = []
+        self.bus = self
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=len(self.events))
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:us-east-1:123456789012:{resource}"
+
+    def publish(self, source: str, kind: str, detail: dict[str, Any], resources: list[str]) -> None:
+        assert source == "aws.sagemaker"
+        self.events.append((kind, detail, resources))
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Any:
+    return Account(tmp_path)
+
+
+def test_every_status_of_a_job_is_an_event_with_times_in_milliseconds(account: Any) -> None:
+    resources = Resources(account)
+    arn = resources.resource_arn("training-job", "Job")
+    assert arn.endswith("training-job/job")
+    transition = {"Status": "Starting", "StartTime": START, "StatusMessage": "Starting the training job"}
+    resources.table("training_jobs").put(
+        "Job",
+        {
+            "TrainingJobName": "Job",
+            "TrainingJobArn": arn,
+            "TrainingJobStatus": "InProgress",
+            "SecondaryStatus": "Starting",
+            "SecondaryStatusTransitions": [transition],
+            "CreationTime": START,
+            "image": "ours alone",
+        },
+    )
+    resources.set_tags(arn, [{"Key": "team", "Value": "red"}])
+    record(resources, "Job", "Downloading", "Downloading input data")
+    record(resources, "Job", "Stopping", "Stopping", TrainingJobStatus="Stopping")
+    record(resources, "Job", "Training", "too late")  # somebody stopped it meanwhile
+    record(resources, "Job", "Stopped", "Training job stopped", TrainingJobStatus="Stopped")
+    record(resources, "Job", "Stopping", "too late", TrainingJobStatus="Stopping")
+    kinds = {kind for kind, _, _ in account.events}
+    assert kinds == {"SageMaker Training Job State Change"}
+    details = [detail for _, detail, _ in account.events]
+    assert [detail["SecondaryStatus"] for detail in details] == ["Downloading", "Stopping", "Stopped"]
+    assert details[0]["CreationTime"] == int(START.timestamp() * 1000)
+    assert isinstance(details[0]["SecondaryStatusTransitions"][0]["StartTime"], int)
+    assert details[0]["Tags"] == {"team": "red"}
+    assert "image" not in details[0]
+    assert account.events[0][2] == [arn]
+
+
+def test_endpoint_events_write_the_status_in_capitals(account: Any) -> None:
+    account.tasks = SimpleNamespace()
+    endpoints = Endpoints(account)
+    variant = {"name": "V", "weight": 1.0, "count": 1, "resolved_at": None}
+    endpoints.table("endpoints").put(
+        "e",
+        {
+            "EndpointName": "e",
+            "EndpointArn": endpoints.resource_arn("endpoint", "e"),
+            "EndpointConfigName": "c",
+            "EndpointStatus": "InService",
+            "variants": [variant],
+        },
+    )
+    endpoints._publish_endpoint("e")
+    ((kind, detail, _),) = account.events
+    assert kind == "SageMaker Endpoint State Change"
+    assert detail["EndpointStatus"] == "IN_SERVICE"
+    assert detail["ProductionVariants"][0]["VariantName"] == "V"
+
+
+def test_no_part_of_the_service_hides_a_method_of_another_one() -> None:
+    names = Counter(
+        name for part in SageMaker.__mro__[:-2] for name in vars(part) if not name.startswith("__")
+    )
+    assert {name for name, count in names.items() if count > 1} == {"start", "stop"}
+
+
+@pytest.mark.parametrize("module", [s3_data, deployments])
+def test_examples_in_docstrings(module: Any) -> None:
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "instances", "steps"),
+    [
+        ({}, 1, [1.0]),
+        ({"Type": "CANARY", "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10}}, 1, [0.1, 1.0]),
+        ({"Type": "CANARY", "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}}, 1, [1.0]),
+        ({"Type": "CANARY", "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}}, 4, [0.25, 1.0]),
+        (
+            {"Type": "LINEAR", "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 50}},
+            1,
+            [0.5, 1.0],
+        ),
+    ],
+)
+def test_traffic_moves_in_the_steps_of_the_policy(
+    policy: dict[str, Any], instances: int, steps: list[float]
+) -> None:
+    assert deployments.traffic_steps(policy, instances) == steps
+
+
+def test_a_channel_never_leaves_its_directory() -> None:
+    with pytest.raises(ValueError, match="leaves the directory"):
+        s3_data.relative("input/../../etc/passwd", "input/")
+
+
+def archive_of(member: tarfile.TarInfo, content: bytes = b"") -> io.BytesIO:
+    file = io.BytesIO()
+    member.size = len(content)
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        tar.addfile(member, io.BytesIO(content))
+    file.seek(0)
+    return file
+
+
+def test_a_model_archive_is_unpacked_readable_for_any_user(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("deep/model.bin")
+    member.mode = 0o600
+    unpack_model(archive_of(member, b"weights"), tmp_path / "model")
+    path = tmp_path / "model/deep/model.bin"
+    assert path.read_bytes() == b"weights"
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_model_archive_cannot_write_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(tarfile.TarError):
+        unpack_model(archive_of(tarfile.TarInfo("../outside"), b"x"), tmp_path / "model")
+    link = tarfile.TarInfo("link")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    with pytest.raises(tarfile.TarError):
+        unpack_model(archive_of(link), tmp_path / "other")
+    assert not (tmp_path / "outside").exists()
+
+
+def test_metrics_keep_the_last_value_and_skip_what_is_no_number() -> None:
+    metrics = AlgorithmMetrics("job", [{"Name": "loss", "Regex": "loss=(\\S+)"}])
+    metrics.scan("loss=0.5 loss=0.25", 1_000)
+    metrics.scan("loss=unknown", 2_000)
+    assert [(item["MetricName"], item["Value"]) for item in metrics.final()] == [("loss", 0.25)]
+    sent: list[dict[str, Any]] = []
+    client = SimpleNamespace(put_metric_data=lambda Namespace, MetricData: sent.extend(MetricData))
+    assert metrics.send(client)
+    assert [item["Value"] for item in sent] == [0.5, 0.25]
+    assert not metrics.send(client)
+
+
+def test_a_regular_expression_that_is_none_is_refused() -> None:
+    with pytest.raises(ServiceError, match="no regular expression"):
+        AlgorithmMetrics("job", [{"Name": "loss", "Regex": "loss=("}])
+
+
+def test_lines_split_over_chunks_arrive_whole(account: Any) -> None:
+    account.tasks = SimpleNamespace(every=lambda *_: object())
+    lines: list[str] = []
+    stream = Logs(account).stream("g", "s", on_line=lambda line, _: lines.append(line))
+    stream.write(b"first\nsec")
+    stream.write(b"ond\r\n\xff\n")
+    assert lines == ["first", "second", "\ufffd"]
+
+
+def test_lists_are_filtered_sorted_and_paged() -> None:
+    documents = [
+        {"Name": f"job-{n}", "Status": "Done" if n % 2 else "Open", "CreationTime": START + timedelta(n)}
+        for n in range(5)
+    ]
+
+    def names(**params: Any) -> tuple[list[str], str | None]:
+        found, token = list_page(params, documents, name="Name", status="Status")
+        return [document["Name"] for document in found], token
+
+    assert names()[0] == ["job-4", "job-3", "job-2", "job-1", "job-0"]
+    assert names(StatusEquals="Done", SortOrder="Ascending")[0] == ["job-1", "job-3"]
+    assert names(CreationTimeAfter=START + timedelta(3))[0] == ["job-4", "job-3"]
+    first, token = names(MaxResults=3)
+    assert first == ["job-4", "job-3", "job-2"]
+    assert names(MaxResults=3, NextToken=token) == (["job-1", "job-0"], None)
+    with pytest.raises(ServiceError, match="NextToken"):
+        names(NextToken="nonsense")
