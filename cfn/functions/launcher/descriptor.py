@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 import zipfile
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NotRequired, TypedDict, cast
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import (
+        ChannelTypeDef,
+        MetricDefinitionTypeDef,
+        ResourceConfigTypeDef,
+        StoppingConditionTypeDef,
+    )
 
 DESCRIPTOR = "trainingjob.json"
 TEMPLATES = ("deploy-model-dev.yml", "deploy-model-prd.yml")
@@ -27,12 +35,34 @@ class DescriptorError(ValueError):
     """The zip can't be trained from; the message says which part is wrong and what to do about it."""
 
 
+class Request(TypedDict):
+    """What a learner decides of CreateTrainingJob; the pipeline decides the rest."""
+
+    InputDataConfig: list[ChannelTypeDef]
+    ResourceConfig: ResourceConfigTypeDef
+    StoppingCondition: StoppingConditionTypeDef
+    HyperParameters: NotRequired[dict[str, str]]
+
+
+class QualityGate(TypedDict):
+    """Thresholds that the evaluation must reach, each from 0 to 1."""
+
+    MinimumAccuracy: float
+    MinimumRecall: float
+    MaximumAccuracyDrop: float
+
+
 @dataclass(frozen=True)
 class Descriptor:
-    """A checked `trainingjob.json`: keys of CreateTrainingJob, and the thresholds of the quality gate."""
+    """A `trainingjob.json` whose keys, hyperparameters and thresholds are checked.
 
-    request: dict[str, Any]
-    quality_gate: dict[str, float]
+    `request` and `metric_definitions` go into CreateTrainingJob; their inner parts are as the learner wrote
+    them, so whoever sends them checks them against SageMaker's model first.
+    """
+
+    request: Request
+    quality_gate: QualityGate
+    metric_definitions: list[MetricDefinitionTypeDef] | None = None
 
 
 def read_zip(archive: BinaryIO) -> Descriptor:
@@ -82,10 +112,12 @@ def parse(text: bytes) -> Descriptor:
         )
     _check_hyperparameters(found.get("HyperParameters", {}))
     gate = _gate(found["QualityGate"])
-    return Descriptor({key: value for key, value in found.items() if key != "QualityGate"}, gate)
+    metrics = found.pop("MetricDefinitions", None)
+    del found["QualityGate"]
+    return Descriptor(cast("Request", found), gate, metrics)
 
 
-def _check_hyperparameters(found: Any) -> None:
+def _check_hyperparameters(found: object) -> None:
     if not isinstance(found, dict):
         raise DescriptorError(
             f'HyperParameters is a {_kind(found)}, but must be an object such as {{"C": "1.0"}}'
@@ -112,7 +144,7 @@ def _check_hyperparameters(found: Any) -> None:
         )
 
 
-def _gate(found: Any) -> dict[str, float]:
+def _gate(found: object) -> QualityGate:
     if not isinstance(found, dict):
         raise DescriptorError(
             f"QualityGate is a {_kind(found)}, but must be an object with {', '.join(GATE)}"
@@ -124,7 +156,11 @@ def _gate(found: Any) -> dict[str, float]:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             was = "is missing" if key not in found else f"is {json.dumps(value)}"
             raise DescriptorError(f"QualityGate.{key} {was}, but must be a number from 0 to 1, such as 0.9")
-    return {key: float(found[key]) for key in GATE}
+    return QualityGate(
+        MinimumAccuracy=float(found["MinimumAccuracy"]),
+        MinimumRecall=float(found["MinimumRecall"]),
+        MaximumAccuracyDrop=float(found["MaximumAccuracyDrop"]),
+    )
 
 
 def _missing(missing: list[str], names: set[str]) -> str:
@@ -137,10 +173,10 @@ def _missing(missing: list[str], names: set[str]) -> str:
     return f"trainingjob.zip lacks {', '.join(missing)}.{hint}"
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     kinds = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
     return kinds.get(type(value), "null")
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value).replace('"', "'")

@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import boto3
 from botocore.exceptions import ClientError
 
 from .launch import Launcher, LaunchError, Settings
 
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline import CodePipelineClient
+    from mypy_boto3_codepipeline.literals import FailureTypeType
+    from mypy_boto3_codepipeline.type_defs import FailureDetailsTypeDef, JobTypeDef
+
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
 
 MAX_MESSAGE = 5000
 """CodePipeline PutJobFailureResult: the longest message."""
+
+Event = TypedDict("Event", {"CodePipeline.job": "JobTypeDef"})
+"""What CodePipeline invokes the function with."""
 
 
 @lru_cache(maxsize=1)
@@ -32,8 +41,9 @@ def _launcher() -> Launcher:
 
 
 @lru_cache(maxsize=1)
-def _codepipeline() -> Any:
-    return boto3.client("codepipeline")
+def _codepipeline() -> CodePipelineClient:
+    client: CodePipelineClient = boto3.client("codepipeline")
+    return client
 
 
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
@@ -42,12 +52,12 @@ if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     _codepipeline()
 
 
-def handle(event: dict[str, Any], context: object = None) -> None:
+def handle(event: Event, context: object = None) -> None:
     """Answer the job in `event` with success and output variables, or with a failure that says why."""
     answer(event["CodePipeline.job"], _launcher(), _codepipeline())
 
 
-def answer(job: dict[str, Any], launcher: Launcher, codepipeline: Any) -> None:
+def answer(job: JobTypeDef, launcher: Launcher, codepipeline: CodePipelineClient) -> None:
     """Carry out one job. Every failure is reported: the pipeline would wait for an hour otherwise."""
     try:
         execution_id, source = _read(job)
@@ -60,10 +70,12 @@ def answer(job: dict[str, Any], launcher: Launcher, codepipeline: Any) -> None:
         _fail(codepipeline, job["id"], f"{type(error).__name__}: {error}", "JobFailed")
     else:
         logger.info("started %s", json.dumps(variables))
-        _report(codepipeline.put_job_success_result, jobId=job["id"], outputVariables=variables)
+        _report(
+            job["id"], lambda: codepipeline.put_job_success_result(jobId=job["id"], outputVariables=variables)
+        )
 
 
-def _read(job: dict[str, Any]) -> tuple[str, tuple[str, str]]:
+def _read(job: JobTypeDef) -> tuple[str, tuple[str, str]]:
     data = job["data"]
     parameters = data["actionConfiguration"]["configuration"].get("UserParameters", "")
     try:
@@ -78,15 +90,16 @@ def _read(job: dict[str, Any]) -> tuple[str, tuple[str, str]]:
     return execution_id, (location["bucketName"], location["objectKey"])
 
 
-def _fail(codepipeline: Any, job_id: str, message: str, kind: str) -> None:
-    details = {"type": kind, "message": message[:MAX_MESSAGE]}
-    _report(codepipeline.put_job_failure_result, jobId=job_id, failureDetails=details)
+def _fail(codepipeline: CodePipelineClient, job_id: str, message: str, kind: FailureTypeType) -> None:
+    details: FailureDetailsTypeDef = {"type": kind, "message": message[:MAX_MESSAGE]}
+    _report(job_id, lambda: codepipeline.put_job_failure_result(jobId=job_id, failureDetails=details))
 
 
-def _report(put: Any, **result: Any) -> None:
+def _report(job_id: str, put: Callable[[], object]) -> None:
+    """Send a job's result with `put`; one that was sent before stays."""
     try:
-        put(**result)
+        put()
     except ClientError as error:
         if error.response["Error"]["Code"] != "InvalidJobStateException":
             raise
-        logger.info("job %s was answered before", result["jobId"])
+        logger.info("job %s was answered before", job_id)

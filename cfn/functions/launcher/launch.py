@@ -6,18 +6,26 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 from .descriptor import Descriptor, DescriptorError, read_zip
 
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.literals import FailureTypeType
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import AlgorithmSpecificationTypeDef, CreateTrainingJobRequestTypeDef
+
 
 class LaunchError(Exception):
     """The action fails; `kind` is a FailureType of CodePipeline PutJobFailureResult."""
 
-    def __init__(self, message: str, kind: str = "JobFailed") -> None:
+    def __init__(self, message: str, kind: FailureTypeType = "JobFailed") -> None:
         super().__init__(message)
         self.kind = kind
 
@@ -43,13 +51,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Launcher:
-    """Starts training jobs. The clients are boto3 clients of the services that they are named after."""
+    """Starts training jobs."""
 
     settings: Settings
-    s3: Any
-    ecr: Any
-    sagemaker: Any
-    events: Any
+    s3: S3Client
+    ecr: ECRClient
+    sagemaker: SageMakerClient
+    events: EventBridgeClient
 
     def launch(self, execution_id: str, source: tuple[str, str]) -> dict[str, str]:
         """Start the training job of `execution_id` as the zip at `source` (bucket, key) says.
@@ -61,11 +69,13 @@ class Launcher:
         job = f"{self.settings.training_job_prefix}{execution_id}"
         request = self._request(job, execution_id, descriptor)
         image = self._create(request)
-        request["AlgorithmSpecification"]["TrainingImage"] = image
         record = {
             "PipelineExecutionId": execution_id,
             "QualityGate": descriptor.quality_gate,
-            "Request": request,
+            "Request": {
+                **request,
+                "AlgorithmSpecification": {**request["AlgorithmSpecification"], "TrainingImage": image},
+            },
         }
         self.s3.put_object(
             Bucket=self.settings.bucket,
@@ -107,12 +117,16 @@ class Launcher:
             raise
         return f"{described['repositories'][0]['repositoryUri']}@{found['imageDetails'][0]['imageDigest']}"
 
-    def _request(self, job: str, execution_id: str, descriptor: Descriptor) -> dict[str, Any]:
-        asked = dict(descriptor.request)
-        algorithm: dict[str, Any] = {"TrainingImage": self._image(), "TrainingInputMode": "File"}
-        if "MetricDefinitions" in asked:
-            algorithm["MetricDefinitions"] = asked.pop("MetricDefinitions")
-        request = {
+    def _request(
+        self, job: str, execution_id: str, descriptor: Descriptor
+    ) -> CreateTrainingJobRequestTypeDef:
+        algorithm: AlgorithmSpecificationTypeDef = {
+            "TrainingImage": self._image(),
+            "TrainingInputMode": "File",
+        }
+        if descriptor.metric_definitions is not None:
+            algorithm["MetricDefinitions"] = descriptor.metric_definitions
+        request: CreateTrainingJobRequestTypeDef = {
             "TrainingJobName": job,
             "AlgorithmSpecification": algorithm,
             "RoleArn": self.settings.training_role_arn,
@@ -122,9 +136,13 @@ class Launcher:
                 {"Key": "mlops-workshop:expires", "Value": self.settings.expires},
                 {"Key": "mlops-workshop:execution", "Value": execution_id},
             ],
-            **asked,
+            "InputDataConfig": descriptor.request["InputDataConfig"],
+            "ResourceConfig": descriptor.request["ResourceConfig"],
+            "StoppingCondition": descriptor.request["StoppingCondition"],
         }
-        shape = self.sagemaker.meta.service_model.operation_model("CreateTrainingJob").input_shape
+        if "HyperParameters" in descriptor.request:
+            request["HyperParameters"] = descriptor.request["HyperParameters"]
+        shape = self.sagemaker.meta.service_model.shape_for("CreateTrainingJobRequest")
         report = ParamValidator().validate(request, shape)
         if report.has_errors():
             raise LaunchError(
@@ -134,7 +152,7 @@ class Launcher:
             )
         return request
 
-    def _create(self, request: dict[str, Any]) -> str:
+    def _create(self, request: CreateTrainingJobRequestTypeDef) -> str:
         """Create the job unless it exists, and return the image that it runs."""
         try:
             self.sagemaker.create_training_job(**request)

@@ -7,7 +7,10 @@ import io
 import json
 import tarfile
 import zlib
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NotRequired, Protocol, TypedDict, cast
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 NAME = "evaluation.json"
 MAX_ARCHIVE = 64 * 1024 * 1024
@@ -19,30 +22,55 @@ class EvaluationError(ValueError):
     """There is no usable evaluation; the message says what is wrong with it."""
 
 
+class Scores(TypedDict):
+    """How one algorithm did on the held-out rows; rates from 0 to 1."""
+
+    accuracy: float
+    recall: dict[str, float]
+    """By class."""
+    confusion_matrix: NotRequired[list[list[int]]]
+    """Rows are true classes, columns predicted ones, in the order of `Evaluation.classes`."""
+
+
+class Evaluation(TypedDict):
+    """`evaluation.json` as the training container writes it; whatever else is in there is kept."""
+
+    algorithms: dict[str, Scores]
+    classes: NotRequired[list[str]]
+
+
+class Readable(Protocol):
+    """A binary stream as S3 GetObject hands it out."""
+
+    def read(self, amount: int = ..., /) -> bytes: ...  # noqa: D102
+
+
 class _Limited(io.RawIOBase):
     """The first `limit` bytes of a stream; reading further raises EvaluationError."""
 
-    def __init__(self, stream: Any, limit: int) -> None:
+    def __init__(self, stream: Readable, limit: int) -> None:
         self._stream, self._left = stream, limit
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        data: bytes = self._stream.read(min(len(buffer), self._left + 1))
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        into = memoryview(buffer).cast("B")
+        data = self._stream.read(min(len(into), self._left + 1))
         self._left -= len(data)
         if self._left < 0:
             raise EvaluationError(
                 f"output.tar.gz holds more than {MAX_ARCHIVE} bytes: write only {NAME} there"
             )
-        buffer[: len(data)] = data
+        into[: len(data)] = data
         return len(data)
 
 
-def read_archive(stream: BinaryIO | Any) -> dict[str, Any]:
+def read_archive(stream: Readable) -> Evaluation:
     """Return the evaluation in the gzipped tar `stream`; raises EvaluationError."""
+    file = cast("BinaryIO", stream)  # gzip only reads it
     try:
-        limited = io.BufferedReader(_Limited(gzip.GzipFile(fileobj=stream), MAX_ARCHIVE))
+        limited = io.BufferedReader(_Limited(gzip.GzipFile(fileobj=file), MAX_ARCHIVE))
         with tarfile.open(fileobj=limited, mode="r|") as archive:
             for member in archive:
                 if member.name.removeprefix("./") != NAME or not member.isfile():
@@ -56,13 +84,13 @@ def read_archive(stream: BinaryIO | Any) -> dict[str, Any]:
     raise EvaluationError(f"output.tar.gz has no {NAME}: training must write /opt/ml/output/data/{NAME}")
 
 
-def parse(text: bytes) -> dict[str, Any]:
+def parse(text: bytes) -> Evaluation:
     """Return the evaluation in the JSON document `text`, checked for what the quality gate needs.
 
     That is `{"algorithms": {name: {"accuracy": a, "recall": {class: r, ...}}, ...}}`, numbers from 0 to 1.
     """
     try:
-        found: Any = json.loads(text)
+        found = json.loads(text)
     except ValueError as error:
         raise EvaluationError(f"{NAME} is not JSON ({error})") from error
     if not isinstance(found, dict):
@@ -76,7 +104,7 @@ def parse(text: bytes) -> dict[str, Any]:
         recall = scores.get("recall")
         if not isinstance(recall, dict) or not recall or not all(map(_is_rate, recall.values())):
             raise EvaluationError(f"{NAME} has no recall from 0 to 1 for each class of {name}")
-    return found
+    return cast("Evaluation", found)
 
 
 def _is_rate(value: object) -> bool:

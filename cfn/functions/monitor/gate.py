@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
+
+from .evaluation import Evaluation
 
 ROUNDING = 1e-9
 """0.95 - 0.02 is a little more than 0.93 in binary; a model that is exactly as good as asked for passes."""
+
+
+class QualityGate(TypedDict):
+    """Thresholds from trainingjob.json, each from 0 to 1; the launcher keeps them in `training/jobs/`."""
+
+    MinimumAccuracy: float
+    MinimumRecall: float
+    MaximumAccuracyDrop: float
 
 
 @dataclass(frozen=True)
@@ -27,9 +36,7 @@ class Check:
         return f"{self.name} {self.value:.4f} {'reaches' if self.passed else 'is below'} {self.threshold:.4f}"
 
 
-def judge(
-    evaluation: Mapping[str, Any], gate: Mapping[str, float], production: Mapping[str, Any] | None
-) -> list[Check]:
+def judge(evaluation: Evaluation, gate: QualityGate, production: Evaluation | None) -> list[Check]:
     """Return every check of `evaluation`; `production` is the evaluation of what serves now, if anything.
 
     An algorithm that production has and the new model lacks fails: its callers would get errors.
@@ -41,8 +48,9 @@ def judge(
             Check(f"{name}: recall of {label}", value, gate["MinimumRecall"])
             for label, value in scores["recall"].items()
         ]
-    for name, scores in (production or {"algorithms": {}})["algorithms"].items():
-        accuracy = evaluation["algorithms"].get(name, {"accuracy": 0.0})["accuracy"]
+    for name, scores in (production["algorithms"] if production else {}).items():
+        new = evaluation["algorithms"].get(name)
+        accuracy = new["accuracy"] if new else 0.0
         threshold = max(0.0, scores["accuracy"] - gate["MaximumAccuracyDrop"])
         checks.append(Check(f"{name}: accuracy compared with production", accuracy, threshold))
     return checks

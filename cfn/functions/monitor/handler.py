@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from functools import lru_cache
-from typing import Any
 
 import boto3
 
@@ -30,6 +29,6 @@ if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     _monitor()
 
 
-def handle(event: dict[str, Any], context: object = None) -> None:
+def handle(event: object, context: object = None) -> None:
     """Look what is the case; what `event` tells is not needed for that."""
     _monitor().watch()

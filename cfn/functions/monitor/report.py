@@ -2,14 +2,92 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
-from .gate import Check
+from .evaluation import Evaluation
+from .gate import Check, QualityGate
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import (
+        AlgorithmSpecificationOutputTypeDef,
+        MetricDataTypeDef,
+        ModelArtifactsTypeDef,
+        OutputDataConfigTypeDef,
+        StoppingConditionTypeDef,
+    )
 
 MAX_SUMMARY = 512
 """CodePipeline PutApprovalResult: the longest summary."""
+
+
+class TrainingJob(TypedDict, total=False):
+    """What the monitor reads of SageMaker DescribeTrainingJob; empty for a job that never existed."""
+
+    TrainingJobName: str
+    TrainingJobStatus: str
+    SecondaryStatus: str
+    FailureReason: str
+    AlgorithmSpecification: AlgorithmSpecificationOutputTypeDef
+    OutputDataConfig: OutputDataConfigTypeDef
+    StoppingCondition: StoppingConditionTypeDef
+    ModelArtifacts: ModelArtifactsTypeDef
+    HyperParameters: dict[str, str]
+    TrainingStartTime: datetime
+    TrainingEndTime: datetime
+    BillableTimeInSeconds: int
+    FinalMetricDataList: list[MetricDataTypeDef]
+
+
+class NoGate(TypedDict):
+    """Stands for the quality gate where none was read, because the job failed or its record is gone."""
+
+
+class CheckDocument(TypedDict):
+    """A comparison of the quality gate."""
+
+    name: str
+    value: float
+    threshold: float
+    passed: bool
+
+
+class JobDocument(TypedDict):
+    """A training job; a member is None where SageMaker doesn't tell it (yet)."""
+
+    name: str | None
+    status: str | None
+    failureReason: str | None
+    image: str | None
+    modelDataUrl: str | None
+    hyperParameters: dict[str, str]
+    startTime: str | None
+    endTime: str | None
+    billableSeconds: int | None
+    metrics: dict[str, float]
+
+
+class ProductionDocument(TypedDict):
+    """What served when the model was judged."""
+
+    pipelineExecutionId: str
+    compared: bool
+
+
+class ReportDocument(TypedDict):
+    """`training/reports/<execution id>.json`, schema 1."""
+
+    schema: int
+    pipelineExecutionId: str
+    decision: str
+    """`approved` or `rejected`."""
+    summary: str
+    trainingJob: JobDocument
+    qualityGate: QualityGate | NoGate
+    checks: list[CheckDocument]
+    production: ProductionDocument | None
+    evaluation: Evaluation | None
 
 
 @dataclass(frozen=True)
@@ -17,20 +95,24 @@ class Production:
     """The release that PRD serves now; `evaluation` is None when its report is gone."""
 
     execution_id: str
-    evaluation: dict[str, Any] | None
+    evaluation: Evaluation | None
+
+    def document(self) -> ProductionDocument:
+        """Return what the report says of it."""
+        return {"pipelineExecutionId": self.execution_id, "compared": self.evaluation is not None}
 
 
 @dataclass(frozen=True)
 class Report:
     """What is known about the model of one pipeline execution, and the decision.
 
-    `job` is an answer of SageMaker DescribeTrainingJob; `problem` is why there is nothing to compare.
+    `problem` is why there is nothing to compare.
     """
 
     execution_id: str
-    job: dict[str, Any]
-    gate: dict[str, float] = field(default_factory=dict)
-    evaluation: dict[str, Any] | None = None
+    job: TrainingJob
+    gate: QualityGate | None = None
+    evaluation: Evaluation | None = None
     checks: tuple[Check, ...] = ()
     production: Production | None = None
     problem: str = ""
@@ -48,7 +130,7 @@ class Report:
         elif failed := [str(check) for check in self.checks if not check.passed]:
             text = f"{len(failed)} of {len(self.checks)} checks failed: " + "; ".join(failed)
         else:
-            scores = (self.evaluation or {"algorithms": {}})["algorithms"]
+            scores = self.evaluation["algorithms"] if self.evaluation else {}
             accuracies = ", ".join(f"{name} {scores[name]['accuracy']:.4f}" for name in scores)
             text = f"all {len(self.checks)} checks passed, accuracy: {accuracies}; {self._compared()}"
         return text if len(text) <= MAX_SUMMARY else text[: MAX_SUMMARY - 3] + "..."
@@ -60,7 +142,7 @@ class Report:
             return f"not compared with production, the report of {self.production.execution_id} is gone"
         return f"compared with production ({self.production.execution_id})"
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> ReportDocument:
         """Return the report as a JSON document."""
         job = self.job
         return {
@@ -72,7 +154,9 @@ class Report:
                 "name": job.get("TrainingJobName"),
                 "status": job.get("TrainingJobStatus"),
                 "failureReason": job.get("FailureReason"),
-                "image": job.get("AlgorithmSpecification", {}).get("TrainingImage"),
+                "image": job["AlgorithmSpecification"].get("TrainingImage")
+                if "AlgorithmSpecification" in job
+                else None,
                 "modelDataUrl": job.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
                 "hyperParameters": job.get("HyperParameters", {}),
                 "startTime": _time(job.get("TrainingStartTime")),
@@ -80,16 +164,12 @@ class Report:
                 "billableSeconds": job.get("BillableTimeInSeconds"),
                 "metrics": {m["MetricName"]: m["Value"] for m in job.get("FinalMetricDataList", [])},
             },
-            "qualityGate": self.gate,
+            "qualityGate": self.gate or {},
             "checks": [
                 {"name": c.name, "value": c.value, "threshold": c.threshold, "passed": c.passed}
                 for c in self.checks
             ],
-            "production": self.production
-            and {
-                "pipelineExecutionId": self.production.execution_id,
-                "compared": self.production.evaluation is not None,
-            },
+            "production": self.production.document() if self.production else None,
             "evaluation": self.evaluation,
         }
 
@@ -114,9 +194,9 @@ class Report:
                 f"| {c.name} | {c.value:.4f} | {c.threshold:.4f} | {'passed' if c.passed else '**failed**'} |"
                 for c in self.checks
             ]
-        for name, scores in (self.evaluation or {"algorithms": {}})["algorithms"].items():
+        for name, scores in (self.evaluation["algorithms"] if self.evaluation else {}).items():
             if matrix := scores.get("confusion_matrix"):
-                classes = (self.evaluation or {}).get("classes", [])
+                classes = self.evaluation.get("classes", []) if self.evaluation else []
                 lines += [
                     "",
                     f"Confusion matrix of {name} (rows: true class; {', '.join(map(str, classes))})",

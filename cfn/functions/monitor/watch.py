@@ -6,13 +6,20 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from botocore.exceptions import ClientError
 
-from .evaluation import EvaluationError, read_archive
-from .gate import judge
-from .report import Production, Report
+from .evaluation import Evaluation, EvaluationError, read_archive
+from .gate import QualityGate, judge
+from .report import Production, Report, ReportDocument, TrainingJob
+
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline import CodePipelineClient
+    from mypy_boto3_codepipeline.type_defs import PaginatorConfigTypeDef
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +44,12 @@ class Settings:
         return cls(**{name: environment[name.upper()] for name in cls.__dataclass_fields__})
 
 
+class JobRecord(TypedDict):
+    """What the monitor reads of `training/jobs/<execution id>.json`, written by the launcher."""
+
+    QualityGate: QualityGate
+
+
 @dataclass(frozen=True)
 class Waiting:
     """An approval that waits: its action, its token, and the execution that it holds."""
@@ -48,13 +61,13 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Monitor:
-    """Answers TrainApproval. The clients are boto3 clients of the services that they are named after."""
+    """Answers TrainApproval."""
 
     settings: Settings
-    s3: Any
-    sagemaker: Any
-    codepipeline: Any
-    events: Any
+    s3: S3Client
+    sagemaker: SageMakerClient
+    codepipeline: CodePipelineClient
+    events: EventBridgeClient
 
     def watch(self) -> None:
         """Answer what can be answered, and go to sleep when nothing is left.
@@ -103,7 +116,7 @@ class Monitor:
                 raise
             logger.info("%s was answered before", waiting.execution_id)
 
-    def report(self, execution_id: str, job: dict[str, Any]) -> Report:
+    def report(self, execution_id: str, job: TrainingJob) -> Report:
         """Judge the ended training job `job` of `execution_id`; `{}` when it never existed."""
         name = f"{self.settings.training_job_prefix}{execution_id}"
         if not job:
@@ -113,12 +126,13 @@ class Monitor:
             return Report(
                 execution_id, job, problem=f"training job {job['TrainingJobStatus'].lower()}: {reason}"
             )
-        record = self._get_json(f"training/jobs/{execution_id}.json")
-        if record is None:
+        found = self._get(f"training/jobs/{execution_id}.json")
+        if found is None:
             problem = (
                 f"s3://{self.settings.bucket}/training/jobs/{execution_id}.json with the quality gate is gone"
             )
             return Report(execution_id, job, problem=problem)
+        record: JobRecord = json.loads(found)
         gate = record["QualityGate"]
         try:
             evaluation = self._evaluation(job)
@@ -140,8 +154,9 @@ class Monitor:
         if found["EndpointStatus"] in ("Creating", "Failed", "Deleting", "OutOfService"):
             return None
         execution_id = found["EndpointConfigName"].removeprefix(f"{endpoint}-")
-        report = self._get_json(f"training/reports/{execution_id}.json")
-        return Production(execution_id, report and report["evaluation"])
+        text = self._get(f"training/reports/{execution_id}.json")
+        report: ReportDocument | None = json.loads(text) if text is not None else None
+        return Production(execution_id, report["evaluation"] if report else None)
 
     def busy(self) -> bool:
         """Whether an execution has not got past TrainApproval yet, or a training job of this lab runs."""
@@ -149,7 +164,9 @@ class Monitor:
 
     def _executions(self) -> Iterator[str]:
         pages = self.codepipeline.get_paginator("list_pipeline_executions")
-        newest = {"MaxItems": 200}  # newest first; a pipeline queues 50 executions at most
+        newest: PaginatorConfigTypeDef = {
+            "MaxItems": 200
+        }  # newest first; a pipeline queues 50 executions at most
         for page in pages.paginate(pipelineName=self.settings.pipeline, PaginationConfig=newest):
             for found in page["pipelineExecutionSummaries"]:
                 if found["status"] in ("InProgress", "Stopping"):
@@ -174,17 +191,17 @@ class Monitor:
                 if job["TrainingJobName"].startswith(prefix):  # another lab's name contains it too
                     yield job["TrainingJobName"]
 
-    def _job(self, execution_id: str) -> dict[str, Any]:
+    def _job(self, execution_id: str) -> TrainingJob:
         name = f"{self.settings.training_job_prefix}{execution_id}"
         try:
-            found: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+            found = self.sagemaker.describe_training_job(TrainingJobName=name)
         except ClientError as error:
             if _code(error) in ("ValidationException", "ResourceNotFound"):
                 return {}
             raise
-        return found
+        return cast("TrainingJob", found)
 
-    def _evaluation(self, job: dict[str, Any]) -> dict[str, Any]:
+    def _evaluation(self, job: TrainingJob) -> Evaluation:
         path = job["OutputDataConfig"]["S3OutputPath"].removeprefix("s3://").rstrip("/")
         bucket, _, prefix = path.partition("/")
         try:
@@ -209,9 +226,10 @@ class Monitor:
                 Bucket=self.settings.bucket, Key=f"{key}.{suffix}", Body=body, ContentType=kind
             )
 
-    def _get_json(self, key: str) -> Any:
+    def _get(self, key: str) -> bytes | None:
+        """Return an object of the lab's bucket, or None where there is none."""
         try:
-            return json.loads(self.s3.get_object(Bucket=self.settings.bucket, Key=key)["Body"].read())
+            return self.s3.get_object(Bucket=self.settings.bucket, Key=key)["Body"].read()
         except ClientError as error:
             if _code(error) == "NoSuchKey":
                 return None
@@ -222,10 +240,11 @@ def _code(error: ClientError) -> str:
     return str(error.response["Error"]["Code"])
 
 
-def _why_stopped(job: dict[str, Any]) -> str:
+def _why_stopped(job: TrainingJob) -> str:
     """Tell a job that ran out of time from one that somebody stopped (`SecondaryStatus` of the job)."""
     if job.get("SecondaryStatus") in ("MaxRuntimeExceeded", "MaxWaitTimeExceeded"):
-        seconds = job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", "?")
+        limits = job.get("StoppingCondition") or {}
+        seconds = limits.get("MaxRuntimeInSeconds", "?")
         return (
             f"{job['SecondaryStatus']}: it took longer than MaxRuntimeInSeconds, {seconds} s; "
             "raise that in trainingjob.json or train less"
