@@ -1,4 +1,4 @@
-"""Every name of a lab, derived from its lab id; `docs/architecture.md` holds the same table for people."""
+"""Every name of a lab, derived from its lab id; docs/names-and-contracts.md has the same table for people."""
 
 from __future__ import annotations
 

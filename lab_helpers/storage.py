@@ -22,7 +22,7 @@ OWNERS = (
     ("package/functions/", "", "provisioning", "CloudFormation (code of the two functions)"),
     ("pipelines/", "", "CodePipeline, CodeBuild", "CodePipeline, CodeBuild, launcher function"),
 )
-"""Key prefix, key suffix, writer, reader: the first line that fits counts (docs/architecture.md)."""
+"""Key prefix, key suffix, writer, reader: the first line that fits counts (docs/names-and-contracts.md)."""
 
 ARTIFACT_PREFIX = 20
 """CodePipeline begins the keys of artefacts with the first characters of the pipeline's name."""

@@ -1,4 +1,4 @@
-"""Whose a resource is, by its tag and by its name (`docs/architecture.md`, "Names").
+"""Whose a resource is, by its tag and by its name (`docs/names-and-contracts.md`, "Names").
 
 A tag `mlops-workshop:lab` decides. A resource without it belongs to a lab when its *whole* name is one of
 that lab's names, and the lab is known: asked for by id, tagged on some other resource, or betrayed by a name

@@ -85,10 +85,10 @@ def own_server(own_image: str, own_trained: Path) -> Iterator[Container]:
         yield container
 
 
-def test_notebook_or_architecture_names_the_line(written: Path) -> None:
+def test_notebook_or_docs_name_the_line(written: Path) -> None:
     import sources
 
-    told = (sources.ROOT / "docs/architecture.md").read_text() + "".join(
+    told = (sources.ROOT / "docs/model-server.md").read_text() + "".join(
         cell["source"] for notebook in sources.NOTEBOOKS for cell in sources.cells(notebook)
     )
     assert LINE in told
