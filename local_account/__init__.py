@@ -1,1 +1,1 @@
-"""An AWS account on one machine: the APIs that the workshop uses, with the real work behind them."""
+"""An AWS account on one machine: the APIs that the workshop uses, doing real work."""

@@ -14,11 +14,11 @@ from local_account.foundation.config import DEFAULT_PORTS, AccountConfig, PortIn
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status (2: it could not start)."""
+    """Serve until SIGTERM or SIGINT; return the exit status (2: the account could not start)."""
     parser = argparse.ArgumentParser(prog="python -m local_account", description=__doc__)
-    parser.add_argument("--state", type=Path, required=True, help="directory that keeps everything")
+    parser.add_argument("--state", type=Path, required=True, help="directory for all of the account's state")
     for name in DEFAULT_PORTS:
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="0 picks a free one")
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="0 picks a free port")
     arguments = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -27,7 +27,7 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    gc.disable()  # what is loaded now stays: looking through it again and again would take half a second
+    gc.disable()  # what is loaded now stays: collecting it again and again would take half a second
     from local_account.server import LocalAccount
     from local_account.warm_up import warm_up
 
@@ -47,7 +47,7 @@ def main() -> int:
     print(account.ready_line(), flush=True)
     account.account.tasks.spawn("warm-up", load_the_rest)
     while not stop.wait(1.0):
-        pass  # a signal that the kernel hands to another thread does not end an endless wait
+        pass  # a signal delivered to another thread does not interrupt a wait without a timeout
     account.stop()
     return 0
 

@@ -1,4 +1,4 @@
-"""The life of a local account: listeners up, services recovered, a ready line; and down again."""
+"""The life cycle of a local account: open the listeners, recover the services, print the ready line, stop."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ SERVICES: tuple[type[Service], ...] = (
 
 
 class LocalAccount:
-    """One running local account; a process holds one at most, because moto's state is the process's."""
+    """One running local account. A process can hold only one, because moto's state is the process's."""
 
     def __init__(self, config: AccountConfig) -> None:
         config.check_ports()
@@ -88,13 +88,13 @@ class LocalAccount:
             service.start()
 
     def ready_line(self) -> str:
-        """Return the line that says that the account listens, and where."""
+        """Return the line that says the account is listening, and on which ports."""
         config = self.account.config
         ports = {name: getattr(config, name) for name in ("gateway_port", "git_port", "registry_port")}
         return "ready " + json.dumps({**ports, "pid": os.getpid()})
 
     def stop(self) -> None:
-        """End what runs, write what is not written yet. Every step is tried, whatever another one raised."""
+        """End what runs and write what is still unwritten. Every step runs, even if an earlier one raised."""
         self.account.tasks.stopping.set()
         steps: list[tuple[str, Callable[[], object]]] = [
             *((f"service {name}", service.stop) for name, service in self.services.items()),

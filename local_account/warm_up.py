@@ -1,4 +1,4 @@
-"""What the first stack would otherwise wait for, loaded while nobody asks for anything yet."""
+"""Loads what the first stack would otherwise wait for, while the account is idle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local_account.services.cloudformation.schemas import jsonschema
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
-# In the order in which a deployment needs them; EC2 is large, and only looked at where a subnet is given.
+# In the order that a deployment needs them. EC2 is large and only needed where a subnet is given: left out.
 _MOTO = ("s3", "iam", "sts", "logs")
 _CLIENTS = ("s3", "iam", "sts", "ecr", "codecommit", "sagemaker", "logs", "events", "lambda", "codepipeline")
 _NESTED = ("codecommit", "ecr", "sagemaker", "codebuild", "codepipeline", "lambda", "events")
@@ -35,7 +35,7 @@ def _steps(account: Account) -> Iterator[Callable[[], object]]:
         yield partial(get_backend, service)
     for service in _CLIENTS:
         yield partial(account.client, service)
-    yield partial(account.client("logs").describe_log_groups, limit=1)  # moto makes an application of it
+    yield partial(account.client("logs").describe_log_groups, limit=1)  # moto builds an application for it
     for service in _NESTED:
         yield partial(service_model, service)
-    yield partial(import_module, "docker")  # or the first training job waits for it
+    yield partial(import_module, "docker")  # otherwise the first training job waits for it

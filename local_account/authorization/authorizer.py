@@ -1,4 +1,4 @@
-"""Who asks, and whether the policies let them."""
+"""Who makes a request, and whether the policies allow it."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _CREDENTIAL = re.compile(r"(?:Credential=)?([A-Z0-9]{16,128})/\d{8}/")
 
 
 class Authorizer:
-    """Lets requests through, or refuses them as AWS does."""
+    """Lets requests through or refuses them, as AWS does."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._sessions: dict[str, Caller] = {}
 
     def caller(self, request: Request) -> Caller | None:
-        """Return the session whose credentials signed a request; None for the account's own, and unsigned.
+        """Return the session whose credentials signed a request; None for unsigned and the account's own.
 
-        Raises ServiceError for credentials of a session that there is not (any more).
+        Raises ServiceError for credentials of a session that does not exist or no longer exists.
         """
         given = request.headers.get("Authorization", "") or request.args.get("X-Amz-Credential", "")
         found = _CREDENTIAL.search(given)
         if not found or not found[1].startswith("ASIA"):
-            return acting.told_by(request.headers, self._account)
+            return acting.acting_caller(request.headers, self._account)
         if found[1] not in self._sessions:
             self._sessions = {
                 role.access_key_id: Caller(role.arn, role.role_arn)
@@ -53,12 +53,12 @@ class Authorizer:
         return self._sessions[found[1]]
 
     def check(self, caller: Caller | None, service: str, operation: str, params: Params) -> None:
-        """Raise ServiceError AccessDenied unless a request may be answered."""
+        """Raise ServiceError AccessDenied unless the caller may make the request."""
         if caller is not None:
             self._require(caller, service, needs(service, operation, params, self._account.arn))
 
     def check_moto(self, caller: Caller | None, service: str, request: Request) -> None:
-        """Do the same for a request that moto answers, which has not been read yet."""
+        """Raise ServiceError AccessDenied unless the caller may make a request to moto, not parsed yet."""
         if caller is None:
             return
         if service == "s3":
@@ -68,7 +68,7 @@ class Authorizer:
         self.check(caller, service, call.operation.name, protocol.parse(call, request))
 
     def decide(self, role_arn: str, need: Need) -> Decision:
-        """Evaluate the policies of a role. A role that is gone may do nothing."""
+        """Evaluate the policies of a role. A deleted role may do nothing."""
         found = Identities(self._account.config.account_id).find(role_arn)
         if found is None:
             return Decision(Outcome.IMPLICIT_DENY)
@@ -86,7 +86,7 @@ class Authorizer:
 
 
 def _denied(caller: Caller, service: str, need: Need, decision: Decision) -> ServiceError:
-    """Return the error of a refused request (IAM User Guide, "Troubleshoot access denied error messages")."""
+    """Return the error for a denied request (IAM User Guide, "Troubleshoot access denied error messages")."""
     reason = (
         f"with an explicit deny in an identity-based policy: {decision.statements[0][0].name}"
         if decision.outcome is Outcome.EXPLICIT_DENY
@@ -100,6 +100,6 @@ def _denied(caller: Caller, service: str, need: Need, decision: Decision) -> Ser
         return ServiceError("UnauthorizedOperation", message, 403)
     if service == "s3" or protocol.service_model(service).protocol == "query":
         return ServiceError("AccessDenied", message, 403)
-    # JSON services answer with 400, those with paths with 403.
+    # JSON services answer with 400, REST services with 403.
     status = 403 if protocol.service_model(service).protocol == "rest-json" else 400
     return ServiceError("AccessDeniedException", message, status)

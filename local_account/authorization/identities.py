@@ -1,4 +1,4 @@
-"""The policies of roles and users, as moto keeps them."""
+"""The policies of roles and users, from moto's records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local_account.authorization.policies import Policy
 
 @dataclass(frozen=True)
 class Identity:
-    """What a role or user has been given."""
+    """The permissions of a role or user."""
 
     arn: str
     policies: tuple[Policy, ...]
@@ -27,7 +27,7 @@ class Identities:
         self._backend = get_backend("iam")[account_id]["aws"]
 
     def find(self, arn: str) -> Identity | None:
-        """Return a role or a user by its ARN, with what its groups give it; None where there is none.
+        """Return a role or user by its ARN, with the permissions of its groups; None if there is none.
 
         Raises PolicyError for a policy that cannot be evaluated.
         """

@@ -1,4 +1,4 @@
-"""What a request asks IAM: the actions, each with its resource and what conditions may look at.
+"""The IAM permissions that a request needs: the actions, each with its resource and condition keys.
 
 Contract: Service Authorization Reference, "Actions, resources, and condition keys" of each service; where a
 request needs more than its own action (passing a role, tags at creation), the API reference of the operation.
@@ -18,7 +18,7 @@ Arn = Callable[[str, str], str]
 
 @dataclass(frozen=True)
 class Need:
-    """One thing that has to be allowed."""
+    """One permission that a request needs."""
 
     action: str
     resource: str = "*"
@@ -30,13 +30,13 @@ _PREFIXES = {
     "resourcegroupstaggingapi": "tag",
     "service-quotas": "servicequotas",
 }
-"""IAM's name of a service, where it is not botocore's."""
+"""IAM's service prefix, where it is not botocore's name."""
 _ACTIONS = {("lambda", "Invoke"): "InvokeFunction"}
-"""Actions that are not named like the operation."""
+"""Actions that are not named after the operation."""
 _FREE = {("sts", "GetCallerIdentity")}
-"""Nobody needs a permission for these."""
+"""Operations that need no permission."""
 
-# Parameters that name what an operation works on, and what stands before the name in the ARN.
+# Parameters that name what an operation works on, and what precedes the name in the ARN.
 _NAMES: dict[str, dict[str, str]] = {
     "codebuild": {"projectName": "project/", "name": "project/", "names": "project/"},
     "codecommit": {"repositoryName": ""},
@@ -55,11 +55,11 @@ _NAMES: dict[str, dict[str, str]] = {
     "iam": {"RoleName": "role/"},
 }  # fmt: skip
 _ARNS = ("resourceArn", "ResourceArn", "ResourceARN", "Resource", "resource")
-"""Parameters that hold an ARN: those of the operations for tags."""
-# Operations that look through everything, whatever their parameters narrow it to.
+"""Parameters that hold an ARN: those of the tagging operations."""
+# Operations that need permission on all resources, however their parameters narrow the result.
 _LOOKS = {"cloudwatch": {"DescribeAlarms"}, "sagemaker": {"ListModels", "ListEndpoints", "ListTrainingJobs"}}
 
-# The roles that a request hands to a service: where they stand, and who will assume them.
+# The roles that a request passes to a service: the parameter, and the service that will assume the role.
 _PASSED: dict[tuple[str, str], tuple[str, str]] = {
     ("cloudformation", "CreateStack"): ("RoleARN", "cloudformation"),
     ("cloudformation", "UpdateStack"): ("RoleARN", "cloudformation"),
@@ -77,7 +77,7 @@ _PASSED: dict[tuple[str, str], tuple[str, str]] = {
     ("sagemaker", "CreateNotebookInstance"): ("RoleArn", "sagemaker"),
     ("sagemaker", "CreateTrainingJob"): ("RoleArn", "sagemaker"),
 }
-# The action that tags at creation need on top, and where the tags stand.
+# The additional action that tagging at creation needs, and the parameter with the tags.
 _TAGGED = {
     "application-autoscaling": ("TagResource", "Tags"),
     "cloudwatch": ("TagResource", "Tags"),
@@ -92,7 +92,7 @@ _CREATES = ("Create", "Put", "Register")
 
 
 def needs(service: str, operation: str, params: Params, arn: Arn) -> list[Need]:
-    """Return everything that a request needs."""
+    """Return every permission that a request needs."""
     if (service, operation) in _FREE:
         return []
     prefix = _PREFIXES.get(service, service)
@@ -183,7 +183,7 @@ def _context(service: str, params: Params) -> dict[str, list[str]]:
 
 
 def _of_scaling(service: str, operation: str, params: Params, arn: Arn) -> list[Need]:
-    """Return what else Application Auto Scaling wants its caller to be allowed.
+    """Return what else Application Auto Scaling requires its caller to be allowed.
 
     Contract: Application Auto Scaling User Guide, "Identity-based policy examples", permissions for the
     target service and for CloudWatch.

@@ -12,16 +12,16 @@ Statement = dict[str, Any]
 
 
 def allows(policy: dict[str, Any], service: str, source_arn: str, source_account: str) -> bool:
-    """Tell whether a policy lets a service invoke the function on behalf of a resource.
+    """Return whether a policy lets a service invoke the function on behalf of a resource.
 
     Parameters
     ----------
     policy
         The document that ``GetPolicy`` returns.
     service
-        The principal, such as ``events.amazonaws.com``.
+        The service principal, such as ``events.amazonaws.com``.
     source_arn, source_account
-        The resource that the service acts for (of EventBridge: the rule), and its account.
+        The resource that the service acts for (for EventBridge, the rule), and its account.
     """
     context = {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account}
     return any(_grants(item, service, context) for item in policy.get("Statement", []))
@@ -34,16 +34,16 @@ def _grants(item: Statement, service: str, context: dict[str, str]) -> bool:
     if item["Effect"] != "Allow" or not fnmatchcase("lambda:InvokeFunction", item["Action"]):
         return False
     return all(
-        _holds(operator, context.get(key.lower()), wanted)
+        _holds(operator, context.get(key.lower()), expected)
         for operator, entries in item.get("Condition", {}).items()
-        for key, wanted in entries.items()
+        for key, expected in entries.items()
     )
 
 
-def _holds(operator: str, value: str | None, wanted: str) -> bool:
+def _holds(operator: str, value: str | None, expected: str) -> bool:
     if value is None:
         return False
     if operator in ("ArnLike", "ArnEquals", "StringLike"):
-        # * and ? are the wildcards of IAM; [ is none.
-        return fnmatchcase(value, wanted.replace("[", "[[]"))
-    return operator == "StringEquals" and value == wanted
+        # * and ? are IAM's wildcards; [ is not one.
+        return fnmatchcase(value, expected.replace("[", "[[]"))
+    return operator == "StringEquals" and value == expected

@@ -1,4 +1,4 @@
-"""What a request to Amazon S3 asks IAM.
+"""The IAM permissions that a request to Amazon S3 needs.
 
 Contract: Amazon S3 User Guide, "Required permissions for Amazon S3 API operations".
 """
@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request
 
 from local_account.authorization.needs import Need
 
-# By query parameter: the action of a read of the bucket, of a write.
+# By query parameter: the action that reads it from the bucket, and the one that writes it.
 _SUBRESOURCES = {
     "location": ("GetBucketLocation", ""),
     "versioning": ("GetBucketVersioning", "PutBucketVersioning"),
@@ -31,7 +31,7 @@ _KEYS = re.compile(r"<Object>.*?<Key>(.*?)</Key>(?:.*?(<VersionId>))?.*?</Object
 
 
 def needs(request: Request) -> list[Need]:
-    """Return everything that a path-style request needs."""
+    """Return every permission that a path-style request needs."""
     bucket, _, key = request.path.lstrip("/").partition("/")
     if not bucket:
         return [Need("s3:ListAllMyBuckets")]

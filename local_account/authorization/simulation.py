@@ -1,4 +1,4 @@
-"""What moto lacks of IAM and STS: the policy simulator, and who the account's own credentials are.
+"""What moto lacks in IAM and STS: the policy simulator, and the identity of the caller.
 
 Contract: *SimulatePrincipalPolicy* and *SimulateCustomPolicy* of the IAM API Reference, *GetCallerIdentity*
 of the STS API Reference.
@@ -17,31 +17,31 @@ from local_account.gateway.service import Service
 
 
 class IamSimulation(Service):
-    """The operations of IAM that simulate; everything else is moto's."""
+    """The simulating operations of IAM; everything else is moto's."""
 
     name = "iam"
     validation_error: ClassVar[str] = "ValidationError"
 
     def simulate_principal_policy(self, params: Params) -> Params:
-        """SimulatePrincipalPolicy: the policies of a role, a user or a group, and those given on top."""
+        """SimulatePrincipalPolicy: the policies of a role, user or group, plus those in the request."""
         source = params["PolicySourceArn"]
         found = Identities(self.account.config.account_id).find(source)
         if found is None:
             if source.split(":")[2:3] != ["iam"]:
-                raise _invalid(f"Invalid Entity Arn: {source} is no user, group or role of IAM")
+                raise _invalid(f"Invalid Entity Arn: {source} does not clearly define entity type and name.")
             raise ServiceError("NoSuchEntity", f"The entity {source} cannot be found.", 404)
         principal = params.get("CallerArn") or source
         boundary = _boundary(params) or found.boundary
         return _simulated(params, Identity(principal, (*found.policies, *_given(params)), boundary))
 
     def simulate_custom_policy(self, params: Params) -> Params:
-        """SimulateCustomPolicy: policies that nobody has yet."""
+        """SimulateCustomPolicy: policies that are not attached to any identity."""
         who = Identity(params.get("CallerArn") or "", tuple(_given(params)), _boundary(params))
         return _simulated(params, who)
 
 
 class CallerIdentity(Service):
-    """The operation of STS that tells who asks; everything else is moto's."""
+    """The operation of STS that returns the caller; everything else is moto's."""
 
     name = "sts"
 

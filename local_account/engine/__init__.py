@@ -1,6 +1,6 @@
-"""A Docker Engine that answers, and the image that the workshop builds on.
+"""A Docker Engine that answers, and the base image of the workshop's images.
 
-Standard library only: `.ci/bootstrap` runs ``python3 -m local_account.engine prepare`` with the machine's own
+Standard library only: `.ci/bootstrap` runs ``python3 -m local_account.engine prepare`` with the system's
 Python while the virtual environment is still being made.
 """
 

@@ -1,4 +1,4 @@
-"""`python3 -m local_account.engine prepare`: an engine and the base image, by the standard library alone."""
+"""`python3 -m local_account.engine prepare`: an engine and the base image, on the standard library alone."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ def main() -> int:
 
     try:
         if action == "stop":
-            report("stopped" if stop_engine() else "no engine of the workshop is running")
+            report("stopped" if stop_engine() else "the workshop's engine is not running")
             return 0
         docker_host = ensure_engine(report=report)
         if action == "prepare":

@@ -1,4 +1,4 @@
-"""The image that the base image of the workshop is built on: pulled, or built from the machine's packages."""
+"""The image that the workshop's base image is built on: pulled, or built from Debian or Ubuntu packages."""
 
 import configparser
 import os
@@ -14,13 +14,13 @@ from local_account.engine.errors import EngineError
 from local_account.engine.home import Report, engine_home, locked, require_free_space
 
 BASE_IMAGE = "public.ecr.aws/docker/library/python:3.12-slim"
-"""Docker's official Python image in the public ECR, as Docker Hub limits CodeBuild's shared addresses."""
+"""Docker's official Python image from Amazon ECR Public: Docker Hub limits CodeBuild's shared addresses."""
 
 PULL_ANSWER_SECONDS = 10
 PULL_SECONDS = 900
 PACKAGES = "usr-is-merged,python3,python3-venv,python3-pip,ca-certificates"
 MINIMUM_SUITES = {"debian": "bookworm", "ubuntu": "noble"}
-"""The oldest releases with the Python 3.11 that the workshop's images need."""
+"""The oldest releases with at least Python 3.11, which the workshop's images need."""
 OLD_SUITES = {"stretch", "buster", "bullseye", "xenial", "bionic", "focal", "jammy"}
 COMPONENTS = {"debian": ["main"], "ubuntu": ["main", "universe"]}
 HOST_BUNDLE_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -30,10 +30,10 @@ IMAGE_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 def ensure_base_image(
     docker_host: str, image: str = BASE_IMAGE, home: Path | None = None, report: Report = print
 ) -> str:
-    """Make sure that the engine has `image`; returns ``"present"``, ``"pulled"`` or ``"built"``.
+    """Make sure that the engine has `image`; return ``"present"``, ``"pulled"`` or ``"built"``.
 
-    Where the registry cannot be reached, an equivalent is built from Debian or Ubuntu packages and carries
-    the label ``mlops-workshop.origin``, which says so.
+    If the registry cannot be reached, an equivalent is built from Debian or Ubuntu packages, with the label
+    ``mlops-workshop.origin``, which says so.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def _present(docker: list[str], image: str) -> bool:
 
 
 def _pull(docker: list[str], image: str, report: Report) -> str | None:
-    """Pull, or say in a few words why not. A registry that does not answer costs ten seconds at most."""
+    """Pull the image; return None, or a few words on why it failed. A silent registry costs ten seconds."""
     report(f"docker pull {image}")
     process = subprocess.Popen(
         [*docker, "pull", image],
@@ -80,7 +80,7 @@ def _pull(docker: list[str], image: str, report: Report) -> str | None:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    # The first line comes when the registry has sent the manifest; the time of the layers is the line's own.
+    # The first line comes when the registry has sent the manifest; how long layers take depends on the line.
     try:
         process.wait(PULL_SECONDS if answered.wait(PULL_ANSWER_SECONDS) else 0.1)
     except subprocess.TimeoutExpired:
@@ -90,7 +90,7 @@ def _pull(docker: list[str], image: str, report: Report) -> str | None:
     reader.join(5)
     if process.returncode == 0:
         return None
-    why = lines[-1] if lines else f"docker pull ended with {process.returncode}"
+    why = lines[-1] if lines else f"docker pull exited with status {process.returncode}"
     if "no space left on device" in why:
         raise EngineError(
             f"Disk full while pulling {image}: {why}. Free some space and run the same command again."
@@ -119,7 +119,7 @@ def _build(docker: list[str], image: str, report: Report) -> None:
                 stderr=log,
             )
             changes = import_changes(suite, bundle is not None)
-            # Untagged until it is known to be whole: a cut-off archive imports without complaint.
+            # Untagged until it is known to be complete: a truncated archive imports without complaint.
             imported = subprocess.run(
                 [*docker, "import", *changes, "-"],
                 stdin=rootfs.stdout,
@@ -132,10 +132,10 @@ def _build(docker: list[str], image: str, report: Report) -> None:
             rootfs.wait()
         said = errors.read_text(errors="replace") + imported.stderr
         if rootfs.returncode or imported.returncode:
-            what = "Disk full" if "no space left on device" in said.lower() else "Base image missing"
+            what = "Disk full" if "no space left on device" in said.lower() else "Base image is missing"
             raise EngineError(
                 f"{what}: {image} could be neither pulled nor built from packages:\n{host.tail(said)}\n"
-                f"Mend that, or load the image by hand (docker pull {image}), and run the same command again."
+                f"Fix that, or pull the image by hand (docker pull {image}), and run the same command again."
             )
     identity = imported.stdout.strip()
     if (tagged := host.run([*docker, "tag", identity, image])).returncode:
@@ -149,7 +149,7 @@ def mmdebstrap_arguments(
     bundle: Path | None,
     pip_configuration: Path | None,
 ) -> list[str]:
-    """The command that writes the root file system as a tar archive to its standard output."""
+    """Return the command that writes the root file system as a tar archive to its standard output."""
     argv = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", "--format=tar"]
     argv.append(f"--components={','.join(components)}")
     argv += [
@@ -159,7 +159,7 @@ def mmdebstrap_arguments(
     argv += [f"--dpkgopt=path-exclude=/usr/share/{d}/*" for d in ("man", "locale", "doc", "info")]
     argv += [
         '--customize-hook=ln -sf python3 "$1/usr/bin/python"',
-        # The official image is no Debian-managed Python: `pip install` works there as root.
+        # The official image's Python is not managed by Debian: there, `pip install` works as root.
         '--customize-hook=rm -f "$1"/usr/lib/python3*/EXTERNALLY-MANAGED',
     ]
     if bundle is not None:
@@ -170,7 +170,7 @@ def mmdebstrap_arguments(
 
 
 def import_changes(suite: str, trusts_host: bool) -> list[str]:
-    """Options of `docker import` that make the archive behave like the official image."""
+    """Return options of `docker import` that make the archive behave like the official image."""
     changes = [
         'CMD ["python3"]',
         "ENV LANG=C.UTF-8",
@@ -182,13 +182,13 @@ def import_changes(suite: str, trusts_host: bool) -> list[str]:
 
 
 def host_bundle(environment: os._Environ[str] | dict[str, str]) -> Path | None:
-    """The certificate bundle that the host was told to trust, or None where it was told nothing."""
+    """Return the certificate bundle that the host is configured to trust, or None if there is none."""
     paths = (Path(environment[name]) for name in HOST_BUNDLE_VARIABLES if environment.get(name))
     return next((path for path in paths if path.is_file()), None)
 
 
 def _write_pip_configuration(target: Path) -> None:
-    """Carry the host's package index over; addresses of files mean nothing inside of the image."""
+    """Pass on the host's package index, except file addresses, which mean nothing inside the image."""
     from local_account.engine.package_index import pip_settings
 
     settings = pip_settings()
@@ -215,7 +215,7 @@ def _os_release(path: Path) -> dict[str, str]:
 
 
 def _release(os_release: dict[str, str]) -> tuple[str, str]:
-    """Distribution (``debian`` or ``ubuntu``) and suite to take packages from (os-release(5))."""
+    """Return the distribution (``debian`` or ``ubuntu``) and suite to take packages from (os-release(5))."""
     family = f"{os_release.get('ID', '')} {os_release.get('ID_LIKE', '')}"
     if "ubuntu" in family:
         suite = os_release.get("UBUNTU_CODENAME") or os_release.get("VERSION_CODENAME", "")
@@ -229,7 +229,7 @@ def _release(os_release: dict[str, str]) -> tuple[str, str]:
 
 
 def _sources(distribution: str, suite: str) -> list[str]:
-    """Lines of sources.list(5) for the suite: the machine's own mirrors; none leaves it to mmdebstrap."""
+    """Return lines of sources.list(5) for the suite from the host's own mirrors; empty if it has none."""
     targets = host.run(
         ["apt-get", "indextargets", "--format", "$(SITE)|$(RELEASE)|$(COMPONENT)", "Created-By: Packages"]
     )
@@ -237,7 +237,7 @@ def _sources(distribution: str, suite: str) -> list[str]:
 
 
 def source_lines(targets: Iterable[str], distribution: str, suite: str) -> list[str]:
-    """Sources for `suite` and its updates out of `site|release|component` lines of apt's index targets."""
+    """Return sources for `suite` and its updates from `site|release|component` lines of apt's targets."""
     releases: dict[tuple[str, str], None] = {}
     for target in targets:
         site, _, rest = target.partition("|")
@@ -245,5 +245,5 @@ def source_lines(targets: Iterable[str], distribution: str, suite: str) -> list[
         if release in {suite, f"{suite}-updates", f"{suite}-security"}:
             releases[site, release] = None
     if not any(release == suite for _, release in releases):
-        return []  # a mirror of another suite need not have this one; mmdebstrap knows the public archives
+        return []  # a mirror of another suite may lack this one; mmdebstrap knows the public archives
     return [f"deb {site} {release} {' '.join(COMPONENTS[distribution])}" for site, release in releases]

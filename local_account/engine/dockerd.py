@@ -1,4 +1,4 @@
-"""Find a Docker Engine that answers; where there is none, install and start one."""
+"""Find a Docker Engine that answers; if there is none, install and start one."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from local_account.engine.errors import EngineError
 from local_account.engine.home import Report, engine_home, locked, require_free_space
 
 START_SECONDS = 60
-"""A first start sets up its storage and takes 2 to 10 s; past a minute it hangs."""
+"""A first start sets up its storage and takes 2 to 10 s; after a minute it must be hanging."""
 SOCKET_PATH_LIMIT = 107
-"""`sun_path` of unix(7) holds 108 bytes with the final zero."""
+"""`sun_path` of unix(7) holds 108 bytes including the final NUL."""
 BRIDGE = "mlops0"
 
 
 def answers(docker_host: str) -> bool:
-    """Whether an engine answers at `docker_host`: its version is asked, as the client alone is no engine."""
+    """Return whether an engine, not only a client, answers at `docker_host`."""
     docker = host.program("docker")
     if docker is None:
         return False
@@ -29,22 +29,22 @@ def answers(docker_host: str) -> bool:
         info = host.run([docker, "-H", docker_host, "info", "--format", "{{.ServerVersion}}"], timeout=15)
     except subprocess.TimeoutExpired:
         return False
-    # Some clients end with 0 and an empty version when the server is away.
+    # Some clients exit with 0 and an empty version when the server does not answer.
     return info.returncode == 0 and info.stdout.strip()[:1].isdigit()
 
 
 def find_engine(home: Path | None = None) -> str | None:
-    """The first address at which an engine answers, or None.
+    """Return the first address at which an engine answers, or None.
 
     A `DOCKER_HOST` in the environment is the user's decision: nothing else is tried, and EngineError is
-    raised when it does not answer.
+    raised if it does not answer.
     """
     if chosen := os.environ.get("DOCKER_HOST"):
         if host.program("docker") is None or answers(chosen):
             return chosen
         raise EngineError(
             f"No Docker Engine answers at DOCKER_HOST={chosen}. Start it, or unset DOCKER_HOST and run "
-            "the same command again: the workshop then looks for another one or installs it."
+            "the same command again: the workshop then finds another engine or installs one."
         )
     return next((address for address in _candidates(home or engine_home()) if answers(address)), None)
 
@@ -64,16 +64,16 @@ def _candidates(home: Path) -> Iterator[str]:
 
 
 def ensure_engine(home: Path | None = None, report: Report = print) -> str:
-    """The address of a Docker Engine that answers, for `DOCKER_HOST`.
+    """Return the address of a Docker Engine that answers, for `DOCKER_HOST`.
 
     Parameters
     ----------
-    home : where an engine that has to be started keeps its socket, images and log (default `engine_home()`).
-    report : called with a line at the beginning of every longer step.
+    home : where an engine started here keeps its socket, images and log (default `engine_home()`).
+    report : called with a line at the start of every longer step.
 
     Raises
     ------
-    EngineError : none answers, and none can be installed or started here.
+    EngineError : no engine answers, and none can be installed or started here.
     """
     home = home or engine_home()
     with locked(home, "docker-engine", report):
@@ -86,7 +86,7 @@ def ensure_engine(home: Path | None = None, report: Report = print) -> str:
         _require_linux()
         if host.program("dockerd") is None or host.program("iptables") is None:
             _install(report)
-            if found := find_engine(home):  # on a machine with systemd the package starts its service
+            if found := find_engine(home):  # on a machine with systemd the package starts the engine
                 return found
         return _start(home, report)
 
@@ -94,13 +94,13 @@ def ensure_engine(home: Path | None = None, report: Report = print) -> str:
 def _require_linux() -> None:
     if platform.system() != "Linux":
         raise EngineError(
-            f"Docker Engine missing and not installable on {platform.system()}. Install and start "
+            f"Docker Engine is missing and cannot be installed on {platform.system()}. Install and start "
             "Docker Desktop or Colima, check that `docker info` works, and run the same command again."
         )
 
 
 def _install(report: Report) -> None:
-    # Newer Debian releases have the client in a package of its own, which docker.io only recommends.
+    # Newer Debian releases have the client in a separate package, which docker.io only recommends.
     client = ["docker-cli"] if host.package_known("docker-cli") else []
     host.install_packages(["docker.io", "iptables", "iproute2", *client], report)
 
@@ -146,21 +146,23 @@ def _start(home: Path, report: Report) -> str:
     stop_engine(home)
     text = log.read_text(errors="replace")
     what = (
-        "Disk full" if "no space left on device" in text else "Docker Engine missing and not startable here"
+        "Disk full"
+        if "no space left on device" in text
+        else "Docker Engine is missing and cannot be started here"
     )
     why = (
-        f"dockerd ended with {process.returncode}"
+        f"dockerd exited with status {process.returncode}"
         if died
         else f"dockerd did not answer within {START_SECONDS} s"
     )
     raise EngineError(
         f"{what}: {why}. The end of {log}:\n{host.tail(text)}\n"
-        "A container without privileges cannot run an engine of its own: give it one through DOCKER_HOST."
+        "An unprivileged container cannot run its own engine: set DOCKER_HOST to an engine outside it."
     )
 
 
 def _bridge() -> list[str]:
-    """Arguments that keep two engines on one machine from handing out the same container addresses."""
+    """Return arguments that keep two engines on one machine from handing out the same container addresses."""
     others = [p for p in Path("/proc").glob("[0-9]*/comm") if _read(p) == "dockerd"]
     ip = host.program("ip")
     if not others or ip is None:
@@ -178,8 +180,8 @@ def _bridge() -> list[str]:
             done = host.run(host.as_root([ip, *arguments]))
             if done.returncode != 0:
                 raise EngineError(
-                    "Another Docker Engine runs on this machine, does not answer this user, and a bridge "
-                    f"beside it could not be made: ip {' '.join(arguments)}: {done.stdout.strip()}"
+                    "Another Docker Engine on this machine does not answer this user, and a bridge for "
+                    f"a second one could not be created: ip {' '.join(arguments)}: {done.stdout.strip()}"
                 )
     return [f"--bridge={BRIDGE}"]
 
@@ -192,24 +194,24 @@ def _read(path: Path) -> str:
 
 
 def running_pid(home: Path | None = None) -> int | None:
-    """Process id of the engine that `ensure_engine` started in `home`, or None."""
+    """Return the process id of the engine that `ensure_engine` started in `home`, or None."""
     home = home or engine_home()
     try:
         pid = int((home / "pid").read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError):
         return None
-    # Process ids are used again: only a dockerd with our data directory is ours.
+    # Process ids are reused: only a dockerd with our data directory is ours.
     return pid if os.fsencode(f"--data-root={home / 'data'}") in command.split(b"\0") else None
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    # The shell's own kill: a minimal system has no program of that name.
+    # The shell's builtin: a minimal system has no kill program.
     host.run(host.as_root(["/bin/sh", "-c", f"kill -{number.value} {pid}"]))
 
 
 def stop_engine(home: Path | None = None) -> bool:
-    """Stop the engine that `ensure_engine` started in `home` (never another); False when there is none."""
+    """Stop the engine that `ensure_engine` started in `home` (never another); False if there is none."""
     home = home or engine_home()
     pid = running_pid(home)
     if pid is None:
@@ -219,7 +221,7 @@ def stop_engine(home: Path | None = None) -> bool:
     deadline = time.monotonic() + 30
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         if _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[:1] == ["Z"]:
-            break  # our own child: it has ended, its parent will collect it
+            break  # our own child: it has ended, and its parent will reap it
         time.sleep(0.05)
     else:
         if Path(f"/proc/{pid}").exists():

@@ -2,4 +2,4 @@
 
 
 class EngineError(RuntimeError):
-    """What is missing, why it could not be made good, and what to do next."""
+    """What is missing, why it could not be installed or started, and what to do next."""

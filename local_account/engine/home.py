@@ -1,4 +1,4 @@
-"""Where the engine that the workshop starts lives, and who may change it at one time."""
+"""Where the engine that the workshop starts lives, and a lock for changing it."""
 
 import contextlib
 import fcntl
@@ -10,16 +10,16 @@ from pathlib import Path
 from local_account.engine.errors import EngineError
 
 Report = Callable[[str], None]
-"""Called with one short line whenever something that takes longer than a moment begins."""
+"""Called with one short line whenever a step begins that takes longer than a moment."""
 
 FREE_BYTES_NEEDED = 3 * 1024**3
-"""Base image, two built images, layers of the registry and the notebook instance's environment."""
+"""For the base image, two built images, the registry's layers and the notebook instance's environment."""
 
 
 def engine_home() -> Path:
-    """The engine's directory: `MLOPS_ENGINE_HOME`, else `mlops-workshop/engine` in the user's cache.
+    """Return the engine's directory: `MLOPS_ENGINE_HOME`, else `mlops-workshop/engine` in the user's cache.
 
-    It is outside of every state directory so that images stay warm over `reset` and over clones.
+    It is outside every state directory, so that images survive `reset` and are shared between clones.
     """
     if configured := os.environ.get("MLOPS_ENGINE_HOME"):
         return Path(configured).absolute()
@@ -29,24 +29,24 @@ def engine_home() -> Path:
 
 @contextlib.contextmanager
 def locked(home: Path, what: str, report: Report) -> Iterator[None]:
-    """Hold `home/what.lock`; a second process waits and then finds the work done."""
+    """Hold `home/what.lock`; a second process waits, and then finds the work done."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / f"{what}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report(f"another process is at work on the {what.replace('-', ' ')}; waiting for it")
+            report(f"another process is working on the {what.replace('-', ' ')}; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def require_free_space(path: Path, needed: int = FREE_BYTES_NEEDED) -> None:
-    """Raise EngineError when the file system of `path` has less than `needed` bytes free."""
+    """Raise EngineError if the file system of `path` has less than `needed` bytes free."""
     there = next(p for p in (path, *path.parents) if p.exists())
     free = shutil.disk_usage(there).free
     if free < needed:
         raise EngineError(
-            f"Disk full: {free / 1e9:.1f} GB are free on the file system of {there}, "
+            f"Disk full: {free / 1e9:.1f} GB are free on the file system of {there}; "
             f"images and environments need {needed / 1e9:.1f} GB. Free some space, or choose another place "
             "with MLOPS_ENGINE_HOME (images) and MLOPS_LOCAL_STATE (the local account)."
         )

@@ -1,7 +1,7 @@
-"""uv, told what pip was told.
+"""pip's settings for the package index, translated for uv.
 
 uv reads neither pip.conf nor pip's environment variables. A machine behind a mirror of the package index is
-configured for pip; this translates that (pip's "Configuration", uv's "Environment variables" pages).
+configured for pip; this module translates that (pip's "Configuration", uv's "Environment variables" pages).
 Standard library only: `.ci/bootstrap` evaluates ``python3 -m local_account.engine.package_index`` before
 anything is installed.
 """
@@ -25,9 +25,9 @@ UV_VARIABLES = {
 
 
 def pip_settings() -> dict[str, str]:
-    """pip's effective options by long name; environment over files, `install` over `global`."""
+    """Return pip's effective options by long name; environment over files, `install` over `global`."""
     listing = ""
-    # An environment that uv made has no pip of its own, but the machine's pip reads the same files.
+    # An environment made by uv has no pip, but the system's pip reads the same files.
     for pip in ([sys.executable, "-m", "pip"], ["python3", "-m", "pip"], ["pip3"]):
         if pip[0] != sys.executable and shutil.which(pip[0]) is None:
             continue
@@ -41,7 +41,7 @@ def pip_settings() -> dict[str, str]:
 
 
 def parse_settings(listing: str) -> dict[str, str]:
-    """Options of the sections `global` and `install` from the output of ``pip config list``."""
+    """Return the options in the sections `global` and `install` of the output of ``pip config list``."""
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
     for line in listing.splitlines():
         name, _, quoted = line.partition("=")
@@ -52,7 +52,7 @@ def parse_settings(listing: str) -> dict[str, str]:
 
 
 def environment_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The options that `PIP_...` variables set."""
+    """Return the options that `PIP_...` variables set."""
     return {
         option: value
         for option in UV_VARIABLES
@@ -61,18 +61,18 @@ def environment_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def uv_environment(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """uv's variables for pip's settings; what is set for uv already stays as it is."""
+    """Return uv's variables for pip's settings; a variable already set for uv stays."""
     variables = {
         variable: value for option, variable in UV_VARIABLES.items() if (value := settings.get(option))
     }
     if "UV_INDEX" in variables:
-        # pip takes the best version of all indexes; uv by default only looks at the first that has the name.
+        # pip takes the best version from all indexes; uv by default stops at the first that has the name.
         variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return {name: value for name, value in variables.items() if name not in environment}
 
 
 def child_environment() -> dict[str, str]:
-    """Return variables that carry the package index into processes with another home directory."""
+    """Return variables that pass the package index to processes with another home directory."""
     settings = pip_settings()
     pip = {
         "PIP_" + option.upper().replace("-", "_"): settings[option]

@@ -14,11 +14,11 @@ def hold(home: Path, state: Path) -> None:
 
 
 def release(home: Path, state: Path) -> bool:
-    """Note that it no longer does; True when that stopped the engine, because nobody else uses it."""
+    """Note that the account no longer uses it, and stop the engine after its last user; True if stopped."""
     users = home / "users"
     _entry(users, state).unlink(missing_ok=True)
     others = [Path(entry.read_text().strip()) for entry in users.glob("*")] if users.is_dir() else []
-    # An account that was removed with its directory never says good-bye.
+    # An account whose directory was deleted never releases the engine.
     if any((other / "server.pid").exists() for other in others):
         return False
     return running_pid(home) is not None and stop_engine(home)

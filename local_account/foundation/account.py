@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from local_account.foundation.acting import ActingClient, tell_role
+from local_account.foundation.acting import ActingClient, send_role
 from local_account.foundation.config import LOOPBACK, AccountConfig
 from local_account.foundation.containers import Containers
 from local_account.foundation.errors import Params, ServiceError
@@ -32,7 +32,7 @@ class Bus(Protocol):
     """The default event bus."""
 
     def publish(self, source: str, detail_type: str, detail: Params, resources: Iterable[str] = ()) -> None:
-        """Put one event onto the bus; see ``PutEvents`` of the EventBridge API."""
+        """Put one event on the bus; see ``PutEvents`` in the EventBridge API Reference."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Commit:
 
     commit_id: str
     author_date: str
-    """ISO 8601, as the committer's date."""
+    """The committer's date in ISO 8601."""
     committer_date: str
     message: str
     archive: bytes
@@ -51,7 +51,7 @@ class Repositories(Protocol):
     """The repositories of CodeCommit, as CodePipeline reads them (on AWS: codecommit:UploadArchive)."""
 
     def commit(self, repository: str, revision: str) -> Commit:
-        """Return a commit by its id or reference. Raises LookupError with the reason where there is none."""
+        """Return a commit by its id or reference. Raises LookupError with the reason if there is none."""
 
 
 class Account:
@@ -71,7 +71,7 @@ class Account:
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        """Return the present as an aware datetime in UTC."""
+        """Return the current time as an aware datetime in UTC."""
         return datetime.now(UTC)
 
     def arn(self, service: str, resource: str) -> str:
@@ -79,9 +79,9 @@ class Account:
         return f"arn:aws:{service}:{self.config.region}:{self.config.account_id}:{resource}"
 
     def client(self, service: str, role_arn: str | None = None) -> Any:
-        """Return a boto3 client of the account's own gateway; cached, and safe to share between threads.
+        """Return a boto3 client for the account's own gateway; cached, and safe to share between threads.
 
-        With ``role_arn`` its calls are made in the name of that role: they need its permissions.
+        With ``role_arn`` the client acts as that role: its calls need the role's permissions.
         """
         client = self._client(service)
         return ActingClient(client, role_arn) if role_arn else client
@@ -92,7 +92,7 @@ class Account:
 
         with self._lock:
             if service not in self._clients:
-                # One session for all: each holds its own copy of botocore's tables, some ten megabytes.
+                # One session for all: each holds its own copy of botocore's tables, about ten megabytes.
                 self._session = self._session or boto3.session.Session()
                 self._clients[service] = self._session.client(
                     service,
@@ -106,7 +106,7 @@ class Account:
                         s3={"addressing_style": "path"},
                     ),
                 )
-                self._clients[service].meta.events.register("before-call", tell_role)
+                self._clients[service].meta.events.register("before-call", send_role)
             return self._clients[service]
 
     def check_role(self, role_arn: str, service_principal: str) -> None:
@@ -127,7 +127,7 @@ class Account:
     def environment(self, role_arn: str | None = None, home: Path | None = None) -> dict[str, str]:
         """Return the environment of a child process: the only seam between AWS and the local account.
 
-        With ``role_arn`` the credentials are those of the assumed role, as on AWS; else the account's own.
+        With ``role_arn`` the credentials are those of the assumed role, as on AWS; otherwise the account's.
         """
         return environment(self.config, self._assume(role_arn) if role_arn else ROOT_CREDENTIALS, home)
 
@@ -145,7 +145,7 @@ class Account:
 def environment(
     config: AccountConfig, credentials: dict[str, str] = ROOT_CREDENTIALS, home: Path | None = None
 ) -> dict[str, str]:
-    """Return this process's environment with the seam variables of an account in it, AWS's own taken out."""
+    """Return this process's environment with an account's seam variables added and AWS's own removed."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -167,7 +167,7 @@ def environment(
     }
     if home:
         environment["HOME"] = str(home)
-        # A home directory of its own has no caches: what uv has fetched and installed on this machine stays.
+        # A separate home directory has no caches; uv's downloads and this machine's environments stay in use.
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         environment.setdefault("UV_CACHE_DIR", str(cache / "uv"))
         environment.setdefault("WORKSHOP_ENVIRONMENTS", str(cache / "mlops-workshop" / "environments"))
@@ -175,7 +175,7 @@ def environment(
 
 
 def trusts(policy: dict[str, Any] | str, service_principal: str) -> bool:
-    """Tell whether a trust policy lets a service principal assume the role."""
+    """Return whether a trust policy lets a service principal assume the role."""
     document = json.loads(policy) if isinstance(policy, str) else policy
     statements = document.get("Statement", [])
     for statement in statements if isinstance(statements, list) else [statements]:

@@ -1,7 +1,7 @@
-"""In whose name a request is made: services of the account act with the roles that they were given.
+"""On whose behalf a request is made: services of the account act with the roles they were given.
 
-A service has one client for all; that a call is made with a role is told to the gateway in a header, which
-only the account's own credentials may use.
+A service shares one client for all roles; a header names the role of each call to the gateway, and only the
+account's own credentials may use that header.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Caller:
 
 
 @contextlib.contextmanager
-def answering(whose: Caller | None) -> Iterator[None]:
-    """Let `caller` tell who asks, while a request is answered."""
-    token = _caller.set(whose)
+def answering(as_caller: Caller | None) -> Iterator[None]:
+    """Make `caller` return this caller while its request is answered."""
+    token = _caller.set(as_caller)
     try:
         yield
     finally:
@@ -42,7 +42,7 @@ def answering(whose: Caller | None) -> Iterator[None]:
 
 
 def caller() -> Caller | None:
-    """Return whose request is being answered; None for the account itself."""
+    """Return the caller whose request is being answered; None for the account itself."""
     return _caller.get()
 
 
@@ -52,8 +52,8 @@ def calling_role() -> str | None:
     return found.role_arn if found else None
 
 
-def told_by(headers: Headers, account: Account) -> Caller | None:
-    """Return in whose name a service of the account asks; None for its own."""
+def acting_caller(headers: Headers, account: Account) -> Caller | None:
+    """Return the role session a service of the account acts as; None if it acts as itself."""
     role_arn = headers.get(HEADER)
     if not role_arn:
         return None
@@ -61,14 +61,14 @@ def told_by(headers: Headers, account: Account) -> Caller | None:
     return Caller(f"arn:aws:sts::{account.config.account_id}:{session}", role_arn)
 
 
-def tell_role(params: Mapping[str, Any], **_: Any) -> None:
-    """Write the role of the call being made into its headers (botocore's event `before-call`)."""
+def send_role(params: Mapping[str, Any], **_: Any) -> None:
+    """Write the role of the current call into its headers (botocore's event `before-call`)."""
     if role_arn := _role.get():
         params["headers"][HEADER] = role_arn
 
 
 class ActingClient:
-    """A boto3 client whose calls are made in the name of a role. Paginators and waiters are the account's."""
+    """A boto3 client whose calls are made as a role. Paginators and waiters act as the account."""
 
     def __init__(self, client: Any, role_arn: str) -> None:
         self._client = client

@@ -1,6 +1,6 @@
-"""S3 metadata that CodePipeline writes beside an artefact, and CodeBuild reads."""
+"""S3 metadata that CodePipeline writes with an artifact, and CodeBuild reads."""
 
 REVISION = "codepipeline-artifact-revision-id"
-"""The commit id or object version that the artefact was made from."""
+"""The commit id or object version that the artifact was made from."""
 PIPELINE = "codepipeline-pipeline-name"
-"""The pipeline that the artefact belongs to."""
+"""The pipeline that the artifact belongs to."""

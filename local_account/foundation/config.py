@@ -1,4 +1,4 @@
-"""Where one local account keeps its state, and the ports and ids that stay with it."""
+"""Where a local account keeps its state, and the ports and ids that belong to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_PORTS = {"gateway_port": 5901, "git_port": 5902, "registry_port": 5903}
 
 
 class PortInUseError(Exception):
-    """A port of the account is taken by another program."""
+    """A port of the account is in use by another program."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class AccountConfig:
     account_id: str = "123456789012"
     region: str = "us-east-1"
     uid: str = ""
-    """Marks containers and processes, so that two accounts on one machine keep off each other's."""
+    """Marks containers and processes, so that two accounts on one machine leave each other's alone."""
     scaling_minute_seconds: int = 1
-    """How long a minute lasts for the alarms of scaling policies: 60 as on AWS, where one waits longer."""
+    """Length of a minute in seconds for the alarms of scaling policies: 60 as on AWS, less to wait less."""
 
     @property
     def endpoint_url(self) -> str:
@@ -42,15 +42,15 @@ class AccountConfig:
 
     @property
     def path(self) -> Path:
-        """The file that keeps this."""
+        """The file that holds this configuration."""
         return self.state_dir / "account.json"
 
     @classmethod
     def load(cls, state_dir: Path, ports: dict[str, int] | None = None) -> AccountConfig:
-        """Read the account at ``state_dir``, or make a new one there.
+        """Read the account at ``state_dir``, or create one there.
 
-        ``ports`` are asked for by name; 0 picks a free one. A port that the state names already stays
-        unless another one is asked for.
+        ``ports`` are the ports asked for, by name; 0 picks a free one. A port that is already recorded stays
+        unless another is asked for.
         """
         state_dir = state_dir.resolve()
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ class AccountConfig:
             if asked == 0 and name in stored:
                 continue
             config = replace(config, **{name: asked or free_port()})  # type: ignore[arg-type]
-        if config._fields != stored:  # many may read at the same time
+        if config._fields != stored:  # several processes may load at the same time
             config.save()
         return config
 
@@ -70,13 +70,13 @@ class AccountConfig:
         return {key: value for key, value in asdict(self).items() if key != "state_dir"}
 
     def save(self) -> None:
-        """Write the file in one step."""
+        """Write the file atomically."""
         temporary = self.path.with_suffix(f".{uuid.uuid4().hex}.tmp")
         temporary.write_text(json.dumps(self._fields, indent=2) + "\n")
         temporary.replace(self.path)
 
     def check_ports(self) -> None:
-        """Raise PortInUseError that names the port and the way out, before anything is started."""
+        """Raise PortInUseError, naming the port and a way out, before anything is started."""
         for name in DEFAULT_PORTS:
             port = getattr(self, name)
             with socket.socket() as probe:
@@ -85,13 +85,13 @@ class AccountConfig:
                     probe.bind((LOOPBACK, port))
                 except OSError as error:
                     raise PortInUseError(
-                        f"port {port} ({name.replace('_', ' ')}) on {LOOPBACK} is taken by another program: "
+                        f"port {port} ({name.replace('_', ' ')}) on {LOOPBACK} is in use by another program: "
                         f"stop that program, or choose another with --{name.replace('_', '-')}"
                     ) from error
 
 
 def free_port() -> int:
-    """Return a loopback port that nothing listens on now."""
+    """Return a loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])

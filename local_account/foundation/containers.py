@@ -1,4 +1,4 @@
-"""What the account has on the Docker Engine: labelled containers, and images named after its registry."""
+"""What the account has on the Docker Engine: labeled containers, and images named after its registry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Containers:
 
     @property
     def client(self) -> DockerClient:
-        """The client given, or one of the engine that ``DOCKER_HOST`` names; made when first asked for."""
+        """The client given, or one for the engine at ``DOCKER_HOST``, made at first use."""
         import docker
 
         with self._lock:
@@ -38,41 +38,41 @@ class Containers:
         return self.client.containers.run(image, detach=True, labels=self._labels(group, options), **options)
 
     def create(self, group: str, image: str, **options: Any) -> Container:
-        """Create a container that is not started yet; ``options`` go to docker-py's ``containers.create``."""
+        """Create a container without starting it; ``options`` go to docker-py's ``containers.create``."""
         return self.client.containers.create(image, labels=self._labels(group, options), **options)
 
     def _labels(self, group: str, options: dict[str, Any]) -> dict[str, str]:
         return {ACCOUNT_LABEL: self._uid, GROUP_LABEL: group, **options.pop("labels", {})}
 
     def members(self, group: str | None = None) -> list[Container]:
-        """Return the containers of a group, or of all, stopped ones included."""
+        """Return the containers of a group, or all of the account's, including stopped ones."""
         labels = [f"{ACCOUNT_LABEL}={self._uid}"] + ([f"{GROUP_LABEL}={group}"] if group else [])
         return self.client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
 
     def end(self, group: str | None = None) -> bool:
-        """Kill and remove the containers of a group, or all of the account; tell whether there were any."""
+        """Kill and remove the containers of a group, or of the whole account; True if there were any."""
         found = self.members(group)
         for container in found:
-            with _gone_or_going():
+            with _missing_or_busy():
                 container.remove(force=True, v=True)
         return bool(found)
 
 
 def forget_images(client: DockerClient, registry: str) -> None:
-    """Remove the names of images that begin with ``registry`` (``host:port``) from the engine.
+    """Remove image names that begin with ``registry`` (``host:port``) from the engine.
 
     An image stays under its other names, such as ``scikit-base:local``, and so does the layer cache.
     """
     for image in client.api.images():
         for name in [*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())]:
             if name.startswith(f"{registry}/"):
-                with _gone_or_going():  # a digest goes with the last tag
+                with _missing_or_busy():  # a digest goes with the last tag
                     client.api.remove_image(name, noprune=True)
 
 
 @contextmanager
-def _gone_or_going() -> Iterator[None]:
-    """Let pass that the engine has not got it (any more), or is busy with it."""
+def _missing_or_busy() -> Iterator[None]:
+    """Ignore that the engine no longer has the image, or is removing it."""
     from docker.errors import APIError
 
     try:

@@ -1,4 +1,4 @@
-"""The life of a local account seen from outside: start it in the background, stop it, forget it."""
+"""A local account from the outside: start it in the background, stop it, remove it."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ T = TypeVar("T")
 
 
 class DaemonError(RuntimeError):
-    """The account did not start, or is not there; the message says why and what to do."""
+    """The account did not start, or does not exist; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Daemon:
-    """A local account in the background, or the place where one was."""
+    """A local account in the background, or the directory for one."""
 
     state: Path
 
     @property
     def log(self) -> Path:
-        """Where the server writes."""
+        """The server's log file."""
         return self.state / "server.log"
 
     @property
@@ -52,22 +52,22 @@ class Daemon:
             command = psutil.Process(pid).cmdline()
         except (OSError, ValueError, psutil.Error):
             return None
-        # Process ids are used again: it has to be a server, and the one of this state directory.
+        # Process ids are reused: this one must be a server, and the one for this state directory.
         return pid if "local_account" in command and str(self.state.resolve()) in command else None
 
     @property
     def outdated(self) -> bool:
-        """Whether the server runs, but with code from before the last change of `local_account`."""
+        """Whether the server is running code from before the last change in `local_account`."""
         if (pid := self.pid) is None:
             return False
         started = psutil.Process(pid).create_time()
         return any(path.stat().st_mtime > started for path in REPOSITORY.glob("local_account/**/*.py"))
 
     def config(self) -> AccountConfig:
-        """Return ports and ids of the account; raises DaemonError when there is none."""
+        """Return the account's ports and ids. Raises DaemonError if there is no account."""
         if not (self.state / "account.json").exists():
             raise DaemonError(
-                f"there is no local account in {self.state}: `python -m lab_helpers local up` makes one"
+                f"there is no local account in {self.state}: create one with `python -m lab_helpers local up`"
             )
         return AccountConfig.load(self.state)
 
@@ -79,9 +79,9 @@ class Daemon:
     def start(
         self, docker_host: str, environment: Mapping[str, str], ports: Mapping[str, int] | None = None
     ) -> float:
-        """Start the server if it does not run; return the seconds until its ready line.
+        """Start the server unless it is running; return the seconds until its ready line.
 
-        Raises DaemonError with the reason: a port in use, or the end of the log of a server that died.
+        Raises DaemonError with the reason: a port in use, or the end of the log if the server died.
         """
         if self.pid is not None:
             return 0.0
@@ -103,7 +103,7 @@ class Daemon:
                 start_new_session=True,
             )
         while time.monotonic() - begin < START_SECONDS:
-            # Asked before reading: what a server said before it ended is then all there.
+            # Poll before reading: whatever the server wrote before it ended is then in the log.
             ended = process.poll()
             said = self._said(offset)
             if any(line.startswith("ready {") for line in said.splitlines()):
@@ -128,14 +128,14 @@ class Daemon:
                 return f"{words}. {_listener(int(words.split()[1]))}`--port 0` picks free ports."
         if "No space left on device" in said or "database or disk is full" in said:
             return f"Disk full: free some space for {self.state}; nothing is lost. {self._end(said)}"
-        return f"the local account ended with {status} while starting. {self._end(said)}"
+        return f"the local account exited with status {status} while starting. {self._end(said)}"
 
     def _end(self, said: str) -> str:
         lines = "\n".join(f"    {line}" for line in said.strip().splitlines()[-15:])
         return f"The end of {self.log}:\n{lines}"
 
     def stop(self) -> bool:
-        """Stop the server and everything that it started; its state stays. False when nothing was running."""
+        """Stop the server and everything it started; the state stays. Return False if nothing was running."""
         pid = self.pid
         if pid is not None:
             os.kill(pid, signal.SIGTERM)
@@ -151,7 +151,7 @@ class Daemon:
         return pid is not None or left
 
     def _end_leftovers(self) -> bool:
-        """End what a killed server could not: processes and containers are marked with the account."""
+        """End what a killed server could not: its processes and containers carry the account's mark."""
         from local_account.foundation.processes import Processes
 
         config = self.config()
@@ -161,13 +161,13 @@ class Daemon:
         return self._on_engine(lambda engine: Containers(config.uid, engine).end()) or left
 
     def forget_images(self) -> None:
-        """Remove from the engine what was pushed to the account's registry, or pulled from it."""
+        """Remove from the engine the images that were pushed to the account's registry or pulled from it."""
         if (self.state / "account.json").exists():
             registry = f"{LOOPBACK}:{self.config().registry_port}"
             self._on_engine(lambda engine: forget_images(engine, registry))
 
     def _on_engine(self, work: Callable[[DockerClient], T]) -> T | None:
-        """Do what is to be done on the account's engine; None where none answers."""
+        """Run `work` on the account's engine; return None if no engine answers."""
         docker_host = self.docker_host()
         if docker_host is None or (docker_host.startswith("unix://") and not Path(docker_host[7:]).exists()):
             return None
@@ -178,10 +178,10 @@ class Daemon:
         return None
 
     def reset(self) -> bool:
-        """Stop the account and empty its state directory; False when there was nothing.
+        """Stop the account and empty its state directory; return False if it was empty.
 
-        The engine forgets the images of the account's registry, which is gone then. Raises DaemonError for a
-        directory that holds other things than an account.
+        The engine also forgets the images of the account's registry. Raises DaemonError for a directory that
+        holds something other than an account.
         """
         if not self.state.exists() or not any(self.state.iterdir()):
             return False
@@ -200,9 +200,9 @@ class Daemon:
         return True
 
     def environment(self, notebook_instance: str | None = None) -> dict[str, str]:
-        """Return the environment of a process that uses the account, or that runs on a notebook instance.
+        """Return the environment for a process that uses the account, or that runs on a notebook instance.
 
-        Raises DaemonError when there is no account, or no such notebook instance.
+        Raises DaemonError if there is no account, or no such notebook instance.
         """
         from local_account.foundation.account import environment
 
@@ -224,7 +224,7 @@ class Daemon:
 
 
 def ports_from(first: int | None) -> dict[str, int]:
-    """Ports of an account that begins at `first`: 5901, 5902, 5903 for 5901; three free ones for 0."""
+    """Return the ports of an account that begins at `first`: 5901 to 5903 for 5901; three free ones for 0."""
     if first is None:
         return {}
     if first == 0:
@@ -235,7 +235,7 @@ def ports_from(first: int | None) -> dict[str, int]:
 def _listener(port: int) -> str:
     try:
         connections: list[Any] = psutil.net_connections("tcp")
-    except psutil.Error:  # only root sees the sockets of others
+    except psutil.Error:  # only root sees other users' sockets
         return ""
     for connection in connections:
         if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:

@@ -8,10 +8,10 @@ Params = dict[str, Any]
 
 
 class ServiceError(Exception):
-    """An error that a client sees: ``code`` as documented for the operation, a message that says what to do.
+    """An error that a client sees: ``code`` as documented for the operation, ``message`` with what to do.
 
-    ``fields`` are further members of the modelled exception; ``status`` is the HTTP status for codes
-    that the service's model gives none (the modelled status wins).
+    ``fields`` are further members of the modeled exception; ``status`` is the HTTP status for codes
+    for which the service's model has none (the modeled status wins).
     """
 
     def __init__(self, code: str, message: str, status: int = 400, **fields: Any) -> None:

@@ -1,7 +1,7 @@
-"""Work that was accepted and is still to be done: durable, at least once, with retries.
+"""Accepted work that is still to be done: durable, at least once, with retries.
 
-EventBridge deliveries and asynchronous Lambda invocations wait here. What was in flight when the account
-ended, by whatever means, is done again at the next start.
+EventBridge deliveries and asynchronous Lambda invocations wait here. Work that was in flight when the account
+ended, however it ended, is done again at the next start.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _AFTER_A_FAULT = 60.0
 
 
 class Outbox:
-    """A queue in the store, emptied by threads of its own; the order is not kept.
+    """A queue in the store, worked off by its own threads; order is not preserved.
 
-    ``work`` gets a document, which it may change, and returns None when it is done, or after how many
-    seconds it wants to see the document again.
+    ``work`` gets a document, which it may change, and returns None when it is done, or the seconds to wait
+    before it is called with the document again.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Outbox:
         self._stopped = False
 
     def start(self) -> None:
-        """Take up what an earlier life of the account left, and begin to work."""
+        """Take over what an earlier run of the account left, and begin to work."""
         for key, entry in self._table.items():
             self._schedule(entry["due"], key)
         for number in range(self._threads):
             self._account.tasks.spawn(f"{self._name}-{number}", self._loop)
 
     def stop(self) -> None:
-        """Begin nothing more; what is not done stays in the store."""
+        """Start no further work; what is not done stays in the store."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -82,10 +82,10 @@ class Outbox:
             try:
                 delay = self._work(document)
             except Exception:
-                log.exception("%s: work failed, to be tried again in %d s", self._name, _AFTER_A_FAULT)
+                log.exception("%s: work failed, will try again in %d s", self._name, _AFTER_A_FAULT)
                 delay = _AFTER_A_FAULT
             if self._stopped and delay is not None:
-                # The account is going down under the work: that says nothing about the work.
+                # The account is stopping while the work runs: its failure says nothing about the work.
                 return
             if delay is None:
                 self._table.delete(key)

@@ -1,8 +1,8 @@
-"""Child processes of the local account, ended with everything that they left behind.
+"""Child processes of the local account, ended together with everything they started.
 
-A build, a Lambda handler or a lifecycle script may start others in the background (``nohup``, ``setsid``).
-Each gets a marker in its environment, which its children inherit: that, not the process tree, says what
-belongs to a group.
+A build, a Lambda handler or a lifecycle script may start processes in the background (``nohup``, ``setsid``).
+Each child gets a marker in its environment, which its own children inherit: the marker, not the process tree,
+decides what belongs to a group.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Processes:
     def spawn(
         self, group: str, argv: Sequence[str], env: Mapping[str, str] | None = None, **popen: Any
     ) -> subprocess.Popen[bytes]:
-        """Start a process in a session of its own; ``popen`` goes to subprocess.Popen."""
+        """Start a process in its own session; ``popen`` goes to subprocess.Popen."""
         environment = {**(os.environ if env is None else env), **self.marker(group)}
         popen.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.Popen(list(argv), env=environment, start_new_session=True, **popen)
 
     def members(self, group: str | None = None) -> list[psutil.Process]:
-        """Return the living processes of a group, or of all groups."""
+        """Return the running processes of a group, or of all groups."""
         prefix = f"{self._uid}:" if group is None else f"{self._uid}:{group}"
         found = []
         for process in psutil.process_iter():
@@ -53,7 +53,7 @@ class Processes:
         return found
 
     def end(self, group: str | None = None, grace: float = 3.0) -> None:
-        """End a group, or all: SIGTERM, and SIGKILL for what is still there ``grace`` seconds later."""
+        """End a group, or all: SIGTERM, then SIGKILL after ``grace`` seconds for what is still running."""
         members = self.members(group)
         for process in members:
             _signal(process, "terminate")
@@ -63,9 +63,9 @@ class Processes:
 
 
 def _alive(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait until all have ended, for so long at most; return those that have not.
+    """Wait up to ``seconds`` until all have ended; return those that have not.
 
-    Not ``psutil.wait_procs``: it would take the exit status of our own children from ``subprocess``.
+    Not ``psutil.wait_procs``, which would take the exit status of our own children from ``subprocess``.
     """
     deadline = time.monotonic() + seconds
     while processes := [process for process in processes if _runs(process)]:

@@ -1,6 +1,6 @@
 """Documents in SQLite: what the services of the local account remember.
 
-A write is on its way to the disk when the call returns and survives a killed process.
+When a write returns, it survives a killed process (not necessarily a power failure).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Store:
         self._tables: dict[str, Table] = {}
 
     def table(self, name: str) -> Table:
-        """Return the table of that name; the same object at every call."""
+        """Return the table of that name; always the same object."""
         with self._lock:
             return self._tables.setdefault(name, Table(self, name))
 
@@ -67,7 +67,7 @@ class Store:
 
 
 class Table:
-    """Documents by key, in insertion order. Every document handed out is the caller's own copy."""
+    """Documents by key, in insertion order. Callers get their own copy of every document."""
 
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
@@ -81,14 +81,14 @@ class Table:
         return json.loads(rows[0][0], object_hook=_decode) if rows else None
 
     def require(self, key: str) -> Document:
-        """Return the document; raise KeyError where there is none."""
+        """Return the document; raise KeyError if there is none."""
         document = self.get(key)
         if document is None:
             raise KeyError(key)
         return document
 
     def put(self, key: str, document: Document) -> None:
-        """Write the document, new or over the old one (whose place in the order it keeps)."""
+        """Write the document, new or in place of an old one (whose position it keeps)."""
         self._store.execute(
             "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT (tab, key) DO UPDATE SET doc=excluded.doc",
             self._name,
@@ -116,9 +116,9 @@ class Table:
 
     @contextmanager
     def update(self, key: str) -> Iterator[Document]:
-        """Load a document, let the caller change it, and save it; KeyError where there is none.
+        """Load a document, let the caller change it, and save it. Raises KeyError if there is none.
 
-        Nothing is saved when the block raises.
+        Nothing is saved if the block raises.
         """
         with self.lock:
             document = self.require(key)

@@ -15,12 +15,12 @@ class Tasks:
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
-        """Set when the account stops: wait on it where you would sleep."""
+        """Set when the account stops: wait on it instead of sleeping."""
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
 
     def spawn(self, name: str, function: Callable[..., object], *args: Any) -> threading.Thread:
-        """Run ``function(*args)`` in a thread. What it raises is logged with its traceback."""
+        """Run ``function(*args)`` in a thread. An exception is logged with its traceback."""
 
         def body() -> None:
             try:
@@ -39,7 +39,7 @@ class Tasks:
         return thread
 
     def every(self, seconds: float, name: str, function: Callable[[], object]) -> threading.Thread:
-        """Call ``function`` every so many seconds until the account stops; a failing call is logged."""
+        """Call ``function`` every ``seconds`` until the account stops; a failed call is logged."""
 
         def loop() -> None:
             while not self.stopping.wait(seconds):
@@ -51,7 +51,7 @@ class Tasks:
         return self.spawn(name, loop)
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Set ``stopping`` and wait for the threads, no longer than ``timeout`` seconds together."""
+        """Set ``stopping`` and wait for the threads, ``timeout`` seconds at most in all."""
         self.stopping.set()
         with self._lock:
             threads = list(self._threads)

@@ -1,4 +1,4 @@
-"""Connections to the account's listeners: one thread each, without a line in the log per request."""
+"""Connections to the account's listeners: one thread each, without a log line per request."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _WITHOUT_BODY = (204, 304)
 
 
 class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
-    """moto's handler (S3 metadata with underscores); a connection ends after its answer."""
+    """moto's handler (which allows underscores in S3 metadata); closes the connection after its answer."""
 
     def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's signature
-        """Keep what http.server complains about out of the log."""
-        # No fault of ours: a request that is no HTTP, such as the Docker Engine's first try with TLS.
+        """Keep http.server's complaints out of the log."""
+        # Not our fault: a request that is not HTTP, such as the Docker Engine's first attempt with TLS.
         log.debug(format, *args)
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's signature
@@ -31,20 +31,20 @@ class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
 
 
 class KeepAliveHandler(QuietHandler):
-    """As many requests on a connection as the client likes; bodies and answers are in memory as a whole.
+    """Keeps connections open for as many requests as the client likes; buffers whole bodies and answers.
 
-    werkzeug ends every connection, since it cannot know what an application has left unread, and waits some
+    werkzeug closes every connection, since it cannot know what an application has left unread, and waits some
     milliseconds for more. A new connection and thread per request cost as much as a third of InvokeEndpoint.
     """
 
     closed: threading.Event
-    """Set when no further request is to be answered; ``until`` makes handlers that have one."""
+    """Set when no further request is to be answered; ``until`` makes handler classes that have one."""
     disable_nagle_algorithm = True
     timeout = IDLE_SECONDS
 
     @classmethod
     def until(cls, closed: threading.Event) -> type[KeepAliveHandler]:
-        """Return the handler for a server that ends with ``closed``."""
+        """Return a handler class for a server that ends when ``closed`` is set."""
         return type(cls.__name__, (cls,), {"closed": closed})
 
     def run_wsgi(self) -> None:
@@ -55,7 +55,7 @@ class KeepAliveHandler(QuietHandler):
         environ = self.make_environ()
         if environ.get("wsgi.input_terminated"):
             body = environ["wsgi.input"].read()
-            self.close_connection = True  # a chunked body may have trailers, which nobody reads
+            self.close_connection = True  # a chunked body may have trailers, which are never read
         else:
             length = int(environ.get("CONTENT_LENGTH") or 0)
             body = self.rfile.read(length)
@@ -76,7 +76,7 @@ class KeepAliveHandler(QuietHandler):
         for name, value in response.headers:
             if name.lower() not in ("connection", "content-length", "transfer-encoding"):
                 self.send_header(name, value)
-        if self.command == "HEAD":  # what a GET would have: the application knows
+        if self.command == "HEAD":  # the length that a GET would have: only the application knows it
             if "Content-Length" in response.headers:
                 self.send_header("Content-Length", response.headers["Content-Length"])
         elif response.status_code not in _WITHOUT_BODY:

@@ -1,6 +1,6 @@
-"""The front door: one HTTP request to the service that owns its operation, else to moto.
+"""The front door: sends each HTTP request to the service that owns its operation, or else to moto.
 
-Which service a request is for stands in its signature (AWS Signature Version 4, credential scope); the
+The service that a request is for is in its signature (AWS Signature Version 4, credential scope); the
 signature itself is not checked, since the gateway listens on the loopback interface only.
 """
 
@@ -37,16 +37,16 @@ _SIGNING_NAMES = {
 
 
 class Guard(Protocol):
-    """Lets requests through, or raises ServiceError as AWS refuses them: `authorization.Authorizer`."""
+    """Lets requests through or raises ServiceError, as AWS would: `authorization.Authorizer`."""
 
     def caller(self, request: Request) -> acting.Caller | None:
-        """Return the session whose credentials signed a request; None for the account's own."""
+        """Return the session whose credentials signed a request; None for the account's own credentials."""
 
     def check(self, caller: acting.Caller | None, service: str, operation: str, params: Params) -> None:
         """Raise ServiceError unless the caller may make the request."""
 
     def check_moto(self, caller: acting.Caller | None, service: str, request: Request) -> None:
-        """Do the same for a request that the backend answers, which has not been read yet."""
+        """Raise ServiceError unless the caller may make a request to the backend, which is not parsed yet."""
 
 
 class Backend(Protocol):
@@ -55,7 +55,7 @@ class Backend(Protocol):
     services: Collection[str]
 
     def handle(self, service: str, request: Request) -> Response:
-        """Answer one request; raises ServiceError for what the backend lacks."""
+        """Answer one request. Raises ServiceError for what the backend lacks."""
 
 
 class Gateway:
@@ -86,7 +86,7 @@ class Gateway:
         return response(environ, start_response)
 
     def _is_owned(self, service: str, request: Request) -> bool:
-        """Tell whether a service of the account answers; of what is moto's, it is single operations."""
+        """Return whether a service of the account answers; for moto's services, it owns single operations."""
         if service not in self._services or service not in self._backend.services:
             return service in self._services
         try:

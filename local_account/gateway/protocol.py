@@ -1,6 +1,6 @@
-"""AWS wire protocols from botocore's own service models: route, parse, validate, serialise.
+"""AWS wire protocols from botocore's own service models: route, parse, validate, serialize.
 
-The parsers and serialisers are moto's (they cover the ``json``, ``query`` and ``rest-json`` protocols);
+The parsers and serializers are moto's (they cover the ``json``, ``query`` and ``rest-json`` protocols);
 validation is botocore's ``ParamValidator`` plus the enumerations, patterns and upper bounds that botocore
 leaves to the service.
 """
@@ -36,22 +36,22 @@ UNSUPPORTED = "UnsupportedOperation"
 
 @dataclass(frozen=True)
 class Call:
-    """One request, found to be for one operation."""
+    """One request, matched to its operation."""
 
     operation: OperationModel
     path_values: Mapping[str, Any]
 
     @property
     def method_name(self) -> str:
-        """Return the name of the operation in boto3's snake case."""
+        """Return the operation's name in boto3's snake case."""
         return str(xform_name(self.operation.name))
 
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    """Return moto's facade of botocore's model, set to the protocol that botocore's clients speak."""
+    """Return moto's facade of botocore's model, set to the protocol that botocore's clients use."""
     model = get_service_model(service)
-    if model.metadata["protocol"] not in PROTOCOL_PARSERS:  # CBOR is modelled first, but no client's choice
+    if model.metadata["protocol"] not in PROTOCOL_PARSERS:  # CBOR is listed first, but no client uses it
         model.metadata["protocol"] = next(
             name for name in model.metadata["protocols"] if name in PROTOCOL_PARSERS
         )
@@ -69,9 +69,9 @@ def _routes(service: str) -> Map:
 
 
 def find_operation(service: str, request: Request) -> Call:
-    """Tell which operation of ``service`` a request is for.
+    """Return the operation of ``service`` that a request is for.
 
-    Raises ServiceError UnknownOperationException where the model has none.
+    Raises ServiceError UnknownOperationException if the model has none.
     """
     model = service_model(service)
     values: Mapping[str, Any] = {}
@@ -100,14 +100,14 @@ def parse(call: Call, request: Request) -> Params:
         try:
             document = json.loads(body)
             if not isinstance(document, dict):
-                raise ValueError("the top level is no object")  # noqa: TRY301, TRY004
+                raise ValueError("the top level is not an object")  # noqa: TRY301, TRY004
         except ValueError as error:
             raise ServiceError(
                 "SerializationException", f"The request body is not valid JSON: {error}"
             ) from error
         shape = call.operation.input_shape
         if shape and ParamValidator().validate(document, shape).has_errors():
-            return document  # the parser would bend it into shape; validate() tells what is wrong
+            return document  # the parser would coerce it; validate() reports what is wrong
     values: MultiDict[str, str] = (
         MultiDict(parse_qsl(body.decode(), keep_blank_values=True)) if protocol == "query" else request.args
     )
@@ -127,7 +127,7 @@ def parse(call: Call, request: Request) -> Params:
 
 
 def _plain(request: Request) -> bytes:
-    """Return the body; clients compress long ones where the model allows it (PutMetricData)."""
+    """Return the body, decompressed: clients compress long ones where the model allows it (PutMetricData)."""
     body = request.get_data()
     if request.headers.get("Content-Encoding", "") != "gzip":
         return body
@@ -140,7 +140,7 @@ def _plain(request: Request) -> bytes:
 
 
 def validate(call: Call, params: Params, error_code: str) -> None:
-    """Check parameters against the service's model; raise ServiceError with every fault that was found."""
+    """Check parameters against the service's model; raise ServiceError with all the faults found."""
     shape = call.operation.input_shape
     if shape is None:
         return
@@ -198,7 +198,7 @@ def _broken_constraint(shape: Any, value: Any) -> str:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    # The models' patterns are Java's; a few use classes that Python has not.
+    # The models' patterns are Java's; a few use classes that Python does not have.
     try:
         return re.compile(pattern, re.DOTALL)
     except re.error:
@@ -206,8 +206,8 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
 
 
 def answer(call: Call, result: Params, request_id: str) -> Response:
-    """Serialise the result of an operation."""
-    response = _serialise(call, result, request_id)
+    """Serialize the result of an operation."""
+    response = _serialize(call, result, request_id)
     shape = call.operation.output_shape
     for name, member in (shape.members if shape else {}).items():
         if result.get(name) is None:
@@ -221,12 +221,12 @@ def answer(call: Call, result: Params, request_id: str) -> Response:
 
 
 def answer_error(call: Call, error: ServiceError, request_id: str) -> Response:
-    """Serialise an error in the protocol of the operation's service."""
+    """Serialize an error in the protocol of the operation's service."""
     shape = _error_shape(call, error)
     exception = type(
         error.code, (Exception,), {"code": error.code, "message": error.message, **error.fields}
     )(error.message)
-    response = _serialise(call, exception, request_id)
+    response = _serialize(call, exception, request_id)
     if "httpStatusCode" not in (shape.metadata.get("error", {}) if shape else {}):
         response.status_code = error.status
     return response
@@ -239,19 +239,19 @@ def _error_shape(call: Call, error: ServiceError) -> Any:
     return None
 
 
-def _serialise(call: Call, result: Any, request_id: str) -> Response:
+def _serialize(call: Call, result: Any, request_id: str) -> Response:
     model = call.operation.service_model
     serializer = get_serializer_class(model.service_name, model.protocol)(
         call.operation, SerializationContext(request_id=request_id)
     )
-    serialised = serializer.serialize(result)
-    response = Response(serialised["body"], serialised["status_code"], serialised["headers"])
+    serialized = serializer.serialize(result)
+    response = Response(serialized["body"], serialized["status_code"], serialized["headers"])
     response.headers["x-amzn-RequestId"] = request_id
     return response
 
 
 def plain_error(service: str, error: ServiceError, request_id: str) -> Response:
-    """Answer an error where no operation is known: JSON for JSON services, XML for S3 and the query ones."""
+    """Answer an error for an unknown operation: JSON for JSON services, XML for S3 and query services."""
     if service_model(service).protocol in ("json", "rest-json"):
         body, kind = (
             json.dumps({"__type": error.code, "message": error.message}),

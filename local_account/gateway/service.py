@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """One AWS service. A public method named like an operation in boto3's snake case implements it.
+    """One AWS service. A public method named after an operation in boto3's snake case implements it.
 
     Operations take the validated request as a dict in botocore's casing and return the response likewise.
     """
@@ -17,13 +17,13 @@ class Service:
     name: ClassVar[str]
     """botocore's service name, such as ``codebuild``."""
     validation_error: ClassVar[str] = "ValidationException"
-    """Error code for requests that do not fit the service's model."""
+    """Error code for requests that do not match the service's model."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
 
     def start(self) -> None:
-        """Recover what was in flight; called once, when the gateway listens."""
+        """Recover what was in flight; called once, when the gateway is listening."""
 
     def stop(self) -> None:
-        """End everything that the service started; called once."""
+        """End everything the service started; called once."""

@@ -1,1 +1,1 @@
-"""moto behind the gateway: the services that it serves, its snapshots, and what is changed inside."""
+"""moto behind the gateway: the services it serves, its snapshots, and the changes made inside it."""

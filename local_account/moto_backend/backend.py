@@ -1,7 +1,7 @@
-"""moto behind the gateway: the services that it serves, and its snapshots.
+"""moto behind the gateway: the services it serves, and its snapshots.
 
-moto keeps everything in memory. Each request that may change something is answered when the service's backend
-has been pickled into the state directory; requests at the same time share one snapshot.
+moto keeps everything in memory. A request that may change something is answered only after the service's
+backend has been pickled into the state directory; concurrent requests share a snapshot.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "BatchGet")
 
 
 class MotoBackend:
-    """moto's WSGI application, with memory."""
+    """moto's WSGI application, made persistent."""
 
     services: Collection[str] = SERVICES
 
@@ -39,7 +39,7 @@ class MotoBackend:
         self._directory = account.config.state_dir / "moto"
         self._directory.mkdir(parents=True, exist_ok=True)
         self._application = DomainDispatcherApplication(create_backend_app)
-        # Lists the directory of moto for each request.
+        # Would otherwise list the directory of moto for each request.
         self._application.get_backend_for_host = lru_cache(self._application.get_backend_for_host)
         self._locks = {service: threading.RLock() for service in SERVICES}
         self._save_locks = {service: threading.Lock() for service in SERVICES}
@@ -50,12 +50,12 @@ class MotoBackend:
             self._load(service)
 
     def stop(self) -> None:
-        """Write what a full disk kept from being written."""
+        """Write snapshots that a full disk prevented."""
         for service in SERVICES:
             self._commit(service)
 
     def handle(self, service: str, request: Request) -> Response:
-        """Let moto answer a request; what that changed is on disk when this returns.
+        """Let moto answer a request; any change is on disk when this returns.
 
         Raises ServiceError UnsupportedOperation for what moto lacks, OSError for a failed snapshot.
         """
@@ -63,7 +63,7 @@ class MotoBackend:
         if operation.startswith(_READS):
             response = self._call(request)
         else:
-            with self._locks[service]:  # moto takes almost no locks of its own
+            with self._locks[service]:  # moto does almost no locking itself
                 response = self._call(request)
                 self._changes[service] += 1
             self._commit(service)
@@ -81,7 +81,7 @@ class MotoBackend:
         request.environ.pop("HTTP_TRANSFER_ENCODING", None)
         try:
             return Response.from_app(_in_one_piece(self._application), request.environ)
-        except NotImplementedError:  # moto answers so for some of what it lacks, with a page for the rest
+        except NotImplementedError:  # for some of what moto lacks; for the rest it answers with a page
             return Response("", 501, content_type="text/html")
 
     def _path(self, service: str) -> Path:
@@ -97,7 +97,7 @@ class MotoBackend:
                 dict.__setitem__(backends[account_id], region, backend)
 
     def _commit(self, service: str) -> None:
-        """Return when a snapshot has every change made so far; who waits meanwhile shares the next one."""
+        """Return when a snapshot has every change made so far; concurrent callers share the next one."""
         change = self._changes[service]
         with self._save_locks[service]:
             if self._saved[service] < change:
@@ -127,7 +127,7 @@ def _operation(service: str, request: Request) -> str:
 
 
 def _in_one_piece(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Collect the body before the lock is given back, so that no half of a response sees the next request."""
+    """Collect the body before the lock is released, so that no streamed response sees the next request."""
 
     def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return [b"".join(application(environ, start_response))]
@@ -136,5 +136,5 @@ def _in_one_piece(application: Callable[..., Iterable[bytes]]) -> Callable[..., 
 
 
 def s3_bucket(account_id: str, name: str) -> Any:
-    """Return moto's own record of a bucket, or None: what each S3 request asks is not worth a request."""
+    """Return moto's own record of a bucket, or None; read directly, since every S3 request needs it."""
     return get_backend("s3")[account_id]["aws"].buckets.get(name)

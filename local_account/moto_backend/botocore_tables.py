@@ -1,4 +1,4 @@
-"""botocore's tables of partitions, endpoints and services, read once: each of moto's many loaders would."""
+"""botocore's tables of partitions, endpoints and services, read once instead of by each of moto's loaders."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from botocore.loaders import JSONFileLoader, Loader
 
-# Service models are not among them: botocore changes those of S3 for each client.
+# Service models are not included: botocore modifies those of S3 for each client.
 TABLES = {"endpoints", "partitions"}
 
 
 def share() -> None:
-    """Let all sessions of this process read the tables once; harmless when done before."""
+    """Make all sessions of this process share the tables; calling it again does no harm."""
     read, search = JSONFileLoader.load_file, Loader.list_available_services
     if getattr(read, "shared", False):
         return
@@ -26,7 +26,7 @@ def share() -> None:
 
     def list_available_services(loader: Loader, type_name: str) -> list[str]:
         key = (type_name, *loader.search_paths)
-        if key not in found:  # looks into 400 directories, 60 ms
+        if key not in found:  # scans 400 directories, 60 ms
             found[key] = search(loader, type_name)
         return found[key]
 

@@ -1,8 +1,8 @@
-"""Bucket policies with their conditions: moto takes a condition that does not hold for a denial.
+"""Bucket policies with their conditions: moto would ignore the conditions of a Deny.
 
-The policies of the workshop deny what does not come through TLS (``aws:SecureTransport``, IAM User Guide,
-"AWS global condition context keys"). A request on the loopback interface never leaves the machine: it counts
-as secure.
+The workshop's policies deny requests without TLS (``aws:SecureTransport``, IAM User Guide,
+"AWS global condition context keys"). A request on the loopback interface never leaves the machine, so it
+counts as secure.
 """
 
 from __future__ import annotations
@@ -36,5 +36,5 @@ def _holds(statement: dict[str, Any]) -> bool:
                 if str(expected).lower() != "true":
                     return False
             elif statement["Effect"] == "Allow":
-                return False  # what cannot be judged allows nothing, and denies what it may deny
+                return False  # an unknown condition never allows, and always denies
     return True

@@ -1,7 +1,7 @@
-"""What has to be changed inside moto, because its own Python code is where it happens.
+"""What has to be changed inside moto, because no hook of its own allows it.
 
-Each patch checks first that what it replaces is still there, so that a new release of moto is noticed
-when the account starts and not in the middle of somebody's workshop.
+Each patch first checks that what it replaces is still there, so that an incompatible release of moto shows
+when the account starts and not in the middle of a workshop.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from local_account.moto_backend.bucket_policies import permission
 
 
 def apply() -> None:
-    """Apply every patch; harmless when done before."""
+    """Apply every patch; calling it again does no harm."""
     # The account's own EventBridge publishes S3's events.
     _replace(notifications, "_send_event_bridge_message", lambda *_, **__: None)
-    # moto passes over the conditions of a bucket policy: a "TLS only" one would close the bucket.
+    # moto ignores the conditions of a bucket policy: a TLS-only policy would lock everyone out of the bucket.
     _replace(
         FakeBucket,
         "get_permission",
@@ -34,14 +34,14 @@ def apply() -> None:
 def _replace(owner: Any, name: str, replacement: Any) -> None:
     if not callable(getattr(owner, name, None)):
         raise RuntimeError(  # noqa: TRY004
-            f"{owner.__name__} of moto has no {name} any more: look at how this release does it and adapt "
-            "moto_patches.py, or pin moto lower in requirements.txt"
+            f"moto's {owner.__name__} no longer has {name}: see how this release does it and adapt "
+            "local_account/moto_backend/patches.py, or pin moto lower in requirements.txt"
         )
     setattr(owner, name, replacement)
 
 
 def _get_bucket_notification(response: Any) -> Any:
-    """Let GetBucketNotificationConfiguration say that EventBridge is on, which moto keeps to itself."""
+    """Make GetBucketNotificationConfiguration report that EventBridge is on, which moto omits."""
     status, headers, body = response._moto_get_bucket_notification()
     configuration = response.backend.get_bucket(response.bucket_name).notification_configuration
     if configuration and configuration.event_bridge is not None and "EventBridgeConf" not in body:

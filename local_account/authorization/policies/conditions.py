@@ -15,11 +15,11 @@ from typing import Any
 from local_account.authorization.policies.patterns import Context, arn_matches, matches, substitute
 
 Test = Callable[[str, str, Context], bool]
-"""Compares a value of the request with one of the policy."""
+"""Compares a value in the request with one in the policy."""
 
 
 class ConditionError(ValueError):
-    """A condition that IAM has not, or that is not supported here."""
+    """A condition that does not exist in IAM, or is not supported here."""
 
 
 def _text(compare: Callable[[str, str], bool]) -> Test:
@@ -99,7 +99,7 @@ _SETS = {"forallvalues": all, "foranyvalue": any}
 
 
 def holds(condition: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
-    """Tell whether all operators with all their keys hold. Raises ConditionError for an unknown operator."""
+    """Return whether all operators hold for all their keys. Raises ConditionError for an unknown operator."""
     return all(
         _holds(operator, key.lower(), _texts(wanted), context)
         for operator, keys in condition.items()
@@ -119,12 +119,12 @@ def _texts(value: Any) -> list[str]:
 
 
 def _parse(operator: str) -> tuple[str, str, bool]:
-    """Return set operator (may be empty), operator as documented, and whether it ends in IfExists."""
+    """Return the set operator (may be empty), the operator as documented, and whether it ends in IfExists."""
     quantifier, colon, bare = operator.rpartition(":")
     if_exists = bare.endswith(_IF_EXISTS)
     name = _OPERATORS.get(bare.removesuffix(_IF_EXISTS).lower())
     if name is None or (colon and quantifier.lower() not in _SETS):
-        raise ConditionError(f"the condition operator {operator} is not known or not supported")
+        raise ConditionError(f"the condition operator {operator} is unknown or not supported")
     return quantifier.lower(), name, if_exists
 
 

@@ -1,4 +1,4 @@
-"""The decision: what a role's policies, a resource's policy and a boundary say together.
+"""The decision: the combined effect of a role's policies, a resource's policy and a boundary.
 
 Contract: IAM User Guide, "Policy evaluation logic", for requests within one account.
 """
@@ -22,14 +22,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Decision:
-    """An outcome, and the statements that made it."""
+    """An outcome, and the statements that led to it."""
 
     outcome: Outcome
     statements: tuple[tuple[Policy, Statement], ...] = ()
 
     @property
     def allowed(self) -> bool:
-        """Whether the request goes through."""
+        """Whether the request is allowed."""
         return self.outcome is Outcome.ALLOWED
 
 
@@ -39,11 +39,11 @@ def evaluate(
     resource: Iterable[Policy] = (),
     boundary: Policy | None = None,
 ) -> Decision:
-    """Decide about a request.
+    """Decide on a request.
 
-    A statement that denies wins, wherever it stands. Else a statement must allow: of a policy of the role,
-    within its permissions boundary, or one of the resource's policy that names the role itself or everybody.
-    (A resource's policy that names the account leaves the decision to the role's policies.)
+    An explicit deny in any statement wins. Otherwise a statement must allow the request: one in the role's
+    policies, within its permissions boundary, or one in the resource's policy that names the role itself or
+    everyone. (A resource's policy that names the account leaves the decision to the role's policies.)
     """
     found = [(policy, one) for policy in identity for one in policy.statements if one.applies(request)]
     of_resource = [

@@ -1,4 +1,4 @@
-"""Wildcards, ARNs and policy variables, as the elements of a policy use them.
+"""Wildcards, ARNs and policy variables in the elements of a policy.
 
 Contract: IAM User Guide, "IAM JSON policy elements: Resource" (wildcards), "IAM policy elements: Variables
 and tags".
@@ -25,9 +25,9 @@ def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
 
 
 def matches(pattern: str, value: str, *, ignore_case: bool = False, context: Context | None = None) -> bool:
-    """Tell whether a value fits a pattern with `*` and `?`.
+    """Return whether a value matches a pattern with `*` and `?`.
 
-    With a context the variables in the pattern are replaced first; one that has no value fits nothing.
+    With a context, variables in the pattern are replaced first; a variable without a value matches nothing.
     """
     if context is not None and "${" in pattern:
         return (found := _with_variables(pattern, context, ignore_case)) is not None and found.fullmatch(
@@ -37,7 +37,7 @@ def matches(pattern: str, value: str, *, ignore_case: bool = False, context: Con
 
 
 def _with_variables(pattern: str, context: Context, ignore_case: bool) -> re.Pattern[str] | None:
-    """Compile a pattern whose variables are taken literally, whatever characters their values have."""
+    """Compile a pattern in which the values of variables are literal, whatever characters they contain."""
     expression, position = "", 0
     for found in _VARIABLE.finditer(pattern):
         value = _value(found, context)
@@ -50,7 +50,7 @@ def _with_variables(pattern: str, context: Context, ignore_case: bool) -> re.Pat
 
 
 def substitute(text: str, context: Context) -> str | None:
-    """Replace the variables of a text; None when one of them has no value."""
+    """Replace the variables in a text; return None if one of them has no value."""
     result, position = "", 0
     for found in _VARIABLE.finditer(text):
         value = _value(found, context)
@@ -70,9 +70,9 @@ def _value(found: re.Match[str], context: Context) -> str | None:
 
 
 def arn_matches(pattern: str, arn: str, context: Context | None = None) -> bool:
-    """Tell whether an ARN fits a pattern: a wildcard reaches as far as its part between two colons.
+    """Return whether an ARN matches a pattern, in which a wildcard does not match across colons.
 
-    What follows the fifth colon is one part. `*` alone fits everything.
+    Everything after the fifth colon is one part. `*` alone matches everything.
     """
     if pattern == "*":
         return True

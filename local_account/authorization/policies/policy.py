@@ -1,4 +1,4 @@
-"""Policies and requests: what is matched with what.
+"""Policies and requests, and how they match.
 
 Contract: IAM User Guide, "IAM JSON policy elements reference".
 """
@@ -29,21 +29,21 @@ _KNOWN = {
 
 
 class PolicyError(ValueError):
-    """A document that is no policy, or has an element that cannot be evaluated; the message says which."""
+    """A document that is not a policy, or has an element that cannot be evaluated; the message says which."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody wants to do: one action on one resource."""
+    """What a principal wants to do: one action on one resource."""
 
     action: str
-    """Service prefix and action, such as `s3:GetObject`; upper and lower case are the same."""
+    """Service prefix and action, such as `s3:GetObject`; case does not matter."""
     resource: str = "*"
-    """ARN, or `*` for an action that knows no resources."""
+    """ARN, or `*` for an action without resource-level permissions."""
     context: Context = field(default_factory=lambda: MappingProxyType({}))
     """Condition keys in lower case, each with its values."""
     principal: str = ""
-    """ARN of the role that asks."""
+    """ARN of the role that makes the request."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class Statement:
     not_resources: tuple[str, ...]
     condition: Mapping[str, Mapping[str, Any]]
     principals: Mapping[str, tuple[str, ...]] | None
-    """None in an identity policy; by kind (`AWS`, `Service`) in a resource policy, `*` for everybody."""
+    """None in an identity policy; by kind (`AWS`, `Service`) in a resource policy, `*` for everyone."""
     exact: frozenset[str]
-    """The actions without wildcards in lower case: what is looked up first."""
+    """The actions without wildcards, in lower case: looked up first."""
 
     @classmethod
     def parse(cls, document: Mapping[str, Any], where: str) -> Statement:
-        """Read a statement. Raises PolicyError."""
+        """Parse a statement. Raises PolicyError."""
         if unknown := set(document) - _KNOWN:
             raise PolicyError(f"{where}: unknown element {', '.join(sorted(unknown))}")
         if document.get("Effect") not in _EFFECTS:
@@ -92,7 +92,7 @@ class Statement:
         )
 
     def applies(self, request: Request) -> bool:
-        """Tell whether action, resource and conditions fit; the principal is not looked at."""
+        """Return whether action, resource and conditions match; the principal is not considered."""
         return (
             self._has_action(request.action)
             and self._has_resource(request)
@@ -112,14 +112,14 @@ class Statement:
         return any(arn_matches(one, request.resource, request.context) for one in self.resources)
 
     def names(self, principal: str) -> bool:
-        """Tell whether a resource policy's statement is about a principal, its account included."""
+        """Return whether a resource policy's statement is about a principal or its account."""
         return self.grants_to(principal) or any(
             one == _account(principal) or one == f"arn:aws:iam::{_account(principal)}:root"
             for one in (self.principals or {}).get("AWS", ())
         )
 
     def grants_to(self, principal: str) -> bool:
-        """Tell whether a resource policy's statement names a principal itself, or everybody."""
+        """Return whether a resource policy's statement names the principal itself, or everyone."""
         kinds = self.principals or {}
         return "*" in kinds or any(one in {"*", principal} for one in kinds.get("AWS", ()))
 
@@ -133,12 +133,12 @@ class Policy:
 
     @classmethod
     def parse(cls, document: str | Mapping[str, Any], name: str = "") -> Policy:
-        """Read a policy document (JSON or what it decodes to). Raises PolicyError."""
+        """Parse a policy document (JSON, or the decoded value). Raises PolicyError."""
         try:
             read = json.loads(document) if isinstance(document, str) else document
             listed = read["Statement"]
         except (ValueError, KeyError, TypeError) as error:
-            raise PolicyError(f"policy {name}: is no policy document: {error}") from error
+            raise PolicyError(f"policy {name} is not a policy document: {error}") from error
         statements = listed if isinstance(listed, list) else [listed]
         return cls(
             name,

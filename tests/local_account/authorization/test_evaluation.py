@@ -287,7 +287,7 @@ def test_the_statements_that_decided_are_told() -> None:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        ("no json", "policy p: is no policy document"),
+        ("no json", "policy p is not a policy document"),
         ({"Version": "2012-10-17"}, "is no policy document"),
         (document({**allow(), "Effect": "Perhaps"}), "statement 1: Effect must be Allow or Deny"),
         (document({**allow(), "Sid": "Twice", "NotAction": "x:y"}), "statement Twice: needs either"),

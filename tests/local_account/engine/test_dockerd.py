@@ -41,7 +41,8 @@ def test_the_client_program_alone_is_no_engine(machine, monkeypatch, tmp_path):
 
 
 def test_a_machine_without_apt_gets_told_what_to_do(machine, tmp_path):
-    with pytest.raises(EngineError, match=r"missing and not installable.*no apt-get(.|\n)*docs\.docker\.com"):
+    message = r"is missing and cannot be installed.*no apt-get(.|\n)*docs\.docker\.com"
+    with pytest.raises(EngineError, match=message):
         ensure_engine(tmp_path)
 
 
@@ -49,7 +50,7 @@ def test_a_user_without_rights_gets_told_what_to_do(machine, monkeypatch, tmp_pa
     machine("apt-get", "exit 0")
     machine("sudo", "exit 1")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(EngineError, match=r"missing and not installable: this user is not root"):
+    with pytest.raises(EngineError, match=r"is missing and cannot be installed: this user is not root"):
         ensure_engine(tmp_path)
 
 
@@ -113,7 +114,7 @@ def test_an_engine_that_ends_at_once_shows_the_end_of_its_log(startable, machine
     monkeypatch.setattr(dockerd, "_candidates", lambda home: iter([]))
     machine("dockerd", 'echo "failed to start daemon: iptables: Permission denied"; exit 1')
     with pytest.raises(
-        EngineError, match=r"not startable here: dockerd ended with 1(.|\n)*Permission denied"
+        EngineError, match=r"cannot be started here: dockerd exited with status 1(.|\n)*Permission denied"
     ):
         ensure_engine(startable, lambda _: None)
     machine("dockerd", 'echo "mkdir: no space left on device"; exit 1')
