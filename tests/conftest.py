@@ -1,8 +1,52 @@
-"""Tests marked `docker` get a Docker Engine and the base image before the first of them runs."""
+"""How the tests share a machine: the Docker Engine, and the order of side by side.
+
+Tests marked `docker` get a Docker Engine and the base image before the first of them runs. Where several
+processes run tests (pytest-xdist), what shares a costly fixture stays in one of them: see `ROOMS`.
+"""
 
 import os
+import sys
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+ROOMS = (
+    "tests/e2e",
+    "tests/lab_helpers/instructor/reset",
+    "tests/notebooks/base_image",
+    "tests/lab_helpers/instructor/fleet",
+    "tests/lab_helpers/instructor/clean",
+    "tests/lab_helpers/instructor/doctor",
+    "tests/lab_helpers/cli",
+)
+"""Folders whose tests share an account, a lab or a server: each is one piece of work, the longest first."""
+
+
+def work_of(nodeid: str) -> str:
+    """Return the piece of work that a test belongs to: its room, or else its file."""
+    return next((room for room in ROOMS if nodeid.startswith(f"{room}/")), nodeid.partition("::")[0])
+
+
+class WorkScheduling(LoadScopeScheduling):
+    """Hands whole pieces of work to the processes, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return work_of(nodeid)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # by number of tests, which says nothing about their time
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkScheduling:
+    return WorkScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long goes first: a process that begins it late is the last to end."""
+    order = {room: place for place, room in enumerate(ROOMS)}
+    items.sort(key=lambda item: order.get(work_of(item.nodeid), len(ROOMS)))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -14,6 +58,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     capture = session.config.pluginmanager.getplugin("capturemanager")
     try:
         with capture.global_and_fixture_disabled():
+            # Processes side by side come here at once: a lock lets one prepare, the others find it done.
             os.environ["DOCKER_HOST"] = ensure_engine(report=_report)
             ensure_base_image(os.environ["DOCKER_HOST"], report=_report)
     except EngineError as error:
@@ -24,4 +69,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _report(line: str) -> None:
-    print(f"engine: {line}", flush=True)
+    # A worker's standard output goes nowhere; its standard error is the terminal's.
+    stream = sys.__stderr__ if "PYTEST_XDIST_WORKER" in os.environ else sys.stdout
+    print(f"engine: {line}", flush=True, file=stream)

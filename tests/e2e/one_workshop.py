@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 from checkout import ROOT
+from sessions import make_client
 
 from lab_helpers.names import Names
 from local_account.foundation.containers import ACCOUNT_LABEL
@@ -31,6 +31,7 @@ class Workshop:
         self.names = Names("")
         self.daemon = Daemon(self.state)
         self.said = ""
+        self._clients: dict[str, Any] = {}
 
     def spawn(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start `python -m lab_helpers local …` on this account's state."""
@@ -74,12 +75,16 @@ class Workshop:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the account."""
-        environment = self.daemon.environment()
-        return boto3.Session(
-            environment["AWS_ACCESS_KEY_ID"],
-            environment["AWS_SECRET_ACCESS_KEY"],
-            region_name=environment["AWS_REGION"],
-        ).client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
+        if service not in self._clients:
+            environment = self.daemon.environment()
+            self._clients[service] = make_client(
+                service,
+                endpoint_url=environment["AWS_ENDPOINT_URL"],
+                region_name=environment["AWS_REGION"],
+                aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            )
+        return self._clients[service]
 
     @property
     def bucket(self) -> str:

@@ -7,15 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore import xform_name
 from botocore.validate import ParamValidator
+from sessions import make_client, shared_session
 
 from lab_helpers.lab import Lab
 from lab_helpers.names import Names
 
 Handler = Callable[..., dict[str, Any]]
-SESSION = boto3.Session("test", "test", region_name="eu-west-1")
 START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 
 
@@ -23,7 +22,7 @@ class FakeClient:
     """A client of `service` whose operations are the given functions, by boto3's method name."""
 
     def __init__(self, service: str, **handlers: Handler) -> None:
-        self._real = SESSION.client(service)
+        self._real = make_client(service)
         self._handlers = handlers
         self.exceptions = self._real.exceptions
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -69,7 +68,7 @@ def lab(tmp_path: Path, lab_id: str = "", **clients: Any) -> Lab:
     """A lab with these clients, `codepipeline=…`; dashes in a service's name are underscores."""
     found = {name.replace("_", "-"): client for name, client in clients.items()}
     settings = {"BUCKET": "bucket", "ACCOUNT_ID": "123456789012"}
-    return Lab(Names(lab_id), SESSION, tmp_path, settings, found)
+    return Lab(Names(lab_id), shared_session(), tmp_path, settings, found)
 
 
 STAGES = {

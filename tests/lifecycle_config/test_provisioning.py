@@ -21,11 +21,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 from checkout import ROOT
+from sessions import make_client
 
 from lab_helpers.instructor.package import files as package_files
 from lab_helpers.names import Names
@@ -214,10 +214,13 @@ class Instance:
 
 
 def _clients(environment: dict[str, str]) -> Callable[[str], Any]:
-    session = boto3.Session(
-        environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name=REGION
+    return lambda service: make_client(
+        service,
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name=REGION,
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
     )
-    return lambda service: session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
 
 
 def git(*arguments: object) -> str:

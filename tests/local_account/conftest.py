@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import boto3
 import docker
 import pytest
 from botocore.config import Config
 from docker.errors import DockerException
+from sessions import make_client
 
 from local_account.foundation.containers import forget_images
 
@@ -55,7 +55,7 @@ class AccountProcess:
         return f"http://127.0.0.1:{self.ports['gateway_port']}"
 
     def client(self, service: str, **config: Any) -> Any:
-        return boto3.session.Session().client(
+        return make_client(
             service,
             endpoint_url=self.endpoint_url,
             region_name="us-east-1",

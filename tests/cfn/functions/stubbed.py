@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import boto3
 from botocore.stub import Stubber
+from sessions import make_client
 
 
 def stub(service: str) -> tuple[Any, Stubber]:
-    client = boto3.client(
+    client = make_client(
         service, region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
     )
     stubber = Stubber(client)

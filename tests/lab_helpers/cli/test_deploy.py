@@ -4,8 +4,8 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-import boto3
 import pytest
+from sessions import make_client
 
 from lab_helpers.instructor.deploy import Uploaded, launch_link, upload
 from lab_helpers.instructor.package import package
@@ -22,10 +22,13 @@ PARAMETERS = {"Name": {"Type": "String"}, "Days": {"Type": "Number", "Default": 
 @pytest.fixture(scope="session")
 def clients(daemon):
     environment = daemon.environment()
-    session = boto3.Session(
-        environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1"
+    return lambda service: make_client(
+        service,
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name="us-east-1",
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
     )
-    return lambda service: session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
 
 
 @pytest.fixture

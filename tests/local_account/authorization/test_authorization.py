@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from iam_roles import make_role
+from sessions import make_client
 
 ACCOUNT = "123456789012"
 BUILDSPEC = "{version: 0.2, phases: {build: {commands: [ls]}}}"
@@ -36,7 +36,7 @@ class Role:
         self._iam.put_role_policy(RoleName=self.name, PolicyName="test", PolicyDocument=json.dumps(document))
 
     def client(self, service: str) -> Any:
-        return boto3.session.Session().client(
+        return make_client(
             service,
             endpoint_url=self._account.endpoint_url,
             region_name="us-east-1",

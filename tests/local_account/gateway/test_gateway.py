@@ -5,11 +5,11 @@ import socket
 from collections.abc import Callable
 from typing import Any, cast
 
-import boto3
 import psutil
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from sessions import make_client
 from werkzeug.test import Client as Browser
 
 from local_account.gateway.gateway import Gateway
@@ -133,7 +133,7 @@ def test_errors_are_typed_for_boto3(client: Client) -> None:
 
 def test_retries_are_not_provoked(local_account: Any) -> None:
     """A client with its own retry settings gets its answer at once."""
-    events = boto3.session.Session().client(
+    events = make_client(
         "events",
         endpoint_url=local_account.endpoint_url,
         region_name="us-east-1",

@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
+from sessions import make_client
 
 from local_account.foundation.daemon import Daemon, ports_from
 
@@ -27,14 +27,17 @@ def environment(daemon: Daemon) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def clients(environment: dict[str, str]) -> Callable[[str], Any]:
-    session = boto3.Session(
-        environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1"
-    )
     made: dict[str, Any] = {}
 
     def client(service: str) -> Any:
         if service not in made:
-            made[service] = session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
+            made[service] = make_client(
+                service,
+                endpoint_url=environment["AWS_ENDPOINT_URL"],
+                region_name="us-east-1",
+                aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            )
         return made[service]
 
     return client
