@@ -18,7 +18,7 @@ from benchmarks.server.peers import PEERS
 
 
 def main() -> int:
-    """Measure the chosen parts; status 1 when a figure is beyond its limit."""
+    """Measure the chosen parts; exit status 1 if a figure is beyond its limit."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas (default: all)")
     parser.add_argument("--output", type=Path, default=Path("bench.json"), help="default: bench.json")
@@ -29,16 +29,16 @@ def main() -> int:
     chosen, peers = ([name.strip() for name in text.split(",")] for text in (arguments.only, arguments.peers))
     for what, names, known in (("part", chosen, list(PARTS)), ("peer", peers, list(PEERS))):
         if unknown := [name for name in names if name not in known]:
-            parser.error(f"no such {what}: {', '.join(unknown)}; there are {', '.join(known)}")
+            parser.error(f"no such {what}: {', '.join(unknown)}; choose from {', '.join(known)}")
     parts = PARTS | {"server": functools.partial(server, peers=peers)}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended then as well
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is ended then too
     console, figures = Console(), list[Figure]()
     with bench_lab() as lab:
         for name, part in parts.items():
             if name in chosen:
                 print(f"measuring {name}", file=sys.stderr, flush=True)
                 figures += part(lab)
-                write(arguments.output, figures)  # what is measured is kept, whatever comes next
+                write(arguments.output, figures)  # figures measured so far are kept, whatever comes next
     console.print(table(figures))
     console.print(f"every figure: {arguments.output}", highlight=False)
     return int(any(figure.kept is False for figure in figures))

@@ -1,4 +1,4 @@
-"""The container work of one run with plain docker commands: what it would cost without any workshop."""
+"""The container work of one run, as plain docker commands: its cost without the workshop."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ ALGORITHMS = ("logistic", "random_forest")
 
 
 def by_hand(lab: BenchLab, exercises: Path) -> dict[str, float]:
-    """Do it, and return seconds by kind of work: build, push, train, serve.
+    """Do the work; return seconds by kind: build, push, train, serve.
 
     The sources in `exercises` are those that the notebooks have just written, so the layer cache is as warm
-    as it was for the run; the registry is the account's, which has to be new for pushes to move the same
+    as it was for the run; the registry is the account's, which must be new for the pushes to send the same
     layers.
     """
     base_uri, model_uri = (_repository(lab, name) for name in (BASE, MODEL))
@@ -37,12 +37,12 @@ def by_hand(lab: BenchLab, exercises: Path) -> dict[str, float]:
         _base_image(work, base_uri)
         _model_image(work, base_uri, model_uri)
         _release(work, model_uri)
-        containers.docker("rmi", f"{BASE}:local", f"{MODEL}:local", check=False)  # a reset forgets the others
+        containers.docker("rmi", f"{BASE}:local", f"{MODEL}:local", check=False)  # a reset removes the others
     return work.seconds
 
 
 def _base_image(work: _Work, uri: str) -> None:
-    """Notebook 01: build and try out; then what its pipeline does."""
+    """Notebook 01: build and try out; then the work of its pipeline."""
     work.build("base_image", f"{BASE}:local")
     tree = work.train(f"{BASE}:local", "tree", {"max_depth": "2"}, model="try_out/model.py")
     for _ in ("good requests", "broken ones"):  # a container each
@@ -124,7 +124,7 @@ class _Work:
 
 @contextlib.contextmanager
 def _environment(lab: BenchLab) -> Iterator[None]:
-    """docker's client reads its engine and its credentials from the environment."""
+    """Set what docker's client reads from the environment: its engine and its credentials."""
     names = ("DOCKER_HOST", "DOCKER_CONFIG")
     former = {name: os.environ.get(name) for name in names}
     configuration = lab.daemon.state / "by-hand-docker"

@@ -18,7 +18,7 @@ from rich.table import Table
 class Figure:
     """One measured number; `limit` is what it should not exceed, `at_least` what it should reach.
 
-    A `detail` is in `bench.json` only: its part shows it in a table of its own.
+    A `detail` is only in `bench.json`: its part shows it in a separate table.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Figure:
 
     @property
     def kept(self) -> bool | None:
-        """Whether the limits are kept; None without any."""
+        """Whether the figure is within its limits; None if it has none."""
         if self.limit is None and self.at_least is None:
             return None
         return (self.limit is None or self.value <= self.limit) and (
@@ -72,7 +72,7 @@ def table(figures: Sequence[Figure]) -> Table:
 
 
 def write(path: Path, figures: Sequence[Figure]) -> None:
-    """Merge the figures into `path`: parts not measured now keep their last figures, with date."""
+    """Merge the figures into `path`: parts not measured this time keep their last figures, with the date."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"figures": {}}
     document["machine"] = {

@@ -1,4 +1,4 @@
-"""A room of labs: provisioned, prepared, at work at the same time, reset, and deleted; and how that grows."""
+"""A room of labs: provisioned, prepared, working at the same time, reset and deleted; and how that scales."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RESET_SECONDS = 10
 
 
 def fleet(lab: BenchLab) -> list[Figure]:
-    """Provision 1, 10 and 30 labs on a new account each, and clean them; let ten work at once."""
+    """Provision 1, 10 and 30 labs, each on a new account, and clean them; let ten work at once."""
     figures: list[Figure] = []
     for size in SIZES:
         lab.daemon.reset()
@@ -40,7 +40,7 @@ def fleet(lab: BenchLab) -> list[Figure]:
         figures.append(Figure(f"fleet.up_{size}_seconds", took, "s", about, limit))
         figures.append(Figure(f"fleet.up_{size}_seconds_per_lab", took / size, "s", "of it for each lab"))
         again = _command(lab, "fleet", "up", str(roster), "--json")[0]
-        figures.append(Figure(f"fleet.again_{size}_seconds", again, "s", "fleet up again: nothing changes"))
+        figures.append(Figure(f"fleet.again_{size}_seconds", again, "s", "fleet up again, nothing to change"))
         looked = _command(lab, "fleet", "status", str(roster), "--json")[0]
         figures.append(Figure(f"fleet.status_{size}_seconds", looked, "s", "fleet status"))
         if largest:
@@ -78,7 +78,7 @@ def _at_work(lab: BenchLab, roster: Path) -> list[Figure]:
 
 
 def _notebooks(lab: BenchLab, lab_id: str, number: int) -> float:
-    """Run notebooks 03 and 04 as in a terminal of the lab's instance, with a hyperparameter of its own."""
+    """Run notebooks 03 and 04 as in a terminal of the lab's instance, with the lab's own hyperparameter."""
     environment = lab.daemon.environment(Names(lab_id).notebook_instance)
     home = Path(environment["WORKSHOP_HOME"])
     arguments = ["--notebooks", "03-04", "--output", str(home / "bench")]
@@ -96,7 +96,7 @@ def _notebooks(lab: BenchLab, lab_id: str, number: int) -> float:
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"lab {lab_id} did not get through notebooks 03 and 04:\n{done.stdout[-3000:]}")
+        raise RuntimeError(f"lab {lab_id} failed in notebooks 03 and 04:\n{done.stdout[-3000:]}")
     return time.monotonic() - began
 
 
@@ -105,7 +105,7 @@ def _own_c(number: int) -> str:
 
 
 def _own_results(lab: BenchLab, lab_ids: list[str]) -> None:
-    """Each lab's production endpoint serves the model of its own training; RuntimeError when one does not."""
+    """Check that each lab's production endpoint serves the lab's own model; RuntimeError if one does not."""
     sagemaker = lab.client("sagemaker")
     seen: set[str] = set()
     for number, lab_id in enumerate(lab_ids):
@@ -120,7 +120,7 @@ def _own_results(lab: BenchLab, lab_ids: list[str]) -> None:
 
 
 def _memory(lab: BenchLab, size: int) -> list[Figure]:
-    """Unique memory (USS) of what runs on idle instances, and the account's own."""
+    """Measure the unique memory (USS) of what runs on idle instances, and the account's own."""
     megabytes = 0.0
     for process in Processes(lab.daemon.config().uid).members():
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -144,7 +144,7 @@ def _roster(lab: BenchLab, size: int) -> Path:
 
 
 def _command(lab: BenchLab, *arguments: str) -> tuple[float, str]:
-    """Run an instructor's command; return its seconds and what it printed. RuntimeError when it fails."""
+    """Run an instructor's command; return its seconds and output. Raises RuntimeError if it fails."""
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "lab_helpers", *arguments],
@@ -157,5 +157,5 @@ def _command(lab: BenchLab, *arguments: str) -> tuple[float, str]:
     )
     if done.returncode != 0:
         said = (done.stdout + done.stderr)[-4000:]
-        raise RuntimeError(f"{' '.join(arguments[:2])} ended with {done.returncode}:\n{said}")
+        raise RuntimeError(f"{' '.join(arguments[:2])} exited with status {done.returncode}:\n{said}")
     return time.monotonic() - began, done.stdout

@@ -1,4 +1,4 @@
-"""A local account of the benchmark's own, and a whole lab on it."""
+"""A local account of the benchmark's own, with a whole lab on it."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class BenchLab:
     docker_host: str
 
     def start(self) -> float:
-        """Start the account; return seconds from the start of its process to its ready line."""
+        """Start the account; return the seconds from the start of its process to its ready line."""
         first = not (self.daemon.state / "account.json").exists()
         environment = {**os.environ, **child_environment()}
         return self.daemon.start(self.docker_host, environment, ports_from(0) if first else None)
 
     @property
     def resident_megabytes(self) -> float:
-        """Resident memory of the account's server."""
+        """Return the resident memory of the account's server."""
         pid = self.daemon.pid
         if pid is None:
-            raise RuntimeError("the benchmark's account does not run")
+            raise RuntimeError("the benchmark's account is not running")
         return psutil.Process(pid).memory_info().rss / 1e6
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client on the account."""
+        """Return a boto3 client for the account."""
         environment = self.daemon.environment()
         session = boto3.Session(
             environment["AWS_ACCESS_KEY_ID"],
@@ -67,9 +67,9 @@ class BenchLab:
         return Path(self.instance["WORKSHOP_HOME"])
 
     def run(self) -> tuple[float, dict[str, Any]]:
-        """Run notebooks 01 to 04 as `make run` does; return the seconds of it all and the runner's summary.
+        """Run notebooks 01 to 04 as `make run` does; return the seconds it took and the runner's summary.
 
-        The welcome has nothing to do and the stress test takes as long as its load is asked to last.
+        Left out are the welcome, which does nothing, and the stress test, which takes as long as its load.
         """
         output = self.daemon.state / "bench-run"
         begin = time.monotonic()
@@ -85,13 +85,13 @@ class BenchLab:
         )
         seconds = time.monotonic() - begin
         if done.returncode != 0:
-            raise RuntimeError(f"the workshop did not run through:\n{done.stdout[-4000:]}")
+            raise RuntimeError(f"the workshop did not run to its end:\n{done.stdout[-4000:]}")
         return seconds, json.loads((output / "summary.json").read_text())
 
 
 @contextlib.contextmanager
 def bench_lab() -> Iterator[BenchLab]:
-    """An account that is gone afterwards; the engine and its layer cache stay, so that everything is warm."""
+    """An account that is removed afterwards; the engine and its layer cache stay, to keep everything warm."""
     docker_host = ensure_engine(report=lambda line: print(f"engine: {line}", file=sys.stderr))
     ensure_base_image(docker_host, report=lambda line: print(f"engine: {line}", file=sys.stderr))
     with tempfile.TemporaryDirectory(prefix="mlops-bench-", ignore_cleanup_errors=True) as directory:

@@ -36,7 +36,7 @@ NAMES = Names()
 
 
 def account(lab: BenchLab) -> list[Figure]:
-    """Start on an empty state directory, and again on the state that is there."""
+    """Start with an empty state directory, and again with the state left from before."""
 
     def fresh() -> float:
         lab.daemon.reset()
@@ -60,7 +60,7 @@ def account(lab: BenchLab) -> list[Figure]:
 
 
 def api(lab: BenchLab) -> list[Figure]:
-    """Latency of single requests over an open connection, one client."""
+    """Latency of single requests over an open connection, with one client."""
     lab.start()
     s3, sts, iam, pipelines = (lab.client(name) for name in ("s3", "sts", "iam", "codepipeline"))
     cloudformation, sagemaker, ecr = (lab.client(name) for name in ("cloudformation", "sagemaker", "ecr"))
@@ -85,7 +85,9 @@ def api(lab: BenchLab) -> list[Figure]:
             call()
             took.append((time.perf_counter() - begin) * 1000)
         figures.append(Figure(f"api.{name}_p50_ms", percentile(took, 50), "ms", "median of a request"))
-        figures.append(Figure(f"api.{name}_p95_ms", percentile(took, 95), "ms", "95 of 100 are faster"))
+        figures.append(
+            Figure(f"api.{name}_p95_ms", percentile(took, 95), "ms", "95 of 100 requests are faster")
+        )
     return figures
 
 
@@ -140,7 +142,7 @@ def upload(lab: BenchLab) -> list[Figure]:
 
 @dataclass(frozen=True)
 class _Round:
-    """Seconds of a run on a new account, of its notebooks, of one more run there, and of the work by hand."""
+    """Seconds of a run on a new account, of its notebooks, of a second run there, and of the work by hand."""
 
     warm: float
     notebooks: dict[str, float]
@@ -161,11 +163,11 @@ class _Round:
 def run(lab: BenchLab) -> list[Figure]:
     """The whole workshop, warm, and the same container work typed by hand.
 
-    A first run warms the layer cache and the package cache. Then a new account runs everything once more
-    (nothing is there but images and caches), and the same docker builds, pushes, trainings and servings are
-    done without the workshop, against the registry of another new account: RUNS times in turn, because a
-    machine's speed changes within minutes. Each begins when nothing of the one before is under way. What is
-    compared are the two of a round; figures are those of the round whose ratio is the median.
+    A first run warms the layer cache and the package cache. Then a new account runs everything again (with
+    nothing but images and caches), and the same docker builds, pushes, trainings and servings are done
+    without the workshop, against the registry of another new account: RUNS times in turn, because a machine's
+    speed changes within minutes. Each begins once nothing of the one before is running. A round compares its
+    two runs; the figures are those of the round with the median ratio.
     """
     _deployed(lab)
     rounds = list[_Round]()
@@ -179,7 +181,7 @@ def run(lab: BenchLab) -> list[Figure]:
     typed = "the same builds, pushes, training and serving typed by hand"
     return [
         Figure("run.warm_seconds", middle.warm, "s", about, 120),
-        Figure("run.again_seconds", middle.again, "s", "make run once more on the same account", 120),
+        Figure("run.again_seconds", middle.again, "s", "make run again on the same account", 120),
         Figure("run.resident_mb", memory, "MB", "memory of the account after a whole run", 300),
         *(
             Figure(f"run.{name}_seconds", took, "s", f"of it {name}")
@@ -190,7 +192,9 @@ def run(lab: BenchLab) -> list[Figure]:
             for name, took in middle.hand.items()
         ),
         Figure("hand.seconds", middle.by_hand, "s", typed),
-        Figure("run.to_hand_ratio", middle.ratio, "", f"whole run to by hand, median of {RUNS} rounds", 1.5),
+        Figure(
+            "run.to_hand_ratio", middle.ratio, "", f"whole run against by hand, median of {RUNS} rounds", 1.5
+        ),
         Figure("run.to_hand_ratio_lowest", rounds[0].ratio, "", "of the rounds"),
         Figure("run.to_hand_ratio_highest", rounds[-1].ratio, "", "of the rounds"),
     ]
@@ -213,7 +217,7 @@ def _round(lab: BenchLab) -> _Round:
 
 
 def _rest() -> None:
-    """Wait until what was deleted and written is on the disk, and the processors are idle."""
+    """Wait until all deletions and writes have reached the disk, and the processors are idle."""
     os.sync()
     deadline = time.monotonic() + REST_SECONDS
     while psutil.cpu_percent(interval=2) > IDLE_PERCENT and time.monotonic() < deadline:
@@ -259,6 +263,6 @@ def _until(found: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + WAIT_SECONDS
     while not (value := found()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing after {WAIT_SECONDS} s")
+            raise TimeoutError(f"nothing happened within {WAIT_SECONDS} s")
         time.sleep(0.02)
     return value

@@ -1,1 +1,1 @@
-"""The model server beside its peers: real ones, each an image of its own, under the same load."""
+"""The model server beside its peers: real ones, each in its own image, under the same load."""

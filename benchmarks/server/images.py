@@ -1,4 +1,4 @@
-"""The images of the benchmark: each is tagged with the digest of all that goes into it, and built once."""
+"""The images of the benchmark: each is tagged with the digest of everything in it, and built once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parents[1] / "notebooks"
 MAGIC = "%%writefile "
 VERSIONS = {"SCIKIT_LEARN": "scikit-learn", "NUMPY": "numpy", "ONNXRUNTIME": "onnxruntime"}
-"""Peers get the very versions that the model image has; build argument -> distribution."""
+"""Peers get exactly the versions in the model image; build argument -> distribution."""
 
 
 class BuildError(RuntimeError):
@@ -45,7 +45,7 @@ class Images:
         return self._build("ours", scratch / "model_image", {"BASE_IMAGE": base})
 
     def peer(self, peer: Peer, model_image: str) -> str:
-        """Build a peer's image with the libraries of the model image."""
+        """Build a peer's image with the model image's library versions."""
         return self._build(
             peer.folder,
             HERE / "peers" / peer.folder,
@@ -57,7 +57,7 @@ class Images:
         return self._build("wrk", HERE / "wrk", {"BASE_IMAGE": BASE_IMAGE})
 
     def megabytes(self, image: str) -> float:
-        """Size of an image with all its layers, unpacked."""
+        """Return the size of an image with all its layers, unpacked."""
         return float(self._client.images.get(image).attrs["Size"]) / 1e6
 
     def _versions(self, image: str) -> dict[str, str]:
@@ -67,7 +67,7 @@ class Images:
         ) as container:
             status, printed = container.wait()["StatusCode"], container.logs()
         if status != 0:
-            raise BuildError(f"{image} does not say its versions: {printed.decode(errors='replace')}")
+            raise BuildError(f"{image} does not report its versions: {printed.decode(errors='replace')}")
         return dict(zip(VERSIONS, printed.decode().split(), strict=True))
 
     def _build(self, name: str, context: Path, arguments: Mapping[str, str]) -> str:
@@ -82,7 +82,7 @@ class Images:
                 )
             except docker.errors.BuildError as error:
                 log = "".join(part.get("stream", "") for part in error.build_log)
-                raise BuildError(f"the image {name} does not build: {error}\n{log[-3000:]}") from error
+                raise BuildError(f"the image {name} could not be built: {error}\n{log[-3000:]}") from error
             self._remove_former(f"mlops-bench-{name}", wanted)
         return wanted
 
@@ -90,12 +90,12 @@ class Images:
         for image in self._client.images.list(name=repository):
             for tag in set(image.tags) - {kept}:
                 if tag.startswith(f"{repository}:"):
-                    with contextlib.suppress(docker.errors.APIError):  # one that is in use stays
+                    with contextlib.suppress(docker.errors.APIError):  # one in use stays
                         self._client.images.remove(tag)
 
 
 def digest(context: Path, arguments: Mapping[str, str]) -> str:
-    """Digest of a build: names and contents of all files, and its arguments."""
+    """Return the digest of a build: names and contents of all files, and its arguments."""
     found = hashlib.sha256(json.dumps(dict(arguments), sort_keys=True).encode())
     for path in sorted(
         path for path in context.rglob("*") if path.is_file() and "__pycache__" not in path.parts
@@ -105,7 +105,7 @@ def digest(context: Path, arguments: Mapping[str, str]) -> str:
 
 
 def write_sources(notebook: Path, directory: Path) -> None:
-    """Write the files of a notebook's `%%writefile` cells under `directory`, as running them would."""
+    """Write the files of a notebook's `%%writefile` cells under `directory`, as running the cells would."""
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "code" and source.startswith(MAGIC):

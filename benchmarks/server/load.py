@@ -1,7 +1,7 @@
-"""Load by wrk, in the network namespace of the server: over its loopback, no proxy and no bridge between.
+"""Load by wrk, in the network namespace of the server: over its loopback, without a proxy or bridge between.
 
-Contract: wrk's README and SCRIPTING; of the statuses above 399 it counts errors, and what answers after two
-seconds is a time-out.
+Contract: wrk's README and SCRIPTING. wrk counts statuses above 399 as errors, and answers after two seconds
+as timeouts.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ class Load:
 
     @property
     def per_second(self) -> float:
-        """Right answers per second."""
+        """Correct answers per second."""
         return (self.requests - self.status_errors) / self.seconds
 
     @property
     def errors(self) -> int:
-        """Statuses above 399, time-outs and broken connections."""
+        """Statuses above 399, timeouts and broken connections."""
         return self.status_errors + self.timeouts + self.socket_errors
 
 
 class LoadError(RuntimeError):
-    """wrk did not measure; the message holds what it printed."""
+    """wrk failed to measure; the message contains what it printed."""
 
 
 @dataclass(frozen=True)
 class Generator:
-    """wrk in a container that shares the network namespace of one server."""
+    """wrk in a container that shares the network namespace of a server."""
 
     container: Container
 
@@ -61,13 +61,13 @@ class Generator:
         status, output = self.container.exec_run(["wrk", *options, *script, attributes])
         printed = b"".join([output] if isinstance(output, bytes) else output).decode(errors="replace")
         if status != 0:
-            raise LoadError(f"wrk ended with {status}: {printed[-2000:]}")
+            raise LoadError(f"wrk exited with status {status}: {printed[-2000:]}")
         return parse(printed)
 
 
 @contextlib.contextmanager
 def beside(server: Server, image: str, bodies: Path) -> Iterator[Generator]:
-    """Start wrk's container beside a server; `bodies` holds a file for each kind of request."""
+    """Start wrk's container beside a server; `bodies` has a file for each kind of request."""
     with started(
         server.client,
         image,
@@ -79,7 +79,7 @@ def beside(server: Server, image: str, bodies: Path) -> Iterator[Generator]:
 
 
 def parse(printed: str) -> Load:
-    """Read the line of JSON that `invocations.lua` prints at the end; raises LoadError without one."""
+    """Parse the line of JSON that `invocations.lua` prints last; raise LoadError if there is none."""
     lines = [line for line in printed.splitlines() if line.startswith('{"requests"')]
     if not lines:
         raise LoadError(f"wrk printed no result: {printed[-2000:]}")

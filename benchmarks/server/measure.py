@@ -1,4 +1,4 @@
-"""Servers, one after the other and once more in reverse: started, checked, loaded, checked again."""
+"""Measures servers one after the other, then in reverse order: start, check, load, check again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Durations:
 
 @dataclass(frozen=True)
 class Rounds:
-    """Medians of all rounds at CONNECTIONS; errors and CPU seconds per 1,000 requests of them all."""
+    """Medians of all rounds at CONNECTIONS; errors and CPU seconds per 1,000 requests over all rounds."""
 
     per_second: float
     p50_ms: float
@@ -45,7 +45,7 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Measured:
-    """An algorithm of a server: one row, BATCH_ROWS rows, and one row by many connections."""
+    """Results for one algorithm of a server: one row, BATCH_ROWS rows, and one row over many connections."""
 
     single: Rounds
     batch: Rounds
@@ -59,7 +59,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Result:
-    """All of a server; sizes in megabytes, the memory after all load."""
+    """All results of a server; sizes in megabytes, memory after all load."""
 
     peer: Peer
     ready_seconds: float
@@ -70,7 +70,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Entry:
-    """A server that is to be measured: its image and what it finds at `/opt/ml/model`."""
+    """A server to measure: its image, and what it finds at `/opt/ml/model`."""
 
     peer: Peer
     image: str
@@ -80,7 +80,7 @@ class Entry:
 
 @dataclass
 class _Loads:
-    """What was measured of one algorithm of a server so far."""
+    """The loads measured so far for one algorithm of a server."""
 
     single: list[Load] = field(default_factory=list)
     batch: list[Load] = field(default_factory=list)
@@ -97,7 +97,7 @@ class _Loads:
 
 @dataclass
 class _Found:
-    """What was measured of a server so far."""
+    """The results measured so far for a server."""
 
     ready_seconds: list[float] = field(default_factory=list)
     resident_mb: float = 0
@@ -106,7 +106,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class Bench:
-    """What all servers have in common."""
+    """What all servers share."""
 
     client: docker.DockerClient
     wrk: str
@@ -116,10 +116,10 @@ class Bench:
     report: Callable[[str], None]
 
     def measure(self, entries: Sequence[Entry]) -> list[Result]:
-        """Measure servers; raises ServerError when one predicts otherwise than scikit-learn.
+        """Measure servers; raise ServerError if one's predictions differ from scikit-learn's.
 
-        Each is alone on the machine, in two passes of which the second goes backwards: a machine that becomes
-        slower or faster in these minutes does so for the first and for the last of them.
+        Each is alone on the machine, in two passes, the second in reverse order: a machine that becomes
+        slower or faster in these minutes does so for the first and the last server alike.
         """
         found = [_Found() for _ in entries]
         numbers = range(len(entries))
@@ -184,9 +184,9 @@ def _summary(loads: Sequence[Load], cpu_seconds: float) -> Rounds:
 
 
 def check(server: Server, peer: Peer, models: Models) -> None:
-    """Ask for the whole data set, and for its first row alone; raises ServerError unless all is right.
+    """Predict the whole data set, and its first row alone; raise ServerError unless all is correct.
 
-    Labels have to be scikit-learn's; probabilities, where a server answers them, within TOLERANCE of its own.
+    Labels must be scikit-learn's; probabilities, if a server answers them, within TOLERANCE of its own.
     """
     for algorithm in ALGORITHMS:
         expected = models.expected[algorithm]
@@ -198,10 +198,10 @@ def check(server: Server, peer: Peer, models: Models) -> None:
             ]
             if len(labels) != len(wanted) or wrong:
                 what = f"label {labels[wrong[0]]} in row {wrong[0]}" if wrong else f"{len(labels)} labels"
-                raise ServerError(f"{peer.name} {algorithm} predicts otherwise than scikit-learn: {what}")
+                raise ServerError(f"{peer.name} {algorithm} predicts differently from scikit-learn: {what}")
             probabilities = answer.get("probabilities", []) if isinstance(answer, dict) else []
             for number, row in enumerate(probabilities):
                 if any(
                     abs(a - b) > TOLERANCE for a, b in zip(row, expected.probabilities[number], strict=True)
                 ):
-                    raise ServerError(f"{peer.name} {algorithm}: other probabilities in row {number}: {row}")
+                    raise ServerError(f"{peer.name} {algorithm}: wrong probabilities in row {number}: {row}")

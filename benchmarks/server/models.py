@@ -27,7 +27,7 @@ TIMES = 3
 
 @dataclass(frozen=True)
 class Training:
-    """Median seconds of a training job, of a program that does nothing but fit, and of its calls of `fit`."""
+    """Median seconds of a training job, of a program that only fits, and of its calls of `fit`."""
 
     job_seconds: float
     program_seconds: float
@@ -36,7 +36,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Expected:
-    """What scikit-learn predicts of the data set: a label per row, and a probability per row and class."""
+    """scikit-learn's predictions for the data set: a label per row, and a probability per row and class."""
 
     labels: list[str]
     probabilities: list[list[float]]
@@ -53,7 +53,7 @@ class Models:
     room: Path
 
     def bodies(self, peer: Peer) -> Path:
-        """Write `single` (each row a request) and `batch` (one of BATCH_ROWS rows), a body per line."""
+        """Write `single` (each row a request) and `batch` (BATCH_ROWS rows a request), a body per line."""
         directory = self.room / "bodies" / peer.name
         directory.mkdir(parents=True, exist_ok=True)
         batch = [self.rows[number % len(self.rows)] for number in range(BATCH_ROWS)]
@@ -64,7 +64,7 @@ class Models:
 
 
 def train(client: docker.DockerClient, image: str, room: Path) -> tuple[Models, Training]:
-    """Train in the model image, by its training job and by `fit/fit.py`; hyperparameters are the defaults."""
+    """Train in the model image, with its training job and with `fit/fit.py`, on default hyperparameters."""
     jobs, programs, fits = [], [], []
     peers = room / "peers"
     peers.mkdir()
@@ -94,7 +94,7 @@ def _run(
     more: dict[str, str] | None = None,
     entrypoint: str | None = None,
 ) -> tuple[float, str]:
-    """Run to the end with /opt/ml; return seconds from its start and what it printed, or raise."""
+    """Run to the end with /opt/ml; return its seconds and what it printed, or raise."""
     mounts = {str(opt_ml): "/opt/ml", str(HERE / "fit"): "/fit", **(more or {})}
     began = time.monotonic()
     with started(
@@ -102,12 +102,14 @@ def _run(
         image,
         command,
         entrypoint=entrypoint,
-        user=f"{os.getuid()}:{os.getgid()}",  # what is written stays this user's
+        user=f"{os.getuid()}:{os.getgid()}",  # this user owns what is written
         environment={"PYTHONPATH": "/opt/program"} if entrypoint else None,
         volumes={host: {"bind": inside, "mode": "rw"} for host, inside in mounts.items()},
     ) as container:
         status = container.wait()["StatusCode"]
         seconds = time.monotonic() - began
         if status != 0:
-            raise RuntimeError(f"{' '.join(command)} in {image} ended with {status}:\n{log_of(container)}")
+            raise RuntimeError(
+                f"{' '.join(command)} in {image} exited with status {status}:\n{log_of(container)}"
+            )
         return seconds, container.logs().decode()

@@ -1,4 +1,4 @@
-"""Which servers are compared, how each is started, and how it is spoken to."""
+"""Which servers are compared, how each is started, and how it is called."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _predictions(answer: Any) -> list[str]:
 
 @dataclass(frozen=True)
 class Peer:
-    """A server: its image's folder under `peers/`, the arguments of its entry point, its way of speaking.
+    """A server: its image's folder under `peers/`, the arguments of its entry point, its request format.
 
     `{cpus}` in `command` becomes the number of the engine's CPUs, `{}` in `attributes` the algorithm.
     """

@@ -1,4 +1,4 @@
-"""Containers that are gone afterwards, whatever happens; servers among them."""
+"""Containers, including servers, that are removed afterwards whatever happens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PORT = "8080/tcp"
 
 
 class ServerError(RuntimeError):
-    """A server did not become ready, or answered wrongly; the message says which and shows its log."""
+    """A server did not become ready, or gave a wrong answer; the message says which and shows its log."""
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def started(
 
 @dataclass(frozen=True)
 class Usage:
-    """What a container has used: CPU seconds since its start, memory now without the page cache."""
+    """A container's resource use: CPU seconds since its start, and memory now, without the page cache."""
 
     cpu_seconds: float
     resident_megabytes: float
@@ -51,7 +51,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Server:
-    """A serving container with a port on this machine's loopback."""
+    """A serving container with a port on this machine's loopback interface."""
 
     client: docker.DockerClient
     container: Container
@@ -64,7 +64,7 @@ class Server:
         return str(self.container.id)
 
     def invoke(self, body: object, attributes: str) -> Any:
-        """`POST /invocations`; raises ServerError unless it is answered with 200 and JSON."""
+        """`POST /invocations`; raises ServerError unless the answer is 200 with JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Content-Type": "application/json", "X-Amzn-SageMaker-Custom-Attributes": attributes}
         with contextlib.closing(connection):
@@ -78,7 +78,7 @@ class Server:
         return json.loads(content)
 
     def settle(self) -> None:
-        """Wait until it is idle, SETTLE_SECONDS at most: some work on for clients that are gone."""
+        """Wait up to SETTLE_SECONDS until it is idle: some servers still work for clients that have gone."""
         deadline = time.monotonic() + SETTLE_SECONDS
         used = self.usage().cpu_seconds
         while time.monotonic() < deadline:
@@ -98,9 +98,9 @@ class Server:
 
 @contextlib.contextmanager
 def serving(client: docker.DockerClient, image: str, command: Sequence[str], model: Path) -> Iterator[Server]:
-    """Run a server with `model` at `/opt/ml/model`, read-only; yields it when `/ping` answers 200.
+    """Run a server with `model` at `/opt/ml/model`, read-only; yield it once `/ping` answers 200.
 
-    Raises ServerError when it ends before that, or after READY_SECONDS.
+    Raises ServerError if it exits before that, or is not ready after READY_SECONDS.
     """
     began = time.monotonic()
     with started(
@@ -122,7 +122,7 @@ def serving(client: docker.DockerClient, image: str, command: Sequence[str], mod
 
 
 def log_of(container: Container) -> str:
-    """The last lines that a container printed."""
+    """Return the last lines that a container printed."""
     return container.logs(tail=25).decode(errors="replace")
 
 
@@ -132,6 +132,6 @@ def _healthy(port: int) -> bool:
         connection.request("GET", "/ping")
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
-        return False  # nobody listens yet: the engine's proxy accepts and closes
+        return False  # nothing is listening yet: the engine's proxy accepts and closes
     finally:
         connection.close()

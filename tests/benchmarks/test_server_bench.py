@@ -1,4 +1,4 @@
-"""The server benchmark: what is compared is the same work, what is wrong is not measured, nothing is left."""
+"""The server benchmark compares the same work, measures no wrong answers, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_errors_of_every_kind_are_counted_and_do_not_count_as_answers() -> None:
 
 
 class Answering:
-    """A server that answers what it was told."""
+    """A server with given answers."""
 
     def __init__(self, labels: list[str], probabilities: list[list[float]]) -> None:
         self.labels, self.probabilities = labels, probabilities
@@ -93,10 +93,10 @@ class Answering:
         (IRIS, [[1, 0], [0.2, 0.8]], None),
         (["setosa"] * 2, [[1, 0], [0.2, 0.8]], "label setosa in row 1"),
         (["setosa"], [[1, 0], [0.2, 0.8]], "1 labels"),
-        (IRIS, [[1, 0], [0.2001, 0.7999]], "other probabilities in row 1"),
+        (IRIS, [[1, 0], [0.2001, 0.7999]], "wrong probabilities in row 1"),
     ],
 )
-def test_a_server_that_predicts_otherwise_is_not_measured(
+def test_a_server_with_wrong_predictions_is_not_measured(
     labels: list[str], probabilities: list[list[float]], fault: str | None
 ) -> None:
     expected = models.Expected(IRIS, [[1, 0], [0.2, 0.8]])
@@ -109,7 +109,7 @@ def test_a_server_that_predicts_otherwise_is_not_measured(
             measure.check(server, OURS, found)
 
 
-def test_ratios_are_judged_against_what_was_asked(tmp_path: Path) -> None:
+def test_ratios_are_judged_against_their_targets(tmp_path: Path) -> None:
     ratios = part.ratios(
         [result("ours", 30_000, 900), result(SOURCE.name, 5_000, 1), result("gunicorn_gthread", 1, 200)]
     )
@@ -126,14 +126,14 @@ def test_ratios_are_judged_against_what_was_asked(tmp_path: Path) -> None:
     assert (entry["kept"], entry["at_least"], "detail" in entry) == (True, 6, False)
 
 
-def test_a_limit_and_a_least_value_both_have_to_be_kept() -> None:
+def test_an_upper_and_a_lower_limit_must_both_be_kept() -> None:
     def kept(value: float) -> bool | None:
         return Figure("a", value, "", "", limit=3, at_least=2).kept
 
     assert [kept(1), kept(2), kept(3), kept(4)] == [False, True, True, False]
 
 
-def test_unknown_peers_are_refused_by_name() -> None:
+def test_unknown_peers_are_named() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--only", "server", "--peers", "ours,nginx"],
         capture_output=True,
@@ -168,7 +168,7 @@ def engine() -> docker.DockerClient:
 
 
 @pytest.mark.docker
-def test_a_server_is_loaded_beside_and_its_cpu_time_is_its_own(
+def test_load_runs_beside_the_server_and_cpu_time_is_the_servers_own(
     engine: docker.DockerClient, tmp_path: Path
 ) -> None:
     found = models.Models(tmp_path, tmp_path, [[5.1, 3.5, 1.4, 0.2]], {}, tmp_path)
@@ -206,7 +206,7 @@ def test_an_interrupted_measurement_leaves_no_container(engine: docker.DockerCli
 
 
 @pytest.mark.docker
-def test_a_server_that_ends_is_not_waited_for_and_its_log_is_shown(
+def test_a_server_that_exits_is_not_waited_for_and_its_log_is_shown(
     engine: docker.DockerClient, tmp_path: Path
 ) -> None:
     failing = ["python3", "-c", "raise SystemExit('no model here')"]

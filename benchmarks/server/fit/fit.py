@@ -1,7 +1,7 @@
 """The same training without the workshop: read, fit, and nothing else. Runs in the model image.
 
-With a directory it also writes what the peers serve: the fitted estimators with joblib, those of the source
-workshop with five jobs, and scikit-learn's own predictions of the whole data set.
+Given a directory, it also writes what the peers serve: the fitted estimators with joblib, those of the source
+workshop with five jobs, and scikit-learn's own predictions for the whole data set.
 """
 
 import csv
@@ -15,7 +15,7 @@ import model
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-TEST_SHARE, SPLIT_SEED = 0.2, 0  # as in training.py, without the time that importing it takes
+TEST_SHARE, SPLIT_SEED = 0.2, 0  # as in training.py, without the time it takes to import that
 [file] = Path("/opt/ml/input/data/training").glob("*.csv")
 with file.open(newline="") as lines:
     table = list(csv.DictReader(lines))

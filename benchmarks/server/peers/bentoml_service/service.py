@@ -24,7 +24,7 @@ class Iris:
 
     @bentoml.api(route="/invocations")
     def invocations(self, instances: list[list[float]], context: bentoml.Context) -> dict[str, Any]:
-        """Predict the instances by the algorithm that the attributes name."""
+        """Predict the instances with the algorithm named in the attributes."""
         attributes = context.request.headers["X-Amzn-SageMaker-Custom-Attributes"]
         model = self.models[attributes.removeprefix("algorithm=")]
         probabilities = model.predict_proba(instances)

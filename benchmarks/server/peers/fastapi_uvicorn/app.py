@@ -1,4 +1,4 @@
-"""FastAPI, pydantic and joblib; path operations without `async` run in threads, as advised."""
+"""FastAPI, pydantic and joblib; path operations without `async` run in threads, as recommended."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +32,7 @@ def ping() -> dict[str, str]:
 
 @app.post("/invocations")
 def invocations(rows: Rows, x_amzn_sagemaker_custom_attributes: Annotated[str, Header()]) -> Answer:
-    """Predict the instances by the algorithm that the attributes name."""
+    """Predict the instances with the algorithm named in the attributes."""
     model = MODELS[x_amzn_sagemaker_custom_attributes.removeprefix("algorithm=")]
     probabilities = model.predict_proba(rows.instances)
     labels = model.classes_[probabilities.argmax(axis=1)]

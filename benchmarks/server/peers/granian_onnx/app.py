@@ -18,7 +18,7 @@ JSON = [("content-type", "application/json")]
 
 
 async def app(scope, protocol):
-    """Answer `/ping`, and predict the instances by the algorithm that the attributes name."""
+    """Answer `/ping`, and predict the instances with the algorithm named in the attributes."""
     if scope.path == "/ping":
         protocol.response_empty(200, [])
         return

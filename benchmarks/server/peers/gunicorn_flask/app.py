@@ -17,7 +17,7 @@ def ping():
 
 @app.post("/invocations")
 def invocations():
-    """Predict the instances by the algorithm that the attributes name."""
+    """Predict the instances with the algorithm named in the attributes."""
     algorithm = flask.request.headers["X-Amzn-SageMaker-Custom-Attributes"].removeprefix("algorithm=")
     model = MODELS[algorithm]
     probabilities = model.predict_proba(flask.request.get_json()["instances"])

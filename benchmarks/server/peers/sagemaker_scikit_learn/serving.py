@@ -1,4 +1,4 @@
-"""A model script on sagemaker-containers; encoding, the Flask application and the server are its own."""
+"""A model script for sagemaker-containers, which provides encoding, Flask application and server."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ def model_fn(directory):
 
 
 def input_fn(body, content_type):
-    """Decode as the scikit-learn container does."""
+    """Decode like the scikit-learn container."""
     return encoders.decode(body, content_type).astype(np.float32)
 
 
 def predict_fn(rows, models):
-    """Predict by the algorithm that the attributes name."""
+    """Predict with the algorithm named in the attributes."""
     attributes = flask.request.headers["X-Amzn-SageMaker-Custom-Attributes"]
     return models[attributes.removeprefix("algorithm=")].predict(rows)
 

@@ -15,13 +15,13 @@ def _model(algorithm: str):
 
 @bottle.get("/ping")
 def ping():
-    """Answer that the process is there."""
+    """Answer that the process is running."""
     return ""
 
 
 @bottle.post("/invocations")
 def invocations():
-    """Predict the rows of a JSON array by the algorithm that the attributes name."""
+    """Predict the rows of a JSON array with the algorithm named in the attributes."""
     rows = json.loads(bottle.request.body.read())
     algorithm = bottle.request.get_header("X-Amzn-SageMaker-Custom-Attributes")
     return json.dumps({"iris_id": _model(algorithm).predict(rows).tolist()})
