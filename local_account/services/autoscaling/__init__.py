@@ -1,4 +1,4 @@
-"""Application Auto Scaling of SageMaker endpoint variants: target tracking that really scales."""
+"""Application Auto Scaling for SageMaker endpoint variants: target tracking that really scales."""
 
 from __future__ import annotations
 

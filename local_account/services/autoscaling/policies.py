@@ -1,8 +1,8 @@
 """Target-tracking configurations, and the two CloudWatch alarms of a policy.
 
-Contract: PutScalingPolicy of the Application Auto Scaling API Reference; alarms as under "Target tracking
-scaling policies" in its User Guide: three minutes above the target scale out, fifteen minutes below nine
-tenths of it scale in.
+Contract: PutScalingPolicy in the Application Auto Scaling API Reference; alarms as described under "Target
+tracking scaling policies" in its User Guide: three minutes above the target scale out, fifteen minutes below
+nine tenths of it scale in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LOW_FRACTION = 0.9
 def target_tracking(params: Params, known: Document | None, others: Iterable[Document]) -> Params:
     """Return the checked configuration of a PutScalingPolicy request, with its defaults.
 
-    ``known`` is the policy that the request changes, ``others`` are the further ones of the target. Raises
+    ``known`` is the policy that the request changes, ``others`` are the target's other policies. Raises
     ServiceError ValidationException.
     """
     kind = params.get("PolicyType", known["PolicyType"] if known else "StepScaling")
@@ -40,7 +40,7 @@ def target_tracking(params: Params, known: Document | None, others: Iterable[Doc
         configuration.get(f"{word}MetricSpecification") for word in ("Predefined", "Customized")
     )
     if (predefined is None) == (customized is None):
-        raise invalid("Give one of PredefinedMetricSpecification and CustomizedMetricSpecification")
+        raise invalid("Specify either PredefinedMetricSpecification or CustomizedMetricSpecification")
     if predefined and predefined["PredefinedMetricType"] != _METRIC:
         raise invalid(
             f"{predefined['PredefinedMetricType']} is not supported by the local account for "
@@ -53,7 +53,7 @@ def target_tracking(params: Params, known: Document | None, others: Iterable[Doc
         if _metric(other["ResourceId"], other["TargetTrackingScalingPolicyConfiguration"]) == metric:
             raise invalid(
                 "Only one TargetTrackingScaling policy for a given metric specification is allowed: "
-                f"{other['PolicyName']} has this one"
+                f"{other['PolicyName']} already uses this one"
             )
     if configuration["TargetValue"] <= 0:
         raise invalid("TargetValue must be greater than 0")
@@ -65,7 +65,7 @@ def target_tracking(params: Params, known: Document | None, others: Iterable[Doc
 
 
 def put_alarms(account: Account, policy: Document) -> list[Params]:
-    """Make the alarms what the policy's configuration asks for; return them as the policy lists them."""
+    """Create or update the policy's alarms from its configuration; return them as the policy lists them."""
     configuration = policy["TargetTrackingScalingPolicyConfiguration"]
     target = configuration["TargetValue"]
     wanted = {"High": ("GreaterThanThreshold", _HIGH_PERIODS, target)}
@@ -92,7 +92,7 @@ def put_alarms(account: Account, policy: Document) -> list[Params]:
 
 
 def delete_alarms(account: Account, names: Iterable[str]) -> None:
-    """Delete alarms; somebody may have deleted some before."""
+    """Delete alarms; any of them may be gone already."""
     cloudwatch = account.client("cloudwatch")
     for name in names:
         try:

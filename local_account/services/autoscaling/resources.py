@@ -1,4 +1,4 @@
-"""How scalable targets and policies are named, and the errors of the API."""
+"""The keys of scalable targets and policies, and the errors of the API."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def policy_key(params: Params) -> str:
 
 
 def matches(document: Document, params: Params) -> bool:
-    """Tell whether a document is of the resource that a request asks for."""
+    """Return whether a document is for the resource that a request asks for."""
     return all(document[name] == params[name] for name in KEY if name in params)
 
 
 def variant_of(resource_id: str) -> tuple[str, str]:
-    """Return endpoint and variant of ``endpoint/NAME/variant/NAME``; raise ServiceError for another form."""
+    """Return endpoint and variant of ``endpoint/NAME/variant/NAME``; raise ServiceError for other forms."""
     match = _RESOURCE.fullmatch(resource_id)
     if match is None:
         raise invalid(f"The resource id {resource_id} is not endpoint/NAME/variant/NAME")
@@ -40,12 +40,12 @@ def variant_of(resource_id: str) -> tuple[str, str]:
 
 
 def invalid(message: str) -> ServiceError:
-    """Return the API's error for a request that cannot be served."""
+    """Return the API's error for an invalid request."""
     return ServiceError("ValidationException", message)
 
 
 def not_found(what: str, params: Params, words: str = "") -> ServiceError:
-    """Return the API's error for a target or policy that is not there."""
+    """Return the API's error for a target or policy that does not exist."""
     words = words or f"No {what} found for"
     named = f", policy name: {params['PolicyName']}" if what == "scaling policy" else ""
     return ServiceError(

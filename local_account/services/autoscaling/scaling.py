@@ -1,4 +1,4 @@
-"""Scaling activities: what alarms and bounds ask for, done to the endpoint and written down.
+"""Scaling activities: changes that alarms and bounds require, made to the endpoint and recorded.
 
 Contract: DescribeScalingActivities, and "Scaling activities" in the Application Auto Scaling User Guide.
 """
@@ -41,7 +41,7 @@ class Scaling:
         return self._account.store.table("autoscaling-activities")
 
     def recover(self) -> None:
-        """Follow the activities that were in progress when the account ended."""
+        """Resume following the activities that were in progress when the account ended."""
         for activity in self.activities.values():
             if activity["StatusCode"] == "InProgress":
                 self._spawn_follow(activity)
@@ -54,10 +54,10 @@ class Scaling:
         alarm: str,
         points: tuple[Datapoint, ...],
     ) -> None:
-        """Do what an alarm in ALARM asks for, if anything.
+        """Do what an alarm in ALARM requires, if anything.
 
-        ``policies`` are all of the target; ``points`` are the alarm's datapoints that have values, the
-        newest last.
+        ``policies`` are all those of the target; ``points`` are the alarm's datapoints with values, newest
+        last.
         """
         past = self._of(target)
         variant = self._variant(target)
@@ -68,7 +68,7 @@ class Scaling:
             self._not_scaled(target, past, cause, _UNSCALABLE)
             return
         out = alarm == alarm_name(policy, "High")
-        # A datapoint from before the last change counts invocations per instance of another number of them.
+        # A datapoint from before the last change counts invocations per instance for another instance count.
         changes = [one for one in past if "after" in one]
         metrics = [
             point.value
@@ -92,7 +92,7 @@ class Scaling:
             self._not_scaled(target, past, cause, decision.not_scaled)
 
     def correct(self, target: Document) -> bool:
-        """Bring a capacity outside of the target's bounds back; return False when that has to wait."""
+        """Bring a capacity outside the target's bounds back; return False if that has to wait."""
         variant = self._variant(target)
         if variant is None:
             return True
@@ -108,9 +108,9 @@ class Scaling:
     def _may_scale_in(
         self, policies: list[Document], policy: Document, points: tuple[Datapoint, ...]
     ) -> bool:
-        """Tell whether there are enough data, and every policy that may scale in is ready to.
+        """Return whether there is enough data, and every policy that may scale in is ready to.
 
-        "It doesn't interpret insufficient data as low utilization": half of the datapoints have to be there.
+        "It doesn't interpret insufficient data as low utilization": half of the datapoints must be there.
         """
         alarms = [name for one in policies if (name := alarm_name(one, "Low"))]
         found = self._account.client("cloudwatch").describe_alarms(AlarmNames=alarms)["MetricAlarms"]
@@ -151,11 +151,11 @@ class Scaling:
         self._account.tasks.spawn(f"scaling-{activity['ActivityId']}", self._follow, activity)
 
     def _follow(self, activity: Document) -> None:
-        """Wait until the endpoint has the capacity, or does not get it."""
+        """Wait until the endpoint has the capacity, or fails to get it."""
         while not self._account.tasks.stopping.is_set():
             variant = self._variant(activity)
             if variant is None:
-                self._end(activity, "The endpoint does not exist any more")
+                self._end(activity, "The endpoint no longer exists")
                 return
             if variant["EndpointStatus"] in ("InService", "Failed", "OutOfService"):
                 done = (
@@ -164,7 +164,7 @@ class Scaling:
                 )
                 self._end(
                     activity,
-                    None if done else variant["FailureReason"] or "The endpoint was changed meanwhile",
+                    None if done else variant["FailureReason"] or "The endpoint was changed in the meantime",
                 )
                 return
             self._account.tasks.stopping.wait(_LOOK_SECONDS)
@@ -187,7 +187,7 @@ class Scaling:
         log.info("%s: %s", activity["ResourceId"], message)
 
     def _not_scaled(self, target: Document, past: list[Document], cause: str, reason: dict[str, Any]) -> None:
-        """Write down why an alarm changed nothing; once a minute, as long as the reason stays the same."""
+        """Record why an alarm changed nothing, once a minute while the reason stays the same."""
         now = self._account.now()
         if past and past[-1].get("NotScaledReasons") == [reason] and past[-1]["StartTime"] + _REPEAT > now:
             return
@@ -212,11 +212,11 @@ class Scaling:
         }
 
     def _of(self, target: Document) -> list[Document]:
-        """Return the activities of a target, the newest last."""
+        """Return the activities of a target, newest last."""
         return [one for one in self.activities.values() if key_of(one) == key_of(target)]
 
     def _variant(self, target: Document) -> dict[str, Any] | None:
-        """Return what DescribeEndpoint says of a variant and its endpoint; None where there is none."""
+        """Return what DescribeEndpoint says about a variant and its endpoint; None if there is none."""
         endpoint, name = variant_of(target["ResourceId"])
         try:
             found = self._account.client("sagemaker").describe_endpoint(EndpointName=endpoint)

@@ -47,11 +47,11 @@ class ApplicationAutoScaling(Service):
         self._scaling = Scaling(account)
 
     def start(self) -> None:
-        """Follow the scaling activities that were in progress."""
+        """Resume following the scaling activities that were in progress."""
         self._scaling.recover()
 
     def on_alarm(self, policy_arn: str, alarm: str, datapoints: tuple[Datapoint, ...]) -> None:
-        """Carry out a scaling policy whose alarm is in ALARM; CloudWatch calls this at every evaluation."""
+        """Apply a scaling policy whose alarm is in ALARM; CloudWatch calls this at every evaluation."""
         policies = self._policies.values()
         for policy in policies:
             if policy["PolicyARN"] == policy_arn and (target := self._targets.get(key_of(policy))):
@@ -61,9 +61,9 @@ class ApplicationAutoScaling(Service):
     # --- scalable targets
 
     def register_scalable_target(self, params: Params) -> Params:
-        """RegisterScalableTarget: new, or the given members of a known one.
+        """RegisterScalableTarget: a new target, or the given members of an existing one.
 
-        A capacity outside of the bounds is brought between them, once the endpoint is in service.
+        A capacity outside the bounds is corrected once the endpoint is in service.
         """
         self._check_resource(params)
         with self._targets.lock:
@@ -74,7 +74,7 @@ class ApplicationAutoScaling(Service):
             document["SuspendedState"] |= params.get("SuspendedState", {})
             _check_capacity(document)
             if known and params.get("Tags"):
-                raise invalid("Tags can be given for a new scalable target only: use TagResource")
+                raise invalid("Tags can only be given for a new scalable target: use TagResource")
             self._targets.put(key, document)
         self.account.tasks.spawn(f"bounds-{key}", self._correct, key)
         return {"ScalableTargetARN": document["ScalableTargetARN"]}
@@ -91,7 +91,7 @@ class ApplicationAutoScaling(Service):
         return {"ScalableTargets": shown, "NextToken": token}
 
     def deregister_scalable_target(self, params: Params) -> Params:
-        """DeregisterScalableTarget: its policies and their alarms go with it."""
+        """DeregisterScalableTarget: also deletes its policies and their alarms."""
         with self._targets.lock:
             if self._targets.get(key_of(params)) is None:
                 raise not_found("scalable target", params)
@@ -104,7 +104,7 @@ class ApplicationAutoScaling(Service):
     # --- scaling policies
 
     def put_scaling_policy(self, params: Params) -> Params:
-        """PutScalingPolicy: target tracking, with the alarms that watch the target."""
+        """PutScalingPolicy: target tracking, and the alarms that watch the target."""
         with self._targets.lock:
             if self._targets.get(key_of(params)) is None:
                 raise not_found("scalable target", params, "No scalable target registered for")
@@ -134,7 +134,7 @@ class ApplicationAutoScaling(Service):
         return {"ScalingPolicies": shown, "NextToken": token}
 
     def delete_scaling_policy(self, params: Params) -> Params:
-        """DeleteScalingPolicy: the alarms of a target-tracking policy go with it."""
+        """DeleteScalingPolicy: also deletes the alarms of a target-tracking policy."""
         with self._targets.lock:
             policy = self._policies.get(policy_key(params))
             if policy is None:
@@ -143,7 +143,7 @@ class ApplicationAutoScaling(Service):
         return {}
 
     def describe_scaling_activities(self, params: Params) -> Params:
-        """DescribeScalingActivities of the last six weeks, newest first."""
+        """DescribeScalingActivities: those of the last six weeks, newest first."""
         everything = params.get("IncludeNotScaledActivities", False)
         found = [
             {name: value for name, value in one.items() if name[0].isupper()}
@@ -160,7 +160,7 @@ class ApplicationAutoScaling(Service):
         with self._targets.update(self._tagged(params)) as document:
             document["Tags"] |= params["Tags"]
             if len(document["Tags"]) > _TAGS:
-                raise ServiceError("TooManyTagsException", f"A scalable target has {_TAGS} tags at most")
+                raise ServiceError("TooManyTagsException", f"A scalable target can have at most {_TAGS} tags")
         return {}
 
     def untag_resource(self, params: Params) -> Params:
@@ -219,7 +219,7 @@ class ApplicationAutoScaling(Service):
         if params["ServiceNamespace"] != NAMESPACE or params["ScalableDimension"] != DIMENSION:
             raise invalid(
                 f"{params['ServiceNamespace']} with {params['ScalableDimension']} is not supported by the "
-                f"local account, only {NAMESPACE} with {DIMENSION}"
+                f"local account: use {NAMESPACE} with {DIMENSION}"
             )
         endpoint, variant = variant_of(params["ResourceId"])
         try:
@@ -231,7 +231,7 @@ class ApplicationAutoScaling(Service):
         variants = [one["VariantName"] for one in found.get("ProductionVariants", [])]
         if variant not in variants:
             raise invalid(
-                f"The endpoint {endpoint} has no variant {variant}, only {', '.join(variants) or 'none yet'}"
+                f"The endpoint {endpoint} has no variant {variant}: it has {', '.join(variants) or 'none'}"
             )
 
     def _correct(self, key: str) -> None:
@@ -255,7 +255,7 @@ class ApplicationAutoScaling(Service):
 def _check_capacity(document: Document) -> None:
     low, high = document["MinCapacity"], document["MaxCapacity"]
     if low < 0:
-        raise invalid(f"MinCapacity must be 0 or more, it is {low}")
+        raise invalid(f"MinCapacity must be 0 or more, not {low}")
     if low > high:
         raise invalid(f"MinCapacity {low} is greater than MaxCapacity {high}")
 

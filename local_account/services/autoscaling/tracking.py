@@ -1,7 +1,7 @@
-"""How many instances a target-tracking policy wants, and when it may have them.
+"""How many instances a target-tracking policy asks for, and when it may have them.
 
-Contract: "Target tracking scaling policies" of the Application Auto Scaling User Guide (cooldown periods
-among them), and "Scaling activities" for the reasons not to scale.
+Contract: "Target tracking scaling policies" (including cooldown periods) and, for the reasons not to scale,
+"Scaling activities" in the Application Auto Scaling User Guide.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 COOLDOWN_SECONDS = 300
-"""Default of SageMaker variants, for both directions."""
+"""Default for SageMaker variants, in both directions."""
 
 
 class Datapoint(Protocol):
-    """The statistic of one period of an alarm; ``value`` is None where there are no data."""
+    """The statistic of one period of an alarm; ``value`` is None if there is no data."""
 
     @property
     def time(self) -> datetime: ...  # noqa: D102
@@ -26,7 +26,7 @@ class Datapoint(Protocol):
 
 @dataclass(frozen=True)
 class Change:
-    """A scaling activity of the policy that has ended."""
+    """A completed scaling activity of the policy."""
 
     before: int
     after: int
@@ -36,7 +36,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Decision:
-    """A capacity to set, or why none is set: a NotScaledReason, or nothing that is worth a record."""
+    """A capacity to set, or why none is set: a NotScaledReason, or nothing worth recording."""
 
     capacity: int | None = None
     not_scaled: dict[str, Any] | None = None
@@ -58,8 +58,8 @@ def scale_out(
 
     ``target`` has the members of a ScalableTarget, ``policy`` those of a
     TargetTrackingScalingPolicyConfiguration; ``last`` is the policy's last change of capacity.
-    ``current × metric / target value`` instances are wanted. In the scale-out cooldown a larger scale-out
-    than the last one still adds what it has more.
+    The capacity asked for is ``current × metric / target value``. During the scale-out cooldown, a larger
+    scale-out than the last one still adds the difference.
     """
     if target["SuspendedState"]["DynamicScalingOutSuspended"]:
         return WAIT
@@ -85,9 +85,9 @@ def scale_in(
     last: Change | None,
     now: datetime,
 ) -> Decision:
-    """Decide what to do about a metric well below the target value; arguments as of ``scale_out``.
+    """Decide what to do about a metric well below the target value; arguments as for ``scale_out``.
 
-    Nothing goes before the scale-in cooldown has passed; a scale-out since then has ended it.
+    Nothing is removed until the scale-in cooldown has passed; a scale-out since then has ended it.
     """
     if target["SuspendedState"]["DynamicScalingInSuspended"] or policy["DisableScaleIn"]:
         return WAIT
@@ -101,7 +101,7 @@ def scale_in(
 
 
 def within_bounds(current: int, target: dict[str, Any]) -> tuple[int, str] | None:
-    """Return the capacity to correct to and the cause, where the current one is not between the bounds."""
+    """Return the capacity to correct to and the cause if the current one is out of bounds, else None."""
     if current < target["MinCapacity"]:
         return target["MinCapacity"], f"minimum capacity was set to {target['MinCapacity']}"
     if current > target["MaxCapacity"]:

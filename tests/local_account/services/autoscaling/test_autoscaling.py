@@ -1,4 +1,4 @@
-"""Application Auto Scaling through unmodified boto3, with moto's CloudWatch behind it."""
+"""Application Auto Scaling through unmodified boto3, with CloudWatch behind it."""
 
 import time
 from contextlib import suppress
@@ -26,7 +26,7 @@ def autoscaling(service_client):
 
 @pytest.fixture
 def resource(served, request):
-    """Members that name the variant of an endpoint of this test, and of no earlier try of it."""
+    """Members that name a variant of an endpoint for this test only (and for this attempt only)."""
     test = request.node.name.removeprefix("test_").split("[")[0].replace("_", "-")[:50]
     name = f"{test}-{len(served.sagemaker.endpoints)}"
     served.sagemaker.endpoints[name] = ["AllTraffic"]
@@ -80,7 +80,7 @@ def test_a_target_is_registered_described_and_updated(autoscaling, resource):
         ({"MinCapacity": 4}, "MinCapacity 4 is greater than MaxCapacity 3"),
         ({"MinCapacity": -1}, "0 or more"),
         ({"ResourceId": "endpoint/nobody/variant/AllTraffic"}, "Could not find endpoint"),
-        ({"ResourceId": "endpoint/{endpoint}/variant/other"}, "only AllTraffic"),
+        ({"ResourceId": "endpoint/{endpoint}/variant/other"}, "it has AllTraffic"),
         ({"ResourceId": "variant/AllTraffic"}, "not endpoint/NAME/variant/NAME"),
         ({"ScalableDimension": "ecs:service:DesiredCount"}, "not supported by the local account"),
     ],
@@ -163,7 +163,7 @@ def test_a_policy_needs_a_target_and_a_supported_type(autoscaling, resource, tar
         autoscaling.put_scaling_policy(**resource, PolicyName="steps", PolicyType="StepScaling")
 
 
-def test_alarms_go_with_the_policy_and_policies_with_the_target(autoscaling, target, service_client):
+def test_alarms_are_deleted_with_the_policy_and_policies_with_the_target(autoscaling, target, service_client):
     put_policy(autoscaling, target)
     autoscaling.delete_scaling_policy(**target, PolicyName="invocations")
     assert not alarms(service_client, target)
@@ -191,7 +191,7 @@ def test_one_policy_per_metric(autoscaling, target):
 
 
 def invocations(service_client, target, per_second):
-    """Send what an endpoint sends, for the last twenty seconds."""
+    """Send an endpoint's metrics for the last twenty seconds."""
     now = datetime.now(UTC)
     _, endpoint, _, variant = target["ResourceId"].split("/")
     service_client("cloudwatch").put_metric_data(
@@ -211,7 +211,7 @@ def invocations(service_client, target, per_second):
     )
 
 
-def test_an_alarm_scales_and_the_activity_tells_of_it(
+def test_an_alarm_scales_and_is_recorded_as_an_activity(
     autoscaling, target, service_client, served, eventually
 ):
     endpoint = target["ResourceId"].split("/")[1]
@@ -241,7 +241,7 @@ def test_an_alarm_scales_and_the_activity_tells_of_it(
     )
 
     autoscaling.register_scalable_target(**target, MaxCapacity=2)
-    time.sleep(1.1)  # what was counted before the change does not count
+    time.sleep(1.1)  # requests counted before the change are ignored
     invocations(service_client, target, 9.0)
     refused = eventually(
         lambda: (found := newest(IncludeNotScaledActivities=True)) and "NotScaledReasons" in found and found
@@ -253,13 +253,13 @@ def test_an_alarm_scales_and_the_activity_tells_of_it(
 
 def test_a_capacity_below_a_new_minimum_is_raised(autoscaling, target, served, eventually):
     endpoint = target["ResourceId"].split("/")[1]
-    served.sagemaker.status[endpoint] = "Updating"  # a release is under way: it has to wait
+    served.sagemaker.status[endpoint] = "Updating"  # an update is in progress: scaling has to wait
     autoscaling.register_scalable_target(**target, MinCapacity=2)
     assert autoscaling.describe_scaling_activities(**target)["ScalingActivities"] == []
     served.sagemaker.status[endpoint] = "InService"
     (activity,) = eventually(lambda: autoscaling.describe_scaling_activities(**target)["ScalingActivities"])
     assert activity["Cause"] == "minimum capacity was set to 2"
-    assert eventually(lambda: served.sagemaker.desired.get(endpoint)) == 2  # asked for after it is recorded
+    assert eventually(lambda: served.sagemaker.desired.get(endpoint)) == 2  # requested after it is recorded
 
 
 def test_tags_and_activities(autoscaling, target):
