@@ -1,4 +1,4 @@
-"""Metric alarms: their records, their history, and the clock that evaluates them."""
+"""Metric alarms: their records, their history, and their periodic evaluation."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _PER_PERIOD = ("Sum", "SampleCount")
 
 @dataclass(frozen=True)
 class Window:
-    """The spans of time that an alarm's datapoints come from.
+    """The time spans that an alarm's datapoints come from.
 
-    ``seconds`` is the length of each, ``end`` the end of the newest (since 1970), ``count`` how many there
-    are, and ``scale`` what a sum over one has to be multiplied with to be one over the alarm's period.
+    ``seconds`` is the length of each, ``end`` the end of the newest (since 1970), ``count`` their number, and
+    ``scale`` the factor that turns a sum over one span into a sum over the alarm's period.
     """
 
     seconds: int
@@ -40,11 +40,11 @@ class Window:
 
 
 def window(alarm: Document, now: float, scaling_minute: int) -> Window:
-    """Return what to look at for an alarm at a time (seconds since 1970).
+    """Return the window of an alarm's datapoints at a time (seconds since 1970).
 
-    An alarm of a scaling policy sees a minute in ``scaling_minute`` seconds; its sums are rates per period.
-    Its datapoints begin at whole minutes of that length and end a second ago, when all data have come.
-    Every other alarm sees its period as it is, up to now.
+    For an alarm of a scaling policy a minute takes ``scaling_minute`` seconds; its sums are rates per period.
+    Its spans begin at whole minutes of that length and end a second ago, when all data has arrived. Every
+    other alarm uses its period as it is, up to now.
     """
     count = alarm["EvaluationPeriods"] + evaluation.EXTRA_PERIODS
     period = alarm["Period"]
@@ -62,8 +62,8 @@ def scaling_actions(alarm: Document) -> list[str]:
 class Alarms:
     """The metric alarms of an account.
 
-    ``on_alarm`` is called with a scaling policy's ARN, the alarm's name and its datapoints, at every
-    evaluation as long as the alarm is in ALARM: alarms do so for Auto Scaling actions only ("Alarm actions").
+    ``on_alarm`` is called with a scaling policy's ARN, the alarm's name and its datapoints at every
+    evaluation while the alarm is in ALARM: only Auto Scaling actions repeat in this way ("Alarm actions").
     """
 
     def __init__(self, account: Account, metrics: MetricStore) -> None:
@@ -83,7 +83,7 @@ class Alarms:
         return self._account.store.table("cloudwatch.history")
 
     def record(self, name: str, kind: str, summary: str, data: dict[str, Any]) -> None:
-        """Write an item of the history."""
+        """Add an item to the history."""
         item = {
             "AlarmName": name,
             "AlarmType": "MetricAlarm",
@@ -102,7 +102,7 @@ class Alarms:
                 self.history.delete(key)
 
     def evaluate_all(self) -> None:
-        """Evaluate the alarms for which there is a new period."""
+        """Evaluate the alarms that have a new period."""
         now = time.time()
         for alarm in self.table.values():
             span = window(alarm, now, self._account.config.scaling_minute_seconds)
@@ -111,11 +111,11 @@ class Alarms:
                 self._evaluate(alarm, span)
 
     def set_state(self, name: str, state: str, reason: str, data: str | None, held_until: float = 0) -> None:
-        """Set a state; where it is another one, history and an event tell of it."""
+        """Set a state; if it changes, record it in the history and publish an event."""
         now = self._account.now()
         with self.table.lock:
             alarm = self.table.get(name)
-            if alarm is None:  # deleted meanwhile
+            if alarm is None:  # deleted in the meantime
                 return
             before = {key: alarm.get(key) for key in ("StateValue", "StateReason", "StateReasonData")}
             changed = state != before["StateValue"]
@@ -135,7 +135,7 @@ class Alarms:
             self._tell(alarm, before, {"StateValue": state, "StateReason": reason, "StateReasonData": data})
 
     def datapoints(self, alarm: Document, span: Window) -> list[Datapoint]:
-        """Return the datapoints of an alarm's evaluation range, the oldest first."""
+        """Return the datapoints of an alarm's evaluation range, oldest first."""
         start = span.end - span.count * span.seconds
         statistic = alarm.get("Statistic") or alarm["ExtendedStatistic"]
         found: dict[int, Statistics] = {}

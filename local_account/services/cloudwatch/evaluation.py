@@ -1,4 +1,4 @@
-"""Which state an alarm has.
+"""The state of an alarm.
 
 Contract: "Alarm evaluation" and "Configuring how CloudWatch alarms treat missing data" in the CloudWatch User
 Guide.
@@ -14,7 +14,7 @@ from typing import Any
 
 OK, ALARM, INSUFFICIENT_DATA = "OK", "ALARM", "INSUFFICIENT_DATA"
 EXTRA_PERIODS = 2
-"""The evaluation range is longer than the evaluation periods, so that late data do not count as missing."""
+"""The evaluation range is longer than the evaluation periods, so that late data does not count as missing."""
 
 _COMPARISONS = {
     "GreaterThanOrEqualToThreshold": (operator.ge, "greater than or equal to"),
@@ -27,7 +27,7 @@ COMPARISONS = tuple(_COMPARISONS)
 
 @dataclass(frozen=True)
 class Datapoint:
-    """The statistic of one period; ``value`` is None where there are no data."""
+    """The statistic of one period; ``value`` is None if there is no data."""
 
     time: datetime
     value: float | None
@@ -36,7 +36,7 @@ class Datapoint:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A state, why, and the datapoints that it comes from (the newest last)."""
+    """A state, the reason for it, and the datapoints that it comes from (newest last)."""
 
     state: str
     reason: str
@@ -62,9 +62,9 @@ class Evaluation:
 
 
 def evaluate(alarm: dict[str, Any], datapoints: list[Datapoint]) -> Evaluation | None:
-    """Return the state that an alarm has by the datapoints of its evaluation range, the newest last.
+    """Return an alarm's state from the datapoints of its evaluation range, newest last.
 
-    ``alarm`` has the members of PutMetricAlarm. None means that the state stays as it is.
+    ``alarm`` has the members of PutMetricAlarm. None means that the state does not change.
     """
     periods = alarm["EvaluationPeriods"]
     needed = alarm.get("DatapointsToAlarm", periods)
@@ -74,7 +74,7 @@ def evaluate(alarm: dict[str, Any], datapoints: list[Datapoint]) -> Evaluation |
     def breaching(point: Datapoint) -> bool:
         return point.value is not None and bool(breaches(point.value, alarm["Threshold"]))
 
-    # As many as the alarm evaluates; what is missing among the newest, older ones make up for.
+    # As many as the alarm evaluates; older datapoints fill in for missing newer ones.
     real = [point for point in datapoints if point.value is not None][-periods:]
     missing = periods - len(real)
     bad = sum(map(breaching, real))
@@ -90,7 +90,7 @@ def evaluate(alarm: dict[str, Any], datapoints: list[Datapoint]) -> Evaluation |
         return None
     if bad < len(real):
         return Evaluation(OK, _reason(alarm, real, breached=False), tuple(real))
-    # Only breaching data, and few: an alarm when the first is old enough, else it would be premature.
+    # Only breaching data, and little of it: alarm when the first is old enough; earlier would be premature.
     age = len(datapoints) - datapoints.index(real[0])
     return Evaluation(ALARM, _reason(alarm, real, breached=True), tuple(real)) if age >= needed else None
 

@@ -1,7 +1,7 @@
-"""Metric data in SQLite: one row per metric and second, one per minute for what is older than three hours.
+"""Metric data in SQLite: a row per metric and second; after three hours, a row per minute.
 
-CloudWatch keeps data of a second's resolution for three hours and data of a minute's for fifteen days
-("Metrics retention" in its User Guide); here every metric has a second's.
+CloudWatch keeps data with a resolution of one second for three hours and of one minute for fifteen days
+("Metrics retention" in its User Guide); here every metric has a resolution of one second.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Metric:
         return cls(params["Namespace"], params["MetricName"], tuple(sorted(pairs)))
 
     def as_api(self) -> dict[str, Any]:
-        """Return the API's ``Metric``."""
+        """Return the metric as the API's ``Metric``."""
         dimensions = [{"Name": name, "Value": value} for name, value in self.dimensions]
         return {"Namespace": self.namespace, "MetricName": self.name, "Dimensions": dimensions}
 
@@ -60,12 +60,12 @@ class MetricStore:
             store.execute(statement)
 
     def put(self, metric: Metric, unit: str, second: int, values: Statistics) -> None:
-        """Add values to what a second (since 1970) has already."""
+        """Add values to those of a second (since 1970)."""
         with self._lock:
             self._add(self._id(metric, unit), second, values)
 
     def metrics(self, namespace: str | None = None, name: str | None = None) -> list[Metric]:
-        """Return the metrics that have data, of a namespace or name if given."""
+        """Return the metrics that have data, filtered by namespace or name if given."""
         rows = self._store.execute(
             "SELECT DISTINCT namespace, name, dimensions FROM metrics m WHERE (?1 IS NULL OR namespace=?1)"
             " AND (?2 IS NULL OR name=?2) AND EXISTS (SELECT 1 FROM metric_data WHERE metric=m.id)"
@@ -78,9 +78,9 @@ class MetricStore:
     def periods(
         self, metric: Metric, start: int, end: int, period: int, unit: str | None = None
     ) -> dict[tuple[int, str], Statistics]:
-        """Return what came from ``start`` to before ``end`` by period and unit.
+        """Return the data from ``start`` up to, not including, ``end``, by period and unit.
 
-        Times are seconds since 1970; a period is named by its first second, counted from ``start``.
+        Times are seconds since 1970; a period is identified by its first second, counted from ``start``.
         """
         rows = self._store.execute(
             f"SELECT unit, {_COLUMNS} FROM metric_data JOIN metrics ON metric=id WHERE namespace=? AND name=?"  # noqa: S608
@@ -99,7 +99,7 @@ class MetricStore:
         return dict(sorted(found.items()))
 
     def compact(self, now: int) -> None:
-        """Bring what is older than three hours to minutes, and drop what is older than fifteen days."""
+        """Merge data older than three hours into minutes, and drop data older than fifteen days."""
         fine = (now - FINE_SECONDS) // _MINUTE * _MINUTE
         self._store.execute("DELETE FROM metric_data WHERE second<?", now - KEPT_SECONDS)
         for metric, minute, rows in self._old_seconds(fine):

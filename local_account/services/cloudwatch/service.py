@@ -1,4 +1,4 @@
-"""The CloudWatch API as far as metrics and metric alarms go (CloudWatch API Reference)."""
+"""The CloudWatch API for metrics and metric alarms (CloudWatch API Reference)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CloudWatch(Service):
         if params.get("EntityMetricData"):
             raise _unsupported("EntityMetricData")
         now = self.account.now()
-        # All are read before any is written: a request with a fault leaves nothing.
+        # All are read before any is written: a request with an error leaves nothing behind.
         data = [
             (
                 Metric.of({"Namespace": params["Namespace"], **datum}),
@@ -100,7 +100,7 @@ class CloudWatch(Service):
         results = []
         for query in params["MetricDataQueries"]:
             if "MetricStat" not in query:
-                raise _unsupported(f"the expression of the query {query['Id']}: ask for its metrics")
+                raise _unsupported(f"the expression of the query {query['Id']}: query its metrics instead")
             if not query.get("ReturnData", True):
                 continue
             asked = query["MetricStat"]
@@ -125,12 +125,12 @@ class CloudWatch(Service):
         if sum(len(result["Values"]) for result in results) > limit:
             raise ServiceError(
                 "ValidationError",
-                f"More than {limit} datapoints: ask for a longer Period or a shorter time",
+                f"More than {limit} datapoints: use a longer Period or a shorter time range",
             )
         return {"MetricDataResults": results, "Messages": []}
 
     def list_metrics(self, params: Params) -> Params:
-        """ListMetrics, by namespace, name and dimensions (with or without a value)."""
+        """ListMetrics: by namespace, name and dimensions (with or without a value)."""
         wanted = params.get("Dimensions", [])
         found = [
             metric.as_api()
@@ -143,7 +143,7 @@ class CloudWatch(Service):
     # --- alarms
 
     def put_metric_alarm(self, params: Params) -> Params:
-        """PutMetricAlarm: a new alarm has insufficient data, a known one keeps its state."""
+        """PutMetricAlarm: a new alarm has insufficient data, an existing one keeps its state."""
         _check_alarm(params)
         name = params["AlarmName"]
         now = self.account.now()
@@ -168,17 +168,17 @@ class CloudWatch(Service):
                 "AlarmConfigurationUpdatedTimestamp": now,
             }
             self.alarms.table.put(name, document)
-            if not known and params.get("Tags"):  # tags of a known alarm are TagResource's
+            if not known and params.get("Tags"):  # an existing alarm is tagged by TagResource
                 self._tags.put(document["AlarmArn"], _tags(params["Tags"]))
         done = "updated" if known else "created"
         self.alarms.record(name, "ConfigurationUpdate", f'Alarm "{name}" {done}', {"type": done.title()})
         return {}
 
     def describe_alarms(self, params: Params) -> Params:
-        """DescribeAlarms, by name or prefix, state, and prefix of an action."""
+        """DescribeAlarms: by name or prefix, state, and prefix of an action."""
         names, prefix = params.get("AlarmNames"), params.get("AlarmNamePrefix", "")
         if names and prefix:
-            raise ServiceError("ValidationError", "AlarmNames and AlarmNamePrefix exclude each other")
+            raise ServiceError("ValidationError", "AlarmNames and AlarmNamePrefix cannot be combined")
         if "MetricAlarm" not in params.get("AlarmTypes", ["MetricAlarm"]):
             return {"MetricAlarms": [], "CompositeAlarms": []}
         action = params.get("ActionPrefix", "")
@@ -207,7 +207,7 @@ class CloudWatch(Service):
         }
 
     def describe_alarm_history(self, params: Params) -> Params:
-        """DescribeAlarmHistory of the last thirty days, the newest first unless ScanBy asks otherwise."""
+        """DescribeAlarmHistory: the last thirty days, newest first unless ScanBy says otherwise."""
         found = [item for item in self.alarms.history.values() if _in_history(item, params)]
         if params.get("ScanBy", "TimestampDescending") == "TimestampDescending":
             found.reverse()
@@ -216,7 +216,7 @@ class CloudWatch(Service):
         return {"AlarmHistoryItems": shown, "NextToken": token}
 
     def delete_alarms(self, params: Params) -> Params:
-        """DeleteAlarms: all of them or, where one does not exist, none."""
+        """DeleteAlarms: all of them or, if one does not exist, none."""
         with self.alarms.table.lock:
             found = [self._alarm(name) for name in params["AlarmNames"]]
             for alarm in found:
@@ -228,7 +228,7 @@ class CloudWatch(Service):
         return {}
 
     def set_alarm_state(self, params: Params) -> Params:
-        """SetAlarmState, until the next evaluation: a period later, a minute at most."""
+        """SetAlarmState: until the next evaluation, after a period or a minute at most."""
         alarm = self._alarm(params["AlarmName"])
         data = params.get("StateReasonData")
         try:
@@ -255,7 +255,7 @@ class CloudWatch(Service):
     # --- tags
 
     def tag_resource(self, params: Params) -> Params:
-        """TagResource of an alarm."""
+        """TagResource: of an alarm."""
         arn = self._tagged(params)
         self._tags.put(arn, (self._tags.get(arn) or {}) | _tags(params["Tags"]))
         return {}
@@ -308,7 +308,7 @@ def _values(datum: Params, where: str) -> Statistics:
     if len(given) != 1:
         raise ServiceError(
             "InvalidParameterCombination",
-            f"{where} needs one of Value, Values and StatisticValues, it has {given or 'none'}",
+            f"{where} needs one of Value, Values and StatisticValues; it has {given or 'none'}",
         )
     if given == ["StatisticValues"]:
         count, total, least, most = (float(datum["StatisticValues"][key]) for key in _STATISTIC_SET)
@@ -317,7 +317,7 @@ def _values(datum: Params, where: str) -> Statistics:
     values = [datum["Value"]] if "Value" in datum else datum["Values"]
     counts = datum.get("Counts", [1.0] * len(values))
     if len(counts) != len(values):
-        raise ServiceError("InvalidParameterValue", f"{where}.Values and Counts must be of the same size")
+        raise ServiceError("InvalidParameterValue", f"{where}.Values and Counts must have the same length")
     _check_numbers([*values, *counts], where)
     found = Statistics()
     for value, count in zip(values, counts, strict=True):
@@ -343,12 +343,12 @@ def _check_period(period: int) -> None:
     if period not in _FINE_PERIODS and (period < _MINUTE or period % _MINUTE):
         raise ServiceError(
             "InvalidParameterValue",
-            f"The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60, it is {period}",
+            f"The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60, not {period}",
         )
 
 
 def _span(start: datetime, end: datetime, period: int) -> tuple[int, int, int]:
-    """Return start, end and period in seconds; the start goes down to a whole minute (or short period)."""
+    """Return start, end and period in seconds; the start is rounded down to a minute (or a short period)."""
     _check_period(period)
     if start >= end:
         raise ServiceError(
@@ -374,7 +374,7 @@ def _check_alarm(params: Params) -> None:
     if params.get("TreatMissingData", "missing") not in _TREATMENTS:
         raise ServiceError(
             "ValidationError",
-            f"TreatMissingData must be one of {', '.join(_TREATMENTS)}, it is {params['TreatMissingData']}",
+            f"TreatMissingData must be one of {', '.join(_TREATMENTS)}, not {params['TreatMissingData']}",
         )
     if params.get("DatapointsToAlarm", 1) > params["EvaluationPeriods"]:
         raise ServiceError(

@@ -1,4 +1,4 @@
-"""What CloudWatch knows about the values of a metric in a span of time ("Statistics" in its User Guide)."""
+"""What CloudWatch knows about a metric's values in a time span ("Statistics" in its User Guide)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DIGITS = 3
 
 
 def is_statistic(name: str) -> bool:
-    """Tell whether ``Statistics.value`` knows a statistic (``Average``, ``p99``)."""
+    """Return whether ``Statistics.value`` knows a statistic (``Average``, ``p99``)."""
     return name in SIMPLE or _PERCENTILE.fullmatch(name) is not None
 
 
@@ -19,8 +19,8 @@ def is_statistic(name: str) -> bool:
 class Statistics:
     """Count, sum, extremes and distribution of some values.
 
-    ``distribution`` maps values, rounded to three significant digits, to how often they came; it is None
-    where only a statistic set was put, for which CloudWatch has no percentiles either.
+    ``distribution`` maps values, rounded to three significant digits, to how often each occurred; it is None
+    if a statistic set was put, for which CloudWatch has no percentiles either.
     """
 
     count: float = 0.0
@@ -31,17 +31,17 @@ class Statistics:
 
     @classmethod
     def of_set(cls, count: float, total: float, least: float, most: float) -> Statistics:
-        """Return a statistic set (``StatisticValues``); only equal values tell their distribution."""
+        """Return a statistic set (``StatisticValues``); its distribution is known if all values are equal."""
         same = count == 1 or least == most
         return cls(count, total, least, most, {_rounded(least): count} if same else None)
 
     def add(self, value: float, count: float = 1.0) -> None:
-        """Take a value that came ``count`` times."""
+        """Add a value that occurred ``count`` times."""
         rounded = _rounded(value)
         self.merge(Statistics(count, value * count, value, value, {rounded: count}))
 
     def merge(self, other: Statistics) -> None:
-        """Take all the values of another span."""
+        """Add all the values of another span."""
         self.count += other.count
         self.total += other.total
         self.least = min(self.least, other.least)
@@ -53,7 +53,7 @@ class Statistics:
             self.distribution[value] = self.distribution.get(value, 0.0) + count
 
     def value(self, statistic: str) -> float | None:
-        """Return a statistic, or None where there are no values (or no distribution for a percentile)."""
+        """Return a statistic, or None if there are no values (or, for a percentile, no distribution)."""
         if not self.count:
             return None
         if statistic == "Average":

@@ -1,4 +1,4 @@
-"""States of alarms by their datapoints ("Configuring how CloudWatch alarms treat missing data")."""
+"""States of alarms from their datapoints ("Configuring how CloudWatch alarms treat missing data")."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ def alarm(**changes):
 
 
 def points(text):
-    """``0`` is within the threshold, ``X`` breaches it, ``-`` is missing; the newest is the last."""
+    """``0`` is within the threshold, ``X`` breaches it, ``-`` is missing; the newest is last."""
     values = {"0": 1.0, "X": 11.0, "-": None}
     return [Datapoint(BEGIN + timedelta(minutes=i), values[char], 1) for i, char in enumerate(text)]
 
@@ -67,7 +67,7 @@ def test_the_reason_names_values_times_and_threshold():
     assert evaluate(alarm(), points("-----")).reason == "Insufficient Data: 3 datapoints were unknown."
 
 
-def test_a_scaling_alarm_sees_short_minutes_and_every_other_real_ones():
+def test_a_scaling_alarm_uses_short_minutes_and_every_other_real_ones():
     now = 1_000_000.7
     plain = window(alarm(), now, 1)
     assert (plain.seconds, plain.end, plain.scale) == (60, 1_000_000, 1.0)

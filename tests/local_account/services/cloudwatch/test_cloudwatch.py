@@ -111,7 +111,7 @@ def test_metric_data_of_several_metrics(cloudwatch, namespace):
         ({"EndTime": HOUR - timedelta(days=1)}, "ValidationError"),
     ],
 )
-def test_requests_for_statistics_that_are_refused(cloudwatch, namespace, changes, error_code):
+def test_invalid_requests_for_statistics_are_refused(cloudwatch, namespace, changes, error_code):
     if changes.get("Statistics") == []:
         changes = {"ExtendedStatistics": changes["ExtendedStatistics"]}
     with pytest.raises(ClientError) as error:
@@ -122,7 +122,7 @@ def test_requests_for_statistics_that_are_refused(cloudwatch, namespace, changes
 @pytest.mark.parametrize(
     "datum", [{}, {"Value": 1.0, "Values": [1.0]}, {"Values": [1.0, 2.0], "Counts": [1.0]}]
 )
-def test_a_request_with_a_fault_leaves_nothing(cloudwatch, namespace, datum):
+def test_an_invalid_request_leaves_nothing_behind(cloudwatch, namespace, datum):
     good = {"MetricName": "m", "Value": 1.0}
     with pytest.raises(ClientError):
         cloudwatch.put_metric_data(Namespace=namespace, MetricData=[good, {"MetricName": "m", **datum}])

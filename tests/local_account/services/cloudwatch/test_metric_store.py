@@ -1,4 +1,4 @@
-"""Metric data: sums stay exact, percentiles close, old data coarse, and memory on the disk."""
+"""Metric data: sums stay exact, percentiles close, old data becomes coarse, and all of it is on disk."""
 
 import random
 
@@ -46,7 +46,7 @@ def test_a_statistic_set_has_no_percentiles_unless_all_values_are_one():
     assert (mixed.value("Sum"), mixed.value("p50")) == (31, None)
 
 
-def test_a_second_gathers_and_periods_begin_at_the_start(metrics):
+def test_values_of_a_second_add_up_and_periods_begin_at_the_start(metrics):
     for second, value in ((100, 1.0), (100, 2.0), (159, 4.0), (160, 8.0), (219, 16.0), (220, 32.0)):
         metrics.put(LATENCY, "None", second, of(value))
     found = metrics.periods(LATENCY, 100, 220, 60)
@@ -60,7 +60,7 @@ def test_a_second_gathers_and_periods_begin_at_the_start(metrics):
     assert metrics.metrics("AWS/Events") == []
 
 
-def test_old_data_become_minutes_and_then_go(metrics):
+def test_old_data_is_merged_into_minutes_and_then_dropped(metrics):
     now = 1_000_000_020
     minute = (now - FINE_SECONDS - 600) // 60 * 60
     for second in (minute, minute + 1, minute + 59, now - 5):

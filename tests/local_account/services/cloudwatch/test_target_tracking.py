@@ -1,4 +1,4 @@
-"""Which capacity a target-tracking policy sets, by metric, bounds, cooldowns and suspensions."""
+"""The capacity that a target-tracking policy sets, by metric, bounds, cooldowns and suspensions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -57,31 +57,31 @@ def test_bounds_and_rounding_are_reasons_not_to_scale():
 
 
 def test_scale_out_cooldown_lets_only_a_larger_step_through():
-    assert out(2, 150, last=ago(59, 1, 2)) == WAIT  # one more, as the last time
-    assert out(2, 250, last=ago(59, 1, 2)) == Decision(4)  # three more, of which one has come
+    assert out(2, 150, last=ago(59, 1, 2)) == WAIT  # one more, as last time
+    assert out(2, 250, last=ago(59, 1, 2)) == Decision(4)  # three more, of which one was added already
     assert out(2, 150, last=ago(60, 1, 2)) == Decision(3)
     assert out(2, 150, last=ago(5, 1, 2), ScaleOutCooldown=0) == Decision(3)
 
 
-def test_scale_in_cooldown_blocks_scale_in_but_no_scale_out():
+def test_scale_in_cooldown_blocks_scale_in_but_not_scale_out():
     assert back(3, 10, last=ago(299, 4, 3)) == WAIT
     assert back(3, 10, last=ago(300, 4, 3)) == Decision(1)
     assert out(3, 150, last=ago(1, 4, 3)) == Decision(5)
     assert back(3, 10, last=ago(1, 2, 3)) == Decision(1)  # the scale-out ended the scale-in cooldown
 
 
-def test_what_failed_is_not_tried_again_at_once():
+def test_a_failed_change_is_not_retried_at_once():
     assert out(1, 900, last=ago(59, 1, 3, successful=False)) == WAIT
     assert out(1, 900, last=ago(61, 1, 3, successful=False)) == Decision(9)
 
 
-def test_what_is_suspended_or_disabled_does_nothing():
+def test_suspended_and_disabled_scaling_does_nothing():
     assert out(1, 500, on=target(DynamicScalingOutSuspended=True)) == WAIT
     assert back(3, 1, on=target(DynamicScalingInSuspended=True)) == WAIT
     assert back(3, 1, DisableScaleIn=True) == WAIT
 
 
-def test_a_capacity_outside_of_the_bounds_is_corrected():
+def test_a_capacity_outside_the_bounds_is_corrected():
     assert within_bounds(1, target(2, 3)) == (2, "minimum capacity was set to 2")
     assert within_bounds(5, target(2, 3)) == (3, "maximum capacity was set to 3")
     assert within_bounds(2, target(2, 3)) is None
