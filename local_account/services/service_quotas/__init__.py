@@ -1,4 +1,4 @@
-"""Service Quotas: the quotas that the doctor asks for."""
+"""Service Quotas: the quotas that the doctor checks."""
 
 from local_account.services.service_quotas.service import ServiceQuotas
 

@@ -1,7 +1,7 @@
 """Service Quotas: the quotas that matter to the workshop, with the defaults of a new AWS account.
 
-Contract: Service Quotas API Reference. `quotas.json` has the codes, names and default values that AWS lists.
-The local account enforces none of them, and grants every increase at once, where AWS takes up to some days.
+Contract: Service Quotas API Reference. `quotas.json` has the codes, names and default values listed by AWS.
+The local account enforces none of them, and grants every increase at once; AWS can take a few days.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ServiceQuotas(Service):
     validation_error: ClassVar[str] = "IllegalArgumentException"
 
     def list_services(self, params: Params) -> Params:
-        """ListServices: those that have quotas here."""
+        """ListServices: those with quotas in the local account."""
         found = {one["ServiceCode"]: one["ServiceName"] for one in _defaults()}
         services = [{"ServiceCode": code, "ServiceName": name} for code, name in sorted(found.items())]
         return _page("Services", services, params)
@@ -53,7 +53,7 @@ class ServiceQuotas(Service):
         if desired <= quota["Value"]:
             raise ServiceError(
                 "IllegalArgumentException",
-                f"The desired value {desired:g} is not above the value that applies, {quota['Value']:g}",
+                f"The desired value {desired:g} is not above the applied value {quota['Value']:g}",
             )
         self._table.put(quota["QuotaCode"], {"Value": desired})
         request = {
@@ -86,7 +86,7 @@ def _defaults() -> list[Params]:
 def _of(service: str) -> list[Params]:
     found = [one for one in _defaults() if one["ServiceCode"] == service]
     if not found:
-        raise ServiceError("NoSuchResourceException", f"The service {service} has no quotas here", 404)
+        raise ServiceError("NoSuchResourceException", f"The local account has no quotas for {service}", 404)
     return found
 
 
@@ -96,7 +96,7 @@ def _find(params: Params) -> Params:
             return one
     raise ServiceError(
         "NoSuchResourceException",
-        f"{params['ServiceCode']} has no quota {params['QuotaCode']} here",
+        f"The local account has no quota {params['QuotaCode']} for {params['ServiceCode']}",
         404,
     )
 
