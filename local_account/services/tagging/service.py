@@ -1,6 +1,6 @@
-"""The Resource Groups Tagging API over what the account's services remember of their resources.
+"""The Resource Groups Tagging API over the tags that the account's services keep for their resources.
 
-Contract: *GetResources*, *GetTagKeys* and *GetTagValues* of the Resource Groups Tagging API reference. As on
+Contract: *GetResources*, *GetTagKeys* and *GetTagValues* in the Resource Groups Tagging API Reference. As on
 AWS, IAM roles are not among the resources ("Services that support the Resource Groups Tagging API").
 """
 
@@ -28,7 +28,7 @@ class ResourceGroupsTagging(Service):
     validation_error: ClassVar[str] = "InvalidParameterException"
 
     def get_resources(self, params: Params) -> Params:
-        """GetResources: those that have a tag, or fit every filter."""
+        """GetResources: those that have a tag, or match every filter."""
         for member in ("TagsPerPage", "IncludeComplianceDetails", "ExcludeCompliantResources"):
             if params.get(member):
                 raise _invalid(f"{member} is not supported by the local account")
@@ -116,7 +116,7 @@ def _fits(tags: Mapping[str, str], wanted: Mapping[str, Any]) -> bool:
 
 
 def _is_of(arn: str, kinds: list[str]) -> bool:
-    """Tell whether an ARN is of a `service` or `service:type` in the list; every ARN is of an empty one."""
+    """Return whether an ARN has a `service` or `service:type` in the list; an empty list has every ARN."""
     service, resource = arn.split(":")[2], arn.split(":", 5)[5]
     kind = resource.replace(":", "/").partition("/")[0]
     return not kinds or service in kinds or f"{service}:{kind}" in kinds

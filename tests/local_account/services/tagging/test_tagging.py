@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 @pytest.fixture
 def tagged(client):
-    """ARNs of one resource of several services with the same tag, by service."""
+    """ARNs of resources of several services with the same tag, by service."""
     tag = [{"Key": "team", "Value": "tagging"}]
     bucket = "tagging-test-bucket"
     client("s3").create_bucket(Bucket=bucket)
@@ -50,7 +50,7 @@ def test_resources_of_every_service_are_found_by_tag(client, tagged):
     )
 
 
-def test_a_deleted_resource_is_found_no_more(client, tagged):
+def test_a_deleted_resource_is_no_longer_found(client, tagged):
     client("events").delete_rule(Name="tagging-test")
     assert tagged["events"] not in found(client, TagFilters=[{"Key": "team"}])
 
@@ -66,7 +66,7 @@ def test_pages_cover_everything_once(client, tagged):
     assert len(found(client, TagFilters=[{"Key": "team"}], ResourcesPerPage=2)) == len(tagged)
 
 
-def test_every_filter_has_to_fit(client, tagged):
+def test_every_filter_must_match(client, tagged):
     assert not found(client, TagFilters=[{"Key": "team"}, {"Key": "other"}])
 
 
