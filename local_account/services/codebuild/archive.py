@@ -1,4 +1,4 @@
-"""Zip archives with the permissions and links of what they hold."""
+"""Zip archives that keep file permissions and links."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def pack(target: Path, files: Iterable[tuple[str, Path]]) -> None:
 
 
 def unpack(source: Path, directory: Path) -> None:
-    """Unpack a zip; raise zipfile.BadZipFile when it is none, or when it names a file outside."""
+    """Unpack a zip; raise zipfile.BadZipFile if it is not one, or names a file outside ``directory``."""
     directory.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(source) as archive:
         for entry in archive.infolist():
@@ -33,6 +33,6 @@ def _link(target: str, name: str, directory: Path) -> None:
     path = directory / name
     inside = directory.resolve()
     if PurePosixPath(target).is_absolute() or not (path.parent / target).resolve().is_relative_to(inside):
-        raise zipfile.BadZipFile(f"{name} links to {target}, outside of the archive")
+        raise zipfile.BadZipFile(f"{name} links to {target}, outside the archive")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(target)

@@ -1,4 +1,4 @@
-"""What a build leaves behind: files found by globs, uploaded to Amazon S3."""
+"""The output of a build: files found by globs, uploaded to Amazon S3."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from local_account.services.codebuild.buildspec import ArtifactSpec
 
 
 class ArtifactError(Exception):
-    """An artifact cannot be made or uploaded; the build fails in UPLOAD_ARTIFACTS (``CLIENT_ERROR``)."""
+    """An artifact cannot be created or uploaded; the build fails in UPLOAD_ARTIFACTS (``CLIENT_ERROR``)."""
 
 
 def collect(spec: ArtifactSpec, directory: Path, say: Callable[[str], object]) -> list[tuple[str, Path]]:
-    """Return (name in the artifact, file) of everything that the globs of ``spec`` find.
+    """Return (name in the artifact, file) of everything that the globs of ``spec`` match.
 
-    Raises ArtifactError when they find nothing, with the message that CodeBuild gives.
+    Raises ArtifactError with CodeBuild's message if they match nothing.
     """
     say(f"Expanding base directory path: {spec.base_directory}")
     bases = (
@@ -61,7 +61,7 @@ def _matches(base: Path, pattern: str) -> list[Path]:
 def upload(
     files: list[tuple[str, Path]], target: Mapping[str, Any], build_uuid: str, s3: Any
 ) -> dict[str, Any]:
-    """Upload to where ``target`` (ProjectArtifacts) says; return BuildArtifacts."""
+    """Upload to the place given by ``target`` (ProjectArtifacts); return BuildArtifacts."""
     bucket = target["location"].removeprefix("arn:aws:s3:::")
     parts = [target.get("path", "").strip("/")]
     if target.get("namespaceType") == "BUILD_ID":

@@ -1,4 +1,4 @@
-"""The record of builds: their phases, in the store, after every transition."""
+"""The records of builds and their phases, saved after every transition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TABLE = "codebuild.builds"
 
 
 class Builds:
-    """Builds by id (``project:uuid``), in the shape of BatchGetBuilds, each with the request behind it."""
+    """Builds by id (``project:uuid``) in the form of BatchGetBuilds, each with its StartBuild request."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -32,7 +32,7 @@ class Builds:
         return document["build"] if document else None
 
     def request(self, build_id: str) -> Params:
-        """Return the StartBuild request of a build; KeyError where there is none."""
+        """Return the StartBuild request of a build; raise KeyError if there is none."""
         request: Params = self._table.require(build_id)["request"]
         return request
 
@@ -41,18 +41,18 @@ class Builds:
         return [document["build"] for document in self._table.values()]
 
     def delete(self, build_id: str) -> None:
-        """Forget a build."""
+        """Delete the record of a build."""
         self._table.delete(build_id)
 
     def change(self, build_id: str, change: Callable[[Params], object]) -> Params:
-        """Let ``change`` alter a build, and save it."""
+        """Let ``change`` modify a build, and save it."""
         with self._table.update(build_id) as document:
             build: Params = document["build"]
             change(build)
         return build
 
     def enter(self, build_id: str, phase: str) -> None:
-        """End the phase that runs (successfully, unless its end was recorded) and begin another."""
+        """End the current phase (successfully, unless its end was recorded) and begin another."""
         now = self._account.now()
 
         def change(build: Params) -> None:
@@ -63,7 +63,7 @@ class Builds:
         self.change(build_id, change)
 
     def leave(self, build_id: str, status: str, code: str = "", message: str = "") -> None:
-        """End the phase that runs."""
+        """End the current phase."""
         now = self._account.now()
         self.change(build_id, lambda build: _end(build, status, now, code, message))
 

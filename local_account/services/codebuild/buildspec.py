@@ -14,19 +14,19 @@ SHELLS = {"sh": "/bin/sh", "/bin/sh": "/bin/sh", "bash": "/bin/bash", "/bin/bash
 _ON_FAILURE = re.compile(r"(ABORT|CONTINUE|RETRY)(?:-(\d{1,3}))?(?:-(.+))?")
 _DEFAULT_RETRIES = 3
 
-# A part that AWS would act upon and the local account would not fails the build by name. The cache only
-# saves time, so a build without it does the same work.
+# A part that AWS would act on and the local account would not fails the build, with its name. The cache only
+# saves time: a build without it does the same work.
 _TOP_LEVEL = {"version", "env", "phases", "artifacts", "cache"}
 _UNSUPPORTED = {"run-as", "proxy", "batch", "reports"}
 
 
 class BuildspecError(Exception):
-    """The buildspec is not valid, or asks for what the local account does not do (``YAML_FILE_ERROR``)."""
+    """The buildspec is invalid, or asks for what the local account does not support (``YAML_FILE_ERROR``)."""
 
 
 @dataclass(frozen=True)
 class OnFailure:
-    """What ``on-failure`` of a phase asks for; ``retries`` and ``pattern`` belong to ``RETRY``."""
+    """What a phase's ``on-failure`` asks for; ``retries`` and ``pattern`` belong to ``RETRY``."""
 
     action: str
     retries: int = _DEFAULT_RETRIES
@@ -45,7 +45,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class ArtifactSpec:
-    """Which files an artifact is made of; globs are relative to ``base_directory``."""
+    """Which files make up an artifact; globs are relative to ``base_directory``."""
 
     files: tuple[str, ...]
     base_directory: str = "."
@@ -56,7 +56,7 @@ class ArtifactSpec:
 
 @dataclass(frozen=True)
 class Buildspec:
-    """A whole buildspec."""
+    """A complete buildspec."""
 
     phases: Mapping[str, Phase]
     shell: str = "/bin/sh"
@@ -65,18 +65,18 @@ class Buildspec:
     artifacts: ArtifactSpec | None = None
     secondary_artifacts: Mapping[str, ArtifactSpec] | None = None
     notes: tuple[str, ...] = ()
-    """Lines for the build's log about what is accepted without effect."""
+    """Lines for the build's log about parts that are accepted without effect."""
 
 
 def is_inline(buildspec: str) -> bool:
-    """Tell a buildspec given in place from the path or S3 ARN of one."""
+    """Return whether a buildspec is given inline, and not as a path or S3 ARN."""
     return "\n" in buildspec or re.match(r"\s*(version\s*:|\{)", buildspec) is not None
 
 
 def parse(text: str) -> Buildspec:
-    """Read a buildspec.
+    """Parse a buildspec.
 
-    Raises BuildspecError with the reason, naming the key where there is one.
+    Raises BuildspecError with the reason, naming the key if there is one.
     """
     try:
         document = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - BaseLoader makes strings, lists and dicts only
@@ -122,7 +122,7 @@ def parse(text: str) -> Buildspec:
 
 def _refuse(document: Mapping[str, Any]) -> None:
     for name in sorted(_UNSUPPORTED & document.keys()):
-        raise BuildspecError(f"{name} is not supported by the local account: take it out of the buildspec")
+        raise BuildspecError(f"{name} is not supported by the local account: remove it from the buildspec")
     _known(document, _TOP_LEVEL, "the buildspec")
 
 
@@ -153,7 +153,7 @@ def _phase(name: str, document: Mapping[str, Any]) -> Phase:
     where = f"phases/{name}"
     keys = {"commands", "finally", "on-failure"} | ({"runtime-versions"} if name == "install" else set())
     if "run-as" in document:
-        raise BuildspecError(f"{where}/run-as is not supported by the local account: take it out")
+        raise BuildspecError(f"{where}/run-as is not supported by the local account: remove it")
     _known(document, keys, where)
     runtimes = _mapping(document.get("runtime-versions") or {}, f"{where}/runtime-versions")
     if not document.get("commands") and not runtimes:
@@ -175,7 +175,7 @@ def _on_failure(value: object, where: str) -> OnFailure:
         )
     retries = int(match[2]) if match[2] else _DEFAULT_RETRIES
     if retries > 100:
-        raise BuildspecError(f"{where}/on-failure asks for {retries} retries: 100 is the most")
+        raise BuildspecError(f"{where}/on-failure asks for {retries} retries: at most 100 are allowed")
     try:
         re.compile(match[3] or ".*")
     except re.error as error:
@@ -219,6 +219,6 @@ def _scalar(value: object, where: str) -> str:
     if not isinstance(value, str):
         raise BuildspecError(
             f"Expected {where} to be of string type: found subkeys instead; "
-            "put quotes around a text with ': ' in it"
+            "put quotes around text that contains ': '"
         )
     return value

@@ -1,4 +1,4 @@
-"""The log of a build: into CloudWatch Logs and into a file, in the order in which the build wrote it."""
+"""The log of a build: to CloudWatch Logs and to a file, in the order in which the build wrote it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 0.2
 _MAX_BATCH = 1_000
 _MAX_EVENT_BYTES = 250_000
-"""A bit under what PutLogEvents takes for one event."""
+"""Slightly less than PutLogEvents accepts for one event."""
 _MARK = b"\0"
-"""Begins a line of CodeBuild's own, wherever the build's output stopped."""
+"""Begins a line of CodeBuild's own, even in the middle of a line of the build's output."""
 
 
 class BuildLog:
-    """Collects what is written to ``output`` (a file descriptor that children inherit) line by line.
+    """Collects, line by line, what is written to ``output`` (a file descriptor that children inherit).
 
     CodeBuild's own lines go through the same pipe, which keeps them in order with the commands' output.
-    Lines that CloudWatch Logs does not take are tried again and are in the file in any case.
+    Lines that CloudWatch Logs does not accept are sent again, and are in the file in any case.
     """
 
     def __init__(self, path: Path, logs: Any | None, group: str, stream: str) -> None:
@@ -46,7 +46,7 @@ class BuildLog:
         self._thread.start()
 
     def _make_stream(self, logs: Any) -> None:
-        """Make the stream; the group too, but only where there is none: a role need not be allowed to."""
+        """Create the stream, and the group only if it does not exist: a role may lack that permission."""
         try:
             logs.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
         except logs.exceptions.ResourceAlreadyExistsException:
@@ -57,13 +57,13 @@ class BuildLog:
             logs.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
 
     def write(self, text: str) -> None:
-        """Write lines of CodeBuild's own: ``[Container] date text``."""
+        """Write CodeBuild's own lines: ``[Container] date text``."""
         stamp = datetime.now(UTC).strftime("%Y/%m/%d %H:%M:%S.%f")
         with self._write_lock:
             os.write(self.output, _MARK + f"[Container] {stamp} {text}\n".encode())
 
     def close(self) -> None:
-        """Deliver everything that was written, then close; children that still write are cut off."""
+        """Deliver everything written so far, then close; children that still write are cut off."""
         self._closing.set()
         with self._write_lock:
             os.write(self.output, _MARK)  # wakes the collector
@@ -88,7 +88,7 @@ class BuildLog:
             time.sleep(pause)
             if self._flush():
                 return
-        log.error("%d lines of %s are in %s only", len(self._pending), self._stream, self._file.name)
+        log.error("%d lines of %s are only in %s", len(self._pending), self._stream, self._file.name)
 
     def _read(self, seconds: float) -> bytes:
         if not select.select([self._input], [], [], seconds)[0]:
@@ -130,8 +130,10 @@ class BuildLog:
                 self._logs.put_log_events(  # type: ignore[union-attr]
                     logGroupName=self._group, logStreamName=self._stream, logEvents=batch
                 )
-            except Exception as error:  # whatever happened, the lines stay and are tried again
-                log.warning("%d lines of %s wait for CloudWatch Logs: %s", len(batch), self._stream, error)
+            except Exception as error:  # whatever happened, the lines stay and are sent again
+                log.warning(
+                    "%d lines of %s are waiting for CloudWatch Logs: %s", len(batch), self._stream, error
+                )
                 return False
             del self._pending[: len(batch)]
         return True

@@ -46,12 +46,12 @@ _PLAIN = {"projectName", "environmentVariablesOverride", "idempotencyToken"}
 
 
 def invalid(message: str) -> ServiceError:
-    """Make the error that every operation of CodeBuild raises for bad input."""
+    """Return the error that every operation of CodeBuild raises for bad input."""
     return ServiceError("InvalidInputException", message)
 
 
 def with_defaults(project: Params, encryption_key: str) -> Params:
-    """Return a project as BatchGetProjects shows it; defaults as documented for CreateProject."""
+    """Return a project as BatchGetProjects shows it, with the defaults documented for CreateProject."""
     environment = {
         "environmentVariables": [],
         "privilegedMode": False,
@@ -74,7 +74,7 @@ def with_defaults(project: Params, encryption_key: str) -> Params:
 
 
 def check(project: Params) -> None:
-    """Raise InvalidInputException for what CodeBuild refuses, and for what the local account cannot do."""
+    """Raise InvalidInputException for what CodeBuild rejects and for what the local account lacks."""
     _check_source(project["source"], "source")
     for source in project.get("secondarySources") or []:
         _check_source(source, "secondarySources")
@@ -83,7 +83,7 @@ def check(project: Params) -> None:
     source, artifacts = project["source"]["type"], project["artifacts"]["type"]
     if (source == "CODEPIPELINE") != (artifacts == "CODEPIPELINE"):
         raise invalid(
-            f"source type {source} and artifacts type {artifacts} do not go together: "
+            f"source type {source} and artifacts type {artifacts} cannot be combined: "
             "if one is CODEPIPELINE, both must be"
         )
     for target in [project["artifacts"], *(project.get("secondaryArtifacts") or [])]:
@@ -135,7 +135,7 @@ def _check_environment(environment: Params) -> None:
 
 
 def override(project: Params, request: Params) -> Params:
-    """Return the project as a StartBuild request changes it for one build."""
+    """Return the project with the changes that a StartBuild request makes for one build."""
     if unknown := sorted(request.keys() - _OVERRIDES.keys() - _PLAIN):
         raise invalid(f"{unknown[0]} is not supported by the local account")
     result = {**project, "source": {**project["source"]}, "environment": {**project["environment"]}}
@@ -152,7 +152,7 @@ def override(project: Params, request: Params) -> Params:
 
 
 def merge_variables(project: Iterable[Params], overrides: Iterable[Params]) -> list[Params]:
-    """Merge environment variables; StartBuild has precedence over the project (page "env/variables")."""
+    """Merge environment variables; StartBuild takes precedence over the project (page "env/variables")."""
     merged = {variable["name"]: {"type": "PLAINTEXT", **variable} for variable in project}
     merged |= {variable["name"]: {"type": "PLAINTEXT", **variable} for variable in overrides}
     return list(merged.values())

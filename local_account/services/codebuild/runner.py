@@ -1,7 +1,7 @@
 """One build, from PROVISIONING to COMPLETED.
 
-Which phase follows a failed one: page "Build phase transitions"; what ``on-failure`` changes about that:
-page "Build specification reference for CodeBuild".
+Which phase follows a failed one: page "Build phase transitions"; how ``on-failure`` changes that: page
+"Build specification reference for CodeBuild".
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _STOPS = {"install": True, "pre_build": True, "build": False, "post_build": False}
-"""Whether a failure of the phase ends the build at once, where ``on-failure`` says nothing."""
+"""Whether a failure of the phase ends the build at once if ``on-failure`` is not given."""
 
 
 _NO_DOCKER = "unix:///var/run/docker-needs-privileged-mode.sock"
 
 
-class Interrupted(Exception):  # noqa: N818 - no error of the build's
-    """The build was stopped, timed out, or the account stops."""
+class Interrupted(Exception):  # noqa: N818 - not an error of the build
+    """The build was stopped or timed out, or the account is stopping."""
 
 
 class PhaseFailed(Exception):  # noqa: N818 - as CodeBuild names it
@@ -46,7 +46,7 @@ class PhaseFailed(Exception):  # noqa: N818 - as CodeBuild names it
 
 
 class BuildRun:
-    """The run of a build that was dispatched."""
+    """The execution of a build that was dispatched."""
 
     def __init__(self, account: Account, builds: Builds, build: Params) -> None:
         self._account = account
@@ -58,10 +58,10 @@ class BuildRun:
         self._directory = account.config.state_dir / "codebuild" / "builds" / self._uuid
         self._interruption: tuple[str, str, str] | None = None
         self.retry: OnFailure | None = None
-        """Set when a phase failed whose ``on-failure`` asks for the build to be tried again."""
+        """Set when a phase failed and its ``on-failure`` asks for the build to be retried."""
 
     def interrupt(self, status: str, code: str, message: str) -> None:
-        """End the build with ``status`` (STOPPED, TIMED_OUT or FAILED), whatever runs."""
+        """End the build with ``status`` (STOPPED, TIMED_OUT or FAILED), whatever it is doing."""
         self._interruption = self._interruption or (status, code, message)
         self._account.processes.end(self._group)
 
@@ -82,7 +82,7 @@ class BuildRun:
             status, code, message = self._interruption or ("FAULT", "", "")
             self._end_phase(status, code, message)
         except Exception as error:
-            log.exception("build %s failed inside of the local account", self.id)
+            log.exception("build %s failed inside the local account", self.id)
             status = "FAULT"
             self._end_phase(status, "INTERNAL_SERVICE_ERROR", f"{type(error).__name__}: {error}")
         finally:
@@ -225,7 +225,7 @@ class BuildRun:
         return spec, session
 
     def _pipeline_source(self, described: Params) -> Params:
-        # CodePipeline hands its artefact over as the version of the source: an ARN of an S3 object.
+        # CodePipeline passes its artifact as the version of the source: an ARN of an S3 object.
         if described["type"] == "CODEPIPELINE":
             return {**described, "location": self._build["sourceVersion"]}
         return described
@@ -269,7 +269,7 @@ class BuildRun:
         return path
 
     def _own_variables(self, directory: Path) -> dict[str, str]:
-        """Return the variables of page "Environment variables in build environments"."""
+        """Return the variables on the page "Environment variables in build environments"."""
         build, account = self._build, self._account
         resolved, asked = build.get("resolvedSourceVersion"), build.get("sourceVersion")
         return {
@@ -341,7 +341,7 @@ class BuildRun:
         self._log.write(f"Phase context status code: {code} Message: {message}")
 
     def _end_if_interrupted(self) -> None:
-        # An interruption between the last check and the start of a process did not see that process.
+        # An interruption between the last check and the start of a process missed that process.
         if self._interruption:
             self._account.processes.end(self._group)
 
@@ -363,5 +363,5 @@ def _find_python(wanted: str, path: str) -> tuple[str, Path]:
             return version, found[version]
     raise buildspec.BuildspecError(
         f"Unknown runtime version named '{wanted}' of python. This machine has the following versions: "
-        f"{', '.join(newest)}; write 3.x to take any"
+        f"{', '.join(newest)}; use 3.x to accept any"
     )

@@ -30,7 +30,7 @@ class CodeBuild(Service):
     name = "codebuild"
     validation_error = "InvalidInputException"
     running_limit = 2
-    """Builds that run at a time; the others are QUEUED."""
+    """Builds that run at the same time; the others are QUEUED."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -41,14 +41,14 @@ class CodeBuild(Service):
         self._lock = threading.RLock()
 
     def start(self) -> None:
-        """Fail the builds that were in flight when the account ended; watch for time-outs."""
+        """Fail the builds that were in flight when the account ended; watch for timeouts."""
         for build in self._builds.all():
             if not build["buildComplete"]:
                 self._builds.leave(
                     build["id"],
                     "FAILED",
                     "BUILD_INTERRUPTED",
-                    "The local account was ended while this build was under way: start it again",
+                    "The local account ended while this build was under way: start the build again",
                 )
                 self._builds.complete(build["id"], "FAILED")
         self.account.tasks.every(1, "codebuild-timeouts", self.expire)
@@ -101,12 +101,12 @@ class CodeBuild(Service):
         return {"project": project}
 
     def delete_project(self, params: Params) -> Params:
-        """DeleteProject; its builds stay, as documented, and there is no error where there is no project."""
+        """DeleteProject: its builds stay, as documented; it is not an error if the project does not exist."""
         self._projects.delete(params["name"])
         return {}
 
     def batch_get_projects(self, params: Params) -> Params:
-        """BatchGetProjects, by name or ARN."""
+        """BatchGetProjects: by name or ARN."""
         found, missing = [], []
         for name in params["names"]:
             document = self._projects.get(name.rpartition("/")[2])
@@ -126,7 +126,7 @@ class CodeBuild(Service):
     # --- builds
 
     def start_build(self, params: Params) -> Params:
-        """StartBuild. The build of a CODEPIPELINE project takes its artefact's ARN as ``sourceVersion``."""
+        """StartBuild: a CODEPIPELINE project's build takes the ARN of its artifact as ``sourceVersion``."""
         return {"build": self._start(params)}
 
     def _start(self, params: Params, auto_retry: Params | None = None) -> Params:
@@ -165,7 +165,7 @@ class CodeBuild(Service):
         return self._require(build["id"])
 
     def retry_build(self, params: Params) -> Params:
-        """RetryBuild: the same request once more."""
+        """RetryBuild: the same request again."""
         build_id = params.get("id", "")
         self._require(build_id)
         request = {
@@ -181,7 +181,7 @@ class CodeBuild(Service):
         return {"build": self._require(params["id"])}
 
     def batch_get_builds(self, params: Params) -> Params:
-        """BatchGetBuilds, by id or ARN."""
+        """BatchGetBuilds: by id or ARN."""
         found, missing = [], []
         for build_id in params["ids"]:
             build = self._builds.get(build_id.rpartition("/")[2])
@@ -189,7 +189,7 @@ class CodeBuild(Service):
         return {"builds": found, "buildsNotFound": missing}
 
     def batch_delete_builds(self, params: Params) -> Params:
-        """BatchDeleteBuilds: builds that have ended."""
+        """BatchDeleteBuilds: only builds that have ended."""
         deleted: list[str] = []
         kept: list[Params] = []
         for build_id in params["ids"]:
@@ -204,18 +204,18 @@ class CodeBuild(Service):
         return {"buildsDeleted": deleted, "buildsNotDeleted": kept}
 
     def list_builds(self, params: Params) -> Params:
-        """ListBuilds, newest first."""
+        """ListBuilds: newest first."""
         return self._list(self._builds.all(), params)
 
     def list_builds_for_project(self, params: Params) -> Params:
-        """ListBuildsForProject, newest first."""
+        """ListBuildsForProject: newest first."""
         name = params["projectName"]
         if self._projects.get(name) is None:
             raise self._no_project(name)
         return self._list(self._of_project(name), params)
 
     def expire(self, now: datetime | None = None) -> None:
-        """End the builds whose ``timeoutInMinutes`` or ``queuedTimeoutInMinutes`` is over."""
+        """End the builds whose ``timeoutInMinutes`` or ``queuedTimeoutInMinutes`` has passed."""
         now = now or self.account.now()
         with self._lock:
             running, queued = dict(self._running), list(self._queue)
@@ -265,7 +265,7 @@ class CodeBuild(Service):
         return _page("ids", ids, params)
 
     def _same_request(self, name: str, params: Params) -> Params | None:
-        """Return the build that a request with the same ``idempotencyToken`` started up to 5 minutes ago."""
+        """Return the build that a request with the same ``idempotencyToken`` started within 5 minutes."""
         token, since = params.get("idempotencyToken"), self.account.now() - timedelta(minutes=5)
         for build in self._of_project(name) if token else ():
             request = self._builds.request(build["id"])["params"]
@@ -289,7 +289,7 @@ class CodeBuild(Service):
         try:
             metadata = s3.head_object(Bucket=bucket, Key=key)["Metadata"]
         except s3.exceptions.ClientError as error:
-            raise invalid(f"the artefact s3://{bucket}/{key} cannot be read: {error}") from error
+            raise invalid(f"the artifact s3://{bucket}/{key} cannot be read: {error}") from error
         return f"codepipeline/{metadata.get(PIPELINE, '')}"
 
     def _new_build(self, project: Params, number: int, initiator: str) -> Params:
@@ -344,7 +344,7 @@ class CodeBuild(Service):
             self._retry_automatically(build, run)
 
     def _retry_automatically(self, build: Params, run: BuildRun) -> None:
-        """Start the build again as ``on-failure: RETRY`` or ``autoRetryLimit`` ask (AutoRetryConfig)."""
+        """Start the build again if ``on-failure: RETRY`` or ``autoRetryLimit`` says so (AutoRetryConfig)."""
         config = build.get("autoRetryConfig", {})
         number = config.get("autoRetryNumber", 0)
         limit = run.retry.retries if run.retry else config.get("autoRetryLimit", 0)
@@ -367,7 +367,7 @@ class CodeBuild(Service):
             run.interrupt("STOPPED", "", "")
 
     def _drop(self, build_id: str, status: str, code: str, message: str) -> bool:
-        """End a build that waits in the queue; tell whether it did."""
+        """End a build that waits in the queue; return whether it did."""
         with self._lock:
             if build_id not in self._queue:
                 return False

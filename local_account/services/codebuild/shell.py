@@ -1,9 +1,9 @@
-"""The shell session of a build: one command after the other, each seeing what the ones before it left.
+"""The shell session of a build: commands run in turn, each seeing what the ones before it left.
 
 Buildspec 0.2 runs all commands of a build "in the same instance of the default shell" (page "Build
-specification reference for CodeBuild", versions). Each command here is a shell process of its own which
-takes over variables, functions and working directory from the one before: so ``exit`` ends a command and
-not the session, and an ended command can be told from a dead session.
+specification reference for CodeBuild", versions). Here each command is a separate shell process that takes
+over variables, functions and working directory from the one before: so ``exit`` ends a command and not the
+session, and a command that ended can be told from a session that died.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ trap '{{ if [ -n "${{BASH_VERSION-}}" ]; then declare -p; declare -f; else set; 
 
 
 class Session:
-    """A session of ``shell`` (path of bash or sh), writing its output to the file descriptor ``output``."""
+    """A session of ``shell`` (path of bash or sh) that writes output to the file descriptor ``output``."""
 
     def __init__(
         self,
@@ -50,12 +50,12 @@ class Session:
         self._environment = environment
         self._output = output
         self.succeeding = True
-        """Value of ``CODEBUILD_BUILD_SUCCEEDING`` for the commands to come."""
+        """Value of ``CODEBUILD_BUILD_SUCCEEDING`` for the following commands."""
 
     def run(self, command: str, started: Callable[[], object] = lambda: None) -> int:
-        """Run one command to its end; return its exit status (128 + n when ended by signal n).
+        """Run one command to its end; return its exit status (128 + n if ended by signal n).
 
-        ``started`` is called when its process is there.
+        ``started`` is called once its process exists.
         """
         process = self._start(command, self._output)
         started()

@@ -19,7 +19,7 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class Fetched:
-    """A source on disk; ``version`` is the commit id or object version where there is one."""
+    """A source on disk; ``version`` is the commit id or object version, if there is one."""
 
     directory: Path
     version: str | None = None
@@ -34,9 +34,9 @@ def s3_location(text: str) -> tuple[str, str]:
 def fetch(
     source: Mapping[str, Any], version: str | None, directory: Path, s3: Any, env: Mapping[str, str]
 ) -> Fetched:
-    """Put a source into ``directory``.
+    """Fetch a source into ``directory``.
 
-    ``source`` has the keys of ProjectSource; for type CODEPIPELINE its ``location`` is the artefact.
+    ``source`` has the keys of ProjectSource; for type CODEPIPELINE its ``location`` is the artifact.
     Raises SourceError.
     """
     directory.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Projects and builds of the session's account."""
+"""Projects and builds in the session's account."""
 
 import textwrap
 import uuid
@@ -12,7 +12,7 @@ Build = dict[str, Any]
 
 
 class CodeBuildLab:
-    """Makes projects with names of their own, runs builds to their end, reads logs."""
+    """Creates projects with unique names, runs builds to their end, reads logs."""
 
     def __init__(self, client: Callable[[str], Any], eventually: Callable[..., Any]) -> None:
         self.client = client
@@ -82,5 +82,5 @@ def lab(client: Callable[[str], Any], eventually: Callable[..., Any]) -> CodeBui
 
 @pytest.fixture
 def lab_of(eventually: Callable[..., Any]) -> Callable[[Any], CodeBuildLab]:
-    """The same for an account of the test's own."""
+    """The same lab, for an account of the test's own."""
     return lambda account: CodeBuildLab(account.client, eventually)

@@ -1,4 +1,4 @@
-"""Builds that take too long, or wait too long, are ended."""
+"""Builds that run too long, or wait too long, are ended."""
 
 import os
 import time
@@ -16,7 +16,7 @@ from local_account.services.codebuild import CodeBuild
 
 class SilentBus:
     def publish(self, *event: Any) -> None:
-        """Nobody listens."""
+        """Nothing is listening."""
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_a_build_runs_all_its_phases_and_exports_variables(lab: Any) -> None:
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_a_failing_command_ends_its_phase_and_what_must_not_follow(lab: Any, phase: str) -> None:
+def test_a_failing_command_ends_its_phase_and_skips_those_that_must_not_follow(lab: Any, phase: str) -> None:
     command = 'sh -c "exit 4"'
     lines = "".join(
         f"  {name}: {{commands: [echo {name}-begins, {command if name == phase else 'true'}, "
@@ -93,7 +93,7 @@ def test_a_failing_command_ends_its_phase_and_what_must_not_follow(lab: Any, pha
     )
 
 
-def test_post_build_learns_that_the_build_failed(lab: Any) -> None:
+def test_post_build_knows_that_the_build_failed(lab: Any) -> None:
     build = lab.run(
         """
         version: 0.2
@@ -128,7 +128,7 @@ def test_on_failure_retry_starts_the_build_again(lab: Any, eventually: Callable[
     assert len(lab.codebuild.list_builds_for_project(projectName=name)["ids"]) == 2
 
 
-def test_every_line_is_in_the_log_in_its_order(lab: Any) -> None:
+def test_every_line_is_in_the_log_in_order(lab: Any) -> None:
     build = lab.run(
         "version: 0.2\nphases: {build: {commands: ['seq 1 5000; printf unfinished', 'seq 5001 5003; false']}}"
     )
@@ -191,7 +191,7 @@ def test_a_source_that_cannot_be_built_fails_with_the_reason(lab: Any, body: byt
     assert reason in lab.log(build)
 
 
-def test_artifacts_that_are_not_there_fail_the_upload(lab: Any) -> None:
+def test_missing_artifacts_fail_the_upload(lab: Any) -> None:
     bucket = lab.bucket()
     build = lab.run(
         "version: 0.2\nphases: {build: {commands: ['true']}}\nartifacts: {files: [nothing.txt]}",

@@ -1,4 +1,4 @@
-"""A buildspec means here what the reference says, and what is not valid is refused with its reason."""
+"""A buildspec means what the reference says, and an invalid one is rejected with the reason."""
 
 import pytest
 
@@ -73,12 +73,12 @@ def test_retry_takes_a_count_and_a_regular_expression() -> None:
         ("just text", "must be a mapping"),
     ],
 )
-def test_what_is_not_valid_is_refused_with_its_reason(text: str, reason: str) -> None:
+def test_an_invalid_buildspec_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(BuildspecError, match=reason):
         parse(text)
 
 
-def test_a_path_is_told_from_a_buildspec_given_in_place() -> None:
+def test_a_path_is_distinguished_from_an_inline_buildspec() -> None:
     assert is_inline("version: 0.2\nphases: {}")
     assert not is_inline("ci/buildspec.yml")
     assert not is_inline("arn:aws:s3:::bucket/buildspec.yml")

@@ -1,4 +1,4 @@
-"""The commands of a build see what the commands before them left, as in one shell."""
+"""The commands of a build see what earlier commands left, as in one shell."""
 
 import os
 from collections.abc import Callable, Iterator
