@@ -1,4 +1,4 @@
-"""What CreateCommit and PutFile ask of the files of a branch, and the files that come of it.
+"""The changes that CreateCommit and PutFile ask for, and the resulting files of the branch.
 
 Contract: CreateCommit and PutFile in the AWS CodeCommit API Reference.
 """
@@ -19,7 +19,7 @@ _DELETED = "0"
 def changed_files(repository: GitRepository, before: dict[str, Entry], params: Params) -> dict[str, Entry]:
     """Return the files of a branch, by path, after the changes that a request asks for.
 
-    ``params`` are those of CreateCommit; raises ServiceError with its documented codes.
+    ``params`` are those of CreateCommit. Raises ServiceError with the documented codes.
     """
     after = dict(before)
     for entry in _changes(repository, before, params):
@@ -34,7 +34,7 @@ def changed_files(repository: GitRepository, before: dict[str, Entry], params: P
 
 
 def removal(path: str) -> Entry:
-    """Return the entry that takes a path out of a tree."""
+    """Return the entry that removes a path from a tree."""
     return Entry(_DELETED, "blob", ZERO_ID, path)
 
 
@@ -42,9 +42,13 @@ def _changes(repository: GitRepository, before: dict[str, Entry], params: Params
     puts, deletes, modes = (params.get(key, []) for key in ("putFiles", "deleteFiles", "setFileModes"))
     paths = [clean_path(one["filePath"]) for one in (*puts, *deletes, *modes)]
     if not paths:
-        raise ServiceError("FileEntryRequiredException", "Give files to put, to delete or to set modes of")
+        raise ServiceError(
+            "FileEntryRequiredException", "Specify at least one of putFiles, deleteFiles and setFileModes"
+        )
     if twice := {path for path in paths if paths.count(path) > 1}:
-        raise ServiceError("SamePathRequestException", f"Named more than once: {', '.join(sorted(twice))}")
+        raise ServiceError(
+            "SamePathRequestException", f"More than one change to the same path: {', '.join(sorted(twice))}"
+        )
     for put in puts:
         path, content, source = (
             clean_path(put["filePath"]),
@@ -57,7 +61,7 @@ def _changes(repository: GitRepository, before: dict[str, Entry], params: Params
             )
         if content is not None and source is not None:
             raise ServiceError(
-                "FileContentAndSourceFileSpecifiedException", f"{path} has fileContent and sourceFile"
+                "FileContentAndSourceFileSpecifiedException", f"{path} has both fileContent and sourceFile"
             )
         old = before.get(path)
         mode = MODES[put["fileMode"]] if "fileMode" in put else old.mode if old else MODES["NORMAL"]
@@ -69,7 +73,7 @@ def _changes(repository: GitRepository, before: dict[str, Entry], params: Params
             continue
         if len(content) > FILE_BYTES:
             raise ServiceError(
-                "FileContentSizeLimitExceededException", f"{path} is larger than 6 MB: use git push"
+                "FileContentSizeLimitExceededException", f"{path} is larger than 6 MB: use a Git client"
             )
         yield Entry(mode, "blob", repository.write_blob(content), path)
     for one in deletes:
@@ -80,7 +84,7 @@ def _changes(repository: GitRepository, before: dict[str, Entry], params: Params
 
 
 def clean_path(path: str) -> str:
-    """Return a path as git keeps it; raise ServiceError PathRequiredException, InvalidPathException."""
+    """Return a path as git stores it. Raises ServiceError PathRequiredException or InvalidPathException."""
     clean = path.removeprefix("/")
     parts = clean.split("/")
     if not clean:
@@ -98,7 +102,7 @@ def _existing(before: dict[str, Entry], path: str) -> Entry:
 
 
 def _check_paths(after: dict[str, Entry], new: set[str]) -> None:
-    """A path is a file or a folder, never both."""
+    """Raise ServiceError if a path would be both a file and a folder."""
     folders = {parent for path in after for parent in _folders(path)}
     for path in sorted(folders & after.keys()):
         code = (
@@ -106,7 +110,7 @@ def _check_paths(after: dict[str, Entry], new: set[str]) -> None:
             if path in new
             else "DirectoryNameConflictsWithFileNameException"
         )
-        raise ServiceError(code, f"{path} would be a file and a folder")
+        raise ServiceError(code, f"{path} would be both a file and a folder")
 
 
 def _folders(path: str) -> Iterable[str]:

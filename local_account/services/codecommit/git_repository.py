@@ -13,20 +13,20 @@ from pathlib import Path
 ZERO_ID = "0" * 40
 _UNBORN_HEAD = "refs/heads/main"
 
-# One file per push, complete under its final name only: the account publishes it and removes it, so that
-# a push is announced even if the account is killed right after git moved the references.
+# One file per push, under its final name only once it is complete: the account publishes and removes it, so
+# that a push is announced even if the account is killed right after git moved the references.
 _POST_RECEIVE = """#!/bin/sh
 cat > "moved/$CODECOMMIT_PUSH.part" && mv "moved/$CODECOMMIT_PUSH.part" "moved/$CODECOMMIT_PUSH"
 """
 
 
 class GitError(Exception):
-    """git refused; the message is what it wrote to standard error."""
+    """A git command failed; the message is what it wrote to standard error."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """A reference that went from one commit to another; ``ZERO_ID`` stands for "did not exist"."""
+    """A reference that moved from one commit to another; ``ZERO_ID`` stands for "did not exist"."""
 
     old: str
     new: str
@@ -45,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Author:
-    """Who made a commit."""
+    """The author of a commit."""
 
     name: str
     email: str
@@ -58,7 +58,7 @@ def git_environment() -> dict[str, str]:
         "HOME": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
-        # The state directory may belong to another user than the account's process (a mounted volume).
+        # The state directory may belong to a different user than the account's process (a mounted volume).
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
@@ -73,13 +73,13 @@ class GitRepository:
 
     @classmethod
     def create(cls, path: Path) -> GitRepository:
-        """Make an empty repository; it appears at ``path`` complete or not at all."""
+        """Create an empty repository; it appears at ``path`` complete or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as directory:
             new = cls(Path(directory) / "repository")
             new.git("init", "--quiet", "--bare", "--template=", str(new.path))
             new.git("symbolic-ref", "HEAD", _UNBORN_HEAD)
-            # Nothing may go on in the background after the push that started it.
+            # No maintenance may run in the background after the push that triggered it.
             new.git("config", "receive.autogc", "false")
             hook = new.path / "hooks" / "post-receive"
             hook.parent.mkdir()
@@ -92,7 +92,7 @@ class GitRepository:
         return cls(path)
 
     def git(self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
-        """Run one git command on the repository and return what it printed."""
+        """Run one git command on the repository and return its output."""
         done = subprocess.run(
             ["git", "--git-dir", str(self.path), *arguments],
             input=stdin,
@@ -113,21 +113,21 @@ class GitRepository:
         return found.decode().strip()
 
     def branches(self) -> dict[str, str]:
-        """Return the commit id of every branch, in the order of their names."""
+        """Return the commit id of every branch, sorted by name."""
         lines = self.git("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads").decode()
         return {name: commit for commit, _, name in (line.partition(" ") for line in lines.splitlines())}
 
     def default_branch(self) -> str | None:
-        """Return the branch that HEAD names, or None while it has no commit."""
+        """Return the branch that HEAD names, or None if that has no commit yet."""
         head = self.git("symbolic-ref", "HEAD").decode().strip()
         return head.removeprefix("refs/heads/") if self.resolve(head) else None
 
     def set_default_branch(self, branch: str) -> None:
-        """Make HEAD name a branch."""
+        """Point HEAD at a branch."""
         self.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
 
     def is_valid_branch(self, branch: str) -> bool:
-        """Tell whether git takes this as the name of a branch."""
+        """Return whether git accepts this as a branch name."""
         try:
             self.git("check-ref-format", f"refs/heads/{branch}")
         except GitError:
@@ -135,7 +135,7 @@ class GitRepository:
         return not branch.startswith("-")
 
     def move(self, reference: str, new: str, old: str) -> Move:
-        """Set a reference to ``new`` (``ZERO_ID`` deletes it) if it still is at ``old``."""
+        """Set a reference to ``new`` (``ZERO_ID`` deletes it) if it is still at ``old``."""
         if new == ZERO_ID:
             self.git("update-ref", "-d", reference, old)
         else:
@@ -143,7 +143,7 @@ class GitRepository:
         return Move(old, new, reference)
 
     def entries(self, tree: str, *, recursive: bool = False, path: str = "") -> list[Entry]:
-        """List a tree: what lies directly in it, everything below it, or the one entry at ``path``."""
+        """List a tree: its direct entries, everything below it, or the one entry at ``path``."""
         options = ["-r"] if recursive else []
         output = self.git("ls-tree", "-z", *options, tree, *(["--", path] if path else []))
         entries = []
@@ -162,7 +162,7 @@ class GitRepository:
         return self.git("hash-object", "-w", "--stdin", stdin=content).decode().strip()
 
     def write_tree(self, parent: str | None, changes: Sequence[Entry]) -> str:
-        """Return the id of the parent's tree with ``changes`` made; mode ``0`` deletes a path."""
+        """Return the id of the parent's tree with ``changes`` applied; mode ``0`` deletes a path."""
         with tempfile.TemporaryDirectory(dir=self.path, prefix="index-") as directory:
             index = {"GIT_INDEX_FILE": str(Path(directory) / "index")}
             if parent:
@@ -183,7 +183,7 @@ class GitRepository:
         return commit.decode().strip()
 
     def take_moves(self, push: str) -> list[Move]:
-        """Return the references that a push moved; call ``forget_moves`` when they have been announced."""
+        """Return the references that a push moved; call ``forget_moves`` once they have been announced."""
         path = self.path / "moved" / push
         lines = path.read_text().splitlines() if path.exists() else []
         return [Move(*line.split(" ", 2)) for line in lines]
@@ -193,6 +193,6 @@ class GitRepository:
         (self.path / "moved" / push).unlink(missing_ok=True)
 
     def unannounced(self) -> list[str]:
-        """Return the pushes whose record is still there, oldest first."""
+        """Return the pushes that are still recorded, oldest first."""
         paths = [path for path in (self.path / "moved").iterdir() if path.suffix != ".part"]
         return [path.name for path in sorted(paths, key=lambda path: path.stat().st_mtime)]

@@ -39,14 +39,14 @@ _REFERENCE_TYPES = {"heads": "branch", "tags": "tag"}
 
 
 def repository_path(account: Account, name: str) -> Path:
-    """Return where the bare git repository of a CodeCommit repository lies (whether or not it exists)."""
+    """Return the path of the bare git repository of a CodeCommit repository (which may not exist)."""
     return account.config.state_dir / "codecommit" / f"{name}.git"
 
 
 def announce(account: Account, name: str, moves: Sequence[Move]) -> None:
-    """Publish one event per reference that moved, and keep what CodeCommit remembers of a push.
+    """Publish one event per reference that moved, and record what CodeCommit remembers of a push.
 
-    The first branch that a repository ever gets becomes its default branch.
+    The first branch ever pushed to a repository becomes its default branch.
     """
     repositories = account.store.table(REPOSITORIES)
     document = repositories.get(name)
@@ -60,12 +60,12 @@ def announce(account: Account, name: str, moves: Sequence[Move]) -> None:
     for move in moves:
         detail = _event_detail(account, document, move)
         account.bus.publish("aws.codecommit", "CodeCommit Repository State Change", detail, [arn])
-    with suppress(KeyError), repositories.update(name) as document:  # deleted meanwhile
+    with suppress(KeyError), repositories.update(name) as document:  # deleted in the meantime
         document["lastModifiedDate"] = account.now()
 
 
 def announce_push(account: Account, name: str, push: str) -> None:
-    """Announce the references that one push moved, once."""
+    """Announce the references that one push moved, exactly once."""
     repository = GitRepository(repository_path(account, name))
     announce(account, name, repository.take_moves(push))
     repository.forget_moves(push)
@@ -89,7 +89,7 @@ def _event_detail(account: Account, document: Params, move: Move) -> Params:
         "referenceFullName": move.reference,
         **({} if move.new == ZERO_ID else {"commitId": move.new}),
         **({} if move.old == ZERO_ID else {"oldCommitId": move.old}),
-        # git on this machine sends no identity: the loopback port is the account owner's.
+        # git sends no identity here: the loopback port belongs to the account's owner.
         "callerUserArn": f"arn:aws:iam::{account.config.account_id}:root",
     }
 
@@ -114,7 +114,7 @@ def git_app(account: Account) -> WSGIApplication:
 
 
 class _Exchange:
-    """One request, handed to one ``git http-backend``."""
+    """One request, passed to one ``git http-backend`` process."""
 
     def __init__(self, account: Account, name: str, rest: str, environ: WSGIEnvironment) -> None:
         self._account = account
@@ -122,7 +122,7 @@ class _Exchange:
         self._environ = environ
         self._push = uuid.uuid4().hex if rest == "/git-receive-pack" else None
         connection = environ.get("werkzeug.socket")
-        if connection is not None:  # the last small piece of an answer must not wait for a delayed ACK
+        if connection is not None:  # the last small packet must not wait for a delayed ACK
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._process = account.processes.spawn(
             PROCESSES,
@@ -164,14 +164,14 @@ class _Exchange:
             "GIT_PROJECT_ROOT": str(repository_path(self._account, self._name)),
             "GIT_HTTP_EXPORT_ALL": "1",
             "PATH_INFO": rest,
-            "REMOTE_USER": "codecommit",  # http-backend lets only a known user push
+            "REMOTE_USER": "codecommit",  # http-backend only lets a named user push
             "CODECOMMIT_PUSH": self._push or "",
         }
 
     def _feed(self) -> None:
         source, target = get_input_stream(self._environ), self._process.stdin
         assert target is not None  # noqa: S101 - asked for with PIPE
-        # A client that goes away, or a git that has heard enough, ends the request; git says the rest.
+        # A client that disconnects, or a git that has read enough, ends the request; git reports the rest.
         with suppress(OSError, ClientDisconnected), target:
             while chunk := source.read(_CHUNK):
                 target.write(chunk)
@@ -203,7 +203,7 @@ class _Exchange:
         if self._push is None:
             self._process.kill()
         else:
-            while self._output.read1(_CHUNK):  # a client that went away does not stop its push half-way
+            while self._output.read1(_CHUNK):  # a client that disconnects does not stop its push halfway
                 pass
         self._process.wait()
         self._output.close()
@@ -212,7 +212,7 @@ class _Exchange:
             return
         try:
             announce_push(self._account, self._name, self._push)
-        except Exception:  # the references have moved: git must hear that the push went well
+        except Exception:  # the references have moved: git must learn that the push succeeded
             log.exception("a push to %s was not announced; it will be at the next start", self._name)
 
 

@@ -1,6 +1,6 @@
 """AWS CodeCommit: repositories, branches and commits over bare git repositories.
 
-Contract: the AWS CodeCommit API Reference, operation by operation. Pushing and cloning is
+Contract: the AWS CodeCommit API Reference, operation by operation. Pushing and cloning are in
 :mod:`~local_account.services.codecommit.git_server`.
 """
 
@@ -43,11 +43,11 @@ class CodeCommit(Service):
     """The CodeCommit API."""
 
     name = "codecommit"
-    # Nearly every request that does not fit the model has an ill-formed repository name.
+    # Nearly every request that does not match the model has an invalid repository name.
     validation_error: ClassVar[str] = "InvalidRepositoryNameException"
 
     def start(self) -> None:
-        """Take up what a killed account left: half-made names and repositories, unannounced pushes."""
+        """Finish what a killed account left: half-made renames and repositories, unannounced pushes."""
         for document in self._table.values():
             self._finish_renaming(document)
         names = set(self._table.keys())
@@ -60,7 +60,7 @@ class CodeCommit(Service):
                 announce_push(self.account, name, push)
 
     def commit(self, repository: str, revision: str) -> Commit:
-        """Return a commit and its files without history (`foundation.account.Repositories`)."""
+        """Return a commit and its files, without history (`foundation.account.Repositories`)."""
         path = repository_path(self.account, repository)
         if not path.is_dir():
             raise LookupError(f"The CodeCommit repository {repository} does not exist")
@@ -112,7 +112,8 @@ class CodeCommit(Service):
         names = params["repositoryNames"]
         if len(names) > _BATCH:
             raise ServiceError(
-                "MaximumRepositoryNamesExceededException", f"At most {_BATCH} names, {len(names)} were given"
+                "MaximumRepositoryNamesExceededException",
+                f"At most {_BATCH} names are allowed, not {len(names)}",
             )
         found = {name: document for name in names if (document := self._table.get(name))}
         missing = [name for name in names if name not in found]
@@ -140,7 +141,7 @@ class CodeCommit(Service):
         return {"repositories": repositories, "nextToken": token}
 
     def delete_repository(self, params: Params) -> Params:
-        """DeleteRepository; a repository that does not exist is no error."""
+        """DeleteRepository: deleting a repository that does not exist is not an error."""
         name = params["repositoryName"]
         document = self._table.get(name)
         if document is None:
@@ -150,7 +151,7 @@ class CodeCommit(Service):
         return {"repositoryId": document["repositoryId"]}
 
     def update_repository_description(self, params: Params) -> Params:
-        """UpdateRepositoryDescription; without a description, the old one goes."""
+        """UpdateRepositoryDescription: removes the old description if none is given."""
         self._document(params["repositoryName"])
         with self._table.update(params["repositoryName"]) as document:
             document["repositoryDescription"] = params.get("repositoryDescription")
@@ -216,7 +217,7 @@ class CodeCommit(Service):
         return {}
 
     def delete_branch(self, params: Params) -> Params:
-        """DeleteBranch; a branch that does not exist is no error."""
+        """DeleteBranch: deleting a branch that does not exist is not an error."""
         name, branch = params["repositoryName"], params["branchName"]
         repository = self._repository(name)
         commit = repository.branches().get(branch)
@@ -225,7 +226,7 @@ class CodeCommit(Service):
         if branch == repository.default_branch():
             raise ServiceError(
                 "DefaultBranchCannotBeDeletedException",
-                f"{branch} is the default branch of {name}: make another one the default first",
+                f"{branch} is the default branch of {name}: set another branch as the default first",
             )
         announce(self.account, name, [repository.move(f"refs/heads/{branch}", ZERO_ID, commit)])
         return {"deletedBranch": {"branchName": branch, "commitId": commit}}
@@ -287,7 +288,7 @@ class CodeCommit(Service):
         }
 
     def get_folder(self, params: Params) -> Params:
-        """GetFolder; ``/`` or the empty path is the root."""
+        """GetFolder: ``/`` or the empty path is the root."""
         repository = self._repository(params["repositoryName"])
         commit = self._commit(repository, params)
         path = params["folderPath"].strip("/")
@@ -314,7 +315,7 @@ class CodeCommit(Service):
         return answer
 
     def get_differences(self, params: Params) -> Params:
-        """GetDifferences, whole commits; a path limits what is compared."""
+        """GetDifferences: of whole commits; a path limits the comparison."""
         repository = self._repository(params["repositoryName"])
         after = self._commit(repository, {"commitSpecifier": params["afterCommitSpecifier"]})
         before = params.get("beforeCommitSpecifier")
@@ -375,7 +376,7 @@ class CodeCommit(Service):
         changed = [entry for path, entry in after.items() if entry != before.get(path)]
         deleted = [entry for path, entry in before.items() if path not in after]
         if not changed and not deleted:
-            raise ServiceError(no_change, f"The branch {branch} has this content already")
+            raise ServiceError(no_change, f"The branch {branch} already has this content")
         gone = [removal(entry.path) for entry in deleted]
         tree = repository.write_tree(parent, [*gone, *changed])
         author = Author(params.get("authorName") or "root", params.get("email") or "")
@@ -385,7 +386,7 @@ class CodeCommit(Service):
         except GitError as error:
             raise ServiceError(
                 "ParentCommitIdOutdatedException",
-                f"{branch} moved on meanwhile: read its tip with get-branch and try again",
+                f"{branch} has been modified in the meantime: get its tip with get-branch and try again",
             ) from error
         announce(self.account, name, [move])
         return {
@@ -417,7 +418,7 @@ class CodeCommit(Service):
         if parent != tip:
             raise ServiceError(
                 "ParentCommitIdOutdatedException",
-                f"{parent} is not the tip of {branch} any more, that is {tip}",
+                f"{parent} is not the current tip of {branch}, which is {tip}",
             )
         return tip
 
@@ -456,7 +457,7 @@ class CodeCommit(Service):
             raise ServiceError("RepositoryNameExistsException", f"Repository named {name} already exists")
 
     def _finish_renaming(self, document: Document) -> None:
-        # Document first, directory next, old document last: at every moment one of the names has it all.
+        # New document first, then the directory, old document last: one of the names is always complete.
         old, new = document.pop("renamedFrom", None), document["repositoryName"]
         if old is None:
             return
@@ -473,14 +474,14 @@ class CodeCommit(Service):
         prefix, _, name = params["resourceArn"].rpartition(":")
         if f"{prefix}:{name}" != self.account.arn("codecommit", name):
             raise ServiceError(
-                "InvalidResourceArnException", f"{params['resourceArn']} is no repository of this account"
+                "InvalidResourceArnException", f"{params['resourceArn']} is not a repository in this account"
             )
         self._document(name)
         return str(name)
 
     def _metadata(self, document: Document) -> Params:
         name, region = document["repositoryName"], self.account.config.region
-        with suppress(GitError):  # deleted meanwhile
+        with suppress(GitError):  # deleted in the meantime
             document["defaultBranch"] = GitRepository(repository_path(self.account, name)).default_branch()
         host = f"git-codecommit.{region}.amazonaws.com/v1/repos/{name}"
         return {
@@ -501,7 +502,7 @@ class CodeCommit(Service):
     def _commit(self, repository: GitRepository, params: Params) -> str:
         specifier = params.get("commitSpecifier", "HEAD")
         if not _SPECIFIER.fullmatch(specifier) or specifier.startswith("-"):
-            raise ServiceError("InvalidCommitException", f"{specifier} names no commit, branch or tag")
+            raise ServiceError("InvalidCommitException", f"{specifier} is not a commit, branch or tag")
         commit = repository.resolve(specifier)
         if commit is None:
             raise ServiceError("CommitDoesNotExistException", f"{specifier} does not exist")
@@ -523,4 +524,4 @@ def _check_name(name: str) -> None:
 
 def _check_branch(repository: GitRepository, branch: str) -> None:
     if not repository.is_valid_branch(branch):
-        raise ServiceError("InvalidBranchNameException", f"git takes no branch with the name {branch}")
+        raise ServiceError("InvalidBranchNameException", f"{branch} is not a valid branch name")

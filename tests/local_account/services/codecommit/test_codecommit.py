@@ -41,7 +41,7 @@ def test_metadata_has_the_clone_url_of_aws_itself(codecommit, repository, served
     assert "defaultBranch" not in metadata
 
 
-def test_a_taken_name_is_refused_and_the_repository_stays(codecommit, repository):
+def test_a_name_in_use_is_refused_and_the_repository_stays(codecommit, repository):
     first = commit(codecommit, repository, "a", b"1")
     with pytest.raises(ClientError) as error:
         codecommit.create_repository(repositoryName=repository)
@@ -50,7 +50,7 @@ def test_a_taken_name_is_refused_and_the_repository_stays(codecommit, repository
 
 
 @pytest.mark.parametrize("name", ["no spaces", "../up", "..", "ends.git", "slash/ed", "x" * 101, "naïve"])
-def test_ill_formed_names_are_refused(codecommit, name):
+def test_invalid_names_are_refused(codecommit, name):
     with pytest.raises(ClientError) as error:
         codecommit.create_repository(repositoryName=name)
     assert code(error) == "InvalidRepositoryNameException"
@@ -168,7 +168,7 @@ def test_commit_adds_updates_moves_and_deletes_in_one_step(codecommit, repositor
         beforeCommitSpecifier=first["commitId"],
         afterCommitSpecifier=second["commitId"],
     )["differences"]
-    assert [one["changeType"] for one in differences] == ["D", "M", "A", "D"]  # gone, keep/a.txt, new, old
+    assert [one["changeType"] for one in differences] == ["D", "M", "A", "D"]  # removed, keep/a.txt, new, old
 
 
 def test_a_commit_on_an_outdated_parent_changes_nothing(codecommit, repository):
@@ -217,7 +217,7 @@ def test_commits_that_cannot_be_made_change_nothing(codecommit, repository, chan
     assert codecommit.get_branch(repositoryName=repository, branchName="main")["branch"]["commitId"] == tip
 
 
-def test_what_does_not_exist_is_said_by_name(codecommit, repository):
+def test_what_does_not_exist_is_named(codecommit, repository):
     tip = commit(codecommit, repository, "a", b"1")
     calls = {
         "BranchDoesNotExistException": lambda: codecommit.get_branch(

@@ -12,7 +12,7 @@ from local_account.services.codecommit.git_server import repository_path
 
 
 class Git:
-    """git as a learner runs it: the environment is the only thing that knows of the local account."""
+    """git as a learner runs it: only the environment knows about the local account."""
 
     def __init__(self, served, home: Path) -> None:
         self.environment = {
@@ -54,7 +54,7 @@ def git(served, tmp_path):
 
 @pytest.fixture
 def url(service_client, request):
-    """The clone URL that CodeCommit gives for a new repository."""
+    """The clone URL that CodeCommit returns for a new repository."""
     name = request.node.name.removeprefix("test_")[:90]
     codecommit = service_client("codecommit")
     metadata = codecommit.create_repository(repositoryName=name)["repositoryMetadata"]
@@ -111,7 +111,7 @@ def test_every_moved_reference_has_its_event_and_no_other(git, url, clone, serve
     assert len(events(served, url)) == 5
 
 
-def test_the_event_is_out_when_push_returns(git, url, clone, served):
+def test_the_event_is_published_when_push_returns(git, url, clone, served):
     git.commit(clone, a="1")
     git("push", "-q", "origin", "HEAD:main", cwd=clone)
     pushed = time.monotonic()
@@ -162,7 +162,7 @@ def test_a_push_larger_than_any_buffer(git, url, clone):
 
 
 def test_a_fetch_with_much_to_negotiate(git, url, clone):
-    # Long negotiations are sent gzipped.
+    # Long negotiations are sent compressed with gzip.
     for count in range(60):
         git("commit", "-q", "--allow-empty", "-m", str(count), cwd=clone)
         git("branch", f"b{count}", cwd=clone)
@@ -204,7 +204,7 @@ def test_a_push_that_was_not_announced_is_announced_at_the_next_start(git, url, 
     assert len(events(served, url)) == 2
 
 
-def test_a_push_goes_well_when_its_event_cannot_be_published(git, url, clone, served, monkeypatch):
+def test_a_push_succeeds_when_its_event_cannot_be_published(git, url, clone, served, monkeypatch):
     commit = git.commit(clone, a="1")
     with monkeypatch.context() as patch:
         patch.setattr(served.bus, "publish", lambda *_: 1 / 0)
