@@ -1,4 +1,4 @@
-"""AWS CodePipeline: executions as a state machine, actions that do the work."""
+"""AWS CodePipeline: executions as a state machine, and actions that do real work."""
 
 from local_account.services.codepipeline.service import CodePipeline
 

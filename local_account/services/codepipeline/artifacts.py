@@ -1,4 +1,4 @@
-"""Artefacts: zip archives in the artefact store, at PIPELINE/ARTIFACT/RANDOM."""
+"""Artifacts: zip archives in the artifact store, at PIPELINE/ARTIFACT/RANDOM."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 def new_location(bucket: str, pipeline: str, name: str) -> Params:
-    """Return where an output artefact goes; 20 and 10 characters of the names, as CodePipeline does."""
+    """Return where an output artifact goes; 20 and 10 characters of the names, as CodePipeline does."""
     tail = "".join(secrets.choice(_ALPHABET) for _ in range(7))
     return {"bucket": bucket, "key": f"{pipeline[:20]}/{name[:10]}/{tail}"}
 
 
 def metadata(context: Context, revision: str) -> dict[str, str]:
-    """Return the S3 metadata that tell a consumer what an artefact was made from."""
+    """Return the S3 metadata that tells a consumer what an artifact was made from."""
     return {PIPELINE: context.pipeline, REVISION: revision}
 
 
 def input_artifact(context: Context, name: str) -> Params:
-    """Return where an input artefact is; raise ActionFailed where no action has left it."""
+    """Return where an input artifact is; raise ActionFailed if no action has produced it."""
     artifact = context.artifacts.get(name)
     if artifact is None:
-        raise ActionFailed("ConfigurationError", f"There is no artifact {name} in this execution")
+        raise ActionFailed("ConfigurationError", f"This execution has no artifact {name}")
     return artifact
 
 
@@ -45,7 +45,7 @@ def read_file(context: Context, reference: str) -> str:
     except s3.exceptions.ClientError as error:
         raise ActionFailed(
             "ConfigurationError",
-            f"The artifact {name} cannot be read from {where}: {error}. Did the action that makes it leave "
+            f"The artifact {name} cannot be read from {where}: {error}. Did the action that produces it put "
             "it there (for a build: the artifacts section of its buildspec)?",
         ) from error
     try:

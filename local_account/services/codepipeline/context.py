@@ -1,4 +1,4 @@
-"""What an action is handed, and what it gives back."""
+"""What an action receives, and what it returns."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ActionFailed(Exception):  # noqa: N818 - as the API names it
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an action succeeded."""
+    """The result of a successful action."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     artifacts: Mapping[str, Params] = field(default_factory=dict)
-    """Output artefacts by name: ``bucket``, ``key`` and, from a source, ``revision``."""
+    """Output artifacts by name: ``bucket``, ``key`` and, from a source, ``revision``."""
     summary: str | None = None
     external_id: str | None = None
     url: str | None = None
@@ -51,15 +51,15 @@ class Context:
     configuration: Mapping[str, str]
     """The configuration with all variables resolved."""
     artifacts: Mapping[str, Params]
-    """All artefacts of the execution so far, by name."""
+    """All artifacts of the execution so far, by name."""
     outputs: Mapping[str, Params]
-    """Where the output artefacts of this action go, by name."""
+    """Where the output artifacts of this action go, by name."""
     source_revision: Params | None
     """SourceRevisionOverride of StartPipelineExecution for this action."""
     update: Callable[..., None]
-    """Note ``external_id``, ``url`` and ``summary`` of an action that goes on."""
+    """Record ``external_id``, ``url`` and ``summary`` of an action in progress."""
     tracked: Callable[[], bool]
-    """Whether anybody still waits for the action (it may have been abandoned)."""
+    """Whether the action is still awaited (it may have been abandoned)."""
 
     def client(self, service: str) -> Any:
         """Return a boto3 client that acts with the pipeline's role."""
@@ -71,7 +71,7 @@ class Context:
         return self.account.tasks.stopping
 
     def wait_until(self, done: Callable[[], bool], pause: float = POLL_SECONDS) -> None:
-        """Poll until ``done``; raise ActionFailed when the account stops or nobody waits any more."""
+        """Poll until ``done``; raise ActionFailed if the account stops or the action is abandoned."""
         while not done():
             if self.stopping.wait(pause) or not self.tracked():
                 raise ActionFailed("JobFailed", "The local account was stopped while this action ran")

@@ -1,8 +1,8 @@
 """The state machine of executions.
 
-How executions queue up before stages: "How pipeline executions work" (CodePipeline User Guide). Every
+How executions queue before stages: "How pipeline executions work" (CodePipeline User Guide). Every
 transition happens under one lock and is in the store before anything follows from it; actions run in
-threads and come back through ``finish``. An execution keeps the structure with which it was started.
+threads and report back through ``finish``. An execution keeps the structure it was started with.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 APPROVAL_TIMEOUT = timedelta(days=7)
 JOB_TIMEOUT = timedelta(hours=1)
 QUEUE_LIMIT = 50
-"""Executions in progress at a time, as documented for QUEUED and PARALLEL."""
-_INTERRUPTED = "The local account was ended while this action ran: retry the stage with RetryStageExecution"
+"""Executions in progress at the same time, as documented for QUEUED and PARALLEL."""
+_INTERRUPTED = "The local account ended while this action ran: retry the stage with RetryStageExecution"
 
 
 class Engine:
@@ -39,12 +39,12 @@ class Engine:
         self.pipelines = account.store.table("codepipeline.pipelines")
         self.records = Records(account)
         self.lock = threading.RLock()
-        """Held by whoever changes an execution."""
+        """Held while an execution is changed."""
 
-    # --- life of the account
+    # --- start and timeouts
 
     def recover(self) -> None:
-        """Go on where the account ended: actions that ended with it fail, what waits for an answer stays."""
+        """Resume where the account ended: running actions fail, those waiting for an answer keep waiting."""
         self.records.start()
         with self.lock:
             for execution in self.records.running():
@@ -63,7 +63,7 @@ class Engine:
         self._account.tasks.every(1, "codepipeline-timeouts", self.expire)
 
     def expire(self, now: datetime | None = None) -> None:
-        """Fail the approvals and jobs whose time is over."""
+        """Fail the approvals and jobs whose time is up."""
         now = now or self._account.now()
         for execution in self.records.running():
             for record in list(execution["actions"]):
@@ -92,7 +92,7 @@ class Engine:
         overrides: dict[str, Params],
         token: str | None,
     ) -> str:
-        """Start an execution; return its id. The same ``token`` gives the same execution."""
+        """Start an execution and return its id. The same ``token`` returns the same execution."""
         with self.lock:
             pipeline = self.pipelines.require(name)
             earlier = self.records.of(name)
@@ -114,7 +114,7 @@ class Engine:
         return str(execution["id"])
 
     def stop_execution(self, execution: Params, reason: str, *, abandon: bool) -> None:
-        """Stop: let running actions end (``Stopping``), or abandon them."""
+        """Stop an execution: let running actions end (``Stopping``), or abandon them."""
         with self.lock:
             execution["stop"] = {"reason": reason, "abandon": abandon}
             execution["status"] = "Stopping"
@@ -151,14 +151,14 @@ class Engine:
             self._proceed(execution)
 
     def reconsider(self, name: str) -> None:
-        """Let executions in that wait; call it when a transition was enabled."""
+        """Admit waiting executions; call this when a transition was enabled."""
         with self.lock:
             self._admit(name)
 
     # --- actions
 
     def finish(self, execution_id: str, action_id: str, result: Outcome | ActionFailed) -> bool:
-        """End an action that runs; tell whether it still ran."""
+        """End a running action; return whether it was still running."""
         with self.lock:
             execution = self.records.get(execution_id)
             record = find_record(execution, action_id) if execution else None
@@ -173,7 +173,7 @@ class Engine:
             return True
 
     def update(self, execution_id: str, action_id: str, **values: object) -> None:
-        """Note ``external_id``, ``url`` or ``summary`` of an action, or members of its record."""
+        """Record ``external_id``, ``url`` or ``summary`` of an action, or members of its record."""
         with self.lock:
             execution = self.records.get(execution_id)
             record = find_record(execution, action_id) if execution else None
@@ -202,7 +202,7 @@ class Engine:
         return stage
 
     def _admit(self, name: str) -> None:
-        """Let executions into the stages that are free, in their order; later stages first."""
+        """Admit executions into free stages in their order, later stages first."""
         if pipeline := self.pipelines.get(name):
             while self._admit_one(name, pipeline["transitions"]):
                 pass
@@ -242,12 +242,12 @@ class Engine:
         self._proceed(execution)
 
     def _proceed(self, execution: Params) -> None:
-        """Start what can start now; else end the stage if nothing of it runs any more."""
+        """Start what can start now, or end the stage if none of it is running any more."""
         while execution["inside"] and self._step(execution):
             pass
 
     def _step(self, execution: Params) -> bool:
-        """Do one thing; tell whether there may be more to do at once."""
+        """Take one step; return whether another may be possible at once."""
         stage = self._stage(execution)
         latest = {
             record["detail"]["actionName"]: record["detail"]["status"]
@@ -268,7 +268,7 @@ class Engine:
         return False
 
     def _stage_end(self, execution: Params, stage: Params, latest: dict[str, str]) -> str | None:
-        """Tell how a stage ends now: a status, "" when it waits for running actions, None when it goes on."""
+        """Return how a stage ends now: a status, "" while actions are running, None if it continues."""
         stopping = execution["status"] == "Stopping"
         failed = bool({"Failed", "Abandoned"} & set(latest.values()))
         if "InProgress" in latest.values():
@@ -370,7 +370,7 @@ class Engine:
         )
 
     def context(self, execution: Params, record: Params) -> Context:
-        """Return what the provider of an action is handed."""
+        """Return the context for an action's provider."""
         detail, declaration = record["detail"], self._structure(execution)
         stage = next(s for s in declaration["stages"] if s["name"] == detail["stageName"])
         action = next(a for a in stage["actions"] if a["name"] == detail["actionName"])
@@ -390,7 +390,7 @@ class Engine:
         )
 
     def _run(self, context: Context, record: Params, pause: float) -> None:
-        """Run one action in this thread."""
+        """Run one action in the current thread."""
         kind, action_id = context.action["actionTypeId"], record["detail"]["actionExecutionId"]
         if pause and self._account.tasks.stopping.wait(pause):
             return
@@ -409,7 +409,7 @@ class Engine:
         self.finish(context.execution_id, action_id, result)
 
     def continue_job(self, execution: Params, record: Params, token: str) -> None:
-        """Invoke the function of a job once more, a little later, with its continuation token."""
+        """Invoke the function of a job again, a little later, with its continuation token."""
         with self.lock:
             record["job"]["continuationToken"] = token
             record |= {"limit": self._account.now() + JOB_TIMEOUT, "again": True}
@@ -459,7 +459,7 @@ class Engine:
 
 
 def location(artifact: Params) -> Params:
-    """Return the S3Location of an artefact."""
+    """Return the S3Location of an artifact."""
     return {"bucket": artifact["bucket"], "key": artifact["key"]}
 
 

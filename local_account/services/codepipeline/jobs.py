@@ -1,4 +1,4 @@
-"""Jobs: what a Lambda function is told, and what it answers with.
+"""Jobs: what a Lambda function receives, and what it answers.
 
 Shape of the event: page "Invoke an AWS Lambda function in a pipeline in CodePipeline", JSON event example.
 """
@@ -18,7 +18,7 @@ from local_account.services.codepipeline.context import ActionFailed, Context
 log = logging.getLogger(__name__)
 
 CONTINUATION_SECONDS = 5.0
-"""Pause before a function that gave a continuation token is invoked again."""
+"""Delay before a function that returned a continuation token is invoked again."""
 
 
 def job_data(context: Context, job: Params) -> Params:
@@ -48,7 +48,7 @@ def _artifact(name: str, found: Params) -> Params:
 
 
 def credentials(context: Context) -> Params:
-    """Return ArtifactCredentials: a session of the role of the pipeline."""
+    """Return ArtifactCredentials: a session of the pipeline's role."""
     try:
         session = context.account.client("sts").assume_role(
             RoleArn=context.role_arn, RoleSessionName="codepipeline", DurationSeconds=3600
@@ -67,7 +67,7 @@ def credentials(context: Context) -> Params:
 def invoke_lambda(context: Context, job: Params) -> None:
     """Invoke the function with a job. The job ends when PutJob...Result is called, not when this returns.
 
-    Raises ActionFailed when the function cannot be invoked, or ends with an error of its own.
+    Raises ActionFailed if the function cannot be invoked, or fails with an error.
     """
     data = {**job_data(context, job), "artifactCredentials": credentials(context)}
     event = {
@@ -78,7 +78,7 @@ def invoke_lambda(context: Context, job: Params) -> None:
         answer = context.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
         payload = answer["Payload"].read()
     except ReadTimeoutError:
-        log.info("the function %s still runs; its job %s stays open", name, job["id"])
+        log.info("the function %s is still running; its job %s stays open", name, job["id"])
         return
     except ClientError as error:
         fault = error.response["Error"]

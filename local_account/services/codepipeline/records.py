@@ -1,4 +1,4 @@
-"""What is remembered of executions, in memory and in the store, and what is published about them.
+"""The records of executions, in memory and in the store, and the events published about them.
 
 An execution is one document; see ``new_execution`` for its members. An action execution ("record") is one
 entry of its ``actions``, with the members of ActionExecutionDetail under ``detail``.
@@ -25,7 +25,7 @@ _ACTION_EVENTS = {
 
 
 def new_execution(pipeline: Params, number: int, now: datetime) -> Params:
-    """Make the document of an execution that waits before the first stage."""
+    """Return the document of an execution that waits before the first stage."""
     declaration = pipeline["pipeline"]
     return {
         "id": str(uuid.uuid4()),
@@ -42,7 +42,7 @@ def new_execution(pipeline: Params, number: int, now: datetime) -> Params:
         "variables": {},
         "overrides": {},
         "attempt": 1,
-        "position": 0,  # index of the stage that it is in, or waits before
+        "position": 0,  # index of the stage that it is in or waits for
         "inside": False,
         "stages": {},  # name -> status, entered, retries
         "actions": [],
@@ -63,11 +63,11 @@ class Records:
         self._events: queue.SimpleQueue[tuple[str, Params, str] | None] = queue.SimpleQueue()
 
     def start(self) -> None:
-        """Begin to publish events, in the order in which they come about."""
+        """Begin to publish events, in the order in which they occur."""
         self._account.tasks.spawn("codepipeline-events", self._publish)
 
     def stop(self) -> None:
-        """Publish what waits, and no more."""
+        """Publish the waiting events, and no more."""
         self._events.put(None)
 
     def save(self, execution: Params) -> None:

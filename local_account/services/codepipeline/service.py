@@ -30,17 +30,17 @@ class CodePipeline(Service):
         self._records = self._engine.records
 
     def start(self) -> None:
-        """Go on with the executions that were in flight."""
+        """Resume the executions that were in flight."""
         self._engine.recover()
 
     def stop(self) -> None:
-        """Publish the events that wait."""
+        """Publish the events that are waiting."""
         self._records.stop()
 
     # --- pipelines
 
     def create_pipeline(self, params: Params) -> Params:
-        """CreatePipeline. The new pipeline starts at once (trigger type CreatePipeline), as on AWS."""
+        """CreatePipeline: as on AWS, the new pipeline starts at once (trigger type CreatePipeline)."""
         declaration = self._checked(params["pipeline"]) | {"version": 1}
         name, now = declaration["name"], self.account.now()
         with self._engine.lock:
@@ -58,7 +58,7 @@ class CodePipeline(Service):
         return {"pipeline": declaration, "tags": document["tags"]}
 
     def update_pipeline(self, params: Params) -> Params:
-        """UpdatePipeline: one version more. Executions in progress end with the structure they began with."""
+        """UpdatePipeline: a new version. Executions in progress keep the structure they began with."""
         declaration = self._checked(params["pipeline"])
         self._require(declaration["name"])
         with self._pipelines.update(declaration["name"]) as document:
@@ -81,7 +81,7 @@ class CodePipeline(Service):
         return {"pipeline": document["versions"][str(version)], "metadata": metadata}
 
     def delete_pipeline(self, params: Params) -> Params:
-        """DeletePipeline with all its executions; no error where there is none."""
+        """DeletePipeline: with all its executions; not an error if the pipeline does not exist."""
         with self._engine.lock:
             self._pipelines.delete(params["name"])
             self._records.forget(params["name"])
@@ -114,7 +114,7 @@ class CodePipeline(Service):
         return {}
 
     def enable_stage_transition(self, params: Params) -> Params:
-        """EnableStageTransition: what waits moves on."""
+        """EnableStageTransition: waiting executions move on."""
         self._set_transition(params, enabled=True)
         self._engine.reconsider(params["pipelineName"])
         return {}
@@ -140,7 +140,7 @@ class CodePipeline(Service):
             if execution["status"] == "Stopping" and not (abandon and not execution["stop"]["abandon"]):
                 raise ServiceError(
                     "DuplicatedStopRequestException",
-                    f"The execution {execution['id']} is stopping already; you can stop and abandon it",
+                    f"The execution {execution['id']} is already stopping; you can still abandon it",
                 )
             if execution["status"] not in ("InProgress", "Stopping"):
                 raise ServiceError(
@@ -151,7 +151,7 @@ class CodePipeline(Service):
         return {"pipelineExecutionId": execution["id"]}
 
     def retry_stage_execution(self, params: Params) -> Params:
-        """RetryStageExecution of a stage that failed or was stopped."""
+        """RetryStageExecution: of a stage that failed or was stopped."""
         name, stage = params["pipelineName"], params["stageName"]
         self._check_stage(name, stage)
         with self._engine.lock:
@@ -183,7 +183,7 @@ class CodePipeline(Service):
             return {"pipelineExecution": views.execution(self._execution(params))}
 
     def list_pipeline_executions(self, params: Params) -> Params:
-        """ListPipelineExecutions, newest first."""
+        """ListPipelineExecutions: newest first."""
         self._require(params["pipelineName"])
         succeeded_in = params.get("filter", {}).get("succeededInStage", {}).get("stageName")
         with self._engine.lock:
@@ -196,7 +196,7 @@ class CodePipeline(Service):
         return _page("pipelineExecutionSummaries", listed, params)
 
     def list_action_executions(self, params: Params) -> Params:
-        """ListActionExecutions, newest first."""
+        """ListActionExecutions: newest first."""
         name, wanted = params["pipelineName"], params.get("filter") or {}
         latest = wanted.get("latestInPipelineExecution") or {}
         execution_id = wanted.get("pipelineExecutionId") or latest.get("pipelineExecutionId")
@@ -217,7 +217,7 @@ class CodePipeline(Service):
     # --- approvals and jobs
 
     def put_approval_result(self, params: Params) -> Params:
-        """PutApprovalResult: only the token that GetPipelineState shows now is taken."""
+        """PutApprovalResult: only the token that GetPipelineState shows now is accepted."""
         stage = self._check_stage(params["pipelineName"], params["stageName"])
         if params["actionName"] not in [action["name"] for action in stage["actions"]]:
             raise ServiceError(
@@ -237,12 +237,12 @@ class CodePipeline(Service):
         return {"approvedAt": now}
 
     def put_job_success_result(self, params: Params) -> Params:
-        """PutJobSuccessResult; with a continuation token the function is invoked again a little later."""
+        """PutJobSuccessResult: with a continuation token, the function is invoked again shortly after."""
         size = sum(len(k) + len(v) for k, v in (params.get("outputVariables") or {}).items())
         if size > _MAX_OUTPUT_BYTES:
             raise ServiceError(
                 "OutputVariablesSizeExceededException",
-                f"The output variables have {size} bytes: {_MAX_OUTPUT_BYTES} is the most",
+                f"The output variables have {size} bytes: at most {_MAX_OUTPUT_BYTES} are allowed",
             )
         with self._engine.lock:
             execution, record = self._open_job(params["jobId"])
@@ -335,12 +335,12 @@ class CodePipeline(Service):
         declared = self._require(name)["pipeline"].get("variables") or []
         if unknown := sorted(given.keys() - {variable["name"] for variable in declared}):
             raise ServiceError(
-                "ValidationException", f"The pipeline {name} declares no variable {unknown[0]}"
+                "ValidationException", f"The pipeline {name} does not declare a variable {unknown[0]}"
             )
         values = {v["name"]: given.get(v["name"], v.get("defaultValue")) for v in declared}
         if missing := [key for key, value in values.items() if value is None]:
             raise ServiceError(
-                "ValidationException", f"The variable {missing[0]} of {name} has no default: give its value"
+                "ValidationException", f"The variable {missing[0]} of {name} has no default: specify one"
             )
         by = f"arn:aws:iam::{self.account.config.account_id}:root"
         cause = {"triggerType": trigger, "triggerDetail": by}
@@ -385,14 +385,14 @@ class CodePipeline(Service):
                 if detail["status"] != "InProgress":
                     raise ServiceError(
                         "ApprovalAlreadyCompletedException",
-                        f"The approval {params['actionName']} of the execution {execution['id']} has ended "
-                        f"already: {detail['status']}",
+                        f"The approval {params['actionName']} of the execution {execution['id']} has already "
+                        f"ended: {detail['status']}",
                     )
                 return execution, record
         raise ServiceError(
             "InvalidApprovalTokenException",
-            f"The token is not that of a pending approval {params['actionName']}: "
-            "read it from GetPipelineState",
+            f"The token does not belong to a pending approval {params['actionName']}: "
+            "get the token with GetPipelineState",
         )
 
     def _job(self, job_id: str) -> tuple[Params, Params]:
@@ -400,14 +400,14 @@ class CodePipeline(Service):
             for record in execution["actions"]:
                 if record.get("job", {}).get("id") == job_id:
                     return execution, record
-        raise ServiceError("JobNotFoundException", f"There is no job {job_id}")
+        raise ServiceError("JobNotFoundException", f"The job {job_id} does not exist")
 
     def _open_job(self, job_id: str) -> tuple[Params, Params]:
         execution, record = self._job(job_id)
         if record["detail"]["status"] != "InProgress":
             raise ServiceError(
                 "InvalidJobStateException",
-                f"The job {job_id} has ended already: its action is {record['detail']['status']}",
+                f"The job {job_id} has already ended: its action is {record['detail']['status']}",
             )
         return execution, record
 
@@ -423,7 +423,7 @@ class CodePipeline(Service):
     def _tagged(self, params: Params) -> Any:
         name = params["resourceArn"].rpartition(":")[2]
         if self._pipelines.get(name) is None:
-            raise ServiceError("ResourceNotFoundException", f"There is no resource {params['resourceArn']}")
+            raise ServiceError("ResourceNotFoundException", f"{params['resourceArn']} does not exist")
         return self._pipelines.update(name)
 
 
@@ -434,7 +434,7 @@ def _check_revision(declaration: Params, entry: Params) -> None:
             if entry["revisionType"] not in _REVISION_TYPES[provider]:
                 raise ServiceError(
                     "ValidationException",
-                    f"The source action {entry['actionName']} ({provider}) takes no {entry['revisionType']}",
+                    f"The {provider} source action {entry['actionName']} takes no {entry['revisionType']}",
                 )
             allowed = action["configuration"].get("AllowOverrideForS3ObjectKey", "false").lower() == "true"
             if entry["revisionType"] == "S3_OBJECT_KEY" and not allowed:
@@ -444,7 +444,7 @@ def _check_revision(declaration: Params, entry: Params) -> None:
                     "set its AllowOverrideForS3ObjectKey to true",
                 )
             return
-    raise ServiceError("ValidationException", f"There is no source action {entry['actionName']}")
+    raise ServiceError("ValidationException", f"The pipeline has no source action {entry['actionName']}")
 
 
 def _page(member: str, items: list[Any], params: Params, largest: int = 100) -> Params:

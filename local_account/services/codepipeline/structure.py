@@ -18,7 +18,7 @@ Action = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Provider:
-    """What an action of one provider takes: least and most artefacts, configuration keys."""
+    """What an action of one provider accepts: minimum and maximum of artifacts, configuration keys."""
 
     inputs: tuple[int, int] = (0, 0)
     outputs: tuple[int, int] = (0, 0)
@@ -105,19 +105,19 @@ def with_defaults(pipeline: Params) -> Params:
 
 
 def groups(stage: Params) -> list[list[Action]]:
-    """Return the actions of a stage in the order in which they run; those in one list run side by side."""
+    """Return the actions of a stage in the order in which they run; those in one list run in parallel."""
     orders = sorted({action["runOrder"] for action in stage["actions"]})
     return [[action for action in stage["actions"] if action["runOrder"] == order] for order in orders]
 
 
 def artifact_bucket(pipeline: Params, region: str) -> str:
-    """Return the bucket of the artefact store."""
+    """Return the bucket of the artifact store."""
     store = pipeline.get("artifactStore") or pipeline["artifactStores"][region]
     return str(store["location"])
 
 
 def check(pipeline: Params, region: str) -> None:
-    """Raise ServiceError with the reason when the declaration (with its defaults) is not valid."""
+    """Raise ServiceError with the reason if the declaration (with its defaults) is not valid."""
     _check_head(pipeline, region)
     stages = pipeline["stages"]
     _unique([stage["name"] for stage in stages], "stage names must be unique in a pipeline")
@@ -132,7 +132,7 @@ def _check_head(pipeline: Params, region: str) -> None:
     if bool(pipeline.get("artifactStore")) == bool(pipeline.get("artifactStores")):
         raise _structure("A pipeline must have either artifactStore or artifactStores, and not both")
     if pipeline.get("artifactStores") and set(pipeline["artifactStores"]) != {region}:
-        raise _structure(f"artifactStores must name the region of the pipeline ({region}) and no other")
+        raise _structure(f"artifactStores must have the pipeline's region ({region}) only")
     if pipeline["pipelineType"] == "V1" and (
         pipeline["executionMode"] != "SUPERSEDED" or pipeline.get("variables") or pipeline.get("triggers")
     ):
@@ -172,14 +172,14 @@ def _check_action(action: Params) -> None:
         named = "{category} {owner} {provider} {version}".format(**kind)
         known = ", ".join(f"{category} {name}" for category, name in PROVIDERS)
         raise _action_fault(
-            f"{where}: the action type {named} is not available in the local account; available are "
+            f"{where}: the action type {named} is not available in the local account; available: "
             f"{known} (owner AWS, version 1)"
         )
     for direction, (least, most) in (("input", provider.inputs), ("output", provider.outputs)):
         count = len(action[f"{direction}Artifacts"])
         if not least <= count <= most:
             raise _action_fault(
-                f"{where} has {count} {direction} artifacts: {kind['provider']} takes {least} to {most}"
+                f"{where} has {count} {direction} artifacts: {kind['provider']} requires {least} to {most}"
             )
     if missing := sorted(provider.required - configuration.keys()):
         raise _action_fault(f"{where} is missing the configuration {', '.join(missing)}")
@@ -193,9 +193,9 @@ def _check_action(action: Params) -> None:
 
 _ONLY_VALUES = {
     "PollForSourceChanges": ("false", "the local account does not poll: use an EventBridge rule"),
-    "OutputArtifactFormat": ("code_zip", "the local account has no full clones as artifacts"),
-    "BatchEnabled": ("false", "the local account has no batch builds"),
-    "NotificationArn": ("", "the local account has no Amazon SNS: leave it out"),
+    "OutputArtifactFormat": ("code_zip", "the local account does not support full clones as artifacts"),
+    "BatchEnabled": ("false", "the local account does not support batch builds"),
+    "NotificationArn": ("", "the local account does not support Amazon SNS: remove it"),
 }
 
 
@@ -207,7 +207,7 @@ def _check_configuration(where: str, inputs: list[Params], configuration: Mappin
         raise _action_fault(f"{where} has several input artifacts: it needs the configuration PrimarySource")
     if (mode := configuration.get("ActionMode")) is not None:
         if mode not in ACTION_MODES:
-            raise _action_fault(f"{where}: ActionMode {mode} is none of {', '.join(ACTION_MODES)}")
+            raise _action_fault(f"{where}: ActionMode {mode} is not one of {', '.join(ACTION_MODES)}")
         if missing := sorted(ACTION_MODES[mode] - configuration.keys()):
             raise _action_fault(f"{where}: ActionMode {mode} needs the configuration {', '.join(missing)}")
     for name in ("EnvironmentVariables", "ParameterOverrides"):
@@ -220,7 +220,7 @@ def _check_configuration(where: str, inputs: list[Params], configuration: Mappin
             artifact = configuration[name].partition("::")[0]
             if artifact not in {entry["name"] for entry in inputs}:
                 raise _action_fault(
-                    f"{where}: {name} names {artifact}, which is no input artifact of the action"
+                    f"{where}: {name} refers to {artifact}, which is not an input artifact of the action"
                 )
 
 
@@ -233,7 +233,7 @@ def _check_json(where: str, name: str, text: str, kind: type) -> None:
 
 
 def _check_flow(stages: list[Params], declared: list[Params], region: str) -> None:
-    """Check that what an action consumes comes from an action before it."""
+    """Check that what an action consumes comes from an earlier action."""
     produced: set[str] = set()
     names = {e["name"] for stage in stages for a in stage["actions"] for e in a["outputArtifacts"]}
     namespaces = {variables.RESERVED_NAMESPACE, variables.PIPELINE_NAMESPACE}
@@ -242,15 +242,15 @@ def _check_flow(stages: list[Params], declared: list[Params], region: str) -> No
         for entry in action["inputArtifacts"]:
             if entry["name"] not in produced:
                 raise _structure(
-                    f"{where}: the input artifact {entry['name']} is not the output of an action before it"
+                    f"{where}: the input artifact {entry['name']} is not the output of an earlier action"
                 )
         for name, text in action["configuration"].items():
             for namespace, key in variables.references(text):
                 _check_reference(f"{where}: {name}", namespace, key, namespaces, declared)
         if action.get("region", region) != region:
-            raise _action_fault(f"{where}: the local account has only the region {region}")
+            raise _action_fault(f"{where}: the local account only has the region {region}")
         if action.get("namespace") in names:
-            raise _structure(f"{where}: the namespace {action['namespace']} is the name of an artifact, too")
+            raise _structure(f"{where}: the namespace {action['namespace']} is also the name of an artifact")
         if action is siblings[-1]:
             _add_outputs(siblings, produced, namespaces)
 
@@ -258,7 +258,7 @@ def _check_flow(stages: list[Params], declared: list[Params], region: str) -> No
 def _check_reference(where: str, namespace: str, key: str, known: set[str], declared: list[Params]) -> None:
     if namespace not in known:
         raise _action_fault(
-            f"{where} refers to #{{{namespace}.{key}}}, but no action before has the namespace {namespace}"
+            f"{where} refers to #{{{namespace}.{key}}}, but no earlier action has the namespace {namespace}"
         )
     if (namespace == variables.RESERVED_NAMESPACE and key != "PipelineExecutionId") or (
         namespace == variables.PIPELINE_NAMESPACE and key not in {v["name"] for v in declared}

@@ -10,11 +10,11 @@ _REFERENCE = re.compile(r"#\{([A-Za-z0-9@\-_]+)\.([A-Za-z0-9@\-_]+)\}")
 PIPELINE_NAMESPACE = "variables"
 """Holds the variables that a pipeline declares."""
 RESERVED_NAMESPACE = "codepipeline"
-"""Holds what CodePipeline knows of each execution: ``PipelineExecutionId``."""
+"""Holds what CodePipeline knows about each execution: ``PipelineExecutionId``."""
 
 
 class UnresolvedVariableError(Exception):
-    """A reference names a variable that no action before produced."""
+    """A reference to a variable that no earlier action produced."""
 
 
 def references(text: str) -> Iterator[tuple[str, str]]:
@@ -24,15 +24,15 @@ def references(text: str) -> Iterator[tuple[str, str]]:
 
 
 def resolve(configuration: Mapping[str, str], namespaces: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Return the configuration with every reference replaced; raise UnresolvedVariableError by its name."""
+    """Return the configuration with references replaced. Raises UnresolvedVariableError naming the key."""
 
     def value(name: str, match: re.Match[str]) -> str:
         variables = namespaces.get(match[1], {})
         if match[2] not in variables:
             known = ", ".join(f"#{{{match[1]}.{key}}}" for key in sorted(variables)) or "none"
             raise UnresolvedVariableError(
-                f"the configuration value {name} refers to {match[0]}, which no action before has produced; "
-                f"of the namespace {match[1]} there are: {known}"
+                f"the configuration value {name} refers to {match[0]}, which no earlier action has produced; "
+                f"the namespace {match[1]} has: {known}"
             )
         return variables[match[2]]
 

@@ -1,6 +1,6 @@
 """The providers of actions, by category and name.
 
-Each runs in a thread of its own and returns an Outcome, or None when its end comes later by an API call
+Each runs in a separate thread and returns an Outcome, or None if an API call ends it later
 (PutJobSuccessResult, PutJobFailureResult). Approvals do nothing until PutApprovalResult.
 """
 

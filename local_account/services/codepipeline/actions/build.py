@@ -13,7 +13,7 @@ BUILD_POLL_SECONDS = 0.25
 
 
 def codebuild(context: Context) -> Outcome:
-    """Start a build on the input artefacts and wait; its exported variables become output variables."""
+    """Start a build of the input artifacts and wait; its exported variables become output variables."""
     client = context.client("codebuild")
     try:
         build = client.start_build(**_request(context))["build"]
@@ -49,7 +49,7 @@ def _request(context: Context) -> Params:
     primary = context.configuration.get("PrimarySource", inputs[0])
     if primary not in inputs:
         raise ActionFailed(
-            "ConfigurationError", f"PrimarySource {primary} is no input artifact of the action"
+            "ConfigurationError", f"PrimarySource {primary} is not an input artifact of the action"
         )
     targets = [_target(name, location) for name, location in context.outputs.items()]
     several = len(targets) > 1

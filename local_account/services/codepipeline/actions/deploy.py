@@ -26,7 +26,7 @@ _CANCELLED = "cancelled"
 
 
 def cloudformation(context: Context) -> Outcome:
-    """Do what ActionMode says and wait for its end; the outputs of the stack become output variables."""
+    """Do what ActionMode says and wait for the end; the stack's outputs become output variables."""
     try:
         return _Deployment(context).run()
     except ClientError as error:

@@ -1,6 +1,6 @@
 """Source actions: a commit of CodeCommit, an object version of Amazon S3.
 
-Output variables and artefacts as in the "CodeCommit" and "Amazon S3 source action" references.
+Output variables and artifacts as in the "CodeCommit" and "Amazon S3 source action" references.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from local_account.services.codepipeline.context import ActionFailed, Context, O
 
 
 def codecommit(context: Context) -> Outcome:
-    """Put the files of a commit, without history, into the artefact (OutputArtifactFormat CODE_ZIP)."""
+    """Put the files of a commit, without history, into the artifact (OutputArtifactFormat CODE_ZIP)."""
     name, branch = context.configuration["RepositoryName"], context.configuration["BranchName"]
     override = context.source_revision
     try:
@@ -45,7 +45,7 @@ def codecommit(context: Context) -> Outcome:
 
 
 def s3(context: Context) -> Outcome:
-    """Take one version of an object as the artefact, whatever its content is."""
+    """Use one version of an object as the artifact, whatever its content."""
     bucket, key = context.configuration["S3Bucket"], context.configuration["S3ObjectKey"]
     override, version = context.source_revision, None
     if override and override["revisionType"] == "S3_OBJECT_KEY":
@@ -57,7 +57,7 @@ def s3(context: Context) -> Outcome:
         if client.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
             raise ActionFailed(
                 "ConfigurationError",
-                f"The bucket {bucket} is not versioned: a source needs versioning enabled",
+                f"The bucket {bucket} is not versioned: enable versioning for a source bucket",
             )
         found = client.get_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))
         content = found["Body"].read()
@@ -69,7 +69,7 @@ def s3(context: Context) -> Outcome:
             f"The object with key '{key}'{of} in the bucket '{bucket}' cannot be read: {code}",
         ) from error
     version = found["VersionId"]
-    # CodePipeline API, SourceRevision: what the uploader says of it, in the object's metadata.
+    # CodePipeline API, SourceRevision: the uploader's summary, in the object's metadata.
     summary = found["Metadata"].get("codepipeline-artifact-revision-summary", "")[:2048]
     summary = summary or f"Amazon S3 version id: {version}"
     return Outcome(

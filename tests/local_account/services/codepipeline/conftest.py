@@ -43,7 +43,7 @@ def stage(name: str, *actions: dict[str, Any]) -> dict[str, Any]:
 
 
 class PipelineLab:
-    """A bucket, a role, and pipelines with names of their own."""
+    """A bucket, a role, and pipelines with unique names."""
 
     def __init__(self, client: Callable[[str], Any], eventually: Callable[..., Any]) -> None:
         self.client = client
@@ -57,7 +57,7 @@ class PipelineLab:
         client("s3").put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
 
     def upload(self, files: dict[str, str] | bytes) -> str:
-        """Put the source; return its version."""
+        """Upload the source; return its version."""
         body = files if isinstance(files, bytes) else zipped(files)
         return str(self.client("s3").put_object(Bucket=self.bucket, Key="source.zip", Body=body)["VersionId"])
 
@@ -85,13 +85,13 @@ class PipelineLab:
         }
 
     def create(self, *stages: dict[str, Any], **members: Any) -> str:
-        """Create a pipeline; wait until the execution that its creation started stands or has ended."""
+        """Create a pipeline; wait until the execution that this started is waiting or has ended."""
         declaration = self.declaration(*stages, **members)
         self.api.create_pipeline(pipeline=declaration)
         return str(declaration["name"])
 
     def quiet(self, *stages: dict[str, Any], **members: Any) -> str:
-        """Create a pipeline whose first execution has failed already, for want of a source."""
+        """Create a pipeline whose first execution has already failed for want of a source."""
         name = self.create(*stages, **members)
         first = self.executions(name)[0]["pipelineExecutionId"]
         assert self.ended(name, first)["status"] == "Failed"
@@ -131,7 +131,7 @@ class PipelineLab:
         return next(found for found in states if found["stageName"] == stage_name)
 
     def pending(self, name: str, stage_name: str, execution_id: str) -> str:
-        """Wait for an execution at the (only) approval of a stage; return the token."""
+        """Wait for an execution to reach the (only) approval of a stage; return the token."""
 
         def look() -> str | None:
             found = self.state(name, stage_name)
@@ -187,7 +187,7 @@ def lab(client: Callable[[str], Any], eventually: Callable[..., Any]) -> Pipelin
 
 @pytest.fixture
 def lab_of(eventually: Callable[..., Any]) -> Callable[[Any], PipelineLab]:
-    """The same for an account of the test's own."""
+    """The same lab, for an account of the test's own."""
     return lambda account: PipelineLab(account.client, eventually)
 
 

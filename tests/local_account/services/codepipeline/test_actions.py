@@ -1,4 +1,4 @@
-"""Actions do their work with the artefacts and variables of their own execution, and say why they fail."""
+"""Actions work with the artifacts and variables of their own execution, and say why they fail."""
 
 import io
 import json
@@ -59,7 +59,7 @@ def invoke(declare: Any, function: str, **members: Any) -> dict[str, Any]:
     )
 
 
-def test_a_build_uses_the_source_and_leaves_artifact_and_variables(lab: Any, declare: Any) -> None:
+def test_a_build_uses_the_source_and_produces_artifact_and_variables(lab: Any, declare: Any) -> None:
     variables = json.dumps([{"name": "EXECUTION", "value": "#{codepipeline.PipelineExecutionId}"}])
     build = declare.action(
         "Build", "Build", "CodeBuild", inputs=["Src"], outputs=["Out"], namespace="Build",
@@ -112,7 +112,7 @@ def test_a_failed_build_names_phase_and_command(lab: Any, declare: Any) -> None:
     assert lab.ended(name, repaired)["status"] == "Succeeded"
 
 
-def test_an_artifact_that_no_build_left_fails_its_consumer_by_name(lab: Any, declare: Any) -> None:
+def test_a_missing_artifact_fails_its_consumer_with_its_name(lab: Any, declare: Any) -> None:
     build = declare.action(
         "Build", "Build", "CodeBuild", inputs=["Src"], outputs=["Out"],
         configuration={"ProjectName": lab.project()},
@@ -195,7 +195,7 @@ def test_a_function_reads_the_artifact_and_answers_with_variables(lab: Any, decl
     assert details["Approve"]["input"]["resolvedConfiguration"]["CustomData"] == "hello"
 
 
-def test_a_function_that_is_not_done_is_asked_again(lab: Any, declare: Any) -> None:
+def test_a_function_that_is_not_done_is_invoked_again(lab: Any, declare: Any) -> None:
     name = lab.quiet(
         lab.source(), declare.stage("Invoke", invoke(declare, lab.function(LAUNCHER), namespace="Train"))
     )
@@ -261,7 +261,7 @@ def test_results_of_unknown_and_ended_jobs_are_refused(lab: Any, declare: Any) -
         lab.api.put_job_success_result(jobId="00000000-0000-0000-0000-000000000000")
 
 
-def test_a_variable_that_nothing_produced_fails_the_action(lab: Any, declare: Any) -> None:
+def test_a_missing_variable_fails_the_action(lab: Any, declare: Any) -> None:
     silent = lab.function(
         """
         import boto3
@@ -277,7 +277,7 @@ def test_a_variable_that_nothing_produced_fails_the_action(lab: Any, declare: An
     lab.upload({"say.txt": "x"})
     execution = lab.start(name)
     assert lab.ended(name, execution)["status"] == "Failed"
-    assert "#{Train.ImageUri}, which no action before has produced" in lab.error(name, execution, "Approve")
+    assert "#{Train.ImageUri}, which no earlier action has produced" in lab.error(name, execution, "Approve")
 
 
 TEMPLATE = """
@@ -361,7 +361,7 @@ def test_a_failed_stack_gives_the_reason_of_its_first_failed_resource(lab: Any, 
     assert lab.error(name, execution, "Deploy") == "File [t.yml] does not exist in artifact [Src]"
 
 
-def test_delete_only_deletes_the_stack_or_finds_none(lab: Any, declare: Any) -> None:
+def test_delete_only_deletes_the_stack_if_there_is_one(lab: Any, declare: Any) -> None:
     name = lab.quiet(
         lab.source(),
         declare.stage("Deploy", deploy(declare, lab, ParameterOverrides='{"Message": "m", "Key": "k"}')),

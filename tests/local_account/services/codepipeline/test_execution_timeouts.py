@@ -1,4 +1,4 @@
-"""Approvals and jobs do not wait for ever."""
+"""Approvals and jobs do not wait forever."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -63,7 +63,7 @@ def kind(category: str, provider: str) -> Params:
         ({**kind("Invoke", "Lambda"), "configuration": {"FunctionName": "f"}}, JOB_TIMEOUT),
     ],
 )
-def test_what_gets_no_answer_fails_when_its_time_is_over(
+def test_an_action_without_an_answer_fails_when_its_time_is_up(
     engine: Engine, action: Params, limit: timedelta
 ) -> None:
     execution = begin(engine, action)
@@ -82,7 +82,7 @@ def test_the_documented_limits() -> None:
     assert timedelta(hours=1) == JOB_TIMEOUT
 
 
-def test_no_more_than_fifty_executions_queue_up(engine: Engine) -> None:
+def test_at_most_fifty_executions_queue(engine: Engine) -> None:
     begin(engine, kind("Approval", "Manual"))
     trigger = {"triggerType": "StartPipelineExecution", "triggerDetail": "x"}
     for _ in range(49):

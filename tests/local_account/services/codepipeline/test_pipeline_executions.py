@@ -1,4 +1,4 @@
-"""Executions move through their stages one after the other, and wait, stop and go on as documented."""
+"""Executions move through their stages in turn, and wait, stop and continue as documented."""
 
 import json
 import signal
@@ -51,7 +51,7 @@ def test_an_approval_is_given_with_its_token_once(lab: Any, declare: Any) -> Non
         lab.answer(name, "Gate", token)
 
 
-def test_a_rejected_approval_fails_the_execution_and_leaves_what_was_before(lab: Any, declare: Any) -> None:
+def test_a_rejected_approval_fails_the_execution_and_keeps_earlier_results(lab: Any, declare: Any) -> None:
     name = lab.quiet(
         lab.source(), declare.stage("Gate", declare.approval()), declare.stage("After", declare.approval())
     )
@@ -67,7 +67,7 @@ def test_a_rejected_approval_fails_the_execution_and_leaves_what_was_before(lab:
     assert "Approve" in lab.actions(name, execution)
 
 
-def test_two_executions_in_quick_succession_both_come_to_their_end(lab: Any, declare: Any) -> None:
+def test_two_executions_in_quick_succession_both_finish(lab: Any, declare: Any) -> None:
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()))
     versions = [lab.upload({"n.txt": str(n)}) for n in range(2)]
     first, second = (
@@ -121,7 +121,7 @@ def test_parallel_executions_do_not_wait_for_each_other(lab: Any, declare: Any) 
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()), executionMode="PARALLEL")
     lab.upload({"a.txt": "a"})
     first = lab.start(name)
-    lab.pending(name, "Gate", first)  # the state shows the execution that came last
+    lab.pending(name, "Gate", first)  # the state shows the last execution
     second = lab.start(name)
     lab.answer(name, "Gate", lab.pending(name, "Gate", second))
     assert lab.ended(name, second)["status"] == "Succeeded"
@@ -238,7 +238,7 @@ def test_pipeline_variables_have_defaults_and_values(lab: Any, declare: Any) -> 
     lab.upload({"a.txt": "a"})
     with pytest.raises(ClientError, match="The variable B of pipeline-"):
         lab.start(name)
-    with pytest.raises(ClientError, match="declares no variable C"):
+    with pytest.raises(ClientError, match="does not declare a variable C"):
         lab.start(name, variables=[{"name": "C", "value": "c"}])
     execution = lab.start(name, variables=[{"name": "B", "value": "b"}])
     lab.pending(name, "Gate", execution)
@@ -303,7 +303,7 @@ def test_the_aws_cli_reads_the_state(lab: Any, declare: Any, local_account: Any)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_executions_go_on_after_the_account_ended(
+def test_executions_resume_after_the_account_ended(
     own_account: Any, lab_of: Callable[[Any], Any], declare: Any, how: int
 ) -> None:
     lab = lab_of(own_account.start())

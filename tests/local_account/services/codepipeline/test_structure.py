@@ -1,4 +1,4 @@
-"""A pipeline that could not work is refused when it is created, with the reason."""
+"""A pipeline that could not work is rejected at its creation, with the reason."""
 
 from collections.abc import Callable
 from typing import Any
@@ -66,7 +66,7 @@ CASES: list[tuple[str, str, Change]] = [
     ),
     (
         "InvalidStructureException",
-        "namespace Src is the name of an artifact",
+        "namespace Src is also the name of an artifact",
         lambda p, d: p["stages"][0]["actions"][0].update(namespace="Src"),
     ),
     (
@@ -98,7 +98,7 @@ CASES: list[tuple[str, str, Change]] = [
     ),
     (
         "InvalidActionDeclarationException",
-        "no action before has the namespace Later",
+        "no earlier action has the namespace Later",
         lambda p, d: second_actions(p, d.approval(configuration={"CustomData": "#{Later.X}"})),
     ),
     (
@@ -148,7 +148,7 @@ CASES: list[tuple[str, str, Change]] = [
 
 
 @pytest.mark.parametrize(("code", "reason", "change"), CASES, ids=[case[1] for case in CASES])
-def test_a_pipeline_that_cannot_work_is_refused(
+def test_a_pipeline_that_cannot_work_is_rejected(
     lab: Any, declare: Any, code: str, reason: str, change: Change
 ) -> None:
     pipeline = lab.declaration(lab.source(), declare.stage("Next", declare.approval()))

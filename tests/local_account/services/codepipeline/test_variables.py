@@ -1,4 +1,4 @@
-"""Variables are replaced by what actions before have produced, or the action says which is missing."""
+"""Variables are replaced by what earlier actions have produced, or the error names the missing one."""
 
 import pytest
 
@@ -22,6 +22,8 @@ def test_other_text_stays_as_it_is(text: str) -> None:
     assert not list(references(text))
 
 
-def test_a_variable_that_nothing_produced_is_named_with_those_that_exist() -> None:
-    with pytest.raises(UnresolvedVariableError, match=r"#\{Source\.Tag\}.*there are: #\{Source\.CommitId\}"):
+def test_a_missing_variable_is_named_with_those_that_exist() -> None:
+    with pytest.raises(
+        UnresolvedVariableError, match=r"#\{Source\.Tag\}.*namespace Source has: #\{Source\.CommitId\}"
+    ):
         resolve({"A": "#{Source.Tag}"}, NAMESPACES)
