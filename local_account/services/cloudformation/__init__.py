@@ -1,4 +1,4 @@
-"""AWS CloudFormation for the local account: an engine of its own on the account's own APIs."""
+"""AWS CloudFormation for the local account: its own engine on top of the account's own APIs."""
 
 from local_account.services.cloudformation.service import CloudFormation
 

@@ -14,10 +14,10 @@ from local_account.services.cloudformation.template import invalid
 NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
 )
-"""Word for word as CloudFormation says it: the AWS CLI looks for this sentence."""
+"""CloudFormation's exact words: the AWS CLI looks for this sentence."""
 
 ChangeSet = dict[str, Any]
-"""The members of *DescribeChangeSet*, and ``Wanted``: what the stack's document is to become."""
+"""The members of *DescribeChangeSet*, and ``Wanted``: the stack's document after the change."""
 _SUMMARY = (
     "StackId",
     "StackName",
@@ -39,7 +39,7 @@ class ChangeSetOperations(Service):
     stacks: Stacks
 
     def create_change_set(self, params: Params) -> Params:
-        """Plan the creation or update of a stack; it ends FAILED where nothing would change."""
+        """Plan the creation or update of a stack; the change set is FAILED if nothing would change."""
         with self.engine.lock:
             stack = self._stack_of_new(params)
             text = self.engine.template_text(params, stack.get("TemplateBody"))
@@ -86,7 +86,7 @@ class ChangeSetOperations(Service):
         return {**shown, "Changes": changes, "NotificationARNs": [], "RollbackConfiguration": {}}
 
     def execute_change_set(self, params: Params) -> Params:
-        """Begin what a change set planned."""
+        """Begin to carry out a change set."""
         with self.engine.lock:
             change_set = self._change_set(params)
             if change_set["ExecutionStatus"] != "AVAILABLE":
@@ -105,7 +105,7 @@ class ChangeSetOperations(Service):
         return {}
 
     def delete_change_set(self, params: Params) -> Params:
-        """Forget a change set."""
+        """Delete a change set."""
         try:
             change_set = self._change_set(params)
         except ServiceError as error:
@@ -127,7 +127,7 @@ class ChangeSetOperations(Service):
         }
 
     def forget_change_sets(self, stack_id: str) -> None:
-        """Forget the change sets of a stack, which go with it."""
+        """Delete the change sets of a stack together with the stack."""
         for key, change_set in self._table.items():
             if change_set["StackId"] == stack_id:
                 self._table.delete(key)
@@ -160,7 +160,7 @@ class ChangeSetOperations(Service):
             self.engine.update(wanted, token)
 
     def _stack_of_new(self, params: Params) -> Stack:
-        """Return the stack that a new change set is for; one that does not exist has no status."""
+        """Return the stack that a new change set is for; a new stack has no status."""
         name, kind = params["StackName"], params.get("ChangeSetType", "UPDATE")
         stack = self.stacks.find(name)
         if kind == "IMPORT":

@@ -2,7 +2,7 @@
 
 Contract: *Stack failure options*, *Update behaviors of stack resources*, *DeletionPolicy attribute* and
 *CloudFormation stack status codes* in the CloudFormation User Guide. Progress is written before and after
-every step, so that an operation that was cut short can be taken up by ``resume``.
+every step, so that ``resume`` can continue an operation that was interrupted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REPLACING = "Requested update requires the creation of a new physical resource; 
 
 
 class Deployment:
-    """Carries one operation out; run one of its public verbs in a thread of its own."""
+    """Carries out one operation; run one of its public verbs in a separate thread."""
 
     def __init__(
         self, account: Account, stacks: Stacks, types: Types, stack_id: str, token: str | None = None
@@ -53,7 +53,7 @@ class Deployment:
         self._stack_id = stack_id
         self._token = token
         self.done = threading.Event()
-        """Set when the stack is at rest, or when the account stopped before it was."""
+        """Set when the stack is at rest, or the account stopped before it was."""
         self._cancelled = threading.Event()
         self._cancel_reason = ""
         self._superseded = False
@@ -62,17 +62,17 @@ class Deployment:
         self._records: dict[str, Resource] = stack["Resources"]
 
     def cancel(self, reason: str, superseded: bool = False) -> None:
-        """Give the operation up; with ``superseded`` without a rollback, because a deletion follows."""
+        """Cancel the operation; with ``superseded`` without a rollback, because a deletion follows."""
         self._cancel_reason = reason
         self._superseded = superseded
         self._cancelled.set()
 
     def run(self, verb: Callable[[Deployment], None]) -> None:
-        """Carry one of the verbs below out. Whatever goes wrong, the stack does not stay in progress."""
+        """Carry out one of the verbs below. Whatever goes wrong, the stack does not stay in progress."""
         try:
             verb(self)
         except StoppedError:
-            log.info("the operation on stack %s goes on at the next start", self._name)
+            log.info("the operation on stack %s continues at the next start", self._name)
         except Exception as error:
             if self._account.tasks.stopping.is_set():
                 return
@@ -86,7 +86,7 @@ class Deployment:
     # Verbs
 
     def create(self) -> None:
-        """Make all resources; on failure do what ``OnFailure`` says."""
+        """Create all resources; on failure, do what ``OnFailure`` says."""
         reason, results = self._provision_all("create")
         if self._superseded:
             return
@@ -96,7 +96,7 @@ class Deployment:
         self._after_failed_creation(reason)
 
     def update(self) -> None:
-        """Bring the resources to the new template; on failure back to the previous one."""
+        """Change the resources to the new template; on failure, back to the previous one."""
         reason, results = self._provision_all("update")
         if reason:
             self._after_failed_update(reason)
@@ -113,7 +113,7 @@ class Deployment:
         self.clean_up("UPDATE_COMPLETE")
 
     def clean_up(self, status: str) -> None:
-        """Delete what the update left over; a failure is an event, never the stack's."""
+        """Delete what the update left over; a failure is recorded as an event and does not fail the stack."""
         self._cancelled = threading.Event()
         entries = self._stacks.require(self._stack_id)["Obsolete"]
         graph = _graph_of_entries(entries)
@@ -121,7 +121,7 @@ class Deployment:
         self._status(status, Obsolete=[])
 
     def delete(self) -> None:
-        """Delete all resources, the last made first."""
+        """Delete all resources, in reverse order of creation."""
         self._cancelled = threading.Event()
         stack = self._stacks.require(self._stack_id)
         self._records = stack["Resources"]
@@ -139,7 +139,7 @@ class Deployment:
             self._status("DELETE_COMPLETE", Exports={}, Imports=[])
 
     def roll_back_creation(self) -> None:
-        """Delete what a failed creation made."""
+        """Delete what a failed creation created."""
         self._cancelled = threading.Event()
         stack = self._stacks.require(self._stack_id)
         self._records = stack["Resources"]
@@ -152,7 +152,7 @@ class Deployment:
             self._status("ROLLBACK_COMPLETE")
 
     def roll_back_update(self) -> None:
-        """Bring the resources back to the previous template, then delete what the update made."""
+        """Change the resources back to the previous template, then delete what the update created."""
         self._cancelled = threading.Event()
         with self._stacks.update(self._stack_id) as stack:
             previous: dict[str, Resource] = stack["Previous"]["Resources"]
@@ -177,7 +177,7 @@ class Deployment:
         self.clean_up("UPDATE_ROLLBACK_COMPLETE")
 
     def resume(self) -> None:
-        """Finish what was under way when the account was stopped or killed."""
+        """Finish what was in progress when the account was stopped or killed."""
         stack = self._stacks.require(self._stack_id)
         status = stack["StackStatus"]
         for logical_id, record in self._records.items():
@@ -223,7 +223,7 @@ class Deployment:
     # Making and changing
 
     def _provision_all(self, verb: str) -> tuple[str, dict[str, Any]]:
-        """Make or change every resource; return the reason of the failure, or "" and what the stack shows."""
+        """Create or change every resource; return why it failed, or "" and the stack's outputs."""
         stack = self._stacks.require(self._stack_id)
         self._records = stack["Resources"]
         imports = Imports(self._stacks)
@@ -256,7 +256,7 @@ class Deployment:
     ) -> None:
         record = self._records.get(logical_id)
         if record is not None and record["Status"] in ("CREATE_FAILED", "DELETE_COMPLETE"):
-            # Left by a creation that was not to be rolled back: made anew.
+            # Left by a creation whose rollback was disabled: created again.
             if record["PhysicalResourceId"] and record["Status"] == "CREATE_FAILED":
                 self._delete({**record, "LogicalResourceId": logical_id, "Keep": False}, recorded=False)
             record = None
@@ -337,7 +337,7 @@ class Deployment:
         self._completed(ctx, record, "UPDATE_COMPLETE")
 
     def _restore(self, logical_id: str, old: Resource, skip: bool) -> bool:
-        """Bring one resource back to what it was before the update."""
+        """Restore one resource to its state before the update."""
         record = self._records[logical_id]
         if skip:
             old = {**old, "Status": "UPDATE_COMPLETE", "StatusReason": "Skipped in the rollback"}
@@ -363,7 +363,7 @@ class Deployment:
         )
 
     def _attempt(self, logical_id: str, work: Callable[[], None]) -> bool:
-        """Run one step on one resource; turn what it raises into the resource's status and reason."""
+        """Run one step on one resource; record what it raises as the resource's status and reason."""
         try:
             work()
         except StoppedError:
@@ -372,7 +372,7 @@ class Deployment:
             if self._account.tasks.stopping.is_set():
                 raise StoppedError from error
             record = self._records[logical_id]
-            # What failed before it was begun (its properties have no value) is an update of what is there.
+            # One that failed before its step began (its properties have no value) updates what exists.
             verb = record["Status"].split("_")[0] if record["Status"].endswith("_IN_PROGRESS") else "UPDATE"
             if isinstance(error, CancelledError):
                 reason = f"Resource {'creation' if verb == 'CREATE' else 'update'} cancelled"
@@ -400,7 +400,7 @@ class Deployment:
     # Deleting
 
     def _delete_all(self, kept: Callable[[str, Resource], bool]) -> set[str]:
-        """Delete every resource of the stack; return the logical ids of those that are still there."""
+        """Delete every resource of the stack; return the logical ids of those that remain."""
         left = {name: record for name, record in self._records.items() if not _gone(record)}
         graph = {name: set(record["Dependencies"]) for name, record in left.items()}
         return walk(
@@ -412,7 +412,7 @@ class Deployment:
         )
 
     def _delete(self, entry: Resource, recorded: bool) -> bool:
-        """Delete one resource; ``recorded`` ones keep their place in the stack with the new status."""
+        """Delete one resource; ``recorded`` ones stay in the stack with the new status."""
         record = dict(entry)
         logical_id, keep = record.pop("LogicalResourceId"), record.pop("Keep")
 
@@ -444,7 +444,7 @@ class Deployment:
         status("DELETE_COMPLETE")
         return True
 
-    # Small things
+    # Helpers
 
     def _scope(self, imports: Imports | None = None) -> Scope:
         stack = self._stacks.require(self._stack_id)

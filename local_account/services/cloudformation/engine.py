@@ -1,4 +1,4 @@
-"""Begins operations on stacks, one at a time per stack, and finds what they need."""
+"""Begins operations on stacks, one at a time per stack, and collects what they need."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ UPDATABLE = {
 }
 STACK_NAME = re.compile(r"[A-Za-z][-A-Za-z0-9]{0,127}")
 SETTLE_SECONDS = 3.0
-"""How long an operation that begins work on a stack waits for its end before it answers.
+"""How long an operation that begins work on a stack waits for it to end before answering.
 
-Waiters and ``aws cloudformation deploy`` look at once and then only every 30 seconds: for the many stacks
-that are made in a second or two this answer saves them the wait. Nothing relies on it.
+Waiters and ``aws cloudformation deploy`` poll at once and then only every 30 seconds: for the many stacks
+that take a second or two, this saves them the wait. Nothing relies on it.
 """
 STOP_SECONDS = 2.0
 PRINCIPAL = "cloudformation.amazonaws.com"
 
 
 class Engine:
-    """The account's stacks at work."""
+    """Runs the operations on the account's stacks."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self.stacks = Stacks(account)
         self.types = Types(providers.all_providers(), Schemas(account.config.region))
         self.lock = threading.RLock()
-        """Held while a stack is looked at and an operation on it is begun."""
+        """Held while a stack is examined and an operation on it is begun."""
         self._running: dict[str, Deployment] = {}
 
     # Templates and what a caller asks for
@@ -74,12 +74,12 @@ class Engine:
             raise invalid(
                 "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member "
                 f"must have length less than or equal to {MAX_BODY_BYTES}; put the template into S3 and "
-                "give its URL"
+                "specify its URL"
             )
         return body
 
     def template(self, text: str) -> Template:
-        """Parse a template; raise ServiceError ValidationError if it cannot make a stack."""
+        """Parse a template; raise ServiceError ValidationError if no stack can be created from it."""
         template = parse(text, self.types.providers)
         for section, count, limit in (
             ("Resources", len(template.resources), MAX_RESOURCES),
@@ -94,9 +94,9 @@ class Engine:
         return template
 
     def wanted(self, stack: Stack, params: Params, text: str) -> tuple[Stack, Template]:
-        """Return the stack's document as it would be after the request, and its template; nothing is written.
+        """Return the stack's document and template as they would be after the request; nothing is written.
 
-        ``stack`` has empty Resources where it is new. Raises ServiceError for whatever is wrong with it.
+        ``stack`` has empty Resources if it is new. Raises ServiceError for anything wrong with the request.
         """
         refuse_unsupported(params)
         template = self.template(text)
@@ -135,7 +135,7 @@ class Engine:
         return Plan(self._account, self.stacks, self.types, wanted, template)
 
     def check_new(self, name: str) -> None:
-        """Raise ServiceError where no new stack can have the name."""
+        """Raise ServiceError if a new stack cannot have the name."""
         if not STACK_NAME.fullmatch(name):
             raise invalid(
                 f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy constraint: "
@@ -147,7 +147,7 @@ class Engine:
             )
 
     def new_stack(self, name: str) -> Stack:
-        """Return the document of a stack that does not exist yet."""
+        """Return the document of a new stack."""
         return {
             "StackId": self._account.arn("cloudformation", f"stack/{name}/{uuid.uuid4()}"),
             "StackName": name,
@@ -164,8 +164,8 @@ class Engine:
     # Operations
 
     def create(self, wanted: Stack, token: str | None) -> None:
-        """Write the stack (new, or only reviewed so far) and begin to make its resources."""
-        # With its status: from here on anybody may describe it.
+        """Write the stack (new, or only in review so far) and begin to create its resources."""
+        # With its status: from here on any client may describe it.
         self.stacks.add({**wanted, "StackStatus": "CREATE_IN_PROGRESS"})
         self._begin(wanted["StackId"], "CREATE_IN_PROGRESS", Deployment.create, token)
         if minutes := wanted.get("TimeoutInMinutes"):
@@ -174,9 +174,9 @@ class Engine:
             timer.start()
 
     def update(self, wanted: Stack, token: str | None) -> None:
-        """Write the stack as wanted, keep what it was for a rollback, and begin to change its resources."""
+        """Write the stack as wanted, keep its old state for a rollback, and begin to change its resources."""
         with self.stacks.update(wanted["StackId"]) as stack:
-            # After a failure without rollback, the last stable state is still the one to go back to.
+            # After a failure without rollback, the last stable state is still the one to roll back to.
             previous = stack.get("Previous")
             if previous is None and stack["StackStatus"] != "CREATE_FAILED":
                 previous = {key: stack.get(key) for key in SNAPSHOT}
@@ -186,7 +186,7 @@ class Engine:
         self._begin(wanted["StackId"], "UPDATE_IN_PROGRESS", Deployment.update, token)
 
     def delete(self, stack: Stack, token: str | None, **changes: Any) -> None:
-        """Begin to delete the resources; a creation under way is given up first."""
+        """Begin to delete the resources; a creation in progress is canceled first."""
         changes["CallerRole"] = calling_role()
         running = self._running.get(stack["StackId"])
         if running is None:
@@ -203,7 +203,7 @@ class Engine:
         self._spawn(stack["StackId"], after_creation, token)
 
     def roll_back(self, stack: Stack, token: str | None, **changes: Any) -> None:
-        """Begin (again) to bring a failed stack back to its last stable state."""
+        """Begin (again) to roll a failed stack back to its last stable state."""
         if "Previous" in stack:
             status, verb = "UPDATE_ROLLBACK_IN_PROGRESS", Deployment.roll_back_update
         else:
@@ -211,25 +211,25 @@ class Engine:
         self._begin(stack["StackId"], status, verb, token, **changes)
 
     def cancel(self, stack_id: str, reason: str) -> None:
-        """Give the operation under way up, with a rollback."""
+        """Cancel the operation in progress, with a rollback."""
         if running := self._running.get(stack_id):
             running.cancel(reason)
 
     def resume(self) -> None:
-        """Take up every operation that an earlier run of the account left unfinished."""
+        """Resume every operation that an earlier run of the account left unfinished."""
         for stack in self.stacks.active():
             status = stack["StackStatus"]
             if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
                 self._spawn(stack["StackId"], Deployment.resume, None)
 
     def stop(self) -> None:
-        """Wait a moment for operations to notice that the account stops, while its API still answers."""
+        """Wait a moment for operations to notice that the account is stopping, while its API still works."""
         deadline = time.monotonic() + STOP_SECONDS
         for running in list(self._running.values()):
             running.done.wait(max(deadline - time.monotonic(), 0))
 
     def settle(self, stack_id: str) -> None:
-        """Wait until nothing is under way on a stack, no longer than ``SETTLE_SECONDS``."""
+        """Wait up to ``SETTLE_SECONDS`` until no operation is in progress on a stack."""
         if running := self._running.get(stack_id):
             running.done.wait(SETTLE_SECONDS)
 
@@ -285,12 +285,12 @@ class Engine:
         bucket, key = (virtual["bucket"], path) if virtual else path.partition("/")[::2]
         local = parts.port == self._account.config.gateway_port
         if not (host.endswith("amazonaws.com") or local) or not bucket or not key:
-            raise invalid(f"TemplateURL must be a supported URL: {url} is no address of an object in S3")
+            raise invalid(f"TemplateURL must be a supported URL: {url} is not the URL of an object in S3")
         return bucket, key, version
 
 
 def refuse_unsupported(params: Params) -> None:
-    """Raise ServiceError for request members that would be promises that nobody keeps."""
+    """Raise ServiceError for request members that would have no effect here."""
     unsupported: Iterable[str] = (
         "NotificationARNs",
         "ResourcesToImport",
@@ -307,4 +307,4 @@ def refuse_unsupported(params: Params) -> None:
     if params.get("RollbackConfiguration", {}).get("RollbackTriggers"):
         given.append("RollbackConfiguration")
     if given:
-        raise invalid(f"{', '.join(given)} is not supported by the local account; leave it out")
+        raise invalid(f"{', '.join(given)} is not supported by the local account; remove it")

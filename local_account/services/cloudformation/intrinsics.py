@@ -24,12 +24,12 @@ PSEUDO = {
     "AWS::URLSuffix",
 }
 NO_VALUE = object()
-"""What ``!Ref AWS::NoValue`` evaluates to; the property or list item that holds it is left out."""
+"""What ``!Ref AWS::NoValue`` evaluates to; the property or list item that contains it is left out."""
 _VARIABLE = re.compile(r"\$\{([^{}]+)\}")
 
 
 class PendingError(Exception):
-    """A value is known only after the resource that gives it has been made or replaced."""
+    """A value is known only after its resource has been created or replaced."""
 
     def __init__(self, logical_id: str, attribute: str | None = None) -> None:
         super().__init__(f"{logical_id}.{attribute}" if attribute else logical_id)
@@ -37,13 +37,13 @@ class PendingError(Exception):
 
 
 class Resources(Protocol):
-    """What the functions ask about resources."""
+    """What functions need to know about resources."""
 
     def ref(self, logical_id: str) -> str:
-        """Return what ``Ref`` gives; raise PendingError while there is nothing."""
+        """Return what ``Ref`` gives; raise PendingError if it is not known yet."""
 
     def attribute(self, logical_id: str, name: str) -> Any:
-        """Return what ``Fn::GetAtt`` gives; raise PendingError while there is nothing."""
+        """Return what ``Fn::GetAtt`` gives; raise PendingError if it is not known yet."""
 
 
 class Scope:
@@ -78,7 +78,7 @@ class Scope:
         return known
 
     def active(self) -> dict[str, dict[str, Any]]:
-        """Return the resources whose condition holds, by logical id."""
+        """Return the resources whose condition is true, by logical id."""
         return {
             logical_id: resource
             for logical_id, resource in self._template.resources.items()
@@ -86,7 +86,7 @@ class Scope:
         }
 
     def outputs(self) -> dict[str, dict[str, Any]]:
-        """Return the outputs whose condition holds, evaluated: Value, Description, Export."""
+        """Return the outputs whose condition is true, evaluated: Value, Description, Export."""
         return {
             name: self.value({key: part for key, part in output.items() if key != "Condition"})
             for name, output in self._template.outputs.items()
@@ -120,7 +120,7 @@ class Scope:
     def references(self, node: Any) -> Iterator[tuple[str, str | None]]:
         """Yield every (name, attribute) that ``node`` refers to; attribute None for Ref.
 
-        Of Fn::If only the branch that holds is looked at.
+        Only the branch of Fn::If that applies is considered.
         """
         if isinstance(node, list):
             for item in node:
@@ -154,7 +154,7 @@ class Scope:
     def dependencies(self) -> dict[str, set[str]]:
         """Return, for every active resource, the active resources that it needs first.
 
-        Raises ServiceError ValidationError for a reference to nothing, and for a circle.
+        Raises ServiceError ValidationError for a reference to nothing, and for a cycle.
         """
         active = self.active()
         graph: dict[str, set[str]] = {}
@@ -169,8 +169,8 @@ class Scope:
             if "Condition" not in output or self.condition(output["Condition"]):
                 for target, attribute in self.references({"of": [output["Value"], output.get("Export")]}):
                     self._check_reference(target, attribute, active, f"output {name}")
-        if circle := _circle(graph):
-            raise invalid(f"Circular dependency between resources: [{', '.join(circle)}]")
+        if cycle := _cycle(graph):
+            raise invalid(f"Circular dependency between resources: [{', '.join(cycle)}]")
         return graph
 
     def _check_reference(
@@ -313,7 +313,7 @@ def _string(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(_string(item) for item in value)
     if isinstance(value, dict):
-        raise invalid("Template error: a string is expected where an object was found")
+        raise invalid("Template error: expected a string but found an object")
     return "" if value is None else str(value)
 
 
@@ -325,8 +325,8 @@ def _boolean(value: Any) -> bool:
     return value
 
 
-def _circle(graph: Mapping[str, set[str]]) -> list[str]:
-    """Return the nodes that no order can place: those on a circle or behind one."""
+def _cycle(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return the nodes that cannot be ordered: those on a cycle or after one."""
     left = {node: set(needs) for node, needs in graph.items()}
     while ready := [node for node, needs in left.items() if not needs]:
         for node in ready:

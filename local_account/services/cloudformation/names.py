@@ -1,7 +1,7 @@
-"""Names that CloudFormation generates: stacks' and change sets' ids, physical ids of unnamed resources.
+"""Names that CloudFormation generates: ids of stacks and change sets, physical ids of unnamed resources.
 
 Contract: *Name type* in the CloudFormation User Guide (``<stack>-<logical id>-<random>``, shortened to what
-the service takes).
+the service accepts).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ SUFFIX_LENGTH = 12
 
 
 def physical_name(stack_name: str, logical_id: str, limit: int, lower: bool = False) -> str:
-    """Return a new name of at most ``limit`` characters for a resource that the template gives no name."""
+    """Return a new name of at most ``limit`` characters for a resource without one in the template."""
     suffix = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(SUFFIX_LENGTH))
     room = limit - SUFFIX_LENGTH - 2
     logical_part = logical_id[: max(room - len(stack_name), room // 2)]

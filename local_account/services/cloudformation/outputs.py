@@ -1,4 +1,4 @@
-"""Outputs of stacks, and exports, which other stacks build on.
+"""Outputs of stacks, and the exports that other stacks import.
 
 Contract: *CloudFormation template Outputs syntax*, *Get exported outputs from a deployed stack*.
 """
@@ -16,7 +16,7 @@ Output = dict[str, str | None]
 
 
 def evaluated(scope: Scope) -> list[Output]:
-    """Return the outputs as *DescribeStacks* shows them; ServiceError where one has no text."""
+    """Return the outputs as *DescribeStacks* shows them; raise ServiceError if a value is not a string."""
     return [
         {
             "OutputKey": name,
@@ -31,8 +31,8 @@ def evaluated(scope: Scope) -> list[Output]:
 def results(stacks: Stacks, stack_id: str, scope: Scope, imports: Imports) -> dict[str, Any]:
     """Return the members Outputs, Exports and Imports of the stack's document.
 
-    Raises ServiceError ValidationError where an export cannot be as the template says: another stack has
-    the name, or stacks import what would change.
+    Raises ServiceError ValidationError if an export is not possible: another stack has the name, or stacks
+    import a value that would change.
     """
     outputs = evaluated(scope)
     exports = {output["ExportName"]: output["OutputValue"] for output in outputs if output["ExportName"]}
@@ -51,5 +51,5 @@ def results(stacks: Stacks, stack_id: str, scope: Scope, imports: Imports) -> di
 
 def _text(name: str, value: Any) -> str:
     if isinstance(value, (dict, list)) or value is None:
-        raise invalid(f"Template format error: Output {name} is malformed: its Value is no string")
+        raise invalid(f"Template format error: Output {name} is malformed: its Value must be a string")
     return str(value).lower() if isinstance(value, bool) else str(value)

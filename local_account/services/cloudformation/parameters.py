@@ -1,4 +1,4 @@
-"""Template parameters: which values a stack gets, and whether they fit their declarations.
+"""Template parameters: the values that a stack gets, and whether they satisfy their declarations.
 
 Contract: *CloudFormation template Parameters syntax* and *Supported existing resource parameter types*.
 """
@@ -16,7 +16,7 @@ from local_account.services.cloudformation.template import Template, invalid
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
-# EC2 lookups that tell whether a value of an AWS-specific parameter type exists: operation, argument.
+# EC2 lookups that check whether a value of an AWS-specific parameter type exists: operation, argument.
 EC2_LOOKUPS = {
     "AWS::EC2::AvailabilityZone::Name": ("describe_availability_zones", "ZoneNames"),
     "AWS::EC2::Image::Id": ("describe_images", "ImageIds"),
@@ -38,7 +38,7 @@ def resolve(
     """Return the value of every parameter as text.
 
     ``given`` is as in *CreateStack* (``ParameterKey``, ``ParameterValue``, ``UsePreviousValue``),
-    ``previous`` the values that the stack has now. Raises ServiceError ValidationError.
+    ``previous`` are the stack's current values. Raises ServiceError ValidationError.
     """
     values: dict[str, str] = {}
     if unknown := [item["ParameterKey"] for item in given if item["ParameterKey"] not in template.parameters]:
@@ -78,7 +78,7 @@ def typed(template: Template, values: Mapping[str, str]) -> dict[str, str | list
 
 
 def is_list(kind: str) -> bool:
-    """Tell whether a parameter type is a list."""
+    """Return whether a parameter type is a list."""
     return kind == "CommaDelimitedList" or kind.startswith("List<")
 
 
@@ -91,12 +91,12 @@ def shown(template: Template, values: Mapping[str, str]) -> list[dict[str, str]]
 
 
 def no_echo(declaration: Mapping[str, Any]) -> bool:
-    """Tell whether a parameter is to be masked."""
+    """Return whether a parameter's value is to be masked."""
     return text_of(declaration.get("NoEcho", False)).lower() == "true"
 
 
 def check_existing(template: Template, values: Mapping[str, str], account: Account) -> None:
-    """Raise ValidationError for a value of an AWS-specific type that names nothing in the account."""
+    """Raise ValidationError for a value of an AWS-specific type that does not exist in the account."""
     for key, declaration in template.parameters.items():
         kind = _element(declaration["Type"])
         if kind not in EC2_LOOKUPS:
@@ -127,7 +127,7 @@ def _split(value: str) -> list[str]:
 
 
 def text_of(value: Any) -> str:
-    """Return a value of the template as the text that a parameter has."""
+    """Return a template's value as the text of a parameter."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

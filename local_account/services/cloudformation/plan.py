@@ -24,7 +24,7 @@ Change = dict[str, Any]
 
 class Plan:
     """Compares a stack as it would be (``wanted``: a stack's document with new template, values and tags)
-    with the resources and outputs that it has."""
+    with its current resources and outputs."""
 
     def __init__(
         self, account: Account, stacks: Stacks, types: Types, wanted: Stack, template: Template
@@ -45,7 +45,7 @@ class Plan:
         self._outputs = wanted.get("Outputs") or []
 
     def is_empty(self) -> bool:
-        """Tell whether nothing would change, outputs included."""
+        """Return whether nothing would change, including outputs."""
         if self.changes:
             return False
         return self._outputs == outputs.evaluated(self._scope)
@@ -58,7 +58,7 @@ class Plan:
             resource = active[logical_id]
             if record is None:
                 self._pending.add(logical_id)
-                with suppress(PendingError):  # everything else that is wrong with a value is told now
+                with suppress(PendingError):  # any other error in a value is raised now
                     self._scope.value(resource.get("Properties"))
                 changes.append(_change("Add", logical_id, resource["Type"]))
             elif change := self._modification(self._scope, logical_id, resource, record):
@@ -81,7 +81,7 @@ class Plan:
                 props[name] = scope.value(value)
             except PendingError as error:
                 pending[name] = error.causing_entity
-        # A property that evaluates to AWS::NoValue is not there.
+        # A property that evaluates to AWS::NoValue is left out.
         props = {name: value for name, value in props.items() if value is not None}
         old = record["Properties"]
         # Pending properties are compared as unchanged here, and reported as dynamic below.
@@ -111,7 +111,7 @@ class Plan:
             for policy in ("DeletionPolicy", "UpdateReplacePolicy")
             if record[policy] != resource.get(policy, "Delete")
         ]
-        # What a creation without rollback left behind is made anew.
+        # What a creation without rollback left behind is created again.
         failed = record["Status"] in ("CREATE_FAILED", "UPDATE_FAILED")
         if not scopes and not failed:
             return None

@@ -1,4 +1,4 @@
-"""The reasons in a stack's events: what an error says to people."""
+"""The reasons in a stack's events: errors in words for people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXISTING = ("alreadyexist", "already exist", "alreadyowned", "nameexists", "nam
 
 
 def reason_of(error: Exception, record: Resource) -> str:
-    """Return the words of an error that a resource met with."""
+    """Return the reason that a resource's error gives for its status."""
     if isinstance(error, ClientError):
         details = error.response["Error"]
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

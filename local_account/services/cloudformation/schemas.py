@@ -1,4 +1,4 @@
-"""The resource types' registry schemas, as cfn-lint ships them: what a property may be, and what replaces.
+"""The registry schemas of resource types, as shipped with cfn-lint: valid properties, and which replace.
 
 Only the JSON files of the types in use are read; cfn-lint itself is not imported.
 Contract: *Resource type schema* in the CloudFormation CLI User Guide.
@@ -25,9 +25,9 @@ _SCALARS = {"string", "integer", "number", "boolean"}
 
 @functools.cache
 def jsonschema() -> Any:
-    """Return the library, without the grammar that it would compile for two seconds.
+    """Return the library, without the grammar that it would take two seconds to compile.
 
-    It is for an optional checker of formats, which nobody asks here; where it is missing, nothing is.
+    The grammar is for an optional format checker that is not used here and is left out if it is missing.
     """
     absent = sys.modules.setdefault("rfc3987_syntax", None) is None  # type: ignore[arg-type]
     try:
@@ -51,7 +51,7 @@ class Schema:
 
     @property
     def read_only(self) -> set[str]:
-        """Names of the top-level properties that only the service sets; ``Fn::GetAtt`` gives them."""
+        """Names of the top-level properties that only the service sets; ``Fn::GetAtt`` returns them."""
         return {path[0] for path in self._paths("readOnlyProperties") if len(path) == 1}
 
     @property
@@ -65,15 +65,15 @@ class Schema:
         return "array" in _types(self._resolved(self.properties.get("Tags", {})))
 
     def replacing(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
-        """Return the top-level properties whose change asks for a new resource."""
+        """Return the top-level properties whose change requires a new resource."""
         return {path[0] for path in self._create_only if _at(old, path) != _at(new, path)}
 
     def is_create_only(self, name: str) -> bool:
-        """Tell whether a top-level property, or a part of it, cannot be changed on the resource."""
+        """Return whether a top-level property, or a part of it, cannot be changed on the resource."""
         return any(path[0] == name for path in self._create_only)
 
     def coerce(self, properties: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the properties with scalars in the types that the schema asks for.
+        """Return the properties with scalars converted to the schema's types.
 
         Templates may write a number or a boolean as text, and text as a number.
         """
@@ -82,12 +82,12 @@ class Schema:
         }
 
     def faults(self, properties: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with the properties, each as ``#/path: why``; empty if nothing is."""
+        """Return what is wrong with the properties, each as ``#/path: why``; empty if nothing is wrong."""
         found = [
             f"#: extraneous key [{name}] is not permitted" for name in properties if name in self.read_only
         ]
         for error in self._validator.iter_errors(dict(properties)):
-            # Of alternatives, the one that the value came closest to says most.
+            # Of alternatives, the one that came closest to matching says most.
             error = min(error.context, key=lambda each: len(each.context or ()), default=error)  # noqa: PLW2901
             where = "/".join(["#", *(str(part) for part in error.absolute_path)])
             found.append(f"{where}: {_message(error)}")
@@ -125,7 +125,7 @@ class Schema:
 
 
 class Schemas:
-    """The registry schemas of one region, read when first asked for."""
+    """The registry schemas of one region, read at first use."""
 
     def __init__(self, region: str) -> None:
         self._region = region
@@ -133,7 +133,7 @@ class Schemas:
         self._lock = threading.Lock()
 
     def get(self, type_name: str) -> Schema:
-        """Return the schema of a type; raise KeyError where the registry has none."""
+        """Return the schema of a type; raise KeyError if the registry has none."""
         with self._lock:
             if type_name not in self._schemas:
                 path = self._folder / "resources" / f"{self._index[type_name]}.json"
@@ -145,7 +145,7 @@ class Schemas:
         package = importlib.util.find_spec("cfnlint")
         if package is None or package.origin is None:
             raise RuntimeError(
-                "cfn-lint is not installed; it brings the resource schemas: pip install cfn-lint"
+                "cfn-lint, which ships the resource schemas, is not installed: pip install cfn-lint"
             )
         return Path(package.origin).parent / "data" / "schemas"
 
@@ -207,7 +207,7 @@ def _message(error: Any) -> str:
     return str(error.message)
 
 
-# Keywords that JSON Schema draft 7 lacks, in the form that jsonschema asks for.
+# Keywords that JSON Schema draft 7 lacks, as validator functions for jsonschema.
 
 
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
@@ -217,7 +217,7 @@ def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iter
 
 
 def python_pattern(pattern: str) -> str:
-    """Rewrite the classes that Python's re lacks, within brackets and, in brackets of their own, without."""
+    """Rewrite the character classes that Python's re lacks, inside brackets and, adding brackets, outside."""
     rewritten, within = "", False
     for part in re.split(r"(\\p\{\w+\}|\\.|[\[\]])", pattern):
         if part in _CLASSES:
@@ -251,4 +251,4 @@ def _dependent_excluded(_validator: Any, rules: Any, instance: Any, _schema: Any
         if isinstance(instance, dict) and name in instance:
             for other in excluded:
                 if other in instance:
-                    yield jsonschema().ValidationError(f"{name} and {other} exclude each other")
+                    yield jsonschema().ValidationError(f"{name} and {other} cannot be combined")

@@ -1,4 +1,4 @@
-"""Where a template's functions get their values from, and the checks that need the resource types."""
+"""The sources of values for a template's functions, and the checks that need the resource types."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Recorded:
-    """Resources as a stack's document has them; those named in ``pending`` are not known yet."""
+    """Resources as recorded in a stack's document; those in ``pending`` are not known yet."""
 
     def __init__(self, records: Mapping[str, Resource], pending: set[str] | None = None) -> None:
         self._records = records
@@ -41,7 +41,7 @@ class Recorded:
 
 
 class Imports:
-    """Looks exports up, and remembers which ones were asked for."""
+    """Looks up exports, and remembers which ones were used."""
 
     def __init__(self, stacks: Stacks) -> None:
         self._stacks = stacks
@@ -72,7 +72,7 @@ def make_scope(
 
     def zones(region: str) -> list[str]:
         if region not in ("", account.config.region):
-            raise invalid(f"Template error: Fn::GetAZs of another region ({region}) is not supported")
+            raise invalid(f"Template error: Fn::GetAZs for another region ({region}) is not supported")
         found = account.client("ec2").describe_availability_zones()["AvailabilityZones"]
         return sorted(zone["ZoneName"] for zone in found)
 
@@ -80,14 +80,14 @@ def make_scope(
 
 
 class Types:
-    """The resource types that are supported: their providers and schemas."""
+    """The supported resource types: their providers and schemas."""
 
     def __init__(self, providers: Mapping[str, Provider], schemas: Schemas) -> None:
         self.providers = providers
         self.schemas = schemas
 
     def effective(self, scope: Scope, resource: Mapping[str, Any], tags: list[dict[str, str]]) -> Properties:
-        """Return the evaluated properties of a resource, with the stack's tags where the type takes tags."""
+        """Return the evaluated properties of a resource, with the stack's tags if the type takes tags."""
         return self.completed(resource["Type"], scope.value(resource.get("Properties") or {}), tags)
 
     def completed(self, type_name: str, props: Properties, tags: list[dict[str, str]]) -> Properties:
@@ -100,7 +100,7 @@ class Types:
         return schema.coerce(props)
 
     def check(self, template: Template, scope: Scope) -> None:
-        """Raise ServiceError ValidationError for references that no resource will answer."""
+        """Raise ServiceError ValidationError for references that no resource can satisfy."""
         scope.dependencies()
         parts = [resource.get("Properties") for resource in scope.active().values()]
         parts += [output["Value"] for output in template.outputs.values()]
@@ -118,7 +118,7 @@ class Types:
 
 
 def unsupported_attribute(logical_id: str, name: str) -> Exception:
-    """Return the error for an attribute that a resource has not."""
+    """Return the error for an attribute that a resource does not have."""
     return invalid(
         f"Template error: resource {logical_id} does not support attribute type {name} in Fn::GetAtt"
     )

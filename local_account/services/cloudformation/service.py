@@ -56,7 +56,7 @@ _SHOWN = (
 
 
 class CloudFormation(ChangeSetOperations):
-    """CloudFormation with an engine of its own; each resource is made through the account's own APIs."""
+    """CloudFormation with its own engine, which creates each resource through the account's own APIs."""
 
     name = "cloudformation"
     validation_error = "ValidationError"
@@ -71,13 +71,13 @@ class CloudFormation(ChangeSetOperations):
         self.engine.resume()
 
     def stop(self) -> None:
-        """Let the operations under way come to a point from which the next start goes on."""
+        """Let the operations in progress reach a point from which the next start can continue."""
         self.engine.stop()
 
     # Stacks
 
     def create_stack(self, params: Params) -> Params:
-        """Begin to make a stack."""
+        """Begin to create a stack."""
         name = params["StackName"]
         with self.engine.lock:
             if repeated := self._repeated(params):
@@ -98,7 +98,7 @@ class CloudFormation(ChangeSetOperations):
         return {"StackId": stack["StackId"]}
 
     def update_stack(self, params: Params) -> Params:
-        """Begin to change a stack; ValidationError where nothing would change."""
+        """Begin to change a stack; ValidationError if nothing would change."""
         with self.engine.lock:
             if repeated := self._repeated(params):
                 return repeated
@@ -114,14 +114,14 @@ class CloudFormation(ChangeSetOperations):
         return {"StackId": stack["StackId"]}
 
     def _repeated(self, params: Params) -> Params | None:
-        """Return the answer to a request that is sent again with its ClientRequestToken."""
+        """Return the answer to a request that is repeated with the same ClientRequestToken."""
         token, stack = params.get("ClientRequestToken"), self.stacks.find(params["StackName"])
         return (
             {"StackId": stack["StackId"]} if token and stack and stack.get("RequestToken") == token else None
         )
 
     def delete_stack(self, params: Params) -> Params:
-        """Begin to delete a stack; that there is none is no error."""
+        """Begin to delete a stack; deleting one that does not exist is not an error."""
         with self.engine.lock:
             stack = self.stacks.find(params["StackName"])
             if stack is None or stack["StackStatus"] in ("DELETE_COMPLETE", "DELETE_IN_PROGRESS"):
@@ -151,7 +151,7 @@ class CloudFormation(ChangeSetOperations):
         return {}
 
     def cancel_update_stack(self, params: Params) -> Params:
-        """Give an update up and roll it back."""
+        """Cancel an update and roll it back."""
         with self.engine.lock:
             stack = self.stacks.require(params["StackName"])
             if stack["StackStatus"] != "UPDATE_IN_PROGRESS":
@@ -160,7 +160,7 @@ class CloudFormation(ChangeSetOperations):
         return {}
 
     def continue_update_rollback(self, params: Params) -> Params:
-        """Try again to roll an update back."""
+        """Try again to roll back an update."""
         with self.engine.lock:
             stack = self.stacks.require(params["StackName"])
             if stack["StackStatus"] != "UPDATE_ROLLBACK_FAILED":
@@ -175,7 +175,7 @@ class CloudFormation(ChangeSetOperations):
         return {}
 
     def rollback_stack(self, params: Params) -> Params:
-        """Roll back a stack that failed with its rollback disabled."""
+        """Roll back a failed stack whose rollback was disabled."""
         with self.engine.lock:
             stack = self.stacks.require(params["StackName"])
             if stack["StackStatus"] not in ("CREATE_FAILED", "UPDATE_FAILED"):
@@ -186,7 +186,7 @@ class CloudFormation(ChangeSetOperations):
         return {"StackId": stack["StackId"]}
 
     def update_termination_protection(self, params: Params) -> Params:
-        """Protect a stack from deletion, or no longer."""
+        """Turn a stack's protection from deletion on or off."""
         stack = self.stacks.require(params["StackName"])
         with self.stacks.update(stack["StackId"]) as document:
             document["EnableTerminationProtection"] = params["EnableTerminationProtection"]
@@ -200,7 +200,7 @@ class CloudFormation(ChangeSetOperations):
         return {"Stacks": [_shown(stack) for stack in chosen], "NextToken": token}
 
     def list_stacks(self, params: Params) -> Params:
-        """List stacks by status, deleted ones too."""
+        """List stacks by status, including deleted ones."""
         wanted = params.get("StackStatusFilter") or []
         stacks = [s for s in reversed(self.stacks.all()) if not wanted or s["StackStatus"] in wanted]
         chosen, token = page(stacks, params)
@@ -223,7 +223,7 @@ class CloudFormation(ChangeSetOperations):
     # Resources of stacks
 
     def describe_stack_resources(self, params: Params) -> Params:
-        """Describe the resources of one stack, or the stack's of one physical resource."""
+        """Describe the resources of one stack, or of the stack that has a given physical resource."""
         wanted, physical_id = params.get("LogicalResourceId"), params.get("PhysicalResourceId")
         if ("StackName" in params) == (physical_id is not None):
             raise invalid("You must specify either StackName or PhysicalResourceId, but not both.")
@@ -267,7 +267,7 @@ class CloudFormation(ChangeSetOperations):
     # Templates
 
     def get_template(self, params: Params) -> Params:
-        """Return the template of a stack, or of a change set of it."""
+        """Return the template of a stack, or of one of its change sets."""
         if "ChangeSetName" in params:
             text = self._change_set(params)["Wanted"]["TemplateBody"]
         elif "StackName" in params:
@@ -277,7 +277,7 @@ class CloudFormation(ChangeSetOperations):
         return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
 
     def get_template_summary(self, params: Params) -> Params:
-        """Tell what a template declares."""
+        """Describe what a template declares."""
         if "StackSetName" in params:
             raise invalid("StackSetName is not supported by the local account")
         if "StackName" in params:
@@ -344,7 +344,7 @@ class CloudFormation(ChangeSetOperations):
 
 
 def on_failure(params: Params) -> str:
-    """Return what a failure asks for when the request only has DisableRollback."""
+    """Return the request's OnFailure, or its equivalent if the request only has DisableRollback."""
     return "DO_NOTHING" if params.get("DisableRollback") else "ROLLBACK"
 
 

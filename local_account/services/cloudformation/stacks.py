@@ -1,4 +1,4 @@
-"""What is remembered of stacks: one document per stack, and the events of each operation on it."""
+"""The records of stacks: one document per stack, and the events of each operation on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Stack = dict[str, Any]
 """A stack's document.
 
-The members of *DescribeStacks* under their names there, and besides: ``TemplateBody`` (text), ``Values``
+The members of *DescribeStacks* under their names there, and also: ``TemplateBody`` (text), ``Values``
 (parameters as text by name), ``Resources`` (see ``Resource``), ``Obsolete`` (physical resources to delete
 when the update has succeeded: a list of Resources with ``LogicalResourceId``), ``Previous`` (what an update
 rolls back to: the members of ``SNAPSHOT``), ``Imports`` (names of exports in use), ``Operations`` (how many
@@ -52,7 +52,7 @@ class Stacks:
         self._events = account.store.table("cloudformation.events")
 
     def all(self) -> list[Stack]:
-        """Return every stack, deleted ones too, oldest first."""
+        """Return every stack, including deleted ones, oldest first."""
         return self._stacks.values()
 
     def active(self) -> list[Stack]:
@@ -67,14 +67,14 @@ class Stacks:
         return self._stacks.get(entry["StackId"]) if entry else None
 
     def require(self, name_or_id: str) -> Stack:
-        """Return a stack; raise ServiceError ValidationError where there is none."""
+        """Return a stack; raise ServiceError ValidationError if there is none."""
         stack = self.find(name_or_id)
         if stack is None:
             raise invalid(f"Stack with id {name_or_id} does not exist")
         return stack
 
     def add(self, stack: Stack) -> None:
-        """Write a new stack, which from now on has its name."""
+        """Write a new stack, which takes its name from now on."""
         self._stacks.put(stack["StackId"], stack)
         self._names.put(stack["StackName"], {"StackId": stack["StackId"]})
 
@@ -85,7 +85,7 @@ class Stacks:
     def set_status(
         self, stack_id: str, status: str, reason: str | None = None, token: str | None = None, **changes: Any
     ) -> None:
-        """Give a stack a status, with its event; ``changes`` go into the same write."""
+        """Set a stack's status and add its event; ``changes`` go into the same write."""
         with self.update(stack_id) as stack:
             stack.update(changes, StackStatus=status, StackStatusReason=reason)
             if status == "DELETE_COMPLETE":
@@ -95,13 +95,13 @@ class Stacks:
             self._names.delete(stack["StackName"])
 
     def adopt(self, stack_id: str, parent_id: str) -> None:
-        """Note that a stack is a resource of another one."""
+        """Record that a stack is a resource of another one."""
         parent = self.require(parent_id)
         with self.update(stack_id) as stack:
             stack.update(ParentId=parent_id, RootId=parent.get("RootId", parent_id))
 
     def begin_operation(self, stack_id: str) -> None:
-        """Let the events that follow belong to a new operation."""
+        """Start a new operation, to which the following events belong."""
         with self.update(stack_id) as stack:
             stack["Operations"] = stack.get("Operations", 0) + 1
 
@@ -118,7 +118,7 @@ class Stacks:
     def add_resource_event(
         self, stack: Stack, logical_id: str, resource: Resource, token: str | None
     ) -> None:
-        """Write the event that a resource's status and reason make."""
+        """Write the event for a resource's status and reason."""
         self._add_event(
             stack,
             logical_id,
@@ -131,7 +131,7 @@ class Stacks:
         )
 
     def drop_resource(self, stack_id: str, logical_id: str) -> None:
-        """Forget a resource."""
+        """Remove the record of a resource."""
         with self.update(stack_id) as stack:
             stack["Resources"].pop(logical_id, None)
 

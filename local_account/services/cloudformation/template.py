@@ -1,4 +1,4 @@
-"""CloudFormation templates: reading YAML (short forms too) and JSON, and checking their structure.
+"""CloudFormation templates: parsing YAML (including short forms) and JSON, and checking their structure.
 
 Contract: *Template anatomy* and *Intrinsic function reference* in the CloudFormation User Guide.
 """
@@ -49,12 +49,12 @@ IAM_TYPES = {*IAM_NAMES, "AWS::IAM::Policy", "AWS::IAM::AccessKey", "AWS::IAM::U
 
 
 def invalid(message: str) -> ServiceError:
-    """Return the error that CloudFormation answers to a wrong request or template."""
+    """Return the error that CloudFormation answers to an invalid request or template."""
     return ServiceError("ValidationError", message)
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML as CloudFormation reads it: dates stay strings, short forms of functions, no key twice."""
+    """YAML as CloudFormation reads it: dates stay strings, short forms are functions, no duplicate keys."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -89,7 +89,7 @@ _Loader.add_multi_constructor("!", _short_form)
 
 @dataclass(frozen=True)
 class Template:
-    """One template. The sections are as written; nothing is evaluated."""
+    """One template. Its sections are as written; nothing is evaluated."""
 
     text: str
     body: dict[str, Any]
@@ -156,9 +156,9 @@ class Template:
 
 
 def parse(text: str, supported_types: Collection[str]) -> Template:
-    """Read a template.
+    """Parse a template.
 
-    Raises ServiceError ValidationError that says where it is malformed, which section or attribute is not
+    Raises ServiceError ValidationError, saying where it is malformed, which section or attribute is not
     supported here, or which resource types are unknown.
     """
     body = _read(text)
@@ -245,6 +245,6 @@ def _check_condition(where: str, node: dict[str, Any], body: dict[str, Any]) -> 
 
 
 def depends_on(resource: dict[str, Any]) -> list[str]:
-    """Return the logical ids in DependsOn, which may be one or a list."""
+    """Return the logical ids in DependsOn, which is one id or a list."""
     value = resource.get("DependsOn") or []
     return [value] if isinstance(value, str) else list(value)

@@ -1,4 +1,4 @@
-"""Work through a graph: what depends on nothing first, what is independent side by side."""
+"""Walk a dependency graph: nodes without dependencies first, independent nodes in parallel."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def walk(
 ) -> set[str]:
     """Call ``work(node)`` once for every node after all nodes that it needs.
 
-    ``work`` returns whether it succeeded; nodes that need a failed one are left out. No further node is
-    begun once ``go_on()`` is false; those under way are waited for. Returns the nodes that failed.
-    What ``work`` raises is raised here, after those under way have ended.
+    ``work`` returns whether it succeeded; nodes that need a failed one are skipped. No further node is
+    started once ``go_on()`` is false; those in progress are waited for. Returns the nodes that failed.
+    An exception from ``work`` is raised here, after those in progress have ended.
     """
     left = {node: {need for need in needs if need in graph} for node, needs in graph.items()}
     failed: set[str] = set()
@@ -40,7 +40,7 @@ def walk(
 
 
 def reverse(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """Return the graph with every edge turned round: what is needed last comes first."""
+    """Return the graph with every edge reversed: what is needed last comes first."""
     turned: dict[str, set[str]] = {node: set() for node in graph}
     for node, needs in graph.items():
         for need in needs:
@@ -50,7 +50,7 @@ def reverse(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
 
 
 def ordered(graph: Mapping[str, set[str]]) -> list[str]:
-    """Return the nodes so that each comes after those that it needs."""
+    """Return the nodes ordered so that each comes after those that it needs."""
     order: list[str] = []
     left = {node: {need for need in needs if need in graph} for node, needs in graph.items()}
     while ready := [node for node, needs in left.items() if not needs.difference(order)]:

@@ -1,4 +1,4 @@
-"""The resource types that the local account can make, each through the account's own APIs."""
+"""The resource types that the local account can create, each through the account's own APIs."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class ScalableTarget(Provider):
     type = "AWS::ApplicationAutoScaling::ScalableTarget"
 
     def create(self, ctx: Context, props: Properties) -> None:
-        """RegisterScalableTarget, unless the resource is registered."""
+        """RegisterScalableTarget, unless the resource is registered already."""
         client = ctx.client("application-autoscaling")
         identifier = "|".join(props[key] for key in ("ResourceId", "ScalableDimension", "ServiceNamespace"))
         refuse_existing(
@@ -58,7 +58,7 @@ class ScalableTarget(Provider):
         return {"Id": ctx.physical_id}
 
     def delete(self, ctx: Context, props: Properties) -> None:
-        """DeregisterScalableTarget; its policies go with it."""
+        """DeregisterScalableTarget, which deletes its policies too."""
         deregister = ctx.client("application-autoscaling").deregister_scalable_target
         forget_missing(deregister, **pick(props, *_KEYS))
 

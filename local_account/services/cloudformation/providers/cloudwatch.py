@@ -24,7 +24,7 @@ class Alarm(Provider):
     name_limit = 255
 
     def create(self, ctx: Context, props: Properties) -> None:
-        """PutMetricAlarm, unless there is one of that name."""
+        """PutMetricAlarm, unless an alarm of that name exists."""
         cloudwatch = ctx.client("cloudwatch")
         refuse_existing(
             self.type, ctx.name, lambda: cloudwatch.describe_alarms(AlarmNames=[ctx.name])["MetricAlarms"]

@@ -7,7 +7,7 @@ from typing import Any
 from local_account.services.cloudformation.providers.base import Context, Properties, call
 from local_account.services.cloudformation.providers.simple import SimpleProvider
 
-# What an update sends for a property that is no longer there: UpdateProject keeps what it is not given.
+# What an update sends for a property that was removed: UpdateProject keeps whatever a request leaves out.
 _DEFAULTS = {
     "Cache": {"Type": "NO_CACHE"},
     "Description": "",
@@ -32,7 +32,7 @@ class Project(SimpleProvider):
     create_with, delete_with = "create_project", "delete_project"
 
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
-        """UpdateProject with everything that the template says."""
+        """UpdateProject with everything in the template."""
         removed = {name: _DEFAULTS[name] for name in old if name not in props and name in _DEFAULTS}
         call(ctx.client("codebuild"), "update_project", self.parameters(ctx, {**removed, **props}))
 

@@ -48,7 +48,7 @@ class Repository(SimpleProvider):
         }
 
     def delete(self, ctx: Context, props: Properties) -> None:
-        """DeleteRepository, which does not mind that there is none."""
+        """DeleteRepository, which does not fail if there is none."""
         ctx.client("codecommit").delete_repository(repositoryName=props["RepositoryName"])
 
 

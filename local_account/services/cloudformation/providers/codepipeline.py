@@ -28,7 +28,7 @@ class Pipeline(SimpleProvider):
     create_with, delete_with = "create_pipeline", "delete_pipeline"
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:
-        """The pipeline's structure is one parameter; tags are another."""
+        """Split the properties: the pipeline's structure is one parameter, the tags are another."""
         if props.get("DisableInboundStageTransitions"):
             raise ResourceError(
                 "Property DisableInboundStageTransitions is not supported by the local account"
@@ -47,7 +47,7 @@ class Pipeline(SimpleProvider):
         retag(codepipeline, "codepipeline", _arn(ctx), props, old)
 
     def attributes(self, ctx: Context, props: Properties) -> dict[str, Any]:
-        """The ARN, and the version that every update makes anew."""
+        """The ARN, and the version, which every update increments."""
         pipeline = ctx.client("codepipeline").get_pipeline(name=ctx.name)["pipeline"]
         return {"Version": str(pipeline.get("version", 1)), "Arn": _arn(ctx)}
 

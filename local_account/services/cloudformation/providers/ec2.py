@@ -32,13 +32,13 @@ class SecurityGroup(Provider):
         )["GroupId"]
         ctx.created(group)
         if props.get("SecurityGroupEgress"):
-            # A new group may send anything; rules in the template take the place of that.
+            # A new group allows all outbound traffic; egress rules in the template replace that.
             ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[_ALL_EGRESS])
         self._authorize(ctx, props)
         retag(ec2, "ec2", group, props, {})
 
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
-        """Take the old rules away, make the new ones."""
+        """Remove the old rules, add the new ones."""
         ec2, group = ctx.client("ec2"), ctx.physical_id
         if props.get("SecurityGroupIngress") != old.get("SecurityGroupIngress"):
             if before := _permissions(old, "SecurityGroupIngress"):

@@ -29,7 +29,7 @@ class Repository(SimpleProvider):
     create_with = "create_repository"
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:
-        """Leave out what operations of their own set."""
+        """Leave out what is set by separate operations."""
         return super().parameters(ctx, without(props, *_SEPARATE))
 
     def finish(self, ctx: Context, props: Properties) -> None:
@@ -70,6 +70,6 @@ class Repository(SimpleProvider):
         return {"Arn": repository["repositoryArn"], "RepositoryUri": repository["repositoryUri"]}
 
     def delete(self, ctx: Context, props: Properties) -> None:
-        """DeleteRepository; with images in it only if EmptyOnDelete."""
+        """DeleteRepository; only with EmptyOnDelete if it contains images."""
         force = bool(props.get("EmptyOnDelete"))
         forget_missing(ctx.client("ecr").delete_repository, repositoryName=ctx.name, force=force)

@@ -26,7 +26,7 @@ class Rule(Provider):
     name_property = "Name"
 
     def create(self, ctx: Context, props: Properties) -> None:
-        """PutRule, unless there is one of that name, and PutTargets."""
+        """PutRule, unless a rule of that name exists, and PutTargets."""
         events, bus = ctx.client("events"), pick(props, "EventBusName")
         refuse_existing(self.type, ctx.name, lambda: events.describe_rule(Name=ctx.name, **bus))
         call(events, "put_rule", {**without(props, "Targets"), "Name": ctx.name})
@@ -54,7 +54,7 @@ class Rule(Provider):
         return {"Arn": rule["Arn"], "RuleName": ctx.name}
 
     def delete(self, ctx: Context, props: Properties) -> None:
-        """RemoveTargets of all that are there, DeleteRule."""
+        """RemoveTargets for all targets, then DeleteRule."""
         events, bus = ctx.client("events"), pick(props, "EventBusName")
         if not exists(lambda: events.describe_rule(Name=ctx.name, **bus)):
             return

@@ -80,7 +80,7 @@ class Role(Provider):
         return {"Arn": role["Arn"], "RoleId": role["RoleId"]}
 
     def delete(self, ctx: Context, props: Properties) -> None:
-        """DeleteRole after its own policies; policies that others attached make IAM refuse."""
+        """DeleteRole after removing its own policies; IAM refuses if others have attached policies."""
         self._set_policies(ctx, {}, props)
         forget_missing(ctx.client("iam").delete_role, RoleName=ctx.name)
 
@@ -101,7 +101,7 @@ class Policy(Provider):
         self.update(ctx, props, {})
 
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
-        """Put the policy to whom it is for now, delete it from whom it was for."""
+        """Put the policy on its current principals, delete it from its former ones."""
         iam = ctx.client("iam")
         for holders, kind, key in self._HOLDERS:
             for holder in props.get(holders, []):
@@ -121,7 +121,7 @@ class Policy(Provider):
         return {"Id": ctx.physical_id}
 
     def delete(self, ctx: Context, props: Properties) -> None:
-        """Delete the policy from everybody."""
+        """Delete the policy from all its principals."""
         self.update(ctx, {}, props)
 
 
@@ -138,7 +138,7 @@ class ManagedPolicy(Provider):
     )
 
     def create(self, ctx: Context, props: Properties) -> None:
-        """CreatePolicy, AttachRolePolicy and its likes."""
+        """CreatePolicy, then AttachRolePolicy, AttachUserPolicy and AttachGroupPolicy."""
         iam = ctx.client("iam")
         arn = iam.create_policy(
             PolicyName=ctx.name,
@@ -149,7 +149,7 @@ class ManagedPolicy(Provider):
         self._attach(ctx, props, {})
 
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
-        """Make a new default version and delete the old one; change who has the policy."""
+        """Create a new default version and delete the old one; change who the policy is attached to."""
         iam = ctx.client("iam")
         if props["PolicyDocument"] != old["PolicyDocument"]:
             document = _document(props["PolicyDocument"])
@@ -175,7 +175,7 @@ class ManagedPolicy(Provider):
                 iam.delete_policy_version(PolicyArn=ctx.physical_id, VersionId=version["VersionId"])
 
     def attributes(self, ctx: Context, props: Properties) -> dict[str, Any]:
-        """What GetPolicy says."""
+        """The members of GetPolicy."""
         policy = ctx.client("iam").get_policy(PolicyArn=ctx.physical_id)["Policy"]
         keys = (
             "AttachmentCount",
@@ -188,7 +188,7 @@ class ManagedPolicy(Provider):
         return {"PolicyArn": ctx.physical_id, **pick(policy, *keys), **dates}
 
     def delete(self, ctx: Context, props: Properties) -> None:
-        """DeletePolicy after its versions, taken from everybody to whom the template gave it."""
+        """DeletePolicy after its versions, detached from every principal the template attached it to."""
         iam = ctx.client("iam")
         self._attach(ctx, {}, props)
         self._delete_versions(ctx)

@@ -19,7 +19,7 @@ from local_account.services.cloudformation.providers.base import (
 from local_account.services.cloudformation.providers.simple import SimpleProvider
 from local_account.services.cloudformation.providers.tags import retag
 
-# What an update sends for a property that is no longer there: the API keeps what it is not given.
+# What an update sends for a property that was removed: the API keeps whatever a request leaves out.
 _DEFAULTS: Properties = {
     "Description": "",
     "Environment": {"Variables": {}},
@@ -43,7 +43,7 @@ class Function(SimpleProvider):
     create_with, delete_with = "create_function", "delete_function"
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:
-        """The code becomes an archive where the template has it inline."""
+        """Turn inline code into an archive."""
         return {
             **super().parameters(ctx, without(props, *_SEPARATE)),
             **pick(props, "Tags"),
@@ -87,7 +87,7 @@ class Function(SimpleProvider):
 
 
 class Permission(Provider):
-    """AWS::Lambda::Permission: ``Ref`` gives the id of the statement. No property can be changed."""
+    """AWS::Lambda::Permission: ``Ref`` gives the statement's id. No property can be changed."""
 
     type = "AWS::Lambda::Permission"
     name_limit = 100
@@ -98,7 +98,7 @@ class Permission(Provider):
         ctx.created(ctx.name)
 
     def attributes(self, ctx: Context, props: Properties) -> dict[str, Any]:
-        """The id of the statement."""
+        """The statement's id."""
         return {"Id": ctx.physical_id}
 
     def delete(self, ctx: Context, props: Properties) -> None:
@@ -108,7 +108,7 @@ class Permission(Provider):
 
 
 class EventInvokeConfig(Provider):
-    """AWS::Lambda::EventInvokeConfig: what happens to asynchronous invocations that fail."""
+    """AWS::Lambda::EventInvokeConfig: what happens to failed asynchronous invocations."""
 
     type = "AWS::Lambda::EventInvokeConfig"
 
@@ -118,7 +118,7 @@ class EventInvokeConfig(Provider):
         ctx.created(f"{props['FunctionName']}|{props['Qualifier']}")
 
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
-        """PutFunctionEventInvokeConfig, which replaces all of it."""
+        """PutFunctionEventInvokeConfig, which replaces the whole configuration."""
         call(ctx.client("lambda"), "put_function_event_invoke_config", props)
 
     def delete(self, ctx: Context, props: Properties) -> None:
@@ -140,7 +140,7 @@ def _wait(ctx: Context, key: str, status: str) -> None:
 
 
 def _code(props: Properties) -> Properties:
-    """Return the code as CreateFunction takes it; *AWS::Lambda::Function Code* has the file's name."""
+    """Return the code as CreateFunction takes it; the file's name is documented for inline code."""
     code = props["Code"]
     if "ZipFile" not in code:
         if unknown := set(code) - set(_CODE):
@@ -149,7 +149,7 @@ def _code(props: Properties) -> Properties:
     suffix = "js" if props.get("Runtime", "").startswith("nodejs") else "py"
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        # A fixed date: the same text is the same archive, with the same CodeSha256.
+        # A fixed date: the same text gives the same archive and so the same CodeSha256.
         entry = zipfile.ZipInfo(f"index.{suffix}", (1980, 1, 1, 0, 0, 0))
         entry.external_attr = 0o644 << 16
         file.writestr(entry, code["ZipFile"])

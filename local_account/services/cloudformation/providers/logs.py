@@ -20,7 +20,7 @@ class LogGroup(SimpleProvider):
     create_with, delete_with = "create_log_group", "delete_log_group"
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:
-        """Retention has an operation of its own."""
+        """Leave out the retention, which has a separate operation."""
         return super().parameters(ctx, without(props, "RetentionInDays"))
 
     def finish(self, ctx: Context, props: Properties) -> None:

@@ -26,7 +26,7 @@ class NestedStack(Provider):
         client = ctx.client("cloudformation")
         stack_id = client.create_stack(
             StackName=ctx.name,
-            # The parent rolls back as a whole and deletes this stack then.
+            # The parent rolls back as a whole and then deletes this stack.
             OnFailure="DO_NOTHING",
             **_params(ctx, props),
             **({"TimeoutInMinutes": props["TimeoutInMinutes"]} if "TimeoutInMinutes" in props else {}),
@@ -35,7 +35,7 @@ class NestedStack(Provider):
         _wait(ctx, "CREATE_COMPLETE")
 
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
-        """UpdateStack, and wait; that nothing changes is fine."""
+        """UpdateStack, and wait; it is fine if nothing changes."""
         try:
             ctx.client("cloudformation").update_stack(StackName=ctx.physical_id, **_params(ctx, props))
         except ClientError as error:
@@ -53,7 +53,7 @@ class NestedStack(Provider):
         return {"StackId": ctx.physical_id, **outputs}
 
     def delete(self, ctx: Context, props: Properties) -> None:
-        """DeleteStack when nothing is under way on it, and wait."""
+        """DeleteStack once no operation is in progress, and wait."""
         if not exists(lambda: _stack(ctx)):
             return
         client = ctx.client("cloudformation")

@@ -68,7 +68,7 @@ def _lifecycle_rule(rule: Properties) -> Properties:
     return result
 
 
-# Property: how to set it, how to take it away.
+# Property: how to set it, how to remove it.
 _SETTINGS: dict[str, Setting] = {
     "BucketEncryption": (
         lambda s3, bucket, value: s3.put_bucket_encryption(
@@ -136,7 +136,7 @@ class Bucket(Provider):
         self._set(ctx, props, {})
 
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
-        """Set what changed; take away what is no longer there."""
+        """Set what changed; remove what is no longer in the template."""
         if unknown := set(props) - {"BucketName", *_SETTINGS}:
             raise ResourceError(f"Property {min(unknown)} is not supported by the local account")
         self._set(ctx, props, old)
@@ -150,7 +150,7 @@ class Bucket(Provider):
                 remove(s3, ctx.name)
 
     def attributes(self, ctx: Context, props: Properties) -> dict[str, Any]:
-        """Addresses of the bucket, as AWS gives them."""
+        """The bucket's addresses, in AWS's form."""
         name, region = ctx.name, ctx.account.config.region
         return {
             "Arn": f"arn:aws:s3:::{name}",
@@ -161,7 +161,7 @@ class Bucket(Provider):
         }
 
     def delete(self, ctx: Context, props: Properties) -> None:
-        """DeleteBucket; refused by S3 while there is an object or a version in it."""
+        """DeleteBucket, which S3 refuses while the bucket has an object or a version."""
         forget_missing(ctx.client("s3").delete_bucket, Bucket=ctx.name)
 
 
@@ -171,7 +171,7 @@ class BucketPolicy(Provider):
     type = "AWS::S3::BucketPolicy"
 
     def create(self, ctx: Context, props: Properties) -> None:
-        """PutBucketPolicy, unless the bucket has a policy."""
+        """PutBucketPolicy, unless the bucket already has a policy."""
         s3, bucket = ctx.client("s3"), props["Bucket"]
         refuse_existing(self.type, bucket, lambda: s3.get_bucket_policy(Bucket=bucket))
         self.update(ctx, props, {})

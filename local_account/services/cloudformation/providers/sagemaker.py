@@ -23,7 +23,7 @@ from local_account.services.cloudformation.providers.tags import retag
 
 
 class _Named(TaggedProvider):
-    """What all have in common: a name property that Fn::GetAtt gives too."""
+    """What all types have in common: a name property that Fn::GetAtt returns too."""
 
     service = "sagemaker"
     name_limit = 63
@@ -56,7 +56,7 @@ class EndpointConfig(_Named):
 
 
 class Endpoint(_Named):
-    """AWS::SageMaker::Endpoint, made or changed when it is InService with the configuration asked for."""
+    """AWS::SageMaker::Endpoint, complete once it is InService with the requested configuration."""
 
     type = "AWS::SageMaker::Endpoint"
     name_property = key = "EndpointName"
@@ -70,15 +70,15 @@ class Endpoint(_Named):
     updatable = ("EndpointConfigName", "DeploymentConfig", *_UPDATE_ONLY)
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:
-        """Leave out what only an update takes."""
+        """Leave out what only an update accepts."""
         return super().parameters(ctx, without(props, *self._UPDATE_ONLY))
 
     def finish(self, ctx: Context, props: Properties) -> None:
-        """Wait until the endpoint serves."""
+        """Wait until the endpoint is in service."""
         self._wait_in_service(ctx, props["EndpointConfigName"])
 
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
-        """UpdateEndpoint to another configuration, and wait; the old one serves on until then."""
+        """UpdateEndpoint to another configuration, and wait; the old one keeps serving until then."""
         sagemaker = ctx.client("sagemaker")
         now = ctx.wait(lambda: _settled(self._describe(ctx), "EndpointStatus"))
         if now["EndpointConfigName"] != props["EndpointConfigName"]:
@@ -88,7 +88,7 @@ class Endpoint(_Named):
         super().update(ctx, props, old)
 
     def delete(self, ctx: Context, props: Properties) -> None:
-        """DeleteEndpoint, when it can be deleted, and wait until it is gone."""
+        """DeleteEndpoint, once it can be deleted, and wait until it is gone."""
         sagemaker = ctx.client("sagemaker")
         if not exists(lambda: self._describe(ctx)):
             return
@@ -102,8 +102,8 @@ class Endpoint(_Named):
     def _wait_in_service(self, ctx: Context, config: str) -> None:
         endpoint = ctx.wait(lambda: _settled(self._describe(ctx), "EndpointStatus"))
         if endpoint["EndpointStatus"] != "InService" or endpoint["EndpointConfigName"] != config:
-            why = endpoint.get("FailureReason") or f"it is {endpoint['EndpointStatus']}"
-            raise ResourceError(f"Endpoint {ctx.name} did not come into service with {config}: {why}")
+            why = endpoint.get("FailureReason") or f"its status is {endpoint['EndpointStatus']}"
+            raise ResourceError(f"Endpoint {ctx.name} is not InService with {config}: {why}")
 
 
 class LifecycleConfig(_Named):
@@ -126,13 +126,13 @@ class LifecycleConfig(_Named):
 
 
 class NotebookInstance(_Named):
-    """AWS::SageMaker::NotebookInstance, made when its lifecycle scripts have ended and it is InService."""
+    """AWS::SageMaker::NotebookInstance, complete once its lifecycle scripts have run and it is InService."""
 
     type = "AWS::SageMaker::NotebookInstance"
     name_property = key = "NotebookInstanceName"
     ref = ("NotebookInstanceArn",)
     create_with, delete_with = "create_notebook_instance", "delete_notebook_instance"
-    # Update member that takes a property away, by property.
+    # Update member that removes a property, by property.
     _DISASSOCIATE: ClassVar = {
         "AdditionalCodeRepositories": "DisassociateAdditionalCodeRepositories",
         "DefaultCodeRepository": "DisassociateDefaultCodeRepository",
@@ -183,7 +183,7 @@ class NotebookInstance(_Named):
         describe: Callable[[], dict[str, Any]] = lambda: self._describe(ctx)  # noqa: E731
         instance = ctx.wait(lambda: _settled(describe(), "NotebookInstanceStatus"))
         if instance["NotebookInstanceStatus"] != status:
-            why = instance.get("FailureReason") or f"it is {instance['NotebookInstanceStatus']}"
+            why = instance.get("FailureReason") or f"its status is {instance['NotebookInstanceStatus']}"
             raise ResourceError(f"Notebook instance {ctx.name} is not {status}: {why}")
 
 

@@ -1,4 +1,4 @@
-"""Providers that are a mapping onto one operation each to create, update and delete."""
+"""Providers that map creation, update and deletion to one operation each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from local_account.services.cloudformation.providers.tags import retag
 
 
 class SimpleProvider(Provider):
-    """One resource whose properties are the parameters of the operation that makes it."""
+    """One resource whose properties are the parameters of the operation that creates it."""
 
     service: ClassVar[str]
     key: ClassVar[str]
@@ -24,7 +24,7 @@ class SimpleProvider(Provider):
     create_with: ClassVar[str]
     delete_with: ClassVar[str]
     ref: ClassVar[tuple[str, ...]] = ()
-    """Where in the answer to the creation the physical id is; without it, it is the name."""
+    """Where the answer to the creation has the physical id; if empty, the name is the id."""
 
     def create(self, ctx: Context, props: Properties) -> None:
         """Call ``create_with``, then wait."""
@@ -41,10 +41,10 @@ class SimpleProvider(Provider):
         return {**named, self.key: ctx.name}
 
     def finish(self, ctx: Context, props: Properties) -> None:
-        """Do what comes after the creation; wait until the resource is usable."""
+        """Do what follows the creation; wait until the resource is usable."""
 
     def refuse_changes(self, props: Properties, old: Properties, *but: str) -> None:
-        """Raise ResourceError where another property than those named ``but`` differs."""
+        """Raise ResourceError if a property differs that is not named in ``but``."""
         for name in dict.fromkeys([*props, *old]):
             if name not in but and props.get(name) != old.get(name):
                 raise ResourceError(f"A change of property {name} is not supported by the local account")
@@ -55,7 +55,7 @@ class SimpleProvider(Provider):
 
 
 class TaggedProvider(SimpleProvider):
-    """A simple provider of which only the tags can be changed; the physical id is its ARN."""
+    """A simple provider whose resources can only change their tags; the physical id is the ARN."""
 
     updatable: ClassVar[tuple[str, ...]] = ()
     """Properties that a subclass changes itself."""

@@ -1,4 +1,4 @@
-"""Tags of resources that exist already: one way to change them for every service."""
+"""Tags of existing resources: one way to change them for every service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OPERATIONS = {
 
 
 def retag(client: Any, kind: str, target: str, props: Properties, old: Properties) -> None:
-    """Bring a resource's tags from ``old`` to ``props``; ``target`` is its ARN, id or name."""
+    """Change a resource's tags from ``old`` to ``props``; ``target`` is its ARN, id or name."""
     set_operation, target_name, tags_name, remove_operation, keys_name = _OPERATIONS[kind]
     before = {tag["Key"]: tag["Value"] for tag in old.get("Tags", [])}
     after = {tag["Key"]: tag["Value"] for tag in props.get("Tags", [])}

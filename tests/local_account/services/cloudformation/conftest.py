@@ -1,4 +1,4 @@
-"""Stacks on a local account that these tests share."""
+"""Stacks in a local account that these tests share."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +9,7 @@ Events = list[tuple[str, str, str]]
 
 
 class StackMaker:
-    """Makes stacks, waits for them, and deletes what is left of them at the end."""
+    """Creates stacks, waits for them, and deletes what is left of them at the end."""
 
     def __init__(self, client: Callable[[str], Any], eventually: Callable[..., Any]) -> None:
         self.api = client("cloudformation")
@@ -51,7 +51,7 @@ class StackMaker:
         ]
 
     def failures(self, name: str) -> str:
-        """Return the failures with their reasons, one a line."""
+        """Return the failures with their reasons, one per line."""
         return "\n".join(": ".join(event) for event in self.events(name) if event[1].endswith("FAILED"))
 
     def physical(self, name: str) -> dict[str, str]:

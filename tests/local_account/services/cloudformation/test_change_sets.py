@@ -1,4 +1,4 @@
-"""Change sets tell what would happen, and do it; the AWS CLI judges them with the real templates."""
+"""Change sets predict what will happen, and do it; checked with the AWS CLI and the real templates."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,7 @@ def changes(api: Any, stack: str, name: str) -> dict[str, tuple[str, str | None]
     }
 
 
-def test_a_stack_is_reviewed_then_made_then_changed(stacks: Any) -> None:
+def test_a_stack_is_reviewed_then_created_then_changed(stacks: Any) -> None:
     api = stacks.api
     made = api.create_change_set(
         StackName="reviewed",
@@ -80,7 +80,7 @@ def test_a_stack_is_reviewed_then_made_then_changed(stacks: Any) -> None:
         api.execute_change_set(StackName="reviewed", ChangeSetName="third")
 
 
-def test_a_change_set_without_changes_fails_with_the_words_that_the_cli_looks_for(stacks: Any) -> None:
+def test_a_change_set_without_changes_fails_with_the_words_the_cli_looks_for(stacks: Any) -> None:
     stacks.create("nochange", TEMPLATE, Parameters=param(Name="cfn-nochange"))
     stacks.api.create_change_set(
         StackName="nochange",
@@ -96,7 +96,7 @@ def test_a_change_set_without_changes_fails_with_the_words_that_the_cli_looks_fo
         stacks.api.describe_change_set(StackName="nochange", ChangeSetName="none")
 
 
-def test_updates_need_a_stack_and_creations_none(stacks: Any) -> None:
+def test_an_update_needs_a_stack_and_a_creation_must_not_find_one(stacks: Any) -> None:
     create: Callable[..., Any] = stacks.api.create_change_set
     with pytest.raises(ClientError, match="does not exist"):
         create(StackName="absent", ChangeSetName="a", TemplateBody=TEMPLATE, Parameters=param(Name="x"))

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-# A notebook instance whose lifecycle script takes long keeps its stack in progress.
+# A notebook instance with a long lifecycle script keeps its stack in progress.
 SLOW = """
 Parameters: {Seconds: {Type: Number}}
 Resources:

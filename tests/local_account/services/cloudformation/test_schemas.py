@@ -1,4 +1,4 @@
-"""Properties are judged by the real registry schemas."""
+"""Properties are validated with the real registry schemas."""
 
 import re
 import subprocess
@@ -16,11 +16,11 @@ def schemas() -> Schemas:
 
 
 @pytest.mark.parametrize("type_name", sorted(all_providers()))
-def test_every_provider_has_a_schema_whose_properties_it_names(schemas: Schemas, type_name: str) -> None:
+def test_every_provider_uses_properties_of_its_schema(schemas: Schemas, type_name: str) -> None:
     provider = all_providers()[type_name]
     schema = schemas.get(type_name)
     assert provider.name_property in ("", *schema.properties)
-    schema.faults({})  # its keywords and patterns are ones that Python can check
+    schema.faults({})  # Python can check its keywords and patterns
 
 
 def test_text_numbers_and_booleans_become_what_the_schema_asks_for(schemas: Schemas) -> None:
@@ -49,7 +49,7 @@ def test_alternatives_that_json_schema_lacks(schemas: Schemas) -> None:
     assert any("one of [EventPattern, ScheduleExpression]" in fault for fault in rule)
 
 
-def test_create_only_properties_ask_for_replacement(schemas: Schemas) -> None:
+def test_create_only_properties_require_replacement(schemas: Schemas) -> None:
     bucket = schemas.get("AWS::S3::Bucket")
     assert bucket.replacing({"BucketName": "a"}, {"BucketName": "b"}) == {"BucketName"}
     assert bucket.replacing({"Tags": []}, {"Tags": [{"Key": "a", "Value": "b"}]}) == set()
@@ -74,6 +74,6 @@ def test_cfn_lint_is_not_imported() -> None:
         (r"[a\]\p{N}]\p{L}$", "]é", "]-"),
     ],
 )
-def test_character_classes_of_the_schemas_hold_within_brackets_and_without(pattern, matching, other):
+def test_character_classes_of_the_schemas_work_inside_and_outside_brackets(pattern, matching, other):
     assert re.search(python_pattern(pattern), matching)
     assert not re.search(python_pattern(pattern), other)

@@ -1,4 +1,4 @@
-"""Stacks are created, changed, rolled back and deleted as CloudFormation does it. boto3 is the judge."""
+"""Stacks are created, changed, rolled back and deleted as CloudFormation does it, judged through boto3."""
 
 from collections.abc import Callable
 from typing import Any
@@ -68,7 +68,7 @@ def test_create_and_delete(stacks: Any, client: Client) -> None:
     assert (code, message) == ("ValidationError", "Stack with id cd does not exist")
 
 
-def test_a_request_that_is_sent_again_with_its_token_is_the_same_request(stacks: Any, client: Client) -> None:
+def test_a_request_repeated_with_its_token_is_the_same_request(stacks: Any, client: Client) -> None:
     cloudformation = client("cloudformation")
     request = {"StackName": "again", "TemplateBody": BUCKET_AND_LOGS, "Parameters": param(Suffix="again")}
     first = cloudformation.create_stack(**request, ClientRequestToken="one")
@@ -138,7 +138,7 @@ def test_on_failure_delete(stacks: Any, client: Client) -> None:
     assert stack["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_wrong_properties_fail_the_resource_by_name(stacks: Any) -> None:
+def test_invalid_properties_fail_the_resource_with_their_names(stacks: Any) -> None:
     text = "Resources: {B: {Type: AWS::S3::Bucket, Properties: {VersioningConfiguration: {Status: On}}}}"
     stacks.create("wrong", text)
     reasons = [why for name, status, why in stacks.events("wrong") if status == "CREATE_FAILED"]
@@ -173,7 +173,7 @@ def test_update_replaces_and_carries_the_new_name_to_dependents(stacks: Any, cli
     assert cleanup < events.index(("Bucket", "DELETE_COMPLETE"))
 
 
-def test_failed_update_rolls_back_to_what_was(stacks: Any, client: Client) -> None:
+def test_failed_update_rolls_back_to_the_previous_state(stacks: Any, client: Client) -> None:
     stacks.create("undo", BUCKET_AND_LOGS, Parameters=param(Suffix="undo"))
     client("logs").create_log_group(logGroupName="/cfn/cfn-undo2")
     before = stacks.physical("undo")
@@ -246,7 +246,7 @@ def test_the_type_of_a_resource_cannot_be_changed(stacks: Any) -> None:
     assert "Update of resource type is not permitted" in message
 
 
-def test_custom_names_stand_in_the_way_of_replacement(stacks: Any) -> None:
+def test_custom_names_prevent_replacement(stacks: Any) -> None:
     text = ROLE % "RoleName: cfn-custom\n      Path: /%s/"
     stacks.create("custom", text % "a", Capabilities=["CAPABILITY_NAMED_IAM"])
     stack = stacks.update("custom", text % "b", Capabilities=["CAPABILITY_NAMED_IAM"])
@@ -278,7 +278,7 @@ def test_a_bucket_with_objects_stops_the_deletion(stacks: Any, client: Client) -
     assert stacks.delete("full")["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_what_is_gone_already_counts_as_deleted(stacks: Any, client: Client) -> None:
+def test_a_missing_resource_counts_as_deleted(stacks: Any, client: Client) -> None:
     stacks.create("gone", BUCKET_AND_LOGS, Parameters=param(Suffix="gone"))
     client("s3").delete_bucket(Bucket="cfn-gone")
     client("logs").delete_log_group(logGroupName="/cfn/cfn-gone")

@@ -1,4 +1,4 @@
-"""Templates are read as CloudFormation reads them, and refused with the reason."""
+"""Templates are read as CloudFormation reads them, and rejected with the reason."""
 
 import json
 import re
@@ -134,7 +134,7 @@ def test_malformed_templates_say_why(text: str, reason: str) -> None:
         ("{A: !Ref C}", r"Circular dependency between resources: \[B, C\]"),
     ],
 )
-def test_references_are_checked_before_anything_is_made(properties: str, reason: str) -> None:
+def test_references_are_checked_before_anything_is_created(properties: str, reason: str) -> None:
     text = f"""
 Resources:
   B: {{Type: AWS::S3::Bucket, Properties: {properties}}}

@@ -1,4 +1,4 @@
-"""The workshop's own templates come up and go away again, deployed as its scripts deploy them."""
+"""The workshop's own templates can be created and deleted, deployed as its scripts deploy them."""
 
 import base64
 import io
@@ -34,7 +34,7 @@ def package_of(scripts: dict[str, str]) -> bytes:
 
 @pytest.fixture(scope="module")
 def top_stack(local_account: Any) -> Any:
-    """The top stack of the lab ``cfn``, with a package whose lifecycle scripts do next to nothing."""
+    """The top stack of the lab ``cfn``, with a package whose lifecycle scripts do almost nothing."""
     s3 = local_account.client("s3")
     s3.create_bucket(Bucket="cfn-mlops-assets")
     scripts = {f"lifecycle-config/on-{when}.sh": LIFECYCLE_SCRIPT for when in ("create", "start")}
@@ -58,7 +58,7 @@ def outputs(stack: dict[str, Any]) -> dict[str, str]:
 
 
 def shared(top: dict[str, str]) -> list[str]:
-    """The parameters that both pipelines' templates have in common."""
+    """The parameters that both pipelines' templates share."""
     return [
         "NamePrefix=cfn-",
         f"BucketName={top['BucketName']}",
@@ -68,7 +68,7 @@ def shared(top: dict[str, str]) -> list[str]:
 
 
 def deploy(environment: dict[str, str], stack: str, template: Path, *parameters: str) -> str:
-    time.sleep(1)  # the AWS CLI names its change sets by the second
+    time.sleep(1)  # the AWS CLI's names for change sets have a resolution of one second
     argv = ["cloudformation", "deploy", "--stack-name", stack, "--template-file", str(template)]
     return aws(environment, *argv, "--no-fail-on-empty-changeset", "--parameter-overrides", *parameters)
 
