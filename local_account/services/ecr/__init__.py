@@ -1,4 +1,4 @@
-"""Amazon ECR: its API, and the registry that docker speaks to."""
+"""Amazon ECR: its API, and the registry that docker talks to."""
 
 from local_account.services.ecr.service import Ecr
 

@@ -1,7 +1,7 @@
 """Content-addressed files: the layers, configurations and manifests of every image of the account.
 
-Contract: "Pushing blobs" of the OCI Distribution Specification 1.1. A blob is under its digest complete, or
-not at all; an upload lives in memory and a part file, and is forgotten when the account stops.
+Contract: "Pushing blobs" in the OCI Distribution Specification 1.1. A blob is stored under its digest
+complete or not at all; an upload lives in memory and a part file, and is lost when the account stops.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CLAIM_SECONDS = 3600.0
 
 
 class DigestError(Exception):
-    """A digest that is ill-formed, of an unknown algorithm, or not that of the content."""
+    """A digest that is malformed, uses an unknown algorithm, or does not match the content."""
 
 
 class RangeError(Exception):
@@ -31,16 +31,16 @@ class RangeError(Exception):
 
 
 class UnknownUploadError(Exception):
-    """There is no such upload (any more)."""
+    """An upload that does not exist or no longer exists."""
 
 
 def digest_of(content: bytes) -> str:
-    """Return the digest of a content in memory."""
+    """Return the digest of in-memory content."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 class Upload:
-    """One blob on its way in."""
+    """One blob being uploaded."""
 
     def __init__(self, path: Path) -> None:
         self.id = path.name
@@ -51,9 +51,9 @@ class Upload:
         path.touch()
 
     def append(self, stream: IO[bytes], start: int | None = None) -> int:
-        """Take a stream to its end and return the size so far; OSError leaves the upload unusable.
+        """Append a stream and return the size so far; OSError leaves the upload unusable.
 
-        Raises RangeError when the part begins (``start``, in bytes) elsewhere than the last one ended.
+        Raises RangeError if the part does not begin (``start``, in bytes) where the last one ended.
         """
         with self._lock:
             if start is not None and start != self.size:
@@ -67,15 +67,15 @@ class Upload:
 
     @property
     def digest(self) -> str:
-        """Digest of what came in so far."""
+        """Digest of what has arrived so far."""
         return f"sha256:{self._hash.hexdigest()}"
 
 
 class Blobs:
     """The files of a registry.
 
-    A blob that a client was told of is *claimed* (its time of change says since when) until a manifest
-    refers to it, so that collecting the unreferenced ones takes nothing away from a push under way.
+    A blob that a client was told about is *claimed* (since its modification time) until a manifest refers to
+    it, so that collecting unreferenced blobs takes nothing away from a push in progress.
     """
 
     def __init__(self, root: Path) -> None:
@@ -87,21 +87,21 @@ class Blobs:
         self._uploads: dict[str, Upload] = {}
 
     def path(self, digest: str) -> Path:
-        """Return where a blob lies or would lie; raise DigestError."""
+        """Return the path of a blob, whether or not it exists; raise DigestError."""
         if not _DIGEST.fullmatch(digest):
-            raise DigestError(f"{digest} is no sha256 digest (sha256: and 64 hexadecimal digits)")
+            raise DigestError(f"{digest} is not a sha256 digest (sha256: and 64 hexadecimal digits)")
         value = digest.removeprefix("sha256:")
         return self._root / value[:2] / value
 
     def size(self, digest: str) -> int | None:
-        """Return the size of a blob in bytes, or None where there is none."""
+        """Return the size of a blob in bytes, or None if there is none."""
         try:
             return self.path(digest).stat().st_size
         except FileNotFoundError:
             return None
 
     def claim(self, digest: str) -> int | None:
-        """Return the size like ``size``, and keep the blob for a push under way."""
+        """Return the size like ``size``, and keep the blob for a push in progress."""
         try:
             os.utime(self.path(digest))
         except FileNotFoundError:
@@ -113,7 +113,7 @@ class Blobs:
         return self.path(digest).read_bytes()
 
     def write(self, content: bytes) -> str:
-        """Keep a small blob, claimed, and return its digest."""
+        """Store a small blob, claimed, and return its digest."""
         digest = digest_of(content)
         if self.claim(digest) is None:
             part = self._parts / uuid.uuid4().hex
@@ -128,34 +128,34 @@ class Blobs:
         return upload
 
     def upload(self, upload_id: str) -> Upload:
-        """Return an upload that was begun; raise UnknownUploadError."""
+        """Return an upload that was begun. Raises UnknownUploadError."""
         try:
             return self._uploads[upload_id]
         except KeyError as error:
-            raise UnknownUploadError(f"there is no upload {upload_id}: begin again") from error
+            raise UnknownUploadError(f"there is no upload {upload_id}: start again") from error
 
     def finish_upload(self, upload: Upload, digest: str) -> None:
-        """Make a claimed blob of an upload; raise DigestError and drop it if the digest is another one."""
+        """Turn an upload into a claimed blob; if the digest differs, drop it and raise DigestError."""
         self.path(digest)
         if upload.digest != digest:
             self.drop_upload(upload)
-            raise DigestError(f"the content has the digest {upload.digest}, not {digest}")
+            raise DigestError(f"the digest of the content is {upload.digest}, not {digest}")
         self._uploads.pop(upload.id, None)
         self._keep(upload.path, digest)
 
     def drop_upload(self, upload: Upload) -> None:
-        """Forget an upload and free its space."""
+        """Drop an upload and free its space."""
         self._uploads.pop(upload.id, None)
         upload.path.unlink(missing_ok=True)
 
     def release(self, digests: Iterable[str]) -> None:
-        """End the claims on blobs: a manifest refers to them now."""
+        """End the claims on blobs: a manifest now refers to them."""
         for digest in digests:
             if self.size(digest) is not None:
                 os.utime(self.path(digest), (0, 0))
 
     def collect(self, digests: Iterable[str]) -> None:
-        """Delete those blobs that nobody claims."""
+        """Delete those of the blobs that are not claimed."""
         for digest in digests:
             path = self.path(digest)
             if path.exists() and path.stat().st_mtime < time.time() - _CLAIM_SECONDS:

@@ -1,7 +1,7 @@
-"""Repositories of images: what ECR's API and its registry both show.
+"""Repositories of images: the common ground of ECR's API and its registry.
 
-A repository with its images and tags is one document, written in one step; what the document refers to is
-complete before it is written.
+A repository with its images and tags is one document, written in one step; everything that the document
+refers to is complete before it is written.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Manifest:
     blobs: dict[str, int]
     """Size in bytes by digest of the configuration and the layers that it needs."""
     manifests: dict[str, int]
-    """Size in bytes by digest of the manifests that an index names."""
+    """Size in bytes by digest of the manifests that an index lists."""
     subject: str | None
 
     @property
@@ -49,9 +49,9 @@ class Manifest:
 
     @classmethod
     def parse(cls, content: bytes, media_type: str | None) -> Manifest:
-        """Read a Docker schema 2 or OCI manifest or index.
+        """Parse a Docker schema 2 or OCI manifest or index.
 
-        Raises ServiceError InvalidParameterException with what is wrong.
+        Raises ServiceError InvalidParameterException, saying what is wrong.
         """
         try:
             document = json.loads(content)
@@ -60,7 +60,7 @@ class Manifest:
             if media_type not in (*_MANIFESTS, *_INDEXES):
                 raise ValueError(f"the media type {media_type} is not supported")  # noqa: TRY301
             if stated not in (None, media_type):
-                raise ValueError(f"its mediaType is {stated}, it was sent as {media_type}")  # noqa: TRY301
+                raise ValueError(f"its mediaType is {stated}, but it was sent as {media_type}")  # noqa: TRY301
             if media_type in _INDEXES:
                 blobs, manifests, artifact = {}, _sizes(document["manifests"]), document.get("artifactType")
             else:
@@ -98,7 +98,7 @@ class Images:
         return document
 
     def find(self, name: str, image_id: Params) -> tuple[str, Document] | None:
-        """Return digest and record of the image that ``imageDigest`` and/or ``imageTag`` name, or None."""
+        """Return digest and record of the image with this ``imageDigest`` and/or ``imageTag``, or None."""
         document = self.repository(name)
         tag, digest = image_id.get("imageTag"), image_id.get("imageDigest")
         found = document["tags"].get(tag) if tag else digest
@@ -118,7 +118,7 @@ class Images:
         """Record an image and publish "ECR Image Action"; return its digest.
 
         Raises ServiceError RepositoryNotFoundException, LayersNotFoundException,
-        ReferencedImagesNotFoundException, ImageDigestDoesNotMatchException (``digest`` is another one),
+        ReferencedImagesNotFoundException, ImageDigestDoesNotMatchException (``digest`` differs),
         ImageTagAlreadyExistsException (immutable tags) and, unless ``again``, ImageAlreadyExistsException.
         """
         self._check_parts(name, manifest)
@@ -156,10 +156,10 @@ class Images:
         return digest
 
     def delete(self, name: str, image_id: Params) -> list[Params]:
-        """Delete an image with all its tags, or one tag (and the image with its last one).
+        """Delete an image with all its tags, or one tag (and with the last tag the image).
 
-        Returns what was deleted as image ids. The image must exist; ServiceError
-        ImageReferencedByManifestList (a failure code of BatchDeleteImage) where an index names it.
+        Returns what was deleted as image ids. The image must exist. Raises ServiceError
+        ImageReferencedByManifestList (a failure code of BatchDeleteImage) if an index refers to it.
         """
         with self.table.update(name) as document:
             tags: dict[str, str] = document["tags"]
@@ -182,7 +182,7 @@ class Images:
         return [{"imageDigest": digest, **({"imageTag": one} if one else {})} for one in removed or [None]]
 
     def delete_repository(self, name: str, *, force: bool) -> Document:
-        """Delete a repository and return its document; ServiceError RepositoryNotEmptyException."""
+        """Delete a repository and return its document. Raises ServiceError RepositoryNotEmptyException."""
         with self.table.lock:
             document = self.repository(name)
             if document["images"] and not force:
@@ -190,7 +190,7 @@ class Images:
                     "RepositoryNotEmptyException",
                     f"The repository with name '{name}' in registry with id "
                     f"'{self._account.config.account_id}' cannot be deleted because it still contains "
-                    "images: delete them, or use force",
+                    "images: delete them, or set force",
                 )
             self.table.delete(name)
         self.collect(
@@ -199,7 +199,7 @@ class Images:
         return document
 
     def collect(self, digests: Iterable[str]) -> None:
-        """Delete those blobs that no image of any repository needs."""
+        """Delete those of the blobs that no image in any repository needs."""
         needed = {
             needed
             for document in self.table.values()
@@ -227,7 +227,7 @@ class Images:
         if absent := manifest.manifests.keys() - images.keys():
             raise ServiceError(
                 "ReferencedImagesNotFoundException",
-                f"The images '{', '.join(sorted(absent))}' of the index are not in the repository '{name}'",
+                f"The images '{', '.join(sorted(absent))}' in the index are not in the repository '{name}'",
             )
 
     def _record(self, manifest: Manifest) -> Params:
@@ -263,7 +263,7 @@ class Images:
 
 
 def is_immutable(document: Document, tag: str) -> bool:
-    """Tell whether a tag of a repository may not move (PutImageTagMutability)."""
+    """Return whether a tag of a repository may not be moved (PutImageTagMutability)."""
     mutability = document["imageTagMutability"]
     excluded = any(
         fnmatch.fnmatchcase(tag, one["filter"])

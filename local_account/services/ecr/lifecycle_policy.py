@@ -1,4 +1,4 @@
-"""Lifecycle policies of ECR repositories: which images a policy lets go.
+"""Lifecycle policies of ECR repositories: which images a policy expires.
 
 Contract: "Lifecycle policy properties" and "How the lifecycle policy evaluator works" in the Amazon ECR User
 Guide.
@@ -20,7 +20,7 @@ _STATUSES = ("tagged", "untagged", "any")
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of a policy; ``patterns`` are globs that an image's tags must match, each by some tag."""
+    """One rule of a policy; ``patterns`` are globs, each of which one of an image's tags must match."""
 
     priority: int
     status: str
@@ -30,7 +30,7 @@ class Rule:
 
     @classmethod
     def parse(cls, rule: Params) -> Rule:
-        """Read one rule; raise ValueError or KeyError with what is wrong or missing."""
+        """Parse one rule; raise ValueError or KeyError for what is wrong or missing."""
         selection = rule["selection"]
         prefixes, globs = selection.get("tagPrefixList", []), selection.get("tagPatternList", [])
         parsed = cls(
@@ -43,22 +43,26 @@ class Rule:
         if parsed.status not in _STATUSES:
             raise ValueError(f"tagStatus must be one of {', '.join(_STATUSES)}")
         if (parsed.status == "tagged") != bool(parsed.patterns):
-            raise ValueError("tagPrefixList or tagPatternList goes with tagStatus tagged, and only with it")
+            raise ValueError(
+                "tagPrefixList or tagPatternList is required with tagStatus tagged, and only allowed with it"
+            )
         if parsed.count_type not in _COUNT_TYPES:
             raise ValueError(
                 f"countType {parsed.count_type} is not supported by the local account: "
                 f"use {' or '.join(_COUNT_TYPES)}"
             )
         if (parsed.count_type == "sinceImagePushed") != (selection.get("countUnit") == "days"):
-            raise ValueError("countUnit days goes with countType sinceImagePushed, and only with it")
+            raise ValueError(
+                "countUnit days is required with countType sinceImagePushed, and only allowed with it"
+            )
         if parsed.count < 1 or parsed.priority < 1:
             raise ValueError("countNumber and rulePriority must be 1 or more")
         if rule["action"].get("type") != "expire":
-            raise ValueError("the type of the action must be expire")
+            raise ValueError("the action's type must be expire")
         return parsed
 
     def selects(self, tags: list[str]) -> bool:
-        """Tell whether an image with these tags is one that the rule is about."""
+        """Return whether the rule applies to an image with these tags."""
         if self.status == "tagged":
             return all(any(fnmatch.fnmatchcase(tag, glob) for tag in tags) for glob in self.patterns)
         return self.status == "any" or not tags
@@ -71,13 +75,13 @@ class Rule:
 
 
 def parse(text: str) -> list[Rule]:
-    """Return the rules of a policy by priority; raise ServiceError InvalidParameterException."""
+    """Return the rules of a policy by priority. Raises ServiceError InvalidParameterException."""
     try:
         rules = sorted(
             (Rule.parse(rule) for rule in json.loads(text)["rules"]), key=lambda rule: rule.priority
         )
         if len({rule.priority for rule in rules}) < len(rules):
-            raise ValueError("every rule needs a rulePriority of its own")  # noqa: TRY301
+            raise ValueError("every rule must have a unique rulePriority")  # noqa: TRY301
         if any(rule.status == "any" for rule in rules[:-1]):
             raise ValueError("a rule for tagStatus any must have the highest rulePriority")  # noqa: TRY301
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -90,10 +94,10 @@ def parse(text: str) -> list[Rule]:
 
 
 def expired(rules: list[Rule], repository: Document, now: datetime) -> list[str]:
-    """Return the digests of the images of a repository that its rules let go, oldest first.
+    """Return the digests of a repository's images that its rules expire, oldest first.
 
-    Every rule counts all images that it selects; an image goes by the first rule that selects it, or by
-    none. What an index names stays as long as the index.
+    Every rule counts all images that it selects; an image expires by the first rule that selects it, or
+    not at all. An image that an index refers to stays as long as the index.
     """
     tags: dict[str, list[str]] = {digest: [] for digest in repository["images"]}
     for tag, digest in repository["tags"].items():
@@ -112,5 +116,5 @@ def expired(rules: list[Rule], repository: Document, now: datetime) -> list[str]
         for part in record["manifests"]
     }
     left = sorted(set(gone) - parts, key=lambda digest: repository["images"][digest]["pushedAt"])
-    # An index goes before what it names, so that nothing is ever named and not there.
+    # An index goes before the images it refers to, so that it never refers to a missing one.
     return sorted(left, key=lambda digest: not repository["images"][digest]["manifests"])

@@ -1,8 +1,8 @@
-"""The registry: what ``docker login``, ``push`` and ``pull`` speak.
+"""The registry that ``docker login``, ``push`` and ``pull`` talk to.
 
 Contract: the OCI Distribution Specification 1.1 (end-1 to end-13) with Docker schema 2 manifests, and
-"Using the Docker HTTP API" (Basic authentication with a password of GetAuthorizationToken) in the Amazon
-ECR User Guide. Layers stream to and from the disk; none is ever whole in memory.
+"Using the Docker HTTP API" (Basic authentication with a password from GetAuthorizationToken) in the Amazon
+ECR User Guide. Layers stream to and from the disk; none is ever held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PATH = re.compile(
 )
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _RANGE = re.compile(r"(\d+)-(\d+)")
-_ERRORS = {  # of the images' errors: what the specification and ECR's own registry answer
+_ERRORS = {  # for errors of the images: what the specification and ECR's own registry answer
     "RepositoryNotFoundException": ("NAME_UNKNOWN", 404),
     "ImageNotFoundException": ("MANIFEST_UNKNOWN", 404),
     "LayersNotFoundException": ("MANIFEST_BLOB_UNKNOWN", 404),
@@ -59,7 +59,7 @@ _FAULTS: tuple[tuple[type[Exception], str, int], ...] = (
 
 
 class _RefusedError(Exception):
-    """An answer in the error format of the specification."""
+    """An answer in the specification's error format."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message)
@@ -73,7 +73,7 @@ def registry_app(account: Account) -> WSGIApplication:
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         connection = environ.get("werkzeug.socket")
-        if connection is not None:  # many small answers in a row: none may wait for a delayed ACK
+        if connection is not None:  # many small answers in sequence: none may wait for a delayed ACK
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         response = registry.answer(Request(environ))
         response.headers["Docker-Distribution-Api-Version"] = "registry/2.0"
@@ -106,7 +106,7 @@ class _Registry:
             if isinstance(error, kind):
                 return code, str(error), status
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            # docker gives up at these words, and would try five times more without them.
+            # docker gives up at these words; without them it would try five more times.
             return "DENIED", f"no space left on device: free some for {self._account.config.state_dir}", 507
         log.error("%s %s failed", request.method, request.path, exc_info=error)
         return "UNKNOWN", f"{type(error).__name__}: {error}", 500
@@ -129,7 +129,7 @@ class _Registry:
             return self._list(request, "repositories", sorted(self._images.table.keys()))
         match = _PATH.fullmatch(request.path)
         if match is None:
-            raise _RefusedError("UNSUPPORTED", f"{request.path} is no path of a registry", 404)
+            raise _RefusedError("UNSUPPORTED", f"{request.path} is not a registry path", 404)
         name = match["name"]
         handlers: dict[str, Callable[[Request, str, str], Response]] = {
             "tags": self._tags,
@@ -189,7 +189,7 @@ class _Registry:
     def _manifest(self, request: Request, name: str, reference: str) -> Response:
         by_digest = ":" in reference
         if not by_digest and not _TAG.fullmatch(reference):
-            raise _RefusedError("TAG_INVALID", f"{reference} is no tag", 400)
+            raise _RefusedError("TAG_INVALID", f"{reference} is not a valid tag", 400)
         if by_digest:
             self._images.blobs.path(reference)
         image_id = {"imageDigest" if by_digest else "imageTag": reference}
@@ -261,7 +261,7 @@ class _Registry:
     def _start_upload(self, request: Request, name: str) -> Response:
         blobs = self._images.blobs
         mount, digest = request.args.get("mount"), request.args.get("digest")
-        # Layers are shared by all repositories: whichever "from" names, the blob is found.
+        # Layers are shared by all repositories: whatever "from" names, the blob is found.
         if mount and blobs.claim(mount) is not None:
             return _created(name, mount)
         upload = blobs.start_upload()

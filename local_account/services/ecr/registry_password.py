@@ -1,7 +1,7 @@
-"""Passwords of the registry: what GetAuthorizationToken gives and ``docker login`` takes.
+"""Passwords for the registry, from GetAuthorizationToken to ``docker login``.
 
-Contract: GetAuthorizationToken in the Amazon ECR API Reference (user ``AWS``, 12 hours). A password is
-its time of expiry and a signature over it, so that nothing has to be remembered but one secret.
+Contract: GetAuthorizationToken in the Amazon ECR API Reference (user ``AWS``, 12 hours). A password is its
+time of expiry and a signature over it, so that nothing has to be stored but one secret.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _LIFETIME = timedelta(hours=12)
 
 
 def issue(account: Account) -> tuple[str, datetime]:
-    """Return a new password and when it ends."""
+    """Return a new password and when it expires."""
     expires = account.now().replace(microsecond=0) + _LIFETIME
     text = str(int(expires.timestamp()))
     return base64.urlsafe_b64encode(f"{text}.{_sign(account, text)}".encode()).decode(), expires
 
 
 def is_valid(account: Account, user: str, password: str) -> bool:
-    """Tell whether a user and password open the registry now."""
+    """Return whether a user and password are valid for the registry now."""
     try:
         text, _, signature = base64.urlsafe_b64decode(password.encode()).decode().partition(".")
         expires = datetime.fromtimestamp(int(text), UTC)

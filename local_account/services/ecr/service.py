@@ -1,6 +1,6 @@
-"""Amazon ECR: the API over the same images that the registry serves to ``docker``.
+"""Amazon ECR: the API to the images that the registry serves to ``docker``.
 
-Contract: the Amazon ECR API Reference, operation by operation. Pushing and pulling is
+Contract: the Amazon ECR API Reference, operation by operation. Pushing and pulling are in
 :mod:`~local_account.services.ecr.registry`.
 """
 
@@ -47,12 +47,12 @@ class Ecr(Service):
         self._images = Images(account)
 
     def start(self) -> None:
-        """Tidy up, now and every hour."""
+        """Tidy up now and every hour."""
         self.tidy()
         self.account.tasks.every(_HOUR, "ecr-tidy", self.tidy)
 
     def tidy(self) -> None:
-        """Apply the lifecycle policies, and collect what pushes left behind that came to no manifest."""
+        """Apply the lifecycle policies, and delete what unfinished pushes left behind."""
         now = self.account.now()
         for name, document in self._images.table.items():
             if text := document.get("lifecyclePolicyText"):
@@ -77,8 +77,8 @@ class Ecr(Service):
         if encryption["encryptionType"] != "AES256":
             raise ServiceError(
                 "InvalidParameterException",
-                f"The encryption {encryption['encryptionType']} is not supported by the local account: "
-                "use AES256 or leave encryptionConfiguration out",
+                f"The encryption type {encryption['encryptionType']} is not supported by the local account: "
+                "use AES256 or leave out encryptionConfiguration",
             )
         document: Document = {
             "repositoryName": name,
@@ -122,7 +122,7 @@ class Ecr(Service):
         return self._set(params, "imageTagMutability", "imageTagMutabilityExclusionFilters")
 
     def put_image_scanning_configuration(self, params: Params) -> Params:
-        """PutImageScanningConfiguration: the record; the local account scans nothing."""
+        """PutImageScanningConfiguration: recorded only; the local account does not scan images."""
         return self._set(params, "imageScanningConfiguration")
 
     def get_authorization_token(self, params: Params) -> Params:
@@ -165,7 +165,7 @@ class Ecr(Service):
         return {"imageIds": shown, "nextToken": token}
 
     def batch_get_image(self, params: Params) -> Params:
-        """BatchGetImage; images of a media type that was not asked for are given as they are, as on AWS."""
+        """BatchGetImage: images of a media type that was not asked for are returned as is, as on AWS."""
         name = params["repositoryName"]
         images, failures = [], []
         for image_id in params["imageIds"]:
@@ -199,7 +199,7 @@ class Ecr(Service):
         return {"imageIds": deleted, "failures": failures}
 
     def put_image(self, params: Params) -> Params:
-        """PutImage: a manifest whose layers are there already, such as a new tag of an image."""
+        """PutImage: a manifest whose layers exist already, such as a new tag for an image."""
         name, tag = params["repositoryName"], params.get("imageTag")
         manifest = Manifest.parse(params["imageManifest"].encode(), params.get("imageManifestMediaType"))
         digest = self._images.put(name, manifest, tag, again=False, digest=params.get("imageDigest"))
@@ -240,7 +240,7 @@ class Ecr(Service):
         return self._remove_policy(params, "lifecyclePolicyText", "LifecyclePolicyNotFoundException")
 
     def set_repository_policy(self, params: Params) -> Params:
-        """SetRepositoryPolicy: the record; the local account has one user."""
+        """SetRepositoryPolicy: recorded only; the local account has one user."""
         _check_policy(params["policyText"])
         return self._set(params, "policyText")
 
@@ -276,7 +276,7 @@ class Ecr(Service):
 
     @property
     def _host(self) -> str:
-        # The address, not "localhost": Docker Engine takes plain HTTP from 127.0.0.0/8 without configuration,
+        # The address, not "localhost": Docker Engine allows plain HTTP to 127.0.0.0/8 without configuration,
         # and there is no second (IPv6) address to try first.
         return f"{LOOPBACK}:{self.account.config.registry_port}"
 
@@ -339,11 +339,14 @@ class Ecr(Service):
         if self._images.find(name, image_id):
             return None
         if not tag and not digest:
-            code, reason = "MissingDigestAndTag", "Give imageDigest or imageTag"
+            code, reason = (
+                "MissingDigestAndTag",
+                "Invalid request parameters: both tag and digest cannot be null",
+            )
         elif tag and digest and self._images.find(name, {"imageTag": tag}):
-            code, reason = "ImageTagDoesNotMatchDigest", f"The tag {tag} is not at {digest}"
+            code, reason = "ImageTagDoesNotMatchDigest", f"The tag {tag} does not refer to {digest}"
         elif digest and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-            code, reason = "InvalidImageDigest", f"{digest} is no sha256 digest"
+            code, reason = "InvalidImageDigest", f"{digest} is not a valid sha256 digest"
         else:
             code, reason = "ImageNotFound", "Requested image not found"
         return {"imageId": image_id, "failureCode": code, "failureReason": reason}
@@ -372,7 +375,7 @@ class Ecr(Service):
         arn = str(params["resourceArn"])
         prefix = self.account.arn("ecr", "repository/")
         if not arn.startswith(prefix):
-            raise ServiceError("InvalidParameterException", f"{arn} is no repository of this account")
+            raise ServiceError("InvalidParameterException", f"{arn} is not a repository in this account")
         name = arn.removeprefix(prefix)
         self._images.repository(name)
         return name

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.docker
 
 
 class Docker:
-    """docker with a configuration directory of its own."""
+    """docker with a separate configuration directory."""
 
     def __init__(self, config: Path) -> None:
         self.environment = {**os.environ, "DOCKER_CONFIG": str(config), "DOCKER_BUILDKIT": "0"}
@@ -55,7 +55,7 @@ def repository(ecr):
 
 @pytest.fixture
 def image(docker, tmp_path, repository):
-    """A tiny image of new content, tagged for the repository."""
+    """A tiny image with new content, tagged for the repository."""
     context = tmp_path / "context"
     context.mkdir()
     (context / "Dockerfile").write_text("FROM scratch\nCOPY content /\n")
@@ -67,7 +67,7 @@ def image(docker, tmp_path, repository):
 
 
 def log_in(docker, served, repository) -> str:
-    """Log in as the ECR User Guide says, with the AWS CLI."""
+    """Log in with the AWS CLI, as in the ECR User Guide."""
     environment = {**os.environ, **served.account.environment()}
     password = subprocess.run(
         ["aws", "ecr", "get-login-password"], env=environment, capture_output=True, text=True, check=True
@@ -84,7 +84,7 @@ def test_login_push_describe_pull(docker, served, ecr, repository, image):
     )["imageDetails"]
     assert detail["imageDigest"] in pushed
     assert 300_000 < detail["imageSizeInBytes"] < 320_000
-    # The engine's own copy goes, so that the pull has to bring every layer.
+    # Remove the engine's own copy, so that the pull has to fetch every layer.
     by_digest = f"{repository['repositoryUri']}@{detail['imageDigest']}"
     docker("image", "rm", "-f", image)
     assert "Downloaded newer image" in docker("pull", by_digest)
@@ -101,7 +101,7 @@ def test_a_second_push_sends_no_layer_again(docker, served, repository, image):
     docker("image", "rm", again)
 
 
-def test_the_engine_forgets_a_registry_that_is_gone(docker, served, repository, image):
+def test_the_engine_forgets_a_deleted_registry(docker, served, repository, image):
     kept = f"docker-{uuid.uuid4().hex[:8]}:kept"
     docker("tag", image, kept)
     log_in(docker, served, repository)
@@ -114,7 +114,7 @@ def test_the_engine_forgets_a_registry_that_is_gone(docker, served, repository, 
     docker("image", "rm", kept)
 
 
-def test_a_reset_forgets_the_images_of_its_own_registry_only(docker, tmp_path, image):
+def test_a_reset_only_forgets_the_images_of_its_own_registry(docker, tmp_path, image):
     state = tmp_path / "state"
     config = AccountConfig.load(state, {"gateway_port": 0, "git_port": 0, "registry_port": 0})
     (state / "docker_host").write_text(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
@@ -149,6 +149,6 @@ def test_an_immutable_tag_stays(docker, served, ecr, repository, image):
     docker("push", image)
     name = repository["repositoryName"]
     ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="IMMUTABLE")
-    docker("push", image)  # the same image is no change
+    docker("push", image)  # the same image is not a change
     docker("build", "-q", "-t", image, "-", stdin="FROM scratch\nLABEL other=1\n")
     assert "immutable" in docker("push", image, fails=True)

@@ -1,4 +1,4 @@
-"""ECR through unmodified boto3, with images pushed over the registry's HTTP API."""
+"""ECR through unmodified boto3, with images pushed through the registry's HTTP API."""
 
 import base64
 import hashlib
@@ -98,7 +98,7 @@ def test_repository_uri_is_the_registrys(ecr, repository, served):
     )
 
 
-def test_repositories_that_cannot_be_made(ecr, repository):
+def test_repositories_that_cannot_be_created(ecr, repository):
     with pytest.raises(ClientError) as error:
         ecr.create_repository(repositoryName=repository)
     assert code(error) == "RepositoryAlreadyExistsException"
@@ -108,7 +108,7 @@ def test_repositories_that_cannot_be_made(ecr, repository):
         assert code(error) == "InvalidParameterException"
 
 
-def test_what_does_not_exist_is_said_by_name(ecr, repository):
+def test_what_does_not_exist_is_named(ecr, repository):
     for call in (ecr.describe_images, ecr.list_images, ecr.delete_repository, ecr.get_lifecycle_policy):
         with pytest.raises(ClientError, match="'nobody' does not exist") as error:
             call(repositoryName="nobody")
@@ -216,17 +216,17 @@ def test_images_are_deleted_by_tag_and_by_digest(ecr, repository, registry):
     registry("GET", f"{repository}/manifests/v2", 404)
 
 
-def test_blobs_go_with_the_last_image_that_needs_them(ecr, repository, registry):
+def test_blobs_are_deleted_with_the_last_image_that_needs_them(ecr, repository, registry):
     registry.image(repository, "a", b"only-a")
     shared = registry.blob(repository, b"shared-and-unused")
     registry.image(repository, "b", b"only-b")
     ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "a"}])
     registry("HEAD", f"{repository}/blobs/{digest_of(b'only-a')}", 404)
     registry("HEAD", f"{repository}/blobs/{digest_of(b'only-b')}", 200)
-    registry("HEAD", f"{repository}/blobs/{shared}", 200)  # pushed just now: its manifest may come yet
+    registry("HEAD", f"{repository}/blobs/{shared}", 200)  # just pushed: its manifest may still come
 
 
-def test_a_repository_with_images_is_deleted_by_force_only(ecr, registry):
+def test_a_repository_with_images_is_only_deleted_with_force(ecr, registry):
     ecr.create_repository(repositoryName="full")
     registry.image("full", "v1", b"of-full")
     with pytest.raises(ClientError) as error:
@@ -269,13 +269,13 @@ def test_policies_and_tags(ecr, repository, served):
     assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == [{"Key": "b", "Value": "2"}]
 
 
-def test_a_lifecycle_policy_lets_images_go(ecr, repository, registry, served):
+def test_a_lifecycle_policy_expires_images(ecr, repository, registry, served):
     digests = [registry.image(repository, "latest", b"build %d" % n)[0] for n in range(8)]
     ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=POLICY)
     assert len(ecr.list_images(repositoryName=repository)["imageIds"]) == 8
     served.services["ecr"].tidy()
     left = [one["imageDigest"] for one in ecr.list_images(repositoryName=repository)["imageIds"]]
-    assert left == digests[2:]  # five untagged ones, and the tagged one
+    assert left == digests[2:]  # five untagged ones and the tagged one
     assert "lastEvaluatedAt" in ecr.get_lifecycle_policy(repositoryName=repository)
     registry("HEAD", f"{repository}/blobs/{digest_of(b'build 0')}", 404)
 
@@ -331,7 +331,7 @@ def test_a_wrong_digest_keeps_nothing(registry, repository):
     registry("GET", f"{repository}/blobs/sha256:../../../account.json", 404)
 
 
-def test_a_full_disk_is_said_and_the_upload_dropped(registry, repository, served):
+def test_a_full_disk_is_reported_and_the_upload_dropped(registry, repository, served):
     place = registry("POST", f"{repository}/blobs/uploads/", 202).headers["Location"].removeprefix("/v2/")
     part = served.account.config.state_dir / "registry" / "uploads" / place.rpartition("/")[2]
     part.unlink()
@@ -423,7 +423,7 @@ def test_referrers(registry, repository):
     assert (found["digest"], found["artifactType"]) == (digest_of(signature), "test/signature")
 
 
-def test_manifests_are_deleted_over_the_registry(registry, repository):
+def test_manifests_are_deleted_through_the_registry(registry, repository):
     digest, _ = registry.image(repository, "v1")
     registry("DELETE", f"{repository}/manifests/{digest}", 202)
     registry("GET", f"{repository}/manifests/{digest}", 404)

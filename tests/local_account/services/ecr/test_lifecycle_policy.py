@@ -1,4 +1,4 @@
-"""Which images a lifecycle policy lets go."""
+"""Which images a lifecycle policy expires."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ def rule(priority=1, **selection):
 
 
 def repository(*images):
-    """Images as (digest, age in days, tags, digests of an index)."""
+    """Images as (digest, age in days, tags, digests in an index)."""
     return {
         "images": {
             digest: {"pushedAt": NOW - timedelta(days=age), "manifests": list(more[1:])}
@@ -35,18 +35,18 @@ def gone(images, *rules):
     return expired(parse(json.dumps({"rules": list(rules)})), repository(*images), NOW)
 
 
-def test_the_youngest_stay_by_count():
+def test_the_newest_images_stay_by_count():
     images = [("a", 3, []), ("b", 2, ["x"]), ("c", 1, [])]
     assert gone(images, rule(countNumber=2)) == ["a"]
 
 
-def test_the_old_go_by_age():
+def test_old_images_expire_by_age():
     images = [("a", 30, []), ("b", 2, []), ("c", 40, ["kept"])]
     since = {"countType": "sinceImagePushed", "countUnit": "days", "countNumber": 14}
     assert gone(images, rule(tagStatus="untagged", **since)) == ["a"]
 
 
-def test_an_image_goes_by_the_first_rule_that_selects_it_or_not_at_all():
+def test_an_image_expires_by_the_first_rule_that_selects_it_or_not_at_all():
     images = [("a", 5, ["prod-1"]), ("b", 4, ["prod-2"]), ("c", 3, []), ("d", 2, [])]
     keep_prod = rule(1, tagStatus="tagged", tagPrefixList=["prod"], countNumber=2)
     assert gone(images, keep_prod, rule(2, countNumber=1)) == ["c"]
@@ -58,7 +58,7 @@ def test_tags_match_every_pattern():
     assert gone(images, rule(**selection)) == ["b"]
 
 
-def test_what_a_kept_index_names_stays():
+def test_images_in_a_kept_index_stay():
     images = [("part", 9, []), ("index", 1, ["latest"], "part")]
     assert gone(images, rule(tagStatus="untagged", countNumber=1)) == []
     both = [("part", 9, []), ("index", 8, [], "part"), ("new", 1, [])]
@@ -81,6 +81,6 @@ def test_what_a_kept_index_names_stays():
         None,
     ],
 )
-def test_policies_that_mean_nothing_are_refused(rules):
+def test_invalid_policies_are_refused(rules):
     with pytest.raises(ServiceError, match="LifecyclePolicyText"):
         parse(json.dumps({"rules": rules}))
