@@ -1,7 +1,8 @@
 """Event patterns of EventBridge: check one, compile it, match events against it.
 
 The contract is the EventBridge User Guide, "Creating event patterns" and "Comparison operators for use in
-event patterns". (No well-kept package on PyPI implements it: the only one has no build for current Pythons.)
+event patterns". (No well-maintained package on PyPI implements it: the only one has no build for current
+Pythons.)
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 Match = Callable[[Any], bool]
-"""Tells whether a value of an event (a scalar, an object, a list or MISSING) fits."""
+"""Returns whether a value in an event (a scalar, an object, a list or MISSING) matches."""
 
 MISSING = object()
 _OPERATORS = frozenset(
@@ -30,18 +31,18 @@ _COMPARISONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
 
 
 class PatternError(ValueError):
-    """An event pattern that EventBridge would refuse; the message is the reason."""
+    """An event pattern that EventBridge would reject; the message is the reason."""
 
 
 def loads(text: str) -> Any:
-    """Parse JSON with its numbers as Decimal, which keeps 300, 300.0 and 3.0e2 apart as EventBridge does."""
+    """Parse JSON with numbers as Decimal, which keeps 300, 300.0 and 3.0e2 apart as EventBridge does."""
     return json.loads(text, parse_float=Decimal, parse_int=Decimal)
 
 
 def compile_pattern(text: str) -> Match:
     """Compile the JSON text of an event pattern.
 
-    Returns a function from an event, as ``loads`` parses it, to whether it matches. Raises PatternError.
+    Returns a function from an event, as parsed by ``loads``, to whether it matches. Raises PatternError.
     """
     try:
         pattern = loads(text)
@@ -100,7 +101,7 @@ def _leaf(values: list[Any]) -> Match:
     tests = [_test(value) for value in values if value != {"exists": False}]
 
     def match(event: Any) -> bool:
-        # Operators work on leaf nodes only: an object in the event has no leaf of this name.
+        # Operators apply to leaf nodes only: an object in the event has no leaf of this name.
         leaves = [item for item in _flat(event) if item is not MISSING and not isinstance(item, dict)]
         if not leaves:
             return absence
@@ -172,7 +173,7 @@ def _string(name: str, operand: Any) -> Match:
 
 
 def _wildcard(text: str) -> re.Pattern[str]:
-    r"""Compile a wildcard: ``*`` is any run of characters, ``\*`` and ``\\`` are literal."""
+    r"""Compile a wildcard: ``*`` matches any run of characters, ``\*`` and ``\\`` are literal."""
     parts: list[str] = []
     position = 0
     while position < len(text):
@@ -221,7 +222,7 @@ def _numeric(operand: Any) -> Match:
     if not isinstance(operand, list):
         raise PatternError("Value of numeric must be an array.")
     if not operand or len(operand) % 2:
-        raise PatternError("Bad value in numeric range: an operator and a number are needed")
+        raise PatternError("Bad value in numeric range: an operator and a number are required")
     terms = list(zip(operand[::2], operand[1::2], strict=True))
     for operator, bound in terms:
         if not isinstance(operator, str) or operator not in _COMPARISONS:
@@ -244,7 +245,7 @@ def _cidr(operand: Any) -> Match:
         raise PatternError("cidr match pattern must be a string")
     try:
         if "/" not in operand:
-            raise ValueError("an address block has a slash")  # noqa: TRY301
+            raise ValueError("an address block needs a slash")  # noqa: TRY301
         network = ipaddress.ip_network(operand, strict=False)
     except ValueError as error:
         raise PatternError(f"Malformed CIDR, one '/' required: {error}") from error

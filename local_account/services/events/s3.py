@@ -1,4 +1,4 @@
-"""Events of Amazon S3: published after the request that made or removed an object.
+"""Events of Amazon S3, published after the request that created or deleted an object.
 
 The contract is the Amazon S3 User Guide, "Using EventBridge" and "EventBridge event message structure".
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from local_account.foundation.account import Account
 
-_MARKER_ETAG = "d41d8cd98f00b204e9800998ecf8427e"  # of no content, as the documented example has it
+_MARKER_ETAG = "d41d8cd98f00b204e9800998ecf8427e"  # of empty content, as in the documented example
 
 
 class Change(NamedTuple):
@@ -33,18 +33,18 @@ class Change(NamedTuple):
 def after_s3_request(
     account: Account, environ: dict[str, Any], status: int, headers: Mapping[str, str]
 ) -> None:
-    """Publish the events of one S3 request, of a bucket that sends its events to EventBridge.
+    """Publish the events of an S3 request if its bucket sends events to EventBridge.
 
     Parameters
     ----------
     environ
         The WSGI environment; its ``werkzeug.request`` has the body.
     status, headers
-        Of the response.
+        The response's status and headers.
     """
     if environ["REQUEST_METHOD"] not in ("PUT", "POST", "DELETE") or status >= 300:
         return
-    # WSGI hands the path over unquoted, its bytes as latin-1; a plus sign in it is a plus sign.
+    # WSGI passes the path unquoted, its bytes as latin-1; a plus sign in it is a literal plus sign.
     path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace").lstrip("/")
     bucket, _, key = path.partition("/")
     held = s3_bucket(account.config.account_id, bucket)
@@ -104,7 +104,7 @@ def _changes(
 
 
 def _signs(name: str) -> bool:
-    """Tell whether a query parameter is part of a presigned URL, or of what an SDK adds."""
+    """Return whether a query parameter is part of a presigned URL, or is added by an SDK."""
     return name.lower().startswith("x-amz-") or name in ("AWSAccessKeyId", "Signature", "Expires", "x-id")
 
 

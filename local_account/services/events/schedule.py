@@ -21,12 +21,12 @@ DayTest = Callable[[date], bool]
 
 
 class ScheduleError(ValueError):
-    """A schedule expression that EventBridge would refuse; the message says why."""
+    """A schedule expression that EventBridge would reject; the message says why."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """``rate(value unit)``: every so often, counted from the moment when the rule was made."""
+    """``rate(value unit)``: at regular intervals, counted from when the rule was created."""
 
     period: timedelta
 
@@ -47,7 +47,7 @@ class Cron:
     on_day: DayTest
 
     def next_after(self, moment: datetime, origin: datetime) -> datetime | None:
-        """Return the first minute after ``moment`` that fits; None when there is none until 2199."""
+        """Return the first minute after ``moment`` that matches; None if there is none until 2199."""
         for year in range(moment.year, _YEARS[1] + 1):
             if year not in self.years:
                 continue
@@ -88,7 +88,9 @@ def _rate(text: str) -> Rate:
         raise ScheduleError("a rate is a positive number and minute(s), hour(s) or day(s)")
     value, unit = int(found[1]), found[2]
     if (value == 1) == bool(found[3]):
-        raise ScheduleError(f"write '{value} {unit}{'s' if value > 1 else ''}': 1 takes the singular")
+        raise ScheduleError(
+            f"use '{value} {unit}{'s' if value > 1 else ''}': the unit is singular for 1 only"
+        )
     return Rate(value * _UNITS[unit])
 
 
@@ -98,7 +100,7 @@ def _cron(text: str) -> Cron:
         raise ScheduleError(f"cron has six fields, not {len(fields)}")
     minutes, hours, day_of_month, month, day_of_week, year = fields
     if (day_of_month == "?") == (day_of_week == "?"):
-        raise ScheduleError("one of day-of-month and day-of-week must be ?, and the other not")
+        raise ScheduleError("exactly one of day-of-month and day-of-week must be ?")
     return Cron(
         minutes=tuple(sorted(_values(minutes, 0, 59))),
         hours=tuple(sorted(_values(hours, 0, 23))),
@@ -135,7 +137,7 @@ def _number(text: str, low: int, high: int, names: dict[str, int] | None) -> int
 
 
 def _weekday(day: date) -> int:
-    """Return the number that EventBridge gives a weekday: Sunday is 1."""
+    """Return EventBridge's number for a weekday: Sunday is 1."""
     return day.isoweekday() % 7 + 1
 
 

@@ -36,7 +36,7 @@ _LONGEST_WAIT = 3600.0
 
 
 class Events(Service):
-    """Amazon EventBridge with the default bus; what it delivers to stands in ``targets``."""
+    """Amazon EventBridge with the default bus; its targets are in ``targets``."""
 
     name = "events"
 
@@ -47,21 +47,21 @@ class Events(Service):
         self._schedule_changed = threading.Event()
 
     def start(self) -> None:
-        """Deliver what an earlier life accepted, and fire schedules from now on."""
+        """Deliver the events that an earlier run accepted, and fire schedules from now on."""
         self._deliveries.start()
         self.account.tasks.spawn("events-schedules", self._run_schedules)
         for service in {_service_of(target) for rule in self._rules.values() for target in rule["targets"]}:
             self.account.tasks.spawn("events-clients", self.account.client, service)
 
     def stop(self) -> None:
-        """Begin no more deliveries; they go on after the next start."""
+        """Begin no more deliveries; they continue after the next start."""
         self._deliveries.stop()
         self._schedule_changed.set()
 
     # --- events
 
     def publish(self, source: str, detail_type: str, detail: Params, resources: Iterable[str] = ()) -> None:
-        """Put one event of an AWS service onto the default bus; its deliveries are durable on return."""
+        """Put an event from an AWS service on the default bus; its deliveries are durable on return."""
         self._route(self._event(source, detail_type, detail, resources, self.account.now()))
 
     def put_events(self, params: Params) -> Params:
@@ -81,7 +81,7 @@ class Events(Service):
         try:
             event = loads(params["Event"])
         except ValueError as error:
-            raise _invalid(f"Parameter Event is not valid. Reason: it is no JSON: {error}") from error
+            raise _invalid(f"Parameter Event is not valid. Reason: it is not valid JSON: {error}") from error
         missing = [name for name in _EVENT_FIELDS if not isinstance(event, dict) or name not in event]
         if missing:
             raise _invalid(f"Parameter Event is not valid. Reason: it has no {', '.join(missing)}")
@@ -90,7 +90,7 @@ class Events(Service):
     # --- rules
 
     def put_rule(self, params: Params) -> Params:
-        """See PutRule: what is left out is taken away from a rule that exists."""
+        """See PutRule: what the request leaves out is removed from an existing rule."""
         self._check_bus(params)
         name = params["Name"]
         if not params.get("EventPattern") and not params.get("ScheduleExpression"):
@@ -133,7 +133,7 @@ class Events(Service):
         return _page("Rules", sorted(found, key=lambda rule: rule["Name"]), params)
 
     def delete_rule(self, params: Params) -> Params:
-        """See DeleteRule; as on AWS, a rule that does not exist is no error."""
+        """See DeleteRule; as on AWS, deleting a rule that does not exist is not an error."""
         self._check_bus(params)
         with self._rules.lock:
             rule = self._rules.get(params["Name"])
@@ -165,7 +165,7 @@ class Events(Service):
                 raise _limit_exceeded()
             rule["targets"] = list(held.values())
         for service in {_service_of(target) for target in params["Targets"]}:
-            self.account.client(service)  # made now, so that the first event need not wait for it
+            self.account.client(service)  # made now, so that the first event does not wait for it
         return {"FailedEntryCount": 0, "FailedEntries": []}
 
     def remove_targets(self, params: Params) -> Params:
@@ -239,7 +239,7 @@ class Events(Service):
         try:
             detail = json.loads(entry["Detail"])
             if not isinstance(detail, dict):
-                raise ValueError("no object")  # noqa: TRY004, TRY301
+                raise ValueError("not an object")  # noqa: TRY004, TRY301
         except ValueError:
             return {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
         event = self._event(
@@ -288,7 +288,7 @@ class Events(Service):
             )
 
     def _deliver(self, delivery: Document) -> float | None:
-        """Try one delivery (work of the outbox)."""
+        """Try one delivery (called by the outbox)."""
         delay = None
         try:
             targets.deliver(self.account, delivery)
@@ -306,7 +306,7 @@ class Events(Service):
                 delivery["event"]["id"],
                 delivery["target"]["Arn"],
                 error,
-                "it is given up" if delay is None else f"next attempt in {delay:.0f} s",
+                "giving up" if delay is None else f"next attempt in {delay:.0f} s",
             )
             if delay is None:
                 self._count(delivery["rule"]["Name"], "FailedInvocations")
@@ -315,7 +315,7 @@ class Events(Service):
         return delay
 
     def _count(self, rule: str, metric: str) -> None:
-        """Record one of the metrics of "Monitoring Amazon EventBridge" in CloudWatch."""
+        """Record one of the CloudWatch metrics in "Monitoring Amazon EventBridge"."""
         datum = {
             "MetricName": metric,
             "Dimensions": [{"Name": "RuleName", "Value": rule}],
@@ -345,7 +345,7 @@ class Events(Service):
             last = now
 
     def _next_ticks(self, after: datetime) -> list[tuple[Document, datetime]]:
-        """Return the enabled rules with a schedule and when each fires next."""
+        """Return the enabled rules that have a schedule, with when each fires next."""
         return [
             (rule, tick)
             for rule in self._rules.values()
@@ -391,7 +391,7 @@ class Events(Service):
         if bus not in (BUS, self.account.arn("events", f"event-bus/{BUS}")):
             raise ServiceError(
                 "ResourceNotFoundException",
-                f"Event bus {bus} does not exist. (The local account has the default bus only.)",
+                f"Event bus {bus} does not exist. (The local account only has the default bus.)",
                 status=400,
             )
 

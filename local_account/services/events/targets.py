@@ -1,4 +1,4 @@
-"""Targets of rules: which ones there are, what is checked when they are put, how an event reaches them.
+"""Targets of rules: the supported kinds, the checks when they are put, and the delivery of an event.
 
 The contract is ``PutTargets`` of the EventBridge API, "Event bus targets in Amazon EventBridge", "Using
 resource-based policies" and "How EventBridge retries delivering events".
@@ -35,7 +35,7 @@ _LONGEST_DELAY = 300.0
 
 
 class DeliveryError(Exception):
-    """A target that refuses the event for good: EventBridge does not try again."""
+    """A target that rejects the event for good: EventBridge does not try again."""
 
 
 def check(account: Account, target: Params) -> None:
@@ -106,7 +106,7 @@ def _check_input(target: Params) -> None:
 
 
 def deliver(account: Account, delivery: Document) -> None:
-    """Hand one event to one target, as the rule's permissions allow.
+    """Deliver an event to a target, as the rule's permissions allow.
 
     Parameters
     ----------
@@ -116,9 +116,9 @@ def deliver(account: Account, delivery: Document) -> None:
     Raises
     ------
     DeliveryError
-        It is refused for good.
+        The target rejected it for good.
     ClientError, BotoCoreError
-        It did not work this time.
+        The attempt failed, but another may succeed.
     """
     target, rule = delivery["target"], delivery["rule"]
     try:
@@ -150,9 +150,9 @@ def _invoke(account: Account, function_arn: str, rule_arn: str, payload: str) ->
     if not allows(policy, PRINCIPAL, rule_arn, account.config.account_id):
         client.get_function_configuration(
             FunctionName=function_arn
-        )  # a missing function is the better reason
+        )  # raises first if the function does not exist
         raise DeliveryError(
-            f"the policy of {function_arn} does not allow {PRINCIPAL} to invoke it for {rule_arn}: add that "
+            f"the policy of {function_arn} does not allow {PRINCIPAL} to invoke it for {rule_arn}: grant it "
             "with AddPermission (AWS::Lambda::Permission)"
         )
     client.invoke(FunctionName=function_arn, InvocationType="Event", Payload=payload.encode())
@@ -171,9 +171,9 @@ def _start_pipeline(account: Account, target: Params, token: str, text: str) -> 
 
 
 def retry_delay(delivery: Document, now: float) -> float | None:
-    """Return the seconds until the next attempt, longer each time; None when the RetryPolicy allows no more.
+    """Return the seconds until the next attempt, longer each time; None if the RetryPolicy allows no more.
 
-    ``delivery["attempts"]`` is how often it failed so far; defaults as documented: 185 times in 24 hours.
+    ``delivery["attempts"]`` counts the failed attempts; defaults as documented: 185 times in 24 hours.
     """
     policy = {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}
     policy |= delivery["target"].get("RetryPolicy", {})
@@ -183,5 +183,5 @@ def retry_delay(delivery: Document, now: float) -> float | None:
 
 
 def is_transient(error: Exception) -> bool:
-    """Tell whether an attempt that ended with ``error`` is worth another one."""
+    """Return whether another attempt is worthwhile after ``error``."""
     return isinstance(error, ClientError | BotoCoreError)

@@ -22,12 +22,12 @@ class TransformError(ValueError):
 
 
 def check_path(path: str) -> None:
-    """Raise TransformError unless ``path`` is a JSON path that EventBridge takes."""
+    """Raise TransformError unless ``path`` is a JSON path that EventBridge accepts."""
     _steps(path)
 
 
 def check_template(template: str, names: set[str]) -> None:
-    """Raise TransformError when a template uses a variable that nothing defines."""
+    """Raise TransformError if a template uses an undefined variable."""
     for name in _VARIABLE.findall(template):
         if name not in names and not name.startswith("aws.events."):
             raise TransformError(f"InputTemplate for target contains the undefined variable <{name}>")
@@ -65,7 +65,7 @@ def _steps(path: str) -> list[str | int]:
     while position < len(path):
         found = _STEP.match(path, position)
         if not found:
-            raise TransformError(f"Invalid JSON path '{path}': cannot be read from '{path[position:]}' on")
+            raise TransformError(f"Invalid JSON path '{path}': invalid from '{path[position:]}' on")
         name, index, star, single, double = found.groups()
         steps.append(int(index) if index is not None else star or name or single or double)
         position = found.end()
@@ -91,7 +91,7 @@ def _select(event: Any, path: str) -> Any:
 
 
 def _fill(template: str, values: dict[str, Any]) -> str:
-    """Fill a template: inside quotation marks a variable is text, outside it is JSON."""
+    """Fill a template: a variable is text inside quotation marks and JSON outside."""
     parts: list[str] = []
     quoted = False
     position = 0
@@ -114,7 +114,9 @@ def _fill(template: str, values: dict[str, Any]) -> str:
     try:
         json.loads(filled)
     except ValueError as error:
-        raise TransformError(f"the InputTemplate gives no valid JSON ({error}): {filled[:200]}") from error
+        raise TransformError(
+            f"the InputTemplate does not produce valid JSON ({error}): {filled[:200]}"
+        ) from error
     return filled
 
 

@@ -1,4 +1,4 @@
-"""Rules, and functions that write down what reaches them."""
+"""Rules, and functions that record what they receive."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from iam_roles import make_role
 
-# The recorder keeps every event as an object of its bucket, under the time when it came.
+# The recorder stores every event as an object in its bucket, under its time of arrival.
 RECORDER = """
 import boto3, json, os, time
 s3 = boto3.client("s3")
@@ -81,7 +81,7 @@ def recorder(client: Callable[[str], Any], recorder_role: str) -> Callable[[str]
 
 @pytest.fixture
 def rule(events: Any) -> Iterator[Callable[..., str]]:
-    """Make a rule; it goes with its targets after the test."""
+    """Create a rule; it is deleted with its targets after the test."""
     names: set[str] = set()
 
     def make(name: str, pattern: Any = None, **params: Any) -> str:

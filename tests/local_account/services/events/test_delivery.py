@@ -1,4 +1,4 @@
-"""Events reach the targets of the rules that match them, when the target lets them."""
+"""Events reach the targets of the rules that match them, if the target allows it."""
 
 import json
 import time
@@ -79,7 +79,7 @@ def test_each_target_gets_its_own_input(rule: Rule, events: Any, recorder: Any, 
         assert wanted in received
 
 
-def test_a_function_that_does_not_allow_it_is_not_invoked(
+def test_a_function_without_permission_for_the_rule_is_not_invoked(
     rule: Rule, recorder: Any, eventually: Any, client: Client, local_account: Any
 ) -> None:
     events = client("events")
@@ -94,7 +94,7 @@ def test_a_function_that_does_not_allow_it_is_not_invoked(
     assert "does not allow events.amazonaws.com to invoke it for" in log
 
 
-def test_a_function_that_is_gone_counts_as_failure(
+def test_a_deleted_function_counts_as_a_failure(
     rule: Rule, events: Any, eventually: Any, client: Client
 ) -> None:
     rule("gone", {"source": ["delivery.gone"]})
@@ -185,7 +185,7 @@ def test_delivery_takes_less_than_a_twentieth_of_a_second(
     function.permit(rule("quick", {"source": ["delivery.quick"]}))
     events.put_targets(Rule="quick", Targets=[{"Id": "t", "Arn": function.arn}])
     put(events, "delivery.quick", sent=time.time())
-    eventually(function.received)  # the function is warm from here on
+    eventually(function.received)  # the function is warm from now on
     for _ in range(5):
         count = len(function.received())
         put(events, "delivery.quick", sent=time.time())
@@ -194,7 +194,7 @@ def test_delivery_takes_less_than_a_twentieth_of_a_second(
     assert min(waits) < 0.05, waits
 
 
-def test_what_was_accepted_is_delivered_after_a_crash(
+def test_accepted_events_are_delivered_after_a_crash(
     own_account: Any, eventually: Any, recorder_class: Any
 ) -> None:
     account = own_account.start()
@@ -204,7 +204,7 @@ def test_what_was_accepted_is_delivered_after_a_crash(
     arn = events.put_rule(Name="r", EventPattern='{"source": ["crash"]}')["RuleArn"]
     function.permit(arn)
     events.put_targets(Rule="r", Targets=[{"Id": "t", "Arn": function.arn}])
-    time.sleep(0.3)  # moto's snapshot is a tenth of a second behind
+    time.sleep(0.3)  # moto's snapshot lags by a tenth of a second
     for number in range(10):
         put(events, "crash", n=number)
     account.stop(9)

@@ -24,7 +24,7 @@ def matches(pattern: Any, event: Any) -> bool:
         ({"a": ["x"], "b": ["y"]}, {"a": "x"}, False),
         ({"a": {"b": ["x"]}}, {"a": {"b": "x"}}, True),
         ({"a": {"b": ["x"]}}, {"a": "x"}, False),
-        # arrays intersect; an array of objects matches by one element as a whole
+        # arrays intersect; an array of objects matches if one element matches as a whole
         ({"a": ["x", "y"]}, {"a": ["z", "y"]}, True),
         ({"a": ["x"]}, {"a": []}, False),
         ({"a": ["x"]}, {"a": [["x"]]}, True),

@@ -1,4 +1,4 @@
-"""Rules and targets are kept, listed and refused as documented."""
+"""Rules and targets are stored, listed and rejected as documented."""
 
 import json
 import subprocess

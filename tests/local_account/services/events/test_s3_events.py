@@ -1,4 +1,4 @@
-"""What happens to the objects of a bucket with EventBridge notifications is published."""
+"""Changes to the objects of a bucket with EventBridge notifications are published."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ def bucket(client: Callable[[str], Any], request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def published(listener: Any, bucket: str, eventually: Any) -> Callable[[int], list[Any]]:
-    """Wait for so many events of the bucket; sorted as they happened."""
+    """Wait for a number of the bucket's events, sorted by time."""
 
     def wait(count: int) -> list[Any]:
         def found() -> list[Any]:
@@ -46,7 +46,7 @@ def published(listener: Any, bucket: str, eventually: Any) -> Callable[[int], li
     return wait
 
 
-def test_the_configuration_is_answered(client: Callable[[str], Any], bucket: str) -> None:
+def test_the_configuration_can_be_read(client: Callable[[str], Any], bucket: str) -> None:
     answer = client("s3").get_bucket_notification_configuration(Bucket=bucket)
     assert answer["EventBridgeConfiguration"] == {}
 
@@ -82,7 +82,7 @@ def test_keys_are_as_they_were_given(client: Callable[[str], Any], bucket: str, 
     assert [event["detail"]["object"]["key"] for event in published(len(KEYS))] == KEYS
 
 
-def test_every_way_to_make_an_object(client: Callable[[str], Any], bucket: str, published: Any) -> None:
+def test_every_way_to_create_an_object(client: Callable[[str], Any], bucket: str, published: Any) -> None:
     s3 = client("s3")
     s3.put_object(Bucket=bucket, Key="put", Body=b"abc", Metadata={"a": "b"}, ChecksumAlgorithm="SHA256")
     s3.copy_object(Bucket=bucket, Key="copied", CopySource={"Bucket": bucket, "Key": "put"})
@@ -99,7 +99,7 @@ def test_every_way_to_make_an_object(client: Callable[[str], Any], bucket: str, 
     assert requests.post(form["url"], data=form["fields"], files=files, timeout=5).status_code == 204
     link = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "by link"})
     assert requests.put(link, data=b"123456", timeout=5).status_code == 200
-    # what reads or describes an object is no event
+    # reading or describing an object is not an event
     s3.get_object(Bucket=bucket, Key="put")
     s3.put_object_tagging(Bucket=bucket, Key="put", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
     s3.put_object(Bucket=bucket, Key="last", Body=b"")

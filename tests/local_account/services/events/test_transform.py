@@ -82,7 +82,7 @@ def test_reserved_variables() -> None:
 
 def test_what_is_missing_leaves_nothing_behind() -> None:
     assert transformed('{"a": "<gone>"}', gone="$.no.such") == {"a": ""}
-    with pytest.raises(TransformError, match="no valid JSON"):
+    with pytest.raises(TransformError, match="does not produce valid JSON"):
         transformed('{"a": <gone>}', gone="$.no.such")
 
 
