@@ -1,4 +1,4 @@
-"""AWS Lambda: functions whose handlers run in processes of their own."""
+"""AWS Lambda: functions whose handlers run in separate processes."""
 
 from local_account.services.lambda_.service import Lambda
 

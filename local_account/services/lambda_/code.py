@@ -1,4 +1,4 @@
-"""Deployment packages: take a zip from the request or from S3, check it, unpack it once per content."""
+"""Deployment packages: accept a zip from the request or from S3, check it, unpack each content once."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _INVALID = "InvalidParameterValueException"
 
 @dataclass(frozen=True)
 class Package:
-    """One deployment package; ``source`` names the S3 object that it came from, if it did."""
+    """A deployment package; ``source`` names the S3 object that it came from, if any."""
 
     content: bytes
     source: dict[str, str] | None
 
     @property
     def sha256(self) -> str:
-        """The digest as ``CodeSha256`` has it: base64."""
+        """The digest in the form of ``CodeSha256``: base64."""
         return base64.b64encode(hashlib.sha256(self.content).digest()).decode()
 
     @property
@@ -44,7 +44,7 @@ class Package:
 
 
 def fetch(account: Account, code: Params) -> Package:
-    """Return the package that the members of ``FunctionCode`` describe; raise ServiceError."""
+    """Return the package that the members of ``FunctionCode`` describe. Raises ServiceError."""
     for member in ("ImageUri", "SourceKMSKeyArn"):
         if code.get(member):
             raise ServiceError(
@@ -76,7 +76,7 @@ def fetch(account: Account, code: Params) -> Package:
 
 
 def unpack(package: Package, directory: Path) -> Path:
-    """Unpack a package below ``directory`` unless its content is there already; return where the code is."""
+    """Unpack a package below ``directory`` unless that was done before; return the code's directory."""
     target = directory / package.directory
     if target.exists():
         return target
@@ -95,7 +95,7 @@ def unpack(package: Package, directory: Path) -> Path:
 
 
 def check(package: Package) -> None:
-    """Raise ServiceError unless the package is an archive that ``unpack`` would take (``DryRun``)."""
+    """Raise ServiceError unless ``unpack`` would accept the package (``DryRun``)."""
     _open(package).close()
 
 
@@ -119,7 +119,7 @@ def _open(package: Package) -> zipfile.ZipFile:
     for member in members:
         path = PurePosixPath(member.filename)
         if path.is_absolute() or ".." in path.parts:
-            raise _unreadable(f"'{member.filename}' points outside of the package")
+            raise _unreadable(f"'{member.filename}' points outside the package")
     return archive
 
 
@@ -127,14 +127,14 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, directory: Path)
     path = Path(archive.extract(member, directory))
     mode = member.external_attr >> 16
     if stat.S_ISLNK(mode):
-        # A link is kept as the text that it is: it could lead out of the package.
+        # A link is written as a text file: it could lead out of the package.
         return
     if stat.S_ISREG(mode) and mode & 0o777:
         path.chmod((mode & 0o777) | stat.S_IRUSR | stat.S_IWUSR)
 
 
 def sweep(directory: Path, keep: set[str]) -> None:
-    """Remove the code of a function that no version refers to any more."""
+    """Remove code of a function that no version uses any more."""
     if not directory.is_dir():
         return
     for path in directory.iterdir():
@@ -145,7 +145,7 @@ def sweep(directory: Path, keep: set[str]) -> None:
 def location(account: Account, source: dict[str, str] | None) -> dict[str, Any]:
     """Return ``FunctionCodeLocation``: a presigned URL of the S3 object that the code came from.
 
-    There is none for a zip that came with the request.
+    It is empty for a zip that came with the request.
     """
     if source is None:
         return {"RepositoryType": "S3"}

@@ -1,4 +1,4 @@
-"""The configuration of a function: names, defaults, and what the local account can and cannot do.
+"""The configuration of a function: names, defaults, and what the local account supports.
 
 The contract is ``CreateFunction``, ``UpdateFunctionConfiguration`` and ``FunctionConfiguration`` of the
 Lambda API, and "Lambda quotas".
@@ -81,11 +81,11 @@ _UNSUPPORTED: dict[str, Any] = {
 
 
 def parse_name(account: Account, reference: str, qualifier: str | None = None) -> tuple[str, str]:
-    """Split a name, partial ARN or ARN into the function's name and the qualifier (``""``: none)."""
+    """Split a name, partial ARN or ARN into the function's name and the qualifier (``""`` if none)."""
     found = _NAME.fullmatch(reference)
     config = account.config
     if not found or (found["name"] and len(found["name"]) > 64):
-        raise ServiceError(INVALID, f"'{reference}' is no function name, partial ARN or ARN")
+        raise ServiceError(INVALID, f"'{reference}' is not a function name, partial ARN or ARN")
     if (found["account"] or config.account_id) != config.account_id or (
         found["region"] or config.region
     ) != config.region:
@@ -107,7 +107,7 @@ def function_arn(account: Account, name: str, qualifier: str = "") -> str:
 
 
 def new(name: str, arn: str) -> dict[str, Any]:
-    """Return the configuration of a function about which nothing was said yet."""
+    """Return the default configuration of a function."""
     return {
         "FunctionName": name,
         "FunctionArn": arn,
@@ -127,7 +127,7 @@ def new(name: str, arn: str) -> dict[str, Any]:
 
 
 def configure(account: Account, config: dict[str, Any], params: Params) -> None:
-    """Apply the settings of a request to ``config``; raise ServiceError, before anything is changed.
+    """Apply the settings of a request to ``config``; raise ServiceError before anything is changed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Run a function: an execution environment for it, its log, its answer, and the retries of events.
+"""Run a function: its execution environment, its log, its answer, and the retries of events.
 
 The contract is ``Invoke`` of the Lambda API, "Understanding the Lambda execution environment lifecycle" and
 "How Lambda handles errors and retries with asynchronous invocation".
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 CONCURRENCY = 10
-"""Executions at a time in the account: the limit of a new AWS account."""
+"""Concurrent executions in the account: the limit of a new AWS account."""
 RESPONSE_LIMIT = 6_291_556
 PROACTIVE = 2
-"""Environments up to which a new function gets one at once."""
+"""Number of environments up to which a new function gets one at once."""
 _IDLE_SECONDS = 120.0
 
 
@@ -44,7 +44,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Request:
-    """One invocation: its id, the ARN by which the function was invoked, the event as JSON text."""
+    """One invocation: its id, the ARN used to invoke the function, the event as JSON text."""
 
     id: str
     arn: str
@@ -54,7 +54,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an invocation ended: the answer, or the error payload; and the last 4 KB of its log."""
+    """The result of an invocation: the answer or the error payload, and the last 4 KB of its log."""
 
     payload: bytes
     failed: bool
@@ -74,7 +74,7 @@ class Pool:
         self._idle: list[tuple[str, Worker]] = []
 
     def acquire(self, function: Function) -> Worker:
-        """Return a warm environment, else a new one; raise ServiceError TooManyRequestsException."""
+        """Return a warm environment or a new one. Raises ServiceError TooManyRequestsException."""
         name = function.config["FunctionName"]
         with self._lock:
             reason = self._throttled(name, function.reserved)
@@ -94,7 +94,7 @@ class Pool:
         return worker
 
     def prepare(self, function: Function) -> None:
-        """Make an environment before anybody asks, while there are few ("proactive initialization")."""
+        """Create an environment before it is needed, while there are few ("proactive initialization")."""
         name = function.config["FunctionName"]
         with self._lock:
             there = self._idle + [(worker.function, worker) for worker in self._running]
@@ -105,7 +105,7 @@ class Pool:
             self._idle.append((name, worker))
 
     def release(self, name: str, worker: Worker, keep: bool) -> None:
-        """Take an environment back, warm for the next invocation or to be ended."""
+        """Take an environment back, to keep it warm for the next invocation or to end it."""
         worker.idle_since = time.monotonic()
         with self._lock:
             self._busy[name] -= 1
@@ -116,16 +116,16 @@ class Pool:
             worker.end()
 
     def retire(self, name: str, revisions: set[str]) -> None:
-        """End the warm environments of a function that are of none of ``revisions``."""
+        """End the warm environments of a function whose revision is not in ``revisions``."""
         self._end_idle(lambda owner, worker: owner == name and worker.revision not in revisions)
 
     def reap(self) -> None:
-        """End what has been idle for long."""
+        """End the environments that have been idle for long."""
         limit = time.monotonic() - _IDLE_SECONDS
         self._end_idle(lambda _owner, worker: worker.idle_since < limit)
 
     def stop(self) -> None:
-        """End all of them, also those that are at work."""
+        """End all environments, including busy ones."""
         self._end_idle(lambda _owner, _worker: True)
         with self._lock:
             running = list(self._running)
@@ -133,7 +133,7 @@ class Pool:
             worker.kill()
 
     def code_in_use(self) -> set[Path]:
-        """Return the code directories that some environment runs from."""
+        """Return the code directories in use by an environment."""
         with self._lock:
             return {worker.code for worker in (*self._running, *(worker for _, worker in self._idle))}
 
@@ -145,7 +145,7 @@ class Pool:
         return ""
 
     def _warm(self, name: str, revision: str) -> Worker | None:
-        """Take the environment that was used last; what has died while it was idle is ended."""
+        """Take the most recently used environment; end those that died while idle."""
         while True:
             with self._lock:
                 found = [entry for entry in self._idle if entry[0] == name and entry[1].revision == revision]
@@ -172,7 +172,7 @@ class Pool:
 
 
 class Invoker:
-    """Runs functions and writes the platform's lines into their logs."""
+    """Runs functions and writes the platform's lines to their logs."""
 
     def __init__(self, account: Account, pool: Pool) -> None:
         self._account = account
@@ -181,7 +181,7 @@ class Invoker:
     def run(self, function: Function, request: Request) -> Outcome:
         """Run one invocation to its end.
 
-        Raises ServiceError TooManyRequestsException when no environment is free.
+        Raises ServiceError TooManyRequestsException if no environment is free.
         """
         config = function.config
         worker = self._pool.acquire(function)
@@ -207,7 +207,7 @@ class Invoker:
     def _initialise(
         self, worker: Worker, config: Config, request_id: str, report: dict[str, Any]
     ) -> dict[str, Any] | None:
-        """Wait until a fresh environment has loaded the handler; return the error payload if it could not."""
+        """Wait until a new environment has loaded the handler; return the error payload if that failed."""
         if not worker.fresh:
             return None
         began = time.monotonic()
@@ -302,7 +302,7 @@ def _end_lines(config: Config, request_id: str, report: dict[str, Any], failed: 
 
 
 def _platform(config: Config, kind: str, record: dict[str, Any]) -> list[str]:
-    """Return a system log record, of level INFO, if the function's SystemLogLevel lets it through."""
+    """Return a system log record of level INFO, if the function's SystemLogLevel includes it."""
     if config["LoggingConfig"]["SystemLogLevel"] == "WARN":
         return []
     return [json.dumps({"time": f"{_moment()}Z", "type": kind, "record": record})]

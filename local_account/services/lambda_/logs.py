@@ -1,4 +1,4 @@
-"""The way of log lines to CloudWatch Logs: in batches, behind the invocation's back."""
+"""Log lines on their way to CloudWatch Logs: in batches, in the background."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EVENT_BYTES = 256_000
 
 
 class Line(NamedTuple):
-    """One log event on its way."""
+    """One log event to be sent."""
 
     group: str
     stream: str
@@ -30,7 +30,7 @@ class Line(NamedTuple):
 
 
 class LogWriter:
-    """Writes lines to log groups and streams, which it creates where they are missing."""
+    """Writes lines to log groups and streams, which it creates if they are missing."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -46,7 +46,7 @@ class LogWriter:
         self._thread.join(5)
 
     def write(self, group: str, stream: str, message: str) -> None:
-        """Take one line."""
+        """Accept one line."""
         self._lines.put(Line(group, stream, int(time.time() * 1000), message))
 
     def _loop(self) -> None:
@@ -96,7 +96,7 @@ class LogWriter:
 
 
 class Output:
-    """What one execution environment writes: on its way to its log stream, and kept for ``LogType=Tail``."""
+    """The output of one execution environment: sent to its log stream, and kept for ``LogType=Tail``."""
 
     def __init__(self, writer: LogWriter, group: str, stream: str) -> None:
         self._writer = writer
@@ -105,7 +105,7 @@ class Output:
         self._lines: list[str] = []
 
     def write(self, message: str) -> None:
-        """Take one line or record."""
+        """Accept one line or record."""
         self._writer.write(self.group, self.stream, message)
         self._lines.append(message if message.endswith("\n") else f"{message}\n")
 

@@ -1,4 +1,4 @@
-"""Who may invoke a function, and what becomes of asynchronous events: policies and event invoke configs."""
+"""Who may invoke a function, and how asynchronous events are retried: policies and event invoke configs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PRINCIPAL = re.compile(
 
 
 class Permissions(Service):
-    """The part of the Lambda API about policies and event invoke configs; owns the functions' documents."""
+    """The Lambda API's policies and event invoke configs; owns the documents of the functions."""
 
     name = "lambda"
 

@@ -1,4 +1,4 @@
-"""Resource-based policies of functions: who besides the account's own roles may invoke one.
+"""Resource-based policies of functions: who may invoke one besides the account's own roles.
 
 The contract is ``AddPermission`` of the Lambda API and "Viewing resource-based IAM policies in Lambda".
 """

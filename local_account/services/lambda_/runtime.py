@@ -1,9 +1,9 @@
-"""The runtime of a Lambda function: run as a file in a process of its own, which serves one handler.
+"""The runtime of a Lambda function: runs as a script in a separate process and serves one handler.
 
 ``python -P -u runtime.py REQUESTS RESPONSES TOKEN``: two inherited file descriptors with one JSON document
-per line, and a token that marks this program's own lines among what the handler prints. It imports nothing
-of the account; what it does is the documented programming model of the managed Python runtime ("Building
-Lambda functions with Python"): the handler's name, the context object, errors and logging.
+per line, and a token that distinguishes this program's own lines from what the handler prints. It imports
+nothing from the account and follows the documented programming model of the managed Python runtime
+("Building Lambda functions with Python"): the handler's name, the context object, errors and logging.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class RuntimeFaultError(Exception):
 
 
 class Fields:
-    """Attributes by keyword, as the context's ``client_context`` and ``identity`` have them."""
+    """Attributes given by keyword, as on the context's ``client_context`` and ``identity``."""
 
     def __init__(self, **fields: Any) -> None:
         vars(self).update(fields)
@@ -59,7 +59,7 @@ class LambdaContext:
         self._deadline: float = request["deadline"]
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds that are left before the invocation times out."""
+        """Return the milliseconds left before the invocation times out."""
         return max(int((self._deadline - time.time()) * 1000), 0)
 
     def log(self, message: object) -> None:
@@ -77,7 +77,7 @@ def _client_context(encoded: str | None) -> Fields | None:
 
 
 class Log:
-    """The function's log: lines of the handler as they come, records of ``logging`` in one piece."""
+    """The function's log: the handler's lines as they come, ``logging`` records in one piece."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
@@ -91,7 +91,7 @@ class Log:
             data = data[os.write(self._descriptor, data) :]
 
     def end(self) -> None:
-        """Say that everything that the invocation printed has been written."""
+        """Signal that everything the invocation printed has been written."""
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
@@ -101,7 +101,7 @@ class Log:
 
 
 class LogHandler(logging.Handler):
-    """What the managed runtime puts on the root logger: text, or JSON with the level that was asked for."""
+    """The managed runtime's handler on the root logger: text, or JSON with the configured level."""
 
     def __init__(self, log: Log, as_json: bool) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ def load_handler(name: str) -> Handler:
 
 
 def marshal(result: object) -> str:
-    """Return the handler's answer as JSON; raise RuntimeFaultError."""
+    """Return the handler's answer as JSON. Raises RuntimeFaultError."""
     try:
         return json.dumps(result, default=_default)
     except Exception as error:
@@ -211,7 +211,7 @@ def _report(log: Log, error: dict[str, Any], as_json: bool) -> None:
 
 
 def _peak_memory() -> int:
-    """Return the largest resident size so far in MB."""
+    """Return the largest resident size so far, in MB."""
     try:
         with open("/proc/self/status") as status:  # noqa: PTH123 - pathlib is not loaded yet at a cold start
             for line in status:

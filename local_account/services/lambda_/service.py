@@ -49,7 +49,7 @@ class Lambda(Permissions):
         self._events = Outbox(account, "lambda.events", self._run_event, threads=CONCURRENCY)
 
     def start(self) -> None:
-        """Take up the events that wait, and tidy what a killed account left."""
+        """Resume the events that are waiting, and clean up after a killed account."""
         self._scratch.mkdir(parents=True, exist_ok=True)
         for directory in self._directory.iterdir():
             self._sweep(directory.name)
@@ -58,7 +58,7 @@ class Lambda(Permissions):
         self.account.tasks.every(_REAP_SECONDS, "lambda-reaper", self._pool.reap)
 
     def stop(self) -> None:
-        """End every handler; events that were not served to the end are served after the next start."""
+        """End every handler; unfinished events are served after the next start."""
         self._events.stop()
         self._pool.stop()
         self._logs.stop()
@@ -97,12 +97,12 @@ class Lambda(Permissions):
         return dict(result)
 
     def _prepare(self, name: str) -> None:
-        """Make an environment for a new function when the deployment that brought it has had its time."""
+        """Prepare an environment for a new function once the deployment that brought it has had its time."""
         if not self.account.tasks.stopping.wait(_PREPARE_SECONDS) and self._functions.get(name):
             self._pool.prepare(self._function(name, "")[0])
 
     def get_function(self, params: Params) -> Params:
-        """See GetFunction. ``Code.Location`` is there for code that came from S3."""
+        """See GetFunction. ``Code.Location`` is present for code that came from S3."""
         document, config = self._version_of(params)
         result = {
             "Configuration": config,
@@ -295,7 +295,7 @@ class Lambda(Permissions):
         }
 
     def _run_event(self, event: Document) -> float | None:  # noqa: PLR0911 - one per documented end
-        """Serve one asynchronous invocation (work of the outbox)."""
+        """Serve one asynchronous invocation (called by the outbox)."""
         name, qualifier = event["name"], event["qualifier"]
         document = self._functions.get(name)
         if document is None or (qualifier not in ("", LATEST) and qualifier not in document["versions"]):
@@ -356,7 +356,7 @@ class Lambda(Permissions):
         document["config"] |= {"RevisionId": str(uuid.uuid4()), "LastModified": f"{moment}+0000"}
 
     def _publish(self, document: Document, description: str | None = None) -> Document:
-        """Make a version of ``$LATEST``, unless the last one is like it."""
+        """Publish a version of ``$LATEST``, unless the last version is the same."""
         versions = document["versions"]
         config = dict(document["config"])
         if description is not None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from local_account.services.lambda_.logs import Output
 
 INIT_SECONDS = 10.0
-"""The documented limit of the init phase; what it takes longer counts against the function's timeout."""
+"""The documented limit of the init phase; any excess counts against the function's timeout."""
 _FROM_THE_ACCOUNT = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -45,18 +45,18 @@ Config = dict[str, Any]
 
 
 class WorkerEndedError(Exception):
-    """The process is gone; ``status`` is its exit status, negative for a signal."""
+    """The process ended; ``status`` is its exit status, negative for a signal."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"the handler's process ended with status {status}")
+        super().__init__(f"the handler's process exited with status {status}")
         self.status = status
 
 
 class Worker:
-    """A handler's process, warm until ``end``. Not safe to share: one invocation at a time.
+    """A handler's process, warm until ``end``. Not to be shared: one invocation at a time.
 
-    ``config`` is the function's FunctionConfiguration, ``code`` the directory of its code, below ``scratch``
-    its home is made; every line that the process prints and every record that it logs goes to ``output``.
+    ``config`` is the function's FunctionConfiguration, ``code`` the directory of its code; its home is made
+    below ``scratch``; every line that the process prints and every record that it logs goes to ``output``.
     """
 
     def __init__(self, account: Account, config: Config, code: Path, scratch: Path, output: Output) -> None:
@@ -100,7 +100,7 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs."""
+        """Whether the process is still running."""
         return self._process.poll() is None
 
     def ready(self, seconds: float) -> dict[str, Any]:
@@ -113,8 +113,8 @@ class Worker:
     def invoke(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Let the handler serve one request; return ``payload`` or ``error``, and ``memory``.
 
-        When this returns, everything that the handler printed is in ``output``. Raises TimeoutError
-        and WorkerEndedError, after which the worker has to be ended.
+        When this returns, everything that the handler printed is in ``output``. Raises TimeoutError and
+        WorkerEndedError, after which the worker must be ended.
         """
         deadline = time.monotonic() + seconds
         self.fresh = False
@@ -129,11 +129,11 @@ class Worker:
         return message
 
     def kill(self) -> None:
-        """Kill the process under an invocation, which then ends with WorkerEndedError."""
+        """Kill the process during an invocation, which then ends with WorkerEndedError."""
         self._process.kill()
 
     def end(self) -> None:
-        """End the process and what it started, and wait until all of its output was handed on."""
+        """End the process and what it started, and wait until all of its output was passed on."""
         self._process.kill()
         self._process.wait()
         self._account.processes.end(self._group, grace=0.5)
@@ -163,7 +163,7 @@ class Worker:
         try:
             status = self._process.wait(5)
         except subprocess.TimeoutExpired:
-            status = -9  # it closed the pipe and lives on: the account ends it
+            status = -9  # it closed the pipe but is still running: the account kills it
         self._said_all.wait(2)
         return WorkerEndedError(status)
 
@@ -184,7 +184,7 @@ class Worker:
 
 
 def environment(account: Account, config: Config, code: Path, home: Path, output: Output) -> dict[str, str]:
-    """Return the environment of a handler: what "Defined runtime environment variables" lists, no more."""
+    """Return a handler's environment: what "Defined runtime environment variables" lists, and no more."""
     given = account.environment(config["Role"])
     logging_config = config["LoggingConfig"]
     variables = {

@@ -1,4 +1,4 @@
-"""Functions in the session's account: made from source text, deleted after the test."""
+"""Functions in the session's account: created from source text, deleted after the test."""
 
 import contextlib
 import io

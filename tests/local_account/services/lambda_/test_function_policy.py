@@ -1,4 +1,4 @@
-"""Resource policies let in whom they name, and asynchronous events are retried as documented."""
+"""Resource policies admit those they name, and asynchronous events are retried as documented."""
 
 import time
 from pathlib import Path
@@ -46,11 +46,11 @@ def policy(**permission: str) -> dict[str, Any]:
         ({"Action": "lambda:GetFunction"}, False),
     ],
 )
-def test_who_is_let_in(permission: dict[str, str], expected: bool) -> None:
+def test_who_may_invoke(permission: dict[str, str], expected: bool) -> None:
     assert allows(policy(**permission), "events.amazonaws.com", RULE, OWNER) is expected
 
 
-def test_nobody_is_let_in_without_a_policy() -> None:
+def test_nobody_may_invoke_without_a_policy() -> None:
     assert not allows({}, "events.amazonaws.com", RULE, OWNER)
 
 

@@ -1,4 +1,4 @@
-"""Functions are made, changed, described, published and deleted as documented."""
+"""Functions are created, changed, described, published and deleted as documented."""
 
 import json
 import subprocess
@@ -63,7 +63,7 @@ def test_a_function_is_active_with_its_defaults(create: Create, awslambda: Any, 
         ({"LoggingConfig": {"LogFormat": "Text", "SystemLogLevel": "WARN"}}, "only supported when LogFormat"),
     ],
 )
-def test_what_cannot_be_done_is_refused(
+def test_unsupported_settings_are_refused(
     create: Create, awslambda: Any, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(awslambda.exceptions.InvalidParameterValueException, match=message):
@@ -81,7 +81,7 @@ def test_a_role_that_lambda_may_not_assume_is_refused(
         create("wrong-role", ONE, Role=role["Role"]["Arn"])
 
 
-def test_a_name_is_taken_once(create: Create, awslambda: Any) -> None:
+def test_a_name_is_used_once(create: Create, awslambda: Any) -> None:
     create("once", ONE)
     with pytest.raises(awslambda.exceptions.ResourceConflictException, match="Function already exist: once"):
         create("once", TWO)
@@ -132,7 +132,7 @@ def test_a_bad_update_changes_nothing(create: Create, call: Call, awslambda: Any
     assert call("keeps") == 1
 
 
-def test_a_zip_cannot_write_outside_of_its_directory(create: Create, package: Callable[..., bytes]) -> None:
+def test_a_zip_cannot_write_outside_its_directory(create: Create, package: Callable[..., bytes]) -> None:
     with pytest.raises(ClientError, match="points outside"):
         create("slips", "", Code={"ZipFile": package(ONE, **{"../../evil": "x"})})
 
@@ -221,7 +221,7 @@ def test_event_invoke_configs(create: Create, awslambda: Any) -> None:
     ]
 
 
-def test_what_is_not_there_yet_says_so(awslambda: Any) -> None:
+def test_missing_settings_are_reported(awslambda: Any) -> None:
     with pytest.raises(ClientError, match=r"lambda\.CreateAlias is not supported by the local account"):
         awslambda.create_alias(FunctionName="x", Name="y", FunctionVersion="1")
 
@@ -267,7 +267,7 @@ def handler(event, context):
         return [item["Key"] for item in found]
 
     eventually(keys)
-    time.sleep(0.2)  # moto's snapshot is a tenth of a second behind
+    time.sleep(0.2)  # moto's snapshot lags by a tenth of a second
     account.stop(how)
     if how == 15:
         assert not _handlers(account.state), "a handler outlives the account"

@@ -1,4 +1,4 @@
-"""Handlers run in a process of their own and see what the managed runtime gives them."""
+"""Handlers run in a separate process and see what the managed runtime gives them."""
 
 import base64
 import json
@@ -53,7 +53,7 @@ def test_the_environment_is_the_functions_own(create: Create, call: Call) -> Non
     assert not unexpected & set(environment)
 
 
-def test_boto3_speaks_to_the_account_as_the_functions_role(create: Create, call: Call) -> None:
+def test_boto3_calls_the_account_as_the_functions_role(create: Create, call: Call) -> None:
     source = """
 def handler(event, context):
     import boto3
@@ -110,7 +110,7 @@ SAYS_TOO_MUCH = "def handler(e, c):\n    return 'x' * 7_000_000"
         (SAYS_TOO_MUCH, "Function.ResponseSizeTooLarge", "exceeded maximum allowed payload size"),
     ],
 )
-def test_what_goes_wrong_has_its_documented_name(
+def test_failures_have_their_documented_names(
     create: Create, call: Call, source: str, kind: str, message: str
 ) -> None:
     create("wrong", source)
@@ -175,7 +175,7 @@ def handler(event, context):
     assert call("dies", False) != first
 
 
-def test_invocations_run_side_by_side(create: Create, call: Call) -> None:
+def test_invocations_run_in_parallel(create: Create, call: Call) -> None:
     create("parallel", "import os, time\ndef handler(e, c):\n    time.sleep(0.5)\n    return os.getpid()")
     with ThreadPoolExecutor(3) as pool:
         began = time.monotonic()
