@@ -1,4 +1,4 @@
-"""Amazon SageMaker AI: training, models, endpoints and notebook instances, with the real work behind them."""
+"""Amazon SageMaker AI: training, models, endpoints and notebook instances, doing real work."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ __all__ = ["SageMaker", "SageMakerRuntime", "instance_environment"]
 
 
 class SageMaker(TrainingJobs, Endpoints, NotebookInstances, TagOperations):
-    """The control plane (``sagemaker``): one class per kind of resource, put together."""
+    """The control plane (``sagemaker``), combined from one class per kind of resource."""

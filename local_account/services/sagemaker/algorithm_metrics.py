@@ -1,4 +1,4 @@
-"""Metrics that an algorithm prints, found by regular expression (MetricDefinitions of CreateTrainingJob)."""
+"""Metrics that an algorithm prints, found by regular expressions (MetricDefinitions, CreateTrainingJob)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class AlgorithmMetrics:
             ]
 
     def send(self, cloudwatch: Any) -> bool:
-        """Put what is new into CloudWatch; tell whether there was something."""
+        """Send new values to CloudWatch; return whether there were any."""
         with self._lock:
             data, self._new = self._new, []
         for start in range(0, len(data), 1000):
@@ -60,14 +60,14 @@ class AlgorithmMetrics:
 
 
 def compile_definitions(definitions: list[dict[str, str]]) -> list[tuple[str, re.Pattern[str]]]:
-    """Compile MetricDefinitions; raise ServiceError ValidationException for an expression that is none."""
+    """Compile MetricDefinitions; raise ServiceError ValidationException for an invalid expression."""
     patterns = []
     for definition in definitions:
         try:
             patterns.append((definition["Name"], re.compile(definition["Regex"])))
         except re.error as error:
             raise invalid(
-                f"The Regex {definition['Regex']!r} of the metric {definition['Name']!r} is no regular "
-                f"expression: {error}"
+                f"The Regex {definition['Regex']!r} of the metric {definition['Name']!r} is not a valid "
+                f"regular expression: {error}"
             ) from error
     return patterns

@@ -1,6 +1,6 @@
-"""Files between S3, the account and its containers, as tar streams.
+"""Files moved between S3, the account and its containers, as tar streams.
 
-Containers get and give their files through the engine (``docker cp``), so that it does not matter who owns
+Files go in and out of containers through the engine (``docker cp``), so that it does not matter who owns
 the files inside, or whether the engine runs on this machine.
 """
 
@@ -22,7 +22,7 @@ _CHUNK = 1 << 20
 
 
 class TarBuilder:
-    """A tar file, put together on disk, that goes into a container."""
+    """A tar file for a container, built on disk."""
 
     def __init__(self, directory: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - closed in put_into
@@ -38,7 +38,7 @@ class TarBuilder:
             self._tar.addfile(info)
 
     def file(self, path: str, content: IO[bytes], size: int) -> None:
-        """Add a file, with the directories above it as far as they are below ``opt/ml``."""
+        """Add a file, and the directories above it that are below ``opt/ml``."""
         for parent in reversed(PurePosixPath(path).parents):
             if len(parent.parts) >= 2:
                 self.directory(str(parent))
@@ -47,12 +47,12 @@ class TarBuilder:
         self._tar.addfile(info, content)
 
     def json(self, path: str, document: Any) -> None:
-        """Add a file that holds a JSON document."""
+        """Add a file with a JSON document."""
         content = json.dumps(document).encode()
         self.file(path, io.BytesIO(content), len(content))
 
     def put_into(self, container: Container) -> None:
-        """Unpack it below the root of a container, running or not, and let go of the disk space."""
+        """Unpack it at the root of a container, running or not, and free the disk space."""
         self._tar.close()
         self._file.seek(0)
         with self._file as content:
@@ -84,10 +84,10 @@ class _Chunks(io.RawIOBase):
 def container_files(
     container: Container, path: str
 ) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]]:
-    """Open the files and links below ``path`` of a container, running or not.
+    """Open the files and links below ``path`` in a container, running or not.
 
-    Each comes with its name relative to ``path``, regular files with their content. A path that is not there
-    has none.
+    Each comes with its name relative to ``path``, regular files with their content. A path that does not
+    exist has none.
     """
     from docker.errors import NotFound
 
@@ -117,7 +117,7 @@ def _below_first(name: str) -> str:
 
 
 def pack(container: Container, path: str, archive: IO[bytes]) -> int:
-    """Write the files below a container's path into a tar.gz; return how many there are."""
+    """Write the files below a container's path to a tar.gz; return their number."""
     count = 0
     with (
         container_files(container, path) as files,
@@ -130,7 +130,7 @@ def pack(container: Container, path: str, archive: IO[bytes]) -> int:
 
 
 def read_text(container: Container, path: str, limit: int) -> str:
-    """Return the first ``limit`` characters of a text file in a container; "" where there is none."""
+    """Return the first ``limit`` characters of a text file in a container; "" if there is none."""
     with container_files(container, path) as files:
         for _, content in files:
             return "" if content is None else content.read(4 * limit).decode("utf-8", "replace")[:limit]
@@ -138,10 +138,10 @@ def read_text(container: Container, path: str, limit: int) -> str:
 
 
 def unpack_model(archive: IO[bytes], target: Path) -> None:
-    """Unpack a model.tar.gz into a new directory that everybody may read.
+    """Unpack a model.tar.gz into a new directory that everyone may read.
 
-    Members that would leave the directory, and devices, are refused. Raises tarfile.TarError or OSError for
-    what is no such archive.
+    Refuses devices and members outside the directory. Raises tarfile.TarError or OSError for anything that
+    is not such an archive.
     """
     target.mkdir(parents=True)
     with tarfile.open(fileobj=archive, mode="r:gz") as tar:
@@ -163,7 +163,7 @@ def _refuse_unsafe(member: tarfile.TarInfo, target: Path) -> None:
     elif member.islnk():
         paths.append(root / member.linkname)
     elif not (member.isreg() or member.isdir()):
-        raise tarfile.TarError(f"{member.name} is neither a file nor a directory nor a link")
+        raise tarfile.TarError(f"{member.name} is not a file, directory or link")
     for path in paths:
         if not path.resolve().is_relative_to(root):
-            raise tarfile.TarError(f"{member.name} would be outside of the directory")
+            raise tarfile.TarError(f"{member.name} would be outside the directory")

@@ -27,12 +27,12 @@ _ALARM_SECONDS = 1.0
 
 
 def endpoint_directory(account: Account, endpoint: str) -> Path:
-    """Return where the unpacked models of an endpoint are."""
+    """Return the directory with the unpacked models of an endpoint."""
     return account.config.state_dir / "endpoints" / endpoint
 
 
 def prepare(account: Account, endpoint: str, specs: list[VariantSpec]) -> None:
-    """Pull the images and unpack the model data of variants, as far as that is not done yet.
+    """Pull the images and unpack the model data of variants, unless that is done already.
 
     Raises DeploymentError with SageMaker's own words for what is missing.
     """
@@ -91,12 +91,12 @@ def remove_other_models(account: Account, endpoint: str, specs: list[VariantSpec
 
 
 def check_deployment_config(config: dict[str, Any] | None) -> None:
-    """Raise ServiceError for what a DeploymentConfig may ask for and the local account cannot do."""
+    """Raise ServiceError for parts of a DeploymentConfig that the local account does not support."""
     refuse_unsupported(config or {}, ("RollingUpdatePolicy",))
 
 
 def traffic_steps(policy: dict[str, Any], instances: int) -> list[float]:
-    """Return the shares of the traffic that go to the new fleet, one after the other.
+    """Return the shares of the traffic that go to the new fleet, step by step.
 
     ``policy`` is a TrafficRoutingConfig; ``instances`` is the number of instances in the new fleet.
 
@@ -116,9 +116,9 @@ def traffic_steps(policy: dict[str, Any], instances: int) -> list[float]:
 
 
 def shift_traffic(account: Account, endpoint: str, blue: Fleet, green: Fleet, config: dict[str, Any]) -> None:
-    """Move the traffic from the blue to the green fleet as DeploymentConfig says ("Blue/Green Deployments").
+    """Shift the traffic from the blue to the green fleet by DeploymentConfig ("Blue/Green Deployments").
 
-    Raises DeploymentError, after all traffic went back, when one of the alarms goes off meanwhile.
+    Raises DeploymentError, after shifting all traffic back, if one of the alarms goes off.
     """
     routing = (config.get("BlueGreenUpdatePolicy") or {}).get("TrafficRoutingConfiguration") or {}
     alarms = [
@@ -137,7 +137,7 @@ def shift_traffic(account: Account, endpoint: str, blue: Fleet, green: Fleet, co
 
 
 def _bake(account: Account, alarms: list[str], seconds: float) -> list[str]:
-    """Watch the alarms for some seconds; return those that are in ALARM, at once when there are any."""
+    """Watch the alarms for ``seconds``; return those in ALARM as soon as there are any."""
     end = time.monotonic() + seconds
     while not (fired := _alarms_that_fired(account, alarms)):
         left = end - time.monotonic()

@@ -1,4 +1,4 @@
-"""Endpoint configurations: which models an endpoint serves, on how many instances, with which weights."""
+"""Endpoint configurations: the models that an endpoint serves, their instances and their weights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EndpointConfigs(Models):
     def create_endpoint_config(self, params: Params) -> Params:
         """See CreateEndpointConfig.
 
-        Raises ServiceError ValidationException for a name that is taken or a model that does not exist,
+        Raises ServiceError ValidationException for a name in use or a model that does not exist,
         UnsupportedOperation for serverless and asynchronous inference, inference components and data capture.
         """
         name = params["EndpointConfigName"]
@@ -65,14 +65,14 @@ class EndpointConfigs(Models):
         return {"EndpointConfigs": [public(config) for config in configs], "NextToken": token}
 
     def delete_endpoint_config(self, params: Params) -> Params:
-        """See DeleteEndpointConfig; an endpoint that uses it goes on, as on AWS."""
+        """See DeleteEndpointConfig; as on AWS, an endpoint that uses it keeps running."""
         config = self.endpoint_config(params["EndpointConfigName"])
         self.table("endpoint_configs").delete(params["EndpointConfigName"])
         self.drop_tags(config["EndpointConfigArn"])
         return {}
 
     def endpoint_config(self, name: str) -> dict[str, Any]:
-        """Return the document of a configuration; raise ServiceError where there is none."""
+        """Return the document of a configuration; raise ServiceError if there is none."""
         config = self.table("endpoint_configs").get(name)
         if config is None:
             arn = self.resource_arn("endpoint-config", name)

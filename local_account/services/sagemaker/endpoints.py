@@ -1,4 +1,4 @@
-"""Endpoints: the operations, and the life of an endpoint behind them."""
+"""Endpoints: the operations, and the work behind them."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _RETAINED = {"DesiredInstanceCount": "count", "DesiredWeight": "weight"}
 class Endpoints(EndpointConfigs):
     """Endpoints with one container per instance of each production variant.
 
-    ``startup_seconds`` pass until a container that does not answer ``GET /ping`` with 200 is given up, unless
-    the variant has a ContainerStartupHealthCheckTimeoutInSeconds. AWS waits some minutes by default.
-    ``grace_seconds`` pass between SIGTERM and SIGKILL at the end of a container that served: 30 on AWS.
-    Every ``metrics_seconds`` CPU and memory of the containers go to CloudWatch: 60 on AWS.
+    ``startup_seconds`` is the time after which a container that does not answer ``GET /ping`` with 200 is
+    given up, unless the variant has a ContainerStartupHealthCheckTimeoutInSeconds. AWS waits some minutes.
+    ``grace_seconds`` pass between SIGTERM and SIGKILL when a container that has served ends: 30 on AWS.
+    The containers' CPU and memory metrics go to CloudWatch every ``metrics_seconds``: 60 on AWS.
     """
 
     startup_seconds = 60.0
@@ -50,7 +50,7 @@ class Endpoints(EndpointConfigs):
         self._instance_metrics = InstanceMetrics(account)
 
     def start(self) -> None:
-        """Bring back what served, and go on with what was under way."""
+        """Restore the endpoints that were in service, and resume what was in progress."""
         super().start()
         self.account.tasks.every(self.metrics_seconds, "instance-metrics", self._instance_metrics.send)
         steps = {"Creating": self._create_fleet, "Deleting": self._remove_endpoint}
@@ -65,7 +65,7 @@ class Endpoints(EndpointConfigs):
             )
 
     def stop(self) -> None:
-        """End all containers; ``start`` of the next account brings them back."""
+        """End all containers; ``start`` restores them at the account's next start."""
         names = [
             name
             for name, endpoint in self.table("endpoints").items()
@@ -121,10 +121,10 @@ class Endpoints(EndpointConfigs):
         return {"Endpoints": [public(endpoint) for endpoint in endpoints], "NextToken": token}
 
     def update_endpoint(self, params: Params) -> Params:
-        """See UpdateEndpoint: blue/green, so that the endpoint serves all the time.
+        """See UpdateEndpoint: blue/green, so that the endpoint serves without interruption.
 
-        Where the new fleet does not come into service the old one goes on: the endpoint is InService with
-        its old configuration and a FailureReason.
+        If the new fleet does not come into service, the old one stays: the endpoint is InService with its old
+        configuration and a FailureReason.
         """
         name = params["EndpointName"]
         deployments.check_deployment_config(params.get("DeploymentConfig"))
@@ -151,7 +151,7 @@ class Endpoints(EndpointConfigs):
         return {"EndpointArn": endpoint["EndpointArn"]}
 
     def update_endpoint_weights_and_capacities(self, params: Params) -> Params:
-        """See UpdateEndpointWeightsAndCapacities; containers come and go without a new fleet."""
+        """See UpdateEndpointWeightsAndCapacities; containers are added and removed without a new fleet."""
         name = params["EndpointName"]
         with self.table("endpoints").lock:
             endpoint = self._settled_endpoint(name)
@@ -187,13 +187,13 @@ class Endpoints(EndpointConfigs):
         self.account.tasks.spawn(f"endpoint-{name}", self._remove_endpoint, name)
         return {}
 
-    # --- what happens behind them
+    # --- the work behind them
 
     def _create_fleet(self, name: str) -> None:
         self._deploy_endpoint(name, "Failed")
 
     def _resume_endpoint(self, name: str) -> None:
-        """Bring an endpoint back that served when the account ended, then finish what was under way."""
+        """Restore an endpoint that was in service when the account ended, then resume what was going on."""
         if self._deploy_endpoint(name, "Failed", "Updating") and self._endpoint(name).get("pending"):
             self._replace_fleet(name)
         elif self._endpoint(name)["EndpointStatus"] == "Updating":
@@ -260,7 +260,7 @@ class Endpoints(EndpointConfigs):
             fleet.variants[variant["name"]].weight = variant["weight"]
 
         def rescale() -> None:
-            # A new instance pulls the image and fetches the model as the first one did.
+            # A new instance pulls the image and fetches the model just as the first one did.
             deployments.prepare(self.account, name, [one.spec for one in fleet.variants.values()])
             fleet.scale({variant["name"]: variant["count"] for variant in desired})
 
@@ -287,12 +287,12 @@ class Endpoints(EndpointConfigs):
         self.drop_tags(arn)
 
     def _recover_endpoint(self, name: str, step: Any) -> None:
-        """Do a step once the Docker Engine answers; an endpoint is not lost because it is started late."""
+        """Run a step once the Docker Engine answers: no endpoint is lost because the engine starts late."""
         while not self.account.tasks.stopping.is_set():
             try:
-                self.account.containers.end(_group(name))  # a killed account left them, unwatched
+                self.account.containers.end(_group(name))  # left, unwatched, by a killed account
             except engine_errors() as error:
-                log.warning("endpoint %s waits for the Docker Engine: %s", name, error)
+                log.warning("endpoint %s is waiting for the Docker Engine: %s", name, error)
                 self.account.tasks.stopping.wait(2)
             else:
                 step(name)
@@ -303,7 +303,7 @@ class Endpoints(EndpointConfigs):
         fleet.launch()
 
     def _try_deployment(self, step: Any) -> str | None:
-        """Do a step; return why it failed, or None."""
+        """Run a step; return why it failed, or None."""
         try:
             step()
         except DeploymentError as error:
@@ -363,7 +363,7 @@ class Endpoints(EndpointConfigs):
         self._publish_endpoint(name)
 
     def _publish_endpoint(self, name: str) -> None:
-        """Send the event; it writes the status in capitals, unlike the API (``IN_SERVICE``)."""
+        """Publish the event, in which the status is in capitals, unlike in the API (``IN_SERVICE``)."""
         description = self._describe_endpoint(self._endpoint(name))
         status = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", description["EndpointStatus"]).upper()
         self.publish(EVENT, description["EndpointArn"], {**description, "EndpointStatus": status})
@@ -392,7 +392,7 @@ def _group(name: str) -> str:
 
 
 def _retain(specs: list[VariantSpec], current: list[dict[str, Any]], excluded: list[dict[str, str]]) -> None:
-    """Keep the counts and weights that the endpoint has (RetainAllVariantProperties)."""
+    """Keep the endpoint's current counts and weights (RetainAllVariantProperties)."""
     left_out = {prop["VariantPropertyType"] for prop in excluded}
     by_name = {variant["name"]: variant for variant in current}
     for spec in specs:

@@ -1,4 +1,4 @@
-"""Fleets of serving instances, and which of them gets a request."""
+"""Fleets of serving instances, and the choice of an instance for each request."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Variant:
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[ServingInstance | None]:
-        """Hand out the healthy instance with the fewest requests under way, and count one more there.
+        """Provide the healthy instance with the fewest requests in progress, and count one more on it.
 
-        Equal ones take turns; None where there is no healthy one. An instance that is to be removed is
-        waited for by whoever removes it until its requests have ended.
+        Ties take turns; None if no instance is healthy. An instance to be removed is removed only once its
+        requests have ended.
         """
         with self._lock:
             healthy = self.healthy
@@ -62,7 +62,7 @@ class Variant:
                     instance.outstanding -= 1
 
     def keep(self, count: int) -> list[ServingInstance]:
-        """Give no more requests to instances beyond ``count``, the newest first; return those."""
+        """Send no more requests to instances beyond ``count``, newest first; return those."""
         with self._lock:
             self.instances, surplus = self.instances[:count], self.instances[count:]
         return surplus
@@ -71,7 +71,7 @@ class Variant:
 class Fleet:
     """All instances that serve one endpoint configuration of one endpoint.
 
-    A container that served has ``grace`` seconds between SIGTERM and SIGKILL.
+    A container that has served gets ``grace`` seconds between SIGTERM and SIGKILL.
     """
 
     def __init__(
@@ -84,13 +84,13 @@ class Fleet:
         self.variants = {spec.name: Variant(spec) for spec in specs}
 
     def launch(self) -> None:
-        """Start all instances and wait until all are healthy; raise DeploymentError and end all else."""
+        """Start all instances and wait until all are healthy; otherwise end all and raise DeploymentError."""
         self._grow({name: variant.spec.count for name, variant in self.variants.items()})
 
     def scale(self, counts: dict[str, int]) -> None:
         """Bring variants to a number of instances.
 
-        Raises DeploymentError, with the fleet as it was, where new instances do not come into service.
+        Raises DeploymentError, with the fleet as it was, if new instances do not come into service.
         """
         missing = {name: count - len(self.variants[name].instances) for name, count in counts.items()}
         self._grow({name: count for name, count in missing.items() if count > 0})
@@ -98,11 +98,11 @@ class Fleet:
             self._end(self.variants[name].keep(count))
 
     def end(self) -> None:
-        """Let requests under way finish, then remove all containers."""
+        """Let requests in progress finish, then remove all containers."""
         self._end([instance for variant in self.variants.values() for instance in variant.instances])
 
     def pick_variant(self) -> Variant:
-        """Return a variant at random, as often as its weight says."""
+        """Return a random variant, by weight."""
         variants = list(self.variants.values())
         if len(variants) == 1:
             return variants[0]
@@ -149,7 +149,7 @@ class Routes:
 
     @classmethod
     def of(cls, account: Account) -> Routes:
-        """Return the routes of an account: the control plane writes them, the runtime reads them."""
+        """Return an account's routes: the control plane writes them, the runtime reads them."""
         with _lock:
             return _routes.setdefault(account, cls())
 
@@ -158,17 +158,17 @@ class Routes:
         self._routes[endpoint] = (fleet, green, share)
 
     def remove(self, endpoint: str) -> Fleet | None:
-        """Route no more requests; return the fleet that served."""
+        """Route no more requests; return the fleet that was serving."""
         route = self._routes.pop(endpoint, None)
         return route[0] if route else None
 
     def current(self, endpoint: str) -> Fleet | None:
-        """Return the fleet that serves, without the one that is only tried."""
+        """Return the fleet in service, not one that is being tried."""
         route = self._routes.get(endpoint)
         return route[0] if route else None
 
     def serving(self) -> list[tuple[str, Fleet]]:
-        """Return every endpoint with each fleet that gets requests of it."""
+        """Return every endpoint with each fleet that gets its requests."""
         return [
             (endpoint, fleet)
             for endpoint, (blue, green, _) in list(self._routes.items())
@@ -177,7 +177,7 @@ class Routes:
         ]
 
     def pick(self, endpoint: str) -> Fleet | None:
-        """Return the fleet for one request, or None for an endpoint that does not serve."""
+        """Return the fleet for one request, or None if the endpoint is not in service."""
         route = self._routes.get(endpoint)
         if route is None:
             return None

@@ -1,4 +1,4 @@
-"""Images from the account's ECR registry onto the Docker Engine."""
+"""Images, pulled from the account's ECR registry to the Docker Engine."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class ImageError(Exception):
-    """An image that cannot be had, with the reason."""
+    """An image that is not available; the message says why."""
 
 
 class EngineError(Exception):
-    """The Docker Engine cannot be reached, with what to do."""
+    """The Docker Engine cannot be reached; the message says what to do."""
 
 
 def engine_errors() -> tuple[type[Exception], ...]:
-    """Return what docker-py lets through when the engine refuses, or goes away under a request."""
+    """Return docker-py's exceptions for an engine that refuses a request or disappears during one."""
     from docker.errors import DockerException
     from requests.exceptions import RequestException
     from urllib3.exceptions import HTTPError
@@ -42,7 +42,7 @@ class ImageUri:
 
     @classmethod
     def parse(cls, uri: str) -> ImageUri:
-        """Split a URI; without a tag and a digest the tag is ``latest``."""
+        """Split a URI; without a tag and a digest, the tag is ``latest``."""
         name, _, digest = uri.partition("@")
         registry, _, path = name.partition("/")
         repository, _, tag = path.partition(":")
@@ -55,9 +55,9 @@ class ImageUri:
 
 
 def resolve(account: Account, uri: str) -> str:
-    """Return the URI by digest of an image in the account's ECR; raise ImageError where there is none.
+    """Return the URI by digest of an image in the account's ECR; raise ImageError if there is none.
 
-    A tag may move; what a job or an endpoint runs is the image that the tag meant at its creation.
+    A tag may move; a job or an endpoint runs the image that the tag referred to at creation.
     """
     image = ImageUri.parse(uri)
     if image.registry != f"{LOOPBACK}:{account.config.registry_port}":
@@ -75,9 +75,9 @@ def resolve(account: Account, uri: str) -> str:
 
 
 def pull(account: Account, resolved: str) -> None:
-    """Log in to the registry and pull an image by digest, unless the engine has it.
+    """Log in to the registry and pull an image by digest, unless the engine already has it.
 
-    Raises ImageError where the registry does not give it, EngineError where there is no engine.
+    Raises ImageError if the registry does not provide it, EngineError if no engine answers.
     """
     from docker.errors import APIError, ImageNotFound
 
@@ -99,7 +99,7 @@ def pull(account: Account, resolved: str) -> None:
 def create_container(account: Account, group: str, image: str, **options: Any) -> Container:
     """Create a container of a group without starting it; ``options`` are docker-py's.
 
-    Its output goes where ``logs`` can read it, whatever the engine's default log driver is.
+    ``logs`` can read its output, whatever the engine's default log driver.
     """
     from docker.types import LogConfig
 

@@ -1,6 +1,6 @@
 """CPU and memory of serving containers (namespace ``/aws/sagemaker/Endpoints``), from the Docker Engine.
 
-Contract: "Amazon SageMaker AI endpoint metrics" for names, units and ranges; AWS sends them each minute.
+Contract: "Amazon SageMaker AI endpoint metrics" for names, units and ranges; AWS sends them every minute.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAMESPACE = "/aws/sagemaker/Endpoints"
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU seconds of a container since its start, and its share of the memory (0 to 1), at a moment."""
+    """CPU seconds of a container since its start, and its share of the memory (0 to 1), at one moment."""
 
     time: datetime
     cpu_seconds: float
@@ -53,7 +53,7 @@ class InstanceMetrics:
         self._before: dict[str, Usage] = {}
 
     def send(self) -> None:
-        """Ask for each instance and put what came; CPU from the second time on."""
+        """Query each instance and send what it returns; CPU from the second time on."""
         now: dict[str, Usage] = {}
         data: list[dict[str, Any]] = []
         for endpoint, fleet in self._routes.serving():
@@ -73,7 +73,7 @@ class InstanceMetrics:
             container = self._account.containers.client.api
             return Usage.of(container.stats(container_id, stream=False, one_shot=True))
         except engine_errors():
-            log.debug("no statistics of %s", container_id, exc_info=True)
+            log.debug("no statistics for %s", container_id, exc_info=True)
             return None
 
 

@@ -1,4 +1,4 @@
-"""One serving container of an endpoint: started, pinged, followed, restarted, ended.
+"""One serving container of an endpoint: start, ping, follow its log, restart, end.
 
 The contract of the container is in the developer guide under "Custom Inference Code with Hosting Services".
 """
@@ -38,7 +38,7 @@ _REMOVAL_SECONDS = 60
 
 @dataclass
 class VariantSpec:
-    """What a production variant runs; kept with the endpoint, because its model and configuration may go."""
+    """What a production variant runs; kept with the endpoint, as model and configuration may be deleted."""
 
     name: str
     model_name: str
@@ -48,29 +48,29 @@ class VariantSpec:
     role_arn: str
     """The model's execution role."""
     startup_seconds: float
-    """Until ``GET /ping`` has to answer 200."""
+    """How long ``GET /ping`` may take to answer 200."""
     count: int
     weight: float
     image: str = ""
-    """``specified_image`` by digest; known when the variant was prepared."""
+    """``specified_image`` by digest; known once the variant was prepared."""
     resolved_at: datetime | None = None
     model_dir: str | None = None
 
 
 class ServingInstance:
-    """A container that answers for one instance of a variant.
+    """A container that serves as one instance of a variant.
 
-    It is started again, as a new container, whenever it ends by itself; only one that ended three times
-    before it ever answered ``/ping``, or did not answer in time, is given up.
+    When it exits by itself, it is replaced by a new container. It is given up only after it has exited three
+    times without ever answering ``/ping``, or has not answered in time.
     """
 
     def __init__(self, account: Account, logs: Logs, endpoint: str, spec: VariantSpec) -> None:
         self.instance_id = f"i-{secrets.token_hex(8)}{secrets.token_hex(1)[0]}"
         self.settled = threading.Event()
-        """Set when it is known whether the instance came into service."""
+        """Set once it is known whether the instance came into service."""
         self.healthy = False
         self.outstanding = 0
-        """Requests under way; counted by the variant."""
+        """Requests in progress; counted by the variant."""
         self.pool: urllib3.HTTPConnectionPool | None = None
         self.error = ""
         self.stream: LogStream = logs.stream(
@@ -85,25 +85,25 @@ class ServingInstance:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Begin; ``settled`` tells when there is a result."""
+        """Begin; ``settled`` is set when there is a result."""
         self._account.tasks.spawn(f"{self._group}-{self.instance_id}", self._supervise)
 
     def end(self, grace: float = 0.0) -> None:
-        """Remove the container, ``grace`` seconds after SIGTERM if need be; nothing starts it again."""
+        """Remove the container, up to ``grace`` seconds after SIGTERM; it is not started again."""
         self._ended.set()
         self.healthy = False
         with self._lock:
             container = self._container
         if container:
             if grace:
-                with contextlib.suppress(*engine_errors()):  # it may have ended by itself
+                with contextlib.suppress(*engine_errors()):  # it may have exited by itself
                     container.stop(timeout=round(grace))
             _remove(container)
         self.settled.set()
 
     @property
     def container_id(self) -> str:
-        """Id of the container on the Docker Engine; empty before there is one."""
+        """Id of the container on the Docker Engine; empty until there is one."""
         container = self._container
         return str(container.id) if container else ""
 
@@ -120,7 +120,7 @@ class ServingInstance:
             self.healthy = False
             if self._over or (not self._ever_healthy and (starts >= _FIRST_STARTS or self.settled.is_set())):
                 break
-            self.stream.write(b"The container ended; it is started again.\n")
+            self.stream.write(b"The container exited; starting it again.\n")
             self._ended.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         self.stream.close()
@@ -173,7 +173,7 @@ class ServingInstance:
         container.start()
         container.reload()
         published = container.ports.get(_PORT)
-        if published:  # else it ended already
+        if published:  # otherwise it has already exited
             self.pool = urllib3.HTTPConnectionPool(
                 LOOPBACK, int(published[0]["HostPort"]), maxsize=_CONNECTIONS, retries=False
             )
@@ -203,7 +203,7 @@ class ServingInstance:
 
 
 def _remove(container: Container) -> None:
-    """Remove a container; it is gone when this returns, whoever else is removing it."""
+    """Remove a container; it is gone when this returns, even if another thread is removing it."""
     from docker.errors import APIError, NotFound
 
     try:

@@ -1,6 +1,6 @@
-"""Metrics of endpoints ("Amazon SageMaker AI endpoint invocation metrics"), sent apart from the requests.
+"""Metrics of endpoints ("Amazon SageMaker AI endpoint invocation metrics"), sent outside the requests.
 
-AWS publishes them each minute; here they are sent each second, with the second that they belong to.
+AWS publishes them every minute; here they are sent every second, with the second they belong to.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class _Invocation(NamedTuple):
 
 
 class _Values:
-    """Values of a metric in a second: exact sum and count, percentiles within a percent.
+    """Values of a metric in one second: exact sum and count, percentiles within one percent.
 
-    What lies within two percent of each other is sent as one value, their mean.
+    Values within two percent of each other are sent as one, their mean.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class _Values:
         self._buckets[bucket] = count + 1, total + value
 
     def parts(self) -> Iterator[dict[str, list[float]]]:
-        """Yield ``Values`` and ``Counts`` of PutMetricData, as many as a datum may have."""
+        """Yield ``Values`` and ``Counts`` for PutMetricData, as many as a datum may have."""
         pairs = [(total / count, float(count)) for count, total in self._buckets.values()]
         for start in range(0, len(pairs), _VALUES_PER_DATUM):
             values, counts = zip(*pairs[start : start + _VALUES_PER_DATUM], strict=True)
@@ -55,7 +55,7 @@ class _Values:
 
 
 class InvocationMetrics:
-    """Invocations since the last flush. Recording one costs no lock and no request."""
+    """Invocations since the last flush. Recording one takes no lock and sends no request."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -71,9 +71,9 @@ class InvocationMetrics:
         model_us: float,
         overhead_us: float,
     ) -> None:
-        """Take one invocation: how the container answered (0 when it did not) and how long it took.
+        """Record one invocation: the container's answer (0 if none) and how long it took.
 
-        ``instances`` are the active ones of the variant at this moment.
+        ``instances`` is the variant's current number of active instances.
         """
         second = int(time.time())
         self._invocations.append(
@@ -81,7 +81,7 @@ class InvocationMetrics:
         )
 
     def flush(self) -> None:
-        """Put what was recorded into CloudWatch."""
+        """Send what was recorded to CloudWatch."""
         metrics: dict[tuple[int, str, str, str], _Values] = defaultdict(_Values)
         for _ in range(len(self._invocations)):
             one = self._invocations.popleft()

@@ -15,7 +15,7 @@ _HOOKS = ("OnCreate", "OnStart")
 
 
 class LifecycleConfigs(Resources):
-    """Lifecycle configurations; a script is base64 of 16,384 characters at most (checked by the model)."""
+    """Lifecycle configurations; a script is at most 16,384 characters of base64 (checked by the model)."""
 
     def create_notebook_instance_lifecycle_config(self, params: Params) -> Params:
         """See CreateNotebookInstanceLifecycleConfig."""
@@ -47,7 +47,7 @@ class LifecycleConfigs(Resources):
         }
 
     def update_notebook_instance_lifecycle_config(self, params: Params) -> Params:
-        """See UpdateNotebookInstanceLifecycleConfig; it counts from the next start of an instance."""
+        """See UpdateNotebookInstanceLifecycleConfig; it takes effect at an instance's next start."""
         self.lifecycle_config(params[_NAME], "update")
         hooks = _hooks(params)
         with self.table("lifecycle_configs").update(params[_NAME]) as config:
@@ -63,7 +63,7 @@ class LifecycleConfigs(Resources):
         return {}
 
     def lifecycle_config(self, name: str, purpose: str = "describe") -> dict[str, Any]:
-        """Return the document of a configuration; raise ServiceError where there is none."""
+        """Return the document of a configuration; raise ServiceError if there is none."""
         config = self.table("lifecycle_configs").get(name)
         if config is None:
             arn = self.resource_arn("notebook-instance-lifecycle-config", name)

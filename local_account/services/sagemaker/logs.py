@@ -1,4 +1,4 @@
-"""What containers and scripts print, to CloudWatch Logs, as it comes."""
+"""The output of containers and scripts, sent to CloudWatch Logs as it comes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Logs:
     ) -> LogStream:
         """Open a stream, with the permissions of a role or the account's own.
 
-        ``on_line`` gets each line and its time (milliseconds since 1970) at once.
+        ``on_line`` is called at once for each line, with its time (milliseconds since 1970).
         """
         stream = LogStream(self._account, self, group, name, role_arn, on_line)
         with self._lock:
@@ -56,7 +56,7 @@ class Logs:
             stream.flush()
 
     def forget(self, stream: LogStream) -> None:
-        """Stop to flush a stream."""
+        """Stop flushing a stream."""
         with self._lock:
             self._streams.discard(stream)
 
@@ -91,13 +91,13 @@ class LogStream:
         return self._account.arn("logs", f"log-group:{self.group}:log-stream:{self.name}")
 
     def write(self, chunk: bytes) -> None:
-        """Take what was printed; whole lines become events."""
+        """Accept output; complete lines become events."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             self._event(line)
 
     def close(self) -> None:
-        """Send everything, the unfinished last line included."""
+        """Send everything, including an unfinished last line."""
         if self._rest:
             self._event(self._rest)
             self._rest = b""
@@ -105,7 +105,7 @@ class LogStream:
         self.flush()
 
     def flush(self) -> None:
-        """Send what is waiting; what cannot be sent is reported in the log of the account."""
+        """Send what is waiting; what cannot be sent is reported in the account's log."""
         with self._sending:
             with self._lock:
                 events, self._events = self._events, []
@@ -135,7 +135,7 @@ class LogStream:
 
 
 def create_stream(client: Any, group: str, name: str) -> None:
-    """Create the group and the stream where they do not exist."""
+    """Create the group and the stream if they do not exist."""
     exists = client.exceptions.ResourceAlreadyExistsException
     with contextlib.suppress(exists):
         client.create_log_group(logGroupName=group)

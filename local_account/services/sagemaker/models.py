@@ -1,4 +1,4 @@
-"""Models: an image, what it serves, and its environment."""
+"""Models: an image, its model data, and its environment."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Models(Resources):
     def create_model(self, params: Params) -> Params:
         """See CreateModel.
 
-        Raises ServiceError ValidationException for a name that is taken, an image that is not in ECR, model
-        data that is not there, or a role that SageMaker cannot assume.
+        Raises ServiceError ValidationException for a name in use, an image that is not in ECR, missing model
+        data, or a role that SageMaker cannot assume.
         """
         name = params["ModelName"]
         arn = self.resource_arn("model", name)
@@ -70,7 +70,7 @@ class Models(Resources):
         return {"Models": [public(model) for model in models], "NextToken": token}
 
     def delete_model(self, params: Params) -> Params:
-        """See DeleteModel; endpoints that use the model go on, as on AWS."""
+        """See DeleteModel; as on AWS, endpoints that use the model keep running."""
         model = self.model(params["ModelName"])
         self.table("models").delete(params["ModelName"])
         self.publish("SageMaker Model State Change", model["ModelArn"], public(model))
@@ -78,7 +78,7 @@ class Models(Resources):
         return {}
 
     def model(self, name: str) -> dict[str, Any]:
-        """Return the document of a model; raise ServiceError where there is none."""
+        """Return the document of a model; raise ServiceError if there is none."""
         model = self.table("models").get(name)
         if model is None:
             raise invalid(f'Could not find model "{self.resource_arn("model", name)}".')
@@ -114,7 +114,7 @@ def _container_of(params: Params) -> dict[str, Any]:
     if len(containers) > 1:
         raise unsupported("an inference pipeline (more than one container)")
     if bool(containers) == bool(params.get("PrimaryContainer")):
-        raise invalid("Give either PrimaryContainer or Containers")
+        raise invalid("Specify either PrimaryContainer or Containers")
     container = primary_container(params)
     refuse_unsupported(container, _UNSUPPORTED)
     if container.get("Mode", "SingleModel") != "SingleModel":

@@ -48,7 +48,7 @@ _DEFAULTS = {
 
 
 class NotebookInstances(LifecycleConfigs):
-    """Notebook instances; their scripts run as the user of the account, not as root.
+    """Notebook instances; their scripts run as the account's user, not as root.
 
     ``lifecycle_seconds`` is how long a script may take: 300 on AWS ("Customization of a SageMaker notebook
     instance using an LCC script"). OnCreate runs once, until it has succeeded; OnStart at every start.
@@ -63,7 +63,7 @@ class NotebookInstances(LifecycleConfigs):
         self._jupyter_lock = threading.Lock()
 
     def start(self) -> None:
-        """Start again what was in service, and finish what was under way."""
+        """Restart what was in service, and finish what was in progress."""
         super().start()
         steps = {
             "InService": self._start_instance,
@@ -80,7 +80,7 @@ class NotebookInstances(LifecycleConfigs):
                 self.account.tasks.spawn(group(name), step, name)
 
     def stop(self) -> None:
-        """End all scripts, what they left behind, and JupyterLab."""
+        """End all scripts, their background processes, and JupyterLab."""
         for name, instance in self.table("notebook_instances").items():
             if instance[_STATUS] in ("InService", "Pending"):
                 self.account.processes.end(group(name))
@@ -91,8 +91,8 @@ class NotebookInstances(LifecycleConfigs):
     def create_notebook_instance(self, params: Params) -> Params:
         """See CreateNotebookInstance; the instance becomes InService or Failed later.
 
-        Raises ServiceError ValidationException for a name that is taken, a role that SageMaker cannot assume,
-        or a lifecycle configuration that does not exist.
+        Raises ServiceError ValidationException for a name in use, a role that SageMaker cannot assume, or a
+        lifecycle configuration that does not exist.
         """
         name = params[_NAME]
         arn = self.resource_arn("notebook-instance", name)
@@ -101,7 +101,7 @@ class NotebookInstances(LifecycleConfigs):
         if params.get("LifecycleConfigName"):
             self.lifecycle_config(params["LifecycleConfigName"])
         if params.get("SecurityGroupIds") and not params.get("SubnetId"):
-            raise invalid("SecurityGroupIds need a SubnetId")
+            raise invalid("SecurityGroupIds requires a SubnetId")
         now = self.account.now()
         kept = ("LifecycleConfigName", "SecurityGroupIds", "Tags")
         instance = {
@@ -127,7 +127,7 @@ class NotebookInstances(LifecycleConfigs):
         return {"NotebookInstanceArn": arn}
 
     def describe_notebook_instance(self, params: Params) -> Params:
-        """See DescribeNotebookInstance; the ``Url`` that answers is CreatePresignedNotebookInstanceUrl's."""
+        """See DescribeNotebookInstance; the usable URL comes from CreatePresignedNotebookInstanceUrl."""
         return public(self._instance(params[_NAME]))
 
     def list_notebook_instances(self, params: Params) -> Params:
@@ -145,7 +145,7 @@ class NotebookInstances(LifecycleConfigs):
         return {"NotebookInstances": [public(instance) for instance in instances], "NextToken": token}
 
     def update_notebook_instance(self, params: Params) -> Params:
-        """See UpdateNotebookInstance; the instance has to be stopped."""
+        """See UpdateNotebookInstance; the instance must be stopped."""
         name = params[_NAME]
         refuse_unsupported(params, _UNSUPPORTED)
         if params.get("RoleArn"):
@@ -180,7 +180,7 @@ class NotebookInstances(LifecycleConfigs):
         return {}
 
     def delete_notebook_instance(self, params: Params) -> Params:
-        """See DeleteNotebookInstance; everything that it held is deleted."""
+        """See DeleteNotebookInstance; everything on it is deleted."""
         self._transition_instance(params[_NAME], ("Stopped", "Failed"), "Deleting")
         self.account.tasks.spawn(group(params[_NAME]), self._delete_instance, params[_NAME])
         return {}
@@ -188,7 +188,7 @@ class NotebookInstances(LifecycleConfigs):
     def create_presigned_notebook_instance_url(self, params: Params) -> Params:
         """See CreatePresignedNotebookInstanceUrl: starts JupyterLab at the first call.
 
-        The URL is good until the instance stops, however long the session was to last.
+        The URL is valid until the instance stops, however short the requested session.
         """
         name = params[_NAME]
         instance = self._instance(name)
@@ -204,7 +204,7 @@ class NotebookInstances(LifecycleConfigs):
             raise ServiceError("InternalFailure", str(error), status=500) from error
         return {"AuthorizedUrl": jupyter.url}
 
-    # --- what happens behind them
+    # --- the work behind them
 
     def _start_instance(self, name: str) -> None:
         instance = self._instance(name)

@@ -27,7 +27,7 @@ _JUPYTER_SECONDS = 60.0
 
 
 class ScriptError(Exception):
-    """A lifecycle script that failed or took too long; says how."""
+    """A lifecycle script that failed or took too long; the message says which."""
 
 
 def group(name: str) -> str:
@@ -36,15 +36,15 @@ def group(name: str) -> str:
 
 
 def instance_directory(account: Account, name: str) -> Path:
-    """Return the instance's directory: ``SageMaker`` in it persists, ``home`` lives from start to stop."""
+    """Return the instance's directory: its ``SageMaker`` persists, its ``home`` lasts from start to stop."""
     return account.config.state_dir / "notebook-instances" / name
 
 
 def instance_environment(account: Account, name: str) -> dict[str, str]:
-    """Return the environment of processes on a notebook instance, with fresh credentials of its role.
+    """Return the environment of processes on a notebook instance, with fresh credentials for its role.
 
-    The same is in ``STATE/notebook-instances/NAME/environment.json`` (mode 600) from each start of the
-    instance on, for programs that have no account at hand. Raises KeyError for an unknown instance.
+    From each start of the instance on, ``STATE/notebook-instances/NAME/environment.json`` (mode 600) has the
+    same, for programs without an account object. Raises KeyError for an unknown instance.
     """
     instance = account.store.table("sagemaker.notebook_instances").require(name)
     directory = instance_directory(account, name)
@@ -57,7 +57,7 @@ def instance_environment(account: Account, name: str) -> dict[str, str]:
 
 
 def make_directories(account: Account, name: str) -> None:
-    """Make what is missing; empty ``home``, of which on AWS nothing outlives a stop but ``SageMaker``."""
+    """Create what is missing; empty ``home``, of which on AWS only ``SageMaker`` survives a stop."""
     directory = instance_directory(account, name)
     (directory / "SageMaker").mkdir(parents=True, exist_ok=True)
     empty_home(account, name)
@@ -74,7 +74,7 @@ def empty_home(account: Account, name: str) -> None:
 
 
 def write_environment(account: Account, name: str) -> dict[str, str]:
-    """Write ``environment.json`` and return what it holds."""
+    """Write ``environment.json`` and return its content."""
     environment = instance_environment(account, name)
     path = instance_directory(account, name) / "environment.json"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -83,9 +83,9 @@ def write_environment(account: Account, name: str) -> dict[str, str]:
 
 
 def run_script(account: Account, logs: Logs, name: str, hook: str, script: bytes, *, seconds: float) -> None:
-    """Run a lifecycle script with bash, its output to CloudWatch Logs; what it leaves behind goes on.
+    """Run a lifecycle script with bash, its output to CloudWatch Logs; its background processes keep running.
 
-    Raises ScriptError when it fails or takes longer than ``seconds``.
+    Raises ScriptError if it fails or takes longer than ``seconds``.
     """
     path = instance_directory(account, name) / f"{hook}.sh"
     path.write_bytes(script)
@@ -99,7 +99,7 @@ def run_script(account: Account, logs: Logs, name: str, hook: str, script: bytes
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    # A program in the background keeps the pipe open: reading goes on after the script's end.
+    # A program in the background keeps the pipe open: reading continues after the script's end.
     reader = threading.Thread(
         target=_copy, args=(process.stdout, stream), name=f"{group(name)}-{hook}", daemon=True
     )
@@ -157,11 +157,11 @@ class Jupyter:
 
     @property
     def running(self) -> bool:
-        """Tell whether the server's process lives."""
+        """Return whether the server's process is running."""
         return self._process.poll() is None
 
     def wait(self) -> None:
-        """Wait until the server answers; raise ScriptError when it does not start."""
+        """Wait until the server answers; raise ScriptError if it does not start."""
         deadline = time.monotonic() + _JUPYTER_SECONDS
         while time.monotonic() < deadline and self.running:
             try:

@@ -1,4 +1,4 @@
-"""What all kinds of SageMaker resources have in common: documents, ARNs, tags, lists with filters."""
+"""What all kinds of SageMaker resources share: documents, ARNs, tags, lists with filters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_TAGS = 50
 
 
 def invalid(message: str) -> ServiceError:
-    """Return SageMaker's common error for a request that cannot be served."""
+    """Return SageMaker's common error for an invalid request."""
     return ServiceError("ValidationException", message)
 
 
@@ -28,7 +28,7 @@ def unsupported(what: str) -> ServiceError:
 def refuse_unsupported(params: Mapping[str, Any], names: Iterable[str]) -> None:
     """Raise ServiceError for the first of ``names`` that the request asks for.
 
-    Members that are empty or false ask for nothing.
+    Empty and false members ask for nothing.
     """
     for name in names:
         if params.get(name):
@@ -36,8 +36,8 @@ def refuse_unsupported(params: Mapping[str, Any], names: Iterable[str]) -> None:
 
 
 class Resources(Service):
-    """Base of the classes per kind. Documents hold the members of the Describe response under the API's names
-    and whatever else is needed under names in lower case.
+    """Base of the classes per kind. Documents hold the members of the Describe response by their API names,
+    and whatever else is needed under lower-case names.
     """
 
     name = "sagemaker"
@@ -47,11 +47,11 @@ class Resources(Service):
         return self.account.store.table(f"sagemaker.{kind}")
 
     def resource_arn(self, kind: str, name: str) -> str:
-        """Return the ARN; SageMaker writes names in lower case there."""
+        """Return the ARN, in which SageMaker writes names in lower case."""
         return self.account.arn("sagemaker", f"{kind}/{name.lower()}")
 
     def set_tags(self, arn: str, tags: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
-        """Add tags to a resource, new values over old ones, and return all that it has now.
+        """Add tags to a resource, new values replacing old ones, and return all its tags.
 
         Raises ServiceError ValidationException for more than 50.
         """
@@ -59,19 +59,19 @@ class Resources(Service):
         with table.lock:
             merged = {**(table.get(arn) or {}), **{tag["Key"]: tag["Value"] for tag in tags}}
             if len(merged) > MAX_TAGS:
-                raise invalid(f"{len(merged)} tags on {arn}: a resource has {MAX_TAGS} at most")
+                raise invalid(f"{len(merged)} tags on {arn}: a resource can have at most {MAX_TAGS}")
             table.put(arn, merged)
         return tag_list(merged)
 
     def drop_tags(self, arn: str) -> None:
-        """Forget the tags of a resource that is no more."""
+        """Delete the tags of a deleted resource."""
         self.table("tags").delete(arn)
 
     def publish(self, detail_type: str, arn: str, detail: Params) -> None:
         """Send a state change to EventBridge ("Events that Amazon SageMaker AI sends to Amazon EventBridge").
 
-        The detail has the shape of the Describe response, with times in milliseconds since 1970 and the tags
-        as a map.
+        The detail has the form of the Describe response, with times in milliseconds since 1970 and tags as
+        a map.
         """
         tags = self.table("tags").get(arn) or {}
         self.account.bus.publish("aws.sagemaker", detail_type, epoch_ms({**detail, "Tags": tags}), [arn])
@@ -83,7 +83,7 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def public(document: Document) -> Params:
-    """Return the members of the Describe response; what is for our own use is left out."""
+    """Return the members of the Describe response, without those for internal use."""
     return {key: value for key, value in document.items() if key[0].isupper() and value is not None}
 
 
@@ -109,7 +109,7 @@ def list_page(
 ) -> tuple[list[Document], str | None]:
     """Filter, sort and page as the List operations of SageMaker do.
 
-    ``name`` and ``status`` are the members that ``NameContains``, ``StatusEquals`` and ``SortBy`` mean.
+    ``name`` and ``status`` are the members that ``NameContains``, ``StatusEquals`` and ``SortBy`` refer to.
     Returns the page (10 documents unless ``MaxResults`` says otherwise) and ``NextToken``.
     """
     found = [document for document in documents if _matches(params, document, name, status)]
@@ -142,4 +142,4 @@ def _offset(token: str | None) -> int:
     try:
         return int(base64.urlsafe_b64decode(token)) if token else 0
     except (ValueError, binascii.Error) as error:
-        raise invalid("Invalid NextToken: pass on the one of the last answer, unchanged") from error
+        raise invalid("Invalid NextToken: pass the token of the previous response unchanged") from error

@@ -43,19 +43,19 @@ class SageMakerRuntime(Service):
         self._metrics = InvocationMetrics(account)
 
     def start(self) -> None:
-        """Send metrics from now on."""
+        """Start sending metrics."""
         self.account.tasks.every(_METRICS_SECONDS, "endpoint-metrics", self._metrics.flush)
 
     def stop(self) -> None:
-        """Send what is left."""
+        """Send the remaining metrics."""
         self._metrics.flush()
 
     def invoke_endpoint(self, params: Params) -> Params:
         """See InvokeEndpoint.
 
-        Raises ServiceError: ValidationError for an endpoint that does not serve, a variant that it lacks, or
-        a body of more than 6,291,456 bytes; ServiceUnavailable while all containers are being started again;
-        ModelError for answers other than 2xx, no answer within a minute, or one that is too long.
+        Raises ServiceError: ValidationError for an endpoint that is not in service, a variant it lacks, or
+        a body of more than 6,291,456 bytes; ServiceUnavailable while all containers are being restarted;
+        ModelError for an answer other than 2xx, one that is too long, or none within a minute.
         """
         begin = time.perf_counter()
         name: str = params["EndpointName"]
@@ -145,12 +145,12 @@ class SageMakerRuntime(Service):
         try:
             return pool.urlopen("POST", "/invocations", body, headers, timeout=timeout, redirect=False)
         except urllib3.exceptions.ProtocolError:
-            # Servers close connections that were idle for a while; a new one tells whether it was that.
+            # Servers close idle connections after a while; a retry on a new one shows whether that was why.
             try:
                 return pool.urlopen("POST", "/invocations", body, headers, timeout=timeout, redirect=False)
             except urllib3.exceptions.NewConnectionError as error:
-                # The request ended the container: not to be tried again, which "unavailable" asks for.
-                raise urllib3.exceptions.ProtocolError("the container ended") from error
+                # The request made the container exit: a retry, as for "unavailable", would repeat that.
+                raise urllib3.exceptions.ProtocolError("the container exited") from error
 
     def _answer(
         self,

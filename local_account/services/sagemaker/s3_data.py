@@ -1,4 +1,4 @@
-"""What a training channel, or a model, is in S3."""
+"""The S3 objects of a training channel or a model."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from botocore.exceptions import ClientError
 
 
 class NoDataError(Exception):
-    """There is nothing in S3 where something should be."""
+    """S3 has no data in the expected place."""
 
 
 @dataclass(frozen=True)
 class S3Object:
-    """An object and the path, relative to its channel's directory, where the algorithm finds it."""
+    """An object, and its path below the channel's directory, where the algorithm finds it."""
 
     bucket: str
     key: str
@@ -35,10 +35,10 @@ def split(uri: str) -> tuple[str, str]:
 
 
 def channel_objects(s3: Any, source: dict[str, Any], region: str, role_arn: str) -> list[S3Object]:
-    """Return the objects of an S3DataSource, one at least; raise NoDataError else.
+    """Return the objects of an S3DataSource, at least one. Raises NoDataError.
 
     ``S3Prefix``: all objects whose key begins with the prefix. ``ManifestFile``: the objects that the JSON
-    document ``[{"prefix": "s3://bucket/prefix/"}, "name", …]`` lists. See S3DataSource of the API.
+    document ``[{"prefix": "s3://bucket/prefix/"}, "name", …]`` lists. See S3DataSource in the API.
     """
     uri = source["S3Uri"]
     bucket, key = split(uri)
@@ -71,7 +71,7 @@ def _nothing(uri: str, bucket: str, region: str, role_arn: str) -> str:
 
 
 def list_prefix(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
-    """Yield the keys that begin with a prefix; those of empty "folders" are left out."""
+    """Yield the keys that begin with a prefix, without those of empty "folders"."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
             if not item["Key"].endswith("/"):

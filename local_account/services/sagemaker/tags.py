@@ -1,4 +1,4 @@
-"""AddTags, ListTags and DeleteTags on every kind of resource."""
+"""AddTags, ListTags and DeleteTags for every kind of resource."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from local_account.services.sagemaker.resources import Resources, invalid, tag_l
 
 
 class TagOperations(Resources):
-    """Tags by ARN. A resource has an entry from its creation to its deletion, if only an empty one."""
+    """Tags by ARN. A resource has an entry from its creation to its deletion, even if empty."""
 
     def add_tags(self, params: Params) -> Params:
-        """See AddTags; a tag that exists gets the new value."""
+        """See AddTags; an existing tag gets the new value."""
         self._tags_of(params["ResourceArn"])
         return {"Tags": self.set_tags(params["ResourceArn"], params["Tags"])}
 
     def list_tags(self, params: Params) -> Params:
-        """See ListTags; one page holds all (50 at most)."""
+        """See ListTags; one page has them all (50 at most)."""
         return {"Tags": tag_list(self._tags_of(params["ResourceArn"]))}
 
     def delete_tags(self, params: Params) -> Params:
@@ -29,5 +29,5 @@ class TagOperations(Resources):
     def _tags_of(self, arn: str) -> dict[str, str]:
         tags = self.table("tags").get(arn)
         if tags is None:
-            raise invalid(f"There is no resource {arn}")
+            raise invalid(f"The resource {arn} does not exist")
         return tags

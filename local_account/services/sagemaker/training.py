@@ -1,4 +1,4 @@
-"""Training jobs: the operations. What a job does is in ``training_run``."""
+"""The operations for training jobs. What a job does is in ``training_run``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class TrainingJobs(Resources):
         self._job_lock = threading.Lock()
 
     def start(self) -> None:
-        """End what a killed account left behind: nobody watches these containers any more."""
+        """End what a killed account left behind: its containers are no longer watched."""
         super().start()
         for name, job in self.table("training_jobs").items():
             if job["TrainingJobStatus"] not in ENDED:
@@ -65,8 +65,8 @@ class TrainingJobs(Resources):
     def create_training_job(self, params: Params) -> Params:
         """See CreateTrainingJob.
 
-        Raises ServiceError ResourceInUse for a name that is taken, ValidationException for an image that
-        is not in ECR, an empty channel, or a role that SageMaker cannot assume.
+        Raises ServiceError ResourceInUse for a name in use, ValidationException for an image that is not in
+        ECR, an empty channel, or a role that SageMaker cannot assume.
         """
         name = params["TrainingJobName"]
         arn = self.resource_arn("training-job", name)
@@ -98,7 +98,7 @@ class TrainingJobs(Resources):
         return {"TrainingJobSummaries": [public(job) for job in jobs], "NextToken": token}
 
     def stop_training_job(self, params: Params) -> Params:
-        """See StopTrainingJob; the job ends as Stopped, with what it saved until then."""
+        """See StopTrainingJob; the job ends as Stopped, with what it has saved by then."""
         name = params["TrainingJobName"]
         job = self._job(name)
         if job["TrainingJobStatus"] in ENDED:

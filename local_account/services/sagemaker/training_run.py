@@ -2,7 +2,7 @@
 
 The contract of the container is in the developer guide under "How Amazon SageMaker AI Provides Training
 Information" and "… Processes Training Output". The container gets no AWS credentials: the local account
-listens on the loopback interface of the machine, which a container does not see.
+listens on the machine's loopback interface, which a container cannot reach.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ ENDED = ("Completed", "Failed", "Stopped")
 
 
 class Signal(enum.Enum):
-    """What a running job waits for."""
+    """The events that a running job waits for."""
 
     EXITED = enum.auto()
     STOP = enum.auto()
 
 
 class JobError(Exception):
-    """The end of a job as Failed; the message is its FailureReason."""
+    """Ends a job as Failed; the message is its FailureReason."""
 
 
-class _Stopped(Exception):  # noqa: N818 - the regular end of a job that somebody stopped
-    """Somebody stopped the job, or it ran too long."""
+class _Stopped(Exception):  # noqa: N818 - the regular end of a stopped job
+    """The job was stopped, or ran too long."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
@@ -61,10 +61,10 @@ class _Stopped(Exception):  # noqa: N818 - the regular end of a job that somebod
 
 
 def record(resources: Resources, name: str, status: str, message: str, **changes: Any) -> None:
-    """Move a job to a secondary status, change other members, and tell EventBridge.
+    """Move a job to a secondary status, change other members, and notify EventBridge.
 
-    The messages of transitions come from the API's description of SecondaryStatusTransition. What has ended
-    stays as it is, and what is ``Stopping`` goes on only to an end.
+    The messages of transitions come from the API's description of SecondaryStatusTransition. A job that has
+    ended does not change, and one that is ``Stopping`` can only end.
     """
     now = resources.account.now()
     with resources.table("training_jobs").update(name) as job:
@@ -84,7 +84,7 @@ def record(resources: Resources, name: str, status: str, message: str, **changes
 
 
 class TrainingRun:
-    """The work behind one training job."""
+    """Carries out one training job."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class TrainingRun:
         )
 
     def run(self) -> None:
-        """Do the job; whatever happens, it ends in a documented status."""
+        """Run the job; whatever happens, it ends in a documented status."""
         try:
             self._train()
         except JobError as error:
@@ -117,7 +117,7 @@ class TrainingRun:
             self._end("Stopped", stopped.status, stopped.message)
         except Exception as error:
             if self._account.tasks.stopping.is_set():
-                return  # start() of the next account records it
+                return  # start() records it at the account's next start
             log.exception("training job %s", self._name)
             self._end("Failed", "Failed", "Training job failed", f"InternalServerError: {error}")
         else:
@@ -293,7 +293,7 @@ class TrainingRun:
             self._signals.put(Signal.EXITED)
 
     def _wait(self, container: Container, deadline: float) -> None:
-        """Wait for the end of the container; end it when somebody asks for it or the time is up."""
+        """Wait for the container to exit; end it on request or when the time is up."""
         while True:
             patience = min(_METRICS_SECONDS, deadline - time.monotonic())
             try:
@@ -326,7 +326,7 @@ class TrainingRun:
     # --- after it ran
 
     def _upload(self, container: Container, code: int) -> None:
-        """Put the results where the request says: the model unless training failed, other output always."""
+        """Upload the results as the request says: the model unless training failed, other output always."""
         output = self._job["OutputDataConfig"]
         bucket, prefix = split(output["S3OutputPath"])
         base = f"{prefix.rstrip('/')}/{self._name}/output".lstrip("/")

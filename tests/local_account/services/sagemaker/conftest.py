@@ -1,4 +1,4 @@
-"""An account with short limits, and one with an image that trains and serves in it."""
+"""An account with short limits, and one that also has an image that trains and serves."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sagemaker_lab import SageMakerLab
 
-# The limits on AWS are minutes; everything else is the program as it is.
+# The limits on AWS are minutes; everything else is the unmodified program.
 PROGRAM = """
 import sys
 from local_account.services import sagemaker
@@ -23,7 +23,7 @@ sys.exit(main())
 
 @pytest.fixture(scope="session")
 def impatient(account_process: Any) -> Any:
-    """Make an account, not started, that gives up after seconds where AWS waits for minutes."""
+    """Create an account, not started, that gives up after seconds where AWS waits for minutes."""
 
     def make(state: Path) -> Any:
         return account_process(state, program=("-c", PROGRAM))
@@ -42,5 +42,5 @@ def lab(impatient: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sa
 
 @pytest.fixture(scope="module")
 def image_lab(lab: SageMakerLab) -> SageMakerLab:
-    """The same with an image."""
+    """The same lab with an image."""
     return lab.push_image()

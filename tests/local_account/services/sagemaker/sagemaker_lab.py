@@ -1,4 +1,4 @@
-"""What the tests of SageMaker need in an account: a role, a bucket, an image, and short ways to ask."""
+"""What the SageMaker tests need in an account: a role, a bucket, an image, and shortcuts."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ class SageMakerLab:
         )
 
     def prepare(self) -> "SageMakerLab":
-        """Make the role and the bucket."""
+        """Create the role and the bucket."""
         self.role = make_role(self.account.client("iam"), "sagemaker", "sagemaker.amazonaws.com")
         self.s3.create_bucket(Bucket=BUCKET)
         self.s3.put_object(Bucket=BUCKET, Key="input/iris.csv", Body=b"1,2,3\n")
@@ -63,7 +63,7 @@ class SageMakerLab:
         return self
 
     def close(self) -> None:
-        """Stop the account, and leave no image of it on the engine."""
+        """Stop the account, and leave none of its images on the engine."""
         import docker
 
         self.account.stop()
@@ -71,7 +71,7 @@ class SageMakerLab:
             forget_images(docker.from_env(), self.image.partition("/")[0])
 
     def train(self, name: str, **changes: Any) -> None:
-        """Create a training job; ``changes`` go over the usual request."""
+        """Create a training job; ``changes`` override the default request."""
         request = {
             "TrainingJobName": name,
             "AlgorithmSpecification": {
@@ -160,7 +160,7 @@ class SageMakerLab:
         ]
 
     def when(self, read: Callable[[], Any], good: Callable[[Any], Any], seconds: float = 40.0) -> Any:
-        """Read until it is good; return what was read."""
+        """Read until the result is good; return it."""
         deadline = time.monotonic() + seconds
         while not good(value := read()):
             assert time.monotonic() < deadline, value

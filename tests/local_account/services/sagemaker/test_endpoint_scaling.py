@@ -1,4 +1,4 @@
-"""Target tracking on a served endpoint: containers come with the load and go with it, and nobody notices."""
+"""Target tracking on a serving endpoint: containers come and go with the load, without failed requests."""
 
 import io
 import signal
@@ -19,7 +19,7 @@ DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 
 
 class Load:
-    """Requests from one thread, so many a second; what went wrong is kept."""
+    """Requests from one thread at a fixed rate; failures are recorded."""
 
     def __init__(self, lab: SageMakerLab, name: str, per_second: float) -> None:
         self.lab, self.name, self.per_second = lab, name, per_second
@@ -196,7 +196,7 @@ def test_bounds_are_kept_and_a_kill_loses_no_instance(image_lab: SageMakerLab, e
     lab.when(lambda: counts(lab, endpoint), lambda now: now == (1, 1, "InService"))
 
 
-def test_errors_in_the_bake_time_roll_a_release_back(image_lab: SageMakerLab, endpoint: str) -> None:
+def test_errors_in_the_bake_time_roll_back_a_release(image_lab: SageMakerLab, endpoint: str) -> None:
     lab = image_lab
     lab.cloudwatch.put_metric_alarm(
         AlarmName=f"{endpoint}-server-errors",
@@ -230,7 +230,7 @@ def test_errors_in_the_bake_time_roll_a_release_back(image_lab: SageMakerLab, en
             lab.invoke(endpoint, CustomAttributes="status500")
         time.sleep(0.2)
     settled = lab.settled(endpoint)
-    assert time.monotonic() - begin < 100  # not at the end of the bake time only
+    assert time.monotonic() - begin < 100  # not only at the end of the bake time
     assert settled["EndpointConfigName"] == endpoint
     assert "server-errors" in settled["FailureReason"]
     lab.cloudwatch.delete_alarms(AlarmNames=[f"{endpoint}-server-errors"])
@@ -246,7 +246,7 @@ def test_a_scale_out_that_fails_leaves_the_endpoint_serving(image_lab: SageMaker
     lab.config(name, {"ModelName": name})
     lab.endpoint(name, name)
     (model,) = (lab.account.state / "endpoints" / name).iterdir()
-    (model / "crash").touch()  # what serves has read its model; what starts from now on does not
+    (model / "crash").touch()  # running containers have read their model; new ones crash
     client = track(lab, name, 300)
     with load(lab, name, 30) as requests:
         failed = lab.when(

@@ -1,4 +1,4 @@
-"""Endpoints: what serves, how updates go well and badly, what survives."""
+"""Endpoints: what serves, how updates succeed and fail, what survives."""
 
 import io
 import json
@@ -92,7 +92,7 @@ def test_containers_listen_on_loopback_only(serving: SageMakerLab, endpoint: str
     assert published and set(published) == {"127.0.0.1"}
 
 
-def test_what_the_container_refuses_is_a_model_error(serving: SageMakerLab, endpoint: str) -> None:
+def test_a_request_that_the_container_rejects_is_a_model_error(serving: SageMakerLab, endpoint: str) -> None:
     with pytest.raises(serving.runtime.exceptions.ModelError) as caught:
         serving.invoke(endpoint, CustomAttributes="status418")
     answer = caught.value.response
@@ -179,14 +179,14 @@ def test_a_container_that_exits_fails_the_endpoint_before_the_time_is_up(serving
     serving.delete_endpoint("crashing")
 
 
-def test_model_data_that_is_no_archive_fails_the_endpoint(serving: SageMakerLab) -> None:
+def test_model_data_that_is_not_an_archive_fails_the_endpoint(serving: SageMakerLab) -> None:
     failed = serving.endpoint("unpacked", "broken")
     assert failed["EndpointStatus"] == "Failed"
     assert "Failed to extract model data archive" in failed["FailureReason"]
     serving.delete_endpoint("unpacked")
 
 
-def test_an_update_serves_all_the_time_and_ends_the_old_container(serving: SageMakerLab) -> None:
+def test_an_update_serves_without_interruption_and_ends_the_old_container(serving: SageMakerLab) -> None:
     serving.endpoint("updated", "good")
     errors: list[Exception] = []
     done = threading.Event()
@@ -280,7 +280,7 @@ def test_a_container_that_dies_comes_back(serving: SageMakerLab) -> None:
     serving.delete_endpoint("dying")
 
 
-def test_names_that_exist_or_do_not_are_refused_in_sagemakers_words(
+def test_names_in_use_and_unknown_names_are_refused_in_sagemakers_words(
     serving: SageMakerLab, endpoint: str
 ) -> None:
     sagemaker = serving.sagemaker

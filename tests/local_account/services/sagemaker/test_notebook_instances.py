@@ -1,4 +1,4 @@
-"""Notebook instances: scripts, what persists, what ends, what is left in the log."""
+"""Notebook instances: scripts, what persists, what ends, what is in the log."""
 
 import base64
 import json
@@ -63,7 +63,7 @@ def start(lab: SageMakerLab, name: str) -> dict[str, Any]:
     return settled(lab, name)
 
 
-def test_scripts_run_with_the_roles_credentials_and_what_they_leave_behind_goes_on(
+def test_scripts_run_with_the_roles_credentials_and_their_background_processes_keep_running(
     lab: SageMakerLab,
 ) -> None:
     instance = create(
@@ -103,7 +103,7 @@ def test_scripts_run_with_the_roles_credentials_and_what_they_leave_behind_goes_
         lab.sagemaker.describe_notebook_instance(NotebookInstanceName="usual")
 
 
-def test_environment_json_opens_the_instance_to_other_programs(lab: SageMakerLab) -> None:
+def test_environment_json_gives_other_programs_access_to_the_instance(lab: SageMakerLab) -> None:
     create(lab, "seen")
     path = directory(lab, "seen") / "environment.json"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -117,7 +117,7 @@ def test_environment_json_opens_the_instance_to_other_programs(lab: SageMakerLab
     assert user
 
 
-def test_a_script_that_fails_says_where_its_output_is_and_can_be_mended(lab: SageMakerLab) -> None:
+def test_a_script_that_fails_says_where_its_output_is_and_can_be_fixed(lab: SageMakerLab) -> None:
     instance = create(lab, "broken", on_create="echo about to fail; exit 7")
     assert instance["NotebookInstanceStatus"] == "Failed"
     assert "OnCreate ended with exit code 7" in instance["FailureReason"]

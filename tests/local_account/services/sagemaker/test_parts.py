@@ -68,7 +68,7 @@ def test_every_status_of_a_job_is_an_event_with_times_in_milliseconds(account: A
     resources.set_tags(arn, [{"Key": "team", "Value": "red"}])
     record(resources, "Job", "Downloading", "Downloading input data")
     record(resources, "Job", "Stopping", "Stopping", TrainingJobStatus="Stopping")
-    record(resources, "Job", "Training", "too late")  # somebody stopped it meanwhile
+    record(resources, "Job", "Training", "too late")  # it was stopped in the meantime
     record(resources, "Job", "Stopped", "Training job stopped", TrainingJobStatus="Stopped")
     record(resources, "Job", "Stopping", "too late", TrainingJobStatus="Stopping")
     kinds = {kind for kind, _, _ in account.events}
@@ -103,7 +103,7 @@ def test_endpoint_events_write_the_status_in_capitals(account: Any) -> None:
     assert detail["ProductionVariants"][0]["VariantName"] == "V"
 
 
-def test_no_part_of_the_service_hides_a_method_of_another_one() -> None:
+def test_no_part_of_the_service_hides_a_method_of_another() -> None:
     names = Counter(
         name for part in SageMaker.__mro__[:-2] for name in vars(part) if not name.startswith("__")
     )
@@ -168,7 +168,7 @@ def test_a_model_archive_cannot_write_elsewhere(tmp_path: Path) -> None:
     assert not (tmp_path / "outside").exists()
 
 
-def test_metrics_keep_the_last_value_and_skip_what_is_no_number() -> None:
+def test_metrics_keep_the_last_value_and_skip_what_is_not_a_number() -> None:
     metrics = AlgorithmMetrics("job", [{"Name": "loss", "Regex": "loss=(\\S+)"}])
     metrics.scan("loss=0.5 loss=0.25", 1_000)
     metrics.scan("loss=unknown", 2_000)
@@ -180,7 +180,7 @@ def test_metrics_keep_the_last_value_and_skip_what_is_no_number() -> None:
     assert not metrics.send(client)
 
 
-def test_a_regular_expression_that_is_none_is_refused() -> None:
+def test_an_invalid_regular_expression_is_refused() -> None:
     with pytest.raises(ServiceError, match="no regular expression"):
         AlgorithmMetrics("job", [{"Name": "loss", "Regex": "loss=("}])
 

@@ -1,4 +1,4 @@
-"""The SageMaker Python SDK reads what the local account answers."""
+"""The SageMaker Python SDK understands the local account's answers."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sagemaker_lab import SageMakerLab
 
-# In a process of its own: the SDK finds the account by the environment, as in a notebook.
+# In a separate process: the SDK finds the account through the environment, as in a notebook.
 SCRIPT = """
 import json
 from sagemaker.core.resources import Endpoint, EndpointConfig, Model, NotebookInstance, TrainingJob

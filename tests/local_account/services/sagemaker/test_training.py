@@ -1,4 +1,4 @@
-"""Training jobs: the /opt/ml contract, how jobs end, what is left of them."""
+"""Training jobs: the /opt/ml contract, how jobs end, and what they leave behind."""
 
 import io
 import json
@@ -89,7 +89,7 @@ def test_a_script_that_raises_fails_the_job_with_its_failure_file(image_lab: Sag
 @pytest.mark.docker
 @pytest.mark.parametrize("temper", ["obedient", "stubborn"])
 def test_a_job_that_runs_too_long_is_stopped_with_what_it_saved(image_lab: SageMakerLab, temper: str) -> None:
-    """The stubborn one ignores SIGTERM and is killed when its grace is over."""
+    """The stubborn one ignores SIGTERM and is killed after its grace period."""
     name = f"slow-{temper}"
     image_lab.train(
         name, HyperParameters={"sleep": "60", temper: "yes"}, StoppingCondition={"MaxRuntimeInSeconds": 1}
@@ -115,7 +115,7 @@ def test_a_job_can_be_stopped(image_lab: SageMakerLab) -> None:
 
 
 @pytest.mark.docker
-def test_a_taken_name_is_refused(image_lab: SageMakerLab) -> None:
+def test_a_name_in_use_is_refused(image_lab: SageMakerLab) -> None:
     image_lab.train("taken")
     with pytest.raises(ClientError, match="ResourceInUse"):
         image_lab.train("taken")
@@ -167,7 +167,7 @@ def test_a_manifest_names_the_files_of_a_channel(image_lab: SageMakerLab) -> Non
         ),
     ],
 )
-def test_a_request_that_cannot_work_is_refused_with_the_reason(
+def test_an_invalid_request_is_refused_with_the_reason(
     image_lab: SageMakerLab, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ClientError, match=message):

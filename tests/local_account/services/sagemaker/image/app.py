@@ -1,4 +1,4 @@
-"""Trains and serves without a library; the environment and hyperparameters tell it to misbehave."""
+"""Trains and serves without any library; environment and hyperparameters make it misbehave."""
 
 import http.server
 import json
@@ -33,7 +33,7 @@ def train() -> None:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet per answer: two wait 40 ms for each other (Nagle)
+    wbufsize = -1  # one packet per answer: a second one would wait 40 ms (Nagle)
 
     def do_GET(self) -> None:
         if os.environ.get("PING") == "hang":
