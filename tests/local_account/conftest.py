@@ -1,4 +1,4 @@
-"""A local account as its clients see it: a process of its own on free ports."""
+"""A local account as its clients see it: a separate process on free ports."""
 
 import json
 import os
@@ -44,7 +44,7 @@ class AccountProcess:
         return self
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        """SIGTERM stops cleanly, SIGKILL is the crash."""
+        """Stop the account: cleanly with SIGTERM, as in a crash with SIGKILL."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
             self.process.wait(READY_SECONDS)
@@ -66,7 +66,7 @@ class AccountProcess:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What unmodified clients (AWS CLI, git, docker) need in their environment."""
+        """Return what unmodified clients (AWS CLI, git, docker) need in their environment."""
         return {
             **os.environ,
             "AWS_ENDPOINT_URL": self.endpoint_url,
@@ -83,17 +83,17 @@ class AccountProcess:
 
 @pytest.fixture(scope="session")
 def account_process() -> type[AccountProcess]:
-    """Accounts of one's own, for tests of a module that share one."""
+    """The class for tests of a module that share their own account."""
     return AccountProcess
 
 
 @pytest.fixture(scope="session")
 def local_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AccountProcess]:
-    """One account for the whole test session: use names of your own in it."""
+    """One account for the whole test session: use unique names in it."""
     account = AccountProcess(tmp_path_factory.mktemp("local-account") / "state").start()
     yield account
     account.stop()
-    with suppress(DockerException):  # no engine, no images
+    with suppress(DockerException):  # without an engine there are no images
         forget_images(docker.from_env(), f"127.0.0.1:{account.ports['registry_port']}")
 
 
@@ -107,7 +107,7 @@ def own_account(tmp_path: Path) -> Iterator[AccountProcess]:
 
 @pytest.fixture(scope="session")
 def client(local_account: AccountProcess) -> Callable[[str], Any]:
-    """boto3 clients of the session's account, by service name."""
+    """boto3 clients for the session's account, by service name."""
     return local_account.client
 
 

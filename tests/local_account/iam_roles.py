@@ -1,4 +1,4 @@
-"""Roles for tests that are about something else: they may do everything."""
+"""Roles with all permissions, for tests about something else."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action
 
 
 def make_role(iam: Any, name: str, *principals: str) -> str:
-    """Make a role that services may assume and that may do everything; return its ARN."""
+    """Create a role that services may assume and that may do everything; return its ARN."""
     trust = {"Effect": "Allow", "Principal": {"Service": list(principals)}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]

@@ -1,4 +1,4 @@
-"""A full disk is said, loses nothing, and is over when there is space again."""
+"""A full disk is reported, loses nothing, and is over once there is space again."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ def fill(path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="mounts a file system")
-def test_a_full_disk_is_said_and_nothing_is_lost(small_disk: Path, account_process: Any) -> None:
+def test_a_full_disk_is_reported_and_nothing_is_lost(small_disk: Path, account_process: Any) -> None:
     account = account_process(small_disk / "state").start()
     try:
         s3, events = account.client("s3"), account.client("events")

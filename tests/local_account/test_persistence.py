@@ -1,4 +1,4 @@
-"""What CodeCommit, ECR and its registry know survives a stop and a crash of the local account."""
+"""What CodeCommit, ECR and its registry store survives a stop and a crash of the local account."""
 
 import base64
 import hashlib
@@ -82,7 +82,7 @@ def test_repositories_and_images_survive(own_account, tmp_path, how):
     assert ecr.describe_repositories()["repositories"] == [repository]
     (image,) = ecr.describe_images(repositoryName="app", imageIds=[{"imageTag": "v1"}])["imageDetails"]
     assert image["imageDigest"] == digest
-    # The password of the earlier login still opens the registry: nobody has to log in again.
+    # The password from the earlier login still works: nobody has to log in again.
     layer = session.get(f"{root}/app/blobs/{digest_of(b'layer')}")
     assert layer.content == b"layer"
 

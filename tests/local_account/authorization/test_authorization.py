@@ -1,4 +1,4 @@
-"""IAM in front of the local account: a role may do what its policies allow, on AWS and here."""
+"""IAM in front of the local account: a role may do what its policies allow, as on AWS."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -56,14 +56,14 @@ def role(local_account: Any, request: pytest.FixtureRequest) -> Iterator[Role]:
 
 
 def refused(call: Callable[..., Any], **params: Any) -> str:
-    """Call it, and return code and message of the refusal."""
+    """Make the call, and return the code and message of the refusal."""
     with pytest.raises(ClientError) as caught:
         call(**params)
     error = caught.value.response["Error"]
     return f"{error['Code']}: {error['Message']}"
 
 
-def test_without_a_policy_a_role_may_do_nothing_and_is_told_what_is_missing(role: Role) -> None:
+def test_without_a_policy_a_role_may_do_nothing_and_learns_what_is_missing(role: Role) -> None:
     said = refused(role.client("codebuild").batch_get_projects, names=["mine"])
 
     assert said == (
@@ -109,11 +109,11 @@ def test_every_service_refuses_in_its_own_way(
     )
 
 
-def test_everybody_may_ask_who_they_are(role: Role) -> None:
+def test_every_caller_may_get_its_identity(role: Role) -> None:
     assert role.client("sts").get_caller_identity()["Arn"].endswith(f"assumed-role/{role.name}/test")
 
 
-def test_credentials_of_a_session_that_never_was_are_refused(local_account: Any, role: Role) -> None:
+def test_credentials_of_a_session_that_never_existed_are_refused(local_account: Any, role: Role) -> None:
     role._session = {**role._session, "AccessKeyId": "ASIAXXXXXXXXXXXXXXXX"}
 
     assert refused(role.client("codebuild").list_projects).startswith("InvalidClientTokenId")
@@ -139,7 +139,7 @@ def test_objects_are_judged_by_key_and_lists_by_prefix(role: Role, client: Any) 
     assert "s3:ListBucket" in refused(s3.list_objects_v2, Bucket=bucket)
 
 
-def test_whoever_hands_a_role_to_a_service_must_be_allowed_to_pass_it(role: Role) -> None:
+def test_passing_a_role_to_a_service_needs_permission(role: Role) -> None:
     codebuild = role.client("codebuild")
     project = {
         "name": "passes-a-role",
@@ -159,7 +159,7 @@ def test_whoever_hands_a_role_to_a_service_must_be_allowed_to_pass_it(role: Role
     assert codebuild.create_project(**project)["project"]["name"] == "passes-a-role"
 
 
-def test_a_stack_has_the_permissions_of_whoever_makes_it(role: Role, eventually: Any) -> None:
+def test_a_stack_has_the_permissions_of_its_creator(role: Role, eventually: Any) -> None:
     template = {
         "Resources": {"Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/no"}}}
     }
@@ -177,7 +177,7 @@ def test_a_stack_has_the_permissions_of_whoever_makes_it(role: Role, eventually:
     assert "not authorized to perform: logs:" in " ".join(eventually(events))
 
 
-def test_a_boundary_counts(role: Role, client: Any) -> None:
+def test_a_permissions_boundary_applies(role: Role, client: Any) -> None:
     document = {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],

@@ -1,4 +1,4 @@
-"""Policy evaluation: what the IAM User Guide says, and what an evaluator by others says about the same."""
+"""Policy evaluation: what the IAM User Guide says, and what an independent evaluator decides."""
 
 import pytest
 from judges import ACCOUNT, JudgeMissingError, Request, theirs
@@ -223,7 +223,7 @@ def test_a_request_is_decided_as_the_user_guide_says(case) -> None:
     assert evaluate(asked, [Policy.parse(document(*statements))]).outcome == outcome
 
 
-def test_the_other_evaluator_says_the_same() -> None:
+def test_the_independent_evaluator_agrees() -> None:
     identities = {name: [document(*statements)] for name, (statements, *_) in CASES.items()}
     asked = [Request(name, *rest) for name, (_, *rest, _) in CASES.items()]
     try:
@@ -260,7 +260,7 @@ def test_a_boundary_limits_and_denies() -> None:
     assert outcome(allow("*"), {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}) is Outcome.EXPLICIT_DENY
 
 
-def test_the_policy_of_a_resource_grants_to_who_it_names_and_denies_whoever_it_means() -> None:
+def test_a_resource_policy_grants_to_those_it_names_and_denies_those_it_covers() -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/ana"
 
     def outcome(principal, effect="Allow", identity=()):
@@ -276,7 +276,7 @@ def test_the_policy_of_a_resource_grants_to_who_it_names_and_denies_whoever_it_m
     assert outcome({"Service": "s3.amazonaws.com"}, "Deny", everything) is Outcome.ALLOWED
 
 
-def test_the_statements_that_decided_are_told() -> None:
+def test_a_decision_has_its_statements() -> None:
     policy = Policy.parse(document(allow("s3:*", Sid="Objects"), allow("ec2:*", Sid="Machines")), "work")
 
     decision = evaluate(Asked("s3:GetObject", KEY), [policy])
@@ -288,15 +288,15 @@ def test_the_statements_that_decided_are_told() -> None:
     ("broken", "message"),
     [
         ("no json", "policy p is not a policy document"),
-        ({"Version": "2012-10-17"}, "is no policy document"),
+        ({"Version": "2012-10-17"}, "is not a policy document"),
         (document({**allow(), "Effect": "Perhaps"}), "statement 1: Effect must be Allow or Deny"),
         (document({**allow(), "Sid": "Twice", "NotAction": "x:y"}), "statement Twice: needs either"),
-        (document(when(StringSimilar={"a": "b"})), "operator StringSimilar is not known"),
-        (document(when(ForSomeValues__StringLike={"a": "b"})), "ForSomeValues:StringLike is not known"),
+        (document(when(StringSimilar={"a": "b"})), "operator StringSimilar is unknown"),
+        (document(when(ForSomeValues__StringLike={"a": "b"})), "ForSomeValues:StringLike is unknown"),
         (document({**allow(), "Prinzipal": "*"}), "unknown element Prinzipal"),
         (document({**allow(), "NotPrincipal": "*"}), "NotPrincipal is not supported"),
     ],
 )
-def test_what_cannot_be_evaluated_is_refused_by_name(broken, message) -> None:
+def test_a_policy_that_cannot_be_evaluated_is_refused_with_the_reason(broken, message) -> None:
     with pytest.raises(PolicyError, match=message):
         Policy.parse(broken, "p")

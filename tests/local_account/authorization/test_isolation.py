@@ -1,5 +1,5 @@
 """Many labs share an account and a region: no role of one can do to another lab's resources what it may do
-to its own. Judged by two evaluators: the local account's, and one by others."""
+to its own. Judged by two evaluators: the local account's, and an independent one."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ from labs import action_details, arn, owned, roles, works_on
 
 from lab_helpers.names import Names
 
-# The default lab has the shortest names, `an` and `anab` begin like `ana`, the others like names of things.
+# The default lab has the shortest names, `an` and `anab` resemble `ana`, the others are words in names.
 LABS = ("", "ana", "bob", "an", "anab", "iris", "mlops", "scikit", "model")
 PAIRS = [(one, other) for one in LABS for other in LABS if one != other]
-# The other judge takes two milliseconds for each: those where a pattern could reach too far.
+# The other judge takes two milliseconds for each: only those where a pattern could reach too far.
 TRICKY = [
     ("ana", "bob"),
     ("an", "ana"),
@@ -27,7 +27,7 @@ TRICKY = [
 READS = "reads"
 # What a role may do everywhere in the account, and why.
 ACCOUNT_WIDE = {
-    # These know no resources: nobody could narrow them.
+    # These have no resource-level permissions: they cannot be narrowed.
     "application-autoscaling:DescribeScalableTargets": READS,
     "application-autoscaling:DescribeScalingActivities": READS,
     "application-autoscaling:DescribeScalingPolicies": READS,
@@ -41,20 +41,20 @@ ACCOUNT_WIDE = {
     "logs:DescribeLogGroups": READS,
     "sagemaker:ListEndpoints": READS,
     "sagemaker:ListTrainingJobs": READS,
-    # These know resources, but a request that looks for something is about all of them.
+    # These have resource-level permissions, but a request that searches is about all resources.
     "cloudwatch:DescribeAlarms": READS,
     "cloudwatch:GetMetricData": READS,
     "cloudwatch:ListMetrics": READS,
     "cloudwatch:PutMetricData": "metrics are nobody's; a condition narrows the namespace",
 }
-# What knows resources that belong to all labs.
+# These work on resources that belong to all labs.
 SHARED = {
     "iam:CreateServiceLinkedRole": "an account has one such role, which Application Auto Scaling assumes",
 }
 
 
 def actions(policies: list[dict], resource: str = "") -> list[str]:
-    """What some policies are about; with a resource, what they allow on exactly that."""
+    """The actions in some policies; with a resource, those they allow on exactly that resource."""
     found = set()
     for policy in policies:
         for statement in policy["Statement"]:
@@ -65,7 +65,7 @@ def actions(policies: list[dict], resource: str = "") -> list[str]:
 
 
 def contexts(action: str, of: str) -> list[dict[str, str]]:
-    """What the conditions of the policies look at, as requests about a lab's resources have it."""
+    """The condition keys of the policies, with their values in requests about a lab's resources."""
     tag = {"aws:ResourceTag/mlops-workshop:lab": Names(of).tag}
     match action:
         case "iam:PassRole":
@@ -85,7 +85,7 @@ def contexts(action: str, of: str) -> list[dict[str, str]]:
 
 
 def requests(lab: str, of: str) -> Iterator[Request]:
-    """Every action of every role of a lab, on everything of the lab `of` that the action works on."""
+    """Every action of every role of a lab, on everything of the lab `of` that the action applies to."""
     for role, policies in roles(lab).items():
         for action in actions(policies):
             pattern = works_on(action)
@@ -112,7 +112,7 @@ def judge(request: pytest.FixtureRequest) -> Judge:
     return theirs
 
 
-def test_a_role_may_do_its_work_on_what_is_its_labs_own(judge: Judge) -> None:
+def test_a_role_may_do_its_work_on_its_own_labs_resources(judge: Judge) -> None:
     """Otherwise the next test could not fail."""
     asked = list(requests("ana", "ana"))
 
@@ -136,13 +136,13 @@ def test_a_role_may_do_nothing_to_another_lab(judge: Judge) -> None:
 
 def test_both_judges_agree_on_every_request(judge: Judge) -> None:
     asked = [request for pair in [("ana", "ana"), ("", ""), *TRICKY] for request in requests(*pair)]
-    # The other judge also refuses what can't be: a log group's ARN in the form that requests have.
+    # The other judge also rejects impossible requests: a log group's ARN in the form that requests have.
     pairs = zip(ours(IDENTITIES, asked), judge(IDENTITIES, asked), asked, strict=True)
 
     assert [one for one in pairs if one[0] != one[1] and one[1] != "error: no.resource.types"] == []
 
 
-def test_what_is_not_narrowed_is_known_and_does_no_harm() -> None:
+def test_actions_on_all_resources_are_known_and_harmless() -> None:
     found = {one for policies in roles("ana").values() for one in actions(policies, resource="*")}
 
     assert found == set(ACCOUNT_WIDE)
@@ -152,14 +152,14 @@ def test_what_is_not_narrowed_is_known_and_does_no_harm() -> None:
 
 
 def test_an_action_without_resources_is_allowed_for_all_resources() -> None:
-    """A statement that names resources for it never applies: the request is about `*`."""
+    """A statement that names resources for such an action never applies: the request is about `*`."""
     for role, policies in roles("ana").items():
         without = {one for one in actions(policies) if works_on(one) is None}
         assert without <= set(actions(policies, resource="*")), role
 
 
 def test_no_role_may_change_permissions() -> None:
-    """Roles, policies and users are the instructor's; a role is passed to one service that it is for."""
+    """Roles, policies and users are the instructor's; a role is only passed to the service it is for."""
     allowed = {
         "iam:PassRole",
         "iam:CreateServiceLinkedRole",

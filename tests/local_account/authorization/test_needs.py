@@ -1,4 +1,4 @@
-"""What the local account asks IAM for a request, held against the service authorization reference."""
+"""The permissions that the local account requires, checked against the service authorization reference."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize(("service", "operation", "params"), REQUESTS, ids=lambda one: str(one)[:30])
-def test_an_action_of_the_reference_is_asked_on_a_resource_that_it_works_on(
+def test_each_need_is_an_action_of_the_reference_on_a_resource_it_applies_to(
     service: str, operation: str, params: dict[str, Any]
 ) -> None:
     asked = needs(service, operation, params, arn)

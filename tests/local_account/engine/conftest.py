@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
-    """A machine with nothing but the programs that the test puts on it, each a shell script."""
+    """A machine with only the programs that the test puts on it, each a shell script."""
     programs = tmp_path / "bin"
     programs.mkdir()
     monkeypatch.setenv("PATH", str(programs))

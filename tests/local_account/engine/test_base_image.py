@@ -12,7 +12,7 @@ NO_NETWORK = """case "$*" in
 esac"""
 
 
-def test_an_image_that_is_there_is_not_fetched(machine, tmp_path):
+def test_an_existing_image_is_not_fetched(machine, tmp_path):
     machine("docker", 'case "$*" in *inspect*) exit 0 ;; *) exit 9 ;; esac')
     assert ensure_base_image("unix:///x", home=tmp_path) == "present"
 
@@ -71,7 +71,7 @@ def test_a_registry_that_swallows_packets_costs_seconds_only(machine, tmp_path, 
         ({}, ("debian", "bookworm")),
     ],
 )
-def test_the_suite_is_the_machines_where_its_python_is_new_enough(os_release, expected):
+def test_the_suite_is_the_machines_if_its_python_is_new_enough(os_release, expected):
     assert base_image._release(os_release) == expected
 
 
@@ -89,7 +89,7 @@ def test_packages_come_from_the_machines_mirrors_with_their_updates():
     assert base_image.source_lines(targets, "debian", "bookworm") == []
 
 
-def test_nothing_of_the_host_goes_into_the_image_where_the_host_was_told_nothing(tmp_path):
+def test_nothing_of_an_unconfigured_host_goes_into_the_image(tmp_path):
     assert base_image.host_bundle({}) is None
     assert base_image.host_bundle({"SSL_CERT_FILE": str(tmp_path / "missing")}) is None
     arguments = base_image.mmdebstrap_arguments(

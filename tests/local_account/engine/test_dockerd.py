@@ -31,22 +31,22 @@ def test_an_engine_that_answers_at_docker_host_is_used(machine, monkeypatch, tmp
     assert ensure_engine(tmp_path) == "unix:///somewhere.sock"
 
 
-def test_the_client_program_alone_is_no_engine(machine, monkeypatch, tmp_path):
+def test_the_client_program_alone_is_not_an_engine(machine, monkeypatch, tmp_path):
     machine("docker", AWAY)
     monkeypatch.setenv("DOCKER_HOST", "unix:///somewhere.sock")
     with pytest.raises(EngineError, match=r"No Docker Engine answers at DOCKER_HOST=unix:///somewhere\.sock"):
         ensure_engine(tmp_path)
-    machine("docker", 'echo ""')  # clients that end with 0 though no server answers
+    machine("docker", 'echo ""')  # clients that exit with 0 although no server answers
     assert not dockerd.answers("unix:///somewhere.sock")
 
 
-def test_a_machine_without_apt_gets_told_what_to_do(machine, tmp_path):
+def test_a_machine_without_apt_is_told_what_to_do(machine, tmp_path):
     message = r"is missing and cannot be installed.*no apt-get(.|\n)*docs\.docker\.com"
     with pytest.raises(EngineError, match=message):
         ensure_engine(tmp_path)
 
 
-def test_a_user_without_rights_gets_told_what_to_do(machine, monkeypatch, tmp_path):
+def test_an_unprivileged_user_is_told_what_to_do(machine, monkeypatch, tmp_path):
     machine("apt-get", "exit 0")
     machine("sudo", "exit 1")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -60,7 +60,7 @@ def test_apts_own_words_are_in_the_error(machine, tmp_path):
     )
     machine("env", 'while [ "${1#*=}" != "$1" ]; do shift; done; exec "$@"')
     with pytest.raises(
-        EngineError, match=r"not installable: apt-get install docker\.io(.|\n)*Unable to locate"
+        EngineError, match=r"cannot be installed: apt-get install docker\.io(.|\n)*Unable to locate"
     ):
         ensure_engine(tmp_path)
     machine("apt-get", 'echo "dpkg: error: No space left on device"; exit 100')
@@ -110,7 +110,7 @@ def test_the_last_account_stops_the_engine(startable, tmp_path, monkeypatch):
     assert dockerd.running_pid(startable) is None
 
 
-def test_an_engine_that_ends_at_once_shows_the_end_of_its_log(startable, machine, monkeypatch):
+def test_an_engine_that_exits_at_once_shows_the_end_of_its_log(startable, machine, monkeypatch):
     monkeypatch.setattr(dockerd, "_candidates", lambda home: iter([]))
     machine("dockerd", 'echo "failed to start daemon: iptables: Permission denied"; exit 1')
     with pytest.raises(
@@ -118,7 +118,7 @@ def test_an_engine_that_ends_at_once_shows_the_end_of_its_log(startable, machine
     ):
         ensure_engine(startable, lambda _: None)
     machine("dockerd", 'echo "mkdir: no space left on device"; exit 1')
-    with pytest.raises(EngineError, match=r"^Disk full: dockerd ended"):
+    with pytest.raises(EngineError, match=r"^Disk full: dockerd exited"):
         ensure_engine(startable, lambda _: None)
 
 
@@ -139,7 +139,7 @@ def test_a_socket_path_beyond_the_kernels_limit_is_refused(startable, monkeypatc
         ensure_engine(tmp_path / ("x" * 110), lambda _: None)
 
 
-def test_the_engine_lives_outside_of_every_state_directory(monkeypatch, tmp_path):
+def test_the_engine_lives_outside_every_state_directory(monkeypatch, tmp_path):
     monkeypatch.delenv("MLOPS_ENGINE_HOME", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert engine_home() == tmp_path / "mlops-workshop" / "engine"

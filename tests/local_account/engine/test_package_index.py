@@ -18,11 +18,11 @@ def test_pips_settings_become_uvs():
     }
 
 
-def test_the_environment_wins_over_files_and_what_uv_was_told_wins_over_both():
+def test_the_environment_wins_over_files_and_uvs_own_settings_over_both():
     settings = parse_settings(LISTING) | environment_settings({"PIP_INDEX_URL": "https://env.example/s"})
     assert uv_environment(settings, {})["UV_DEFAULT_INDEX"] == "https://env.example/s"
     assert "UV_DEFAULT_INDEX" not in uv_environment(settings, {"UV_DEFAULT_INDEX": "https://uv.example"})
 
 
-def test_a_machine_without_settings_changes_nothing():
+def test_without_settings_nothing_changes():
     assert uv_environment(parse_settings(""), {}) == {}

@@ -1,4 +1,4 @@
-"""An account keeps its ports, and says which one is taken."""
+"""An account keeps its ports, and says which one is in use."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ def test_another_port_can_be_asked_for(tmp_path: Path) -> None:
     assert AccountConfig.load(tmp_path, {"git_port": 4999}).git_port == 4999
 
 
-def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named_with_the_way_out(tmp_path: Path) -> None:
     config = AccountConfig.load(tmp_path, FREE)
     with socket.socket() as other:
         other.bind(("127.0.0.1", config.registry_port))
@@ -31,7 +31,7 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
             config.check_ports()
 
 
-def test_many_may_read_it_at_the_same_time(tmp_path: Path) -> None:
+def test_many_may_load_it_at_the_same_time(tmp_path: Path) -> None:
     first = AccountConfig.load(tmp_path, FREE)
     written = first.path.stat().st_mtime_ns
     with ThreadPoolExecutor(16) as pool:

@@ -16,7 +16,7 @@ Work = Callable[[dict[str, Any]], float | None]
 
 @pytest.fixture
 def outbox(tmp_path: Path) -> Iterator[Callable[[Work], Outbox]]:
-    """Start an outbox over the same store again and again."""
+    """Start an outbox on the same store any number of times."""
     started: list[tuple[Account, Outbox]] = []
 
     def end() -> None:
@@ -52,7 +52,7 @@ def test_work_is_done_and_forgotten(outbox: Any, eventually: Any) -> None:
     assert again == [99]
 
 
-def test_work_that_is_put_off_comes_back_changed(outbox: Any, eventually: Any) -> None:
+def test_postponed_work_comes_back_changed(outbox: Any, eventually: Any) -> None:
     seen: list[int] = []
 
     def work(document: dict[str, Any]) -> float | None:
@@ -65,7 +65,7 @@ def test_work_that_is_put_off_comes_back_changed(outbox: Any, eventually: Any) -
     assert seen == [0, 1, 2]
 
 
-def test_what_was_in_flight_is_done_again(outbox: Any, eventually: Any) -> None:
+def test_work_in_flight_is_done_again(outbox: Any, eventually: Any) -> None:
     began, release = threading.Event(), threading.Event()
 
     def interrupted(_: dict[str, Any]) -> float | None:
@@ -83,7 +83,7 @@ def test_what_was_in_flight_is_done_again(outbox: Any, eventually: Any) -> None:
     eventually(lambda: done == [1])
 
 
-def test_a_fault_loses_nothing(outbox: Any, eventually: Any) -> None:
+def test_a_failure_loses_nothing(outbox: Any, eventually: Any) -> None:
     tried = threading.Event()
 
     def faulty(_: dict[str, Any]) -> float | None:

@@ -32,7 +32,7 @@ def test_a_daemon_that_a_script_left_behind_is_ended(processes: Processes, tmp_p
     assert processes.members("instance") == []
 
 
-def test_other_groups_go_on(processes: Processes) -> None:
+def test_other_groups_keep_running(processes: Processes) -> None:
     other = processes.spawn("other", ["sleep", "60"])
     processes.spawn("one", ["sleep", "60"])
     processes.end("one")
@@ -40,7 +40,7 @@ def test_other_groups_go_on(processes: Processes) -> None:
     assert [member.pid for member in processes.members()] == [other.pid]
 
 
-def test_what_ignores_sigterm_is_killed(processes: Processes, tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(processes: Processes, tmp_path: Path) -> None:
     script = f"trap '' TERM; touch {tmp_path}/started; while true; do sleep 0.05; done"
     stubborn = processes.spawn("one", ["bash", "-c", script])
     wait_for(tmp_path / "started")

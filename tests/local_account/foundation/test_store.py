@@ -1,4 +1,4 @@
-"""Documents outlive the process, and no change is half made."""
+"""Documents outlive the process, and a change is made in full or not at all."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_tables_do_not_mix(store: Store) -> None:
     assert store.table("projects").get("x") is None
 
 
-def test_order_is_that_of_first_writing(store: Store) -> None:
+def test_order_is_insertion_order(store: Store) -> None:
     table = store.table("builds")
     for key in ("b", "a", "c"):
         table.put(key, {})
@@ -51,12 +51,12 @@ def test_an_update_that_fails_changes_nothing(store: Store) -> None:
     assert table.require("b1") == {"n": 1}
 
 
-def test_an_update_of_nothing_is_an_error(store: Store) -> None:
+def test_an_update_of_a_missing_document_is_an_error(store: Store) -> None:
     with pytest.raises(KeyError), store.table("builds").update("b1"):
         pass
 
 
-def test_what_is_handed_out_is_a_copy(store: Store) -> None:
+def test_callers_get_copies(store: Store) -> None:
     table = store.table("builds")
     table.put("b1", {"tags": []})
     table.require("b1")["tags"].append("changed")

@@ -1,4 +1,4 @@
-"""Connections to the gateway as clients use them: many requests on one, any body, an orderly end."""
+"""Connections to the gateway as clients use them: many requests on one, any body, an orderly close."""
 
 import http.client
 import threading
@@ -43,7 +43,7 @@ def listener() -> Iterator[Listener]:
     made.server.server_close()
 
 
-def test_one_connection_serves_requests_one_after_the_other(listener: Listener) -> None:
+def test_one_connection_serves_requests_in_turn(listener: Listener) -> None:
     connection = listener.connect()
     connection.connect()
     socket = connection.sock
@@ -68,7 +68,7 @@ def test_chunks_and_expectations(listener: Listener) -> None:
     assert connection.getresponse().read() == b"3"
 
 
-def test_a_failing_application_is_a_500_and_the_connection_goes_on(listener: Listener) -> None:
+def test_a_failing_application_is_a_500_and_the_connection_stays_open(listener: Listener) -> None:
     connection = listener.connect()
     connection.request("GET", "/fails")
     response = connection.getresponse()

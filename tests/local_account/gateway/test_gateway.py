@@ -1,4 +1,4 @@
-"""The gateway answers in the protocol of the service that was asked, whatever it was asked."""
+"""The gateway answers in the protocol of the requested service, whatever the request."""
 
 import json
 import socket
@@ -27,7 +27,7 @@ def post(
     return requests.post(endpoint_url, data=body.encode(), headers=headers, timeout=5)
 
 
-def test_an_operation_that_is_not_there_is_named(client: Client) -> None:
+def test_an_unsupported_operation_is_named(client: Client) -> None:
     with pytest.raises(
         ClientError, match=r"events\.CreateArchive is not supported by the local account"
     ) as refused:
@@ -39,7 +39,7 @@ def test_an_operation_that_is_not_there_is_named(client: Client) -> None:
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "sqs", "stepfunctions", "sns"])
-def test_a_service_that_is_not_there_is_named(client: Client, service: str) -> None:
+def test_an_unsupported_service_is_named(client: Client, service: str) -> None:
     calls = {
         "dynamodb": "list_tables",
         "sqs": "list_queues",
@@ -104,7 +104,7 @@ class Broken:
         raise RuntimeError("out of order")
 
 
-def test_a_fault_inside_of_moto_is_an_error_that_clients_can_read() -> None:
+def test_a_failure_inside_moto_is_an_error_that_clients_can_read() -> None:
     gateway = Gateway(cast("Any", None), {}, Open(), cast("Any", Broken()))
     headers = {"Authorization": SIGNED.format("s3")}
     answer = Browser(gateway).put("/bucket/key", data=b"x", headers=headers)
@@ -157,7 +157,7 @@ def test_it_listens_on_loopback_only(local_account: Any) -> None:
     assert {address.ip for address in listeners} == {"127.0.0.1"}
 
 
-def test_a_client_that_hangs_up_harms_nobody(local_account: Any, client: Client) -> None:
+def test_a_client_that_hangs_up_does_not_affect_others(local_account: Any, client: Client) -> None:
     with socket.create_connection(("127.0.0.1", local_account.ports["gateway_port"])) as gone:
         gone.sendall(b"PUT /bucket/key HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
     assert client("events").list_event_buses()["EventBuses"]

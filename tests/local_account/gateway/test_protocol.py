@@ -56,7 +56,7 @@ def test_rest_paths_and_headers_are_read() -> None:
         ({"ids": "one"}, "Invalid type for parameter ids"),
     ],
 )
-def test_a_bad_request_names_the_fault(body: dict[str, Any], fault: str) -> None:
+def test_a_bad_request_is_told_its_fault(body: dict[str, Any], fault: str) -> None:
     with pytest.raises(ServiceError, match=fault) as raised:
         checked("codebuild", request("CodeBuild_20161006.BatchGetBuilds", body))
     assert raised.value.code == "ValidationException"

@@ -28,5 +28,5 @@ def policy(effect: str, condition: dict) -> bytes:
         ("Deny", {}, PermissionResult.DENIED),
     ],
 )
-def test_a_statement_counts_when_its_condition_holds_on_loopback(effect, condition, expected):
+def test_a_statement_applies_if_its_condition_holds_on_loopback(effect, condition, expected):
     assert permission(policy(effect, condition), "s3:PutObject", "arn:aws:s3:::b/k") == expected

@@ -1,4 +1,4 @@
-"""What moto serves behaves as the templates and the AWS console expect."""
+"""moto's services behave as the templates and the AWS console expect."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ TLS_ONLY = {
 }
 
 
-def test_a_tls_only_policy_does_not_close_the_bucket(client: Callable[[str], Any]) -> None:
+def test_a_tls_only_policy_does_not_lock_the_bucket(client: Callable[[str], Any]) -> None:
     s3 = client("s3")
     s3.create_bucket(Bucket="tls-only")
     s3.put_bucket_policy(Bucket="tls-only", Policy=json.dumps(TLS_ONLY))
@@ -27,7 +27,7 @@ def test_a_tls_only_policy_does_not_close_the_bucket(client: Callable[[str], Any
     assert json.loads(s3.get_bucket_policy(Bucket="tls-only")["Policy"]) == TLS_ONLY
 
 
-def test_event_bridge_notifications_are_told(client: Callable[[str], Any]) -> None:
+def test_event_bridge_notifications_are_reported(client: Callable[[str], Any]) -> None:
     s3 = client("s3")
     s3.create_bucket(Bucket="announced")
     s3.put_bucket_notification_configuration(

@@ -25,7 +25,7 @@ from local_account.services.ecr.registry import registry_app
 
 
 class RecordingBus:
-    """The default event bus as publishers see it; keeps what it was given and when."""
+    """The default event bus as publishers see it; records what it was given and when."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -42,7 +42,7 @@ class RecordingBus:
         )
 
     def details(self, **wanted: str) -> list[dict[str, Any]]:
-        """Details of the events that have these members."""
+        """Details of the events with these members."""
         wanted = {key.replace("_", "-"): value for key, value in wanted.items()}
         return [
             one["detail"]
@@ -52,7 +52,7 @@ class RecordingBus:
 
 
 class EndpointStub(Service):
-    """As much of SageMaker as Application Auto Scaling asks it."""
+    """As much of SageMaker as Application Auto Scaling calls."""
 
     name = "sagemaker"
 
@@ -143,5 +143,5 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def service_client(served: Served) -> Callable[[str], Any]:
-    """boto3 clients of that account."""
+    """boto3 clients for that account."""
     return served.account.client
