@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lab_helpers import executions
 from lab_helpers.display import in_notebook
 from lab_helpers.executions import HUMAN_APPROVAL, Action, Execution
 from lab_helpers.lab import Lab
 
-DECISIONS = {"approve": "Approved", "reject": "Rejected"}
+if TYPE_CHECKING:
+    from ipywidgets import VBox
+    from mypy_boto3_codepipeline.literals import ApprovalStatusType
+
+DECISIONS: dict[str, ApprovalStatusType] = {"approve": "Approved", "reject": "Rejected"}
 """What a learner says, and ApprovalStatus of CodePipeline PutApprovalResult."""
 
 
@@ -79,7 +83,7 @@ def decide(lab: Lab, execution: Execution, decision: str, comment: str, stage: s
     return DECISIONS[decision].lower()
 
 
-def buttons(lab: Lab, execution: Execution) -> Any:
+def buttons(lab: Lab, execution: Execution) -> VBox | None:
     """Return an approve and a reject button, or None where nobody could press them."""
     if not in_notebook() or outcome(execution) != "waiting":
         return None

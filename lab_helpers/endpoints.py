@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lab_helpers.display import Table, duration
 from lab_helpers.lab import Lab
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker_runtime.type_defs import InvokeEndpointInputTypeDef
 
 Row = Sequence[float]
 
@@ -60,7 +63,8 @@ def release(lab: Lab, endpoint: str) -> Release:
     config = client.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
     variant = config["ProductionVariants"][0]
     container = client.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"]
-    running = found.get("ProductionVariants", [{}])[0]
+    running = next(iter(found.get("ProductionVariants", ())), None)
+    asked_for = variant.get("InitialInstanceCount", 1)
     return Release(
         endpoint=endpoint,
         status=found["EndpointStatus"],
@@ -68,7 +72,7 @@ def release(lab: Lab, endpoint: str) -> Release:
         model=variant["ModelName"],
         image=container["Image"],
         model_data=container.get("ModelDataUrl", ""),
-        instances=running.get("CurrentInstanceCount", variant.get("InitialInstanceCount", 1)),
+        instances=running.get("CurrentInstanceCount", asked_for) if running else asked_for,
     )
 
 
@@ -102,7 +106,7 @@ def invoke(lab: Lab, endpoint: str, rows: Sequence[Row], algorithm: str = "") ->
     Raises EndpointError with the container's own words when it refuses the request.
     """
     runtime = lab.client("sagemaker-runtime")
-    request: dict[str, Any] = {
+    request: InvokeEndpointInputTypeDef = {
         "EndpointName": endpoint,
         "ContentType": "application/json",
         "Body": json.dumps({"instances": [list(row) for row in rows]}),

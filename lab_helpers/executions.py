@@ -11,13 +11,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from lab_helpers import builds, source_zip
 from lab_helpers.display import Live, Table, duration, mark
 from lab_helpers.lab import Lab
+
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.type_defs import ActionDeclarationOutputTypeDef, ActionExecutionDetailTypeDef
 
 HUMAN_APPROVAL = "DeployApproval"
 """The stage in which a person decides; TrainApproval is answered by the monitor function."""
@@ -209,7 +212,7 @@ def get(lab: Lab, pipeline: str, execution_id: str) -> Execution:
         for detail in page["actionExecutionDetails"]
     ]
     # The newest run of an action comes first; a retried stage has several.
-    latest: dict[tuple[str, str], dict[str, Any]] = {}
+    latest: dict[tuple[str, str], ActionExecutionDetailTypeDef] = {}
     for detail in sorted(details, key=lambda d: d["startTime"]):
         latest[detail["stageName"], detail["actionName"]] = detail
     declared = client.get_pipeline(name=pipeline)["pipeline"]["stages"]
@@ -227,7 +230,9 @@ def get(lab: Lab, pipeline: str, execution_id: str) -> Execution:
     )
 
 
-def _action(stage: str, declared: dict[str, Any], detail: dict[str, Any] | None) -> Action:
+def _action(
+    stage: str, declared: ActionDeclarationOutputTypeDef, detail: ActionExecutionDetailTypeDef | None
+) -> Action:
     kind = declared["actionTypeId"]
     if detail is None:
         return Action(stage, declared["name"], kind["category"], kind["provider"])

@@ -12,9 +12,25 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TypedDict
 
 MAGIC = "%%writefile "
+
+
+class CellMetadata(TypedDict, total=False):
+    """What a notebook notes of a cell, as far as it matters here."""
+
+    tags: list[str]
+
+
+class Cell(TypedDict):
+    """A cell of a notebook (nbformat 4), with its source as one string."""
+
+    id: str
+    cell_type: str
+    """`code` or `markdown`."""
+    metadata: CellMetadata
+    source: str
 
 
 class ExercisesError(LookupError):
@@ -29,9 +45,9 @@ def find(directory: Path, number: str) -> Path:
     return found[0]
 
 
-def cells(notebook: Path, kind: str | None = None) -> list[dict[str, Any]]:
+def cells(notebook: Path, kind: str | None = None) -> list[Cell]:
     """Return the cells of a notebook, of one kind (`code`, `markdown`) or all; `source` is one string."""
-    found: list[dict[str, Any]] = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    found: list[Cell] = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     for cell in found:
         cell["source"] = "".join(cell["source"])
     return [cell for cell in found if kind in {None, cell["cell_type"]}]
@@ -62,13 +78,13 @@ def files_in(notebook: Path, folder: str) -> dict[str, bytes]:
     return found
 
 
-def descriptor(notebook: Path, bucket: str) -> dict[str, Any]:
+def descriptor(notebook: Path, bucket: str) -> dict[str, object]:
     """Return the training job that a notebook describes with its parameters as shipped.
 
     It is the value of `descriptor` there, computed from the literals of the `parameters` cell and the name
     of the lab's bucket. Raises ExercisesError when the notebook assigns none.
     """
-    names: dict[str, Any] = {"lab": SimpleNamespace(bucket=bucket)}
+    names: dict[str, object] = {"lab": SimpleNamespace(bucket=bucket)}
     for cell in cells(notebook, "code"):
         if "parameters" in cell["metadata"].get("tags", []):
             names |= {name: ast.literal_eval(value) for name, value in _assignments(cell["source"])}
@@ -78,7 +94,7 @@ def descriptor(notebook: Path, bucket: str) -> dict[str, Any]:
         for name, value in _assignments(cell["source"]):
             if name == "descriptor":
                 code = compile(ast.Expression(value), notebook.name, "eval")
-                found: dict[str, Any] = eval(code, names)  # noqa: S307 (our own notebook)
+                found: dict[str, object] = eval(code, names)  # noqa: S307 (our own notebook)
                 return found
     raise ExercisesError(f"{notebook.name} assigns no descriptor")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 
+from lab_helpers.clients import Clients, Session
 from lab_helpers.display import Table, duration
 from lab_helpers.names import Names
 
@@ -34,7 +35,7 @@ class Lab:
     """
 
     names: Names
-    session: Any
+    session: Session
     home: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -45,7 +46,7 @@ class Lab:
         lab_id: str = "",
         *,
         home: Path | None = None,
-        session: Any = None,
+        session: Session | None = None,
         timeout: float = 1200,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Lab:
@@ -73,8 +74,12 @@ class Lab:
         session = session or boto3.Session(region_name=settings.get("REGION") or None)
         return cls(Names(here), session, home, settings)
 
-    def client(self, service: str) -> Any:
-        """Return the boto3 client of `service`; one per lab, made when first asked for."""
+    @property
+    def client(self) -> Clients:
+        """Makes boto3 clients, `lab.client("s3")`: one per service, when first asked for."""
+        return self._client
+
+    def _client(self, service: str, /) -> Any:
         if service not in self._clients:
             self._clients[service] = self.session.client(service)
         return self._clients[service]

@@ -10,10 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lab_helpers.display import Table
 from lab_helpers.lab import Lab
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
 
 VARIANT = "AllTraffic"
 NAMESPACE = "AWS/SageMaker"
@@ -40,7 +43,7 @@ def read(
     lab: Lab, endpoint: str, wanted: Sequence[tuple[str, str]], start: datetime, end: datetime | None = None
 ) -> list[Series]:
     """Return one Series per (metric, statistic) from the minute of `start` on (GetMetricData)."""
-    queries = [
+    queries: list[MetricDataQueryTypeDef] = [
         {
             "Id": f"m{i}",
             "MetricStat": {
@@ -58,7 +61,7 @@ def read(
         }
         for i, (metric, statistic) in enumerate(wanted)
     ]
-    points: dict[str, list[tuple[datetime, float]]] = {query["Id"]: [] for query in queries}  # type: ignore[misc]
+    points: dict[str, list[tuple[datetime, float]]] = {query["Id"]: [] for query in queries}
     pages = (
         lab.client("cloudwatch")
         .get_paginator("get_metric_data")
@@ -186,7 +189,7 @@ def wait_for_silence(
 
 def minutes_table(found: Recorded) -> Table:
     """Show invocations and invocations per instance minute by minute."""
-    columns: list[dict[datetime, Any]] = [
+    columns: list[dict[datetime, float]] = [
         dict(zip(series.minutes, series.values, strict=True)) for series in found.series
     ]
     return Table(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lab_helpers.endpoints import percentile
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from lab_helpers.load import Measurement
     from lab_helpers.metrics import Recorded
     from lab_helpers.scaling import Observation
+    from lab_helpers.training import Evaluation
 
 
-def scores(evaluation: Mapping[str, Any], thresholds: Mapping[str, float] | None = None) -> Any:
+def scores(evaluation: Evaluation, thresholds: Mapping[str, float] | None = None) -> Figure:
     """Accuracy and recall per class of each algorithm as bars; thresholds of the quality gate as lines."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -35,7 +38,7 @@ def scores(evaluation: Mapping[str, Any], thresholds: Mapping[str, float] | None
     return _shown(figure)
 
 
-def confusion(evaluation: Mapping[str, Any]) -> Any:
+def confusion(evaluation: Evaluation) -> Figure:
     """One confusion matrix per algorithm: rows are the true classes, columns the predicted ones."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -54,7 +57,7 @@ def confusion(evaluation: Mapping[str, Any]) -> Any:
     return _shown(figure)
 
 
-def latency(milliseconds: Mapping[str, Sequence[float]]) -> Any:
+def latency(milliseconds: Mapping[str, Sequence[float]]) -> Figure:
     """One box per series of milliseconds, with the median and the 95th percentile in its label."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -71,7 +74,7 @@ def latency(milliseconds: Mapping[str, Sequence[float]]) -> Any:
     return _shown(figure)
 
 
-def histogram(measurements: Sequence[Measurement]) -> Any:
+def histogram(measurements: Sequence[Measurement]) -> Figure:
     """How often which latency occurred, one picture per load; p50, p90 and p99 as lines.
 
     Both axes are logarithmic: the few slow requests are what one looks for.
@@ -102,7 +105,7 @@ def histogram(measurements: Sequence[Measurement]) -> Any:
     return _shown(figure)
 
 
-def throughput(measurement: Measurement) -> Any:
+def throughput(measurement: Measurement) -> Figure:
     """Answers and failures per second over the time of one load."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -125,7 +128,7 @@ def throughput(measurement: Measurement) -> Any:
     return _shown(figure)
 
 
-def scaling(seen: Sequence[Observation], target: float, per_minute: float) -> Any:
+def scaling(seen: Sequence[Observation], target: float, per_minute: float) -> Figure:
     """The load `per_minute` against the target, per instance, and below it the instances that followed.
 
     CloudWatch's newest minute is drawn as it was read: it fills up while it lasts.
@@ -156,7 +159,7 @@ def scaling(seen: Sequence[Observation], target: float, per_minute: float) -> An
     return _shown(figure)
 
 
-def where_time_goes(client_seconds: float, recorded: Recorded) -> Any:
+def where_time_goes(client_seconds: float, recorded: Recorded) -> Figure:
     """The mean latency of the client, cut into what CloudWatch saw of it and the rest."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -175,7 +178,7 @@ def where_time_goes(client_seconds: float, recorded: Recorded) -> Any:
     return _shown(figure)
 
 
-def _shown(figure: Any) -> Any:
+def _shown(figure: Figure) -> Figure:
     # Closed, or the inline backend shows it a second time at the end of the cell.
     import matplotlib.pyplot as plt  # noqa: PLC0415
 

@@ -10,14 +10,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
 from lab_helpers import metrics
 from lab_helpers.display import Live, Table, duration
 from lab_helpers.lab import Lab
 
-NAMESPACE = "sagemaker"
-DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling.type_defs import (
+        ScalingActivityTypeDef,
+        ScalingPolicyTypeDef,
+        TargetTrackingScalingPolicyConfigurationOutputTypeDef,
+    )
+
+NAMESPACE: Final = "sagemaker"
+DIMENSION: Final = "sagemaker:variant:DesiredInstanceCount"
 METRIC = "InvocationsPerInstance"
 _UNDER_WAY = {"Pending", "InProgress"}
 SAFETY_FACTOR = 0.5
@@ -97,20 +104,28 @@ def apply(lab: Lab, endpoint: str, wanted: Settings) -> None:
     An endpoint with more or fewer instances than the limits allow is brought within them.
     """
     policy = _policy(lab, endpoint)
-    where = {name: policy[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+    tracking: TargetTrackingScalingPolicyConfigurationOutputTypeDef = {
+        **policy["TargetTrackingScalingPolicyConfiguration"],
+        "TargetValue": wanted.target,
+        "ScaleOutCooldown": wanted.scale_out_cooldown,
+        "ScaleInCooldown": wanted.scale_in_cooldown,
+    }
     client = lab.client("application-autoscaling")
     client.put_scaling_policy(
-        **where,
+        ServiceNamespace=policy["ServiceNamespace"],
+        ResourceId=policy["ResourceId"],
+        ScalableDimension=policy["ScalableDimension"],
         PolicyName=policy["PolicyName"],
         PolicyType=policy["PolicyType"],
-        TargetTrackingScalingPolicyConfiguration={
-            **policy["TargetTrackingScalingPolicyConfiguration"],
-            "TargetValue": wanted.target,
-            "ScaleOutCooldown": wanted.scale_out_cooldown,
-            "ScaleInCooldown": wanted.scale_in_cooldown,
-        },
+        TargetTrackingScalingPolicyConfiguration=tracking,
     )
-    client.register_scalable_target(**where, MinCapacity=wanted.fewest, MaxCapacity=wanted.most)
+    client.register_scalable_target(
+        ServiceNamespace=policy["ServiceNamespace"],
+        ResourceId=policy["ResourceId"],
+        ScalableDimension=policy["ScalableDimension"],
+        MinCapacity=wanted.fewest,
+        MaxCapacity=wanted.most,
+    )
 
 
 def suggested_target(requests_per_second: float) -> int:
@@ -225,7 +240,7 @@ def changes_table(seen: Sequence[Observation]) -> Table:
     )
 
 
-def activities(lab: Lab, endpoint: str, since: datetime) -> list[dict[str, Any]]:
+def activities(lab: Lab, endpoint: str, since: datetime) -> list[ScalingActivityTypeDef]:
     """Return the scaling activities that began since then, oldest first (DescribeScalingActivities)."""
     pages = (
         lab.client("application-autoscaling")
@@ -236,7 +251,7 @@ def activities(lab: Lab, endpoint: str, since: datetime) -> list[dict[str, Any]]
     return sorted(found, key=lambda one: one["StartTime"])
 
 
-def activities_table(found: Sequence[dict[str, Any]]) -> Table:
+def activities_table(found: Sequence[ScalingActivityTypeDef]) -> Table:
     """Show scaling activities with their cause."""
     return Table(
         ["began (UTC)", "took", "status", "what", "why"],
@@ -273,8 +288,8 @@ def alarms_table(lab: Lab, endpoint: str) -> Table:
     )
 
 
-def _policy(lab: Lab, endpoint: str) -> dict[str, Any]:
-    policies: list[dict[str, Any]] = lab.client("application-autoscaling").describe_scaling_policies(
+def _policy(lab: Lab, endpoint: str) -> ScalingPolicyTypeDef:
+    policies = lab.client("application-autoscaling").describe_scaling_policies(
         ServiceNamespace=NAMESPACE, ResourceId=_resource(endpoint), ScalableDimension=DIMENSION
     )["ScalingPolicies"]
     for policy in policies:

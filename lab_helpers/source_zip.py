@@ -5,8 +5,10 @@ Contract: git-remote-s3 (awslabs), README, "Repo as S3 Source for AWS CodePipeli
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 PREFIX = "source"
 """Of a lab's repository in its bucket, as `cfn/m.yml` gives it to git."""
@@ -22,9 +24,9 @@ def disposition(commit: str) -> str:
     return f"attachment; filename={_name(commit)}"
 
 
-def is_of(head: Mapping[str, Any], commit: str) -> bool:
+def is_of(head: HeadObjectOutputTypeDef, commit: str) -> bool:
     """Tell by what S3 HeadObject says of a zip file whether it is of a commit."""
-    return _name(commit) in str(head.get("ContentDisposition", ""))
+    return _name(commit) in head.get("ContentDisposition", "")
 
 
 def _name(commit: str) -> str:

@@ -9,9 +9,19 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.literals import CapabilityType
+    from mypy_boto3_cloudformation.type_defs import (
+        ParameterTypeDef,
+        StackEventTypeDef,
+        StackTypeDef,
+        TagTypeDef,
+    )
 
 READY_SECONDS = 1800
 STARTS_OVER = {
@@ -23,6 +33,18 @@ STARTS_OVER = {
 }
 """States of a stack that serves nobody: it is deleted and made anew."""
 GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+
+
+class StackRequest(TypedDict):
+    """What CreateStack and UpdateStack have in common; the template is given by its address or its text."""
+
+    StackName: str
+    ClientRequestToken: str
+    Capabilities: list[CapabilityType]
+    Parameters: list[ParameterTypeDef]
+    Tags: list[TagTypeDef]
+    TemplateURL: NotRequired[str]
+    TemplateBody: NotRequired[str]
 
 
 class DeployError(RuntimeError):
@@ -48,15 +70,14 @@ class StackEvent:
 Watcher = Callable[[StackEvent], None]
 
 
-def find_stack(cloudformation: Any, name: str) -> dict[str, Any] | None:
+def find_stack(cloudformation: CloudFormationClient, name: str) -> StackTypeDef | None:
     """Return DescribeStacks' record of a stack, or None when there is no such stack."""
     try:
-        stack: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if "does not exist" in error.response["Error"]["Message"]:
             return None
         raise
-    return stack
 
 
 class Events:
@@ -65,7 +86,7 @@ class Events:
     Without a watcher they are read when an operation has ended, for the reasons of its failure.
     """
 
-    def __init__(self, cloudformation: Any, watch: Watcher | None) -> None:
+    def __init__(self, cloudformation: CloudFormationClient, watch: Watcher | None) -> None:
         self._cloudformation, self._watch = cloudformation, watch
         self._seen: set[str] = set()
 
@@ -93,9 +114,9 @@ class Events:
                 self._watch(new[-1])
         return new
 
-    def _read(self, stack: str) -> list[dict[str, Any]]:
+    def _read(self, stack: str) -> list[StackEventTypeDef]:
         """Return the unseen events, newest first as DescribeStackEvents has them."""
-        new: list[dict[str, Any]] = []
+        new: list[StackEventTypeDef] = []
         try:
             for page in self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack):
                 for event in page["StackEvents"]:
@@ -109,7 +130,7 @@ class Events:
 
 
 def deploy_stack(
-    cloudformation: Any,
+    cloudformation: CloudFormationClient,
     name: str,
     template: str,
     *,
@@ -148,10 +169,10 @@ def deploy_stack(
 
 
 def submit_stack(
-    cloudformation: Any,
+    cloudformation: CloudFormationClient,
     name: str,
     template: str,
-    stack: Mapping[str, Any] | None,
+    stack: StackTypeDef | None,
     *,
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
@@ -161,20 +182,26 @@ def submit_stack(
     `stack` is DescribeStacks' record of the one that is there. Parameters and tags that are not given keep
     their values.
     """
-    request: dict[str, Any] = {
+    kept = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])} if stack else {}
+    wanted: list[ParameterTypeDef] = [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+    ]
+    request: StackRequest = {
         "StackName": name,
         # botocore repeats a request whose answer got lost; with a token that is no second stack.
         "ClientRequestToken": f"workshop-{uuid.uuid4()}",
-        "TemplateURL" if template.startswith("https://") else "TemplateBody": template,
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
-        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        "Parameters": wanted,
+        "Tags": [{"Key": key, "Value": value} for key, value in {**kept, **tags}.items()],
     }
-    kept = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])} if stack else {}
-    request["Tags"] = [{"Key": key, "Value": value} for key, value in {**kept, **tags}.items()]
+    if template.startswith("https://"):
+        request["TemplateURL"] = template
+    else:
+        request["TemplateBody"] = template
     if stack is None:
         cloudformation.create_stack(**request, OnFailure="ROLLBACK")
     else:
-        request["Parameters"] += [
+        wanted += [
             {"ParameterKey": one["ParameterKey"], "UsePreviousValue": True}
             for one in stack.get("Parameters", [])
             if one["ParameterKey"] not in parameters
@@ -190,11 +217,11 @@ def submit_stack(
 
 
 def _settled(
-    cloudformation: Any,
+    cloudformation: CloudFormationClient,
     events: Events,
-    stack: dict[str, Any] | None,
+    stack: StackTypeDef | None,
     failures: list[StackEvent] | None = None,
-) -> dict[str, Any] | None:
+) -> StackTypeDef | None:
     """Wait until no operation is under way; return the stack, or None when it is gone."""
     pause = Pause()
     # By id: a deleted stack can be described by its id only.
@@ -213,7 +240,7 @@ def _settled(
     return None
 
 
-def failure(name: str, stack: Mapping[str, Any] | None, failures: list[StackEvent]) -> str:
+def failure(name: str, stack: StackTypeDef | None, failures: list[StackEvent]) -> str:
     """Return why a stack failed: its status, and the reasons of the resources that failed first."""
     status = stack["StackStatus"] if stack else "gone"
     reasons = [f"{event.resource} ({event.type}): {event.reason}" for event in failures]

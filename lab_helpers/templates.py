@@ -12,10 +12,13 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -50,7 +53,7 @@ def parse_template(text: str) -> dict[str, Any]:
     return template
 
 
-def package(path: Path, s3: Any, bucket: str, prefix: str) -> dict[str, Any]:
+def package(path: Path, s3: S3Client, bucket: str, prefix: str) -> dict[str, Any]:
     """Return the template at `path` with the code of its functions in `s3://bucket/prefix/`.
 
     `Code` of an AWS::Lambda::Function that is a path relative to the template becomes a zip file under the
@@ -80,7 +83,7 @@ def zipped(directory: Path) -> bytes:
     return content.getvalue()
 
 
-def _upload(content: bytes, s3: Any, bucket: str, prefix: str) -> str:
+def _upload(content: bytes, s3: S3Client, bucket: str, prefix: str) -> str:
     key = f"{prefix}/{hashlib.md5(content, usedforsecurity=False).hexdigest()}"
     try:
         s3.head_object(Bucket=bucket, Key=key)

@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from lab_helpers.builds import stream_lines
 from lab_helpers.display import Table, duration
@@ -15,6 +15,60 @@ from lab_helpers.lab import Lab
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 """Log group of every training job; a stream's name begins with the job's (SageMaker Developer Guide,
 "CloudWatch Logs for Amazon SageMaker AI")."""
+
+
+class Scores(TypedDict):
+    """How one algorithm did on the test rows; rates from 0 to 1, by class where there are several."""
+
+    accuracy: float
+    recall: dict[str, float]
+    precision: NotRequired[dict[str, float]]
+    confusion_matrix: list[list[int]]
+    """Rows are the true classes, columns the predicted ones, in the order of `Evaluation.classes`."""
+
+
+class Evaluation(TypedDict):
+    """`evaluation.json`: what the training container measured on rows that training didn't see."""
+
+    algorithms: dict[str, Scores]
+    classes: list[str]
+    rows: dict[str, int]
+    """Their number in `training` and `test`."""
+    digests: NotRequired[dict[str, str]]
+    """Of `data`, `code` and `model`: what the same digests would come from again."""
+    hyperparameters: NotRequired[dict[str, object]]
+
+
+class QualityGate(TypedDict):
+    """Thresholds from `trainingjob.json`, each from 0 to 1."""
+
+    MinimumAccuracy: float
+    MinimumRecall: float
+    MaximumAccuracyDrop: float
+
+
+class Check(TypedDict):
+    """One comparison of the quality gate: `value` must reach `threshold`."""
+
+    name: str
+    value: float
+    threshold: float
+    passed: bool
+
+
+class Report(TypedDict):
+    """The monitor's report on an execution, schema 1 (`ReportDocument` in `cfn/functions/monitor/report.py`).
+
+    Of an execution whose training failed, `qualityGate` and `checks` are empty and `evaluation` is None.
+    """
+
+    pipelineExecutionId: str
+    decision: str
+    """`approved` or `rejected`."""
+    summary: str
+    qualityGate: QualityGate
+    checks: list[Check]
+    evaluation: Evaluation
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,7 +147,7 @@ def log_lines(lab: Lab, job: str, count: int = 40) -> list[str]:
     ]
 
 
-def evaluation(lab: Lab, job: Job) -> dict[str, Any]:
+def evaluation(lab: Lab, job: Job) -> Evaluation:
     """Return the `evaluation.json` that the training container left in `output.tar.gz`.
 
     The archive holds what the container wrote to `/opt/ml/output/data` (SageMaker Developer Guide, "How
@@ -105,19 +159,18 @@ def evaluation(lab: Lab, job: Job) -> dict[str, Any]:
         content = tar.extractfile(member) if member else None
         if content is None:
             raise LookupError(f"training job {job.name} left no evaluation.json in its output")
-        found: dict[str, Any] = json.load(content)
+        found: Evaluation = json.load(content)
     return found
 
 
-def report(lab: Lab, execution_id: str) -> dict[str, Any]:
+def report(lab: Lab, execution_id: str) -> Report:
     """Return the quality report that the monitor wrote for a pipeline execution."""
     key = f"training/reports/{execution_id}.json"
-    found: dict[str, Any] = json.loads(read(lab, f"s3://{lab.bucket}/{key}"))
+    found: Report = json.loads(read(lab, f"s3://{lab.bucket}/{key}"))
     return found
 
 
 def read(lab: Lab, uri: str) -> bytes:
     """Return the bytes of `s3://bucket/key`."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    body: bytes = lab.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    return body
+    return lab.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()

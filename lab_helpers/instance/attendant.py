@@ -14,13 +14,17 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lab_helpers.instance import idle
 from lab_helpers.instance.exercises import PutBack, WorkingCopyError
 from lab_helpers.reset_request import ANSWER_KEY, REQUEST_KEY, Answer, Request, RequestError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 POLL_SECONDS = 2.0
 logger = logging.getLogger(__name__)
@@ -29,7 +33,7 @@ logger = logging.getLogger(__name__)
 class Attendant:
     """Carries out requests for one instance; each of them once, also over its own restarts."""
 
-    def __init__(self, home: Path, bucket: str, s3: Any) -> None:
+    def __init__(self, home: Path, bucket: str, s3: S3Client) -> None:
         self._home, self._bucket, self._s3 = home, bucket, s3
         self._answered = home / ".workshop" / "reset-answer.json"
         self._etag = ""
@@ -48,9 +52,11 @@ class Attendant:
         return answer
 
     def _request(self) -> Request | None:
-        known = {"IfNoneMatch": self._etag} if self._etag else {}
+        asked: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": REQUEST_KEY}
+        if self._etag:
+            asked["IfNoneMatch"] = self._etag
         try:
-            found = self._s3.get_object(Bucket=self._bucket, Key=REQUEST_KEY, **known)
+            found = self._s3.get_object(**asked)
         except ClientError as error:
             if error.response["Error"]["Code"] in {"304", "NoSuchKey", "NoSuchBucket"}:
                 return None

@@ -16,13 +16,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 POLL_SECONDS = 60.0
 SAGEMAKER_JUPYTER = "https://localhost:8443/"
 """Where the Jupyter Server of a SageMaker notebook instance listens, with a certificate of its own."""
 
 logger = logging.getLogger(__name__)
+
+
+class Worked(TypedDict):
+    """A kernel or terminal as the Jupyter Server lists it."""
+
+    last_activity: str
+    """ISO 8601."""
+    execution_state: NotRequired[str]
+    """Of a kernel: `busy`, `idle` or `starting`."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Server:
     url: str
     token: str = ""
 
-    def get(self, path: str) -> list[dict[str, Any]] | None:
+    def get(self, path: str) -> list[Worked] | None:
         """Return what the server lists at `path`, or None when it does not answer."""
         # The server would count this very question as activity.
         request = urllib.request.Request(f"{self.url}{path}?no_track_activity=1")  # noqa: S310
@@ -42,7 +51,7 @@ class Server:
         own.check_hostname, own.verify_mode = False, ssl.CERT_NONE  # loopback, certificate of its own
         try:
             with urllib.request.urlopen(request, timeout=10, context=own) as answer:  # noqa: S310
-                found: list[dict[str, Any]] = json.load(answer)
+                found: list[Worked] = json.load(answer)
         except (urllib.error.URLError, OSError, ValueError):
             return None
         return found

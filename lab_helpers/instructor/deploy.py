@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlencode
 
 from botocore.exceptions import ClientError
@@ -28,6 +28,12 @@ from lab_helpers.stacks import (
     failure,
     find_stack,
 )
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import BucketLocationConstraintType
+    from mypy_boto3_sagemaker import SageMakerClient
 
 PACKAGE_KEY = "package/workshop.zip"
 TEMPLATE_KEY = "package/m.yml"
@@ -64,17 +70,27 @@ def upload(
     return Uploaded(f"s3://{bucket}/{PACKAGE_KEY}", template_url, before not in {None, digest})
 
 
-def _ensure_bucket(s3: Any, bucket: str, region: str) -> None:
+def _ensure_bucket(s3: S3Client, bucket: str, region: str) -> None:
     try:
         s3.head_bucket(Bucket=bucket)
     except ClientError as error:
         if error.response["Error"]["Code"] == "403":
             raise DeployError(f"the bucket {bucket} exists, but these credentials may not use it") from error
         # us-east-1 is the one region that CreateBucket does not accept as a LocationConstraint.
-        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        s3.create_bucket(Bucket=bucket, **where)
-    blocked = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
-    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(blocked, True))
+        if region == "us-east-1":
+            s3.create_bucket(Bucket=bucket)
+        else:
+            where = cast("BucketLocationConstraintType", region)
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": where})
+    s3.put_public_access_block(
+        Bucket=bucket,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+    )
 
 
 def launch_link(names: Names, region: str, uploaded: Uploaded) -> str:
@@ -89,7 +105,9 @@ def launch_link(names: Names, region: str, uploaded: Uploaded) -> str:
     return f"{home}#/stacks/new?{urlencode(fields, quote_via=quote)}"
 
 
-def start_instance(sagemaker: Any, name: str, restart: bool, report: Callable[[str], None]) -> None:
+def start_instance(
+    sagemaker: SageMakerClient, name: str, restart: bool, report: Callable[[str], None]
+) -> None:
     """Bring the notebook instance to InService; with `restart` through a stop, which takes a new package.
 
     Raises DeployError when the instance fails, with its FailureReason (SageMaker DescribeNotebookInstance).
@@ -117,7 +135,7 @@ def start_instance(sagemaker: Any, name: str, restart: bool, report: Callable[[s
     raise DeployError(f"notebook instance {name} is still {last} after {READY_SECONDS} s")
 
 
-def wait_for_nested(cloudformation: Any, names: Names, watch: Watcher) -> None:
+def wait_for_nested(cloudformation: CloudFormationClient, names: Names, watch: Watcher) -> None:
     """Wait until the stacks that the lifecycle script deploys are complete.
 
     Raises DeployError when one fails or READY_SECONDS have passed.

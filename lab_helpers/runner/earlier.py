@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline import CodePipelineClient
 
 REASON = "A new run of the notebooks began."
 _UNDER_WAY = {"InProgress", "Stopping"}
 
 
+@dataclass(frozen=True)
+class Approval:
+    """An approval that waits for an answer; `token` is what PutApprovalResult asks for."""
+
+    stage: str
+    action: str
+    token: str
+
+
 def end_earlier_executions(
-    codepipeline: Any, pipeline: str, report: Callable[[str], None], timeout: float = 600
+    codepipeline: CodePipelineClient, pipeline: str, report: Callable[[str], None], timeout: float = 600
 ) -> int:
     """Stop every execution of `pipeline` that has not ended, and reject the approvals that they wait for.
 
@@ -35,7 +48,7 @@ def end_earlier_executions(
     return len(found)
 
 
-def _under_way(codepipeline: Any, pipeline: str) -> set[str]:
+def _under_way(codepipeline: CodePipelineClient, pipeline: str) -> set[str]:
     executions: set[str] = set()
     try:
         for page in codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline):
@@ -50,7 +63,7 @@ def _under_way(codepipeline: Any, pipeline: str) -> set[str]:
     return executions
 
 
-def _stop(codepipeline: Any, pipeline: str, execution: str) -> None:
+def _stop(codepipeline: CodePipelineClient, pipeline: str, execution: str) -> None:
     try:
         codepipeline.stop_pipeline_execution(
             pipelineName=pipeline, pipelineExecutionId=execution, abandon=False, reason=REASON
@@ -64,24 +77,24 @@ def _stop(codepipeline: Any, pipeline: str, execution: str) -> None:
             raise
 
 
-def _approvals(codepipeline: Any, pipeline: str, executions: set[str]) -> Iterator[dict[str, str]]:
+def _approvals(codepipeline: CodePipelineClient, pipeline: str, executions: set[str]) -> Iterator[Approval]:
     for stage in codepipeline.get_pipeline_state(name=pipeline)["stageStates"]:
         if stage.get("latestExecution", {}).get("pipelineExecutionId") not in executions:
             continue
         for action in stage["actionStates"]:
             latest = action.get("latestExecution", {})
             if latest.get("status") == "InProgress" and latest.get("token"):
-                yield {
-                    "stageName": stage["stageName"],
-                    "actionName": action["actionName"],
-                    "token": latest["token"],
-                }
+                yield Approval(stage["stageName"], action["actionName"], latest["token"])
 
 
-def _reject(codepipeline: Any, pipeline: str, approval: dict[str, str]) -> None:
+def _reject(codepipeline: CodePipelineClient, pipeline: str, approval: Approval) -> None:
     try:
         codepipeline.put_approval_result(
-            pipelineName=pipeline, result={"summary": REASON, "status": "Rejected"}, **approval
+            pipelineName=pipeline,
+            stageName=approval.stage,
+            actionName=approval.action,
+            token=approval.token,
+            result={"summary": REASON, "status": "Rejected"},
         )
     except ClientError as error:
         if error.response["Error"]["Code"] not in {

@@ -6,13 +6,16 @@ The names of the operations are boto3's. `Busy` asks to try again in a moment.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from lab_helpers.aws_errors import is_busy, is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.inventory import Resource
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 
 class BusyError(RuntimeError):
@@ -67,7 +70,7 @@ def _lifecycle_config(clients: Clients, name: str) -> None:
     clients("sagemaker").delete_notebook_instance_lifecycle_config(NotebookInstanceLifecycleConfigName=name)
 
 
-DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+DIMENSION: Final = "sagemaker:variant:DesiredInstanceCount"
 
 
 def _scalable_target(clients: Clients, resource_id: str) -> None:
@@ -119,7 +122,7 @@ def empty_bucket(clients: Clients, name: str) -> None:
     """Delete every version, delete marker and unfinished upload of a bucket."""
     s3 = clients("s3")
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
-        doomed = [
+        doomed: list[ObjectIdentifierTypeDef] = [
             {"Key": one["Key"], "VersionId": one["VersionId"]}
             for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
         ]
@@ -129,8 +132,8 @@ def empty_bucket(clients: Clients, name: str) -> None:
                 raise BusyError(
                     f"{failed[0]['Key']} in {name}: {failed[0].get('Message', failed[0]['Code'])}"
                 )
-    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=name):
-        for one in page.get("Uploads", ()):
+    for unfinished in s3.get_paginator("list_multipart_uploads").paginate(Bucket=name):
+        for one in unfinished.get("Uploads", ()):
             s3.abort_multipart_upload(Bucket=name, Key=one["Key"], UploadId=one["UploadId"])
 
 
@@ -150,21 +153,21 @@ def _log_stream(clients: Clients, identity: str) -> None:
 
 def _role(clients: Clients, name: str) -> None:
     iam = clients("iam")
-    for page in iam.get_paginator("list_role_policies").paginate(RoleName=name):
-        for policy in page["PolicyNames"]:
+    for inline in iam.get_paginator("list_role_policies").paginate(RoleName=name):
+        for policy in inline["PolicyNames"]:
             iam.delete_role_policy(RoleName=name, PolicyName=policy)
-    for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
-        for attached in page["AttachedPolicies"]:
-            iam.detach_role_policy(RoleName=name, PolicyArn=attached["PolicyArn"])
-    for page in iam.get_paginator("list_instance_profiles_for_role").paginate(RoleName=name):
-        for profile in page["InstanceProfiles"]:
+    for attached in iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
+        for managed in attached["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=managed["PolicyArn"])
+    for profiles in iam.get_paginator("list_instance_profiles_for_role").paginate(RoleName=name):
+        for profile in profiles["InstanceProfiles"]:
             iam.remove_role_from_instance_profile(
                 InstanceProfileName=profile["InstanceProfileName"], RoleName=name
             )
     iam.delete_role(RoleName=name)
 
 
-_DELETE: dict[str, Callable[[Clients, str], Any]] = {
+_DELETE: dict[str, Callable[[Clients, str], object]] = {
     "endpoint": _endpoint,
     "endpoint-config": _endpoint_config,
     "model": _model,

@@ -6,13 +6,18 @@ The names of the operations are boto3's.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.inventory import Resource
+
+if TYPE_CHECKING:
+    from mypy_boto3_codebuild import CodeBuildClient
+    from mypy_boto3_codepipeline import CodePipelineClient
+    from mypy_boto3_sagemaker import SageMakerClient
 
 REASON = "The lab is being removed."
 _ENDED_SINCE = {"PipelineExecutionNotStoppableException", "DuplicatedStopRequestException"}
@@ -39,7 +44,7 @@ def stop_all(clients: Clients, resources: Iterable[Resource], reason: str = REAS
     return stopped
 
 
-def _stop_instance(sagemaker: Any, name: str) -> bool:
+def _stop_instance(sagemaker: SageMakerClient, name: str) -> bool:
     try:
         sagemaker.stop_notebook_instance(NotebookInstanceName=name)
     except ClientError as error:
@@ -50,7 +55,7 @@ def _stop_instance(sagemaker: Any, name: str) -> bool:
     return True
 
 
-def stop_executions(codepipeline: Any, pipeline: str, reason: str) -> list[str]:
+def stop_executions(codepipeline: CodePipelineClient, pipeline: str, reason: str) -> list[str]:
     """Stop every execution of a pipeline that has not ended, without waiting for its actions."""
     stopped = []
     try:
@@ -65,7 +70,7 @@ def stop_executions(codepipeline: Any, pipeline: str, reason: str) -> list[str]:
     return stopped
 
 
-def _stop_execution(codepipeline: Any, pipeline: str, execution: str, reason: str) -> None:
+def _stop_execution(codepipeline: CodePipelineClient, pipeline: str, execution: str, reason: str) -> None:
     try:
         codepipeline.stop_pipeline_execution(
             pipelineName=pipeline, pipelineExecutionId=execution, abandon=True, reason=reason
@@ -75,7 +80,7 @@ def _stop_execution(codepipeline: Any, pipeline: str, execution: str, reason: st
             raise
 
 
-def stop_builds(codebuild: Any, project: str) -> list[str]:
+def stop_builds(codebuild: CodeBuildClient, project: str) -> list[str]:
     """Stop the builds of a project that are under way; an abandoned build would push its image yet."""
     try:
         newest = codebuild.list_builds_for_project(projectName=project, sortOrder="DESCENDING")["ids"][:20]
@@ -90,7 +95,7 @@ def stop_builds(codebuild: Any, project: str) -> list[str]:
     return [f"build {build}" for build in running]
 
 
-def stop_training(sagemaker: Any, name: str) -> list[str]:
+def stop_training(sagemaker: SageMakerClient, name: str) -> list[str]:
     """Stop a training job; one that has ended since needs it no more."""
     try:
         sagemaker.stop_training_job(TrainingJobName=name)

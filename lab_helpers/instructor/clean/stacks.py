@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +15,11 @@ from lab_helpers.clients import Clients
 from lab_helpers.instructor.clean.waiting import Patience
 from lab_helpers.instructor.inventory import LAB_TAG
 from lab_helpers.stacks import find_stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.literals import DeletionModeType
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+    from mypy_boto3_iam import IAMClient
 
 _TRUST = {
     "Version": "2012-10-17",
@@ -45,10 +50,10 @@ def delete_stack(clients: Clients, name: str, stopping: threading.Event) -> None
         status = stack["StackStatus"]
         if _deletable(status) and (status != "DELETE_FAILED" or asked < len(_MODES)):
             _prepare(clients, stack)
-            mode = _MODES[min(asked, len(_MODES) - 1)] if status == "DELETE_FAILED" else {}
+            mode = _MODES[min(asked, len(_MODES) - 1)] if status == "DELETE_FAILED" else "STANDARD"
             asked += status == "DELETE_FAILED"
             try:
-                cloudformation.delete_stack(StackName=stack["StackId"], **mode)
+                cloudformation.delete_stack(StackName=stack["StackId"], DeletionMode=mode)
             except ClientError as error:
                 # Something began to change it since it was described.
                 if "cannot be deleted while" not in str(error):
@@ -60,7 +65,7 @@ def delete_stack(clients: Clients, name: str, stopping: threading.Event) -> None
         patience.pause(lambda name=name, status=status: f"stack {name} is still {status}")  # type: ignore[misc]
 
 
-_MODES: tuple[dict[str, str], ...] = ({}, {"DeletionMode": "FORCE_DELETE_STACK"})
+_MODES: tuple[DeletionModeType, ...] = ("STANDARD", "FORCE_DELETE_STACK")
 
 
 def _deletable(status: str) -> bool:
@@ -68,7 +73,7 @@ def _deletable(status: str) -> bool:
     return not status.endswith("_IN_PROGRESS") or status in {"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"}
 
 
-def _prepare(clients: Clients, stack: dict[str, Any]) -> None:
+def _prepare(clients: Clients, stack: StackTypeDef) -> None:
     if stack.get("EnableTerminationProtection"):
         clients("cloudformation").update_termination_protection(
             StackName=stack["StackName"], EnableTerminationProtection=False
@@ -77,7 +82,7 @@ def _prepare(clients: Clients, stack: dict[str, Any]) -> None:
         _restore_role(clients("iam"), role.rpartition("/")[2], stack)
 
 
-def _restore_role(iam: Any, name: str, stack: dict[str, Any]) -> None:
+def _restore_role(iam: IAMClient, name: str, stack: StackTypeDef) -> None:
     try:
         iam.get_role(RoleName=name)
     except iam.exceptions.NoSuchEntityException:

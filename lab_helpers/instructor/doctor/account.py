@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from lab_helpers.instructor.doctor.findings import Finding, error, ok, warning
 from lab_helpers.instructor.doctor.room import Room
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import SubnetTypeDef
 
 SKEW_WARNING, SKEW_ERROR = 60, 300
 """Seconds. AWS refuses requests more than five minutes off (IAM User Guide, "Signature Version 4")."""
@@ -72,13 +76,13 @@ def clock(room: Room) -> Iterator[Finding]:
     """Whether this machine's clock agrees with AWS's (the Date header of an answer)."""
     remedy = "set the clock: `timedatectl set-ntp true`"
     try:
-        answer: Any = room.clients("sts").get_caller_identity()
+        headers = room.clients("sts").get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
     except ClientError as failure:
         if failure.response["Error"]["Code"] in _NO_SKEW:
             yield error("clock", "AWS refuses requests because of their time", remedy)
             return
-        answer = failure.response
-    told = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        headers = failure.response["ResponseMetadata"]["HTTPHeaders"]
+    told = headers.get("date")
     if not told:
         yield warning("clock", "the answer has no date", "compare by hand: `date -u`")
         return
@@ -161,7 +165,7 @@ def network(room: Room) -> Iterator[Finding]:
         )
 
 
-def _way_out(ec2: Any, subnet: dict[str, Any]) -> str:
+def _way_out(ec2: EC2Client, subnet: SubnetTypeDef) -> str:
     """Return the target of the default route of a subnet; its own table counts, else the VPC's main one."""
     tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}])[
         "RouteTables"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from lab_helpers.instructor.doctor.findings import Finding, error, ok, warning
 from lab_helpers.instructor.doctor.room import Room
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam.type_defs import ContextEntryTypeDef
 
 Wanted = dict[str, list[tuple[str, str, str]]]
 """By what it is for: service prefix, actions, and the resource that they are asked about."""
@@ -99,7 +103,7 @@ def principal(room: Room, arn: str) -> str | None:
 
 
 def _denied(room: Room, source: str, service: str, actions: str, resource: str) -> list[str]:
-    context = [
+    context: list[ContextEntryTypeDef] = [
         {
             "ContextKeyName": "iam:PassedToService",
             "ContextKeyType": "string",

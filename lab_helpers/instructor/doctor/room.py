@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lab_helpers.clients import Clients
 from lab_helpers.names import Names
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts.type_defs import GetCallerIdentityResponseTypeDef
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -58,15 +61,14 @@ class Room:
         return self.labs[0] if self.labs else Names("doctor")
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> GetCallerIdentityResponseTypeDef:
         """GetCallerIdentity: account and who asks. Raises botocore's exceptions."""
-        answer: dict[str, Any] = self.clients("sts").get_caller_identity()
-        return answer
+        return self.clients("sts").get_caller_identity()
 
     @property
     def account(self) -> str:
         """The account's id."""
-        return str(self.identity["Account"])
+        return self.identity["Account"]
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource of the account and region."""

@@ -7,6 +7,8 @@ from typing import Any
 
 from botocore.config import Config
 
+from lab_helpers.clients import Session
+
 CONNECTIONS = 32
 ATTEMPTS = 8
 
@@ -18,7 +20,7 @@ class SharedClients:
     The retry mode `adaptive` also slows the calls of a client down to the rate that the service accepts.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
         self._config = Config(
             retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS}, max_pool_connections=CONNECTIONS

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lab_helpers.clients import Clients
 from lab_helpers.names import Names
 from lab_helpers.stacks import STARTS_OVER
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 LAB_TAG = "mlops-workshop:lab"
 DEFAULT_TAG = Names().tag
@@ -19,20 +23,20 @@ DEFAULT_TAG = Names().tag
 class Stack:
     """A stack; `record` is what CloudFormation DescribeStacks tells of it."""
 
-    record: Mapping[str, Any]
+    record: StackTypeDef
 
     @property
     def name(self) -> str:  # noqa: D102
-        return str(self.record["StackName"])
+        return self.record["StackName"]
 
     @property
     def id(self) -> str:
         """Its ARN, by which it can be described when it is deleted."""
-        return str(self.record["StackId"])
+        return self.record["StackId"]
 
     @property
     def status(self) -> str:  # noqa: D102
-        return str(self.record["StackStatus"])
+        return self.record["StackStatus"]
 
     @property
     def tags(self) -> dict[str, str]:
@@ -95,14 +99,18 @@ class Overview:
                     one.get("InstanceType", ""),
                     one["LastModifiedTime"],
                 )
-                for page in sagemaker.get_paginator("list_notebook_instances").paginate(MaxResults=100)
+                for page in sagemaker.get_paginator("list_notebook_instances").paginate(
+                    PaginationConfig={"PageSize": 100}
+                )
                 for one in page["NotebookInstances"]
             },
             {
                 one["EndpointName"]: Thing(
                     one["EndpointName"], one["EndpointStatus"], "", one["LastModifiedTime"]
                 )
-                for page in sagemaker.get_paginator("list_endpoints").paginate(MaxResults=100)
+                for page in sagemaker.get_paginator("list_endpoints").paginate(
+                    PaginationConfig={"PageSize": 100}
+                )
                 for one in page["Endpoints"]
             },
         )
@@ -117,7 +125,7 @@ class Overview:
         )
 
 
-def why_failed(cloudformation: Any, stack: Stack, most: int = 3) -> str:
+def why_failed(cloudformation: CloudFormationClient, stack: Stack, most: int = 3) -> str:
     """Return what failed in a stack's last operation, the first cause first (DescribeStackEvents)."""
     reasons: list[str] = []
     for event in cloudformation.describe_stack_events(StackName=stack.id)["StackEvents"]:  # newest first

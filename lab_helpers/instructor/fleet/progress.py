@@ -12,14 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from lab_helpers.clients import Clients
-from lab_helpers.instructor.fleet.overview import Overview, why_failed
+from lab_helpers.instructor.fleet.overview import Overview, Stack, why_failed
 from lab_helpers.names import Names
 from lab_helpers.prices import Prices
+
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.type_defs import StageStateTypeDef
 
 PROVISION_KEY = "package/provision.json"
 """Object in the lab's bucket by which the notebook instance tells how its provisioning goes."""
@@ -190,7 +193,7 @@ class _Reader:
             return ""
         return "" if told and told.status == "ready" else "is being provisioned"
 
-    def _reached(self, own: Mapping[str, Any], endpoints: Sequence[Endpoint], pipelines: list[str]) -> str:
+    def _reached(self, own: Mapping[str, Stack], endpoints: Sequence[Endpoint], pipelines: list[str]) -> str:
         names = self.names
         if not own:
             return ""
@@ -219,7 +222,7 @@ class _Reader:
         self.activity += [image["imagePushedAt"] for image in found]
         return bool(found)
 
-    def _pipelines(self, own: Mapping[str, Any]) -> list[str]:
+    def _pipelines(self, own: Mapping[str, Stack]) -> list[str]:
         """Return what each of the three pipelines does; note failures and times of their last runs."""
         names = self.names
         wanted = {
@@ -258,7 +261,7 @@ class _Reader:
             return f"{pipeline} {DOING.get(stage, 'waits')}"
         return self._failed(pipeline, held)
 
-    def _failed(self, pipeline: str, stages: Iterable[Mapping[str, Any]]) -> str:
+    def _failed(self, pipeline: str, stages: Iterable[StageStateTypeDef]) -> str:
         for stage in stages:
             for action in stage["actionStates"]:
                 latest = action.get("latestExecution", {})
@@ -293,8 +296,9 @@ class _Reader:
             )
         config = client.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
         variant = config["ProductionVariants"][0]
-        running = (described.get("ProductionVariants") or [{}])[0]
-        instances = running.get("CurrentInstanceCount", variant.get("InitialInstanceCount", 1))
+        running = next(iter(described.get("ProductionVariants", ())), None)
+        asked_for = variant.get("InitialInstanceCount", 1)
+        instances = running.get("CurrentInstanceCount", asked_for) if running else asked_for
         return Endpoint(name, status, variant.get("InstanceType", ""), max(instances, 1))
 
 

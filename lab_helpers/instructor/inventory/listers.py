@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -16,6 +16,10 @@ from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.inventory.ownership import SHARED_GROUPS
 from lab_helpers.stacks import find_stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+    from mypy_boto3_sagemaker import SageMakerClient
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def stacks_named(place: Place, names: Iterable[str]) -> Iterator[Found]:
             yield _stack(one)
 
 
-def _stack(one: dict[str, Any]) -> Found:
+def _stack(one: StackTypeDef) -> Found:
     name = one["StackName"]
     return Found("cloudformation", "stack", name, name, one["StackId"], one["CreationTime"])
 
@@ -91,7 +95,7 @@ def endpoints(place: Place) -> Iterator[Found]:
         )
 
 
-def _instances(sagemaker: Any, endpoint: str) -> tuple[str | None, int]:
+def _instances(sagemaker: SageMakerClient, endpoint: str) -> tuple[str | None, int]:
     try:
         described = sagemaker.describe_endpoint(EndpointName=endpoint)
         config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
@@ -100,9 +104,9 @@ def _instances(sagemaker: Any, endpoint: str) -> tuple[str | None, int]:
             raise
         return None, 1  # deleted by hand, or since: it was in the list, its price is not known
     variant = config["ProductionVariants"][0]
-    running = (described.get("ProductionVariants") or [{}])[0]
-    count = running.get("CurrentInstanceCount") or variant.get("InitialInstanceCount", 1)
-    return f"endpoint:{variant['InstanceType']}", int(count)
+    running = next(iter(described.get("ProductionVariants", ())), None)
+    count = (running and running.get("CurrentInstanceCount")) or variant.get("InitialInstanceCount", 1)
+    return f"endpoint:{variant['InstanceType']}", count
 
 
 def endpoint_configs(place: Place) -> Iterator[Found]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -16,6 +16,9 @@ from lab_helpers.instructor.inventory import ownership
 from lab_helpers.instructor.inventory.listers import LISTERS, Found, Place, stacks, stacks_named
 from lab_helpers.instructor.inventory.ownership import EXPIRES_TAG, LAB_TAG
 from lab_helpers.names import Names
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
 
 _TAG_VALUES = 20
 _AT_ONCE = 6
@@ -132,7 +135,7 @@ def _tagged(clients: Clients, lab_ids: Collection[str] | None) -> dict[str, dict
         one["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in one["Tags"]}
         for batch in batches
         for page in client.get_paginator("get_resources").paginate(
-            TagFilters=[{"Key": LAB_TAG, "Values": batch}], ResourcesPerPage=100
+            TagFilters=[{"Key": LAB_TAG, "Values": batch}], PaginationConfig={"PageSize": 100}
         )
         for one in page["ResourceTagMappingList"]
     }
@@ -170,7 +173,7 @@ def _own_roles(clients: Clients, region: str, owned: list[Resource]) -> list[Res
     ]
 
 
-def _is_orphan_of(iam: Any, role: Resource, region: str) -> bool:
+def _is_orphan_of(iam: IAMClient, role: Resource, region: str) -> bool:
     try:
         tags = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=role.id)["Tags"]}
         if ownership.by_tag(tags) != role.lab_id:

@@ -28,8 +28,8 @@ def mend_stack(clients: Clients, name: str, missing: Mapping[str, str], outputs:
     DeployError when an update fails.
     """
     cloudformation = clients("cloudformation")
-    found = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
-    # botocore hands templates in JSON over as (ordered) dictionaries.
+    # botocore hands templates in JSON over as (ordered) dictionaries, those in YAML as text.
+    found: object = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
     whole = parse_template(found if isinstance(found, str) else json.dumps(found))
     doomed = set(missing) | _parts_of(whole, set(missing))
     reduced = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from lab_helpers import approvals, executions, images
 from lab_helpers.clients import Clients
@@ -17,6 +18,10 @@ from lab_helpers.instructor.reset.sources import Remote
 from lab_helpers.instructor.reset.state import DATA_KEY, SOURCE_KEY
 from lab_helpers.instructor.reset.target import Image, Target
 from lab_helpers.lab import Lab
+
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.type_defs import SourceRevisionOverrideTypeDef
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 EVENT_SECONDS = 20.0
 """How long the event of a push or an upload may take before the pipeline is started by hand."""
@@ -76,7 +81,8 @@ class Releases:
     def build(self, image: Image) -> None:
         """Return when the image of the newest commit is in its registry."""
         tip = self._remote.tip(image.branch)
-        source = {"actionName": "GetSource", **self._remote.revision(image.branch, tip)}
+        revision = self._remote.revision(image.branch, tip)
+        source: SourceRevisionOverrideTypeDef = {"actionName": "GetSource", **revision}
         execution = self._started(image.pipeline, source)
         self._follow(image.pipeline, execution)
         if images.find(self._lab, image.repository, tip) is None:
@@ -123,7 +129,7 @@ class Releases:
         """Delete what is under `training/`; the versions of before stay, as after any deletion."""
         s3 = self._clients("s3")
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="training/"):
-            keys = [{"Key": one["Key"]} for one in page.get("Contents", ())]
+            keys: list[ObjectIdentifierTypeDef] = [{"Key": one["Key"]} for one in page.get("Contents", ())]
             if keys:
                 s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
 
@@ -132,7 +138,7 @@ class Releases:
         s3, bucket = self._clients("s3"), self._lab.bucket
         s3.put_object(Bucket=bucket, Key=DATA_KEY, Body=target.data)
         uploaded = s3.put_object(Bucket=bucket, Key=SOURCE_KEY, Body=zipped(target.training_job(bucket)))
-        source = {
+        source: SourceRevisionOverrideTypeDef = {
             "actionName": "Source",
             "revisionType": "S3_OBJECT_VERSION_ID",
             "revisionValue": uploaded["VersionId"],
@@ -155,7 +161,7 @@ class Releases:
 
     # --- executions
 
-    def _started(self, pipeline: str, source: dict[str, str]) -> str:
+    def _started(self, pipeline: str, source: SourceRevisionOverrideTypeDef) -> str:
         """Return the execution of this revision that is under way; start one when no event does."""
         codepipeline = self._clients("codepipeline")
         patience, deadline = Patience(self._stopping), time.monotonic() + EVENT_SECONDS

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -34,6 +34,9 @@ from lab_helpers.instructor.ttl import DEFAULT_TTL, expires_at
 from lab_helpers.nested_stacks import StackError, deploy_nested
 from lab_helpers.reset_request import ANSWER_KEY, REQUEST_KEY, Answer, Request, RequestError
 from lab_helpers.stacks import DeployError, find_stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 LOOKS = 6
 ANSWER_SECONDS = 120.0
@@ -204,8 +207,9 @@ class _Run:
 
     def _given(self) -> dict[str, str]:
         """Return the parameters of the top stack; none without it."""
-        stack = find_stack(self._clients("cloudformation"), self._names.top_stack) or {}
-        return {one["ParameterKey"]: one.get("ParameterValue", "") for one in stack.get("Parameters", [])}
+        stack = find_stack(self._clients("cloudformation"), self._names.top_stack)
+        parameters = stack.get("Parameters", []) if stack else []
+        return {one["ParameterKey"]: one.get("ParameterValue", "") for one in parameters}
 
     def _provision(self, expires: str = "never", parameters: Mapping[str, str] | None = None) -> None:
         """Bring stack and instance up, as `fleet up` does, and wait until the instance is provisioned."""
@@ -357,7 +361,7 @@ class _Run:
             )
 
     @staticmethod
-    def _answer(s3: Any, bucket: str) -> Answer | None:
+    def _answer(s3: S3Client, bucket: str) -> Answer | None:
         try:
             return Answer.from_json(s3.get_object(Bucket=bucket, Key=ANSWER_KEY)["Body"].read())
         except ClientError as error:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from botocore.exceptions import ClientError
 
@@ -24,6 +24,12 @@ from lab_helpers import source_zip
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.reset.target import Image
 from lab_helpers.names import Names
+
+if TYPE_CHECKING:
+    from mypy_boto3_codecommit import CodeCommitClient
+    from mypy_boto3_codecommit.type_defs import DeleteFileEntryTypeDef, PutFileEntryTypeDef
+    from mypy_boto3_codepipeline.literals import SourceRevisionTypeType
+    from mypy_boto3_s3 import S3Client
 
 README = "README.md"
 FIRST_MESSAGE = "Describe the branches"
@@ -38,6 +44,13 @@ _SUMMARY = "codepipeline-artifact-revision-summary"
 
 class SourceError(RuntimeError):
     """A repository that can't be read or written; the message is git's."""
+
+
+class Revision(TypedDict):
+    """A commit as CodePipeline StartPipelineExecution wants it, for whichever source action."""
+
+    revisionType: SourceRevisionTypeType
+    revisionValue: str
 
 
 class Remote(Protocol):
@@ -72,8 +85,8 @@ class Remote(Protocol):
     def known_as(self, branch: str, commit: str) -> str:
         """Return the revision by which executions know a commit; empty when they can't have got it."""
 
-    def revision(self, branch: str, commit: str) -> dict[str, str]:
-        """Return `revisionType` and `revisionValue` to start an execution with (StartPipelineExecution)."""
+    def revision(self, branch: str, commit: str) -> Revision:
+        """Return what to start an execution of a commit with."""
 
 
 def in_bucket(clone_url: str) -> bool:
@@ -92,7 +105,7 @@ def remote_of(clients: Clients, names: Names, clone_url: str) -> Remote:
 class CodeCommitRemote:
     """A repository of CodeCommit, by its API."""
 
-    def __init__(self, codecommit: Any, repository: str) -> None:
+    def __init__(self, codecommit: CodeCommitClient, repository: str) -> None:
         self._codecommit, self.name = codecommit, repository
         self.resource = ("codecommit-repository", repository)
 
@@ -139,12 +152,14 @@ class CodeCommitRemote:
     def commit(self, image: Image, tip: str) -> None:
         """Commit what differs at the root; nothing when nothing does."""
         now = self._files(tip)
-        put = [
+        put: list[PutFileEntryTypeDef] = [
             {"filePath": name, "fileContent": content}
             for name, content in image.files.items()
             if now.get(name) != image.blobs[name]
         ]
-        superfluous = [{"filePath": name} for name in now if name not in {*image.files, README}]
+        superfluous: list[DeleteFileEntryTypeDef] = [
+            {"filePath": name} for name in now if name not in {*image.files, README}
+        ]
         if not put and not superfluous:
             return
         self._codecommit.create_commit(
@@ -162,7 +177,7 @@ class CodeCommitRemote:
         """Return the commit: CodePipeline calls it the same."""
         return commit
 
-    def revision(self, _branch: str, commit: str) -> dict[str, str]:
+    def revision(self, _branch: str, commit: str) -> Revision:
         """Return the commit as StartPipelineExecution wants it."""
         return {"revisionType": "COMMIT_ID", "revisionValue": commit}
 
@@ -175,7 +190,7 @@ class BucketRemote:
     here leaves one bundle, and `revision` a zip file of the right commit. Raises SourceError.
     """
 
-    def __init__(self, s3: Any, bucket: str, prefix: str) -> None:
+    def __init__(self, s3: S3Client, bucket: str, prefix: str) -> None:
         self._s3, self._bucket, self._prefix = s3, bucket, prefix
         self.name, self.resource = f"{_SCHEME}{bucket}/{prefix}", ("bucket", bucket)
 
@@ -231,7 +246,7 @@ class BucketRemote:
             return ""
         return str(found.get("VersionId", "")) if source_zip.is_of(found, commit) else ""
 
-    def revision(self, branch: str, commit: str) -> dict[str, str]:
+    def revision(self, branch: str, commit: str) -> Revision:
         """Return the version of the zip file; it is made again unless it is what a push should leave."""
         version = self.known_as(branch, commit)
         if not version or not self._tells_commit(branch, version, commit):
