@@ -9,13 +9,15 @@ import base64
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 Document = dict[str, Any]
+"""A document of any shape. A table's owner says which one its documents have, with a TypedDict."""
+D = TypeVar("D", bound=Mapping[str, Any])
 
 
 def _encode(value: object) -> object:
@@ -48,10 +50,15 @@ class Store:
             "CREATE TABLE IF NOT EXISTS documents (tab TEXT, key TEXT, doc TEXT, PRIMARY KEY (tab, key))"
         )
         self._lock = threading.RLock()
-        self._tables: dict[str, Table] = {}
+        self._tables: dict[str, Table[Any]] = {}
 
-    def table(self, name: str) -> Table:
-        """Return the table of that name; always the same object."""
+    @overload
+    def table(self, name: str) -> Table[Document]: ...
+    @overload
+    def table(self, name: str, kind: type[D]) -> Table[D]: ...
+
+    def table(self, name: str, kind: object = Document) -> Table[Any]:
+        """Return the table of that name; always the same object. Its documents are of one `kind`."""
         with self._lock:
             return self._tables.setdefault(name, Table(self, name))
 
@@ -66,7 +73,7 @@ class Store:
             self._connection.close()
 
 
-class Table:
+class Table(Generic[D]):
     """Documents by key, in insertion order. Callers get their own copy of every document."""
 
     def __init__(self, store: Store, name: str) -> None:
@@ -75,19 +82,19 @@ class Table:
         self.lock = threading.RLock()
         """Held by ``update``; hold it around steps on several documents that belong together."""
 
-    def get(self, key: str) -> Document | None:
+    def get(self, key: str) -> D | None:
         """Return the document, or None."""
         rows = self._store.execute("SELECT doc FROM documents WHERE tab=? AND key=?", self._name, key)
         return json.loads(rows[0][0], object_hook=_decode) if rows else None
 
-    def require(self, key: str) -> Document:
+    def require(self, key: str) -> D:
         """Return the document; raise KeyError if there is none."""
         document = self.get(key)
         if document is None:
             raise KeyError(key)
         return document
 
-    def put(self, key: str, document: Document) -> None:
+    def put(self, key: str, document: D) -> None:
         """Write the document, new or in place of an old one (whose position it keeps)."""
         self._store.execute(
             "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT (tab, key) DO UPDATE SET doc=excluded.doc",
@@ -105,17 +112,17 @@ class Table:
         rows = self._store.execute("SELECT key FROM documents WHERE tab=? ORDER BY rowid", self._name)
         return [row[0] for row in rows]
 
-    def items(self) -> list[tuple[str, Document]]:
+    def items(self) -> list[tuple[str, D]]:
         """Return all (key, document) pairs in insertion order."""
         rows = self._store.execute("SELECT key, doc FROM documents WHERE tab=? ORDER BY rowid", self._name)
         return [(key, json.loads(doc, object_hook=_decode)) for key, doc in rows]
 
-    def values(self) -> list[Document]:
+    def values(self) -> list[D]:
         """Return all documents in insertion order."""
         return [document for _, document in self.items()]
 
     @contextmanager
-    def update(self, key: str) -> Iterator[Document]:
+    def update(self, key: str) -> Iterator[D]:
         """Load a document, let the caller change it, and save it. Raises KeyError if there is none.
 
         Nothing is saved if the block raises.

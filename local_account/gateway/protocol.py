@@ -205,7 +205,7 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         return None
 
 
-def answer(call: Call, result: Params, request_id: str) -> Response:
+def answer(call: Call, result: Mapping[str, Any], request_id: str) -> Response:
     """Serialize the result of an operation."""
     response = _serialize(call, result, request_id)
     shape = call.operation.output_shape

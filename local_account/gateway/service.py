@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
+
+Answer = Mapping[str, object]
+"""What an operation answers, by botocore's names; members that are None are left out."""
 
 
 class Service:
     """One AWS service. A public method named after an operation in boto3's snake case implements it.
 
     Operations take the validated request as a dict in botocore's casing and return the response likewise.
+    How both are typed, and what a service keeps:
+
+    - The request is boto3-stubs' TypedDict of the operation's input: ``params: CreatePipelineInputTypeDef``.
+    - The answer is ``Answer``. boto3-stubs' types of whole answers suit who reads them: every member is
+      there, the gateway's ResponseMetadata too. What is *in* the answer has boto3-stubs' type where it is
+      made: ``def summary(...) -> PipelineExecutionSummaryTypeDef``.
+    - A document in a table is a TypedDict of the module that owns the table, with a line for each member that
+      its name doesn't explain: ``account.store.table("codepipeline.executions", Execution)``.
+    - boto3-stubs is there for the type checker only: import ``mypy_boto3_...`` under ``TYPE_CHECKING``.
+    - ``Params`` is left for documents whose shape nobody knows here: properties of a template, events.
     """
 
     name: ClassVar[str]

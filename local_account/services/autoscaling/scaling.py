@@ -36,7 +36,7 @@ class Scaling:
         self._account = account
 
     @property
-    def activities(self) -> Table:
+    def activities(self) -> Table[Document]:
         """Documents by id: members of the API's ``ScalingActivity``, and our own in lower case."""
         return self._account.store.table("autoscaling-activities")
 

@@ -176,11 +176,11 @@ class ApplicationAutoScaling(Service):
     # --- shared
 
     @property
-    def _targets(self) -> Table:
+    def _targets(self) -> Table[Document]:
         return self.account.store.table("autoscaling-targets")
 
     @property
-    def _policies(self) -> Table:
+    def _policies(self) -> Table[Document]:
         return self.account.store.table("autoscaling-policies")
 
     def _new_target(self, params: Params) -> Document:

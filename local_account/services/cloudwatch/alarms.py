@@ -73,12 +73,12 @@ class Alarms:
         self._evaluated: dict[str, int] = {}
 
     @property
-    def table(self) -> Table:
+    def table(self) -> Table[Document]:
         """The documents, by name: members of the API's ``MetricAlarm``, and our own in lower case."""
         return self._account.store.table("cloudwatch.alarms")
 
     @property
-    def history(self) -> Table:
+    def history(self) -> Table[Document]:
         """Items of DescribeAlarmHistory."""
         return self._account.store.table("cloudwatch.history")
 

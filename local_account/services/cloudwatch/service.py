@@ -275,7 +275,7 @@ class CloudWatch(Service):
     # --- shared
 
     @property
-    def _tags(self) -> Table:
+    def _tags(self) -> Table[Document]:
         return self.account.store.table("cloudwatch.tags")
 
     def _alarm(self, name: str) -> Document:

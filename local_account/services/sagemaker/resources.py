@@ -42,7 +42,7 @@ class Resources(Service):
 
     name = "sagemaker"
 
-    def table(self, kind: str) -> Table:
+    def table(self, kind: str) -> Table[Document]:
         """Return the documents of a kind, such as ``endpoints``."""
         return self.account.store.table(f"sagemaker.{kind}")
 
