@@ -1,11 +1,15 @@
-"""Tables that read well in Jupyter, in papermill's output notebooks and in a terminal."""
+"""Tables and code that read well in Jupyter, in papermill's output notebooks and in a terminal."""
 
 from __future__ import annotations
 
+import ast
 import html
+import re
 import sys
+import textwrap
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 MARKS = {
@@ -73,13 +77,69 @@ class Table:
         return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
 
 
+class CodeError(LookupError):
+    """A file of code does not define a name that is to be shown; the message says what it does define."""
+
+
+class Code:
+    """Code from a Python file: highlighted in notebooks, plain text with line numbers everywhere else.
+
+    `Code("base_image/rows.py", "RowReader.read", "JSON")` shows these definitions, in this order: functions,
+    classes, methods and variables; without names, the whole file. What is shown is read when the object is
+    made. Raises CodeError if the file does not define a name, FileNotFoundError if there is no such file.
+    """
+
+    def __init__(self, path: str | Path, *names: str) -> None:
+        self.path = Path(path)
+        source = self.path.read_text(encoding="utf-8")
+        lines = source.splitlines()
+        self.parts: list[tuple[int, str]] = []
+        """Line number, counted from 1, and text of each part."""
+        if not names:
+            self.parts.append((1, source.rstrip("\n")))
+            return
+        found = dict(_definitions(ast.parse(source, str(path))))
+        for name in names:
+            if name not in found:
+                raise CodeError(
+                    f"{path} does not define {name}. It defines {', '.join(found)}. "
+                    "Did you rename it, or is this notebook of another version than the file?"
+                )
+            first, last = found[name]
+            self.parts.append((first, textwrap.dedent("\n".join(lines[first - 1 : last]))))
+
+    def __repr__(self) -> str:
+        return "\n\n".join(f"# {self.path}:{line}\n{text}" for line, text in self.parts)
+
+    def _repr_markdown_(self) -> str:
+        text = repr(self)
+        fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text) or [""]))
+        return f"{fence}python\n{text}\n{fence}"
+
+
+def _definitions(node: ast.Module | ast.ClassDef, owner: str = "") -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield the dotted name of each definition, with its first and its last line."""
+    for child in node.body:
+        lines = child.lineno, child.end_lineno or child.lineno
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            decorated = min([child.lineno, *(decorator.lineno for decorator in child.decorator_list)])
+            yield f"{owner}{child.name}", (decorated, lines[1])
+            if isinstance(child, ast.ClassDef):
+                yield from _definitions(child, f"{owner}{child.name}.")
+        elif isinstance(child, ast.Assign | ast.AnnAssign):
+            for target in child.targets if isinstance(child, ast.Assign) else [child.target]:
+                for name in ast.walk(target):
+                    if isinstance(name, ast.Name):
+                        yield f"{owner}{name.id}", lines
+
+
 def _unbroken(cell: str) -> str:
     """Keep what is short on one line, such as a status behind its mark."""
     return ";white-space:nowrap" if len(cell) <= 24 else ""
 
 
 def in_notebook() -> bool:
-    """Tell whether a Jupyter kernel runs this process (also under papermill)."""
+    """Return whether a Jupyter kernel runs this process (also under papermill)."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return hasattr(shell, "kernel")

@@ -1,6 +1,8 @@
-"""What learners write in the notebooks: files (`%%writefile`) and the description of a training job.
+"""The sources of the exercises: files that notebooks write, programs beside them, and the training job.
 
-The notebooks are the only copy; whoever needs these without a learner (tests, `reset`) reads them from there.
+What learners write with `%%writefile` exists in the notebooks only, and programs that they are given lie in
+folders beside the notebooks (`base_image/`). Code that needs either without a learner, such as tests and
+`reset`, gets them from here.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ class Cell(TypedDict):
 
 
 class ExercisesError(LookupError):
-    """A notebook does not hold what it should; the message names the notebook."""
+    """A notebook lacks what it should contain; the message names the notebook."""
 
 
 def find(directory: Path, number: str) -> Path:
@@ -63,26 +65,40 @@ def written_by(notebook: Path) -> list[tuple[str, str]]:
     return written
 
 
-def files_in(notebook: Path, folder: str) -> dict[str, bytes]:
-    """Return the files that a notebook writes directly into `folder`, by their names there.
+def programs(notebooks: Path, folder: str) -> dict[str, bytes]:
+    """Return the programs that come with the exercises in `folder`, by name; none if there is no such folder.
 
-    Raises ExercisesError when it writes none.
+    A file that a notebook writes there is not one of them, nor is `NAME.new.py`, the update of a program that
+    the learner has changed.
     """
-    found = {
+    written = {name for notebook in notebooks.glob("[0-9][0-9]_*.ipynb") for name, _ in written_by(notebook)}
+    return {
+        path.name: path.read_bytes()
+        for path in sorted((notebooks / folder).glob("*.py"))
+        if f"{folder}/{path.name}" not in written and not path.name.endswith(".new.py")
+    }
+
+
+def files_in(notebook: Path, folder: str) -> dict[str, bytes]:
+    """Return what is in `folder` after a notebook, by name: programs that it is given, files that it writes.
+
+    Raises ExercisesError if it writes none.
+    """
+    written = {
         target.removeprefix(f"{folder}/"): content.encode()
         for target, content in written_by(notebook)
         if target.startswith(f"{folder}/")
     }
-    if not found:
+    if not written:
         raise ExercisesError(f"{notebook.name} writes no file into {folder}/")
-    return found
+    return {**programs(notebook.parent, folder), **written}
 
 
 def descriptor(notebook: Path, bucket: str) -> dict[str, object]:
     """Return the training job that a notebook describes with its parameters as shipped.
 
     It is the value of `descriptor` there, computed from the literals of the `parameters` cell and the name
-    of the lab's bucket. Raises ExercisesError when the notebook assigns none.
+    of the lab's bucket. Raises ExercisesError if the notebook does not assign it.
     """
     names: dict[str, object] = {"lab": SimpleNamespace(bucket=bucket)}
     for cell in cells(notebook, "code"):
@@ -125,7 +141,7 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
 
 
 def unzipped(content: bytes) -> dict[str, bytes]:
-    """Return the members of a zip file; nothing for what is none."""
+    """Return the members of a zip file; none if `content` is not a zip file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as file:
             return {name: file.read(name) for name in file.namelist()}

@@ -13,6 +13,7 @@ import docker.errors
 
 from benchmarks.server.peers import Peer
 from benchmarks.server.running import started
+from lab_helpers import exercises
 from local_account.engine.base_image import BASE_IMAGE
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parents[1] / "notebooks"
-MAGIC = "%%writefile "
 VERSIONS = {"SCIKIT_LEARN": "scikit-learn", "NUMPY": "numpy", "ONNXRUNTIME": "onnxruntime"}
 """Peers get exactly the versions in the model image; build argument -> distribution."""
 
@@ -37,10 +37,9 @@ class Images:
         self._base = str(client.images.get(BASE_IMAGE).id)
 
     def model(self, scratch: Path) -> str:
-        """Build base and model image from the notebooks' `%%writefile` cells."""
+        """Build the base image and the model image as a learner does in notebooks 01 and 02."""
         for number in ("01", "02"):
-            [notebook] = NOTEBOOKS.glob(f"{number}_*.ipynb")
-            write_sources(notebook, scratch)
+            write_sources(exercises.find(NOTEBOOKS, number), scratch)
         base = self._build("ours-base", scratch / "base_image", {})
         return self._build("ours", scratch / "model_image", {"BASE_IMAGE": base})
 
@@ -105,11 +104,8 @@ def digest(context: Path, arguments: Mapping[str, str]) -> str:
 
 
 def write_sources(notebook: Path, directory: Path) -> None:
-    """Write the files of a notebook's `%%writefile` cells under `directory`, as running the cells would."""
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "code" and source.startswith(MAGIC):
-            line, _, content = source.partition("\n")
-            target = directory / line.removeprefix(MAGIC).strip()
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(content + "\n", encoding="utf-8")
+    """Write the folders of a notebook under `directory`: what it writes there, and the programs beside it."""
+    for folder in {target.partition("/")[0] for target, _ in exercises.written_by(notebook)}:
+        (directory / folder).mkdir(parents=True, exist_ok=True)
+        for name, content in exercises.files_in(notebook, folder).items():
+            (directory / folder / name).write_bytes(content)

@@ -47,22 +47,27 @@ class PutBack:
 
     def run(self) -> None:
         """Put everything back. Raises WorkingCopyError and OSError."""
-        self._notebooks()
-        self._written_files()
+        self._updates()
+        self._folders()
+        self._exercises()
         for branch in BRANCHES:
             self._working_copy(branch)
 
     # --- files of the exercises
 
-    def _notebooks(self) -> None:
-        copied = {}
-        for path in sorted(found for found in self._source.rglob("*") if found.is_file()):
-            name = path.relative_to(self._source).as_posix()
-            content, mine = path.read_bytes(), self._target / name
-            copied[name] = sha256(content).hexdigest()
-            beside = mine.with_name(f"{mine.stem}.new{mine.suffix}")  # of an update, see lifecycle-config
+    def _updates(self) -> None:
+        """Remove new versions that lifecycle-config/exercises.py put beside changed files: they take over."""
+        for name, content in _files(self._source):
+            mine = self._target / name
+            beside = mine.with_name(f"{mine.stem}.new{mine.suffix}")
             if beside.is_file() and beside.read_bytes() == content:
                 beside.unlink()
+
+    def _exercises(self) -> None:
+        copied = {}
+        for name, content in _files(self._source):
+            mine = self._target / name
+            copied[name] = sha256(content).hexdigest()
             if mine.is_file() and mine.read_bytes() == content:
                 continue
             if mine.exists():
@@ -70,8 +75,12 @@ class PutBack:
             _write(mine, content)
         _write(self._home / ".workshop" / "exercises.json", json.dumps(copied, indent=1).encode())
 
-    def _written_files(self) -> None:
-        """What learners wrote in the notebooks before is there as shipped, of the later ones nothing."""
+    def _folders(self) -> None:
+        """Leave what learners write in the notebooks before `to` as shipped, and nothing of the later ones.
+
+        A folder in which a learner's own files differ moves as a whole, with the programs that came with the
+        exercises, so that it still builds.
+        """
         shipped: dict[str, dict[str, bytes]] = {folder: {} for folder in UNWRITTEN}
         wanted: dict[str, dict[str, bytes]] = {folder: {} for folder in UNWRITTEN}
         for path in sorted(self._source.glob("[0-9][0-9]_*.ipynb")):
@@ -81,14 +90,18 @@ class PutBack:
                 files = wanted.setdefault(top, {})
                 if path.name[:2] < self._to:
                     files[rest] = text.encode()
-        for top, files in wanted.items():
+        for top, written in wanted.items():
             directory = self._target / top
-            found = dict(_files(directory)) if directory.is_dir() else {}
-            if found and found == shipped[top] != files:
-                shutil.rmtree(directory)  # nothing of the learner's is in there
-            elif directory.is_dir() and found != files:
+            given = dict(_files(self._source / top))
+            found = {name: content for name, content in _files(directory) if name not in given}
+            if found and found not in (written, shipped[top]):
                 self._keep(directory)
-            for name, content in files.items():
+            elif found != written:  # nothing in there is the learner's
+                for name in found:
+                    (directory / name).unlink()
+                if not given:
+                    shutil.rmtree(directory, ignore_errors=True)
+            for name, content in written.items():
                 _write(directory / name, content)
 
     # --- working copies

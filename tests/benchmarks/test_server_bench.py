@@ -43,9 +43,7 @@ def test_every_peer_has_its_image_and_each_image_pins_its_packages() -> None:
         assert [word for word in named if not re.search("==|<", word)] == []
 
 
-def test_fit_splits_the_data_as_the_training_job_does(tmp_path: Path) -> None:
-    images.write_sources(next(images.NOTEBOOKS.glob("01_*.ipynb")), tmp_path)
-
+def test_fit_splits_the_data_as_the_training_job_does() -> None:
     def constants(source: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for node in ast.parse(source).body:
@@ -55,8 +53,22 @@ def test_fit_splits_the_data_as_the_training_job_does(tmp_path: Path) -> None:
                     found |= dict(zip(names, ast.literal_eval(node.value), strict=True))
         return found
 
-    ours = constants((tmp_path / "base_image/training.py").read_text())
+    ours = constants((images.NOTEBOOKS / "base_image/training.py").read_text())
     assert ours == constants((images.HERE / "fit/fit.py").read_text()) != {}
+
+
+def test_the_measured_image_holds_what_a_learner_builds(tmp_path: Path) -> None:
+    for number in ("01", "02"):
+        images.write_sources(next(images.NOTEBOOKS.glob(f"{number}_*.ipynb")), tmp_path)
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found >= {
+        "base_image/app.py",
+        "base_image/server.py",
+        "model_image/Dockerfile",
+        "try_out/model.py",
+    }
+    server = images.NOTEBOOKS / "base_image/server.py"
+    assert (tmp_path / "base_image/server.py").read_bytes() == server.read_bytes()
 
 
 def test_an_image_is_built_again_when_anything_that_goes_into_it_changes(tmp_path: Path) -> None:

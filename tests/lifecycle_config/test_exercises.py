@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from checkout import ROOT
 
+from lab_helpers import exercises
+
 sys.path.insert(0, str(ROOT / "lifecycle-config"))
 from exercises import copy_exercises
 
@@ -52,6 +54,40 @@ def test_what_the_learner_changed_stays_and_the_new_version_goes_beside_it(
     assert (target / "01.ipynb").read_text() == "mine"
     assert (target / "01.new.ipynb").read_text() == "one, better"
     assert list(copy_exercises(*places)) == []
+
+
+def test_a_program_that_the_learner_changed_stays_and_its_update_does_not_get_into_their_image(
+    places: tuple[Path, Path, Path],
+) -> None:
+    source, target, _ = places
+    (source / "base_image").mkdir()
+    for name in ("rows.py", "server.py"):
+        (source / "base_image" / name).write_text("one")
+    list(copy_exercises(*places))
+    (target / "base_image" / "app.py").write_text("written by a notebook")
+    (target / "base_image" / "server.py").write_text("mine")
+    for name in ("rows.py", "server.py"):
+        (source / "base_image" / name).write_text("one, better")
+
+    assert list(copy_exercises(*places)) == [
+        "copied base_image/rows.py",
+        "kept your base_image/server.py, the new version is server.new.py",
+    ]
+    found = {path.name: path.read_text() for path in (target / "base_image").iterdir()}
+    assert found == {
+        "app.py": "written by a notebook",
+        "rows.py": "one, better",
+        "server.py": "mine",
+        "server.new.py": "one, better",
+    }
+    assert set(exercises.programs(target, "base_image")) == {"app.py", "rows.py", "server.py"}
+
+
+def test_the_checkout_s_programs_reach_the_learner(tmp_path: Path) -> None:
+    list(copy_exercises(ROOT / "notebooks", tmp_path / "notebooks", tmp_path / "record.json"))
+    programs = exercises.programs(ROOT / "notebooks", "base_image")
+    assert "server.py" in programs
+    assert exercises.programs(tmp_path / "notebooks", "base_image") == programs
 
 
 def test_work_stays_even_when_the_record_is_lost(places: tuple[Path, Path, Path]) -> None:

@@ -17,16 +17,19 @@ DATA = sources.ROOT / "notebooks/data/iris.csv"
 
 @pytest.fixture(scope="session")
 def exercises(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The exercises' directory with every file that the notebooks write."""
+    """The exercises' directory after every `%%writefile` cell has run."""
     return sources.materialise(tmp_path_factory.mktemp("exercises"))
 
 
 @pytest.fixture
 def program(exercises: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Import the programs of the image as the container does, and forget them afterwards."""
+    """Import the programs of the image as the container does, and forget them afterwards.
+
+    Those that are files are imported from where they lie; `app` and `model` are written by the notebooks.
+    """
     names = ("app", "rows", "predictor", "server", "training", "model")
-    for folder in ("base_image", "model_image"):
-        monkeypatch.syspath_prepend(str(exercises / folder))
+    for folder in (exercises / "base_image", exercises / "model_image", sources.PROGRAMS):
+        monkeypatch.syspath_prepend(str(folder))
     for name in names:
         monkeypatch.delitem(sys.modules, name, raising=False)
 

@@ -1,4 +1,4 @@
-"""The files that learners write: their only copy is in the notebooks' `%%writefile` cells."""
+"""The sources of the images: files that notebooks write, and the programs that lie beside the notebooks."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from pathlib import Path
 
 from checkout import ROOT
 
-from lab_helpers.exercises import cells, written_by
+from lab_helpers.exercises import cells, programs, written_by
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+PROGRAMS = ROOT / "notebooks/base_image"
+"""The programs of the base image that come with the exercises."""
 
 
 def all_written() -> dict[str, str]:
@@ -16,8 +18,16 @@ def all_written() -> dict[str, str]:
     return dict(pair for notebook in NOTEBOOKS for pair in written_by(notebook))
 
 
+def given(folder: str) -> dict[str, bytes]:
+    """Return the programs that lie in a folder beside the notebooks, by name."""
+    return programs(ROOT / "notebooks", folder)
+
+
 def materialise(directory: Path) -> Path:
-    """Write all of them under `directory`, as running the notebooks would."""
+    """Write all of them under `directory`, beside the programs, as running the notebooks would."""
+    (directory / PROGRAMS.name).mkdir(parents=True, exist_ok=True)
+    for name, program in given(PROGRAMS.name).items():
+        (directory / PROGRAMS.name / name).write_bytes(program)
     for target, content in all_written().items():
         (directory / target).parent.mkdir(parents=True, exist_ok=True)
         (directory / target).write_text(content, encoding="utf-8")

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import sources
 
+from lab_helpers.display import Code
+
 notebooks = pytest.mark.parametrize("notebook", sources.NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -113,10 +115,6 @@ def test_each_file_is_written_by_one_cell_only() -> None:
         "base_image/Dockerfile",
         "base_image/requirements.txt",
         "base_image/app.py",
-        "base_image/rows.py",
-        "base_image/predictor.py",
-        "base_image/server.py",
-        "base_image/training.py",
         "base_image/buildspec.yml",
         "try_out/model.py",
         "model_image/Dockerfile",
@@ -126,11 +124,37 @@ def test_each_file_is_written_by_one_cell_only() -> None:
     assert set(targets.values()) == {1}
 
 
-def test_every_file_that_is_pushed_is_one_that_was_written() -> None:
+def test_what_a_learner_writes_can_be_read_in_a_lesson() -> None:
+    for target, content in sources.all_written().items():
+        assert content.count("\n") <= 110, target
+
+
+def test_the_programs_beside_the_notebooks_are_those_that_a_learner_is_given() -> None:
+    assert set(sources.given("base_image")) == {"rows.py", "predictor.py", "server.py", "training.py"}
+    assert sources.given("model_image") == sources.given("try_out") == {}
+
+
+def test_the_notebook_shows_parts_of_each_program_as_the_file_has_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(sources.ROOT / "notebooks")
+    shown = set()
+    for notebook in sources.NOTEBOOKS:
+        for node in ast.walk(ast.parse(sources.python(notebook))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Code":
+                arguments = [ast.literal_eval(argument) for argument in node.args]
+                for _, text in Code(*arguments).parts:
+                    assert text.count("\n") < 60, arguments
+                shown.add(arguments[0])
+    assert shown == {f"base_image/{name}" for name in sources.given("base_image")}
+
+
+def test_every_file_that_is_pushed_is_one_that_was_written_or_given() -> None:
     for notebook, folder in (("01_build_base_image", "base_image"), ("02_build_model_image", "model_image")):
         code = sources.python(sources.ROOT / "notebooks" / f"{notebook}.ipynb")
         found = re.search(r"for name in (\(.*?\)):\s+shutil\.copy", code, re.DOTALL)
         assert found
         pushed = ast.literal_eval(found[1])
         written = {t.partition("/")[2] for t in sources.all_written() if t.startswith(f"{folder}/")}
-        assert set(pushed) == written
+        assert len(pushed) == len(set(pushed))
+        assert set(pushed) == written | set(sources.given(folder))

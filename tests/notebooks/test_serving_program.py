@@ -163,12 +163,12 @@ def test_accept_decides_how_it_answers(call: Any, accept: str, kind: str) -> Non
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"", "no valid application/json"),
-        (b'{"instances": [[1, 2', "no valid application/json"),
-        (b"\xff\xfe", "no valid application/json"),
-        ('{"instances": [[1, 2, 3, 4]]}'.encode("utf-16"), "no valid application/json"),
-        (b"[" * 100_000, "no valid application/json"),
-        (b'{"instances": [[1, 2, 3, 4]], "x": ' + b"[" * 100_000, "no valid application/json"),
+        (b"", "not valid application/json"),
+        (b'{"instances": [[1, 2', "not valid application/json"),
+        (b"\xff\xfe", "not valid application/json"),
+        ('{"instances": [[1, 2, 3, 4]]}'.encode("utf-16"), "not valid application/json"),
+        (b"[" * 100_000, "not valid application/json"),
+        (b'{"instances": [[1, 2, 3, 4]], "x": ' + b"[" * 100_000, "not valid application/json"),
         (b"[[5.1, 3.5, 1.4, 0.2]]", 'send {"instances": '),
         (b'{"rows": []}', 'send {"instances": '),
         (b'{"instances": []}', "at least one row"),
@@ -178,15 +178,15 @@ def test_accept_decides_how_it_answers(call: Any, accept: str, kind: str) -> Non
             b'{"instances": [[1, 2, 3, 4], [1, 2, 3]]}',
             f"row 1 has 3 values: each row needs 4 numbers ({FEATURES})",
         ),
-        (b'{"instances": [1, 2, 3, 4]}', f"row 0 is wrong: each row needs 4 numbers ({FEATURES})"),
-        (b'{"instances": [[1, 2, 3, "4"]]}', 'row 0, petal_width: "4" is no number'),
-        (b'{"instances": [[1, 2, 3, null]]}', "row 0, petal_width: null is no number"),
-        (b'{"instances": [[1, 2, 3, true]]}', "row 0, petal_width: true is no number"),
-        (b'{"instances": [[1, 2, [3], 4]]}', "row 0, petal_length: [3] is no number"),
-        (b'{"instances": [[1, 2, 3, 4], [1, NaN, 3, 4]]}', "row 1, sepal_width: NaN is no number"),
-        (b'{"instances": [[1, 2, 3, -Infinity]]}', "row 0, petal_width: -Infinity is no number"),
-        (b'{"instances": [[1, 2, 3, -1e31]]}', "row 0, petal_width: -1e+31 is no number"),
-        (b'{"instances": [[1, 2, 3, 1e400]]}', "row 0, petal_width: Infinity is no number"),
+        (b'{"instances": [1, 2, 3, 4]}', f"row 0 is not a list: each row needs 4 numbers ({FEATURES})"),
+        (b'{"instances": [[1, 2, 3, "4"]]}', 'row 0, petal_width: "4" is not a number'),
+        (b'{"instances": [[1, 2, 3, null]]}', "row 0, petal_width: null is not a number"),
+        (b'{"instances": [[1, 2, 3, true]]}', "row 0, petal_width: true is not a number"),
+        (b'{"instances": [[1, 2, [3], 4]]}', "row 0, petal_length: [3] is not a number"),
+        (b'{"instances": [[1, 2, 3, 4], [1, NaN, 3, 4]]}', "row 1, sepal_width: NaN is not a number"),
+        (b'{"instances": [[1, 2, 3, -Infinity]]}', "row 0, petal_width: -Infinity is not a number"),
+        (b'{"instances": [[1, 2, 3, -1e31]]}', "row 0, petal_width: -1e+31 is not a number"),
+        (b'{"instances": [[1, 2, 3, 1e400]]}', "row 0, petal_width: Infinity is not a number"),
         (b'{"instances": [[1, 2, 3, 1' + b"0" * 400 + b"]]}", "row 0, petal_width: 1000"),
     ],
 )
@@ -202,12 +202,12 @@ def test_a_wrong_json_body_is_refused_with_row_and_feature(call: Any, body: byte
         (b"sepal_length,sepal_width,petal_length,petal_width\n", "row 0, sepal_length: 'sepal_length'"),
         (b"1,2,3\n", "row 0 has 3"),
         (b"1,2,3,4\n1,2,3,4,5", "row 1 has 5"),
-        (b"1,2,3,4\n1,,3,4", "row 1, sepal_width: '' is no number"),
+        (b"1,2,3,4\n1,,3,4", "row 1, sepal_width: '' is not a number"),
         (b"1,2,3,4\n\n1,2,3,nan\n", "row 1, petal_width: nan"),
         (b"1,2,3,inf", "row 0, petal_width: inf"),
-        (b'1,2,3,"4"\n1,2,3,"x"', "row 1, petal_width: 'x' is no number"),
-        (b"1,2,3,1_0", "no valid text/csv"),
-        (b"\xff", "no valid text/csv"),
+        (b'1,2,3,"4"\n1,2,3,"x"', "row 1, petal_width: 'x' is not a number"),
+        (b"1,2,3,1_0", "not valid text/csv"),
+        (b"\xff", "not valid text/csv"),
         (b"\n\n", "at least one row"),
     ],
 )
@@ -220,17 +220,17 @@ def test_a_wrong_csv_body_is_refused_with_row_and_feature(call: Any, body: bytes
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"no array", "no valid application/x-npy"),
+        (b"no array", "not valid application/x-npy"),
         (npy(np.array([[1, 2, None, 4]]), pickled=True), "Object arrays cannot be loaded"),
-        (npy(np.array([1.0, 2, 3, 4])), "not 1 dimensions of float64"),
-        (npy(np.array([["a"] * 4])), "not 2 dimensions of <U1"),
-        (npy(np.ones((1, 4), dtype=bool)), "not 2 dimensions of bool"),
+        (npy(np.array([1.0, 2, 3, 4])), "not 1-dimensional float64"),
+        (npy(np.array([["a"] * 4])), "not 2-dimensional <U1"),
+        (npy(np.ones((1, 4), dtype=bool)), "not 2-dimensional bool"),
         (npy(np.ones((2, 3))), "row 0 has 3"),
         (npy(np.ones((0, 4))), "at least one row"),
         (npy(np.array([[1, 2, 3, 4], [1, np.nan, 3, 4]])), "row 1, sepal_width: nan"),
-        (npy(np.ones((9, 4))).replace(b"(9, 4)", b"(99999999999999, 4)"), "no valid application/x-npy"),
-        (npy(np.ones((9, 4)))[:-8], "no valid application/x-npy"),
-        (npy(np.ones((9, 4))) + b"1", "more data than its header says"),
+        (npy(np.ones((9, 4))).replace(b"(9, 4)", b"(99999999999999, 4)"), "not valid application/x-npy"),
+        (npy(np.ones((9, 4)))[:-8], "not valid application/x-npy"),
+        (npy(np.ones((9, 4))) + b"1", "more data than the header declares"),
     ],
 )
 def test_a_wrong_npy_body_is_refused_and_runs_nothing(call: Any, body: bytes, said: str) -> None:
@@ -294,7 +294,7 @@ def test_a_wrong_request_does_not_harm_those_that_arrive_with_it(program: Any, w
     requests = [request(server, "POST", "/invocations", kind, body) for body in bodies]
     responses = worker.respond([*requests, request(server, "GET", "/nowhere")])
     assert [response.status for response in responses] == [200, 400, 400, 200, 404]
-    assert b"row 0, petal_width: 1e+31 is no number" in responses[2].body
+    assert b"row 0, petal_width: 1e+31 is not a number" in responses[2].body
 
 
 def test_a_fault_of_the_program_is_logged_and_not_told(

@@ -20,7 +20,7 @@ def blob_id(content: bytes) -> str:
 
 @dataclass(frozen=True)
 class Image:
-    """One image of a lab: where its source and its pipeline are, and which files a learner writes for it."""
+    """One image of a lab: where its source and its pipeline are, and the files that learners push for it."""
 
     repository: str
     pipeline: str
@@ -46,7 +46,7 @@ class Target:
 
     @cached_property
     def images(self) -> tuple[Image, Image]:
-        """Base image and model image, with the sources of notebooks 01 and 02."""
+        """Base image and model image, with the files that notebooks 01 and 02 push."""
         names, notebooks = self.names, self.root / "notebooks"
         return (
             Image(

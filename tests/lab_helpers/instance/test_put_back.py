@@ -14,6 +14,7 @@ from lab_helpers.reset_request import ANSWER_KEY, REQUEST_KEY, Answer, Request, 
 
 AT = "2026-11-23T18:20:01+00:00"
 FOLDER = "changed-2026-11-23-182001"
+PROGRAMS = {"rows.py", "server.py"}
 
 
 def notebook(**written: str) -> str:
@@ -26,11 +27,14 @@ def notebook(**written: str) -> str:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """An instance whose package has two notebooks that write files, and data."""
+    """An instance whose package has two notebooks that write files, programs for one of them, and data."""
     package = tmp_path / "workshop" / "notebooks"
     package.mkdir(parents=True)
     (package / "01_base.ipynb").write_text(notebook(base_image__Dockerfile="FROM a", try_out__model="m"))
     (package / "02_model.ipynb").write_text(notebook(model_image__Dockerfile="FROM b"))
+    (package / "base_image").mkdir()
+    for name in PROGRAMS:
+        (package / "base_image" / name).write_text("shipped")
     (package / "data").mkdir()
     (package / "data" / "iris.csv").write_text("1,2\n")
     (tmp_path / ".workshop").mkdir()
@@ -42,6 +46,10 @@ def put_back(home: Path, to: str) -> PutBack:
     work = PutBack(home, to, AT)
     work.run()
     return work
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def test_what_nobody_changed_stays_and_nothing_is_kept(home: Path) -> None:
@@ -66,7 +74,8 @@ def test_changed_files_move_to_a_dated_folder_and_fresh_ones_take_their_place(ho
     assert json.loads((notebooks / "02_model.ipynb").read_text())["cells"]
     assert (notebooks / "own.ipynb").read_text() == "not the workshop's"
     recorded = json.loads((home / ".workshop" / "exercises.json").read_text())
-    assert set(recorded) == {"01_base.ipynb", "02_model.ipynb", "data/iris.csv"}
+    programs = {f"base_image/{name}" for name in PROGRAMS}
+    assert set(recorded) == {"01_base.ipynb", "02_model.ipynb", "data/iris.csv", *programs}
 
 
 def test_files_of_earlier_notebooks_are_there_and_of_later_ones_not(home: Path) -> None:
@@ -88,10 +97,45 @@ def test_files_of_earlier_notebooks_are_there_and_of_later_ones_not(home: Path) 
 
 def test_files_that_are_as_shipped_are_nobody_s_work(home: Path) -> None:
     put_back(home, "02")
-    assert (home / "notebooks" / "base_image").is_dir()
+    assert names(home / "notebooks" / "base_image") == {"Dockerfile", *PROGRAMS}
+    assert (home / "notebooks" / "try_out").is_dir()
 
     assert put_back(home, "01").kept == []
-    assert not (home / "notebooks" / "base_image").exists()
+    assert names(home / "notebooks" / "base_image") == PROGRAMS
+    assert not (home / "notebooks" / "try_out").exists()
+
+
+def test_a_changed_program_is_kept_and_the_shipped_one_takes_its_place(home: Path) -> None:
+    put_back(home, "02")
+    folder = home / "notebooks" / "base_image"
+    (folder / "server.py").write_text("mine")
+    (folder / "server.new.py").write_text("shipped")  # an update that the reset makes superfluous
+
+    work = put_back(home, "02")
+
+    assert work.kept == ["base_image/server.py"]
+    assert (home / work.folder / "base_image" / "server.py").read_text() == "mine"
+    assert names(folder) == {"Dockerfile", *PROGRAMS}
+    assert (folder / "server.py").read_text() == "shipped"
+
+
+def test_a_folder_with_changed_files_is_kept_with_its_programs(home: Path) -> None:
+    put_back(home, "02")
+    folder = home / "notebooks" / "base_image"
+    (folder / "Dockerfile").write_text("FROM mine")
+    (folder / "rows.py").write_text("mine, too")
+
+    work = put_back(home, "02")
+
+    assert work.kept == ["base_image"]
+    assert names(home / work.folder / "base_image") == {"Dockerfile", *PROGRAMS}
+    assert (home / work.folder / "base_image" / "rows.py").read_text() == "mine, too"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "Dockerfile": "FROM a\n",
+        "rows.py": "shipped",
+        "server.py": "shipped",
+    }
+    assert put_back(home, "02").kept == []
 
 
 def test_a_second_reset_in_the_same_second_overwrites_nothing(home: Path) -> None:

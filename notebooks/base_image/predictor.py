@@ -1,0 +1,95 @@
+"""The models in a directory: verified against what training recorded, loaded, and ready to predict."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# One label per row, and one probability per row and class if the estimator has any.
+Prediction = tuple[np.ndarray, np.ndarray | None]
+Predict = Callable[[np.ndarray], Prediction]  # takes float64, one row per instance
+MANY = 100  # rows from which sorting them pays off
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of `content` as `sha256:…`."""
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+class Predictor:
+    """The models that `training.py` left in a directory, as listed in its `model.json`.
+
+    Raises FileNotFoundError if there is no model, RuntimeError if a file is not the one that training wrote.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        about = json.loads((directory / "model.json").read_text(encoding="utf-8"))
+        self.features: list[str] = about["features"]
+        self.algorithms: dict[str, Predict] = {}
+        for algorithm, file in about["algorithms"].items():
+            content = (directory / file["name"]).read_bytes()
+            if digest(content) != file["digest"]:
+                raise RuntimeError(
+                    f"{file['name']} has the digest {digest(content)}; training recorded {file['digest']}. "
+                    "It was changed or damaged: fetch model.tar.gz from the training job again"
+                )
+            self.algorithms[algorithm] = LOADERS[about["runtime"]](content)
+            self.algorithms[algorithm](np.zeros((1, len(self.features))))  # proof that it answers
+
+
+def load_onnx(content: bytes) -> Predict:
+    """Load a model into ONNX Runtime: the file describes a computation and cannot run code."""
+    import onnxruntime  # noqa: PLC0415 (slow to import, so only when needed)
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # a worker per vCPU uses them all
+    # Memory that a large request needed goes back to the system afterwards.
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    given = session.get_inputs()[0]
+    number = {"tensor(double)": np.float64, "tensor(float)": np.float32}[given.type]
+
+    def predict(rows: np.ndarray) -> Prediction:
+        labels, *scores = session.run(None, {given.name: rows.astype(number, copy=False)})
+        return labels, scores[0] if scores else None
+
+    return in_order(predict) if b"TreeEnsemble" in content else predict
+
+
+def in_order(predict: Predict) -> Predict:
+    """Sort many rows before trees see them: a third less time, sorting included.
+
+    At every branch of a tree the processor guesses which way the row will go, and a wrong guess costs more
+    than the comparison itself. Neighbouring rows take nearly the same path.
+    """
+
+    def predict_sorted(rows: np.ndarray) -> Prediction:
+        if len(rows) < MANY:
+            return predict(rows)
+        order = np.lexsort(rows.T)
+        labels, probabilities = predict(rows[order])
+        back = np.argsort(order)
+        return labels[back], None if probabilities is None else probabilities[back]
+
+    return predict_sorted
+
+
+def load_scikit_learn(content: bytes) -> Predict:
+    """Load a pickled estimator. This can run code, so the caller has to verify the digest first."""
+    import joblib  # noqa: PLC0415
+
+    estimator = joblib.load(io.BytesIO(content))
+    return lambda rows: predictions(estimator, rows)
+
+
+def predictions(estimator: Any, rows: np.ndarray) -> Prediction:
+    """Predict with scikit-learn itself."""
+    labels: np.ndarray = estimator.predict(rows)
+    return labels, estimator.predict_proba(rows) if hasattr(estimator, "predict_proba") else None
+
+
+LOADERS = {"onnx": load_onnx, "scikit-learn": load_scikit_learn}
