@@ -4,10 +4,12 @@ Tests marked `docker` get a Docker Engine and the base image before the first of
 processes run tests (pytest-xdist), what shares a costly fixture stays in one of them: see `ROOMS`.
 """
 
+import functools
 import os
 import sys
 from typing import Any
 
+import botocore.session
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
@@ -37,6 +39,8 @@ class WorkScheduling(LoadScopeScheduling):
 
 def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # by number of tests, which says nothing about their time
+    # Every session of the process, the product's included, shares what one has read of botocore's models.
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkScheduling:
