@@ -4,7 +4,9 @@ PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
 # Machines that build images like to set it; here each of many processes would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run test fuzz lint format bench up down reset status clean pr bootstrap
+# Tests wait more than they compute: three processes keep two cores busy. What you name in ARGS runs in one.
+SIDE_BY_SIDE := --numprocesses=3
+.PHONY: help run test check quick-tests fuzz lint format bench up down reset status clean pr bootstrap
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +27,14 @@ down: bootstrap  ## stop the local account and everything that it started; its s
 reset: bootstrap  ## stop the local account and empty its state; the engine keeps its layer cache
 	@$(PYTHON) -m lab_helpers local reset --yes $(ARGS)
 
-test: bootstrap  ## every test, the end-to-end run of the notebooks included (ARGS=… goes to pytest)
-	@$(PYTHON) -m pytest $(ARGS)
+test: bootstrap  ## every test, the end-to-end run of the notebooks included (ARGS=tests/cfn: only these, in one process)
+	@$(PYTHON) -m pytest $(or $(ARGS),$(SIDE_BY_SIDE))
+
+check: bootstrap  ## lint, types, and the tests that need neither Docker nor minutes: after each change
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint quick-tests
+
+quick-tests: bootstrap
+	@$(PYTHON) -m pytest -m "not docker and not e2e and not slow" $(or $(ARGS),$(SIDE_BY_SIDE))
 
 fuzz: bootstrap  ## 100,000 hostile requests to the model container (FUZZ_SEED=7 for others, FUZZ_REQUESTS=… for fewer)
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(PYTHON) -m pytest --reruns=0 tests/serving/test_fuzz.py $(ARGS)

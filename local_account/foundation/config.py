@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import socket
+import tempfile
 import uuid
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+FIRST_PORT = 10_000
+"""The lowest port that `free_port` gives."""
+FIRST_EPHEMERAL_PORT = 32_768
+"""Linux' default; other systems begin higher."""
 DEFAULT_PORTS = {"gateway_port": 5901, "git_port": 5902, "registry_port": 5903}
 
 
@@ -90,8 +98,42 @@ class AccountConfig:
                     ) from error
 
 
-def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as probe:
+def free_port(cursor: Path | None = None) -> int:
+    """Return a loopback port that nothing listens on, and that no other process gets before it is used.
+
+    The port is below the range from which the kernel serves connections and listeners on port 0. This user's
+    processes take such ports in turn: ``cursor`` keeps the one that was given last (default: a file in the
+    directory for temporary files), so a port comes again only after thousands of others.
+    """
+    end = _first_ephemeral_port()
+    cursor = cursor or Path(tempfile.gettempdir()) / f"mlops-workshop-{os.getuid()}.port"
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+    with os.fdopen(os.open(cursor, flags, 0o600), "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        said = file.read().strip()
+        last = int(said) if said.isdecimal() and FIRST_PORT <= int(said) < end else FIRST_PORT - 1
+        turn = chain(range(last + 1, end), range(FIRST_PORT, last + 1))
+        if (port := next(filter(_is_free, turn), None)) is not None:
+            file.seek(0)
+            file.truncate()
+            file.write(str(port))
+            return port
+    with socket.socket() as probe:  # every port below is taken, or this kernel serves from all ports
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def _first_ephemeral_port() -> int:
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return FIRST_EPHEMERAL_PORT
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True

@@ -3,9 +3,12 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 from one_workshop import Workshop
 
 from lab_helpers.names import Names
+
+pytestmark = [pytest.mark.docker, pytest.mark.e2e]
 
 
 def test_the_notebooks_build_both_images_from_a_repository_in_the_bucket(

@@ -31,6 +31,8 @@ from lab_helpers.instructor.package import files as package_files
 from lab_helpers.names import Names
 from local_account.foundation.daemon import Daemon, ports_from
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = yaml_parse((ROOT / "cfn" / "m.yml").read_text())
 REGION, ACCOUNT = "us-east-1", "123456789012"
 ROLES = {

@@ -116,10 +116,11 @@ def eventually() -> Callable[..., Any]:
     """Wait until a function returns something true, and return that."""
 
     def wait(function: Callable[[], Any], seconds: float = 10.0) -> Any:
-        deadline = time.monotonic() + seconds
+        begin = time.monotonic()
         while not (value := function()):
-            assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
-            time.sleep(0.02)
+            waited = time.monotonic() - begin
+            assert waited < seconds, f"still {value!r} after {seconds} s"
+            time.sleep(min(max(0.02, waited / 10), 0.25))  # what takes long is not asked all the time
         return value
 
     return wait

@@ -15,6 +15,8 @@ import pytest
 from lab_helpers.cli.local.instance_run import REPOSITORY, InstanceRun
 from lab_helpers.lab import LabError
 
+pytestmark = pytest.mark.slow
+
 # A package of the instance's own: what runs must be this one, not the checkout's.
 PROGRAM = """
 import json, os, pathlib, sys, time

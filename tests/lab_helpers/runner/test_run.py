@@ -15,7 +15,7 @@ from lab_helpers.runner.kernels import KernelMissingError, Kernels, choose_kerne
 from lab_helpers.runner.plan import PlannedNotebook, plan
 from lab_helpers.runner.run import run as run_with
 
-pytestmark = pytest.mark.usefixtures("kernels")
+pytestmark = [pytest.mark.usefixtures("kernels"), pytest.mark.slow]
 
 
 def run(planned, output, observer):

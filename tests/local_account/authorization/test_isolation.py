@@ -10,6 +10,8 @@ from labs import action_details, arn, owned, roles, works_on
 
 from lab_helpers.names import Names
 
+pytestmark = pytest.mark.slow
+
 # The default lab has the shortest names, `an` and `anab` resemble `ana`, the others are words in names.
 LABS = ("", "ana", "bob", "an", "anab", "iris", "mlops", "scikit", "model")
 PAIRS = [(one, other) for one in LABS for other in LABS if one != other]

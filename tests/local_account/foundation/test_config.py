@@ -1,12 +1,13 @@
 """An account keeps its ports, and says which one is in use."""
 
+import multiprocessing
 import socket
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from local_account.foundation.config import AccountConfig, PortInUseError
+from local_account.foundation.config import FIRST_PORT, AccountConfig, PortInUseError, free_port
 
 FREE = {"gateway_port": 0, "git_port": 0, "registry_port": 0}
 
@@ -38,3 +39,30 @@ def test_many_may_load_it_at_the_same_time(tmp_path: Path) -> None:
         assert set(pool.map(lambda _: AccountConfig.load(tmp_path), range(400))) == {first}
     assert first.path.stat().st_mtime_ns == written
     assert [path.name for path in tmp_path.iterdir()] == ["account.json"]
+
+
+def test_processes_that_ask_at_the_same_time_get_different_ports(tmp_path: Path) -> None:
+    cursor = tmp_path / "port"
+    with ProcessPoolExecutor(3, multiprocessing.get_context("spawn")) as pool:
+        ports = list(pool.map(free_port, [cursor] * 100))
+    assert len(set(ports)) == 100
+
+
+def test_a_port_comes_from_where_the_kernel_takes_none(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as kernels:
+        assert FIRST_PORT <= free_port(tmp_path / "port") < kernels.getsockname()[1]
+
+
+def test_a_port_that_is_taken_is_left_out(tmp_path: Path) -> None:
+    first = free_port(tmp_path / "one")
+    with socket.create_server(("127.0.0.1", first)):
+        assert free_port(tmp_path / "two") > first
+
+
+@pytest.mark.parametrize("kept", ["", "no number", "99999999", "32767"])
+def test_whatever_was_kept_a_port_is_found(tmp_path: Path, kept: str) -> None:
+    cursor = tmp_path / "port"
+    cursor.write_text(kept)
+    port = free_port(cursor)
+    assert port >= FIRST_PORT
+    assert cursor.read_text() == str(port)

@@ -12,6 +12,8 @@ from small_labs import THRESHOLD, Room, log_group, policy
 from lab_helpers.instructor.clean import step_of
 from lab_helpers.instructor.clean.order import in_order
 
+pytestmark = pytest.mark.slow
+
 INTERRUPTIONS = 25
 
 

@@ -9,6 +9,8 @@ from typer.testing import CliRunner, Result
 
 from lab_helpers.cli import app
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["clean", *arguments])

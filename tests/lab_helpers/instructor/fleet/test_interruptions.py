@@ -11,6 +11,8 @@ import random
 import pytest
 from one_room import Interrupting, Room
 
+pytestmark = pytest.mark.slow
+
 INTERRUPTIONS = int(os.environ.get("MLOPS_INTERRUPTIONS", "6"))
 SEED = int(os.environ.get("MLOPS_SEED", "20261123"))
 LABS = ("ivy", "jon")

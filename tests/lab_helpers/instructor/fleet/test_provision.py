@@ -18,6 +18,8 @@ from lab_helpers.instructor.fleet.overview import Overview
 from lab_helpers.instructor.fleet.provision import LabState
 from lab_helpers.names import Names
 
+pytestmark = pytest.mark.slow
+
 
 def by_lab(states: list[LabState]) -> dict[str, LabState]:
     return {one.participant.lab_id: one for one in states}

@@ -4,6 +4,10 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 # A notebook instance with a long lifecycle script keeps its stack in progress.
 SLOW = """
 Parameters: {Seconds: {Type: Number}}

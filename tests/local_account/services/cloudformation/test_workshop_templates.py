@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from checkout import ROOT
 
+pytestmark = pytest.mark.slow
+
 CFN = ROOT / "cfn"
 Client = Callable[[str], Any]
 LIFECYCLE_SCRIPT = "#!/bin/bash\necho provisioned > provision.status\n"
