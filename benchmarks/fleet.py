@@ -47,9 +47,9 @@ def fleet(lab: BenchLab) -> list[Figure]:
             figures += _memory(lab, size)
         if size == AT_WORK:
             figures += _at_work(lab, roster)
-        took, said = _command(lab, "clean", "--all", "--yes", "--json")
-        if json.loads(said)["remaining"]:
-            raise RuntimeError(f"clean left something behind: {said[-2000:]}")
+        took, output = _command(lab, "clean", "--all", "--yes", "--json")
+        if json.loads(output)["remaining"]:
+            raise RuntimeError(f"clean left something behind: {output[-2000:]}")
         about = f"clean: {room} deleted, and listed again in every service: empty"
         limit = CLEAN_SECONDS if largest else None
         figures.append(Figure(f"fleet.clean_{size}_seconds", took, "s", about, limit))
@@ -156,6 +156,6 @@ def _command(lab: BenchLab, *arguments: str) -> tuple[float, str]:
         check=False,
     )
     if done.returncode != 0:
-        said = (done.stdout + done.stderr)[-4000:]
-        raise RuntimeError(f"{' '.join(arguments[:2])} exited with status {done.returncode}:\n{said}")
+        output = (done.stdout + done.stderr)[-4000:]
+        raise RuntimeError(f"{' '.join(arguments[:2])} exited with status {done.returncode}:\n{output}")
     return time.monotonic() - began, done.stdout

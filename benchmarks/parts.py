@@ -173,8 +173,8 @@ def run(lab: BenchLab) -> list[Figure]:
     rounds = list[_Round]()
     for number in range(1, RUNS + 1):
         rounds.append(one := _round(lab))
-        said = f"run {one.warm:.1f} s, by hand {one.by_hand:.1f} s, ratio {one.ratio:.2f}"
-        print(f"  round {number} of {RUNS}: {said}", file=sys.stderr, flush=True)
+        line = f"run {one.warm:.1f} s, by hand {one.by_hand:.1f} s, ratio {one.ratio:.2f}"
+        print(f"  round {number} of {RUNS}: {line}", file=sys.stderr, flush=True)
     rounds.sort(key=lambda one: one.ratio)
     middle, memory = rounds[RUNS // 2], max(one.resident_megabytes for one in rounds)
     about = "make run on a new account, images and caches warm"
@@ -240,7 +240,7 @@ def _read(s3: Any, key: str) -> Any:
 
 
 def _deployed(lab: BenchLab) -> None:
-    """A lab on which the workshop has run once."""
+    """Start the account, and run the workshop unless it has run there before."""
     lab.start()
     if not (lab.daemon.state / "bench-run" / "summary.json").exists():
         lab.run()

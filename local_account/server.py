@@ -72,7 +72,7 @@ class LocalAccount:
         autoscaling = ApplicationAutoScaling(self.account)
         cloudwatch = CloudWatch(self.account)
         cloudwatch.alarms.on_alarm = autoscaling.on_alarm
-        others = (made(self.account) for made in SERVICES)
+        others = (service_class(self.account) for service_class in SERVICES)
         self.account.repositories = codecommit = CodeCommit(self.account)
         self.services = {
             service.name: service for service in (events, codecommit, *others, autoscaling, cloudwatch)

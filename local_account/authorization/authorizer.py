@@ -13,7 +13,7 @@ from local_account.authorization import s3_needs
 from local_account.authorization.identities import Identities
 from local_account.authorization.needs import Need, needs
 from local_account.authorization.policies import Decision, Outcome, PolicyError, evaluate
-from local_account.authorization.policies import Request as Asked
+from local_account.authorization.policies import Request as PolicyRequest
 from local_account.foundation import acting
 from local_account.foundation.acting import Caller
 from local_account.foundation.errors import Params, ServiceError
@@ -33,7 +33,7 @@ class Authorizer:
         self._sessions: dict[str, Caller] = {}
 
     def caller(self, request: Request) -> Caller | None:
-        """Return the session whose credentials signed a request; None for unsigned and the account's own.
+        """Return the session whose credentials signed a request; None if unsigned, or signed by the account.
 
         Raises ServiceError for credentials of a session that does not exist or no longer exists.
         """
@@ -58,7 +58,7 @@ class Authorizer:
             self._require(caller, service, needs(service, operation, params, self._account.arn))
 
     def check_moto(self, caller: Caller | None, service: str, request: Request) -> None:
-        """Raise ServiceError AccessDenied unless the caller may make a request to moto, not parsed yet."""
+        """Raise ServiceError AccessDenied unless the caller may make a request, still unparsed, to moto."""
         if caller is None:
             return
         if service == "s3":
@@ -72,11 +72,11 @@ class Authorizer:
         found = Identities(self._account.config.account_id).find(role_arn)
         if found is None:
             return Decision(Outcome.IMPLICIT_DENY)
-        asked = Asked(need.action, need.resource, need.context, role_arn)
-        return evaluate(asked, found.policies, boundary=found.boundary)
+        request = PolicyRequest(need.action, need.resource, need.context, role_arn)
+        return evaluate(request, found.policies, boundary=found.boundary)
 
-    def _require(self, caller: Caller, service: str, asked: Iterable[Need]) -> None:
-        for need in asked:
+    def _require(self, caller: Caller, service: str, required: Iterable[Need]) -> None:
+        for need in required:
             try:
                 decision = self.decide(caller.role_arn, need)
             except PolicyError as error:

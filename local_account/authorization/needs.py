@@ -57,7 +57,7 @@ _NAMES: dict[str, dict[str, str]] = {
 _ARNS = ("resourceArn", "ResourceArn", "ResourceARN", "Resource", "resource")
 """Parameters that hold an ARN: those of the tagging operations."""
 # Operations that need permission on all resources, however their parameters narrow the result.
-_LOOKS = {"cloudwatch": {"DescribeAlarms"}, "sagemaker": {"ListModels", "ListEndpoints", "ListTrainingJobs"}}
+_WIDE = {"cloudwatch": {"DescribeAlarms"}, "sagemaker": {"ListModels", "ListEndpoints", "ListTrainingJobs"}}
 
 # The roles that a request passes to a service: the parameter, and the service that will assume the role.
 _PASSED: dict[tuple[str, str], tuple[str, str]] = {
@@ -99,15 +99,15 @@ def needs(service: str, operation: str, params: Params, arn: Arn) -> list[Need]:
     action = f"{prefix}:{_ACTIONS.get((service, operation), operation)}"
     resources = list(_resources(prefix, operation, params, arn)) or ["*"]
     context = _context(service, params)
-    asked = [Need(action, one, context) for one in resources]
+    required = [Need(action, one, context) for one in resources]
     tag, member = _TAGGED.get(service, ("", ""))
     if params.get(member) and operation.startswith(_CREATES):
-        asked += [Need(f"{prefix}:{tag}", one) for one in resources[:1]]
+        required += [Need(f"{prefix}:{tag}", one) for one in resources[:1]]
     if (service, operation) in _PASSED:
         path, principal = _PASSED[service, operation]
         passed = {"iam:passedtoservice": [f"{principal}.amazonaws.com"]}
-        asked += [Need("iam:PassRole", role, passed) for role in _at(params, path.split("."))]
-    return [*asked, *_of_scaling(service, operation, params, arn)]
+        required += [Need("iam:PassRole", role, passed) for role in _at(params, path.split("."))]
+    return [*required, *_of_scaling(service, operation, params, arn)]
 
 
 def _at(value: Any, path: list[str]) -> Iterator[str]:
@@ -122,7 +122,7 @@ def _at(value: Any, path: list[str]) -> Iterator[str]:
 
 
 def _resources(prefix: str, operation: str, params: Params, arn: Arn) -> Iterable[str]:
-    if operation in _LOOKS.get(prefix, ()):
+    if operation in _WIDE.get(prefix, ()):
         return []
     if given := [params[name] for name in _ARNS if isinstance(params.get(name), str)]:
         return given

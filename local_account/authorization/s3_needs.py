@@ -71,8 +71,8 @@ def _object(request: Request, arn: str) -> list[Need]:
             return [Need("s3:AbortMultipartUpload", arn)]
         case "DELETE":
             return [Need(f"s3:DeleteObject{version}{tagging}", arn)]
-    asked = [Need(f"s3:PutObject{tagging}", arn)]
+    required = [Need(f"s3:PutObject{tagging}", arn)]
     if source := request.headers.get("X-Amz-Copy-Source"):
         path, _, version = unquote(source).lstrip("/").partition("?versionId=")
-        asked.append(Need(f"s3:GetObject{'Version' if version else ''}", f"arn:aws:s3:::{path}"))
-    return asked
+        required.append(Need(f"s3:GetObject{'Version' if version else ''}", f"arn:aws:s3:::{path}"))
+    return required

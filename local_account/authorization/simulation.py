@@ -95,8 +95,8 @@ def _results(params: Params, who: Identity) -> Iterator[dict[str, Any]]:
     )
     for action in params["ActionNames"]:
         for resource in params.get("ResourceArns") or ["*"]:
-            asked = Request(action, resource, context, who.arn)
-            decision = evaluate(asked, who.policies, resource_policy, who.boundary)
+            request = Request(action, resource, context, who.arn)
+            decision = evaluate(request, who.policies, resource_policy, who.boundary)
             yield {
                 "EvalActionName": action,
                 "EvalResourceName": resource,

@@ -60,7 +60,7 @@ def _present(docker: list[str], image: str) -> bool:
 
 
 def _pull(docker: list[str], image: str, report: Report) -> str | None:
-    """Pull the image; return None, or a few words on why it failed. A silent registry costs ten seconds."""
+    """Pull the image; return None, or a short reason for the failure. A silent registry costs ten seconds."""
     report(f"docker pull {image}")
     process = subprocess.Popen(
         [*docker, "pull", image],
@@ -80,7 +80,7 @@ def _pull(docker: list[str], image: str, report: Report) -> str | None:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    # The first line comes when the registry has sent the manifest; how long layers take depends on the line.
+    # The first line comes once the registry has sent the manifest; layers may then take their time.
     try:
         process.wait(PULL_SECONDS if answered.wait(PULL_ANSWER_SECONDS) else 0.1)
     except subprocess.TimeoutExpired:
@@ -130,11 +130,11 @@ def _build(docker: list[str], image: str, report: Report) -> None:
             if rootfs.stdout is not None:
                 rootfs.stdout.close()
             rootfs.wait()
-        said = errors.read_text(errors="replace") + imported.stderr
+        output = errors.read_text(errors="replace") + imported.stderr
         if rootfs.returncode or imported.returncode:
-            what = "Disk full" if "no space left on device" in said.lower() else "Base image is missing"
+            what = "Disk full" if "no space left on device" in output.lower() else "Base image is missing"
             raise EngineError(
-                f"{what}: {image} could be neither pulled nor built from packages:\n{host.tail(said)}\n"
+                f"{what}: {image} could be neither pulled nor built from packages:\n{host.tail(output)}\n"
                 f"Fix that, or pull the image by hand (docker pull {image}), and run the same command again."
             )
     identity = imported.stdout.strip()

@@ -1,4 +1,4 @@
-"""What every service of the local account is handed."""
+"""The account object that every service gets: its configuration, state, clients and permissions."""
 
 from __future__ import annotations
 

@@ -105,33 +105,33 @@ class Daemon:
         while time.monotonic() - begin < START_SECONDS:
             # Poll before reading: whatever the server wrote before it ended is then in the log.
             ended = process.poll()
-            said = self._said(offset)
-            if any(line.startswith("ready {") for line in said.splitlines()):
+            output = self._output(offset)
+            if any(line.startswith("ready {") for line in output.splitlines()):
                 return time.monotonic() - begin
             if ended is not None:
-                raise DaemonError(self._why(said, ended))
+                raise DaemonError(self._failure(output, ended))
             time.sleep(0.02)
         process.terminate()
         raise DaemonError(
-            f"the local account was not ready within {START_SECONDS} s. {self._end(self._said(offset))}"
+            f"the local account was not ready within {START_SECONDS} s. {self._tail(self._output(offset))}"
         )
 
-    def _said(self, offset: int) -> str:
+    def _output(self, offset: int) -> str:
         with self.log.open("rb") as log:
             log.seek(offset)
             return log.read().decode(errors="replace")
 
-    def _why(self, said: str, status: int) -> str:
-        for line in said.splitlines():
+    def _failure(self, output: str, status: int) -> str:
+        for line in output.splitlines():
             if line.startswith("error: port "):
                 words = line.removeprefix("error: ")
                 return f"{words}. {_listener(int(words.split()[1]))}`--port 0` picks free ports."
-        if "No space left on device" in said or "database or disk is full" in said:
-            return f"Disk full: free some space for {self.state}; nothing is lost. {self._end(said)}"
-        return f"the local account exited with status {status} while starting. {self._end(said)}"
+        if "No space left on device" in output or "database or disk is full" in output:
+            return f"Disk full: free some space for {self.state}; nothing is lost. {self._tail(output)}"
+        return f"the local account exited with status {status} while starting. {self._tail(output)}"
 
-    def _end(self, said: str) -> str:
-        lines = "\n".join(f"    {line}" for line in said.strip().splitlines()[-15:])
+    def _tail(self, output: str) -> str:
+        lines = "\n".join(f"    {line}" for line in output.strip().splitlines()[-15:])
         return f"The end of {self.log}:\n{lines}"
 
     def stop(self) -> bool:
@@ -217,7 +217,7 @@ class Daemon:
             )
             raise DaemonError(
                 f"no notebook instance {notebook_instance!r} in {self.state}; "
-                f"there are: {', '.join(there) or 'none'}"
+                f"existing instances: {', '.join(there) or 'none'}"
             )
         loaded: dict[str, str] = json.loads(path.read_text())
         return loaded

@@ -46,7 +46,7 @@ class Guard(Protocol):
         """Raise ServiceError unless the caller may make the request."""
 
     def check_moto(self, caller: acting.Caller | None, service: str, request: Request) -> None:
-        """Raise ServiceError unless the caller may make a request to the backend, which is not parsed yet."""
+        """Raise ServiceError unless the caller may make a request, still unparsed, to the backend."""
 
 
 class Backend(Protocol):
@@ -86,7 +86,7 @@ class Gateway:
         return response(environ, start_response)
 
     def _is_owned(self, service: str, request: Request) -> bool:
-        """Return whether a service of the account answers; for moto's services, it owns single operations."""
+        """Return whether a service of the account answers: to any request, or to one operation of moto's."""
         if service not in self._services or service not in self._backend.services:
             return service in self._services
         try:

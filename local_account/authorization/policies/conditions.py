@@ -23,17 +23,17 @@ class ConditionError(ValueError):
 
 
 def _text(compare: Callable[[str, str], bool]) -> Test:
-    def test(value: str, wanted: str, context: Context) -> bool:
-        resolved = substitute(wanted, context)
+    def test(value: str, expected: str, context: Context) -> bool:
+        resolved = substitute(expected, context)
         return resolved is not None and compare(value, resolved)
 
     return test
 
 
 def _number(compare: Callable[[Decimal, Decimal], bool]) -> Test:
-    def test(value: str, wanted: str, _: Context) -> bool:
+    def test(value: str, expected: str, _: Context) -> bool:
         try:
-            return compare(Decimal(value), Decimal(wanted))
+            return compare(Decimal(value), Decimal(expected))
         except InvalidOperation:
             return False
 
@@ -48,39 +48,39 @@ def _moment(text: str) -> datetime:
 
 
 def _date(compare: Callable[[datetime, datetime], bool]) -> Test:
-    def test(value: str, wanted: str, _: Context) -> bool:
+    def test(value: str, expected: str, _: Context) -> bool:
         try:
-            return compare(_moment(value), _moment(wanted))
+            return compare(_moment(value), _moment(expected))
         except (ValueError, OverflowError, OSError):
             return False
 
     return test
 
 
-def _address(value: str, wanted: str, _: Context) -> bool:
+def _address(value: str, expected: str, _: Context) -> bool:
     try:
-        return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
+        return ipaddress.ip_address(value) in ipaddress.ip_network(expected, strict=False)
     except ValueError:
         return False
 
 
 TESTS: dict[str, Test] = {
-    "StringEquals": _text(lambda value, wanted: value == wanted),
-    "StringEqualsIgnoreCase": _text(lambda value, wanted: value.lower() == wanted.lower()),
-    "StringLike": lambda value, wanted, context: matches(wanted, value, context=context),
-    "ArnEquals": lambda value, wanted, context: arn_matches(wanted, value, context),
-    "ArnLike": lambda value, wanted, context: arn_matches(wanted, value, context),
-    "NumericEquals": _number(lambda value, wanted: value == wanted),
-    "NumericLessThan": _number(lambda value, wanted: value < wanted),
-    "NumericLessThanEquals": _number(lambda value, wanted: value <= wanted),
-    "NumericGreaterThan": _number(lambda value, wanted: value > wanted),
-    "NumericGreaterThanEquals": _number(lambda value, wanted: value >= wanted),
-    "DateEquals": _date(lambda value, wanted: value == wanted),
-    "DateLessThan": _date(lambda value, wanted: value < wanted),
-    "DateLessThanEquals": _date(lambda value, wanted: value <= wanted),
-    "DateGreaterThan": _date(lambda value, wanted: value > wanted),
-    "DateGreaterThanEquals": _date(lambda value, wanted: value >= wanted),
-    "Bool": lambda value, wanted, _: value.lower() == wanted.lower(),
+    "StringEquals": _text(lambda value, expected: value == expected),
+    "StringEqualsIgnoreCase": _text(lambda value, expected: value.lower() == expected.lower()),
+    "StringLike": lambda value, expected, context: matches(expected, value, context=context),
+    "ArnEquals": lambda value, expected, context: arn_matches(expected, value, context),
+    "ArnLike": lambda value, expected, context: arn_matches(expected, value, context),
+    "NumericEquals": _number(lambda value, expected: value == expected),
+    "NumericLessThan": _number(lambda value, expected: value < expected),
+    "NumericLessThanEquals": _number(lambda value, expected: value <= expected),
+    "NumericGreaterThan": _number(lambda value, expected: value > expected),
+    "NumericGreaterThanEquals": _number(lambda value, expected: value >= expected),
+    "DateEquals": _date(lambda value, expected: value == expected),
+    "DateLessThan": _date(lambda value, expected: value < expected),
+    "DateLessThanEquals": _date(lambda value, expected: value <= expected),
+    "DateGreaterThan": _date(lambda value, expected: value > expected),
+    "DateGreaterThanEquals": _date(lambda value, expected: value >= expected),
+    "Bool": lambda value, expected, _: value.lower() == expected.lower(),
     "IpAddress": _address,
 }
 NEGATED = {
@@ -101,9 +101,9 @@ _SETS = {"forallvalues": all, "foranyvalue": any}
 def holds(condition: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
     """Return whether all operators hold for all their keys. Raises ConditionError for an unknown operator."""
     return all(
-        _holds(operator, key.lower(), _texts(wanted), context)
+        _holds(operator, key.lower(), _texts(expected), context)
         for operator, keys in condition.items()
-        for key, wanted in keys.items()
+        for key, expected in keys.items()
     )
 
 
@@ -128,14 +128,14 @@ def _parse(operator: str) -> tuple[str, str, bool]:
     return quantifier.lower(), name, if_exists
 
 
-def _holds(operator: str, key: str, wanted: list[str], context: Context) -> bool:
+def _holds(operator: str, key: str, expected: list[str], context: Context) -> bool:
     quantifier, name, if_exists = _parse(operator)
     values = context.get(key)
     if name == "Null":
-        return any((not values) == (one.lower() == "true") for one in wanted)
+        return any((not values) == (one.lower() == "true") for one in expected)
     negated = name in NEGATED
     if not values:
         return if_exists or (quantifier == "forallvalues" if quantifier else negated)
     test = TESTS[NEGATED.get(name, name)]
     over = _SETS.get(quantifier, all if negated else any)
-    return over(any(test(value, one, context) for one in wanted) != negated for value in values)
+    return over(any(test(value, one, context) for one in expected) != negated for value in values)

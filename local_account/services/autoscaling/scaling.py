@@ -92,7 +92,7 @@ class Scaling:
             self._not_scaled(target, past, cause, decision.not_scaled)
 
     def correct(self, target: Document) -> bool:
-        """Bring a capacity outside the target's bounds back; return False if that has to wait."""
+        """Correct a capacity outside the target's bounds; return False if that has to wait."""
         variant = self._variant(target)
         if variant is None:
             return True

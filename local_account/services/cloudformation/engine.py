@@ -131,7 +131,7 @@ class Engine:
             raise invalid(error.message) from error
 
     def plan(self, wanted: Stack, template: Template) -> Plan:
-        """Compare a wanted stack with what it has."""
+        """Return the changes that make the stack what is wanted."""
         return Plan(self._account, self.stacks, self.types, wanted, template)
 
     def check_new(self, name: str) -> None:

@@ -132,7 +132,9 @@ class Alarms:
                 },
             )
         if changed:
-            self._tell(alarm, before, {"StateValue": state, "StateReason": reason, "StateReasonData": data})
+            self._publish(
+                alarm, before, {"StateValue": state, "StateReason": reason, "StateReasonData": data}
+            )
 
     def datapoints(self, alarm: Document, span: Window) -> list[Datapoint]:
         """Return the datapoints of an alarm's evaluation range, oldest first."""
@@ -172,7 +174,7 @@ class Alarms:
             if self.on_alarm:
                 self.on_alarm(policy, alarm["AlarmName"], found.datapoints)
 
-    def _tell(self, alarm: Document, before: dict[str, Any], after: dict[str, Any]) -> None:
+    def _publish(self, alarm: Document, before: dict[str, Any], after: dict[str, Any]) -> None:
         old, new = before["StateValue"], after["StateValue"]
         self.record(
             alarm["AlarmName"],

@@ -350,13 +350,13 @@ class CodeCommit(Service):
         file = {"filePath": path, "fileContent": params["fileContent"]}
         if "fileMode" in params:
             file["fileMode"] = params["fileMode"]
-        made = self._write(
+        commit = self._write(
             {**params, "putFiles": [file], "authorName": params.get("name")},
             no_change="SameFileContentException",
             message=params.get("commitMessage") or f"Edited {path}",
         )
-        blobs = {one["absolutePath"]: one["blobId"] for one in made["filesAdded"] + made["filesUpdated"]}
-        return {"commitId": made["commitId"], "treeId": made["treeId"], "blobId": blobs[path]}
+        blobs = {one["absolutePath"]: one["blobId"] for one in commit["filesAdded"] + commit["filesUpdated"]}
+        return {"commitId": commit["commitId"], "treeId": commit["treeId"], "blobId": blobs[path]}
 
     def create_commit(self, params: Params) -> Params:
         """CreateCommit."""
@@ -377,8 +377,8 @@ class CodeCommit(Service):
         deleted = [entry for path, entry in before.items() if path not in after]
         if not changed and not deleted:
             raise ServiceError(no_change, f"The branch {branch} already has this content")
-        gone = [removal(entry.path) for entry in deleted]
-        tree = repository.write_tree(parent, [*gone, *changed])
+        removals = [removal(entry.path) for entry in deleted]
+        tree = repository.write_tree(parent, [*removals, *changed])
         author = Author(params.get("authorName") or "root", params.get("email") or "")
         commit = repository.write_commit(tree, parent, author, message)
         try:

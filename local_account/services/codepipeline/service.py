@@ -340,7 +340,7 @@ class CodePipeline(Service):
         values = {v["name"]: given.get(v["name"], v.get("defaultValue")) for v in declared}
         if missing := [key for key, value in values.items() if value is None]:
             raise ServiceError(
-                "ValidationException", f"The variable {missing[0]} of {name} has no default: specify one"
+                "ValidationException", f"The variable {missing[0]} of {name} has no default: give it a value"
             )
         by = f"arn:aws:iam::{self.account.config.account_id}:root"
         cause = {"triggerType": trigger, "triggerDetail": by}

@@ -70,8 +70,8 @@ class Ecr(Service):
         if not _NAME.fullmatch(name):
             raise ServiceError(
                 "InvalidParameterException",
-                f"Invalid parameter at 'repositoryName': '{name}' must be lower-case letters and digits, "
-                "separated by '.', '_', '-' or '/'",
+                f"Invalid parameter at 'repositoryName' failed to satisfy constraint: '{name}' must be "
+                "lower-case letters and digits, separated by '.', '_', '-' or '/'",
             )
         encryption = params.get("encryptionConfiguration", {"encryptionType": "AES256"})
         if encryption["encryptionType"] != "AES256":
@@ -362,7 +362,12 @@ class Ecr(Service):
         name = params["repositoryName"]
         text = self._images.repository(name).get(member)
         if text is None:
-            raise ServiceError(missing, f"The repository with name '{name}' has no such policy")
+            kind = "Lifecycle" if member == "lifecyclePolicyText" else "Repository"
+            raise ServiceError(
+                missing,
+                f"{kind} policy does not exist for the repository with name '{name}' in the registry with id "
+                f"'{self.account.config.account_id}'",
+            )
         return {**self._named(name), member: text}
 
     def _remove_policy(self, params: Params, member: str, missing: str) -> Params:

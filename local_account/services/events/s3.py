@@ -47,8 +47,8 @@ def after_s3_request(
     # WSGI passes the path unquoted, its bytes as latin-1; a plus sign in it is a literal plus sign.
     path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace").lstrip("/")
     bucket, _, key = path.partition("/")
-    held = s3_bucket(account.config.account_id, bucket)
-    configuration = held and held.notification_configuration
+    record = s3_bucket(account.config.account_id, bucket)
+    configuration = record and record.notification_configuration
     if not configuration or configuration.event_bridge is None:
         return
     answered = {name.lower(): value for name, value in headers.items()}

@@ -42,29 +42,29 @@ class Permissions(Service):
         name, qualifier = self._parse(params)
         self._require(name, qualifier)
         with self._functions.update(name) as document:
-            held = document["policies"].setdefault(qualifier, {"statements": [], "revision": ""})
-            _check_policy_revision(held, params)
-            if any(item["Sid"] == params["StatementId"] for item in held["statements"]):
+            entry = document["policies"].setdefault(qualifier, {"statements": [], "revision": ""})
+            _check_policy_revision(entry, params)
+            if any(item["Sid"] == params["StatementId"] for item in entry["statements"]):
                 raise ServiceError(
                     "ResourceConflictException",
                     f"The statement id ({params['StatementId']}) provided already exists. Please provide a "
                     "new statement id, or remove the existing statement.",
                     status=409,
                 )
-            made = policy.statement(function_arn(self.account, name, qualifier), params)
-            held["statements"].append(made)
-            held["revision"] = str(uuid.uuid4())
-        return {"Statement": json.dumps(made)}
+            statement = policy.statement(function_arn(self.account, name, qualifier), params)
+            entry["statements"].append(statement)
+            entry["revision"] = str(uuid.uuid4())
+        return {"Statement": json.dumps(statement)}
 
     def remove_permission(self, params: Params) -> Params:
         """See RemovePermission."""
         name, qualifier = self._parse(params)
         self._require(name, qualifier)
         with self._functions.update(name) as document:
-            held = document["policies"].get(qualifier, {"statements": [], "revision": ""})
-            _check_policy_revision(held, params)
-            left = [item for item in held["statements"] if item["Sid"] != params["StatementId"]]
-            if len(left) == len(held["statements"]):
+            entry = document["policies"].get(qualifier, {"statements": [], "revision": ""})
+            _check_policy_revision(entry, params)
+            left = [item for item in entry["statements"] if item["Sid"] != params["StatementId"]]
+            if len(left) == len(entry["statements"]):
                 raise ServiceError(
                     "ResourceNotFoundException",
                     f"Statement {params['StatementId']} is not found in resource policy.",
@@ -78,13 +78,13 @@ class Permissions(Service):
     def get_policy(self, params: Params) -> Params:
         """See GetPolicy."""
         name, qualifier = self._parse(params)
-        held = self._require(name, qualifier)["policies"].get(qualifier)
-        if not held:
+        entry = self._require(name, qualifier)["policies"].get(qualifier)
+        if not entry:
             raise ServiceError(
                 "ResourceNotFoundException", "The resource you requested does not exist.", status=404
             )
-        document = {"Version": "2012-10-17", "Id": "default", "Statement": held["statements"]}
-        return {"Policy": json.dumps(document), "RevisionId": held["revision"]}
+        document = {"Version": "2012-10-17", "Id": "default", "Statement": entry["statements"]}
+        return {"Policy": json.dumps(document), "RevisionId": entry["revision"]}
 
     def put_function_event_invoke_config(self, params: Params) -> Params:
         """See PutFunctionEventInvokeConfig; destinations are not supported."""
@@ -155,8 +155,8 @@ class Permissions(Service):
         return document
 
 
-def _check_policy_revision(held: Document, params: Params) -> None:
-    if params.get("RevisionId", held["revision"]) != held["revision"]:
+def _check_policy_revision(entry: Document, params: Params) -> None:
+    if params.get("RevisionId", entry["revision"]) != entry["revision"]:
         raise ServiceError(
             "PreconditionFailedException",
             "The RevisionId provided does not match the latest RevisionId. Call the GetPolicy API to "

@@ -27,11 +27,11 @@ def statement(function_arn: str, permission: dict[str, Any]) -> Statement:
         conditions.setdefault("StringEquals", {})["aws:PrincipalOrgID"] = permission["PrincipalOrgID"]
     if "SourceArn" in permission:
         conditions["ArnLike"] = {"AWS:SourceArn": permission["SourceArn"]}
-    made = {
+    result = {
         "Sid": permission["StatementId"],
         "Effect": "Allow",
         "Principal": subject,
         "Action": permission["Action"],
         "Resource": function_arn,
     }
-    return made | ({"Condition": conditions} if conditions else {})
+    return result | ({"Condition": conditions} if conditions else {})

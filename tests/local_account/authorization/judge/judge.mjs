@@ -1,7 +1,7 @@
 // Reads {identities: {name: [policy]}, requests: [[identity, principal, action, resource, context]]} from
 // standard input, writes one outcome for each request: "allowed", "explicitDeny", "implicitDeny", or
-// "error: why" for a request that no policy could ever be about (an unknown action, a resource of a type
-// that the action does not work on).
+// "error: why" for a request that no policy could ever apply to (an unknown action, or a type of resource
+// that the action does not apply to).
 import { readFileSync } from "node:fs";
 import { createValidatedPolicy, validateIdentityPolicy } from "@cloud-copilot/iam-policy";
 import { runSimulation } from "@cloud-copilot/iam-simulate";
