@@ -93,7 +93,7 @@ CASES: list[tuple[str, str, Change]] = [
     ),
     (
         "InvalidActionDeclarationException",
-        "NotificationArn .* no Amazon SNS",
+        "NotificationArn .* does not support Amazon SNS",
         lambda p, d: second_actions(p, d.approval(configuration={"NotificationArn": "arn:aws:sns:a:b:c"})),
     ),
     (

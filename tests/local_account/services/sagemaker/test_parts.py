@@ -181,7 +181,7 @@ def test_metrics_keep_the_last_value_and_skip_what_is_not_a_number() -> None:
 
 
 def test_an_invalid_regular_expression_is_refused() -> None:
-    with pytest.raises(ServiceError, match="no regular expression"):
+    with pytest.raises(ServiceError, match="not a valid regular expression"):
         AlgorithmMetrics("job", [{"Name": "loss", "Regex": "loss=("}])
 
 
