@@ -7,7 +7,6 @@ and in the bucket under `package/provision.json` for the instructor, who can't s
 from __future__ import annotations
 
 import functools
-import gc
 import json
 import os
 import signal
@@ -177,5 +176,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    gc.set_threshold(50_000)  # it loads much and leaves hardly any garbage
     raise SystemExit(main())

@@ -156,12 +156,10 @@ def _load(manager: Any, notebook: Path) -> BlockingKernelClient:
     names += [name for module in names for name in _DRAWS.get(module, [])]
     load = (
         "import contextlib, gc, importlib\n"
-        "gc.disable()\n"
         "for name in names:\n"
         "    with contextlib.suppress(Exception):\n"
         "        importlib.import_module(name)\n"
-        "gc.freeze()\n"  # what is loaded stays: nobody has to look through it again, at the end neither
-        "gc.enable()\n"
+        "gc.freeze()\n"  # or the kernel would look for garbage in it at its end: a second of CPU time
     )
     client = BlockingKernelClient()
     client.load_connection_info(manager.get_connection_info())

@@ -6,7 +6,6 @@ imports nothing of the workshop: that is in the package of the instance.
 """
 
 import contextlib
-import gc
 import importlib
 import json
 import os
@@ -14,15 +13,10 @@ import runpy
 import sys
 
 LIBRARIES = ("typer", "rich.live", "rich.table", "boto3", "papermill.execute", "nbclient", "jupyter_client")
-# See lab_helpers.runner; papermill speaks to Hadoop by the other, which scikit-learn takes for loaded then.
-WITHOUT_NEED = ("rfc3987_syntax", "pyarrow")
 
 
 def main() -> None:
     """Load, wait, and become the runner."""
-    gc.set_threshold(50_000)  # as in lab_helpers.__main__
-    for name in WITHOUT_NEED:
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):  # the runner will say what is missing
             importlib.import_module(name)

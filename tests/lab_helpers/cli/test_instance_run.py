@@ -125,4 +125,4 @@ def test_a_runner_that_nobody_needs_any_more_ends(environments: Path) -> None:
     assert standby
     assert standby.stdin
     standby.stdin.close()
-    assert standby.wait(10) == 0
+    assert standby.wait(60) == 0
