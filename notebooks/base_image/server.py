@@ -3,7 +3,7 @@
 `serve` starts the workers, replaces any that dies, and on SIGTERM lets requests that have begun finish.
 A worker is one event loop (uvloop). The parser of Node.js (httptools) reads HTTP, and reads each distinct
 request head only once. Small requests that arrive together are answered together, in the loop; large ones
-are answered in a thread beside it, so that `/ping` never waits behind them. It knows nothing about models.
+are answered in a thread beside it, so that `/ping` never waits behind them. Nothing here knows about models.
 """
 
 import asyncio
@@ -32,10 +32,10 @@ import uvloop
 
 MAX_BODY = 6_291_456  # bytes: what InvokeEndpoint accepts
 MAX_HEADERS = 32_768  # bytes of the URL and all headers, plus 32 per header (as RFC 9113 counts)
-MAX_CONNECTIONS = 1_000  # per worker; beyond that, a connection gets answers from /ping only
+MAX_CONNECTIONS = 1_000  # per worker; beyond that, only /ping is answered
 MAX_HELD = 134_217_728  # bytes of request bodies in a worker's memory, complete or not
 MAX_WAITING = 16_777_216  # bytes of request bodies that wait for a worker's thread
-LARGE = 32_768  # bytes: larger bodies go to the thread, and no more than this is answered together
+LARGE = 32_768  # bytes: a body of this size goes to the thread; smaller ones are answered together up to it
 MAX_HEADS = 256  # parsed heads that a worker remembers
 SHORT_HEAD = 1_024  # bytes: longer heads are not remembered
 REQUEST_SECONDS = 10  # to send a whole request, and to take the next SLOWEST bytes of an answer
@@ -260,7 +260,7 @@ class Connection(asyncio.Protocol):
         return self.transport.get_write_buffer_size() + int.from_bytes(in_kernel, sys.byteorder)
 
     def idle(self) -> bool:
-        """Return whether the client has neither begun a request nor is waiting for an answer."""
+        """Return whether no request is under way and no answer is left to send."""
         return not (self.closing or self.reading or self.queue or self.computing or self.unsent())
 
     def refuse(self, why: RefusedError) -> None:
@@ -440,7 +440,7 @@ class Worker:
         self.collected.append((connection, request))
 
     def answer_collected(self) -> None:
-        """Answer small requests together, but no more at once than one large request may have."""
+        """Answer small requests together, as long as their bodies add up to less than a large one."""
         taken, size = list[tuple[Connection, Request]](), 0
         while self.collected and size < LARGE:
             taken.append(self.collected.popleft())
@@ -516,8 +516,10 @@ def serve(load: Callable[[], Answer], *, port: int, workers: int) -> None:
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
-    gc.freeze()  # what exists now stays: no collection needs to look at it, and the rows of a usual request
-    gc.set_threshold(10_000)  # are too few to start one
+    # What exists now stays, so no collection has to look at it. The rows of a usual request are fewer objects
+    # than the threshold, so they do not start a collection.
+    gc.freeze()
+    gc.set_threshold(10_000)
     shares = memoryview(mmap.mmap(-1, 4 * workers)).cast("I")  # each worker writes its own entry
     started: dict[int, tuple[int, float]] = {}  # process id: number, start time
     logger.info("serving on port %d with %d workers", port, workers)
