@@ -59,7 +59,7 @@ pr: lint test  ## what a change has to pass
 
 clean: bootstrap  ## down, then remove what was made here: state, runs, caches, the environment
 	@$(PYTHON) -m lab_helpers local reset --yes
-	rm -rf .local runs bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .venv
+	rm -rf .local runs bench.json builds.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .venv
 
 bootstrap:
 	@.ci/bootstrap

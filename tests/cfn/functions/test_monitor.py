@@ -425,7 +425,11 @@ def test_an_archive_is_read_no_further_than_its_limit() -> None:
         read_archive(io.BytesIO(bomb))
 
 
-@pytest.mark.parametrize("archive", [b"", b"nonsense", archived({"evaluation.json": b"{}"})[:-30]])
+@pytest.mark.parametrize(
+    "archive",
+    [b"", b"nonsense", archived({"evaluation.json": b"{}"})[:-30]],
+    ids=["empty", "nonsense", "cut off"],
+)
 def test_a_broken_archive_is_an_evaluation_error(archive: bytes) -> None:
     with pytest.raises(EvaluationError):
         read_archive(io.BytesIO(archive))
