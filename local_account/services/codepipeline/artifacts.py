@@ -9,13 +9,13 @@ import zipfile
 from typing import Any
 
 from local_account.foundation.artifact_metadata import PIPELINE, REVISION
-from local_account.foundation.errors import Params
 from local_account.services.codepipeline.context import ActionFailed, Context
+from local_account.services.codepipeline.records import Artifact
 
 _ALPHABET = string.ascii_letters + string.digits
 
 
-def new_location(bucket: str, pipeline: str, name: str) -> Params:
+def new_location(bucket: str, pipeline: str, name: str) -> Artifact:
     """Return where an output artifact goes; 20 and 10 characters of the names, as CodePipeline does."""
     tail = "".join(secrets.choice(_ALPHABET) for _ in range(7))
     return {"bucket": bucket, "key": f"{pipeline[:20]}/{name[:10]}/{tail}"}
@@ -26,7 +26,7 @@ def metadata(context: Context, revision: str) -> dict[str, str]:
     return {PIPELINE: context.pipeline, REVISION: revision}
 
 
-def input_artifact(context: Context, name: str) -> Params:
+def input_artifact(context: Context, name: str) -> Artifact:
     """Return where an input artifact is; raise ActionFailed if no action has produced it."""
     artifact = context.artifacts.get(name)
     if artifact is None:

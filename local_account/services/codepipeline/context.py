@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from local_account.foundation.errors import Params
+from local_account.services.codepipeline.records import Artifact, SourceRevision
 
 if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.type_defs import ActionDeclarationOutputTypeDef as Action
+    from mypy_boto3_codepipeline.type_defs import SourceRevisionOverrideTypeDef
+
     from local_account.foundation.account import Account
 
 POLL_SECONDS = 0.1
@@ -29,12 +32,12 @@ class Outcome:
     """The result of a successful action."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
-    artifacts: Mapping[str, Params] = field(default_factory=dict)
-    """Output artifacts by name: ``bucket``, ``key`` and, from a source, ``revision``."""
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    """Output artifacts by name: """
     summary: str | None = None
     external_id: str | None = None
     url: str | None = None
-    revision: Params | None = None
+    revision: SourceRevision | None = None
     """What a source found: the members of ArtifactRevision without ``name``."""
 
 
@@ -46,15 +49,15 @@ class Context:
     pipeline: str
     execution_id: str
     role_arn: str
-    action: Params
+    action: Action
     """ActionDeclaration."""
     configuration: Mapping[str, str]
     """The configuration with all variables resolved."""
-    artifacts: Mapping[str, Params]
+    artifacts: Mapping[str, Artifact]
     """All artifacts of the execution so far, by name."""
-    outputs: Mapping[str, Params]
+    outputs: Mapping[str, Artifact]
     """Where the output artifacts of this action go, by name."""
-    source_revision: Params | None
+    source_revision: SourceRevisionOverrideTypeDef | None
     """SourceRevisionOverride of StartPipelineExecution for this action."""
     update: Callable[..., None]
     """Record ``external_id``, ``url`` and ``summary`` of an action in progress."""

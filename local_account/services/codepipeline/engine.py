@@ -10,16 +10,38 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.services.codepipeline import actions, artifacts, structure, variables
 from local_account.services.codepipeline.context import ActionFailed, Context, Outcome
 from local_account.services.codepipeline.jobs import CONTINUATION_SECONDS, invoke_lambda
-from local_account.services.codepipeline.records import Records, new_execution
+from local_account.services.codepipeline.records import (
+    ActionRecord,
+    Artifact,
+    Execution,
+    Pipeline,
+    Records,
+    new_execution,
+)
 
 if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.literals import ActionExecutionStatusType, PipelineExecutionStatusType
+    from mypy_boto3_codepipeline.type_defs import ActionDeclarationOutputTypeDef as Action
+    from mypy_boto3_codepipeline.type_defs import (
+        ActionExecutionDetailTypeDef,
+        ActionExecutionInputTypeDef,
+        ArtifactDetailTypeDef,
+        ExecutionTriggerTypeDef,
+        S3LocationTypeDef,
+        SourceRevisionOverrideTypeDef,
+        TransitionStateTypeDef,
+    )
+    from mypy_boto3_codepipeline.type_defs import PipelineDeclarationOutputTypeDef as Declaration
+    from mypy_boto3_codepipeline.type_defs import StageDeclarationOutputTypeDef as Stage
+
     from local_account.foundation.account import Account
 
 log = logging.getLogger(__name__)
@@ -31,12 +53,16 @@ QUEUE_LIMIT = 50
 _INTERRUPTED = "The local account ended while this action ran: retry the stage with RetryStageExecution"
 
 
+StageEnd = Literal["Succeeded", "Failed", "Stopped"]
+"""How a stage may end."""
+
+
 class Engine:
     """Moves executions through their stages."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self.pipelines = account.store.table("codepipeline.pipelines")
+        self.pipelines = account.store.table("codepipeline.pipelines", Pipeline)
         self.records = Records(account)
         self.lock = threading.RLock()
         """Held while an execution is changed."""
@@ -87,9 +113,9 @@ class Engine:
     def start_execution(
         self,
         name: str,
-        trigger: Params,
+        trigger: ExecutionTriggerTypeDef,
         given: dict[str, str],
-        overrides: dict[str, Params],
+        overrides: dict[str, SourceRevisionOverrideTypeDef],
         token: str | None,
     ) -> str:
         """Start an execution and return its id. The same ``token`` returns the same execution."""
@@ -113,7 +139,7 @@ class Engine:
             self._admit(name)
         return str(execution["id"])
 
-    def stop_execution(self, execution: Params, reason: str, *, abandon: bool) -> None:
+    def stop_execution(self, execution: Execution, reason: str, *, abandon: bool) -> None:
         """Stop an execution: let running actions end (``Stopping``), or abandon them."""
         with self.lock:
             execution["stop"] = {"reason": reason, "abandon": abandon}
@@ -133,7 +159,7 @@ class Engine:
             else:
                 self._end(execution, "Stopped")
 
-    def retry_stage(self, execution: Params, stage: str, mode: str) -> None:
+    def retry_stage(self, execution: Execution, stage: str, mode: str) -> None:
         """Run the failed actions of a stage again, or all of them (RetryMode)."""
         with self.lock:
             for record in execution["actions"]:
@@ -172,34 +198,47 @@ class Engine:
             self._proceed(execution)
             return True
 
-    def update(self, execution_id: str, action_id: str, **values: object) -> None:
-        """Record ``external_id``, ``url`` or ``summary`` of an action, or members of its record."""
+    def update(
+        self,
+        execution_id: str,
+        action_id: str,
+        *,
+        external_id: str | None = None,
+        url: str | None = None,
+        summary: str | None = None,
+        awaiting: bool | None = None,
+        again: bool | None = None,
+        percent: int | None = None,
+    ) -> None:
+        """Note what an action that runs is known by elsewhere, and where it stands."""
         with self.lock:
             execution = self.records.get(execution_id)
             record = find_record(execution, action_id) if execution else None
             if execution is None or record is None or record["detail"]["status"] != "InProgress":
                 return
             result = record["detail"]["output"].setdefault("executionResult", {})
-            names = {
-                "external_id": "externalExecutionId",
-                "url": "externalExecutionUrl",
-                "summary": "externalExecutionSummary",
-            }
-            for key, value in values.items():
-                if value is not None:
-                    (result if key in names else record)[names.get(key, key)] = value
+            if external_id is not None:
+                result["externalExecutionId"] = external_id
+            if url is not None:
+                result["externalExecutionUrl"] = url
+            if summary is not None:
+                result["externalExecutionSummary"] = summary
+            if awaiting is not None:
+                record["awaiting"] = awaiting
+            if again is not None:
+                record["again"] = again
+            if percent is not None:
+                record["percent"] = percent
             self.records.save(execution)
 
     # --- inside, under the lock
 
-    def _structure(self, execution: Params) -> Params:
+    def _structure(self, execution: Execution) -> Declaration:
         pipeline = self.pipelines.require(execution["pipeline"])
-        declaration: Params = pipeline["versions"][str(execution["version"])]
-        return declaration
+        return pipeline["versions"][str(execution["version"])]
 
-    def _stage(self, execution: Params) -> Params:
-        stage: Params = self._structure(execution)["stages"][execution["position"]]
-        return stage
+    def _stage(self, execution: Execution) -> Stage:
+        return self._structure(execution)["stages"][execution["position"]]
 
     def _admit(self, name: str) -> None:
         """Admit executions into free stages in their order, later stages first."""
@@ -207,8 +246,8 @@ class Engine:
             while self._admit_one(name, pipeline["transitions"]):
                 pass
 
-    def _admit_one(self, name: str, transitions: Params) -> bool:
-        by_stage: dict[str, list[Params]] = {}
+    def _admit_one(self, name: str, transitions: dict[str, TransitionStateTypeDef]) -> bool:
+        by_stage: dict[str, list[Execution]] = {}
         waiting = [e for e in self.records.of(name) if e["status"] == "InProgress" and not e["inside"]]
         for execution in sorted(waiting, key=lambda e: (-e["position"], e["number"])):
             by_stage.setdefault(self._stage(execution)["name"], []).append(execution)
@@ -222,7 +261,9 @@ class Engine:
                 return True
         return False
 
-    def _may_enter(self, execution: Params, stage: str, transitions: Params) -> bool:
+    def _may_enter(
+        self, execution: Execution, stage: str, transitions: dict[str, TransitionStateTypeDef]
+    ) -> bool:
         before = execution["position"] - 1
         outbound = self._structure(execution)["stages"][before]["name"] if before >= 0 else ""
         if not transitions.get(f"{stage}/Inbound", {}).get("enabled", True):
@@ -234,19 +275,19 @@ class Engine:
             for other in self.records.of(execution["pipeline"])
         )
 
-    def _enter(self, execution: Params, stage: str) -> None:
+    def _enter(self, execution: Execution, stage: str) -> None:
         execution["inside"] = True
         execution["stages"][stage] = {"status": "InProgress", "entered": self._account.now(), "retries": 0}
         self.records.stage_event(execution, stage, "STARTED")
         self.records.save(execution)
         self._proceed(execution)
 
-    def _proceed(self, execution: Params) -> None:
+    def _proceed(self, execution: Execution) -> None:
         """Start what can start now, or end the stage if none of it is running any more."""
         while execution["inside"] and self._step(execution):
             pass
 
-    def _step(self, execution: Params) -> bool:
+    def _step(self, execution: Execution) -> bool:
         """Take one step; return whether another may be possible at once."""
         stage = self._stage(execution)
         latest = {
@@ -262,12 +303,14 @@ class Engine:
         for group in structure.groups(stage):
             todo = [action for action in group if action["name"] not in latest]
             for action in todo:
-                self._start_action(execution, stage, dict(action))
+                self._start_action(execution, stage, action.copy())
             if todo or any(latest[action["name"]] == "InProgress" for action in group):
                 return bool(todo)
         return False
 
-    def _stage_end(self, execution: Params, stage: Params, latest: dict[str, str]) -> str | None:
+    def _stage_end(
+        self, execution: Execution, stage: Stage, latest: Mapping[str, str]
+    ) -> StageEnd | Literal[""] | None:
         """Return how a stage ends now: a status, "" while actions are running, None if it continues."""
         stopping = execution["status"] == "Stopping"
         failed = bool({"Failed", "Abandoned"} & set(latest.values()))
@@ -281,7 +324,7 @@ class Engine:
             return "Failed"
         return "Succeeded" if done else None
 
-    def _leave(self, execution: Params, stage: Params, status: str) -> None:
+    def _leave(self, execution: Execution, stage: Stage, status: StageEnd) -> None:
         """Release the stage, and move on or end."""
         execution["inside"] = False
         execution["stages"][stage["name"]]["status"] = status
@@ -291,7 +334,7 @@ class Engine:
         else:
             self._end(execution, status)
 
-    def _advance(self, execution: Params) -> None:
+    def _advance(self, execution: Execution) -> None:
         if execution["position"] + 1 == len(self._structure(execution)["stages"]):
             self._end(execution, "Succeeded")
             return
@@ -299,7 +342,7 @@ class Engine:
         self.records.save(execution)
         self._admit(execution["pipeline"])
 
-    def _end(self, execution: Params, status: str, *, admit: bool = True) -> None:
+    def _end(self, execution: Execution, status: PipelineExecutionStatusType, *, admit: bool = True) -> None:
         execution["status"] = status
         if status == "Stopped" and execution["stop"]:
             execution["summary"] = execution["stop"]["reason"] or None
@@ -308,14 +351,24 @@ class Engine:
         if admit:
             self._admit(execution["pipeline"])
 
-    def _start_action(self, execution: Params, stage: Params, action: Params) -> None:
+    def _start_action(self, execution: Execution, stage: Stage, action: Action) -> None:
         now = self._account.now()
-        listed = [
+        listed: list[ArtifactDetailTypeDef] = [
             {"name": e["name"], "s3location": location(execution["artifacts"][e["name"]])}
             for e in action["inputArtifacts"]
             if e["name"] in execution["artifacts"]
         ]
-        detail: Params = {
+        given: ActionExecutionInputTypeDef = {
+            "actionTypeId": action["actionTypeId"],
+            "configuration": action["configuration"],
+            "region": self._account.config.region,
+            "inputArtifacts": listed,
+        }
+        if "namespace" in action:
+            given["namespace"] = action["namespace"]
+        if "roleArn" in action:
+            given["roleArn"] = action["roleArn"]
+        detail: ActionExecutionDetailTypeDef = {
             "pipelineExecutionId": execution["id"],
             "actionExecutionId": str(uuid.uuid4()),
             "pipelineVersion": execution["version"],
@@ -324,19 +377,12 @@ class Engine:
             "startTime": now,
             "lastUpdateTime": now,
             "status": "InProgress",
-            "input": {
-                "actionTypeId": action["actionTypeId"],
-                "configuration": action["configuration"],
-                "region": self._account.config.region,
-                "inputArtifacts": listed,
-                "namespace": action.get("namespace"),
-                "roleArn": action.get("roleArn"),
-            },
+            "input": given,
             "output": {"outputArtifacts": []},
         }
         bucket = structure.artifact_bucket(self._structure(execution), self._account.config.region)
         names = [entry["name"] for entry in action["outputArtifacts"]]
-        record: Params = {
+        record: ActionRecord = {
             "detail": detail,
             "outputs": {name: artifacts.new_location(bucket, execution["pipeline"], name) for name in names},
         }
@@ -363,13 +409,13 @@ class Engine:
         if not record.get("awaiting"):
             self._spawn(execution, record)
 
-    def _spawn(self, execution: Params, record: Params, pause: float = 0.0) -> None:
+    def _spawn(self, execution: Execution, record: ActionRecord, pause: float = 0.0) -> None:
         context = self.context(execution, record)
         self._account.tasks.spawn(
             f"{context.pipeline}/{context.action['name']}", self._run, context, record, pause
         )
 
-    def context(self, execution: Params, record: Params) -> Context:
+    def context(self, execution: Execution, record: ActionRecord) -> Context:
         """Return the context for an action's provider."""
         detail, declaration = record["detail"], self._structure(execution)
         stage = next(s for s in declaration["stages"] if s["name"] == detail["stageName"])
@@ -382,14 +428,14 @@ class Engine:
             execution_id=execution["id"],
             action=action,
             configuration=detail["input"]["resolvedConfiguration"],
-            artifacts={name: dict(found) for name, found in execution["artifacts"].items()},
+            artifacts={name: found.copy() for name, found in execution["artifacts"].items()},
             outputs=record["outputs"],
             source_revision=execution["overrides"].get(action["name"]),
             update=lambda **values: self.update(execution["id"], action_id, **values),
             tracked=lambda: self._tracked(execution["id"], action_id),
         )
 
-    def _run(self, context: Context, record: Params, pause: float) -> None:
+    def _run(self, context: Context, record: ActionRecord, pause: float) -> None:
         """Run one action in the current thread."""
         kind, action_id = context.action["actionTypeId"], record["detail"]["actionExecutionId"]
         if pause and self._account.tasks.stopping.wait(pause):
@@ -408,7 +454,7 @@ class Engine:
             result = ActionFailed("JobFailed", f"{type(error).__name__}: {error}")
         self.finish(context.execution_id, action_id, result)
 
-    def continue_job(self, execution: Params, record: Params, token: str) -> None:
+    def continue_job(self, execution: Execution, record: ActionRecord, token: str) -> None:
         """Invoke the function of a job again, a little later, with its continuation token."""
         with self.lock:
             record["job"]["continuationToken"] = token
@@ -421,30 +467,35 @@ class Engine:
         record = find_record(execution, action_id) if execution else None
         return record is not None and record["detail"]["status"] == "InProgress"
 
-    def _succeed(self, execution: Params, record: Params, outcome: Outcome) -> None:
+    def _succeed(self, execution: Execution, record: ActionRecord, outcome: Outcome) -> None:
         detail, name = record["detail"], record["detail"]["actionName"]
         detail["output"]["outputArtifacts"] = [
             {"name": artifact, "s3location": location(found)} for artifact, found in outcome.artifacts.items()
         ]
         detail["output"]["outputVariables"] = dict(outcome.variables)
-        execution["artifacts"].update({key: dict(found) for key, found in outcome.artifacts.items()})
+        execution["artifacts"].update({key: found.copy() for key, found in outcome.artifacts.items()})
         if namespace := detail["input"].get("namespace"):
             execution["namespaces"][namespace] = dict(outcome.variables)
         if outcome.revision:
             others = [r for r in execution["revisions"] if r["actionName"] != name]
             artifact = next(iter(outcome.artifacts))
             execution["revisions"] = [*others, {"name": artifact, "actionName": name, **outcome.revision}]
-        named = {
-            "externalExecutionId": outcome.external_id,
-            "externalExecutionUrl": outcome.url,
-            "externalExecutionSummary": outcome.summary,
-        }
-        detail["output"].setdefault("executionResult", {}).update(
-            {key: value for key, value in named.items() if value}
-        )
+        result = detail["output"].setdefault("executionResult", {})
+        if outcome.external_id:
+            result["externalExecutionId"] = outcome.external_id
+        if outcome.url:
+            result["externalExecutionUrl"] = outcome.url
+        if outcome.summary:
+            result["externalExecutionSummary"] = outcome.summary
         self._close(execution, record, "Succeeded", None)
 
-    def _close(self, execution: Params, record: Params, status: str, failure: ActionFailed | None) -> None:
+    def _close(
+        self,
+        execution: Execution,
+        record: ActionRecord,
+        status: ActionExecutionStatusType,
+        failure: ActionFailed | None,
+    ) -> None:
         detail = record["detail"]
         detail |= {"status": status, "lastUpdateTime": self._account.now()}
         if failure:
@@ -458,15 +509,14 @@ class Engine:
         self.records.action_event(execution, record)
 
 
-def location(artifact: Params) -> Params:
+def location(artifact: Artifact) -> S3LocationTypeDef:
     """Return the S3Location of an artifact."""
     return {"bucket": artifact["bucket"], "key": artifact["key"]}
 
 
-def find_record(execution: Params, action_id: str) -> Params | None:
+def find_record(execution: Execution, action_id: str) -> ActionRecord | None:
     """Return the record of an action execution."""
     for record in execution["actions"]:
         if record["detail"]["actionExecutionId"] == action_id:
-            found: Params = record
-            return found
+            return record
     return None

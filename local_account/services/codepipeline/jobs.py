@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from local_account.foundation.errors import Params
 from local_account.services.codepipeline import artifacts
 from local_account.services.codepipeline.context import ActionFailed, Context
+from local_account.services.codepipeline.records import Artifact, Job
+
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.type_defs import (
+        ArtifactTypeDef,
+        AWSSessionCredentialsTypeDef,
+        JobDataTypeDef,
+    )
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +28,9 @@ CONTINUATION_SECONDS = 5.0
 """Delay before a function that returned a continuation token is invoked again."""
 
 
-def job_data(context: Context, job: Params) -> Params:
+def job_data(context: Context, job: Job) -> JobDataTypeDef:
     """Return JobData without credentials: what GetJobDetails and the function see."""
-    data: dict[str, Any] = {
+    data: JobDataTypeDef = {
         "actionConfiguration": {"configuration": dict(context.configuration)},
         "inputArtifacts": [
             _artifact(entry["name"], artifacts.input_artifact(context, entry["name"]))
@@ -36,18 +43,20 @@ def job_data(context: Context, job: Params) -> Params:
     return data
 
 
-def _artifact(name: str, found: Params) -> Params:
-    return {
+def _artifact(name: str, found: Artifact) -> ArtifactTypeDef:
+    artifact: ArtifactTypeDef = {
         "name": name,
-        "revision": found.get("revision"),
         "location": {
             "type": "S3",
             "s3Location": {"bucketName": found["bucket"], "objectKey": found["key"]},
         },
     }
+    if "revision" in found:
+        artifact["revision"] = found["revision"]
+    return artifact
 
 
-def credentials(context: Context) -> Params:
+def credentials(context: Context) -> AWSSessionCredentialsTypeDef:
     """Return ArtifactCredentials: a session of the pipeline's role."""
     try:
         session = context.account.client("sts").assume_role(
@@ -64,7 +73,7 @@ def credentials(context: Context) -> Params:
     }
 
 
-def invoke_lambda(context: Context, job: Params) -> None:
+def invoke_lambda(context: Context, job: Job) -> None:
     """Invoke the function with a job. The job ends when PutJob...Result is called, not when this returns.
 
     Raises ActionFailed if the function cannot be invoked, or fails with an error.

@@ -1,7 +1,6 @@
 """The records of executions, in memory and in the store, and the events published about them.
 
-An execution is one document; see ``new_execution`` for its members. An action execution ("record") is one
-entry of its ``actions``, with the members of ActionExecutionDetail under ``detail``.
+Pipelines and executions are one document each; an action execution is part of its execution.
 """
 
 from __future__ import annotations
@@ -9,11 +8,25 @@ from __future__ import annotations
 import queue
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from local_account.foundation.errors import Params
 
 if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.literals import (
+        ExecutionModeType,
+        PipelineExecutionStatusType,
+        StageExecutionStatusType,
+    )
+    from mypy_boto3_codepipeline.type_defs import (
+        ActionExecutionDetailTypeDef,
+        ExecutionTriggerTypeDef,
+        PipelineDeclarationOutputTypeDef,
+        SourceRevisionOverrideTypeDef,
+        TagTypeDef,
+        TransitionStateTypeDef,
+    )
+
     from local_account.foundation.account import Account
 
 _ACTION_EVENTS = {
@@ -24,7 +37,127 @@ _ACTION_EVENTS = {
 }
 
 
-def new_execution(pipeline: Params, number: int, now: datetime) -> Params:
+class Pipeline(TypedDict):
+    """A pipeline with everything that it ever was: executions end with the version they began with."""
+
+    pipeline: PipelineDeclarationOutputTypeDef
+    """The newest version."""
+    versions: dict[str, PipelineDeclarationOutputTypeDef]
+    """By number."""
+    created: datetime
+    updated: datetime
+    transitions: dict[str, TransitionStateTypeDef]
+    """By stage and type, ``DeployDev/Inbound``; one that is missing is enabled."""
+    tags: list[TagTypeDef]
+
+
+class Artifact(TypedDict):
+    """Where an artifact is, and for one from a source, of which revision."""
+
+    bucket: str
+    key: str
+    revision: NotRequired[str]
+
+
+class SourceRevision(TypedDict):
+    """What a source action found."""
+
+    revisionId: str
+    revisionSummary: str
+    revisionUrl: str
+    created: datetime
+
+
+class ExecutionRevision(SourceRevision):
+    """What a source action of an execution found; ``name`` is the artifact's."""
+
+    name: str
+    actionName: str
+
+
+class Job(TypedDict):
+    """The job by which a Lambda function knows its action."""
+
+    id: str
+    continuationToken: NotRequired[str]
+
+
+class ActionRecord(TypedDict):
+    """An action execution, and what the engine has to know of it."""
+
+    detail: ActionExecutionDetailTypeDef
+    outputs: dict[str, Artifact]
+    """Where the output artifacts go, by name."""
+    token: NotRequired[str]
+    """Of an approval."""
+    job: NotRequired[Job]
+    """Of a Lambda function."""
+    awaiting: NotRequired[bool]
+    """Whether it waits for an answer through the API, and so outlives the account's process."""
+    again: NotRequired[bool]
+    """Whether its function is about to be invoked once more."""
+    limit: NotRequired[datetime]
+    """When it fails without an answer."""
+    percent: NotRequired[int]
+    """As a function told last."""
+    retried: NotRequired[bool]
+    """Whether a later run in its stage has taken its place."""
+
+
+class StageRun(TypedDict):
+    """A stage that an execution has entered; ``retries`` counts RetryStageExecution."""
+
+    status: StageExecutionStatusType
+    entered: datetime
+    retries: int
+
+
+class Stop(TypedDict):
+    """What StopPipelineExecution asked for."""
+
+    reason: str
+    abandon: bool
+
+
+class Execution(TypedDict):
+    """A pipeline execution."""
+
+    id: str
+    pipeline: str
+    version: int
+    mode: ExecutionModeType
+    number: int
+    """Counts the executions of a pipeline from 1."""
+    status: PipelineExecutionStatusType
+    summary: str | None
+    started: datetime
+    updated: datetime
+    trigger: ExecutionTriggerTypeDef
+    token: str | None
+    """ClientRequestToken of StartPipelineExecution."""
+    variables: dict[str, str]
+    """The pipeline's variables by name."""
+    overrides: dict[str, SourceRevisionOverrideTypeDef]
+    """By source action."""
+    attempt: int
+    position: int
+    """Index of the stage that it is in, or waits before."""
+    inside: bool
+    """Whether it is in that stage."""
+    stages: dict[str, StageRun]
+    """By name, those that it has entered."""
+    actions: list[ActionRecord]
+    """In the order in which they began."""
+    artifacts: dict[str, Artifact]
+    """By name, those that its actions have made."""
+    namespaces: dict[str, dict[str, str]]
+    """Output variables of its actions."""
+    revisions: list[ExecutionRevision]
+    """What its source actions found."""
+    stop: Stop | None
+
+
+def new_execution(pipeline: Pipeline, number: int, now: datetime) -> Execution:
     """Return the document of an execution that waits before the first stage."""
     declaration = pipeline["pipeline"]
     return {
@@ -44,7 +177,7 @@ def new_execution(pipeline: Params, number: int, now: datetime) -> Params:
         "attempt": 1,
         "position": 0,  # index of the stage that it is in or waits for
         "inside": False,
-        "stages": {},  # name -> status, entered, retries
+        "stages": {},
         "actions": [],
         "artifacts": {},
         "namespaces": {},
@@ -58,7 +191,7 @@ class Records:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._table = account.store.table("codepipeline.executions")
+        self._table = account.store.table("codepipeline.executions", Execution)
         self._executions = dict(self._table.items())
         self._events: queue.SimpleQueue[tuple[str, Params, str] | None] = queue.SimpleQueue()
 
@@ -70,26 +203,26 @@ class Records:
         """Publish the waiting events, and no more."""
         self._events.put(None)
 
-    def save(self, execution: Params) -> None:
+    def save(self, execution: Execution) -> None:
         """Write an execution to the store."""
         execution["updated"] = self._account.now()
         self._executions[execution["id"]] = execution
         self._table.put(execution["id"], execution)
 
-    def get(self, execution_id: str) -> Params | None:
+    def get(self, execution_id: str) -> Execution | None:
         """Return the execution itself (change it only under the engine's lock)."""
         return self._executions.get(execution_id)
 
-    def of(self, pipeline: str) -> list[Params]:
+    def of(self, pipeline: str) -> list[Execution]:
         """Return the executions of a pipeline, oldest first."""
         found = [e for e in self.all() if e["pipeline"] == pipeline]
         return sorted(found, key=lambda execution: execution["number"])
 
-    def all(self) -> list[Params]:
+    def all(self) -> list[Execution]:
         """Return all executions."""
         return list(self._executions.values())
 
-    def running(self) -> list[Params]:
+    def running(self) -> list[Execution]:
         """Return the executions that have not ended."""
         return [e for e in self.all() if e["status"] in ("InProgress", "Stopping")]
 
@@ -99,9 +232,9 @@ class Records:
             del self._executions[execution["id"]]
             self._table.delete(execution["id"])
 
-    def pipeline_event(self, execution: Params, state: str) -> None:
+    def pipeline_event(self, execution: Execution, state: str) -> None:
         """Queue a ``CodePipeline Pipeline Execution State Change``."""
-        extra = {}
+        extra: Params = {}
         if state == "STARTED":
             extra["execution-trigger"] = {
                 "trigger-type": execution["trigger"]["triggerType"],
@@ -109,11 +242,11 @@ class Records:
             }
         self._event("Pipeline", execution, {**extra, "state": state})
 
-    def stage_event(self, execution: Params, stage: str, state: str) -> None:
+    def stage_event(self, execution: Execution, stage: str, state: str) -> None:
         """Queue a ``CodePipeline Stage Execution State Change``."""
         self._event("Stage", execution, {"stage": stage, "state": state})
 
-    def action_event(self, execution: Params, record: Params) -> None:
+    def action_event(self, execution: Execution, record: ActionRecord) -> None:
         """Queue a ``CodePipeline Action Execution State Change``."""
         detail = record["detail"]
         result = detail["output"].get("executionResult", {})
@@ -134,14 +267,17 @@ class Records:
         }
         if detail["status"] != "InProgress":
             about["execution-result"] = {key: value for key, value in named.items() if value is not None}
-        for direction in ("input", "output"):
-            if listed := detail[direction].get(f"{direction}Artifacts"):
+        for direction, listed in (
+            ("input", detail["input"].get("inputArtifacts")),
+            ("output", detail["output"].get("outputArtifacts")),
+        ):
+            if listed:
                 about[f"{direction}-artifacts"] = [
                     {"name": entry["name"], "s3location": entry["s3location"]} for entry in listed
                 ]
         self._event("Action", execution, about)
 
-    def _event(self, level: str, execution: Params, about: Params) -> None:
+    def _event(self, level: str, execution: Execution, about: Params) -> None:
         name = execution["pipeline"]
         detail = {
             "pipeline": name,

@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.gateway.pages import page
-from local_account.gateway.service import Service
+from local_account.gateway.service import Answer, Service
 from local_account.services.codepipeline import jobs, structure, views
 from local_account.services.codepipeline.context import ActionFailed, Outcome
 from local_account.services.codepipeline.engine import Engine
+from local_account.services.codepipeline.records import ActionRecord, Execution, Pipeline
 
 if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.literals import TriggerTypeType
+    from mypy_boto3_codepipeline.type_defs import (
+        CreatePipelineInputTypeDef,
+        DeletePipelineInputTypeDef,
+        DisableStageTransitionInputTypeDef,
+        EnableStageTransitionInputTypeDef,
+        ExecutionTriggerTypeDef,
+        GetJobDetailsInputTypeDef,
+        GetPipelineExecutionInputTypeDef,
+        GetPipelineInputTypeDef,
+        GetPipelineStateInputTypeDef,
+        ListActionExecutionsInputTypeDef,
+        ListPipelineExecutionsInputTypeDef,
+        ListPipelinesInputTypeDef,
+        ListTagsForResourceInputTypeDef,
+        PipelineDeclarationUnionTypeDef,
+        PipelineMetadataTypeDef,
+        PipelineSummaryTypeDef,
+        PutApprovalResultInputTypeDef,
+        PutJobFailureResultInputTypeDef,
+        PutJobSuccessResultInputTypeDef,
+        RetryStageExecutionInputTypeDef,
+        SourceRevisionOverrideTypeDef,
+        StartPipelineExecutionInputTypeDef,
+        StopPipelineExecutionInputTypeDef,
+        TagResourceInputTypeDef,
+        TransitionStateTypeDef,
+        UntagResourceInputTypeDef,
+        UpdatePipelineInputTypeDef,
+    )
+    from mypy_boto3_codepipeline.type_defs import PipelineDeclarationOutputTypeDef as Declaration
+    from mypy_boto3_codepipeline.type_defs import StageDeclarationOutputTypeDef as Stage
+
     from local_account.foundation.account import Account
 
 _MAX_OUTPUT_BYTES = 122_880
@@ -39,25 +75,26 @@ class CodePipeline(Service):
 
     # --- pipelines
 
-    def create_pipeline(self, params: Params) -> Params:
+    def create_pipeline(self, params: CreatePipelineInputTypeDef) -> Answer:
         """CreatePipeline: as on AWS, the new pipeline starts at once (trigger type CreatePipeline)."""
-        declaration = self._checked(params["pipeline"]) | {"version": 1}
+        declaration = self._checked(params["pipeline"])
+        declaration["version"] = 1
         name, now = declaration["name"], self.account.now()
         with self._engine.lock:
             if self._pipelines.get(name):
                 raise ServiceError(
                     "PipelineNameInUseException", f"A pipeline with the name '{name}' already exists"
                 )
-            document = {
+            document: Pipeline = {
                 "pipeline": declaration, "versions": {"1": declaration}, "created": now, "updated": now,
-                "transitions": {}, "tags": params.get("tags") or [],
+                "transitions": {}, "tags": list(params.get("tags") or []),
             }  # fmt: skip
             self._pipelines.put(name, document)
         if not [v for v in declaration.get("variables") or [] if "defaultValue" not in v]:
             self._start(name, "CreatePipeline", {}, {}, None)
         return {"pipeline": declaration, "tags": document["tags"]}
 
-    def update_pipeline(self, params: Params) -> Params:
+    def update_pipeline(self, params: UpdatePipelineInputTypeDef) -> Answer:
         """UpdatePipeline: a new version. Executions in progress keep the structure they began with."""
         declaration = self._checked(params["pipeline"])
         self._require(declaration["name"])
@@ -68,7 +105,7 @@ class CodePipeline(Service):
             document["updated"] = self.account.now()
         return {"pipeline": declaration}
 
-    def get_pipeline(self, params: Params) -> Params:
+    def get_pipeline(self, params: GetPipelineInputTypeDef) -> Answer:
         """GetPipeline."""
         document = self._require(params["name"])
         version = params.get("version", document["pipeline"]["version"])
@@ -76,52 +113,61 @@ class CodePipeline(Service):
             raise ServiceError(
                 "PipelineVersionNotFoundException", f"The pipeline {params['name']} has no version {version}"
             )
-        metadata = {"created": document["created"], "updated": document["updated"]}
-        metadata["pipelineArn"] = self.account.arn("codepipeline", params["name"])
+        metadata: PipelineMetadataTypeDef = {
+            "pipelineArn": self.account.arn("codepipeline", params["name"]),
+            "created": document["created"],
+            "updated": document["updated"],
+        }
         return {"pipeline": document["versions"][str(version)], "metadata": metadata}
 
-    def delete_pipeline(self, params: Params) -> Params:
+    def delete_pipeline(self, params: DeletePipelineInputTypeDef) -> Answer:
         """DeletePipeline: with all its executions; not an error if the pipeline does not exist."""
         with self._engine.lock:
             self._pipelines.delete(params["name"])
             self._records.forget(params["name"])
         return {}
 
-    def list_pipelines(self, params: Params) -> Params:
+    def list_pipelines(self, params: ListPipelinesInputTypeDef) -> Answer:
         """ListPipelines."""
-        listed = [
+        listed: list[PipelineSummaryTypeDef] = [
             {
-                **{
-                    key: document["pipeline"][key]
-                    for key in ("name", "version", "pipelineType", "executionMode")
-                },
+                "name": document["pipeline"]["name"],
+                "version": document["pipeline"]["version"],
+                "pipelineType": document["pipeline"]["pipelineType"],
+                "executionMode": document["pipeline"]["executionMode"],
                 "created": document["created"],
                 "updated": document["updated"],
             }
             for document in self._pipelines.values()
         ]
-        return _page("pipelines", sorted(listed, key=lambda entry: str(entry["name"])), params, 1000)
+        listed.sort(key=lambda entry: entry["name"])
+        return _page(
+            "pipelines",
+            listed,
+            params.get("maxResults", 1000),
+            params.get("nextToken"),
+        )
 
-    def get_pipeline_state(self, params: Params) -> Params:
+    def get_pipeline_state(self, params: GetPipelineStateInputTypeDef) -> Answer:
         """GetPipelineState."""
         document = self._require(params["name"])
         with self._engine.lock:
             return views.pipeline_state(document, self._records)
 
-    def disable_stage_transition(self, params: Params) -> Params:
+    def disable_stage_transition(self, params: DisableStageTransitionInputTypeDef) -> Answer:
         """DisableStageTransition: executions wait before the stage, or do not leave it (Outbound)."""
-        self._set_transition(params, enabled=False)
+        self._set_transition(params, params["reason"])
         return {}
 
-    def enable_stage_transition(self, params: Params) -> Params:
+    def enable_stage_transition(self, params: EnableStageTransitionInputTypeDef) -> Answer:
         """EnableStageTransition: waiting executions move on."""
-        self._set_transition(params, enabled=True)
+        self._set_transition(params)
         self._engine.reconsider(params["pipelineName"])
         return {}
 
     # --- executions
 
-    def start_pipeline_execution(self, params: Params) -> Params:
+    def start_pipeline_execution(self, params: StartPipelineExecutionInputTypeDef) -> Answer:
         """StartPipelineExecution."""
         declaration = self._require(params["name"])["pipeline"]
         given = {entry["name"]: entry["value"] for entry in params.get("variables") or []}
@@ -132,12 +178,13 @@ class CodePipeline(Service):
         execution = self._start(declaration["name"], "StartPipelineExecution", given, overrides, token)
         return {"pipelineExecutionId": execution}
 
-    def stop_pipeline_execution(self, params: Params) -> Params:
+    def stop_pipeline_execution(self, params: StopPipelineExecutionInputTypeDef) -> Answer:
         """StopPipelineExecution: wait for the running actions, or abandon them."""
         with self._engine.lock:
-            execution = self._execution(params)
+            execution = self._execution(params["pipelineName"], params["pipelineExecutionId"])
             abandon = params.get("abandon", False)
-            if execution["status"] == "Stopping" and not (abandon and not execution["stop"]["abandon"]):
+            before = execution["stop"]
+            if execution["status"] == "Stopping" and not (abandon and before and not before["abandon"]):
                 raise ServiceError(
                     "DuplicatedStopRequestException",
                     f"The execution {execution['id']} is already stopping; you can still abandon it",
@@ -150,12 +197,12 @@ class CodePipeline(Service):
             self._engine.stop_execution(execution, params.get("reason", ""), abandon=abandon)
         return {"pipelineExecutionId": execution["id"]}
 
-    def retry_stage_execution(self, params: Params) -> Params:
+    def retry_stage_execution(self, params: RetryStageExecutionInputTypeDef) -> Answer:
         """RetryStageExecution: of a stage that failed or was stopped."""
         name, stage = params["pipelineName"], params["stageName"]
         self._check_stage(name, stage)
         with self._engine.lock:
-            execution = self._execution(params)
+            execution = self._execution(params["pipelineName"], params["pipelineExecutionId"])
             state = execution["stages"].get(stage)
             if state is None or state["status"] not in ("Failed", "Stopped"):
                 raise ServiceError(
@@ -177,12 +224,16 @@ class CodePipeline(Service):
             self._engine.retry_stage(execution, stage, params["retryMode"])
         return {"pipelineExecutionId": execution["id"]}
 
-    def get_pipeline_execution(self, params: Params) -> Params:
+    def get_pipeline_execution(self, params: GetPipelineExecutionInputTypeDef) -> Answer:
         """GetPipelineExecution."""
         with self._engine.lock:
-            return {"pipelineExecution": views.execution(self._execution(params))}
+            return {
+                "pipelineExecution": views.execution(
+                    self._execution(params["pipelineName"], params["pipelineExecutionId"])
+                )
+            }
 
-    def list_pipeline_executions(self, params: Params) -> Params:
+    def list_pipeline_executions(self, params: ListPipelineExecutionsInputTypeDef) -> Answer:
         """ListPipelineExecutions: newest first."""
         self._require(params["pipelineName"])
         succeeded_in = params.get("filter", {}).get("succeededInStage", {}).get("stageName")
@@ -190,33 +241,35 @@ class CodePipeline(Service):
             listed = [
                 views.summary(execution)
                 for execution in reversed(self._records.of(params["pipelineName"]))
-                if succeeded_in is None
-                or execution["stages"].get(succeeded_in, {}).get("status") == "Succeeded"
+                if succeeded_in is None or _succeeded(execution, succeeded_in)
             ]
-        return _page("pipelineExecutionSummaries", listed, params)
+        return _page(
+            "pipelineExecutionSummaries", listed, params.get("maxResults", 100), params.get("nextToken")
+        )
 
-    def list_action_executions(self, params: Params) -> Params:
+    def list_action_executions(self, params: ListActionExecutionsInputTypeDef) -> Answer:
         """ListActionExecutions: newest first."""
-        name, wanted = params["pipelineName"], params.get("filter") or {}
-        latest = wanted.get("latestInPipelineExecution") or {}
-        execution_id = wanted.get("pipelineExecutionId") or latest.get("pipelineExecutionId")
+        name, wanted = params["pipelineName"], params.get("filter", {})
+        latest = wanted.get("latestInPipelineExecution")
+        execution_id = wanted.get("pipelineExecutionId") or (latest and latest["pipelineExecutionId"])
+        only_latest = latest is not None and latest.get("startTimeRange") == "Latest"
         self._require(name)
         with self._engine.lock:
             chosen = self._records.of(name)
             if execution_id:
-                chosen = [self._execution({"pipelineName": name, "pipelineExecutionId": execution_id})]
+                chosen = [self._execution(name, execution_id)]
             listed = [
                 record["detail"]
                 for execution in chosen
                 for record in execution["actions"]
-                if not (latest.get("startTimeRange") == "Latest" and record.get("retried"))
+                if not (only_latest and record.get("retried"))
             ]
-            listed = [dict(detail) for detail in sorted(listed, key=lambda d: d["startTime"], reverse=True)]
-        return _page("actionExecutionDetails", listed, params)
+            listed = [detail.copy() for detail in sorted(listed, key=lambda d: d["startTime"], reverse=True)]
+        return _page("actionExecutionDetails", listed, params.get("maxResults", 100), params.get("nextToken"))
 
     # --- approvals and jobs
 
-    def put_approval_result(self, params: Params) -> Params:
+    def put_approval_result(self, params: PutApprovalResultInputTypeDef) -> Answer:
         """PutApprovalResult: only the token that GetPipelineState shows now is accepted."""
         stage = self._check_stage(params["pipelineName"], params["stageName"])
         if params["actionName"] not in [action["name"] for action in stage["actions"]]:
@@ -236,7 +289,7 @@ class CodePipeline(Service):
             self._engine.finish(execution["id"], record["detail"]["actionExecutionId"], outcome)
         return {"approvedAt": now}
 
-    def put_job_success_result(self, params: Params) -> Params:
+    def put_job_success_result(self, params: PutJobSuccessResultInputTypeDef) -> Answer:
         """PutJobSuccessResult: with a continuation token, the function is invoked again shortly after."""
         size = sum(len(k) + len(v) for k, v in (params.get("outputVariables") or {}).items())
         if size > _MAX_OUTPUT_BYTES:
@@ -261,7 +314,7 @@ class CodePipeline(Service):
             self._engine.finish(execution["id"], record["detail"]["actionExecutionId"], outcome)
         return {}
 
-    def put_job_failure_result(self, params: Params) -> Params:
+    def put_job_failure_result(self, params: PutJobFailureResultInputTypeDef) -> Answer:
         """PutJobFailureResult."""
         failure = params["failureDetails"]
         with self._engine.lock:
@@ -273,7 +326,7 @@ class CodePipeline(Service):
             )
         return {}
 
-    def get_job_details(self, params: Params) -> Params:
+    def get_job_details(self, params: GetJobDetailsInputTypeDef) -> Answer:
         """GetJobDetails."""
         with self._engine.lock:
             execution, record = self._job(params["jobId"])
@@ -295,28 +348,29 @@ class CodePipeline(Service):
 
     # --- tags
 
-    def tag_resource(self, params: Params) -> Params:
+    def tag_resource(self, params: TagResourceInputTypeDef) -> Answer:
         """TagResource."""
         keys = {tag["key"] for tag in params["tags"]}
-        with self._tagged(params) as document:
-            document["tags"] = [t for t in document["tags"] if t["key"] not in keys] + params["tags"]
+        with self._tagged(params["resourceArn"]) as document:
+            document["tags"] = [t for t in document["tags"] if t["key"] not in keys]
+            document["tags"] += params["tags"]
         return {}
 
-    def untag_resource(self, params: Params) -> Params:
+    def untag_resource(self, params: UntagResourceInputTypeDef) -> Answer:
         """UntagResource."""
-        with self._tagged(params) as document:
+        with self._tagged(params["resourceArn"]) as document:
             document["tags"] = [t for t in document["tags"] if t["key"] not in params["tagKeys"]]
         return {}
 
-    def list_tags_for_resource(self, params: Params) -> Params:
+    def list_tags_for_resource(self, params: ListTagsForResourceInputTypeDef) -> Answer:
         """ListTagsForResource."""
-        with self._tagged(params) as document:
+        with self._tagged(params["resourceArn"]) as document:
             tags = document["tags"]
-        return _page("tags", tags, params)
+        return _page("tags", tags, params.get("maxResults", 100), params.get("nextToken"))
 
     # --- inside
 
-    def _checked(self, given: Params) -> Params:
+    def _checked(self, given: PipelineDeclarationUnionTypeDef) -> Declaration:
         declaration = structure.with_defaults(given)
         structure.check(declaration, self.account.config.region)
         try:
@@ -330,23 +384,29 @@ class CodePipeline(Service):
         return declaration
 
     def _start(
-        self, name: str, trigger: str, given: dict[str, str], overrides: dict[str, Params], token: str | None
+        self,
+        name: str,
+        trigger: TriggerTypeType,
+        given: dict[str, str],
+        overrides: dict[str, SourceRevisionOverrideTypeDef],
+        token: str | None,
     ) -> str:
         declared = self._require(name)["pipeline"].get("variables") or []
         if unknown := sorted(given.keys() - {variable["name"] for variable in declared}):
             raise ServiceError(
                 "ValidationException", f"The pipeline {name} does not declare a variable {unknown[0]}"
             )
-        values = {v["name"]: given.get(v["name"], v.get("defaultValue")) for v in declared}
-        if missing := [key for key, value in values.items() if value is None]:
+        defaults = {v["name"]: v["defaultValue"] for v in declared if v.get("defaultValue") is not None}
+        values = defaults | given
+        if missing := [v["name"] for v in declared if v["name"] not in values]:
             raise ServiceError(
                 "ValidationException", f"The variable {missing[0]} of {name} has no default: give it a value"
             )
         by = f"arn:aws:iam::{self.account.config.account_id}:root"
-        cause = {"triggerType": trigger, "triggerDetail": by}
+        cause: ExecutionTriggerTypeDef = {"triggerType": trigger, "triggerDetail": by}
         return self._engine.start_execution(name, cause, values, overrides, token)
 
-    def _require(self, name: str) -> Params:
+    def _require(self, name: str) -> Pipeline:
         document = self._pipelines.get(name)
         if document is None:
             raise ServiceError(
@@ -355,15 +415,14 @@ class CodePipeline(Service):
             )
         return document
 
-    def _check_stage(self, pipeline: str, stage: str) -> Params:
+    def _check_stage(self, pipeline: str, stage: str) -> Stage:
         declaration = self._require(pipeline)["pipeline"]
         for found in declaration["stages"]:
             if found["name"] == stage:
-                return dict(found)
+                return found
         raise ServiceError("StageNotFoundException", f"The pipeline {pipeline} has no stage {stage}")
 
-    def _execution(self, params: Params) -> Params:
-        name, execution_id = params["pipelineName"], params["pipelineExecutionId"]
+    def _execution(self, name: str, execution_id: str) -> Execution:
         self._require(name)
         execution = self._records.get(execution_id)
         if execution is None or execution["pipeline"] != name:
@@ -372,7 +431,7 @@ class CodePipeline(Service):
             )
         return execution
 
-    def _approval(self, params: Params) -> tuple[Params, Params]:
+    def _approval(self, params: PutApprovalResultInputTypeDef) -> tuple[Execution, ActionRecord]:
         for execution in self._records.of(params["pipelineName"]):
             for record in execution["actions"]:
                 detail = record["detail"]
@@ -395,14 +454,14 @@ class CodePipeline(Service):
             "get the token with GetPipelineState",
         )
 
-    def _job(self, job_id: str) -> tuple[Params, Params]:
+    def _job(self, job_id: str) -> tuple[Execution, ActionRecord]:
         for execution in self._records.all():
             for record in execution["actions"]:
-                if record.get("job", {}).get("id") == job_id:
+                if "job" in record and record["job"]["id"] == job_id:
                     return execution, record
         raise ServiceError("JobNotFoundException", f"The job {job_id} does not exist")
 
-    def _open_job(self, job_id: str) -> tuple[Params, Params]:
+    def _open_job(self, job_id: str) -> tuple[Execution, ActionRecord]:
         execution, record = self._job(job_id)
         if record["detail"]["status"] != "InProgress":
             raise ServiceError(
@@ -411,23 +470,29 @@ class CodePipeline(Service):
             )
         return execution, record
 
-    def _set_transition(self, params: Params, *, enabled: bool) -> None:
+    def _set_transition(
+        self, params: EnableStageTransitionInputTypeDef | DisableStageTransitionInputTypeDef, reason: str = ""
+    ) -> None:
+        """Enable a transition, or disable it for a reason."""
         self._check_stage(params["pipelineName"], params["stageName"])
-        state: dict[str, Any] = {"enabled": enabled, "lastChangedAt": self.account.now()}
-        state["lastChangedBy"] = f"arn:aws:iam::{self.account.config.account_id}:root"
-        if not enabled:
-            state["disabledReason"] = params["reason"]
+        state: TransitionStateTypeDef = {
+            "enabled": not reason,
+            "lastChangedAt": self.account.now(),
+            "lastChangedBy": f"arn:aws:iam::{self.account.config.account_id}:root",
+        }
+        if reason:
+            state["disabledReason"] = reason
         with self._pipelines.update(params["pipelineName"]) as document:
             document["transitions"][f"{params['stageName']}/{params['transitionType']}"] = state
 
-    def _tagged(self, params: Params) -> Any:
-        name = params["resourceArn"].rpartition(":")[2]
+    def _tagged(self, arn: str) -> AbstractContextManager[Pipeline]:
+        name = arn.rpartition(":")[2]
         if self._pipelines.get(name) is None:
-            raise ServiceError("ResourceNotFoundException", f"{params['resourceArn']} does not exist")
+            raise ServiceError("ResourceNotFoundException", f"{arn} does not exist")
         return self._pipelines.update(name)
 
 
-def _check_revision(declaration: Params, entry: Params) -> None:
+def _check_revision(declaration: Declaration, entry: SourceRevisionOverrideTypeDef) -> None:
     for action in declaration["stages"][0]["actions"]:
         if action["name"] == entry["actionName"]:
             provider = action["actionTypeId"]["provider"]
@@ -447,7 +512,11 @@ def _check_revision(declaration: Params, entry: Params) -> None:
     raise ServiceError("ValidationException", f"The pipeline has no source action {entry['actionName']}")
 
 
-def _page(member: str, items: list[Any], params: Params, largest: int = 100) -> Params:
-    size = params.get("maxResults", largest)
-    listed, token = page(items, params.get("nextToken"), size, "InvalidNextTokenException")
+def _succeeded(execution: Execution, stage: str) -> bool:
+    run = execution["stages"].get(stage)
+    return run is not None and run["status"] == "Succeeded"
+
+
+def _page(member: str, items: Sequence[object], size: int, token: str | None) -> Answer:
+    listed, token = page(items, token, size, "InvalidNextTokenException")
     return {member: listed, "nextToken": token}

@@ -8,12 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.services.codepipeline import variables
 
-Action = Mapping[str, Any]
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.type_defs import ActionDeclarationOutputTypeDef as Action
+    from mypy_boto3_codepipeline.type_defs import (
+        InputArtifactTypeDef,
+        PipelineDeclarationUnionTypeDef,
+        PipelineVariableDeclarationTypeDef,
+    )
+    from mypy_boto3_codepipeline.type_defs import PipelineDeclarationOutputTypeDef as Declaration
+    from mypy_boto3_codepipeline.type_defs import StageDeclarationOutputTypeDef as Stage
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,7 @@ def _action_fault(message: str) -> ServiceError:
     return ServiceError("InvalidActionDeclarationException", message)
 
 
-def with_defaults(pipeline: Params) -> Params:
+def with_defaults(pipeline: PipelineDeclarationUnionTypeDef) -> Declaration:
     """Return a declaration as GetPipeline shows it."""
     stages = [
         {
@@ -101,22 +109,23 @@ def with_defaults(pipeline: Params) -> Params:
         }
         for stage in pipeline["stages"]
     ]
-    return {"pipelineType": "V1", "executionMode": "SUPERSEDED", **pipeline, "stages": stages}
+    whole = {"pipelineType": "V1", "executionMode": "SUPERSEDED", **pipeline, "stages": stages}
+    return cast("Declaration", whole)
 
 
-def groups(stage: Params) -> list[list[Action]]:
+def groups(stage: Stage) -> list[list[Action]]:
     """Return the actions of a stage in the order in which they run; those in one list run in parallel."""
     orders = sorted({action["runOrder"] for action in stage["actions"]})
     return [[action for action in stage["actions"] if action["runOrder"] == order] for order in orders]
 
 
-def artifact_bucket(pipeline: Params, region: str) -> str:
+def artifact_bucket(pipeline: Declaration, region: str) -> str:
     """Return the bucket of the artifact store."""
     store = pipeline.get("artifactStore") or pipeline["artifactStores"][region]
     return str(store["location"])
 
 
-def check(pipeline: Params, region: str) -> None:
+def check(pipeline: Declaration, region: str) -> None:
     """Raise ServiceError with the reason if the declaration (with its defaults) is not valid."""
     _check_head(pipeline, region)
     stages = pipeline["stages"]
@@ -128,7 +137,7 @@ def check(pipeline: Params, region: str) -> None:
     _check_flow(stages, pipeline.get("variables") or [], region)
 
 
-def _check_head(pipeline: Params, region: str) -> None:
+def _check_head(pipeline: Declaration, region: str) -> None:
     if bool(pipeline.get("artifactStore")) == bool(pipeline.get("artifactStores")):
         raise _structure("A pipeline must have either artifactStore or artifactStores, and not both")
     if pipeline.get("artifactStores") and set(pipeline["artifactStores"]) != {region}:
@@ -145,7 +154,7 @@ def _check_head(pipeline: Params, region: str) -> None:
     _unique([v["name"] for v in pipeline.get("variables") or []], "variable names must be unique")
 
 
-def _check_stage(stage: Params, *, first: bool) -> None:
+def _check_stage(stage: Stage, *, first: bool) -> None:
     where = f"Stage {stage['name']}"
     if not stage["actions"]:
         raise _stage_fault(f"{where} has no actions")
@@ -164,7 +173,7 @@ def _check_stage(stage: Params, *, first: bool) -> None:
         _check_action(action)
 
 
-def _check_action(action: Params) -> None:
+def _check_action(action: Action) -> None:
     kind, configuration = action["actionTypeId"], action["configuration"]
     where = f"Action {action['name']}"
     provider = PROVIDERS.get((kind["category"], kind["provider"]))
@@ -175,8 +184,10 @@ def _check_action(action: Params) -> None:
             f"{where}: the action type {named} is not available in the local account; available: "
             f"{known} (owner AWS, version 1)"
         )
-    for direction, (least, most) in (("input", provider.inputs), ("output", provider.outputs)):
-        count = len(action[f"{direction}Artifacts"])
+    for direction, count, (least, most) in (
+        ("input", len(action["inputArtifacts"]), provider.inputs),
+        ("output", len(action["outputArtifacts"]), provider.outputs),
+    ):
         if not least <= count <= most:
             raise _action_fault(
                 f"{where} has {count} {direction} artifacts: {kind['provider']} requires {least} to {most}"
@@ -199,7 +210,9 @@ _ONLY_VALUES = {
 }
 
 
-def _check_configuration(where: str, inputs: list[Params], configuration: Mapping[str, str]) -> None:
+def _check_configuration(
+    where: str, inputs: list[InputArtifactTypeDef], configuration: Mapping[str, str]
+) -> None:
     for name, (value, why) in _ONLY_VALUES.items():
         if configuration.get(name, value).lower() != value:
             raise _action_fault(f"{where}: {name} {configuration[name]} is not supported: {why}")
@@ -232,7 +245,7 @@ def _check_json(where: str, name: str, text: str, kind: type) -> None:
         raise _action_fault(f"{where}: {name} is not valid JSON: {error}") from error
 
 
-def _check_flow(stages: list[Params], declared: list[Params], region: str) -> None:
+def _check_flow(stages: list[Stage], declared: list[PipelineVariableDeclarationTypeDef], region: str) -> None:
     """Check that what an action consumes comes from an earlier action."""
     produced: set[str] = set()
     names = {e["name"] for stage in stages for a in stage["actions"] for e in a["outputArtifacts"]}
@@ -255,7 +268,9 @@ def _check_flow(stages: list[Params], declared: list[Params], region: str) -> No
             _add_outputs(siblings, produced, namespaces)
 
 
-def _check_reference(where: str, namespace: str, key: str, known: set[str], declared: list[Params]) -> None:
+def _check_reference(
+    where: str, namespace: str, key: str, known: set[str], declared: list[PipelineVariableDeclarationTypeDef]
+) -> None:
     if namespace not in known:
         raise _action_fault(
             f"{where} refers to #{{{namespace}.{key}}}, but no earlier action has the namespace {namespace}"
@@ -278,7 +293,7 @@ def _add_outputs(siblings: list[Action], produced: set[str], namespaces: set[str
             namespaces.add(namespace)
 
 
-def _in_order(stages: list[Params]) -> Iterator[tuple[Action, list[Action]]]:
+def _in_order(stages: list[Stage]) -> Iterator[tuple[Action, list[Action]]]:
     for stage in stages:
         for group in groups(stage):
             for action in group:

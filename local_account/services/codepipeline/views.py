@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from local_account.foundation.errors import Params
-from local_account.services.codepipeline.records import Records
+from typing import TYPE_CHECKING
+
+from local_account.gateway.service import Answer
+from local_account.services.codepipeline.records import Execution, Pipeline, Records
+
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.type_defs import ActionDeclarationOutputTypeDef as Action
+    from mypy_boto3_codepipeline.type_defs import (
+        ActionExecutionTypeDef,
+        ActionStateTypeDef,
+        PipelineExecutionSummaryTypeDef,
+        PipelineExecutionTypeDef,
+        StageExecutionTypeDef,
+        StageStateTypeDef,
+        TransitionStateTypeDef,
+    )
+    from mypy_boto3_codepipeline.type_defs import PipelineDeclarationOutputTypeDef as Declaration
+    from mypy_boto3_codepipeline.type_defs import StageDeclarationOutputTypeDef as Stage
 
 
-def execution(found: Params) -> Params:
+def execution(found: Execution) -> PipelineExecutionTypeDef:
     """Return PipelineExecution."""
-    return {
+    shown: PipelineExecutionTypeDef = {
         "pipelineName": found["pipeline"],
         "pipelineVersion": found["version"],
         "pipelineExecutionId": found["id"],
         "status": found["status"],
-        "statusSummary": found["summary"],
         "artifactRevisions": [
-            {key: value for key, value in revision.items() if key != "actionName"}
+            {
+                "name": revision["name"],
+                "revisionId": revision["revisionId"],
+                "revisionSummary": revision["revisionSummary"],
+                "revisionUrl": revision["revisionUrl"],
+                "created": revision["created"],
+            }
             for revision in found["revisions"]
         ],
         "variables": [{"name": name, "resolvedValue": value} for name, value in found["variables"].items()],
@@ -23,32 +44,39 @@ def execution(found: Params) -> Params:
         "executionMode": found["mode"],
         "executionType": "STANDARD",
     }
+    if found["summary"] is not None:
+        shown["statusSummary"] = found["summary"]
+    return shown
 
 
-def summary(found: Params) -> Params:
+def summary(found: Execution) -> PipelineExecutionSummaryTypeDef:
     """Return PipelineExecutionSummary."""
-    return {
+    shown: PipelineExecutionSummaryTypeDef = {
         "pipelineExecutionId": found["id"],
         "status": found["status"],
-        "statusSummary": found["summary"],
         "startTime": found["started"],
         "lastUpdateTime": found["updated"],
         "sourceRevisions": [
             {
-                key: revision[key]
-                for key in ("actionName", "revisionId", "revisionSummary", "revisionUrl")
-                if key in revision
+                "actionName": revision["actionName"],
+                "revisionId": revision["revisionId"],
+                "revisionSummary": revision["revisionSummary"],
+                "revisionUrl": revision["revisionUrl"],
             }
             for revision in found["revisions"]
         ],
         "trigger": found["trigger"],
-        "stopTrigger": {"reason": found["stop"]["reason"]} if found["stop"] else None,
         "executionMode": found["mode"],
         "executionType": "STANDARD",
     }
+    if found["summary"] is not None:
+        shown["statusSummary"] = found["summary"]
+    if found["stop"]:
+        shown["stopTrigger"] = {"reason": found["stop"]["reason"]}
+    return shown
 
 
-def pipeline_state(pipeline: Params, records: Records) -> Params:
+def pipeline_state(pipeline: Pipeline, records: Records) -> Answer:
     """Return the output of GetPipelineState."""
     declaration = pipeline["pipeline"]
     executions = records.of(declaration["name"])
@@ -64,18 +92,23 @@ def pipeline_state(pipeline: Params, records: Records) -> Params:
     }
 
 
-def _stage_state(stage: Params, transitions: Params, executions: list[Params], versions: Params) -> Params:
+def _stage_state(
+    stage: Stage,
+    transitions: dict[str, TransitionStateTypeDef],
+    executions: list[Execution],
+    versions: dict[str, Declaration],
+) -> StageStateTypeDef:
     name = stage["name"]
     entered = [e for e in executions if name in e["stages"]]
     latest = max(entered, key=lambda e: e["stages"][name]["entered"], default=None)
-    inbound = [
+    inbound: list[StageExecutionTypeDef] = [
         {"pipelineExecutionId": e["id"], "status": "InProgress", "type": "STANDARD"}
         for e in executions
         if e["status"] == "InProgress"
         and not e["inside"]
         and versions[str(e["version"])]["stages"][e["position"]]["name"] == name
     ]
-    state: Params = {
+    state: StageStateTypeDef = {
         "stageName": name,
         "inboundTransitionState": transitions.get(f"{name}/Inbound", {"enabled": True}),
         "inboundExecutions": inbound,
@@ -97,14 +130,14 @@ def _stage_state(stage: Params, transitions: Params, executions: list[Params], v
     return state
 
 
-def _action_state(stage: str, action: Params, executions: list[Params]) -> Params:
+def _action_state(stage: str, action: Action, executions: list[Execution]) -> ActionStateTypeDef:
     found = [
         (record, e)
         for e in executions
         for record in e["actions"]
         if record["detail"]["stageName"] == stage and record["detail"]["actionName"] == action["name"]
     ]
-    state: Params = {"actionName": action["name"]}
+    state: ActionStateTypeDef = {"actionName": action["name"]}
     if link := action["configuration"].get("ExternalEntityLink"):
         state["entityUrl"] = link
     if not found:
@@ -112,18 +145,26 @@ def _action_state(stage: str, action: Params, executions: list[Params]) -> Param
     record, owner = max(found, key=lambda pair: pair[0]["detail"]["startTime"])
     detail = record["detail"]
     result = detail["output"].get("executionResult", {})
-    state["latestExecution"] = {
+    latest: ActionExecutionTypeDef = {
         "actionExecutionId": detail["actionExecutionId"],
         "status": detail["status"],
-        "summary": result.get("externalExecutionSummary"),
         "lastStatusChange": detail["lastUpdateTime"],
-        "token": record.get("token") if detail["status"] == "InProgress" else None,
-        "lastUpdatedBy": detail.get("updatedBy"),
-        "externalExecutionId": result.get("externalExecutionId"),
-        "externalExecutionUrl": result.get("externalExecutionUrl"),
-        "percentComplete": record.get("percent"),
-        "errorDetails": result.get("errorDetails"),
     }
+    if "externalExecutionSummary" in result:
+        latest["summary"] = result["externalExecutionSummary"]
+    if "token" in record and detail["status"] == "InProgress":
+        latest["token"] = record["token"]
+    if "updatedBy" in detail:
+        latest["lastUpdatedBy"] = detail["updatedBy"]
+    if "externalExecutionId" in result:
+        latest["externalExecutionId"] = result["externalExecutionId"]
+    if "externalExecutionUrl" in result:
+        latest["externalExecutionUrl"] = result["externalExecutionUrl"]
+    if "percent" in record:
+        latest["percentComplete"] = record["percent"]
+    if "errorDetails" in result:
+        latest["errorDetails"] = result["errorDetails"]
+    state["latestExecution"] = latest
     if link and detail["input"].get("resolvedConfiguration"):
         state["entityUrl"] = detail["input"]["resolvedConfiguration"]["ExternalEntityLink"]
     for revision in owner["revisions"]:

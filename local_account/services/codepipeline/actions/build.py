@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
-from local_account.foundation.errors import Params
 from local_account.services.codepipeline import artifacts
 from local_account.services.codepipeline.context import ActionFailed, Context, Outcome
+from local_account.services.codepipeline.records import Artifact
+
+if TYPE_CHECKING:
+    from mypy_boto3_codebuild import CodeBuildClient
+    from mypy_boto3_codebuild.type_defs import (
+        BuildTypeDef,
+        EnvironmentVariableTypeDef,
+        PhaseContextTypeDef,
+        ProjectArtifactsTypeDef,
+        StartBuildInputTypeDef,
+    )
 
 BUILD_POLL_SECONDS = 0.25
 
 
 def codebuild(context: Context) -> Outcome:
     """Start a build of the input artifacts and wait; its exported variables become output variables."""
-    client = context.client("codebuild")
+    client: CodeBuildClient = context.client("codebuild")
     try:
         build = client.start_build(**_request(context))["build"]
     except client.exceptions.ClientError as error:
@@ -25,7 +35,7 @@ def codebuild(context: Context) -> Outcome:
     build_id, region = build["id"], context.account.config.region
     url = f"https://console.aws.amazon.com/codebuild/home?region={region}#/builds/{build_id}/view/new"
     context.update(external_id=build_id, url=url)
-    found: list[Params] = []
+    found: list[BuildTypeDef] = []
 
     def completed() -> bool:
         found[:] = client.batch_get_builds(ids=[build_id])["builds"]
@@ -44,7 +54,7 @@ def codebuild(context: Context) -> Outcome:
     )
 
 
-def _request(context: Context) -> Params:
+def _request(context: Context) -> StartBuildInputTypeDef:
     inputs = [entry["name"] for entry in context.action["inputArtifacts"]]
     primary = context.configuration.get("PrimarySource", inputs[0])
     if primary not in inputs:
@@ -53,8 +63,8 @@ def _request(context: Context) -> Params:
         )
     targets = [_target(name, location) for name, location in context.outputs.items()]
     several = len(targets) > 1
-    none: Params = {"type": "CODEPIPELINE"}
-    request: dict[str, Any] = {
+    none: ProjectArtifactsTypeDef = {"type": "CODEPIPELINE"}
+    request: StartBuildInputTypeDef = {
         "projectName": context.configuration["ProjectName"],
         "sourceTypeOverride": "CODEPIPELINE",
         "sourceVersion": _arn(artifacts.input_artifact(context, primary)),
@@ -75,7 +85,7 @@ def _request(context: Context) -> Params:
     return request
 
 
-def _variables(text: str) -> list[dict[str, str]]:
+def _variables(text: str) -> list[EnvironmentVariableTypeDef]:
     try:
         return [
             {"name": entry["name"], "value": entry["value"], "type": entry.get("type", "PLAINTEXT")}
@@ -88,7 +98,7 @@ def _variables(text: str) -> list[dict[str, str]]:
         ) from error
 
 
-def _target(name: str, location: Params) -> Params:
+def _target(name: str, location: Artifact) -> ProjectArtifactsTypeDef:
     path, _, last = location["key"].rpartition("/")
     return {
         "type": "CODEPIPELINE",
@@ -100,15 +110,16 @@ def _target(name: str, location: Params) -> Params:
     }
 
 
-def _arn(artifact: Params) -> str:
+def _arn(artifact: Artifact) -> str:
     return f"arn:aws:s3:::{artifact['bucket']}/{artifact['key']}"
 
 
-def _reason(build: Params) -> str:
+def _reason(build: BuildTypeDef) -> str:
     status = build["buildStatus"]
     for phase in build["phases"]:
         if phase.get("phaseStatus") == status:
-            contexts = phase.get("contexts") or [{}]
+            nothing: list[PhaseContextTypeDef] = [{}]
+            contexts = phase.get("contexts") or nothing
             return (
                 f"Build terminated with state: {status}. Phase: {phase['phaseType']}, "
                 f"Code: {contexts[0].get('statusCode', '')}, Message: {contexts[0].get('message', '')}"

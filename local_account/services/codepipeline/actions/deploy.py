@@ -9,13 +9,22 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from botocore.exceptions import ClientError
 
-from local_account.foundation.errors import Params
 from local_account.services.codepipeline import artifacts
 from local_account.services.codepipeline.context import ActionFailed, Context, Outcome
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.literals import CapabilityType
+    from mypy_boto3_cloudformation.type_defs import (
+        DeleteStackInputTypeDef,
+        ParameterTypeDef,
+        StackTypeDef,
+        TagTypeDef,
+    )
 
 _FAILED_STATES = {
     "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED",
@@ -23,6 +32,23 @@ _FAILED_STATES = {
 _GOOD_STATES = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
 _NO_UPDATES = "No updates are to be performed"
 _CANCELLED = "cancelled"
+
+
+class ChangeSetRequest(TypedDict):
+    """What CreateStack, UpdateStack and CreateChangeSet have in common."""
+
+    StackName: str
+    TemplateBody: str
+    RoleARN: NotRequired[str]
+    Parameters: NotRequired[list[ParameterTypeDef]]
+    Tags: NotRequired[list[TagTypeDef]]
+    Capabilities: NotRequired[list[CapabilityType]]
+
+
+class StackRequest(ChangeSetRequest):
+    """What CreateStack and UpdateStack have in common."""
+
+    StackPolicyBody: NotRequired[str]
 
 
 def cloudformation(context: Context) -> Outcome:
@@ -39,7 +65,7 @@ class _Deployment:
         self._context = context
         self._configuration = context.configuration
         self._name = context.configuration["StackName"]
-        self._client = context.client("cloudformation")
+        self._client: CloudFormationClient = context.client("cloudformation")
         self._begun = context.account.now()
 
     def run(self) -> Outcome:
@@ -55,19 +81,19 @@ class _Deployment:
             self._delete()
             stack = None
         if stack is None:
-            created = self._client.create_stack(**self._template(), **self._role())
+            created = self._client.create_stack(**self._request())
             return self._finish(created["StackId"], "create")
         try:
-            updated = self._client.update_stack(**self._template(), **self._role())
+            updated = self._client.update_stack(**self._request())
         except ClientError as error:
             if _NO_UPDATES not in error.response["Error"]["Message"]:
                 raise
             return self._outcome(stack, f"{_NO_UPDATES} on the stack {self._name}")
         return self._finish(updated["StackId"], "update")
 
-    def _stack(self, name: str | None = None) -> Params | None:
+    def _stack(self, name: str | None = None) -> StackTypeDef | None:
         try:
-            stack: Params = self._client.describe_stacks(StackName=name or self._name)["Stacks"][0]
+            stack = self._client.describe_stacks(StackName=name or self._name)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in error.response["Error"]["Message"]:
                 return None
@@ -79,7 +105,7 @@ class _Deployment:
         stack = self._stack()
         if stack is None:
             return Outcome(summary=f"The stack {self._name} does not exist")
-        self._client.delete_stack(StackName=self._name, **self._role())
+        self._client.delete_stack(**self._deletion())
         ended = self._await(stack["StackId"])
         if ended is not None and ended["StackStatus"] != "DELETE_COMPLETE":
             raise ActionFailed("JobFailed", self._reason(ended, "delete"), stack["StackId"])
@@ -90,19 +116,21 @@ class _Deployment:
         stack = self._stack()
         if stack:
             self._client.delete_change_set(StackName=self._name, ChangeSetName=name)
+        asked = self._request()
+        asked.pop("StackPolicyBody", None)  # a change set can't set one
+        request: ChangeSetRequest = asked
         created = self._client.create_change_set(
-            **self._template(),
-            **self._role(),
+            **request,
             ChangeSetName=name,
             ChangeSetType="UPDATE" if stack else "CREATE",
         )
-        described: Params = {}
 
         def done() -> bool:
-            described.update(self._client.describe_change_set(ChangeSetName=created["Id"]))
-            return described["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS")
+            status = self._client.describe_change_set(ChangeSetName=created["Id"])["Status"]
+            return status not in ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 
         self._context.wait_until(done)
+        described = self._client.describe_change_set(ChangeSetName=created["Id"])
         reason = described.get("StatusReason", "")
         unchanged = "didn't contain changes" in reason or _NO_UPDATES in reason
         if described["Status"] == "FAILED" and not unchanged:
@@ -114,7 +142,7 @@ class _Deployment:
         described = self._client.describe_change_set(StackName=self._name, ChangeSetName=name)
         if described["Status"] == "FAILED" and not described.get("Changes"):
             self._client.delete_change_set(StackName=self._name, ChangeSetName=name)
-            return self._outcome(self._stack() or {}, f"The change set {name} has no changes")
+            return self._outcome(self._stack(), f"The change set {name} has no changes")
         self._client.execute_change_set(StackName=self._name, ChangeSetName=name)
         return self._finish(described["StackId"], "change set execution")
 
@@ -124,11 +152,11 @@ class _Deployment:
             raise ActionFailed("JobFailed", self._reason(stack, operation), stack_id)
         return self._outcome(stack, f"Stack {self._name}: {stack['StackStatus']}")
 
-    def _await(self, stack_id: str) -> Params | None:
+    def _await(self, stack_id: str) -> StackTypeDef | None:
         region = self._context.account.config.region
         url = f"https://console.aws.amazon.com/cloudformation/home?region={region}#/stack/detail?stackId={stack_id}"
         self._context.update(external_id=stack_id, url=url)
-        found: list[Params | None] = []
+        found: list[StackTypeDef | None] = []
 
         def done() -> bool:
             found[:] = [self._stack(stack_id)]
@@ -137,7 +165,7 @@ class _Deployment:
         self._context.wait_until(done)
         return found[0]
 
-    def _reason(self, stack: Params | None, operation: str) -> str:
+    def _reason(self, stack: StackTypeDef | None, operation: str) -> str:
         status = stack["StackStatus"] if stack else "gone"
         message = f"Stack {operation} of {self._name} failed ({status})"
         if stack is None:
@@ -158,8 +186,10 @@ class _Deployment:
             f"{first.get('ResourceStatusReason', first['ResourceStatus'])}"
         )
 
-    def _outcome(self, stack: Params, summary: str) -> Outcome:
-        outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in stack.get("Outputs", [])}
+    def _outcome(self, stack: StackTypeDef | None, summary: str) -> Outcome:
+        outputs = {
+            entry["OutputKey"]: entry["OutputValue"] for entry in (stack.get("Outputs", []) if stack else [])
+        }
         produced = {}
         if file_name := self._configuration.get("OutputFileName"):
             for name, location in self._context.outputs.items():
@@ -168,17 +198,24 @@ class _Deployment:
                 )
                 produced[name] = location
         return Outcome(
-            variables=outputs, artifacts=produced, summary=summary, external_id=stack.get("StackId")
+            variables=outputs,
+            artifacts=produced,
+            summary=summary,
+            external_id=stack["StackId"] if stack else None,
         )
 
-    def _role(self) -> dict[str, str]:
-        role = self._configuration.get("RoleArn")
-        return {"RoleARN": role} if role else {}
+    def _deletion(self) -> DeleteStackInputTypeDef:
+        request: DeleteStackInputTypeDef = {"StackName": self._name}
+        if role := self._configuration.get("RoleArn"):
+            request["RoleARN"] = role
+        return request
 
-    def _template(self) -> dict[str, Any]:
+    def _request(self) -> StackRequest:
         template = artifacts.read_file(self._context, self._configuration["TemplatePath"])
         parameters: dict[str, str] = {}
-        request: dict[str, Any] = {"StackName": self._name, "TemplateBody": template}
+        request: StackRequest = {"StackName": self._name, "TemplateBody": template}
+        if role := self._configuration.get("RoleArn"):
+            request["RoleARN"] = role
         if path := self._configuration.get("TemplateConfiguration"):
             given = _json_object(artifacts.read_file(self._context, path), path)
             parameters |= given.get("Parameters", {})
@@ -191,7 +228,9 @@ class _Deployment:
             {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
         ]
         if capabilities := self._configuration.get("Capabilities"):
-            request["Capabilities"] = [name.strip() for name in capabilities.split(",")]
+            request["Capabilities"] = [
+                cast("CapabilityType", name.strip()) for name in capabilities.split(",")
+            ]
         return request
 
     def _parameter(self, name: str, value: object) -> str:

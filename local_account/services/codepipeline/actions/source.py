@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from local_account.services.codepipeline import artifacts
 from local_account.services.codepipeline.context import ActionFailed, Context, Outcome
+from local_account.services.codepipeline.records import Artifact
 
 
 def codecommit(context: Context) -> Outcome:
@@ -91,7 +92,7 @@ def s3(context: Context) -> Outcome:
     )
 
 
-def _put(context: Context, content: bytes, revision: str) -> dict[str, dict[str, str]]:
+def _put(context: Context, content: bytes, revision: str) -> dict[str, Artifact]:
     ((name, location),) = context.outputs.items()
     context.client("s3").put_object(
         Bucket=location["bucket"],
