@@ -20,9 +20,16 @@ OWNERS = (
     ("training/output/", "", "SageMaker training", "people who look into a job"),
     ("training/reports/", "", "monitor function", "people at DeployApproval, notebook 04"),
     ("package/functions/", "", "provisioning", "CloudFormation (code of the two functions)"),
+    ("package/provision.json", "", "provisioning", "instructors (fleet)"),
+    ("package/reset.json", "", "instructors (reset)", "the notebook instance"),
+    ("package/reset-answer.json", "", "the notebook instance", "instructors (reset)"),
+    ("source/", "", "git push (labs without CodeCommit)", "git, Source action of the image pipelines"),
     ("pipelines/", "", "CodePipeline, CodeBuild", "CodePipeline, CodeBuild, launcher function"),
 )
 """Key prefix, key suffix, writer, reader: the first line that fits counts (docs/names-and-contracts.md)."""
+
+UNKNOWN = ("not the workshop", "nothing in the workshop")
+"""Writer and reader of every other key."""
 
 ARTIFACT_PREFIX = 20
 """CodePipeline begins the keys of artefacts with the first characters of the pipeline's name."""
@@ -47,7 +54,7 @@ def owners(names: Names, key: str) -> tuple[str, str]:
     for prefix, suffix, writer, reader in OWNERS:
         if key.startswith(prefix) and key.endswith(suffix):
             return writer, reader
-    return "somebody else", "nobody in the workshop"
+    return UNKNOWN
 
 
 def objects(lab: Lab) -> list[Stored]:

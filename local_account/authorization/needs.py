@@ -56,8 +56,14 @@ _NAMES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 _ARNS = ("resourceArn", "ResourceArn", "ResourceARN", "Resource", "resource")
 """Parameters that hold an ARN: those of the tagging operations."""
-# Operations that need permission on all resources, however their parameters narrow the result.
-_WIDE = {"cloudwatch": {"DescribeAlarms"}, "sagemaker": {"ListModels", "ListEndpoints", "ListTrainingJobs"}}
+# Operations whose resource isn't found by the parameters above: the parameter, and what stands before its
+# value in the ARN. {}: they need permission on all resources, however their parameters narrow the result.
+_OPERATIONS: dict[tuple[str, str], dict[str, str]] = {
+    ("cloudwatch", "DescribeAlarms"): {},
+    ("sagemaker", "ListEndpoints"): {},
+    ("sagemaker", "ListModels"): {},
+    ("sagemaker", "ListTrainingJobs"): {},
+}
 
 # The roles that a request passes to a service: the parameter, and the service that will assume the role.
 _PASSED: dict[tuple[str, str], tuple[str, str]] = {
@@ -122,8 +128,8 @@ def _at(value: Any, path: list[str]) -> Iterator[str]:
 
 
 def _resources(prefix: str, operation: str, params: Params, arn: Arn) -> Iterable[str]:
-    if operation in _WIDE.get(prefix, ()):
-        return []
+    if (prefix, operation) in _OPERATIONS:
+        return _named(prefix, _OPERATIONS[prefix, operation], params, arn)
     if given := [params[name] for name in _ARNS if isinstance(params.get(name), str)]:
         return given
     special = {
@@ -136,9 +142,13 @@ def _resources(prefix: str, operation: str, params: Params, arn: Arn) -> Iterabl
         return special[prefix](params, arn)
     if prefix == "codebuild" and "ids" in params:
         return [arn(prefix, f"project/{one.partition(':')[0]}") for one in params["ids"]]
+    return _named(prefix, _NAMES.get(prefix, {}), params, arn)
+
+
+def _named(prefix: str, names: Mapping[str, str], params: Params, arn: Arn) -> list[str]:
     return [
         one if one.startswith("arn:") else arn(prefix, before + one)
-        for name, before in _NAMES.get(prefix, {}).items()
+        for name, before in names.items()
         for one in _listed(params.get(name))
     ]
 

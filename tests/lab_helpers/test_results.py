@@ -278,7 +278,7 @@ def test_the_bucket_is_shown_with_writers_readers_and_versions(tmp_path: Path, a
     assert rows["output.tar.gz"][3] == "monitor function (evaluation.json)"
     assert rows[f"{EXECUTION}.json"][2] == "monitor function"
     assert rows["Source/"][:2] == ["2.0 KB", "1 objects"] or rows["Source/"][:2] == ["4.0 KB", "2 objects"]
-    assert rows["notes.txt"][2] == "somebody else"
+    assert rows["notes.txt"][2] == "not the workshop"
 
 
 def test_images_are_found_by_tag_newest_first(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""The picture of the rooms in the overview shows the imports that the code has."""
+
+import re
+
+import grimp
+from pages import fences, page
+
+PACKAGES = ("lab_helpers", "local_account", "benchmarks")
+STARTED = {"server", "warm_up", "__main__"}
+"""Modules of the account's process, one room in the picture."""
+
+
+def room_of(module: str) -> str | None:
+    package, _, rest = module.partition(".")
+    room = rest.partition(".")[0]
+    if package == "benchmarks":
+        return package
+    if room in ("", "__main__") and package == "lab_helpers":
+        return None
+    if package == "lab_helpers":
+        return room if room in ("cli", "instructor", "runner", "instance") else "learner"
+    return "server" if room in STARTED else room or None
+
+
+def imports() -> set[tuple[str, str]]:
+    graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=False)
+    found = set()
+    for module in graph.modules:
+        for imported in graph.find_modules_directly_imported_by(module):
+            pair = room_of(module), room_of(imported)
+            if pair[0] and pair[1] and pair[0] != pair[1]:
+                found.add((pair[0], pair[1]))
+    return found
+
+
+def drawn() -> set[tuple[str, str]]:
+    (picture,) = [block for block in fences(page("docs/overview.md")) if "mermaid" in block]
+    arrows = re.findall(r"^\s*(\w+)(?:\[.*?\])? --> (\w+)(?:\[.*?\])?$", picture, re.MULTILINE)
+    return set(arrows)
+
+
+def reached(start: str, arrows: set[tuple[str, str]]) -> set[str]:
+    seen, waiting = set[str](), [start]
+    while waiting:
+        room = waiting.pop()
+        for before, after in arrows:
+            if before == room and after not in seen:
+                seen.add(after)
+                waiting.append(after)
+    return seen
+
+
+def test_every_arrow_is_an_import() -> None:
+    assert drawn() <= imports()
+
+
+def test_every_import_follows_arrows() -> None:
+    arrows = drawn()
+    for before, after in sorted(imports()):
+        assert after in reached(before, arrows), f"{before} imports {after}, and the picture has no way there"
+
+
+def test_no_arrow_leads_back() -> None:
+    arrows = drawn()
+    assert arrows
+    for room, _ in arrows:
+        assert room not in reached(room, arrows), f"the picture has a cycle through {room}"
