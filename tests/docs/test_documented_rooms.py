@@ -6,8 +6,8 @@ import grimp
 from pages import fences, page
 
 PACKAGES = ("lab_helpers", "local_account", "benchmarks")
-STARTED = {"server", "warm_up", "__main__"}
-"""Modules of the account's process, one room in the picture."""
+STARTED = {"server", "warm_up", "scaffold", "__main__"}
+"""What is at the top of the account, one room in the picture."""
 
 
 def room_of(module: str) -> str | None:

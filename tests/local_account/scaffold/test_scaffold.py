@@ -46,6 +46,7 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+@pytest.mark.slow
 def test_the_written_test_fails_until_there_is_a_body(copy: Path) -> None:
     for operation in ("ListCuratedEnvironmentImages", "ListSourceCredentials"):
         done = scaffold(copy, "codebuild", operation)
