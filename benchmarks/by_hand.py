@@ -32,7 +32,7 @@ def by_hand(lab: BenchLab, exercises: Path) -> dict[str, float]:
     base_uri, model_uri = (_repository(lab, name) for name in (BASE, MODEL))
     with _environment(lab), tempfile.TemporaryDirectory(prefix="by-hand-") as scratch:
         work = _Work(exercises, Path(scratch))
-        with work.timed("push"):  # there is none without it
+        with work.timed("push"):  # no push without a login
             _login(lab, base_uri)
         _base_image(work, base_uri)
         _model_image(work, base_uri, model_uri)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 FIRST_PORT = 10_000
-"""The lowest port that `free_port` gives."""
+"""The lowest port that `free_port` returns."""
 FIRST_EPHEMERAL_PORT = 32_768
-"""Linux' default; other systems begin higher."""
+"""Linux's default; other systems begin higher."""
 DEFAULT_PORTS = {"gateway_port": 5901, "git_port": 5902, "registry_port": 5903}
 
 
@@ -102,23 +102,23 @@ def free_port(cursor: Path | None = None) -> int:
     """Return a loopback port that nothing listens on, and that no other process gets before it is used.
 
     The port is below the range from which the kernel serves connections and listeners on port 0. This user's
-    processes take such ports in turn: ``cursor`` keeps the one that was given last (default: a file in the
-    directory for temporary files), so a port comes again only after thousands of others.
+    processes take such ports in turn: ``cursor`` is the file with the last one (by default in the directory
+    for temporary files), so a port is not reused until thousands of others have been.
     """
     end = _first_ephemeral_port()
     cursor = cursor or Path(tempfile.gettempdir()) / f"mlops-workshop-{os.getuid()}.port"
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
     with os.fdopen(os.open(cursor, flags, 0o600), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        said = file.read().strip()
-        last = int(said) if said.isdecimal() and FIRST_PORT <= int(said) < end else FIRST_PORT - 1
+        stored = file.read().strip()
+        last = int(stored) if stored.isdecimal() and FIRST_PORT <= int(stored) < end else FIRST_PORT - 1
         turn = chain(range(last + 1, end), range(FIRST_PORT, last + 1))
         if (port := next(filter(_is_free, turn), None)) is not None:
             file.seek(0)
             file.truncate()
             file.write(str(port))
             return port
-    with socket.socket() as probe:  # every port below is taken, or this kernel serves from all ports
+    with socket.socket() as probe:  # every port below is in use, or this kernel serves from all ports
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
 Document = dict[str, Any]
-"""A document of any shape. A table's owner says which one its documents have, with a TypedDict."""
+"""A document of any shape. The owner of a table declares its documents' shape with a TypedDict."""
 D = TypeVar("D", bound=Mapping[str, Any])
 
 

@@ -19,13 +19,13 @@ class Service:
     How both are typed, and what a service keeps:
 
     - The request is boto3-stubs' TypedDict of the operation's input: ``params: CreatePipelineInputTypeDef``.
-    - The answer is ``Answer``. boto3-stubs' types of whole answers suit who reads them: every member is
-      there, the gateway's ResponseMetadata too. What is *in* the answer has boto3-stubs' type where it is
+    - The answer is ``Answer``. boto3-stubs' types of whole answers are for clients: they require every
+      member, including ResponseMetadata. The parts of an answer have boto3-stubs' types where they are
       made: ``def summary(...) -> PipelineExecutionSummaryTypeDef``.
-    - A document in a table is a TypedDict of the module that owns the table, with a line for each member that
-      its name doesn't explain: ``account.store.table("codepipeline.executions", Execution)``.
-    - boto3-stubs is there for the type checker only: import ``mypy_boto3_...`` under ``TYPE_CHECKING``.
-    - ``Params`` is left for documents whose shape nobody knows here: properties of a template, events.
+    - A document in a table is a TypedDict of the module that owns the table, with a line for each member
+      whose name does not explain it: ``account.store.table("codepipeline.executions", Execution)``.
+    - boto3-stubs is only for the type checker: import ``mypy_boto3_...`` under ``TYPE_CHECKING``.
+    - ``Params`` remains for documents of unknown shape: properties of a template, events.
     """
 
     name: ClassVar[str]

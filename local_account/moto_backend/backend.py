@@ -39,7 +39,7 @@ class MotoBackend:
         self._directory = account.config.state_dir / "moto"
         self._directory.mkdir(parents=True, exist_ok=True)
         self._application = DomainDispatcherApplication(create_backend_app)
-        # Would otherwise list the directory of moto for each request.
+        # moto would otherwise list its own directory for each request.
         self._application.get_backend_for_host = lru_cache(self._application.get_backend_for_host)
         self._locks = {service: threading.RLock() for service in SERVICES}
         self._save_locks = {service: threading.Lock() for service in SERVICES}

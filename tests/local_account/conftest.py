@@ -120,7 +120,7 @@ def eventually() -> Callable[..., Any]:
         while not (value := function()):
             waited = time.monotonic() - begin
             assert waited < seconds, f"still {value!r} after {seconds} s"
-            time.sleep(min(max(0.02, waited / 10), 0.25))  # what takes long is not asked all the time
+            time.sleep(min(max(0.02, waited / 10), 0.25))  # the longer it takes, the less often it is polled
         return value
 
     return wait

@@ -33,7 +33,7 @@ _WANTED = ("TemplateBody", "Description", "Values", "Parameters", "Capabilities"
 
 
 class ChangeSetOperations(Service):
-    """The change set half of the service."""
+    """The operations of the service on change sets."""
 
     engine: Engine
     stacks: Stacks
@@ -184,7 +184,7 @@ class ChangeSetOperations(Service):
             if other["StackId"] == stack["StackId"] and other["ChangeSetName"] == params["ChangeSetName"]:
                 if other["ExecutionStatus"] in ("EXECUTE_COMPLETE", "OBSOLETE"):
                     # ExecuteChangeSet "deletes all change sets associated with the stack": the name is free.
-                    # (Two `aws cloudformation deploy` within a second use the same.)
+                    # (Two runs of `aws cloudformation deploy` within a second use the same one.)
                     self._table.delete(other["ChangeSetId"])
                     continue
                 raise ServiceError(

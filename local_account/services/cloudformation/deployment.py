@@ -220,7 +220,7 @@ class Deployment:
             self._status("UPDATE_ROLLBACK_IN_PROGRESS", reason)
             self.roll_back_update()
 
-    # Making and changing
+    # Creating and changing
 
     def _provision_all(self, verb: str) -> tuple[str, dict[str, Any]]:
         """Create or change every resource; return why it failed, or "" and the stack's outputs."""

@@ -56,7 +56,7 @@ class Engine:
         """Held while a stack is examined and an operation on it is begun."""
         self._running: dict[str, Deployment] = {}
 
-    # Templates and what a caller asks for
+    # Templates and requests
 
     def template_text(self, params: Params, previous: str | None = None) -> str:
         """Return the template that a request names: TemplateBody, TemplateURL or UsePreviousTemplate."""

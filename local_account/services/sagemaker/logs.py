@@ -64,7 +64,7 @@ class Logs:
 class LogStream:
     """One stream (PutLogEvents of the CloudWatch Logs API). Safe to use from several threads."""
 
-    def __init__(  # noqa: PLR0917  (where it goes, and what else is told)
+    def __init__(  # noqa: PLR0917  (destination, permissions and callback)
         self,
         account: Account,
         logs: Logs,

@@ -48,19 +48,19 @@ def test_processes_that_ask_at_the_same_time_get_different_ports(tmp_path: Path)
     assert len(set(ports)) == 100
 
 
-def test_a_port_comes_from_where_the_kernel_takes_none(tmp_path: Path) -> None:
+def test_a_port_is_below_those_that_the_kernel_assigns(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as kernels:
         assert FIRST_PORT <= free_port(tmp_path / "port") < kernels.getsockname()[1]
 
 
-def test_a_port_that_is_taken_is_left_out(tmp_path: Path) -> None:
+def test_a_port_in_use_is_skipped(tmp_path: Path) -> None:
     first = free_port(tmp_path / "one")
     with socket.create_server(("127.0.0.1", first)):
         assert free_port(tmp_path / "two") > first
 
 
 @pytest.mark.parametrize("kept", ["", "no number", "99999999", "32767"])
-def test_whatever_was_kept_a_port_is_found(tmp_path: Path, kept: str) -> None:
+def test_a_port_is_found_whatever_was_stored(tmp_path: Path, kept: str) -> None:
     cursor = tmp_path / "port"
     cursor.write_text(kept)
     port = free_port(cursor)

@@ -140,7 +140,7 @@ def _wait(ctx: Context, key: str, status: str) -> None:
 
 
 def _code(props: Properties) -> Properties:
-    """Return the code as CreateFunction takes it; the file's name is documented for inline code."""
+    """Return the code as CreateFunction takes it; *AWS::Lambda::Function Code* documents the file's name."""
     code = props["Code"]
     if "ZipFile" not in code:
         if unknown := set(code) - set(_CODE):
