@@ -21,6 +21,7 @@ LIMITS = {
     "function": 64,  # Lambda CreateFunction, FunctionName
     "rule": 64,  # EventBridge PutRule, Name
     "role": 64,  # IAM CreateRole, RoleName
+    "policy": 128,  # IAM CreatePolicy, PolicyName
     "training job": 63,  # SageMaker CreateTrainingJob, TrainingJobName
     "model": 63,  # SageMaker CreateModel, ModelName
     "endpoint config": 63,  # SageMaker CreateEndpointConfig, EndpointConfigName
@@ -185,6 +186,10 @@ class Names:
     def role(self, purpose: str) -> str:
         """Role for one of notebook, codebuild, pipeline, deploy, launcher, monitor, events, sagemaker."""
         return self._name("role", f"mlops-{purpose}")
+
+    def policy(self, purpose: str) -> str:
+        """Managed policy of the notebook's role: one of work, operate, stacks, deploy."""
+        return self._name("policy", f"mlops-notebook-{purpose}")
 
     # --- storage
     def bucket(self, region: str, account: str) -> str:

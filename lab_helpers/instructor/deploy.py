@@ -6,6 +6,7 @@ The same calls on AWS and against the local account. API names in docstrings are
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.literals import BucketLocationConstraintType
     from mypy_boto3_sagemaker import SageMakerClient
 
+_NESTED = re.compile(r"^(?P<key> +TemplateURL: )(?P<name>[A-Za-z0-9-]+)\.yml\b", re.MULTILINE)
+"""A template beside the one that nests it."""
 PACKAGE_KEY = "package/workshop.zip"
 TEMPLATE_KEY = "package/m.yml"
 DIGEST = "sha256"
@@ -52,7 +55,10 @@ class Uploaded:
 def upload(
     clients: Clients, names: Names, region: str, account: str, *, content: bytes, template: Path
 ) -> Uploaded:
-    """Put package and template into the lab's assets bucket, a private one that is made when missing."""
+    """Put package and template into the lab's assets bucket, a private one that is made when missing.
+
+    Templates that `template` nests go there, too; they are files beside it.
+    """
     s3 = clients("s3")
     bucket = names.assets_bucket(region, account)
     _ensure_bucket(s3, bucket, region)
@@ -65,9 +71,19 @@ def upload(
         before = None
     if before != digest:
         s3.put_object(Bucket=bucket, Key=PACKAGE_KEY, Body=content, Metadata={DIGEST: digest})
-    s3.put_object(Bucket=bucket, Key=TEMPLATE_KEY, Body=template.read_bytes())
-    template_url = f"https://{bucket}.s3.{region}.amazonaws.com/{TEMPLATE_KEY}"
-    return Uploaded(f"s3://{bucket}/{PACKAGE_KEY}", template_url, before not in {None, digest})
+    address = f"https://{bucket}.s3.{region}.amazonaws.com"
+
+    def nested(match: re.Match[str]) -> str:
+        """Upload a nested template under its digest: another address tells CloudFormation of a change."""
+        body = template.with_name(f"{match['name']}.yml").read_bytes()
+        key = f"package/{match['name']}-{hashlib.sha256(body).hexdigest()[:16]}.yml"
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+        return f"{match['key']}{address}/{key}"
+
+    body = _NESTED.sub(nested, template.read_text(encoding="utf-8"))
+    s3.put_object(Bucket=bucket, Key=TEMPLATE_KEY, Body=body.encode())
+    package_uri = f"s3://{bucket}/{PACKAGE_KEY}"
+    return Uploaded(package_uri, f"{address}/{TEMPLATE_KEY}", before not in {None, digest})
 
 
 def _ensure_bucket(s3: S3Client, bucket: str, region: str) -> None:

@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGED = ("cfn", "lab_helpers", "lifecycle-config", "notebooks", "requirements.txt", "README.md")
-LEFT_OUT = ("cfn/m.yml", "lab_helpers/cli/instructor", "lab_helpers/cli/local", "lab_helpers/instructor")
+LEFT_OUT = (
+    "cfn/m.yml",
+    "cfn/notebook-policies.yml",
+    "lab_helpers/cli/instructor",
+    "lab_helpers/cli/local",
+    "lab_helpers/instructor",
+)
 """What a notebook instance has no use for: a change there leaves running labs up to date."""
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 

@@ -8,7 +8,14 @@ from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 from checkout import ROOT
 
 CFN = ROOT / "cfn"
-NAMES = ("m", "build-image", "train-model-pipeline", "deploy-model-dev", "deploy-model-prd")
+NAMES = (
+    "m",
+    "notebook-policies",
+    "build-image",
+    "train-model-pipeline",
+    "deploy-model-dev",
+    "deploy-model-prd",
+)
 TEMPLATES: dict[str, dict[str, Any]] = {name: yaml_parse((CFN / f"{name}.yml").read_text()) for name in NAMES}
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
 LONGEST = {
@@ -17,6 +24,7 @@ LONGEST = {
     "AWS::Region": "ap-southeast-1",  # no region with a longer name has SageMaker notebook instances
     "AWS::AccountId": "123456789012",
     "AWS::StackName": "abcdefghij-mlops",
+    "TopStackName": "abcdefghij-mlops",
     "ImageName": "scikit-base",
     "ModelName": "iris-model",
     "ExecutionId": EXECUTION,

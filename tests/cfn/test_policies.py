@@ -1,4 +1,5 @@
-"""Roles: one per service, nothing more than each needs. What they may do to other labs: tests/doctor."""
+"""Roles: one per service, nothing more than each needs. How long their policies are: test_role_policies; what
+they may do to other labs: tests/local_account/authorization."""
 
 import re
 from collections.abc import Iterator
@@ -23,9 +24,12 @@ PREFIX = "abcdefghij-"
 
 def statements() -> Iterator[tuple[str, dict[str, Any]]]:
     for name, role in ROLES.items():
-        for policy in role["Policies"]:
+        for policy in role.get("Policies", []):
             for statement in policy["PolicyDocument"]["Statement"]:
                 yield f"{name}/{policy['PolicyName']}/{statement.get('Sid')}", statement
+    for policy_id, policy in resources("AWS::IAM::ManagedPolicy"):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            yield f"m/MLOpsNotebook/{policy_id.partition('/')[2]}/{statement.get('Sid')}", statement
 
 
 STATEMENTS = dict(statements())
@@ -51,28 +55,19 @@ def test_roles_exist_in_the_top_stack_only() -> None:
     assert all(name.startswith("m/") for name in ROLES)
 
 
-def test_sids_are_unique_within_a_role() -> None:
-    for name, role in ROLES.items():
-        sids = [s["Sid"] for p in role["Policies"] for s in p["PolicyDocument"]["Statement"]]
-        assert len(sids) == len(set(sids)), name
-        assert all(re.fullmatch(r"[A-Za-z0-9]+", sid) for sid in sids)
+def test_the_notebook_role_has_every_managed_policy() -> None:
+    made = [text(policy["ManagedPolicyName"]) for _, policy in resources("AWS::IAM::ManagedPolicy")]
+    notebook = TEMPLATES["m"]["Resources"]["MLOpsNotebook"]
+
+    assert [text(arn).partition(":policy/")[2] for arn in notebook["Properties"]["ManagedPolicyArns"]] == made
+    assert notebook["DependsOn"] == "NotebookPolicies"
+    assert not [
+        name for name, role in ROLES.items() if "ManagedPolicyArns" in role and "Notebook" not in name
+    ]
 
 
-def test_the_policies_of_a_role_fit() -> None:
-    # IAM quotas: the inline policies of a role have at most 10,240 characters, white space not counted.
-    for name, role in ROLES.items():
-        assert len(re.sub(r"\s|'", "", str(resolved(role["Policies"])))) < 10_240, name
-
-
-def resolved(value: Any) -> Any:
-    match value:
-        case list():
-            return [resolved(item) for item in value]
-        case dict() if any(key == "Ref" or key.startswith("Fn::") for key in value):
-            return text(value)
-        case dict():
-            return {key: resolved(item) for key, item in value.items()}
-    return value
+def test_sids_are_letters_and_digits() -> None:
+    assert all(re.fullmatch(r"[A-Za-z0-9]+", statement["Sid"]) for statement in STATEMENTS.values())
 
 
 @every_statement
@@ -88,8 +83,14 @@ def test_a_role_is_passed_by_name_to_one_service_that_it_is_for(statement: dict[
         return
     assert as_list(statement["Action"]) == ["iam:PassRole"]
     service = statement["Condition"]["StringEquals"]["iam:PassedToService"]
+    by_name = {text(role["RoleName"]): role for role in ROLES.values()}
     for resource in as_list(statement["Resource"]):
-        role = ROLES["m/" + text(resource).strip("<>").removesuffix(".Arn")]
+        named = text(resource)
+        role = (
+            by_name[named.partition(":role/")[2]]
+            if ":role/" in named
+            else ROLES["m/" + named.strip("<>").removesuffix(".Arn")]
+        )
         assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] == service
 
 

@@ -167,6 +167,19 @@ def _role(clients: Clients, name: str) -> None:
     iam.delete_role(RoleName=name)
 
 
+def _policy(clients: Clients, arn: str) -> None:
+    """Take it from the roles that have it, and delete it with its versions."""
+    iam = clients("iam")
+    for page in iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=arn, EntityFilter="Role"):
+        for role in page["PolicyRoles"]:
+            iam.detach_role_policy(RoleName=role["RoleName"], PolicyArn=arn)
+    for versions in iam.get_paginator("list_policy_versions").paginate(PolicyArn=arn):
+        for version in versions["Versions"]:
+            if not version["IsDefaultVersion"]:
+                iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+    iam.delete_policy(PolicyArn=arn)
+
+
 _DELETE: dict[str, Callable[[Clients, str], object]] = {
     "endpoint": _endpoint,
     "endpoint-config": _endpoint_config,
@@ -187,4 +200,5 @@ _DELETE: dict[str, Callable[[Clients, str], object]] = {
     "log-group": _log_group,
     "log-stream": _log_stream,
     "role": _role,
+    "policy": _policy,
 }

@@ -17,7 +17,7 @@ STEPS = (
     "images and object versions",
     "top stack",
     "what no stack knows",
-    "roles",
+    "roles and policies",
 )
 """What each step is called; `step_of` says what it deletes. The first one deletes nothing."""
 
@@ -41,6 +41,7 @@ _STEP_OF_KIND = {
     "bucket": 8,
     "training-job": 8,
     "role": 9,
+    "policy": 9,
 }
 
 
@@ -70,7 +71,7 @@ def stack_for(one: Resource) -> str | None:  # noqa: PLR0911
             return None
         case "notebook-instance" | "notebook-instance-lifecycle-config" | "codecommit-repository":
             return names.top_stack
-        case "role" | "ecr-repository" | "bucket":
+        case "role" | "policy" | "ecr-repository" | "bucket":
             return names.top_stack
     return None
 

@@ -23,6 +23,7 @@ def wanted(room: Room) -> Wanted:
     bucket = f"arn:aws:s3:::{n.bucket(room.region, room.account)}"
     assets = f"arn:aws:s3:::{n.assets_bucket(room.region, room.account)}"
     roles = f"arn:aws:iam::{room.account}:role/{n.prefix}mlops-*"
+    policies = f"arn:aws:iam::{room.account}:policy/{n.prefix}mlops-notebook-*"
     stack = arn("cloudformation", f"stack/{n.prefix}*/*")
     notebook = arn("sagemaker", f"notebook-instance/{n.notebook_instance}")
     hook = arn("sagemaker", f"notebook-instance-lifecycle-config/{n.lifecycle_config}")
@@ -33,7 +34,8 @@ def wanted(room: Room) -> Wanted:
             ("s3", "CreateBucket PutBucketPublicAccessBlock PutBucketVersioning PutBucketPolicy", bucket),
             ("s3", "PutObject GetObject", f"{assets}/*"),
             ("cloudformation", "CreateStack UpdateStack DescribeStacks DescribeStackEvents", stack),
-            ("iam", "CreateRole PutRolePolicy TagRole PassRole GetRole", roles),
+            ("iam", "CreateRole PutRolePolicy AttachRolePolicy TagRole PassRole GetRole", roles),
+            ("iam", "CreatePolicy GetPolicy CreatePolicyVersion DeletePolicyVersion", policies),
             ("ecr", "CreateRepository PutLifecyclePolicy TagResource", image),
             ("codecommit", "CreateRepository TagResource", arn("codecommit", n.repository)),
             ("sagemaker", "CreateNotebookInstance DescribeNotebookInstance AddTags", notebook),
@@ -56,7 +58,8 @@ def wanted(room: Room) -> Wanted:
             ("ecr", "DeleteRepository BatchDeleteImage", image),
             ("codepipeline", "DeletePipeline", pipeline),
             ("logs", "DeleteLogGroup", arn("logs", f"log-group:/aws/lambda/{n.launcher}")),
-            ("iam", "DeleteRole DeleteRolePolicy", roles),
+            ("iam", "DeleteRole DeleteRolePolicy DetachRolePolicy", roles),
+            ("iam", "DeletePolicy ListEntitiesForPolicy", policies),
         ],
     }
 

@@ -108,7 +108,7 @@ def needs(room: Room) -> list[Need]:
         ),
         Need("sagemaker", "Number of instances across active endpoints", endpoints.total()),
         Need("codebuild", "Concurrently running builds for Linux/Small environment", 1, queues=True),
-        Need("cloudformation", "Stack count", 6, count.stacks()),
+        Need("cloudformation", "Stack count", 7, count.stacks()),
         Need("codepipeline", "Total pipelines", 3, count.pipelines()),
         Need("codecommit", "Allowed repositories", 1, count.repositories()),
         Need("iam", "Roles per account", 8, count.roles()),
@@ -194,7 +194,15 @@ class _Counts:
         return _allowed(look)
 
     def stacks(self) -> int | None:
-        return self._others("stack", "cloudformation", "describe_stacks", "Stacks", "StackName")
+        """Stacks; one in a lab's top stack is the lab's."""
+
+        def look() -> int:
+            pages = self._room.clients("cloudformation").get_paginator("describe_stacks").paginate()
+            listed = [one for page in pages for one in page["Stacks"]]
+            ours = {one["StackId"] for one in listed if one["StackName"] in self._ours["stack"]}
+            return sum(1 for one in listed if not ours & {one["StackId"], one.get("ParentId")})
+
+        return _allowed(look)
 
     def pipelines(self) -> int | None:
         return self._others("pipeline", "codepipeline", "list_pipelines", "pipelines", "name")

@@ -64,17 +64,28 @@ class Place:
 
 
 def stacks(place: Place) -> Iterator[Found]:
-    """Stacks that are not deleted (CloudFormation DescribeStacks)."""
-    for one in place.pages("cloudformation", "describe_stacks", "Stacks"):
-        yield _stack(one)
+    """Stacks that are not deleted (CloudFormation DescribeStacks).
+
+    A stack in another one goes with that; it is listed when it was left behind.
+    """
+    found = list(place.pages("cloudformation", "describe_stacks", "Stacks"))
+    there = {one["StackId"] for one in found}
+    for one in found:
+        if one.get("ParentId") not in there:
+            yield _stack(one)
 
 
 def stacks_named(place: Place, names: Iterable[str]) -> Iterator[Found]:
     """Those of some stacks that exist, by name or id: much quicker than all, as long as they are few."""
     for name in names:
-        one = find_stack(place.clients("cloudformation"), name)
-        if one is not None and one["StackStatus"] != "DELETE_COMPLETE":
+        one = _existing(place, name)
+        if one is not None and not (one.get("ParentId") and _existing(place, one["ParentId"])):
             yield _stack(one)
+
+
+def _existing(place: Place, name: str) -> StackTypeDef | None:
+    one = find_stack(place.clients("cloudformation"), name)
+    return None if one is None or one["StackStatus"] == "DELETE_COMPLETE" else one
 
 
 def _stack(one: StackTypeDef) -> Found:
@@ -293,6 +304,12 @@ def roles(place: Place) -> Iterator[Found]:
         yield Found("iam", "role", one["RoleName"], one["RoleName"], one["Arn"], one["CreateDate"])
 
 
+def policies(place: Place) -> Iterator[Found]:
+    """Managed policies that the account has made itself; the whole account's."""
+    for one in place.pages("iam", "list_policies", "Policies", Scope="Local"):
+        yield Found("iam", "policy", one["PolicyName"], one["Arn"], one["Arn"], one["CreateDate"])
+
+
 LISTERS: tuple[Callable[[Place], Iterator[Found]], ...] = (
     endpoints,
     endpoint_configs,
@@ -311,5 +328,6 @@ LISTERS: tuple[Callable[[Place], Iterator[Found]], ...] = (
     buckets,
     log_groups,
     roles,
+    policies,
 )
 """All of them but `stacks`, of which a few are quicker found by name."""

@@ -41,6 +41,7 @@ _NAMES = {
     "codecommit-repository": "mlops",
     "ecr-repository": _IMAGES,
     "role": r"mlops-(?:notebook|codebuild|pipeline|deploy|launcher|monitor|events|sagemaker)",
+    "policy": r"mlops-notebook-(?:work|operate|stacks|deploy)",
 }
 """What follows the prefix, per kind of resource."""
 _UNMISTAKABLE = {

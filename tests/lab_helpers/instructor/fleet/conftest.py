@@ -1,6 +1,7 @@
 """A local account for fleets; nothing here needs a Docker Engine."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def empty_room(room: Room) -> Iterator[Room]:
 def other_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The top stack with one change: how long old versions are kept."""
     path = tmp_path_factory.mktemp("template") / "m.yml"
+    shutil.copy(ROOT / "cfn" / "notebook-policies.yml", path.parent)
     text = (ROOT / "cfn" / "m.yml").read_text()
     assert "NoncurrentDays: 30" in text
     path.write_text(text.replace("NoncurrentDays: 30", "NoncurrentDays: 31"))

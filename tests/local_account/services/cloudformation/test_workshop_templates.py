@@ -13,8 +13,14 @@ from typing import Any
 import pytest
 from checkout import ROOT
 
+from lab_helpers.instructor.deploy import Uploaded, upload
+from lab_helpers.names import Names
+from lab_helpers.stacks import deploy_stack
+
 pytestmark = pytest.mark.slow
 
+EARLIER = ROOT / "tests" / "cfn" / "earlier" / "m.yml"
+"""The top stack of labs that were deployed when it nested nothing."""
 CFN = ROOT / "cfn"
 Client = Callable[[str], Any]
 LIFECYCLE_SCRIPT = "#!/bin/bash\necho provisioned > provision.status\n"
@@ -34,18 +40,26 @@ def package_of(scripts: dict[str, str]) -> bytes:
     return archive.getvalue()
 
 
+def uploaded(local_account: Any, lab_id: str, template: Path = CFN / "m.yml") -> Uploaded:
+    """Upload a template, and a package whose lifecycle scripts do next to nothing."""
+    scripts = {f"lifecycle-config/on-{when}.sh": LIFECYCLE_SCRIPT for when in ("create", "start")}
+    account = local_account.client("sts").get_caller_identity()["Account"]
+    content = package_of(scripts)
+    return upload(
+        local_account.client, Names(lab_id), "us-east-1", account, content=content, template=template
+    )
+
+
 @pytest.fixture(scope="module")
 def top_stack(local_account: Any) -> Any:
-    """The top stack of the lab ``cfn``, with a package whose lifecycle scripts do almost nothing."""
-    s3 = local_account.client("s3")
-    s3.create_bucket(Bucket="cfn-mlops-assets")
-    scripts = {f"lifecycle-config/on-{when}.sh": LIFECYCLE_SCRIPT for when in ("create", "start")}
-    s3.put_object(Bucket="cfn-mlops-assets", Key="package/workshop.zip", Body=package_of(scripts))
+    """The top stack of the lab ``cfn``, as somebody launches it in the console."""
+    local_account.client("s3").create_bucket(Bucket="cfn-mlops-assets")
     cloudformation = local_account.client("cloudformation")
-    values = {"NamePrefix": "cfn-", "PackageUri": "s3://cfn-mlops-assets/package/workshop.zip"}
+    there = uploaded(local_account, "cfn")
+    values = {"NamePrefix": "cfn-", "PackageUri": there.package_uri}
     cloudformation.create_stack(
         StackName="cfn-mlops",
-        TemplateBody=(CFN / "m.yml").read_text(),
+        TemplateURL=there.template_url,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
@@ -89,6 +103,47 @@ def test_top_stack(top_stack: dict[str, Any], client: Client) -> None:
         outputs(top_stack)["BaseImageRepositoryUri"],
         outputs(top_stack)["ModelImageRepositoryUri"],
     }
+
+
+def test_a_lab_from_before_is_updated_and_keeps_all_that_it_has(local_account: Any, stacks: Any) -> None:
+    cloudformation, iam = local_account.client("cloudformation"), local_account.client("iam")
+    tags = {"mlops-workshop:lab": "old", "mlops-workshop:expires": "2040-01-01T00:00:00Z"}
+    expires = {"ExpiresAt": tags["mlops-workshop:expires"]}
+
+    def deploy_lab(template: Path) -> str:
+        there = uploaded(local_account, "old", template)
+        values = {"NamePrefix": "old-", "PackageUri": there.package_uri, **expires}
+        return deploy_stack(cloudformation, "old-mlops", there.template_url, parameters=values, tags=tags)
+
+    def notebook_policies() -> tuple[list[str], list[str]]:
+        role = {"RoleName": "old-mlops-notebook"}
+        attached = iam.list_attached_role_policies(**role)["AttachedPolicies"]
+        inline = iam.list_role_policies(**role)["PolicyNames"]
+        return sorted(inline), sorted(one["PolicyName"] for one in attached)
+
+    def role_ids() -> dict[str, str]:
+        listed = iam.list_roles()["Roles"]
+        return {one["RoleName"]: one["RoleId"] for one in listed if one["RoleName"].startswith("old-")}
+
+    assert deploy_lab(EARLIER) == "created"
+    before, roles = stacks.physical("old-mlops"), role_ids()
+    assert notebook_policies() == (["deploy", "work"], [])
+
+    assert deploy_lab(CFN / "m.yml") == "updated"
+    after = stacks.physical("old-mlops")
+    assert after.keys() - before.keys() == {"NotebookPolicies"}
+    assert before.items() <= after.items()
+    assert role_ids() == roles, "a role was replaced"
+    names = [Names("old").policy(purpose) for purpose in ("deploy", "operate", "stacks", "work")]
+    assert notebook_policies() == ([], names)
+    for role in roles:
+        found = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=role)["Tags"]}
+        assert tags.items() <= found.items(), role
+    assert deploy_lab(CFN / "m.yml") == "unchanged"
+
+    assert stacks.delete("old-mlops")["StackStatus"] == "DELETE_COMPLETE"
+    left = iam.list_policies(Scope="Local")["Policies"]
+    assert not [one["PolicyName"] for one in left if one["PolicyName"].startswith("old-")]
 
 
 def test_image_pipeline(top_stack: dict[str, Any], local_account: Any, stacks: Any) -> None:

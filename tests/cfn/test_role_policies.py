@@ -1,0 +1,59 @@
+"""Policies of the roles as they are once deployed: how long they are, and what they allow."""
+
+import json
+from pathlib import Path
+
+import boto3
+import pytest
+from lab_roles import Place, grants, roles, size
+
+LONGEST_LAB_ID = "abcdefghij"
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
+EARLIER = Path(__file__).parent / "earlier" / "m.yml"
+"""The top stack of labs that were deployed when every policy was still an inline one (November 2026)."""
+
+# IAM User Guide, "IAM and AWS STS quotas", and room for a statement or two.
+INLINE, MANAGED, MANAGED_PER_ROLE = 10_240, 6_144, 10
+ROOM = 500
+
+
+def longest_region(partition: str) -> str:
+    """The region with the longest name of those where botocore knows SageMaker."""
+    return max(boto3.Session().get_available_regions("sagemaker", partition), key=len)
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_the_policies_of_every_role_fit_with_room_to_grow(partition: str) -> None:
+    found = roles(LONGEST_LAB_ID, Place(longest_region(partition), partition))
+
+    assert len(found) == 8
+    for name, role in found.items():
+        assert sum(map(size, role.inline.values())) <= INLINE - ROOM, name
+        assert len(role.managed) <= MANAGED_PER_ROLE
+        for policy, document in role.managed.items():
+            assert size(document) <= MANAGED - ROOM, policy
+            assert len(policy) <= 128
+
+
+def test_what_was_too_long_before_is_measured_as_such() -> None:
+    """The measure is the one that IAM takes: a lab could not be made in us-gov-west-1."""
+    notebook = roles(LONGEST_LAB_ID, Place("us-gov-west-1", "aws-us-gov"), EARLIER)[
+        f"{LONGEST_LAB_ID}-mlops-notebook"
+    ]
+
+    assert sum(map(size, notebook.inline.values())) > INLINE
+
+
+@pytest.mark.parametrize("lab_id", ["", "ana"])
+def test_every_role_may_what_it_might_when_all_policies_were_inline(lab_id: str) -> None:
+    now, before = roles(lab_id), roles(lab_id, top=EARLIER)
+
+    assert {name: sorted(grants(role)) for name, role in now.items()} == {
+        name: sorted(grants(role)) for name, role in before.items()
+    }
+
+
+def test_sids_are_unique_within_a_role() -> None:
+    for name, role in roles("ana").items():
+        sids = [one["Sid"] for document in role.documents for one in document["Statement"]]
+        assert len(sids) == len(set(sids)), (name, json.dumps(sids))
