@@ -45,7 +45,7 @@ def test_what_was_too_long_before_is_measured_as_such() -> None:
 
 
 @pytest.mark.parametrize("lab_id", ["", "ana"])
-def test_every_role_may_what_it_might_when_all_policies_were_inline(lab_id: str) -> None:
+def test_every_role_may_do_what_it_could_when_all_policies_were_inline(lab_id: str) -> None:
     now, before = roles(lab_id), roles(lab_id, top=EARLIER)
 
     assert {name: sorted(grants(role)) for name, role in now.items()} == {
