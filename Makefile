@@ -44,6 +44,7 @@ lint: bootstrap  ## ruff, mypy --strict, import-linter, codespell, cfn-lint, she
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy --strict
 	.venv/bin/lint-imports --no-cache
+	.venv/bin/codespell
 	.venv/bin/cfn-lint -c I -- cfn/*.yml
 	.venv/bin/shellcheck .ci/bootstrap .ci/run lifecycle-config/*.sh
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lab_helpers.lab import Lab
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-"""Colours and cursor movements, which programs write for terminals."""
+"""Colors and cursor movements, which programs write for terminals."""
 
 
 @dataclass(frozen=True)

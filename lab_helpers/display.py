@@ -22,7 +22,7 @@ MARKS = {
     "Waiting": "⏸",
     "": "·",
 }
-"""One character per status of a CodePipeline action or execution, readable without colour."""
+"""One character per status of a CodePipeline action or execution, readable without color."""
 
 
 def mark(status: str) -> str:

@@ -193,7 +193,7 @@ class Names:
 
     # --- storage
     def bucket(self, region: str, account: str) -> str:
-        """The lab's bucket: data, training jobs, models, reports, pipeline artefacts."""
+        """The lab's bucket: data, training jobs, models, reports, pipeline artifacts."""
         return self._name("bucket", f"mlops-{region}-{account}")
 
     def assets_bucket(self, region: str, account: str) -> str:

@@ -31,7 +31,7 @@ def scores(evaluation: Evaluation, thresholds: Mapping[str, float] | None = None
         bars = axes.bar(places, values, width, label=algorithm)
         axes.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)
     for (name, threshold), style in zip((thresholds or {}).items(), ("--", ":"), strict=False):
-        axes.axhline(threshold, linestyle=style, color="grey", label=f"{name} {threshold:g}")
+        axes.axhline(threshold, linestyle=style, color="gray", label=f"{name} {threshold:g}")
     axes.set(ylim=(0, 1.15), title=f"Scores on {evaluation['rows']['test']} rows that training did not see")
     axes.set_xticks(range(len(labels)), labels)
     figure.legend(loc="outside right center", fontsize=8)
@@ -113,13 +113,13 @@ def throughput(measurement: Measurement) -> Figure:
     width = max(measurement.seconds / 40, 0.05)
     edges = [i * width for i in range(int(measurement.seconds / width) + 2)]
     ended = [b + s for b, s in zip(measurement.begun, measurement.latencies, strict=True)]
-    for times, label, colour in (
+    for times, label, color in (
         (ended, "answered", "tab:blue"),
         (measurement.failed_at, "failed", "tab:red"),
     ):
         if times:
             axes.hist(
-                times, bins=edges, weights=[1 / width] * len(times), label=label, color=colour, alpha=0.7
+                times, bins=edges, weights=[1 / width] * len(times), label=label, color=color, alpha=0.7
             )
     axes.set(
         title=f"{measurement.users} users", xlabel="seconds", ylabel="requests per second", ylim=(0, None)
@@ -141,7 +141,7 @@ def scaling(seen: Sequence[Observation], target: float, per_minute: float) -> Fi
         seconds, [per_minute / max(one.current, 1) for one in seen], where="post", label="sent per instance"
     )
     above.plot(
-        seconds, [one.per_instance or 0 for one in seen], ".", color="grey", label="CloudWatch, newest minute"
+        seconds, [one.per_instance or 0 for one in seen], ".", color="gray", label="CloudWatch, newest minute"
     )
     above.axhline(target, linestyle="--", color="black", label=f"target {target:g}")
     above.set(ylabel="per minute", ylim=(0, None))

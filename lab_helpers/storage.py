@@ -32,7 +32,7 @@ UNKNOWN = ("not the workshop", "nothing in the workshop")
 """Writer and reader of every other key."""
 
 ARTIFACT_PREFIX = 20
-"""CodePipeline begins the keys of artefacts with the first characters of the pipeline's name."""
+"""CodePipeline begins the keys of artifacts with the first characters of the pipeline's name."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def objects(lab: Lab) -> list[Stored]:
 
 
 def tree(lab: Lab) -> Table:
-    """Show the bucket as a tree: artefacts of pipelines summed up per folder, everything else by name."""
+    """Show the bucket as a tree: artifacts of pipelines summed up per folder, everything else by name."""
     groups: dict[str, list[Stored]] = {}
     for stored in objects(lab):
         folder = stored.key.rpartition("/")[0]

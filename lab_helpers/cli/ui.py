@@ -20,7 +20,7 @@ LOUD_SECONDS = 2.0
 
 
 def console(stderr: bool = False) -> Console:
-    """Return the console of a command: colours on a terminal, plain text in a file."""
+    """Return the console of a command: colors on a terminal, plain text in a file."""
     return Console(stderr=stderr, highlight=False)
 
 

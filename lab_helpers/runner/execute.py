@@ -118,7 +118,7 @@ def cell_title(source: str, heading: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Remove the colours of a traceback (ECMA-48 control sequences)."""
+    """Remove the colors of a traceback (ECMA-48 control sequences)."""
     return re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", "", text)
 
 

@@ -71,9 +71,9 @@ class Progress:
 
     def notebook_finished(self, result: Result) -> None:
         """See `Observer`."""
-        colour = {"succeeded": "green", "failed": "red"}.get(result.status, "yellow")
+        color = {"succeeded": "green", "failed": "red"}.get(result.status, "yellow")
         line = Text(result.name, style="bold")
-        line.append(f"  {result.status}", style=colour)
+        line.append(f"  {result.status}", style=color)
         line.append(f"  {result.executed}/{result.cells} cells  {duration(result.seconds)}", style="dim")
         self.console.print(line, soft_wrap=True)
         self._name = ""

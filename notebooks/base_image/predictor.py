@@ -64,7 +64,7 @@ def in_order(predict: Predict) -> Predict:
     """Sort many rows before trees see them: a third less time, sorting included.
 
     At every branch of a tree the processor guesses which way the row will go, and a wrong guess costs more
-    than the comparison itself. Neighbouring rows take nearly the same path.
+    than the comparison itself. Neighboring rows take nearly the same path.
     """
 
     def predict_sorted(rows: np.ndarray) -> Prediction:

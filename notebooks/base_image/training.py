@@ -88,7 +88,7 @@ def probes(rows: np.ndarray) -> np.ndarray:
     """Return rows to compare predictions on: the data, random rows, and rows where trees may split.
 
     A tree compares a float32 with the midpoint between two values of the data. That midpoint and its
-    neighbouring float32 numbers are where a careless conversion goes wrong.
+    neighboring float32 numbers are where a careless conversion goes wrong.
     """
     random = np.random.default_rng(0)
     low, high = rows.min(axis=0), rows.max(axis=0)

@@ -54,7 +54,7 @@ def gate(good: dict[str, bytes], **changes: float) -> dict[str, bytes]:
             "Train",
             ["trainingjob.json", "JSON"],
         ),
-        (lambda good: descriptor(good, Colour="blue"), "Train", ["Colour"]),
+        (lambda good: descriptor(good, Color="blue"), "Train", ["Color"]),
         (lambda good: descriptor(good, HyperParameters={"C": 1.0}), "Train", ["C", "string"]),
         (lambda good: hyperparameters(good, C="much"), "TrainApproval", ["C", "much"]),
         (lambda good: hyperparameters(good, depth="3"), "TrainApproval", ["depth"]),

@@ -121,12 +121,12 @@ def _show(findings: list[Finding], levels: Counter[str], size: int) -> None:
     table.add_column(overflow="fold")
     before = ""
     for one in findings:
-        mark, colour = _MARKS[one.level.value]
+        mark, color = _MARKS[one.level.value]
         text = Text(one.text)
         if one.remedy:
             text += Text(f"\n→ {one.short or one.remedy}", style="cyan")
         table.add_row(
-            Text(mark, style=colour), Text("" if one.check == before else one.check, style="bold"), text
+            Text(mark, style=color), Text("" if one.check == before else one.check, style="bold"), text
         )
         before = one.check
     screen.print(table)

@@ -178,8 +178,8 @@ def parse(text: str, supported_types: Collection[str]) -> Template:
             raise invalid(f"Template format error: Output {name} must have a Value")
         _check_condition(f"Outputs/{name}", output, body)
     template = Template(text, body)
-    if unrecognised := [name for name in template.types() if name not in supported_types]:
-        raise invalid(f"Template format error: Unrecognized resource types: [{', '.join(unrecognised)}]")
+    if unrecognized := [name for name in template.types() if name not in supported_types]:
+        raise invalid(f"Template format error: Unrecognized resource types: [{', '.join(unrecognized)}]")
     return template
 
 
