@@ -115,7 +115,7 @@ def client(local_account: AccountProcess) -> Callable[[str], Any]:
 def eventually() -> Callable[..., Any]:
     """Wait until a function returns something true, and return that."""
 
-    def wait(function: Callable[[], Any], seconds: float = 10.0) -> Any:
+    def wait(function: Callable[[], Any], seconds: float = 60.0) -> Any:
         begin = time.monotonic()
         while not (value := function()):
             waited = time.monotonic() - begin

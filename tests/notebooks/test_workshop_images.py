@@ -34,8 +34,11 @@ def trained_ml(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_container_is_ready_soon_and_serves_both_algorithms(image: str, trained_ml: Path) -> None:
+    began = time.monotonic()
+    containers.docker("run", "--rm", "--entrypoint", "python", image, "-c", "import onnxruntime")
+    bare = time.monotonic() - began
     with containers.serve(image, trained_ml) as server:
-        assert server.seconds_to_ready < 3
+        assert server.seconds_to_ready < 2 + 3 * bare  # a busy machine is slow at both
         assert server.ping() == 200
         for algorithm in ("logistic", "random_forest"):
             answer = server.invoke({"instances": [[5.1, 3.5, 1.4, 0.2]]}, attributes=f"algorithm={algorithm}")

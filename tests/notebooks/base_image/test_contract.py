@@ -237,7 +237,7 @@ def test_sigterm_ends_an_idle_server_at_once_although_connections_are_open(image
         assert idle.ask(ONE_ROW).status == 200
         began = time.monotonic()
         assert container.stop().wait() == 0
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 10  # who waits for the connections waits for more than 20 seconds
         assert container.exit_code() == 0
         assert idle.is_closed(within=1)
 
@@ -267,7 +267,7 @@ def test_sigterm_lets_requests_under_way_finish(image: str, trained: Path) -> No
             connection.close()
         began = time.monotonic()
         assert stopping.wait() == 0
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 10
         assert container.exit_code() == 0
 
 
@@ -280,7 +280,12 @@ def test_sigterm_does_not_wait_for_ever_for_a_client_that_stalls(
 
 
 def test_it_is_ready_soon(image: str, trained: Path) -> None:
+    # SageMaker waits eight minutes. Here: not much longer than a container takes on this machine, now, to
+    # load the library that runs the models (about a second where nothing else happens).
+    began = time.monotonic()
+    docker("run", "--rm", "--entrypoint", "python", image, "-c", "import onnxruntime")
+    bare = time.monotonic() - began
     began = time.monotonic()
     with started(image, trained / "model") as container:
-        wait_until(lambda: container.ping() == 200, 10, container.log)
-        assert time.monotonic() - began < 5  # docker run included; SageMaker waits eight minutes
+        wait_until(lambda: container.ping() == 200, 60, container.log)
+        assert time.monotonic() - began < 3 + 3 * bare

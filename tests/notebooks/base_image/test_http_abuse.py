@@ -179,7 +179,7 @@ def test_chunks_of_a_byte_do_not_cost_more_than_their_bytes(server: Container) -
             connection.ask(chunked(b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")).status
             == 200
         )
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 9  # the connection gives up after 10
 
 
 REPEATED = {
@@ -471,7 +471,7 @@ def test_a_slow_reader_gets_everything_and_holds_nobody_up(server: Container) ->
         for _ in range(50):
             began = time.monotonic()
             assert server.ask(ONE_ROW).status == 200
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 5  # who waited for the reader would wait for ever
         assert len(slow.receive().json()["predictions"]) == 40_000
 
 

@@ -248,8 +248,11 @@ import boto3, time
 def handler(event, context):
     s3 = boto3.client("s3")
     s3.put_object(Bucket="survivors", Key=f"began-{time.time_ns()}", Body=b"")
-    time.sleep(1.5)
-    s3.put_object(Bucket="survivors", Key="ended", Body=b"")
+    for _ in range(600):
+        if s3.list_objects_v2(Bucket="survivors", Prefix="go")["KeyCount"]:
+            s3.put_object(Bucket="survivors", Key="ended", Body=b"")
+            return
+        time.sleep(0.1)
 """
     code = {"ZipFile": package(source)}
     account.client("lambda").create_function(
@@ -266,14 +269,19 @@ def handler(event, context):
         found = account.client("s3").list_objects_v2(Bucket="survivors").get("Contents", [])
         return [item["Key"] for item in found]
 
-    eventually(keys)
+    def begun() -> int:
+        return sum(key.startswith("began") for key in keys())
+
+    eventually(keys, 60)
     time.sleep(0.2)  # moto's snapshot lags by a tenth of a second
     account.stop(how)
     if how == 15:
         assert not _handlers(account.state), "a handler outlives the account"
     account.start()
-    eventually(lambda: "ended" in keys())
-    assert len([key for key in keys() if key.startswith("began")]) == 2, "it was begun again"
+    eventually(lambda: begun() == 2, 60)  # it was begun again
+    account.client("s3").put_object(Bucket="survivors", Key="go", Body=b"")
+    eventually(lambda: "ended" in keys(), 60)
+    assert begun() == 2
     assert account.client("lambda").get_function(FunctionName="f")["Configuration"]["State"] == "Active"
     account.stop()
     assert not _handlers(account.state)

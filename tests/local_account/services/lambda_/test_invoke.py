@@ -5,8 +5,10 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -26,7 +28,7 @@ def handler(event, context):
         "aws_request_id", "function_name", "function_version", "memory_limit_in_mb", "invoked_function_arn",
         "log_group_name", "log_stream_name")} | {"left": context.get_remaining_time_in_millis()}
 """
-    create("context", source, MemorySize=256, Timeout=7)
+    create("context", source, MemorySize=256, Timeout=70)
     context = call("context")
     assert context["function_name"] == "context"
     assert context["function_version"] == "$LATEST"
@@ -35,7 +37,7 @@ def handler(event, context):
     assert context["log_group_name"] == "/aws/lambda/context"
     assert "[$LATEST]" in context["log_stream_name"]
     assert len(context["aws_request_id"]) == 36
-    assert 6000 < context["left"] <= 7000
+    assert 30_000 < context["left"] <= 70_000
 
 
 def test_the_environment_is_the_functions_own(create: Create, call: Call) -> None:
@@ -136,11 +138,9 @@ def handler(event, context):
     create("slow", source, Timeout=1)
     began = time.monotonic()
     _, error = call("slow")
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 20  # the handler would take 30
     assert error["errorType"] == "Sandbox.Timedout"
     assert error["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
-    import psutil
-
     assert not [
         process for process in psutil.process_iter(["cmdline"]) if "77.7" in (process.info["cmdline"] or [])
     ]
@@ -161,7 +161,7 @@ def handler(event, context):
     assert (first[1], second[1]) == (1, 2)
 
 
-def test_an_environment_that_died_is_replaced(create: Create, call: Call) -> None:
+def test_an_environment_that_died_is_replaced(create: Create, call: Call, eventually: Any) -> None:
     source = """
 import os, threading
 def handler(event, context):
@@ -171,17 +171,24 @@ def handler(event, context):
 """
     create("dies", source)
     first = call("dies", True)
-    time.sleep(0.8)
+    eventually(lambda: not psutil.pid_exists(first) or psutil.Process(first).status() == psutil.STATUS_ZOMBIE)
     assert call("dies", False) != first
 
 
-def test_invocations_run_in_parallel(create: Create, call: Call) -> None:
-    create("parallel", "import os, time\ndef handler(e, c):\n    time.sleep(0.5)\n    return os.getpid()")
+def test_invocations_run_in_parallel(create: Create, call: Call, tmp_path: Path) -> None:
+    # Each returns only when all three are there: one after the other, they would wait until their time-out.
+    source = """
+import os, pathlib, time
+def handler(directory, context):
+    pathlib.Path(directory, str(os.getpid())).touch()
+    while len(os.listdir(directory)) < 3:
+        time.sleep(0.02)
+    return os.getpid()
+"""
+    create("parallel", source, Timeout=60)
     with ThreadPoolExecutor(3) as pool:
-        began = time.monotonic()
-        processes = set(pool.map(lambda _: call("parallel"), range(3)))
+        processes = set(pool.map(lambda _: call("parallel", str(tmp_path)), range(3)))
     assert len(processes) == 3
-    assert time.monotonic() - began < 1.45
 
 
 def test_reserved_concurrency_throttles(create: Create, call: Call, awslambda: Any) -> None:

@@ -45,6 +45,14 @@ class SageMakerLab:
         self.s3.put_object(Bucket=BUCKET, Key="input/iris.csv", Body=b"1,2,3\n")
         return self
 
+    def seconds_of_a_container(self) -> float:
+        """Return how long the engine takes now for a container of the image that does nothing."""
+        import docker
+
+        begin = time.monotonic()
+        docker.from_env().containers.run(self.image, entrypoint=["true"], remove=True)
+        return time.monotonic() - begin
+
     def push_image(self) -> "SageMakerLab":
         """Build the image and push it to the account's ECR."""
         import docker
@@ -159,12 +167,13 @@ class SageMakerLab:
             )["events"]
         ]
 
-    def when(self, read: Callable[[], Any], good: Callable[[Any], Any], seconds: float = 40.0) -> Any:
+    def when(self, read: Callable[[], Any], good: Callable[[Any], Any], seconds: float = 120.0) -> Any:
         """Read until the result is good; return it."""
-        deadline = time.monotonic() + seconds
+        begin = time.monotonic()
         while not good(value := read()):
-            assert time.monotonic() < deadline, value
-            time.sleep(0.05)
+            waited = time.monotonic() - begin
+            assert waited < seconds, value
+            time.sleep(min(max(0.05, waited / 10), 0.25))
         return value
 
 
