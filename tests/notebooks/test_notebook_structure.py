@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -122,6 +123,15 @@ def test_each_file_is_written_by_one_cell_only() -> None:
         "model_image/buildspec.yml",
     }
     assert set(targets.values()) == {1}
+
+
+def test_what_notebooks_write_in_a_checkout_is_not_taken_for_a_part_of_it() -> None:
+    """git ignores it, and so does the package for notebook instances; the programs are not ignored."""
+    written = {f"notebooks/{target}" for target in sources.all_written()}
+    programs = {f"notebooks/base_image/{name}" for name in sources.given("base_image")}
+    asked = ["git", "check-ignore", "--no-index", *sorted(written | programs)]
+    done = subprocess.run(asked, cwd=sources.ROOT, capture_output=True, text=True, check=False)
+    assert set(done.stdout.split()) == written
 
 
 def test_what_a_learner_writes_can_be_read_in_a_lesson() -> None:
