@@ -19,6 +19,7 @@ ROLES = ("notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "all_stacks": [()],
     "role": [(purpose,) for purpose in ROLES],
+    "policy": [(purpose,) for purpose in ("work", "operate", "stacks", "deploy")],
     "bucket": [("region", "account")],
     "assets_bucket": [("region", "account")],
     "training_job": [(EXECUTION,)],
