@@ -1,5 +1,5 @@
 #!/bin/bash
-# Start the attendant (stops an idle instance, puts exercises back when asked), in place of the one that runs.
+# Start the attendant, which stops an idle instance and resets exercises on request; replace one that is running.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -7,7 +7,7 @@ set -euo pipefail
 pid_file="$STATE/attendant.pid"
 if [ -s "$pid_file" ]; then
     pid="$(cat "$pid_file")"
-    # The number may be another process's by now.
+    # The pid may belong to another process by now.
     if grep -qs "lab_helpers.instance.attendant" "/proc/$pid/cmdline"; then
         kill "$pid" || true
     fi

@@ -1,8 +1,8 @@
-"""Copy the exercises beside the learner's work without ever losing any of it.
+"""Copy the exercises to the learner's folder without ever losing their work.
 
-Standard library of Python 3.9 (Amazon Linux 2023): it runs before the workshop's own environment exists.
-A file that the learner did not touch is brought up to date. Of one that they changed, the new version goes
-beside it as `NAME.new.ipynb`, and only when the package brings another version than they began with.
+Uses only the standard library of Python 3.9 (Amazon Linux 2023), because the workshop's own environment does
+not exist yet. A file that the learner has not touched is updated. If they have changed it, the new version is
+written next to it as `NAME.new.ipynb`, and only if it differs from the version that they began with.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 
 
 def copy_exercises(source: Path, target: Path, record: Path) -> Iterator[str]:
-    """Copy every file below `source` to `target` and yield what was done.
+    """Copy every file under `source` to `target` and yield a line for each thing done.
 
-    `record` is a JSON file that keeps, by relative path, the SHA-256 of what was copied last.
+    `record` is a JSON file that maps each relative path to the SHA-256 of what was last copied there.
     """
     copied: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
     for path in sorted(found for found in source.rglob("*") if found.is_file()):
@@ -37,7 +37,7 @@ def copy_exercises(source: Path, target: Path, record: Path) -> Iterator[str]:
 
 
 def _write(path: Path, content: bytes) -> bool:
-    """Write a file in one step unless it holds `content` already; tell whether it was written."""
+    """Write a file atomically unless it already holds `content`; return whether it was written."""
     if path.is_file() and path.read_bytes() == content:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

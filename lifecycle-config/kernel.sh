@@ -1,5 +1,5 @@
 #!/bin/bash
-# The Jupyter kernel "MLOps workshop": its own Python environment on the volume, so that it survives stop and start.
+# The Jupyter kernel "MLOps workshop", with a Python environment on the volume, so that it survives stop and start.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,8 +8,8 @@ find_uv
 packages "$WORKSHOP_HOME/workshop/requirements.txt"
 environment "$STATE/venv" "$WORKSHOP_HOME/workshop"
 
-# What `python -m ipykernel install --user` writes, without the second that it takes to start. Under the home
-# directory, which is new at every start.
+# Writes what `python -m ipykernel install --user` would, without the second that it takes to start. It goes under
+# the home directory, which is new at every start.
 "$STATE/venv/bin/python" - "$WORKSHOP_HOME" <<'PYTHON'
 import json
 import os

@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# What the lifecycle scripts share. Sourced; WORKSHOP_HOME and WORKSHOP_USER come from the hook in cfn/m.yml.
+# Shared by the lifecycle scripts, which source it. WORKSHOP_HOME and WORKSHOP_USER come from the hook in cfn/m.yml.
 
 : "${WORKSHOP_HOME:=/home/ec2-user/SageMaker}" "${WORKSHOP_USER:=ec2-user}"
 export WORKSHOP_HOME WORKSHOP_USER
-# shellcheck disable=SC2034 # for those who source this
+# shellcheck disable=SC2034 # for the scripts that source this
 STATE="$WORKSHOP_HOME/.workshop"
 
-# set_status running|ready|"failed: reason": in one step, so that nobody reads half of it.
+# set_status running|ready|"failed: reason": atomic, so that no one reads half of it.
 set_status() {
     printf '%s\n' "$1" >"$STATE/provision.status.new"
     mv "$STATE/provision.status.new" "$STATE/provision.status"
 }
 
-# as_user COMMAND...: hooks run as root, everything of the learner's must not.
+# as_user COMMAND...: hooks run as root, but nothing of the learner's may.
 as_user() {
     if [ "$(id -un)" = "$WORKSHOP_USER" ]; then
         "$@"
@@ -21,16 +21,16 @@ as_user() {
     fi
 }
 
-# give_to_user PATH...: nothing to do where the hook runs as the user.
+# give_to_user PATH...: does nothing where the hook already runs as the user.
 give_to_user() {
     if [ "$(id -un)" != "$WORKSHOP_USER" ]; then
         chown -R "$WORKSHOP_USER:" "$@"
     fi
 }
 
-# find_uv: sets UV to the uv of this machine, or to one of our own.
+# find_uv: sets UV to the uv on this machine, or installs one.
 find_uv() {
-    # The home directory is new at every start; what uv fetched lasts as long as the environments made of it.
+    # The home directory is new at every start; what uv downloads must last as long as the environments made from it.
     export UV_PYTHON_INSTALL_DIR="$STATE/python" UV_CACHE_DIR="${UV_CACHE_DIR:-$STATE/uv-cache}"
     if ! UV="$(command -v uv)"; then
         UV="$STATE/bootstrap/bin/uv"
@@ -42,8 +42,8 @@ find_uv() {
     fi
 }
 
-# packages FILE: sets PACKAGES to an environment with what the file requires: made once for all that require the
-# same, so that 20,000 files are neither copied nor compiled for each of them.
+# packages FILE: sets PACKAGES to an environment with what the file requires. It is made once for everything with
+# the same requirements, so that 20,000 files are not copied and compiled again each time.
 packages() {
     local environments="${WORKSHOP_ENVIRONMENTS:-$STATE/environments}"
     PACKAGES="$environments/$(sha256sum "$1" | cut -c1-16)"
@@ -51,22 +51,22 @@ packages() {
     {
         flock 8
         if [ ! -e "$PACKAGES/complete" ] || ! "$PACKAGES/bin/python" -c "" 2>/dev/null; then
-            echo "installing $(grep -c '^[a-zA-Z]' "$1") packages and what they need"
+            echo "installing $(grep -c '^[a-zA-Z]' "$1") packages and their dependencies"
             rm -rf "$PACKAGES"
-            # Takes a Python from the PATH when it is new enough, and fetches one when none is.
+            # Uses a Python on the PATH if one is new enough, and downloads one otherwise.
             "$UV" venv --quiet --no-project --python ">=3.11,<3.14" "$PACKAGES" 8>&-
             local install=("$UV" pip install --quiet --python "$PACKAGES/bin/python" --requirement "$1")
-            # From the cache in seconds when it has everything: asking the index about 100 packages takes long.
+            # Takes seconds if the cache has everything: asking the index about 100 packages takes much longer.
             "${install[@]}" --offline 2>/dev/null 8>&- || "${install[@]}" 8>&-
             touch "$PACKAGES/complete"
         fi
-        touch "$PACKAGES" # in use; what nobody has used for two weeks goes
+        touch "$PACKAGES" # in use; environments unused for two weeks are deleted
         find "$environments" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +
     } 8>"$PACKAGES.lock"
 }
 
-# environment DIRECTORY PATH...: a small environment of the instance's own, for what the learner installs; it sees
-# PACKAGES and the given directories behind it.
+# environment DIRECTORY PATH...: makes a small environment of the instance's own, for what the learner installs. It
+# also sees PACKAGES and the given directories.
 environment() {
     local directory=$1 site
     shift
@@ -77,14 +77,14 @@ environment() {
     fi
     printf '%s\n' "$site" "$@" >"$directory${site#"$PACKAGES"}/mlops_workshop.pth"
     local shared
-    for shared in share etc; do # where Jupyter looks for what belongs to packages
+    for shared in share etc; do # where Jupyter looks for the files of packages
         if [ -d "$PACKAGES/$shared" ]; then
             ln -sfn "$PACKAGES/$shared" "$directory/$shared"
         fi
     done
 }
 
-# fail MESSAGE: in one line, which provision.sh finds again.
+# fail MESSAGE: prints the message on one line, so that the caller can find it in the output.
 fail() {
     echo "error: $*" | tr -s '\n ' ' ' >&2
     echo >&2

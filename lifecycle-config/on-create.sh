@@ -1,5 +1,5 @@
 #!/bin/bash
-# Once, before the first start: the directories of the workshop on the volume that persists.
+# Runs once, before the first start: creates the workshop's directories on the persistent volume.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# At every start: provision in the background, because a hook has five minutes.
+# Runs at every start: provisions in the background, because a hook has only five minutes.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=lib.sh
@@ -13,7 +13,7 @@ fi
 set_status running
 give_to_user "$STATE" "$WORKSHOP_HOME/notebooks" "$WORKSHOP_HOME/workshop"
 
-# Its own session and deaf to hang-ups: it outlives the hook.
+# In a session of its own and ignoring hangups, so that it outlives the hook.
 (
     trap '' HUP
     as_user setsid bash "$here/provision.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Everything that takes longer than a hook may: lab_helpers/instance/provision.py, and the environment that it needs.
-# Safe to repeat; what is there already stays. .workshop/provision.status says how it ended.
+# Does everything that takes longer than a hook may: prepares an environment, then runs
+# lab_helpers/instance/provision.py in it. Safe to repeat: it keeps what already exists. .workshop/provision.status
+# says how it ended.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=lib.sh
@@ -11,7 +12,7 @@ trap '[ -n "$ended" ] || set_status "failed: provisioning was interrupted, see $
 trap 'exit 143' TERM INT
 
 exec 9>"$STATE/provision.lock"
-flock 9 # a start on the heels of another one waits for it
+flock 9 # a start right after another waits for it
 
 set -a
 # shellcheck source=/dev/null
@@ -26,5 +27,5 @@ if ! said="$(bash "$here/tools.sh" 2>&1 9>&-)"; then
     exit 1
 fi
 [ -z "$said" ] || echo "tools: $said"
-# The lock goes with it, and ends with it.
+# The new process inherits the lock and releases it when it ends.
 exec "$STATE/tools/bin/python" -m lab_helpers.instance.provision

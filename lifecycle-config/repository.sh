@@ -1,6 +1,6 @@
 #!/bin/bash
-# git for the repository (CodeCommit, or git-remote-s3 in the bucket), its first commit and branches, and a working
-# copy of each branch.
+# Sets up git for the repository (CodeCommit, or git-remote-s3 in the bucket), creates its first commit and its
+# branches, and clones a working copy of each branch.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -11,7 +11,7 @@ url="$REPOSITORY_CLONE_URL"
 
 # The home directory is new at every start.
 if [ -z "$REPOSITORY" ]; then
-    # Where git finds what speaks s3+zip://, also in a terminal: /etc/skel puts this directory on the PATH.
+    # git finds its helper for s3+zip:// here, in a terminal too: /etc/skel puts this directory on the PATH.
     helper="$("$STATE/tools/bin/python" -c "import git_remote_s3; print(git_remote_s3.__file__)")"
     mkdir -p ~/.local/bin
     ln -sfn "${helper%/lib/*}/bin/git-remote-s3+zip" ~/.local/bin/
@@ -58,12 +58,12 @@ for branch in "${branches[@]}"; do
     if [ -d "$copy/.git" ]; then
         git -C "$copy" remote set-url origin "$url"
     elif [ -d "$copy" ] && [ -n "$(ls -A "$copy")" ]; then
-        fail "$copy is no working copy of git but holds files: move it away, then stop and start the instance"
+        fail "$copy is not a git working copy but contains files: move it away, then stop and start the instance"
     else
         git clone --quiet --branch "$branch" "$url" "$copy"
         echo "cloned branch $branch to $copy"
     fi
-    if [ -z "$REPOSITORY" ]; then # the id of the commit travels in the zip file that the pipeline gets
+    if [ -z "$REPOSITORY" ]; then # puts the commit id into the zip file that the pipeline gets
         mkdir -p "$copy/.git/info"
         echo "buildspec.yml export-subst" >"$copy/.git/info/attributes"
     fi

@@ -1,7 +1,7 @@
 #!/bin/bash
-# The Python environment of the workshop's own programs on the instance (boto3, what lets git push to S3): small, so
-# that they can begin while the kernel's is being made, and apart from it, so that nothing a learner installs can
-# break them.
+# Makes the Python environment of the workshop's own programs on the instance (boto3, and what lets git push to S3).
+# It is small, so that they can start while the kernel's environment is still being made, and separate, so that
+# nothing a learner installs can break them.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

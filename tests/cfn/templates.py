@@ -1,4 +1,4 @@
-"""The templates as documents, with intrinsic functions resolved as for the longest lab id."""
+"""The templates as documents, with intrinsic functions resolved for the longest lab id."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ LONGEST = {
 
 
 def resources(kind: str, template: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield logical id and properties of every resource of a type."""
+    """Yield the logical id and properties of every resource of a type."""
     for name in [template] if template else NAMES:
         for logical_id, found in TEMPLATES[name]["Resources"].items():
             if found["Type"] == kind:
@@ -63,5 +63,5 @@ def text(value: Any) -> str:  # noqa: PLR0911
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return `value` as policies and properties mean it: one, or a list of them."""
+    """Return `value` as a list: policies and properties take one value or several."""
     return value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""Every resource of the workshop, its names, and what templates and functions say to each other."""
+"""Every resource of the workshop, their names, and what templates and functions tell each other."""
 
 import json
 import re
@@ -48,7 +48,7 @@ NOTES = {
         "ScalingPolicy": "AWS::ApplicationAutoScaling::ScalingPolicy",
     },
 }
-# By resource type: property that holds its name, and the longest that the service takes.
+# By resource type: the property that holds the name, and the longest name that the service accepts.
 LIMITS = {
     "AWS::ECR::Repository": ("RepositoryName", 256),
     "AWS::S3::Bucket": ("BucketName", 63),
@@ -110,7 +110,7 @@ def test_parameters_explain_and_constrain_themselves(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_resources_carry_lab_expiry_and_a_name_that_fits_with_the_longest_prefix(name: str) -> None:
+def test_resources_carry_lab_and_expiry_and_their_name_fits_with_the_longest_prefix(name: str) -> None:
     for logical_id, resource in TEMPLATES[name]["Resources"].items():
         kind, properties = resource["Type"], resource["Properties"]
         if kind not in UNTAGGED:
@@ -143,7 +143,7 @@ def test_the_training_pipeline_hands_the_expiry_to_both_endpoints() -> None:
         assert json.loads(text(configuration["ParameterOverrides"]))["ExpiresAt"] == LONGEST["ExpiresAt"]
 
 
-def test_the_names_are_those_that_the_helpers_use() -> None:
+def test_the_names_match_those_that_the_helpers_use() -> None:
     from lab_helpers.names import Names
 
     names = Names("abcdefghij")
@@ -168,7 +168,7 @@ def test_the_names_are_those_that_the_helpers_use() -> None:
     } <= made
 
 
-def test_the_bucket_is_private_versioned_encrypted_and_tells_eventbridge() -> None:
+def test_the_bucket_is_private_versioned_encrypted_and_notifies_eventbridge() -> None:
     bucket = TEMPLATES["m"]["Resources"]["MLOpsBucket"]["Properties"]
 
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
@@ -178,7 +178,7 @@ def test_the_bucket_is_private_versioned_encrypted_and_tells_eventbridge() -> No
     assert any("NoncurrentVersionExpiration" in rule for rule in bucket["LifecycleConfiguration"]["Rules"])
 
 
-def test_registries_scan_clean_up_and_go_with_their_stack() -> None:
+def test_registries_scan_clean_up_and_are_deleted_with_their_stack() -> None:
     for _, registry in resources("AWS::ECR::Repository"):
         assert registry["EmptyOnDelete"] is True
         assert registry["ImageScanningConfiguration"] == {"ScanOnPush": True}
@@ -186,7 +186,7 @@ def test_registries_scan_clean_up_and_go_with_their_stack() -> None:
 
 
 def stages(name: str) -> dict[str, dict[str, Any]]:
-    """Return the only action of each stage of a template's pipeline, in order."""
+    """Return the one action of each stage of a template's pipeline, in order."""
     ((_, pipeline),) = resources("AWS::CodePipeline::Pipeline", name)
     assert (pipeline["PipelineType"], pipeline["ExecutionMode"]) == ("V2", "QUEUED")
     return {stage["Name"]: stage["Actions"][0] for stage in pipeline["Stages"]}
@@ -208,14 +208,14 @@ def test_the_stages_are_those_of_the_notes_and_no_source_is_polled() -> None:
 
 
 def variants(value: dict[str, Any]) -> list[Any]:
-    """Return what a property may be: both sides of an `Fn::If`."""
+    """Return the possible values of a property: both branches of an `Fn::If`."""
     return value["Fn::If"][1:] if "Fn::If" in value else [value]
 
 
 @pytest.mark.parametrize(
     ("name", "rule"), [("build-image", "PushRule"), ("train-model-pipeline", "UploadRule")]
 )
-def test_an_event_starts_its_pipeline_with_the_very_revision_that_it_is_about(name: str, rule: str) -> None:
+def test_an_event_starts_its_pipeline_with_exactly_the_revision_it_is_about(name: str, rule: str) -> None:
     (target,) = TEMPLATES[name]["Resources"][rule]["Properties"]["Targets"]
     for transformer in variants(target["InputTransformer"]):
         (placeholder,) = transformer["InputPathsMap"]
@@ -237,7 +237,7 @@ def test_the_source_of_an_image_is_a_repository_or_the_zip_file_of_a_push_to_the
 
 
 @pytest.mark.parametrize("stage", ["Dev", "Prd"])
-def test_a_deploy_action_gives_every_parameter_that_its_template_asks_for(stage: str) -> None:
+def test_a_deploy_action_passes_every_parameter_that_its_template_requires(stage: str) -> None:
     configuration = stages("train-model-pipeline")[f"Deploy{stage}"]["Configuration"]
     template = configuration["TemplatePath"].removeprefix("Source::").removesuffix(".yml")
     overrides = json.loads(text(configuration["ParameterOverrides"]))
@@ -282,7 +282,7 @@ def test_a_release_of_production_is_rolled_back_by_its_alarms() -> None:
         "Invocation5XXErrors",
         "ModelLatency",
     }
-    # At the first creation there are no metrics yet.
+    # When the endpoint is first created, there are no metrics yet.
     assert {own[alarm]["Properties"]["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
 
 
@@ -324,7 +324,7 @@ def test_the_longest_training_job_name_fits() -> None:
     assert len(prefix + EXECUTION) <= 63
 
 
-def test_a_function_logs_to_a_group_that_forgets() -> None:
+def test_a_function_logs_to_a_group_with_limited_retention() -> None:
     groups = {
         text(properties["LogGroupName"]): properties for _, properties in resources("AWS::Logs::LogGroup")
     }

@@ -1,4 +1,4 @@
-"""A start of the notebook instance never costs a learner anything that they wrote."""
+"""Starting the notebook instance never costs learners anything that they wrote."""
 
 import json
 import sys
@@ -32,7 +32,7 @@ def test_everything_is_copied_once(places: tuple[Path, Path, Path]) -> None:
     assert not list(target.rglob(".*"))
 
 
-def test_what_the_learner_left_alone_is_brought_up_to_date(places: tuple[Path, Path, Path]) -> None:
+def test_what_the_learner_left_alone_is_updated(places: tuple[Path, Path, Path]) -> None:
     source, target, _ = places
     list(copy_exercises(*places))
     (source / "01.ipynb").write_text("one, better")
@@ -41,7 +41,7 @@ def test_what_the_learner_left_alone_is_brought_up_to_date(places: tuple[Path, P
     assert (target / "01.ipynb").read_text() == "one, better"
 
 
-def test_what_the_learner_changed_stays_and_the_new_version_goes_beside_it(
+def test_what_the_learner_changed_stays_and_the_new_version_is_written_next_to_it(
     places: tuple[Path, Path, Path],
 ) -> None:
     source, target, _ = places
@@ -83,7 +83,7 @@ def test_a_program_that_the_learner_changed_stays_and_its_update_does_not_get_in
     assert set(exercises.programs(target, "base_image")) == {"app.py", "rows.py", "server.py"}
 
 
-def test_the_checkout_s_programs_reach_the_learner(tmp_path: Path) -> None:
+def test_the_programs_of_the_checkout_reach_the_learner(tmp_path: Path) -> None:
     list(copy_exercises(ROOT / "notebooks", tmp_path / "notebooks", tmp_path / "record.json"))
     programs = exercises.programs(ROOT / "notebooks", "base_image")
     assert "server.py" in programs

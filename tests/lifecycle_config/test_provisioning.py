@@ -1,7 +1,7 @@
-"""The hooks of `cfn/m.yml` and all that they start, as a notebook instance runs them, over stop and start.
+"""The hooks of `cfn/m.yml` and all they start, as a notebook instance runs them, across stop and start.
 
 Real: bash, the AWS CLI, boto3 and the stacks in a local account, git against a repository on disk, the
-kernel. Written down here: uv, which would fetch a gigabyte.
+kernel. Faked: uv, which would download a gigabyte.
 """
 
 import base64
@@ -56,7 +56,7 @@ fi
 
 
 def values(names: Names) -> dict[str, str]:
-    """What CloudFormation puts into the hooks of a lab."""
+    """Return the values that CloudFormation puts into a lab's hooks."""
     registry = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
     return {
         "AWS::Region": REGION,
@@ -88,7 +88,7 @@ def hook(name: str, known: dict[str, str], **changes: str) -> str:
 
 
 class Instance:
-    """A notebook instance: a volume that persists, a home that does not, and its own programs on the PATH."""
+    """A notebook instance: a persistent volume, a home that is not, and its own programs on the PATH."""
 
     def __init__(self, directory: Path, daemon: Daemon, lab_id: str) -> None:
         self.directory, self.names = directory, Names(lab_id)
@@ -184,7 +184,7 @@ class Instance:
         return (self.state / "provision.log").read_text()
 
     def told(self) -> dict[str, Any]:
-        """What the instance tells in its bucket; the file of its status is written just before."""
+        """Return what the instance reports in its bucket; it writes its status file just before."""
         status, deadline = (self.state / "provision.status").read_text().strip(), time.monotonic() + 10
         while True:
             body = self.clients("s3").get_object(Bucket=self.bucket, Key="package/provision.json")["Body"]
@@ -231,7 +231,7 @@ def git(*arguments: object) -> str:
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A local account; nothing here needs an engine."""
+    """A local account; nothing here needs a Docker Engine."""
     daemon = Daemon(tmp_path_factory.mktemp("account"))
     daemon.start("unix:///nowhere.sock", os.environ, ports_from(0))
     yield daemon
@@ -260,7 +260,7 @@ def instance(tmp_path: Path, daemon: Daemon) -> Iterator[Instance]:
 
 
 def end_attendant(instance: Instance) -> None:
-    """On a notebook instance it ends with the instance."""
+    """End the attendant, which on a notebook instance would end with the instance."""
     if (instance.state / "attendant.pid").exists():
         os.kill(int((instance.state / "attendant.pid").read_text()), signal.SIGTERM)
 
@@ -293,7 +293,7 @@ def test_the_first_start_makes_everything(started: Instance) -> None:
         assert tags["mlops-workshop:lab"] == "ana"
 
 
-def test_the_functions_that_are_deployed_are_those_of_the_package(started: Instance) -> None:
+def test_the_deployed_functions_are_those_of_the_package(started: Instance) -> None:
     keys = {
         found["Key"]
         for found in started.clients("s3").list_objects_v2(
@@ -310,17 +310,17 @@ def test_the_functions_that_are_deployed_are_those_of_the_package(started: Insta
     assert not any("__pycache__" in name for name in names)
 
 
-def test_the_instance_tells_in_its_bucket_how_it_was_provisioned(started: Instance) -> None:
+def test_the_instance_reports_in_its_bucket_how_provisioning_went(started: Instance) -> None:
     told = started.told()
     assert told["status"] == "ready"
     assert told["package"] == (started.state / "workshop.sha256").read_text().split()[0]
     assert "stacks: ana-iris-model is created" in told["log"]
 
 
-def test_packages_are_installed_once_for_all_that_require_the_same(
+def test_packages_are_installed_once_for_all_with_the_same_requirements(
     started: Instance, instance: Instance
 ) -> None:
-    """And what a learner installs is seen by their own kernel only."""
+    """And only their own kernel sees what a learner installs."""
     shared = started.environment["WORKSHOP_ENVIRONMENTS"]
     installed = uv_calls(started, "pip install")
     instance.environment |= {"WORKSHOP_ENVIRONMENTS": shared, "CALLS": str(started.directory)}
@@ -337,7 +337,7 @@ def test_packages_are_installed_once_for_all_that_require_the_same(
     assert done.returncode != 0
 
 
-def test_a_stop_and_a_start_change_nothing_that_is_there(started: Instance) -> None:
+def test_a_stop_and_start_changes_nothing_that_exists(started: Instance) -> None:
     heads, installed = started.heads(), uv_calls(started, "pip install")
     (started.home / "notebooks" / "01.ipynb").write_text("my work")
     (started.home / "scikit_base" / "Dockerfile").write_text("FROM scratch")
@@ -360,7 +360,7 @@ def test_a_stop_and_a_start_change_nothing_that_is_there(started: Instance) -> N
 
 def test_a_new_package_updates_templates_exercises_and_environment(started: Instance) -> None:
     installed = uv_calls(started, "pip install")
-    (started.home / "notebooks" / "01.ipynb").write_text("{}")  # as it came with the package
+    (started.home / "notebooks" / "01.ipynb").write_text("{}")  # as the package delivered it
     build = (ROOT / "cfn" / "build-image.yml").read_text()
     started.package(
         **{
@@ -382,7 +382,7 @@ def uv_calls(instance: Instance, what: str) -> int:
     return (instance.directory / "uv").read_text().count(what)
 
 
-def test_a_repository_that_somebody_filled_keeps_its_branches(instance: Instance) -> None:
+def test_a_repository_with_commits_keeps_its_branches(instance: Instance) -> None:
     work = instance.directory / "work"
     git("init", "--quiet", "--initial-branch=main", work)
     git(
@@ -406,7 +406,7 @@ def test_a_repository_that_somebody_filled_keeps_its_branches(instance: Instance
     assert instance.heads() == {**before, "iris_model": before["main"]}
 
 
-def test_a_stack_that_fails_is_named_with_its_cause_and_made_anew_at_the_next_start(
+def test_a_failed_stack_is_named_with_its_cause_and_created_again_at_the_next_start(
     instance: Instance,
 ) -> None:
     launcher, train = instance.names.role("launcher"), instance.names.train_stack
@@ -433,11 +433,11 @@ def test_a_directory_in_the_way_of_a_working_copy_is_left_alone(instance: Instan
 
     status = instance.start()
 
-    assert "iris_model is no working copy of git but holds files: move it away" in status
+    assert "iris_model is not a git working copy but contains files: move it away" in status
     assert (instance.home / "iris_model" / "thesis.txt").read_text() == "precious"
 
 
-def test_the_first_start_takes_what_the_creation_has_fetched_and_later_ones_fetch_anew(
+def test_the_first_start_uses_what_creation_fetched_and_later_starts_fetch_again(
     instance: Instance,
 ) -> None:
     assert instance.run("OnCreate").returncode == 0
@@ -450,15 +450,15 @@ def test_the_first_start_takes_what_the_creation_has_fetched_and_later_ones_fetc
     assert (instance.home / "notebooks" / "01.ipynb").read_text() == '{"new": 1}'
 
 
-def test_a_package_that_can_not_be_read_fails_the_hook(instance: Instance) -> None:
+def test_an_unreadable_package_fails_the_hook(instance: Instance) -> None:
     missing = {"PackageUri": instance.values["PackageUri"] + ".gone"}
 
     assert instance.run("OnCreate", **missing).returncode != 0
     assert instance.run("OnStart", **missing).returncode != 0
 
 
-def test_one_watcher_for_idle_stop_however_often_it_starts(instance: Instance) -> None:
-    def watchers() -> list[int]:
+def test_one_attendant_runs_however_often_the_instance_starts(instance: Instance) -> None:
+    def attendants() -> list[int]:
         command = f"{instance.state}/venv/bin/python -m lab_helpers.instance.attendant"
         return [
             process.pid
@@ -471,9 +471,9 @@ def test_one_watcher_for_idle_stop_however_often_it_starts(instance: Instance) -
 
     pid = int((instance.state / "attendant.pid").read_text())
     deadline = time.monotonic() + 10
-    while watchers() != [pid] and time.monotonic() < deadline:
+    while attendants() != [pid] and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert watchers() == [pid]
+    assert attendants() == [pid]
     command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     assert command[-5:-1] == [
         *(b"--instance", instance.names.notebook_instance.encode()),
@@ -492,7 +492,7 @@ def test_a_hook_fits_its_limit_with_the_longest_values(name: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="hooks run as root on a notebook instance")
-def test_what_a_hook_starts_runs_as_the_user_at_home_with_the_hooks_environment(tmp_path: Path) -> None:
+def test_what_a_hook_starts_runs_as_the_user_in_their_home_with_the_hooks_environment(tmp_path: Path) -> None:
     script = 'as_user sh -c \'id -un; echo "$HOME"; echo "$WORKSHOP_HOME"\'; give_to_user "$WORKSHOP_HOME"'
     environment = {**os.environ, "WORKSHOP_HOME": str(tmp_path), "WORKSHOP_USER": "nobody"}
     done = subprocess.run(
@@ -505,7 +505,7 @@ def test_what_a_hook_starts_runs_as_the_user_at_home_with_the_hooks_environment(
 
 
 def test_without_codecommit_the_repository_is_in_the_bucket(instance: Instance) -> None:
-    """The whole of it is in tests/e2e/test_s3_source.py."""
+    """tests/e2e/test_s3_source.py covers the whole way."""
     instance.clients("s3").put_bucket_versioning(
         Bucket=instance.bucket, VersioningConfiguration={"Status": "Enabled"}
     )
@@ -527,4 +527,4 @@ def test_without_codecommit_the_repository_is_in_the_bucket(instance: Instance) 
         assert given.get("RepositoryName", "") == "", name
 
     assert instance.start() == "ready", instance.log()
-    assert instance.log().count("seeded") <= 1, "a repository that is there stays"
+    assert instance.log().count("seeded") <= 1, "an existing repository stays"

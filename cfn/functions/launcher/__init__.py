@@ -1,1 +1,1 @@
-"""Starts the training job that a learner's trainingjob.zip describes: the Train action of the pipeline."""
+"""The Train action of the pipeline: starts the training job that a learner's trainingjob.zip describes."""

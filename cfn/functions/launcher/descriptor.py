@@ -1,4 +1,4 @@
-"""What a learner asks for: `trainingjob.json` inside `trainingjob.zip`, and all that can be wrong with it."""
+"""Read what a learner asks for, `trainingjob.json` in `trainingjob.zip`, and say what is wrong with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DESCRIPTOR = "trainingjob.json"
 TEMPLATES = ("deploy-model-dev.yml", "deploy-model-prd.yml")
 MAX_BYTES = 1_000_000
-"""A descriptor has a few hundred bytes; a larger one is some other file, or a zip bomb."""
+"""A descriptor is a few hundred bytes; anything larger is another file, or a zip bomb."""
 
 REQUIRED = ("InputDataConfig", "ResourceConfig", "StoppingCondition", "QualityGate")
 OPTIONAL = ("HyperParameters", "MetricDefinitions")
@@ -32,11 +32,11 @@ MAX_VALUE = 2500
 
 
 class DescriptorError(ValueError):
-    """The zip can't be trained from; the message says which part is wrong and what to do about it."""
+    """The zip can't be used for training; the message says which part is wrong and what to do about it."""
 
 
 class Request(TypedDict):
-    """What a learner decides of CreateTrainingJob; the pipeline decides the rest."""
+    """The part of CreateTrainingJob that a learner decides; the pipeline decides the rest."""
 
     InputDataConfig: list[ChannelTypeDef]
     ResourceConfig: ResourceConfigTypeDef
@@ -54,10 +54,10 @@ class QualityGate(TypedDict):
 
 @dataclass(frozen=True)
 class Descriptor:
-    """A `trainingjob.json` whose keys, hyperparameters and thresholds are checked.
+    """A `trainingjob.json` with its keys, hyperparameters and thresholds checked.
 
-    `request` and `metric_definitions` go into CreateTrainingJob; their inner parts are as the learner wrote
-    them, so whoever sends them checks them against SageMaker's model first.
+    `request` and `metric_definitions` go into CreateTrainingJob. Their inner parts are as the learner wrote
+    them, so the launcher validates them against SageMaker's model before it sends them.
     """
 
     request: Request
@@ -68,7 +68,7 @@ class Descriptor:
 def read_zip(archive: BinaryIO) -> Descriptor:
     """Return the descriptor in the zip file `archive`.
 
-    Raises DescriptorError when it is no zip, when a file is missing and when the descriptor is wrong.
+    Raises DescriptorError when it is not a zip file, when a file is missing, or when the descriptor is wrong.
     """
     try:
         with zipfile.ZipFile(archive) as source:
@@ -77,11 +77,13 @@ def read_zip(archive: BinaryIO) -> Descriptor:
             if missing:
                 raise DescriptorError(_missing(missing, names))
             if source.getinfo(DESCRIPTOR).file_size > MAX_BYTES:
-                raise DescriptorError(f"{DESCRIPTOR} is larger than {MAX_BYTES} bytes: is it the right file?")
+                raise DescriptorError(
+                    f"{DESCRIPTOR} is larger than {MAX_BYTES} bytes: check that it is the right file"
+                )
             text = source.read(DESCRIPTOR)
     except zipfile.BadZipFile as error:
         raise DescriptorError(
-            f"the uploaded trainingjob.zip is not a zip file ({error}): make it again with notebook 03"
+            f"the uploaded trainingjob.zip is not a zip file ({error}): create it again with notebook 03"
         ) from error
     return parse(text)
 
@@ -94,17 +96,17 @@ def parse(text: bytes) -> Descriptor:
         raise DescriptorError(f"{DESCRIPTOR} is not UTF-8 ({error}): save it as UTF-8") from error
     except json.JSONDecodeError as error:
         raise DescriptorError(
-            f"{DESCRIPTOR} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
-            "Correct it there and upload the zip again"
+            f"{DESCRIPTOR} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
+            "Correct it and upload the zip again"
         ) from error
     if not isinstance(found, dict):
         raise DescriptorError(
-            f"{DESCRIPTOR} holds a {_kind(found)}, but must be an object with {', '.join(REQUIRED)}"
+            f"{DESCRIPTOR} holds a {_kind(found)}, but it must hold an object with {', '.join(REQUIRED)}"
         )
     if unknown := sorted(found.keys() - {*REQUIRED, *OPTIONAL}):
         raise DescriptorError(
-            f"{DESCRIPTOR} has unknown keys: {', '.join(unknown)}. Remove them; it may have "
-            f"{', '.join((*REQUIRED, *OPTIONAL))}, everything else is decided by the pipeline"
+            f"{DESCRIPTOR} has unknown keys: {', '.join(unknown)}. Remove them: it can have "
+            f"{', '.join((*REQUIRED, *OPTIONAL))}; the pipeline decides everything else"
         )
     if missing := [key for key in REQUIRED if key not in found]:
         raise DescriptorError(
@@ -120,11 +122,11 @@ def parse(text: bytes) -> Descriptor:
 def _check_hyperparameters(found: object) -> None:
     if not isinstance(found, dict):
         raise DescriptorError(
-            f'HyperParameters is a {_kind(found)}, but must be an object such as {{"C": "1.0"}}'
+            f'HyperParameters is a {_kind(found)}, but it must be an object such as {{"C": "1.0"}}'
         )
     if len(found) > MAX_HYPERPARAMETERS:
         raise DescriptorError(
-            f"HyperParameters has {len(found)} entries, SageMaker takes {MAX_HYPERPARAMETERS}: remove some"
+            f"HyperParameters has {len(found)} entries, but the limit is {MAX_HYPERPARAMETERS}: remove some"
         )
     wrong = []
     for name, value in found.items():
@@ -134,10 +136,11 @@ def _check_hyperparameters(found: object) -> None:
             )
         elif not name or len(name) > MAX_NAME or len(value) > MAX_VALUE:
             wrong.append(
-                f"{name[:40]!r} is empty or too long: {MAX_NAME} characters fit, and {MAX_VALUE} in its value"
+                f"{name[:40]!r} is empty or too long: use at most {MAX_NAME} characters, and "
+                f"at most {MAX_VALUE} in the value"
             )
         elif "\n" in name + value:
-            wrong.append(f"{name} has a line break: write it in one line")
+            wrong.append(f"{name} has a line break: write it on one line")
     if wrong:
         raise DescriptorError(
             "hyperparameters must be strings (the container converts them). " + "; ".join(wrong)
@@ -147,7 +150,7 @@ def _check_hyperparameters(found: object) -> None:
 def _gate(found: object) -> QualityGate:
     if not isinstance(found, dict):
         raise DescriptorError(
-            f"QualityGate is a {_kind(found)}, but must be an object with {', '.join(GATE)}"
+            f"QualityGate is a {_kind(found)}, but it must be an object with {', '.join(GATE)}"
         )
     if unknown := sorted(found.keys() - set(GATE)):
         raise DescriptorError(f"QualityGate has unknown keys: {', '.join(unknown)}. It has {', '.join(GATE)}")
@@ -155,7 +158,9 @@ def _gate(found: object) -> QualityGate:
         value = found.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             was = "is missing" if key not in found else f"is {json.dumps(value)}"
-            raise DescriptorError(f"QualityGate.{key} {was}, but must be a number from 0 to 1, such as 0.9")
+            raise DescriptorError(
+                f"QualityGate.{key} {was}, but it must be a number from 0 to 1, such as 0.9"
+            )
     return QualityGate(
         MinimumAccuracy=float(found["MinimumAccuracy"]),
         MinimumRecall=float(found["MinimumRecall"]),
@@ -166,9 +171,9 @@ def _gate(found: object) -> QualityGate:
 def _missing(missing: list[str], names: set[str]) -> str:
     nested = sorted(name for name in names if name.rsplit("/", 1)[-1] in missing)
     hint = (
-        f" It is there as {nested[0]}: zip the files, not their directory."
+        f" It contains {nested[0]}: zip the files, not their directory."
         if nested
-        else " Notebook 03 puts trainingjob.json and both deploy-model templates into it."
+        else " Notebook 03 creates it with trainingjob.json and both deploy-model templates."
     )
     return f"trainingjob.zip lacks {', '.join(missing)}.{hint}"
 

@@ -26,7 +26,7 @@ MAX_MESSAGE = 5000
 """CodePipeline PutJobFailureResult: the longest message."""
 
 Event = TypedDict("Event", {"CodePipeline.job": "JobTypeDef"})
-"""What CodePipeline invokes the function with."""
+"""The event that CodePipeline invokes the function with."""
 
 
 @lru_cache(maxsize=1)
@@ -58,15 +58,15 @@ def handle(event: Event, context: object = None) -> None:
 
 
 def answer(job: JobTypeDef, launcher: Launcher, codepipeline: CodePipelineClient) -> None:
-    """Carry out one job. Every failure is reported: the pipeline would wait for an hour otherwise."""
+    """Carry out one job. Every failure is reported; otherwise the pipeline would wait for an hour."""
     try:
         execution_id, source = _read(job)
         variables = launcher.launch(execution_id, source)
     except LaunchError as error:
-        logger.warning("execution fails: %s", error)
+        logger.warning("execution failed: %s", error)
         _fail(codepipeline, job["id"], str(error), error.kind)
-    except Exception as error:  # whatever it is, the learner sees it in the pipeline
-        logger.exception("execution fails")
+    except Exception as error:  # whatever it is, the learner must see it in the pipeline
+        logger.exception("execution failed")
         _fail(codepipeline, job["id"], f"{type(error).__name__}: {error}", "JobFailed")
     else:
         logger.info("started %s", json.dumps(variables))
@@ -82,7 +82,7 @@ def _read(job: JobTypeDef) -> tuple[str, tuple[str, str]]:
         execution_id = str(json.loads(parameters)["PipelineExecutionId"])
     except (ValueError, KeyError, TypeError) as error:
         raise LaunchError(
-            f"UserParameters of the Train action is {parameters!r}, but must be JSON with "
+            f"UserParameters of the Train action is {parameters!r}, but it must be JSON with "
             "PipelineExecutionId: deploy train-model-pipeline.yml again",
             "ConfigurationError",
         ) from error
@@ -96,10 +96,10 @@ def _fail(codepipeline: CodePipelineClient, job_id: str, message: str, kind: Fai
 
 
 def _report(job_id: str, put: Callable[[], object]) -> None:
-    """Send a job's result with `put`; one that was sent before stays."""
+    """Report a job's result with `put`, unless the job already has one."""
     try:
         put()
     except ClientError as error:
         if error.response["Error"]["Code"] != "InvalidJobStateException":
             raise
-        logger.info("job %s was answered before", job_id)
+        logger.info("job %s already has a result", job_id)

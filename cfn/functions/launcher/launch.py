@@ -32,7 +32,7 @@ class LaunchError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """Environment of the function, as `train-model-pipeline.yml` sets it."""
+    """The function's environment variables, as `train-model-pipeline.yml` sets them."""
 
     bucket: str
     lab: str
@@ -45,7 +45,7 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
-        """Read every setting from its upper-case name; KeyError when one is missing."""
+        """Read each setting from the variable of its upper-case name; raises KeyError when one is missing."""
         return cls(**{name: environment[name.upper()] for name in cls.__dataclass_fields__})
 
 
@@ -60,10 +60,10 @@ class Launcher:
     events: EventBridgeClient
 
     def launch(self, execution_id: str, source: tuple[str, str]) -> dict[str, str]:
-        """Start the training job of `execution_id` as the zip at `source` (bucket, key) says.
+        """Start the training job of `execution_id` that the zip at `source` (bucket, key) describes.
 
-        Returns the output variables of the action once SageMaker accepted the job. Safe to repeat: the job
-        is named after the execution, and one that exists already is this execution's own. Raises LaunchError.
+        Return the action's output variables once SageMaker has accepted the job. Safe to repeat: the job is
+        named after the execution, so a job that already exists is this execution's own. Raises LaunchError.
         """
         descriptor = self._read(*source)
         job = f"{self.settings.training_job_prefix}{execution_id}"
@@ -83,8 +83,8 @@ class Launcher:
             Body=json.dumps(record, indent=1).encode(),
             ContentType="application/json",
         )
-        # After the job, so that the monitor never finds nothing to watch and before the action ends, so that
-        # it is awake when the approval waits.
+        # After the job exists, so that the monitor has something to watch; before the action ends, so that
+        # the monitor is awake when the approval starts to wait.
         self.events.enable_rule(Name=self.settings.monitor_rule)
         output = f"s3://{self.settings.bucket}/training"
         return {
@@ -102,7 +102,7 @@ class Launcher:
             raise LaunchError(str(error), "ConfigurationError") from error
 
     def _image(self) -> str:
-        """Return repositoryUri@digest of the tagged image: what `latest` is now is what will be served."""
+        """Return repositoryUri@digest of the tagged image: tags move, but what trains must also serve."""
         repository, tag = self.settings.image_repository, self.settings.image_tag
         try:
             found = self.ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
@@ -110,8 +110,8 @@ class Launcher:
         except ClientError as error:
             if error.response["Error"]["Code"] in ("ImageNotFoundException", "RepositoryNotFoundException"):
                 raise LaunchError(
-                    f"the registry {repository} has no image {tag}: run notebook 02 to the end, "
-                    "its pipeline builds and pushes the model image; then upload trainingjob.zip again",
+                    f"the repository {repository} has no image tagged {tag}: run notebook 02 to the end, so "
+                    "that its pipeline builds and pushes the model image, then upload trainingjob.zip again",
                     "ConfigurationError",
                 ) from error
             raise
@@ -146,7 +146,7 @@ class Launcher:
         report = ParamValidator().validate(request, shape)
         if report.has_errors():
             raise LaunchError(
-                f"trainingjob.json does not fit CreateTrainingJob: {report.generate_report()}. "
+                f"trainingjob.json is not valid for CreateTrainingJob: {report.generate_report()}. "
                 "Correct it and upload the zip again",
                 "ConfigurationError",
             )
@@ -159,19 +159,20 @@ class Launcher:
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
             if code == "ResourceInUse":
-                # Delivered twice, or the first attempt died before it answered.
+                # The event was delivered twice, or the first attempt died before it answered.
                 job = self.sagemaker.describe_training_job(TrainingJobName=request["TrainingJobName"])
                 return str(job["AlgorithmSpecification"]["TrainingImage"])
             if code == "ValidationException":
                 raise LaunchError(
-                    f"SageMaker refuses what trainingjob.json asks for: {message}. "
+                    f"SageMaker rejected what trainingjob.json asks for: {message}. "
                     "Correct it and upload the zip again",
                     "ConfigurationError",
                 ) from error
             if code == "ResourceLimitExceeded":
                 raise LaunchError(
-                    f"SageMaker has no room for this training job: {message}. Use another instance type in "
-                    "trainingjob.json, or ask for a higher quota, and retry the stage"
+                    f"the account's quota does not allow this training job: {message}. "
+                    "Upload a trainingjob.json with another instance type, or request a higher quota "
+                    "and retry the stage"
                 ) from error
             raise
         return str(request["AlgorithmSpecification"]["TrainingImage"])

@@ -1,1 +1,1 @@
-"""Judges ended training jobs by their evaluation and answers the TrainApproval action of the pipeline."""
+"""Judges finished training jobs by their evaluation and answers the pipeline's TrainApproval action."""

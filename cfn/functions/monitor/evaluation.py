@@ -1,4 +1,4 @@
-"""`evaluation.json`, read out of the `output.tar.gz` of a training job without unpacking it."""
+"""Read `evaluation.json` from a training job's `output.tar.gz` without unpacking it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NAME = "evaluation.json"
 MAX_ARCHIVE = 64 * 1024 * 1024
 MAX_EVALUATION = 1024 * 1024
-"""Bytes after decompression that are read at most; the archive is written by the learner's own code."""
+"""The most bytes that are read after decompression: the learner's own code writes the archive."""
 
 
 class EvaluationError(ValueError):
@@ -33,14 +33,14 @@ class Scores(TypedDict):
 
 
 class Evaluation(TypedDict):
-    """`evaluation.json` as the training container writes it; whatever else is in there is kept."""
+    """`evaluation.json` as the training container writes it; other members are kept."""
 
     algorithms: dict[str, Scores]
     classes: NotRequired[list[str]]
 
 
 class Readable(Protocol):
-    """A binary stream as S3 GetObject hands it out."""
+    """A binary stream, as S3 GetObject returns it."""
 
     def read(self, amount: int = ..., /) -> bytes: ...  # noqa: D102
 
@@ -60,7 +60,7 @@ class _Limited(io.RawIOBase):
         self._left -= len(data)
         if self._left < 0:
             raise EvaluationError(
-                f"output.tar.gz holds more than {MAX_ARCHIVE} bytes: write only {NAME} there"
+                f"output.tar.gz holds more than {MAX_ARCHIVE} bytes: write only {NAME} to it"
             )
         into[: len(data)] = data
         return len(data)
@@ -76,7 +76,7 @@ def read_archive(stream: Readable) -> Evaluation:
                 if member.name.removeprefix("./") != NAME or not member.isfile():
                     continue
                 if member.size > MAX_EVALUATION:
-                    raise EvaluationError(f"{NAME} has {member.size} bytes, more than {MAX_EVALUATION}")
+                    raise EvaluationError(f"{NAME} has {member.size} bytes; the limit is {MAX_EVALUATION}")
                 content = archive.extractfile(member)
                 return parse(content.read() if content else b"")
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
@@ -92,7 +92,7 @@ def parse(text: bytes) -> Evaluation:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise EvaluationError(f"{NAME} is not JSON ({error})") from error
+        raise EvaluationError(f"{NAME} is not valid JSON ({error})") from error
     if not isinstance(found, dict):
         raise EvaluationError(f"{NAME} is not a JSON object")
     algorithms = found.get("algorithms")
@@ -108,5 +108,5 @@ def parse(text: bytes) -> Evaluation:
 
 
 def _is_rate(value: object) -> bool:
-    # NaN, which json reads, compares false with everything.
+    # json reads NaN, which compares false with everything.
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

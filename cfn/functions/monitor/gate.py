@@ -1,4 +1,4 @@
-"""The quality gate: thresholds of `trainingjob.json` against an evaluation, and against production."""
+"""The quality gate: compare an evaluation with the thresholds of `trainingjob.json` and with production."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypedDict
 from .evaluation import Evaluation
 
 ROUNDING = 1e-9
-"""0.95 - 0.02 is a little more than 0.93 in binary; a model that is exactly as good as asked for passes."""
+"""In binary, 0.95 - 0.02 is slightly more than 0.93; a model that is exactly as good as required passes."""
 
 
 class QualityGate(TypedDict):
@@ -21,7 +21,7 @@ class QualityGate(TypedDict):
 
 @dataclass(frozen=True)
 class Check:
-    """One comparison: `value` must be `threshold` at least."""
+    """One comparison: `value` must be at least `threshold`."""
 
     name: str
     value: float
@@ -39,7 +39,7 @@ class Check:
 def judge(evaluation: Evaluation, gate: QualityGate, production: Evaluation | None) -> list[Check]:
     """Return every check of `evaluation`; `production` is the evaluation of what serves now, if anything.
 
-    An algorithm that production has and the new model lacks fails: its callers would get errors.
+    An algorithm that production has but the new model lacks fails its check: its callers would get errors.
     """
     checks = []
     for name, scores in evaluation["algorithms"].items():

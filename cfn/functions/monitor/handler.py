@@ -1,4 +1,4 @@
-"""Lambda entry point: any event of the monitor rule, and its schedule."""
+"""Lambda entry point for every event of the monitor rule, including its schedule."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
 
 
 def handle(event: object, context: object = None) -> None:
-    """Look what is the case; what `event` tells is not needed for that."""
+    """Look at the current state; the content of `event` is not needed."""
     _monitor().watch()

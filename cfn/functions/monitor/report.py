@@ -1,4 +1,4 @@
-"""The report on one execution, by which TrainApproval is answered and DeployApproval is judged."""
+"""The report on one execution: the basis for answering TrainApproval and judging DeployApproval."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TrainingJob(TypedDict, total=False):
 
 
 class NoGate(TypedDict):
-    """Stands for the quality gate where none was read, because the job failed or its record is gone."""
+    """Takes the place of the quality gate when none was read because the job failed or its record is gone."""
 
 
 class CheckDocument(TypedDict):
@@ -54,7 +54,7 @@ class CheckDocument(TypedDict):
 
 
 class JobDocument(TypedDict):
-    """A training job; a member is None where SageMaker doesn't tell it (yet)."""
+    """A training job; a member is None if SageMaker has not reported it."""
 
     name: str | None
     status: str | None
@@ -98,7 +98,7 @@ class Production:
     evaluation: Evaluation | None
 
     def document(self) -> ProductionDocument:
-        """Return what the report says of it."""
+        """Return what the report says about it."""
         return {"pipelineExecutionId": self.execution_id, "compared": self.evaluation is not None}
 
 
@@ -106,7 +106,7 @@ class Production:
 class Report:
     """What is known about the model of one pipeline execution, and the decision.
 
-    `problem` is why there is nothing to compare.
+    `problem` says why there is nothing to compare; empty when there is.
     """
 
     execution_id: str
@@ -139,7 +139,7 @@ class Report:
         if self.production is None:
             return "nothing in production yet"
         if self.production.evaluation is None:
-            return f"not compared with production, the report of {self.production.execution_id} is gone"
+            return f"not compared with production: the report of {self.production.execution_id} is gone"
         return f"compared with production ({self.production.execution_id})"
 
     def document(self) -> ReportDocument:

@@ -25,12 +25,12 @@ logger = logging.getLogger(__name__)
 
 STAGE = "TrainApproval"
 ENDED = ("Completed", "Failed", "Stopped")
-"""TrainingJobStatus that doesn't change any more (SageMaker DescribeTrainingJob)."""
+"""Final values of TrainingJobStatus (SageMaker DescribeTrainingJob)."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Environment of the function, as `train-model-pipeline.yml` sets it."""
+    """The function's environment variables, as `train-model-pipeline.yml` sets them."""
 
     bucket: str
     pipeline: str
@@ -40,19 +40,19 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
-        """Read every setting from its upper-case name; KeyError when one is missing."""
+        """Read each setting from the variable of its upper-case name; raises KeyError when one is missing."""
         return cls(**{name: environment[name.upper()] for name in cls.__dataclass_fields__})
 
 
 class JobRecord(TypedDict):
-    """What the monitor reads of `training/jobs/<execution id>.json`, written by the launcher."""
+    """The part of `training/jobs/<execution id>.json` that the monitor reads; the launcher writes it."""
 
     QualityGate: QualityGate
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """An approval that waits: its action, its token, and the execution that it holds."""
+    """A waiting approval: its action, its token, and the execution that it holds back."""
 
     execution_id: str
     action: str
@@ -72,19 +72,19 @@ class Monitor:
     def watch(self) -> None:
         """Answer what can be answered, and go to sleep when nothing is left.
 
-        Called by any event and by the clock: it asks what is the case instead of trusting what it was told,
-        so that a lost, a repeated or an early event changes nothing.
+        Called for every event and on a schedule. It looks at the current state instead of trusting the
+        event, so a lost, repeated or early event changes nothing.
         """
         for waiting in self.waiting():
             self.answer(waiting)
         if not self.busy():
             self.events.disable_rule(Name=self.settings.monitor_rule)
-            # A launcher may have enabled it between the question and the answer.
+            # A launcher may have enabled it between the check and the call.
             if self.busy():
                 self.events.enable_rule(Name=self.settings.monitor_rule)
 
     def waiting(self) -> Iterator[Waiting]:
-        """Yield approvals that wait. Token and execution id come from one answer, so they belong together."""
+        """Yield waiting approvals. Token and execution id come from one response, so they belong together."""
         state = self.codepipeline.get_pipeline_state(name=self.settings.pipeline)
         for stage in state["stageStates"]:
             held = stage.get("latestExecution", {}).get("pipelineExecutionId")
@@ -96,7 +96,7 @@ class Monitor:
                     yield Waiting(held, action["actionName"], latest["token"])
 
     def answer(self, waiting: Waiting) -> None:
-        """Approve or reject one approval, unless its training job still runs."""
+        """Approve or reject one approval, unless its training job is still running."""
         job = self._job(waiting.execution_id)
         if job.get("TrainingJobStatus") not in (*ENDED, None):
             return
@@ -114,10 +114,10 @@ class Monitor:
         except ClientError as error:
             if _code(error) not in ("ApprovalAlreadyCompletedException", "InvalidApprovalTokenException"):
                 raise
-            logger.info("%s was answered before", waiting.execution_id)
+            logger.info("%s already has an answer", waiting.execution_id)
 
     def report(self, execution_id: str, job: TrainingJob) -> Report:
-        """Judge the ended training job `job` of `execution_id`; `{}` when it never existed."""
+        """Judge the finished training job `job` of `execution_id`; `job` is `{}` if it never existed."""
         name = f"{self.settings.training_job_prefix}{execution_id}"
         if not job:
             return Report(execution_id, {"TrainingJobName": name}, problem=f"there is no training job {name}")
@@ -129,7 +129,8 @@ class Monitor:
         found = self._get(f"training/jobs/{execution_id}.json")
         if found is None:
             problem = (
-                f"s3://{self.settings.bucket}/training/jobs/{execution_id}.json with the quality gate is gone"
+                f"s3://{self.settings.bucket}/training/jobs/{execution_id}.json is gone, "
+                "and the quality gate with it"
             )
             return Report(execution_id, job, problem=problem)
         record: JobRecord = json.loads(found)
@@ -143,7 +144,7 @@ class Monitor:
         return Report(execution_id, job, gate, evaluation, tuple(checks), production)
 
     def production(self) -> Production | None:
-        """Return what PRD serves: its endpoint configuration is named after the execution that made it."""
+        """Return what PRD serves: its endpoint configuration is named after the execution that created it."""
         endpoint = self.settings.production_endpoint
         try:
             found = self.sagemaker.describe_endpoint(EndpointName=endpoint)
@@ -159,14 +160,14 @@ class Monitor:
         return Production(execution_id, report["evaluation"] if report else None)
 
     def busy(self) -> bool:
-        """Whether an execution has not got past TrainApproval yet, or a training job of this lab runs."""
+        """Return whether an execution has yet to pass TrainApproval or a training job of the lab runs."""
         return any(self._before_approval(found) for found in self._executions()) or any(self._running())
 
     def _executions(self) -> Iterator[str]:
         pages = self.codepipeline.get_paginator("list_pipeline_executions")
         newest: PaginatorConfigTypeDef = {
             "MaxItems": 200
-        }  # newest first; a pipeline queues 50 executions at most
+        }  # newest first; a pipeline queues at most 50 executions
         for page in pages.paginate(pipelineName=self.settings.pipeline, PaginationConfig=newest):
             for found in page["pipelineExecutionSummaries"]:
                 if found["status"] in ("InProgress", "Stopping"):
@@ -188,7 +189,7 @@ class Monitor:
         pages = self.sagemaker.get_paginator("list_training_jobs")
         for page in pages.paginate(NameContains=prefix, StatusEquals="InProgress"):
             for job in page["TrainingJobSummaries"]:
-                if job["TrainingJobName"].startswith(prefix):  # another lab's name contains it too
+                if job["TrainingJobName"].startswith(prefix):  # another lab's name can contain it
                     yield job["TrainingJobName"]
 
     def _job(self, execution_id: str) -> TrainingJob:
@@ -227,7 +228,7 @@ class Monitor:
             )
 
     def _get(self, key: str) -> bytes | None:
-        """Return an object of the lab's bucket, or None where there is none."""
+        """Return an object of the lab's bucket, or None if it does not exist."""
         try:
             return self.s3.get_object(Bucket=self.settings.bucket, Key=key)["Body"].read()
         except ClientError as error:
@@ -241,12 +242,12 @@ def _code(error: ClientError) -> str:
 
 
 def _why_stopped(job: TrainingJob) -> str:
-    """Tell a job that ran out of time from one that somebody stopped (`SecondaryStatus` of the job)."""
+    """Return why a job stopped: `SecondaryStatus` says whether it ran out of time."""
     if job.get("SecondaryStatus") in ("MaxRuntimeExceeded", "MaxWaitTimeExceeded"):
         limits = job.get("StoppingCondition") or {}
         seconds = limits.get("MaxRuntimeInSeconds", "?")
         return (
             f"{job['SecondaryStatus']}: it took longer than MaxRuntimeInSeconds, {seconds} s; "
-            "raise that in trainingjob.json or train less"
+            "raise that limit in trainingjob.json, or train less"
         )
-    return "it was stopped"
+    return "someone stopped it"

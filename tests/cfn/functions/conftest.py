@@ -1,4 +1,4 @@
-"""The functions are imported as Lambda does: from the directory that `train-model-pipeline.yml` packages."""
+"""Import the functions the way Lambda does: from the directory that `train-model-pipeline.yml` packages."""
 
 import sys
 

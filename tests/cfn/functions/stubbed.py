@@ -1,4 +1,4 @@
-"""Clients of AWS services whose answers a test writes down; botocore checks both sides of each call."""
+"""AWS clients whose responses a test provides; botocore checks both sides of every call."""
 
 from typing import Any
 

@@ -34,7 +34,7 @@ def zipped(files: dict[str, str | bytes]) -> io.BytesIO:
     return archive
 
 
-def test_a_good_zip_gives_the_request_and_the_gate_apart() -> None:
+def test_a_good_zip_is_split_into_the_request_and_the_gate() -> None:
     found = read_zip(zipped({"trainingjob.json": json.dumps(GOOD), **TEMPLATES}))
 
     assert found.quality_gate == GOOD["QualityGate"]
@@ -47,7 +47,7 @@ def test_a_good_zip_gives_the_request_and_the_gate_apart() -> None:
         (TEMPLATES, r"lacks trainingjob\.json.*Notebook 03"),
         ({"job/trainingjob.json": "{}", **TEMPLATES}, r"zip the files, not their directory"),
         ({"trainingjob.json": "{}"}, r"lacks deploy-model-dev\.yml, deploy-model-prd\.yml"),
-        ({"trainingjob.json": '{"a": }', **TEMPLATES}, r"not JSON: .* line 1, column 7"),
+        ({"trainingjob.json": '{"a": }', **TEMPLATES}, r"not valid JSON: .* line 1, column 7"),
         ({"trainingjob.json": b"\xff\xfe\xff", **TEMPLATES}, r"not UTF-8"),
         ({"trainingjob.json": "[]", **TEMPLATES}, r"holds a list"),
         ({"trainingjob.json": " " * 1_000_001, **TEMPLATES}, r"larger than"),
@@ -58,7 +58,7 @@ def test_a_bad_zip_says_which_file_and_what_to_do(files: dict[str, str | bytes],
         read_zip(zipped(files))
 
 
-def test_a_file_that_is_no_zip() -> None:
+def test_a_file_that_is_not_a_zip_says_so() -> None:
     with pytest.raises(DescriptorError, match="not a zip file"):
         read_zip(io.BytesIO(b"hello"))
 
@@ -100,7 +100,7 @@ JSON = st.recursive(
 
 
 @given(key=st.sampled_from(sorted(GOOD)), value=JSON)
-def test_nothing_but_a_descriptor_error_comes_out_of_any_document(key: str, value: Any) -> None:
+def test_any_document_either_parses_or_raises_a_descriptor_error(key: str, value: Any) -> None:
     try:
         parse(json.dumps({**GOOD, key: value}).encode())
     except DescriptorError as error:

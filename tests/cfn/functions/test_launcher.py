@@ -1,4 +1,4 @@
-"""The Train action: one training job for one execution, whatever is delivered twice."""
+"""The Train action starts one training job per execution, even when an event is delivered twice."""
 
 import io
 import json
@@ -35,7 +35,7 @@ VARIABLES = {
 
 
 class Account:
-    """The launcher and the answers that its clients are going to get."""
+    """The launcher, and the answers that its clients will get."""
 
     def __init__(self) -> None:
         self.clients, self.stubs = {}, {}
@@ -84,7 +84,7 @@ class Account:
         )
 
     def fails(self, kind: str) -> list[str]:
-        """Expect a failure of `kind`; the message is in the list after the call."""
+        """Expect a failure of `kind`; its message is in the returned list after the call."""
         messages: list[str] = []
         self.stubs["codepipeline"].add_response(
             "put_job_failure_result", {}, {"jobId": EXECUTION, "failureDetails": ANY}
@@ -119,7 +119,7 @@ def account() -> Account:
     return Account()
 
 
-def test_the_job_runs_the_image_by_digest_and_the_variables_lead_to_its_model(account: Account) -> None:
+def test_the_job_runs_the_image_by_digest_and_the_variables_point_to_its_model(account: Account) -> None:
     account.uploads(json.dumps({**GOOD, "MetricDefinitions": [{"Name": "a", "Regex": "a=(.*)"}]}))
     account.has_image()
     expected = {
@@ -149,7 +149,7 @@ def test_the_job_runs_the_image_by_digest_and_the_variables_lead_to_its_model(ac
     account.answers()
 
 
-def test_a_second_delivery_answers_with_the_job_of_the_first(account: Account) -> None:
+def test_a_second_delivery_answers_with_the_first_ones_job(account: Account) -> None:
     account.uploads(json.dumps(GOOD))
     account.has_image()
     account.stubs["sagemaker"].add_client_error("create_training_job", "ResourceInUse", "exists")
@@ -176,7 +176,7 @@ def test_a_second_delivery_answers_with_the_job_of_the_first(account: Account) -
     account.answers()
 
 
-def test_a_job_that_was_answered_before_stays_answered(account: Account) -> None:
+def test_a_job_that_already_has_a_result_keeps_it(account: Account) -> None:
     account.stubs["codepipeline"].add_client_error(
         "put_job_failure_result", "InvalidJobStateException", "done"
     )
@@ -191,10 +191,10 @@ def test_without_an_image_the_learner_is_sent_to_notebook_02(account: Account) -
 
     account.answers()
 
-    assert "has no image latest: run notebook 02" in messages[0]
+    assert "has no image tagged latest: run notebook 02" in messages[0]
 
 
-def test_a_wrong_descriptor_fails_the_action_before_anything_is_started(account: Account) -> None:
+def test_a_wrong_descriptor_fails_the_action_before_anything_starts(account: Account) -> None:
     account.uploads(json.dumps({**GOOD, "HyperParameters": {"C": 1}}))
     messages = account.fails("ConfigurationError")
 
@@ -203,7 +203,7 @@ def test_a_wrong_descriptor_fails_the_action_before_anything_is_started(account:
     assert 'C is the number 1: write "C": "1"' in messages[0]
 
 
-def test_what_create_training_job_would_not_take_is_named_by_its_path(account: Account) -> None:
+def test_an_invalid_create_training_job_parameter_is_named_by_its_path(account: Account) -> None:
     account.uploads(json.dumps({**GOOD, "ResourceConfig": {"InstanceCount": "one", "Instances": 1}}))
     account.has_image()
     messages = account.fails("ConfigurationError")
@@ -217,8 +217,8 @@ def test_what_create_training_job_would_not_take_is_named_by_its_path(account: A
 @pytest.mark.parametrize(
     ("code", "kind", "says"),
     [
-        ("ValidationException", "ConfigurationError", "refuses what trainingjob.json asks for: because"),
-        ("ResourceLimitExceeded", "JobFailed", "has no room for this training job: because"),
+        ("ValidationException", "ConfigurationError", "rejected what trainingjob.json asks for: because"),
+        ("ResourceLimitExceeded", "JobFailed", "quota does not allow this training job: because"),
         ("ThrottlingException", "JobFailed", "because"),
     ],
 )

@@ -1,4 +1,4 @@
-"""TrainApproval is answered by the training job's end and its evaluation, once, for the right execution."""
+"""The monitor answers TrainApproval once, for the right execution, when its training job has ended."""
 
 import io
 import json
@@ -64,7 +64,7 @@ class Pages:
 
 
 class Pipeline:
-    """As much of CodePipeline as the monitor asks: which execution is where, and answers given once."""
+    """The part of CodePipeline that the monitor uses: where executions are, and approvals answered once."""
 
     def __init__(self) -> None:
         self.stage_of: dict[str, str] = {}
@@ -140,7 +140,7 @@ class SageMaker:
 
 
 class Events:
-    """The rule, and what a launcher does just when the monitor disables it."""
+    """The rule, and what a launcher does at the very moment when the monitor disables it."""
 
     def __init__(self) -> None:
         self.enabled = True
@@ -256,7 +256,7 @@ def test_a_model_below_the_gate_is_rejected_with_the_checks_that_failed(
             {"FailureReason": "AlgorithmError: C must be positive"},
             "failed: AlgorithmError: C must be",
         ),
-        ("Stopped", {}, "stopped: it was stopped"),
+        ("Stopped", {}, "stopped: someone stopped it"),
         (
             "Stopped",
             {"SecondaryStatus": "MaxRuntimeExceeded", "StoppingCondition": {"MaxRuntimeInSeconds": 60}},
@@ -275,7 +275,7 @@ def test_a_job_that_did_not_complete_is_rejected_with_its_reason(
     assert says in world.pipeline.answers[FIRST]["summary"]
 
 
-def test_a_job_without_output_and_an_execution_without_job_are_rejected(world: World) -> None:
+def test_a_job_without_output_and_an_execution_without_a_job_are_rejected(world: World) -> None:
     world.trains(FIRST, "Completed")
     world.monitor.watch()
     world.pipeline.stage_of[SECOND] = "TrainApproval"
@@ -294,7 +294,7 @@ def test_a_running_job_is_left_for_the_next_event(world: World) -> None:
     assert world.events.enabled
 
 
-def test_a_job_that_ended_before_its_approval_waits_is_answered_when_it_does(world: World) -> None:
+def test_a_job_that_ends_before_its_approval_waits_is_answered_once_it_does(world: World) -> None:
     world.trains(FIRST, "Completed", stage="Train")
     world.evaluates(FIRST, evaluation())
     world.monitor.watch()
@@ -308,7 +308,7 @@ def test_a_job_that_ended_before_its_approval_waits_is_answered_when_it_does(wor
     assert not world.events.enabled
 
 
-def test_two_executions_get_each_their_own_answer(world: World) -> None:
+def test_two_executions_each_get_their_own_answer(world: World) -> None:
     world.trains(FIRST, "Completed")
     world.evaluates(FIRST, evaluation(accuracy=0.1))
     world.trains(SECOND, "Completed", stage="Train")
@@ -326,7 +326,7 @@ def test_two_executions_get_each_their_own_answer(world: World) -> None:
     assert not world.events.enabled
 
 
-def test_an_event_that_comes_twice_changes_nothing(world: World) -> None:
+def test_an_event_delivered_twice_changes_nothing(world: World) -> None:
     world.trains(FIRST, "Completed")
     world.evaluates(FIRST, evaluation())
     waiting = next(world.monitor.waiting())
@@ -337,7 +337,7 @@ def test_an_event_that_comes_twice_changes_nothing(world: World) -> None:
     assert world.pipeline.answers[FIRST]["status"] == "Approved"
 
 
-def test_the_rule_stays_on_when_an_execution_begins_while_it_is_switched_off(world: World) -> None:
+def test_the_rule_stays_enabled_when_an_execution_begins_while_it_is_being_disabled(world: World) -> None:
     world.events.meanwhile = lambda: world.trains(SECOND, stage="Train")
 
     world.monitor.watch()
@@ -346,7 +346,7 @@ def test_the_rule_stays_on_when_an_execution_begins_while_it_is_switched_off(wor
     assert world.events.enabled
 
 
-def test_another_labs_job_keeps_no_monitor_awake(world: World) -> None:
+def test_another_labs_job_does_not_keep_the_monitor_awake(world: World) -> None:
     world.sagemaker.jobs["bob-ana-iris-model-1"] = {"TrainingJobStatus": "InProgress"}
 
     world.monitor.watch()
@@ -371,7 +371,7 @@ def test_a_model_worse_than_production_is_rejected_and_an_equal_one_approved(wor
     assert world.report(FIRST)["production"] == {"pipelineExecutionId": SECOND, "compared": True}
 
 
-def test_production_without_a_report_is_said_and_keeps_nobody_from_releasing(world: World) -> None:
+def test_production_without_a_report_is_mentioned_and_does_not_block_the_release(world: World) -> None:
     world.sagemaker.production = SECOND
     world.trains(FIRST, "Completed")
     world.evaluates(FIRST, evaluation())
@@ -382,7 +382,7 @@ def test_production_without_a_report_is_said_and_keeps_nobody_from_releasing(wor
     assert world.report(FIRST)["production"] == {"pipelineExecutionId": SECOND, "compared": False}
 
 
-def test_an_endpoint_that_never_served_is_no_production(world: World) -> None:
+def test_an_endpoint_that_never_served_does_not_count_as_production(world: World) -> None:
     world.serves(SECOND, evaluation(accuracy=1.0))
     world.sagemaker.endpoint_status = "Failed"
 
@@ -418,7 +418,7 @@ def test_any_reason_fits_an_approval(reason: str) -> None:
     assert len(Report(FIRST, {}, problem=reason).summary) <= MAX_SUMMARY
 
 
-def test_an_archive_is_read_no_further_than_its_limit() -> None:
+def test_an_archive_is_not_read_beyond_the_limit() -> None:
     bomb = archived({"zeros": bytes(MAX_ARCHIVE + 1), "evaluation.json": b"{}"})
 
     with pytest.raises(EvaluationError, match=r"write only evaluation\.json"):
@@ -446,6 +446,6 @@ def test_a_link_is_not_followed() -> None:
         read_archive(io.BytesIO(out.getvalue()))
 
 
-def test_not_a_number_is_no_accuracy() -> None:
+def test_nan_is_not_an_accuracy() -> None:
     with pytest.raises(EvaluationError, match="no accuracy"):
         parse(b'{"algorithms": {"logistic": {"accuracy": NaN, "recall": {"a": 1}}}}')
