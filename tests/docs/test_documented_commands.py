@@ -10,6 +10,7 @@ import typer.main
 from pages import PAGES, ROOT, fences, page, prose, rows, section, spans
 
 from lab_helpers import cli
+from lab_helpers.instructor.doctor import CHECKS
 from local_account.authorization.simulation import CallerIdentity, IamSimulation
 from local_account.foundation.account import Account
 from local_account.gateway.service import Service
@@ -133,3 +134,9 @@ def source_of(cls: type) -> str:
 
 def test_the_simulators_are_iams_and_stss() -> None:
     assert {IamSimulation.name, CallerIdentity.name} == {"iam", "sts"}
+
+
+def test_the_doctors_report_has_every_check() -> None:
+    (report,) = [one for one in fences(page("docs/instructors.md")) if "image sources" in one]
+    shown = [name for name in re.findall(r"^[✓✗!]  (.{13}) ", report, re.MULTILINE) if name.strip()]
+    assert [name.strip() for name in shown] == list(CHECKS)

@@ -89,7 +89,7 @@ def test_keys_of_requests() -> None:
 
 
 def test_keys_of_the_readme() -> None:
-    table = section(page("README.md"), "Questions that people ask")
+    table = section(page("README.md"), "Frequently asked questions")
     for cells in rows(table):
         for key in map(filled, spans(cells[0])):
             if "/" in key and not key.endswith("/"):
