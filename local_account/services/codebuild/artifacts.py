@@ -5,12 +5,16 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 
 from local_account.services.codebuild import archive
 from local_account.services.codebuild.buildspec import ArtifactSpec
+
+if TYPE_CHECKING:
+    from mypy_boto3_codebuild.type_defs import BuildArtifactsTypeDef, ProjectArtifactsTypeDef
+    from mypy_boto3_s3 import S3Client
 
 
 class ArtifactError(Exception):
@@ -59,8 +63,8 @@ def _matches(base: Path, pattern: str) -> list[Path]:
 
 
 def upload(
-    files: list[tuple[str, Path]], target: Mapping[str, Any], build_uuid: str, s3: Any
-) -> dict[str, Any]:
+    files: list[tuple[str, Path]], target: ProjectArtifactsTypeDef, build_uuid: str, s3: S3Client
+) -> BuildArtifactsTypeDef:
     """Upload to the place given by ``target`` (ProjectArtifacts); return BuildArtifacts."""
     bucket = target["location"].removeprefix("arn:aws:s3:::")
     parts = [target.get("path", "").strip("/")]
@@ -68,7 +72,7 @@ def upload(
         parts.append(build_uuid)
     name = target.get("name", "").strip("/")
     key = "/".join(part for part in [*parts, name] if part)
-    result: dict[str, Any] = {"location": f"arn:aws:s3:::{bucket}/{key}"}
+    result: BuildArtifactsTypeDef = {"location": f"arn:aws:s3:::{bucket}/{key}"}
     if target.get("artifactIdentifier"):
         result["artifactIdentifier"] = target["artifactIdentifier"]
     try:

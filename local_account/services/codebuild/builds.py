@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
-
-from local_account.foundation.errors import Params
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
+    from mypy_boto3_codebuild.literals import BuildPhaseTypeType, StatusTypeType
+    from mypy_boto3_codebuild.type_defs import (
+        BuildTypeDef,
+        ProjectArtifactsTypeDef,
+        StartBuildInputTypeDef,
+    )
+
     from local_account.foundation.account import Account
 
 TABLE = "codebuild.builds"
+
+
+class BuildRequest(TypedDict):
+    """What a build was asked for: what RetryBuild repeats, and where its artifacts go."""
+
+    params: StartBuildInputTypeDef
+    artifacts: ProjectArtifactsTypeDef
+    secondaryArtifacts: list[ProjectArtifactsTypeDef]
+
+
+class BuildDocument(TypedDict):
+    """A build in the form of BatchGetBuilds, with its request."""
+
+    build: BuildTypeDef
+    request: BuildRequest
 
 
 class Builds:
@@ -19,24 +39,23 @@ class Builds:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._table = account.store.table(TABLE)
+        self._table = account.store.table(TABLE, BuildDocument)
 
-    def create(self, build: Params, request: Params) -> None:
+    def create(self, build: BuildTypeDef, request: BuildRequest) -> None:
         """Record a new build and the StartBuild request that RetryBuild will repeat."""
         self._table.put(build["id"], {"build": build, "request": request})
         self._publish(build)
 
-    def get(self, build_id: str) -> Params | None:
+    def get(self, build_id: str) -> BuildTypeDef | None:
         """Return a build, or None."""
         document = self._table.get(build_id)
         return document["build"] if document else None
 
-    def request(self, build_id: str) -> Params:
+    def request(self, build_id: str) -> BuildRequest:
         """Return the StartBuild request of a build; raise KeyError if there is none."""
-        request: Params = self._table.require(build_id)["request"]
-        return request
+        return self._table.require(build_id)["request"]
 
-    def all(self) -> list[Params]:
+    def all(self) -> list[BuildTypeDef]:
         """Return all builds, oldest first."""
         return [document["build"] for document in self._table.values()]
 
@@ -44,34 +63,34 @@ class Builds:
         """Delete the record of a build."""
         self._table.delete(build_id)
 
-    def change(self, build_id: str, change: Callable[[Params], object]) -> Params:
+    def change(self, build_id: str, change: Callable[[BuildTypeDef], object]) -> BuildTypeDef:
         """Let ``change`` modify a build, and save it."""
         with self._table.update(build_id) as document:
-            build: Params = document["build"]
+            build: BuildTypeDef = document["build"]
             change(build)
         return build
 
-    def enter(self, build_id: str, phase: str) -> None:
+    def enter(self, build_id: str, phase: BuildPhaseTypeType) -> None:
         """End the current phase (successfully, unless its end was recorded) and begin another."""
         now = self._account.now()
 
-        def change(build: Params) -> None:
+        def change(build: BuildTypeDef) -> None:
             _end(build, "SUCCEEDED", now)
             build["phases"].append({"phaseType": phase, "startTime": now})
             build["currentPhase"] = phase
 
         self.change(build_id, change)
 
-    def leave(self, build_id: str, status: str, code: str = "", message: str = "") -> None:
+    def leave(self, build_id: str, status: StatusTypeType, code: str = "", message: str = "") -> None:
         """End the current phase."""
         now = self._account.now()
         self.change(build_id, lambda build: _end(build, status, now, code, message))
 
-    def complete(self, build_id: str, status: str) -> Params:
+    def complete(self, build_id: str, status: StatusTypeType) -> BuildTypeDef:
         """End the build; publish ``CodeBuild Build State Change``."""
         now = self._account.now()
 
-        def change(build: Params) -> None:
+        def change(build: BuildTypeDef) -> None:
             _end(build, "SUCCEEDED", now)
             build["phases"].append({"phaseType": "COMPLETED", "startTime": now})
             build |= {
@@ -85,7 +104,7 @@ class Builds:
         self._publish(build)
         return build
 
-    def _publish(self, build: Params) -> None:
+    def _publish(self, build: BuildTypeDef) -> None:
         """Publish as documented in "Build state change notifications" (CodeBuild User Guide)."""
         phases = [
             {
@@ -147,7 +166,9 @@ class Builds:
         )
 
 
-def _end(build: Params, status: str, now: datetime, code: str = "", message: str = "") -> None:
+def _end(
+    build: BuildTypeDef, status: StatusTypeType, now: datetime, code: str = "", message: str = ""
+) -> None:
     phase = build["phases"][-1]
     if "phaseStatus" in phase:
         return

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.services.codebuild.buildspec import BuildspecError, is_inline, parse
+
+if TYPE_CHECKING:
+    from mypy_boto3_codebuild.type_defs import (
+        CreateProjectInputTypeDef,
+        EnvironmentVariableTypeDef,
+        ProjectEnvironmentUnionTypeDef,
+        ProjectSourceTypeDef,
+        ProjectTypeDef,
+        StartBuildInputTypeDef,
+    )
 
 SOURCES = {"CODEPIPELINE", "CODECOMMIT", "S3", "NO_SOURCE"}
 COMPUTE_TYPES = {
@@ -45,19 +55,26 @@ _OVERRIDES = {
 _PLAIN = {"projectName", "environmentVariablesOverride", "idempotencyToken"}
 
 
+class ProjectDocument(TypedDict):
+    """A project in the form of BatchGetProjects, and how many builds it has had."""
+
+    project: ProjectTypeDef
+    builds: int
+
+
 def invalid(message: str) -> ServiceError:
     """Return the error that every operation of CodeBuild raises for bad input."""
     return ServiceError("InvalidInputException", message)
 
 
-def with_defaults(project: Params, encryption_key: str) -> Params:
+def with_defaults(project: Mapping[str, Any], encryption_key: str) -> ProjectTypeDef:
     """Return a project as BatchGetProjects shows it, with the defaults documented for CreateProject."""
     environment = {
         "environmentVariables": [],
         "privilegedMode": False,
         "imagePullCredentialsType": "CODEBUILD",
     }
-    return {
+    whole = {
         "timeoutInMinutes": 60,
         "queuedTimeoutInMinutes": 480,
         "encryptionKey": encryption_key,
@@ -68,22 +85,23 @@ def with_defaults(project: Params, encryption_key: str) -> Params:
         "secondarySourceVersions": [],
         "tags": [],
         "projectVisibility": "PRIVATE",
-        **project,
+        **{name: value for name, value in project.items() if name != "badgeEnabled"},
         "environment": environment | project["environment"],
     }
+    return cast("ProjectTypeDef", whole)
 
 
-def check(project: Params) -> None:
+def check(project: ProjectTypeDef | CreateProjectInputTypeDef) -> None:
     """Raise InvalidInputException for what CodeBuild rejects and for what the local account lacks."""
     _check_source(project["source"], "source")
     for source in project.get("secondarySources") or []:
         _check_source(source, "secondarySources")
         if not source.get("sourceIdentifier"):
             raise invalid("every secondary source needs a sourceIdentifier")
-    source, artifacts = project["source"]["type"], project["artifacts"]["type"]
-    if (source == "CODEPIPELINE") != (artifacts == "CODEPIPELINE"):
+    kind, artifacts = project["source"]["type"], project["artifacts"]["type"]
+    if (kind == "CODEPIPELINE") != (artifacts == "CODEPIPELINE"):
         raise invalid(
-            f"source type {source} and artifacts type {artifacts} cannot be combined: "
+            f"source type {kind} and artifacts type {artifacts} cannot be combined: "
             "if one is CODEPIPELINE, both must be"
         )
     for target in [project["artifacts"], *(project.get("secondaryArtifacts") or [])]:
@@ -92,15 +110,17 @@ def check(project: Params) -> None:
         if target["type"] == "S3" and not (target.get("location") and target.get("name", project["name"])):
             raise invalid("artifacts of type S3 need a location: the name of the bucket")
     _check_environment(project["environment"])
-    if project.get("vpcConfig", {}).get("vpcId"):
+    network = project.get("vpcConfig")
+    if network and network.get("vpcId"):
         raise invalid("vpcConfig is not supported by the local account: builds run on this machine")
     if project.get("fileSystemLocations"):
         raise invalid("fileSystemLocations is not supported by the local account")
-    if project.get("logsConfig", {}).get("s3Logs", {}).get("status") == "ENABLED":
+    logs = project.get("logsConfig", {}).get("s3Logs")
+    if logs and logs["status"] == "ENABLED":
         raise invalid("logsConfig/s3Logs is not supported by the local account: use cloudWatchLogs")
 
 
-def _check_source(source: Params, where: str) -> None:
+def _check_source(source: ProjectSourceTypeDef, where: str) -> None:
     kind = source["type"]
     if kind not in SOURCES:
         raise invalid(
@@ -118,7 +138,7 @@ def _check_source(source: Params, where: str) -> None:
             raise invalid(f"{where}/buildspec is not valid: {error}") from error
 
 
-def _check_environment(environment: Params) -> None:
+def _check_environment(environment: ProjectEnvironmentUnionTypeDef) -> None:
     kind, compute = environment["type"], environment["computeType"]
     if kind not in COMPUTE_TYPES:
         raise invalid(
@@ -134,25 +154,34 @@ def _check_environment(environment: Params) -> None:
             )
 
 
-def override(project: Params, request: Params) -> Params:
+def override(project: ProjectTypeDef, request: StartBuildInputTypeDef) -> ProjectTypeDef:
     """Return the project with the changes that a StartBuild request makes for one build."""
     if unknown := sorted(request.keys() - _OVERRIDES.keys() - _PLAIN):
         raise invalid(f"{unknown[0]} is not supported by the local account")
-    result = {**project, "source": {**project["source"]}, "environment": {**project["environment"]}}
+    asked: Mapping[str, Any] = request
+    result: dict[str, Any] = {
+        **project,
+        "source": {**project["source"]},
+        "environment": {**project["environment"]},
+    }
     for name, path in _OVERRIDES.items():
-        if name in request:
-            place: dict[str, Any] = result
+        if name in asked:
+            place = result
             for step in path[:-1]:
                 place = place[step]
-            place[path[-1]] = request[name]
+            place[path[-1]] = asked[name]
     result["environment"]["environmentVariables"] = merge_variables(
         project["environment"]["environmentVariables"], request.get("environmentVariablesOverride") or []
     )
-    return result
+    return cast("ProjectTypeDef", result)
 
 
-def merge_variables(project: Iterable[Params], overrides: Iterable[Params]) -> list[Params]:
+def merge_variables(
+    project: Iterable[EnvironmentVariableTypeDef], overrides: Iterable[EnvironmentVariableTypeDef]
+) -> list[EnvironmentVariableTypeDef]:
     """Merge environment variables; StartBuild takes precedence over the project (page "env/variables")."""
-    merged = {variable["name"]: {"type": "PLAINTEXT", **variable} for variable in project}
+    merged: dict[str, EnvironmentVariableTypeDef] = {
+        variable["name"]: {"type": "PLAINTEXT", **variable} for variable in project
+    }
     merged |= {variable["name"]: {"type": "PLAINTEXT", **variable} for variable in overrides}
     return list(merged.values())

@@ -14,18 +14,34 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local_account.foundation.errors import Params
 from local_account.services.codebuild import artifacts, buildspec, source
 from local_account.services.codebuild.buildspec import Buildspec, OnFailure, Phase
 from local_account.services.codebuild.log import BuildLog
 from local_account.services.codebuild.shell import Session
 
 if TYPE_CHECKING:
+    from mypy_boto3_codebuild.literals import BuildPhaseTypeType, StatusTypeType
+    from mypy_boto3_codebuild.type_defs import (
+        BuildArtifactsTypeDef,
+        BuildTypeDef,
+        ExportedEnvironmentVariableTypeDef,
+        LogsLocationTypeDef,
+        ProjectSourceTypeDef,
+    )
+    from mypy_boto3_s3 import S3Client
+
     from local_account.foundation.account import Account
     from local_account.services.codebuild.builds import Builds
 
 log = logging.getLogger(__name__)
 
+_PHASES: dict[str, BuildPhaseTypeType] = {
+    "install": "INSTALL",
+    "pre_build": "PRE_BUILD",
+    "build": "BUILD",
+    "post_build": "POST_BUILD",
+}
+"""A buildspec's phases by their names there."""
 _STOPS = {"install": True, "pre_build": True, "build": False, "post_build": False}
 """Whether a failure of the phase ends the build at once if ``on-failure`` is not given."""
 
@@ -48,7 +64,7 @@ class PhaseFailed(Exception):  # noqa: N818 - as CodeBuild names it
 class BuildRun:
     """The execution of a build that was dispatched."""
 
-    def __init__(self, account: Account, builds: Builds, build: Params) -> None:
+    def __init__(self, account: Account, builds: Builds, build: BuildTypeDef) -> None:
         self._account = account
         self._builds = builds
         self._build = build
@@ -56,16 +72,16 @@ class BuildRun:
         self._uuid = self.id.rpartition(":")[2]
         self._group = f"codebuild-{self._uuid}"
         self._directory = account.config.state_dir / "codebuild" / "builds" / self._uuid
-        self._interruption: tuple[str, str, str] | None = None
+        self._interruption: tuple[StatusTypeType, str, str] | None = None
         self.retry: OnFailure | None = None
         """Set when a phase failed and its ``on-failure`` asks for the build to be retried."""
 
-    def interrupt(self, status: str, code: str, message: str) -> None:
+    def interrupt(self, status: StatusTypeType, code: str, message: str) -> None:
         """End the build with ``status`` (STOPPED, TIMED_OUT or FAILED), whatever it is doing."""
         self._interruption = self._interruption or (status, code, message)
         self._account.processes.end(self._group)
 
-    def run(self) -> Params:
+    def run(self) -> BuildTypeDef:
         """Run the build; return its final record."""
         self._builds.enter(self.id, "PROVISIONING")
         try:
@@ -103,11 +119,11 @@ class BuildRun:
         build_log = BuildLog(self._directory / "build.log", logs, group, stream)
         if enabled:
             arn = self._account.arn("logs", f"log-group:{group}:log-stream:{stream}")
-            names = {"groupName": group, "streamName": stream, "cloudWatchLogsArn": arn}
+            names: LogsLocationTypeDef = {"groupName": group, "streamName": stream, "cloudWatchLogsArn": arn}
             self._build = self._builds.change(self.id, lambda build: build["logs"].update(names))
         return build_log
 
-    def _run_phases(self) -> str:
+    def _run_phases(self) -> StatusTypeType:
         failed = False
         try:
             spec, session = self._prepare()
@@ -117,7 +133,7 @@ class BuildRun:
         self._end_phase("SUCCEEDED")
         for name in buildspec.PHASES:
             phase = spec.phases.get(name)
-            self._enter(name.upper())
+            self._enter(_PHASES[name])
             error = self._run_phase(phase, session) if phase else None
             self._end_phase("FAILED" if error else "SUCCEEDED", *(error or ()))
             if error and phase:
@@ -187,9 +203,9 @@ class BuildRun:
         except source.SourceError as error:
             raise PhaseFailed("CLIENT_ERROR", str(error)) from error
         self._check_interruption()
-        if fetched.version:
+        if version := fetched.version:
             self._build = build = self._builds.change(
-                self.id, lambda build: build.update(resolvedSourceVersion=fetched.version)
+                self.id, lambda build: build.update({"resolvedSourceVersion": version})
             )
         self._log.write(f"CODEBUILD_SRC_DIR={fetched.directory}")
         try:
@@ -224,16 +240,16 @@ class BuildRun:
         )
         return spec, session
 
-    def _pipeline_source(self, described: Params) -> Params:
+    def _pipeline_source(self, described: ProjectSourceTypeDef) -> ProjectSourceTypeDef:
         # CodePipeline passes its artifact as the version of the source: an ARN of an S3 object.
         if described["type"] == "CODEPIPELINE":
             return {**described, "location": self._build["sourceVersion"]}
         return described
 
-    def _buildspec_text(self, directory: Path, s3: object) -> str:
+    def _buildspec_text(self, directory: Path, s3: S3Client) -> str:
         given = self._build["source"].get("buildspec") or "buildspec.yml"
         if buildspec.is_inline(given):
-            return str(given)
+            return given
         if given.startswith("arn:aws:s3:::"):
             try:
                 text = source.fetch_text(given, s3)
@@ -298,7 +314,7 @@ class BuildRun:
             ((spec.secondary_artifacts or {}).get(target["artifactIdentifier"]), target)
             for target in self._builds.request(self.id)["secondaryArtifacts"]
         ]
-        uploaded = []
+        uploaded: list[BuildArtifactsTypeDef] = []
         try:
             for wanted, target in targets:
                 if wanted is None or not target.get("location"):
@@ -314,27 +330,28 @@ class BuildRun:
             self._end_phase("FAILED", "CLIENT_ERROR", str(error))
             return False
         self._builds.change(
-            build["id"], lambda build: build.update(artifacts=uploaded[0], secondaryArtifacts=uploaded[1:])
+            build["id"],
+            lambda build: build.update({"artifacts": uploaded[0], "secondaryArtifacts": uploaded[1:]}),
         )
         self._end_phase("SUCCEEDED")
         return True
 
     def _export(self, spec: Buildspec, session: Session) -> None:
-        exported = []
+        exported: list[ExportedEnvironmentVariableTypeDef] = []
         for name in spec.exported:
             value = session.exported(name)
             if value is None:
                 self._log.write(f"exported-variables: {name} was never exported; write `export {name}=...`")
             else:
                 exported.append({"name": name, "value": value})
-        self._builds.change(self.id, lambda build: build.update(exportedEnvironmentVariables=exported))
+        self._builds.change(self.id, lambda build: build.update({"exportedEnvironmentVariables": exported}))
 
-    def _enter(self, phase: str) -> None:
+    def _enter(self, phase: BuildPhaseTypeType) -> None:
         self._check_interruption()
         self._builds.enter(self.id, phase)
         self._log.write(f"Entering phase {phase}")
 
-    def _end_phase(self, status: str, code: str = "", message: str = "") -> None:
+    def _end_phase(self, status: StatusTypeType, code: str = "", message: str = "") -> None:
         phase = self._builds.get(self.id)["currentPhase"]  # type: ignore[index]
         self._builds.leave(self.id, status, code, message)
         self._log.write(f"Phase complete: {phase} State: {status}")

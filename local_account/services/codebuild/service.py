@@ -6,19 +6,40 @@ import threading
 import uuid
 from collections import deque
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local_account.foundation.artifact_metadata import PIPELINE
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.gateway.pages import page
-from local_account.gateway.service import Service
+from local_account.gateway.service import Answer, Service
 from local_account.services.codebuild import projects
-from local_account.services.codebuild.builds import Builds
-from local_account.services.codebuild.projects import invalid
+from local_account.services.codebuild.builds import BuildRequest, Builds
+from local_account.services.codebuild.projects import ProjectDocument, invalid
 from local_account.services.codebuild.runner import BuildRun
 from local_account.services.codebuild.source import s3_location
 
 if TYPE_CHECKING:
+    from mypy_boto3_codebuild.literals import StatusTypeType
+    from mypy_boto3_codebuild.type_defs import (
+        AutoRetryConfigTypeDef,
+        BatchDeleteBuildsInputTypeDef,
+        BatchGetBuildsInputTypeDef,
+        BatchGetProjectsInputTypeDef,
+        BuildNotDeletedTypeDef,
+        BuildTypeDef,
+        CreateProjectInputTypeDef,
+        DeleteProjectInputTypeDef,
+        ListBuildsForProjectInputTypeDef,
+        ListBuildsInputTypeDef,
+        ListProjectsInputTypeDef,
+        LogsLocationTypeDef,
+        ProjectTypeDef,
+        RetryBuildInputTypeDef,
+        StartBuildInputTypeDef,
+        StopBuildInputTypeDef,
+        UpdateProjectInputTypeDef,
+    )
+
     from local_account.foundation.account import Account
 
 _PAGE = 100
@@ -34,7 +55,7 @@ class CodeBuild(Service):
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
-        self._projects = account.store.table("codebuild.projects")
+        self._projects = account.store.table("codebuild.projects", ProjectDocument)
         self._builds = Builds(account)
         self._queue: deque[str] = deque()
         self._running: dict[str, BuildRun] = {}
@@ -63,7 +84,7 @@ class CodeBuild(Service):
 
     # --- projects
 
-    def create_project(self, params: Params) -> Params:
+    def create_project(self, params: CreateProjectInputTypeDef) -> Answer:
         """CreateProject."""
         name = params["name"]
         with self._projects.lock:
@@ -80,11 +101,10 @@ class CodeBuild(Service):
                 "created": now,
                 "lastModified": now,
             }
-            project.pop("badgeEnabled", None)
             self._projects.put(name, {"project": project, "builds": 0})
         return {"project": project}
 
-    def update_project(self, params: Params) -> Params:
+    def update_project(self, params: UpdateProjectInputTypeDef) -> Answer:
         """UpdateProject: the members given replace those of the project."""
         with self._projects.lock:
             document = self._projects.get(params["name"])
@@ -96,16 +116,15 @@ class CodeBuild(Service):
             projects.check(project)
             self._check_role(project["serviceRole"])
             project["lastModified"] = self.account.now()
-            project.pop("badgeEnabled", None)
             self._projects.put(params["name"], {**document, "project": project})
         return {"project": project}
 
-    def delete_project(self, params: Params) -> Params:
+    def delete_project(self, params: DeleteProjectInputTypeDef) -> Answer:
         """DeleteProject: its builds stay, as documented; it is not an error if the project does not exist."""
         self._projects.delete(params["name"])
         return {}
 
-    def batch_get_projects(self, params: Params) -> Params:
+    def batch_get_projects(self, params: BatchGetProjectsInputTypeDef) -> Answer:
         """BatchGetProjects: by name or ARN."""
         found, missing = [], []
         for name in params["names"]:
@@ -113,23 +132,28 @@ class CodeBuild(Service):
             (found.append(document["project"]) if document else missing.append(name))
         return {"projects": found, "projectsNotFound": missing}
 
-    def list_projects(self, params: Params) -> Params:
+    def list_projects(self, params: ListProjectsInputTypeDef) -> Answer:
         """ListProjects."""
-        sort = {"NAME": "name", "CREATED_TIME": "created", "LAST_MODIFIED_TIME": "lastModified"}
         listed = [document["project"] for document in self._projects.values()]
-        listed.sort(
-            key=lambda project: project[sort[params.get("sortBy", "NAME")]],
-            reverse=params.get("sortOrder") == "DESCENDING",
-        )
-        return _page("projects", [project["name"] for project in listed], params)
+        backwards = params.get("sortOrder") == "DESCENDING"
+        match params.get("sortBy", "NAME"):
+            case "CREATED_TIME":
+                listed.sort(key=lambda project: project["created"], reverse=backwards)
+            case "LAST_MODIFIED_TIME":
+                listed.sort(key=lambda project: project["lastModified"], reverse=backwards)
+            case _:
+                listed.sort(key=lambda project: project["name"], reverse=backwards)
+        return _page("projects", [project["name"] for project in listed], params.get("nextToken"))
 
     # --- builds
 
-    def start_build(self, params: Params) -> Params:
+    def start_build(self, params: StartBuildInputTypeDef) -> Answer:
         """StartBuild: a CODEPIPELINE project's build takes the ARN of its artifact as ``sourceVersion``."""
         return {"build": self._start(params)}
 
-    def _start(self, params: Params, auto_retry: Params | None = None) -> Params:
+    def _start(
+        self, params: StartBuildInputTypeDef, auto_retry: AutoRetryConfigTypeDef | None = None
+    ) -> BuildTypeDef:
         name = params["projectName"].rpartition("/")[2]
         document = self._projects.get(name)
         if document is None:
@@ -152,7 +176,7 @@ class CodeBuild(Service):
         build = self._new_build(project, number, initiator)
         if auto_retry:
             build["autoRetryConfig"] = auto_retry
-        request = {
+        request: BuildRequest = {
             "params": params,
             "artifacts": project["artifacts"],
             "secondaryArtifacts": project["secondaryArtifacts"],
@@ -164,23 +188,23 @@ class CodeBuild(Service):
         self._dispatch()
         return self._require(build["id"])
 
-    def retry_build(self, params: Params) -> Params:
+    def retry_build(self, params: RetryBuildInputTypeDef) -> Answer:
         """RetryBuild: the same request again."""
         build_id = params.get("id", "")
         self._require(build_id)
-        request = {
-            **self._builds.request(build_id)["params"],
-            "idempotencyToken": params.get("idempotencyToken"),
-        }
+        request = self._builds.request(build_id)["params"]
+        request.pop("idempotencyToken", None)
+        if "idempotencyToken" in params:
+            request["idempotencyToken"] = params["idempotencyToken"]
         return {"build": self._start(request)}
 
-    def stop_build(self, params: Params) -> Params:
+    def stop_build(self, params: StopBuildInputTypeDef) -> Answer:
         """StopBuild."""
         self._require(params["id"])
         self._stop(params["id"])
         return {"build": self._require(params["id"])}
 
-    def batch_get_builds(self, params: Params) -> Params:
+    def batch_get_builds(self, params: BatchGetBuildsInputTypeDef) -> Answer:
         """BatchGetBuilds: by id or ARN."""
         found, missing = [], []
         for build_id in params["ids"]:
@@ -188,10 +212,10 @@ class CodeBuild(Service):
             (found.append(build) if build else missing.append(build_id))
         return {"builds": found, "buildsNotFound": missing}
 
-    def batch_delete_builds(self, params: Params) -> Params:
+    def batch_delete_builds(self, params: BatchDeleteBuildsInputTypeDef) -> Answer:
         """BatchDeleteBuilds: only builds that have ended."""
         deleted: list[str] = []
-        kept: list[Params] = []
+        kept: list[BuildNotDeletedTypeDef] = []
         for build_id in params["ids"]:
             build = self._builds.get(build_id)
             if build is None or not build["buildComplete"]:
@@ -203,11 +227,11 @@ class CodeBuild(Service):
             deleted.append(build["arn"])
         return {"buildsDeleted": deleted, "buildsNotDeleted": kept}
 
-    def list_builds(self, params: Params) -> Params:
+    def list_builds(self, params: ListBuildsInputTypeDef) -> Answer:
         """ListBuilds: newest first."""
         return self._list(self._builds.all(), params)
 
-    def list_builds_for_project(self, params: Params) -> Params:
+    def list_builds_for_project(self, params: ListBuildsForProjectInputTypeDef) -> Answer:
         """ListBuildsForProject: newest first."""
         name = params["projectName"]
         if self._projects.get(name) is None:
@@ -249,22 +273,24 @@ class CodeBuild(Service):
                 f"CodeBuild is not authorized to perform: sts:AssumeRole. {error.message}"
             ) from error
 
-    def _require(self, build_id: str) -> Params:
+    def _require(self, build_id: str) -> BuildTypeDef:
         build = self._builds.get(build_id.rpartition("/")[2])
         if build is None:
             raise ServiceError("ResourceNotFoundException", f"Build does not exist: {build_id}")
         return build
 
-    def _of_project(self, name: str) -> list[Params]:
+    def _of_project(self, name: str) -> list[BuildTypeDef]:
         return [build for build in self._builds.all() if build["projectName"] == name]
 
-    def _list(self, builds: list[Params], params: Params) -> Params:
+    def _list(
+        self, builds: list[BuildTypeDef], params: ListBuildsInputTypeDef | ListBuildsForProjectInputTypeDef
+    ) -> Answer:
         ids = [build["id"] for build in builds]
         if params.get("sortOrder", "DESCENDING") == "DESCENDING":
             ids.reverse()
-        return _page("ids", ids, params)
+        return _page("ids", ids, params.get("nextToken"))
 
-    def _same_request(self, name: str, params: Params) -> Params | None:
+    def _same_request(self, name: str, params: StartBuildInputTypeDef) -> BuildTypeDef | None:
         """Return the build that a request with the same ``idempotencyToken`` started within 5 minutes."""
         token, since = params.get("idempotencyToken"), self.account.now() - timedelta(minutes=5)
         for build in self._of_project(name) if token else ():
@@ -275,7 +301,7 @@ class CodeBuild(Service):
                 return build
         return None
 
-    def _initiator(self, project: Params) -> str:
+    def _initiator(self, project: ProjectTypeDef) -> str:
         if project["source"]["type"] != "CODEPIPELINE":
             return "local-account"
         version = project.get("sourceVersion", "")
@@ -292,20 +318,19 @@ class CodeBuild(Service):
             raise invalid(f"the artifact s3://{bucket}/{key} cannot be read: {error}") from error
         return f"codepipeline/{metadata.get(PIPELINE, '')}"
 
-    def _new_build(self, project: Params, number: int, initiator: str) -> Params:
+    def _new_build(self, project: ProjectTypeDef, number: int, initiator: str) -> BuildTypeDef:
         now = self.account.now()
         build_id = f"{project['name']}:{uuid.uuid4()}"
-        logs: Params = {"cloudWatchLogs": {"status": "ENABLED"}, "s3Logs": {"status": "DISABLED"}}
-        logs |= project.get("logsConfig") or {}
-        copied = {
-            name: project[name]
-            for name in (
-                "source", "secondarySources", "secondarySourceVersions", "sourceVersion", "environment",
-                "serviceRole", "timeoutInMinutes", "queuedTimeoutInMinutes", "encryptionKey", "cache",
-            )
-            if name in project
-        }  # fmt: skip
-        return copied | {
+        logs: LogsLocationTypeDef = {
+            "cloudWatchLogs": {"status": "ENABLED"},
+            "s3Logs": {"status": "DISABLED"},
+        }
+        asked = project.get("logsConfig", {})
+        if "cloudWatchLogs" in asked:
+            logs["cloudWatchLogs"] = asked["cloudWatchLogs"]
+        if "s3Logs" in asked:
+            logs["s3Logs"] = asked["s3Logs"]
+        build: BuildTypeDef = {
             "id": build_id,
             "arn": self.account.arn("codebuild", f"build/{build_id}"),
             "buildNumber": number,
@@ -315,14 +340,26 @@ class CodeBuild(Service):
             "buildComplete": False,
             "projectName": project["name"],
             "phases": [{"phaseType": "SUBMITTED", "startTime": now}],
+            "source": project["source"],
+            "secondarySources": project["secondarySources"],
+            "secondarySourceVersions": project["secondarySourceVersions"],
+            "environment": project["environment"],
+            "serviceRole": project["serviceRole"],
+            "timeoutInMinutes": project["timeoutInMinutes"],
+            "queuedTimeoutInMinutes": project["queuedTimeoutInMinutes"],
+            "encryptionKey": project["encryptionKey"],
+            "cache": project["cache"],
             "artifacts": {"location": ""},
             "secondaryArtifacts": [],
             "logs": logs,
             "initiator": initiator,
             "exportedEnvironmentVariables": [],
-            **({"autoRetryConfig": {"autoRetryLimit": project["autoRetryLimit"], "autoRetryNumber": 0}}
-               if project.get("autoRetryLimit") else {}),
-        }  # fmt: skip
+        }
+        if "sourceVersion" in project:
+            build["sourceVersion"] = project["sourceVersion"]
+        if limit := project.get("autoRetryLimit"):
+            build["autoRetryConfig"] = {"autoRetryLimit": limit, "autoRetryNumber": 0}
+        return build
 
     def _dispatch(self) -> None:
         with self._lock:
@@ -343,20 +380,26 @@ class CodeBuild(Service):
         if build["buildStatus"] == "FAILED" and not self.account.tasks.stopping.is_set():
             self._retry_automatically(build, run)
 
-    def _retry_automatically(self, build: Params, run: BuildRun) -> None:
+    def _retry_automatically(self, build: BuildTypeDef, run: BuildRun) -> None:
         """Start the build again if ``on-failure: RETRY`` or ``autoRetryLimit`` says so (AutoRetryConfig)."""
         config = build.get("autoRetryConfig", {})
         number = config.get("autoRetryNumber", 0)
         limit = run.retry.retries if run.retry else config.get("autoRetryLimit", 0)
         if number >= limit or build["initiator"].startswith("codepipeline/"):
             return
-        retried: dict[str, Any] = {
+        retried: AutoRetryConfigTypeDef = {
             "autoRetryLimit": limit, "autoRetryNumber": number + 1, "previousAutoRetry": build["arn"],
         }  # fmt: skip
-        request = {**self._builds.request(build["id"])["params"], "idempotencyToken": None}
+        request = self._builds.request(build["id"])["params"]
+        request.pop("idempotencyToken", None)
         again = self._start(request, retried)
-        link = {**config, "autoRetryLimit": limit, "autoRetryNumber": number, "nextAutoRetry": again["arn"]}
-        self._builds.change(build["id"], lambda record: record.update(autoRetryConfig=link))
+        link: AutoRetryConfigTypeDef = {
+            **config,
+            "autoRetryLimit": limit,
+            "autoRetryNumber": number,
+            "nextAutoRetry": again["arn"],
+        }
+        self._builds.change(build["id"], lambda record: record.update({"autoRetryConfig": link}))
 
     def _stop(self, build_id: str) -> None:
         if self._drop(build_id, "STOPPED", "", ""):
@@ -366,7 +409,7 @@ class CodeBuild(Service):
         if run:
             run.interrupt("STOPPED", "", "")
 
-    def _drop(self, build_id: str, status: str, code: str, message: str) -> bool:
+    def _drop(self, build_id: str, status: StatusTypeType, code: str, message: str) -> bool:
         """End a build that waits in the queue; return whether it did."""
         with self._lock:
             if build_id not in self._queue:
@@ -377,6 +420,6 @@ class CodeBuild(Service):
         return True
 
 
-def _page(member: str, items: list[str], params: Params) -> Params:
-    listed, token = page(items, params.get("nextToken"), _PAGE, "InvalidInputException")
+def _page(member: str, items: list[str], token: str | None) -> Answer:
+    listed, token = page(items, token, _PAGE, "InvalidInputException")
     return {member: listed, "nextToken": token}

@@ -7,10 +7,15 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from local_account.foundation.artifact_metadata import REVISION
 from local_account.services.codebuild import archive
+
+if TYPE_CHECKING:
+    from mypy_boto3_codebuild.type_defs import ProjectSourceTypeDef
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 
 class SourceError(Exception):
@@ -32,7 +37,7 @@ def s3_location(text: str) -> tuple[str, str]:
 
 
 def fetch(
-    source: Mapping[str, Any], version: str | None, directory: Path, s3: Any, env: Mapping[str, str]
+    source: ProjectSourceTypeDef, version: str | None, directory: Path, s3: S3Client, env: Mapping[str, str]
 ) -> Fetched:
     """Fetch a source into ``directory``.
 
@@ -51,11 +56,14 @@ def fetch(
     return _object(bucket, key, version if kind == "S3" else None, directory, s3)
 
 
-def _object(bucket: str, key: str, version: str | None, directory: Path, s3: Any) -> Fetched:
+def _object(bucket: str, key: str, version: str | None, directory: Path, s3: S3Client) -> Fetched:
     where = f"s3://{bucket}/{key}"
     package = directory.with_suffix(".zip")
     try:
-        answer = s3.get_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))
+        asked: GetObjectRequestTypeDef = {"Bucket": bucket, "Key": key}
+        if version:
+            asked["VersionId"] = version
+        answer = s3.get_object(**asked)
         with package.open("wb") as file:
             for chunk in answer["Body"].iter_chunks(1 << 20):
                 file.write(chunk)
@@ -70,7 +78,7 @@ def _object(bucket: str, key: str, version: str | None, directory: Path, s3: Any
     return Fetched(directory, answer["Metadata"].get(REVISION) or answer.get("VersionId"))
 
 
-def _folder(bucket: str, prefix: str, directory: Path, s3: Any) -> Fetched:
+def _folder(bucket: str, prefix: str, directory: Path, s3: S3Client) -> Fetched:
     found = False
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
@@ -103,7 +111,7 @@ def _clone(url: str, version: str | None, directory: Path, env: Mapping[str, str
     return Fetched(directory, git("rev-parse", "HEAD"))
 
 
-def fetch_text(arn: str, s3: Any) -> str:
+def fetch_text(arn: str, s3: S3Client) -> str:
     """Read the S3 object that an ARN names; raise SourceError."""
     bucket, key = s3_location(arn)
     try:
