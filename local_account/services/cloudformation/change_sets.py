@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from local_account.foundation.errors import Params, ServiceError
-from local_account.gateway.service import Service
+from local_account.foundation.errors import ServiceError
+from local_account.gateway.service import Answer, Service
 from local_account.services.cloudformation.engine import UPDATABLE, Engine
 from local_account.services.cloudformation.stacks import Stack, Stacks
 from local_account.services.cloudformation.template import invalid
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import (
+        CreateChangeSetInputTypeDef,
+        DeleteChangeSetInputTypeDef,
+        DescribeChangeSetInputTypeDef,
+        ExecuteChangeSetInputTypeDef,
+        ListChangeSetsInputTypeDef,
+    )
 
 NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
@@ -38,7 +48,7 @@ class ChangeSetOperations(Service):
     engine: Engine
     stacks: Stacks
 
-    def create_change_set(self, params: Params) -> Params:
+    def create_change_set(self, params: CreateChangeSetInputTypeDef) -> Answer:
         """Plan the creation or update of a stack; the change set is FAILED if nothing would change."""
         with self.engine.lock:
             stack = self._stack_of_new(params)
@@ -75,7 +85,7 @@ class ChangeSetOperations(Service):
             )
         return {"Id": identity, "StackId": stack["StackId"]}
 
-    def describe_change_set(self, params: Params) -> Params:
+    def describe_change_set(self, params: DescribeChangeSetInputTypeDef) -> Answer:
         """Describe a change set and what it would do."""
         change_set = self._change_set(params)
         shown = {k: v for k, v in change_set.items() if k != "Wanted" and v is not None}
@@ -85,7 +95,7 @@ class ChangeSetOperations(Service):
         ]
         return {**shown, "Changes": changes, "NotificationARNs": [], "RollbackConfiguration": {}}
 
-    def execute_change_set(self, params: Params) -> Params:
+    def execute_change_set(self, params: ExecuteChangeSetInputTypeDef) -> Answer:
         """Begin to carry out a change set."""
         with self.engine.lock:
             change_set = self._change_set(params)
@@ -104,7 +114,7 @@ class ChangeSetOperations(Service):
         self.engine.settle(stack["StackId"])
         return {}
 
-    def delete_change_set(self, params: Params) -> Params:
+    def delete_change_set(self, params: DeleteChangeSetInputTypeDef) -> Answer:
         """Delete a change set."""
         try:
             change_set = self._change_set(params)
@@ -115,7 +125,7 @@ class ChangeSetOperations(Service):
         self._table.delete(change_set["ChangeSetId"])
         return {}
 
-    def list_change_sets(self, params: Params) -> Params:
+    def list_change_sets(self, params: ListChangeSetsInputTypeDef) -> Answer:
         """List the change sets of a stack."""
         stack = self.stacks.require(params["StackName"])
         return {
@@ -136,7 +146,7 @@ class ChangeSetOperations(Service):
     def _table(self) -> Any:
         return self.account.store.table("cloudformation.changesets")
 
-    def _begin(self, stack: Stack, change_set: ChangeSet, params: Params) -> None:
+    def _begin(self, stack: Stack, change_set: ChangeSet, params: Mapping[str, Any]) -> None:
         failure = change_set["OnStackFailure"] or (
             "DO_NOTHING" if params.get("DisableRollback") else "ROLLBACK"
         )
@@ -159,7 +169,7 @@ class ChangeSetOperations(Service):
         else:
             self.engine.update(wanted, token)
 
-    def _stack_of_new(self, params: Params) -> Stack:
+    def _stack_of_new(self, params: Mapping[str, Any]) -> Stack:
         """Return the stack that a new change set is for; a new stack has no status."""
         name, kind = params["StackName"], params.get("ChangeSetType", "UPDATE")
         stack = self.stacks.find(name)
@@ -192,7 +202,7 @@ class ChangeSetOperations(Service):
                 )
         return stack
 
-    def _change_set(self, params: Params) -> ChangeSet:
+    def _change_set(self, params: Mapping[str, Any]) -> ChangeSet:
         name = params["ChangeSetName"]
         if name.startswith("arn:"):
             found: ChangeSet | None = self._table.get(name)

@@ -6,14 +6,14 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from botocore.exceptions import ClientError
 
 from local_account.foundation.acting import calling_role
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.services.cloudformation import parameters, providers
 from local_account.services.cloudformation.deployment import Deployment
 from local_account.services.cloudformation.plan import Plan, changed_types
@@ -58,7 +58,7 @@ class Engine:
 
     # Templates and requests
 
-    def template_text(self, params: Params, previous: str | None = None) -> str:
+    def template_text(self, params: Mapping[str, Any], previous: str | None = None) -> str:
         """Return the template that a request names: TemplateBody, TemplateURL or UsePreviousTemplate."""
         named = [key for key in ("TemplateBody", "TemplateURL") if params.get(key)]
         if params.get("UsePreviousTemplate"):
@@ -93,7 +93,7 @@ class Engine:
                 )
         return template
 
-    def wanted(self, stack: Stack, params: Params, text: str) -> tuple[Stack, Template]:
+    def wanted(self, stack: Stack, params: Mapping[str, Any], text: str) -> tuple[Stack, Template]:
         """Return the stack's document and template as they would be after the request; nothing is written.
 
         ``stack`` has empty Resources if it is new. Raises ServiceError for anything wrong with the request.
@@ -289,7 +289,7 @@ class Engine:
         return bucket, key, version
 
 
-def refuse_unsupported(params: Params) -> None:
+def refuse_unsupported(params: Mapping[str, Any]) -> None:
     """Raise ServiceError for request members that would have no effect here."""
     unsupported: Iterable[str] = (
         "NotificationARNs",

@@ -6,10 +6,11 @@ Contract: *AWS CloudFormation API Reference*.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from local_account.foundation.errors import Params
+from local_account.gateway.service import Answer
 from local_account.services.cloudformation import parameters
 from local_account.services.cloudformation.change_sets import ChangeSetOperations
 from local_account.services.cloudformation.engine import UPDATABLE, Engine
@@ -17,6 +18,27 @@ from local_account.services.cloudformation.stacks import Resource, Stack
 from local_account.services.cloudformation.template import Template, invalid
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import (
+        CancelUpdateStackInputTypeDef,
+        ContinueUpdateRollbackInputTypeDef,
+        CreateStackInputTypeDef,
+        DeleteStackInputTypeDef,
+        DescribeStackEventsInputTypeDef,
+        DescribeStackResourceInputTypeDef,
+        DescribeStackResourcesInputTypeDef,
+        DescribeStacksInputTypeDef,
+        GetTemplateInputTypeDef,
+        GetTemplateSummaryInputTypeDef,
+        ListExportsInputTypeDef,
+        ListImportsInputTypeDef,
+        ListStackResourcesInputTypeDef,
+        ListStacksInputTypeDef,
+        RollbackStackInputTypeDef,
+        UpdateStackInputTypeDef,
+        UpdateTerminationProtectionInputTypeDef,
+        ValidateTemplateInputTypeDef,
+    )
+
     from local_account.foundation.account import Account
 
 T = TypeVar("T")
@@ -76,7 +98,7 @@ class CloudFormation(ChangeSetOperations):
 
     # Stacks
 
-    def create_stack(self, params: Params) -> Params:
+    def create_stack(self, params: CreateStackInputTypeDef) -> Answer:
         """Begin to create a stack."""
         name = params["StackName"]
         with self.engine.lock:
@@ -97,7 +119,7 @@ class CloudFormation(ChangeSetOperations):
         self.engine.settle(stack["StackId"])
         return {"StackId": stack["StackId"]}
 
-    def update_stack(self, params: Params) -> Params:
+    def update_stack(self, params: UpdateStackInputTypeDef) -> Answer:
         """Begin to change a stack; ValidationError if nothing would change."""
         with self.engine.lock:
             if repeated := self._repeated(params):
@@ -113,14 +135,14 @@ class CloudFormation(ChangeSetOperations):
         self.engine.settle(stack["StackId"])
         return {"StackId": stack["StackId"]}
 
-    def _repeated(self, params: Params) -> Params | None:
+    def _repeated(self, params: CreateStackInputTypeDef | UpdateStackInputTypeDef) -> Answer | None:
         """Return the answer to a request that is repeated with the same ClientRequestToken."""
         token, stack = params.get("ClientRequestToken"), self.stacks.find(params["StackName"])
         return (
             {"StackId": stack["StackId"]} if token and stack and stack.get("RequestToken") == token else None
         )
 
-    def delete_stack(self, params: Params) -> Params:
+    def delete_stack(self, params: DeleteStackInputTypeDef) -> Answer:
         """Begin to delete a stack; deleting one that does not exist is not an error."""
         with self.engine.lock:
             stack = self.stacks.find(params["StackName"])
@@ -150,7 +172,7 @@ class CloudFormation(ChangeSetOperations):
         self.engine.settle(stack["StackId"])
         return {}
 
-    def cancel_update_stack(self, params: Params) -> Params:
+    def cancel_update_stack(self, params: CancelUpdateStackInputTypeDef) -> Answer:
         """Cancel an update and roll it back."""
         with self.engine.lock:
             stack = self.stacks.require(params["StackName"])
@@ -159,7 +181,7 @@ class CloudFormation(ChangeSetOperations):
             self.engine.cancel(stack["StackId"], "User Initiated")
         return {}
 
-    def continue_update_rollback(self, params: Params) -> Params:
+    def continue_update_rollback(self, params: ContinueUpdateRollbackInputTypeDef) -> Answer:
         """Try again to roll back an update."""
         with self.engine.lock:
             stack = self.stacks.require(params["StackName"])
@@ -174,7 +196,7 @@ class CloudFormation(ChangeSetOperations):
         self.engine.settle(stack["StackId"])
         return {}
 
-    def rollback_stack(self, params: Params) -> Params:
+    def rollback_stack(self, params: RollbackStackInputTypeDef) -> Answer:
         """Roll back a failed stack whose rollback was disabled."""
         with self.engine.lock:
             stack = self.stacks.require(params["StackName"])
@@ -185,21 +207,21 @@ class CloudFormation(ChangeSetOperations):
         self.engine.settle(stack["StackId"])
         return {"StackId": stack["StackId"]}
 
-    def update_termination_protection(self, params: Params) -> Params:
+    def update_termination_protection(self, params: UpdateTerminationProtectionInputTypeDef) -> Answer:
         """Turn a stack's protection from deletion on or off."""
         stack = self.stacks.require(params["StackName"])
         with self.stacks.update(stack["StackId"]) as document:
             document["EnableTerminationProtection"] = params["EnableTerminationProtection"]
         return {"StackId": stack["StackId"]}
 
-    def describe_stacks(self, params: Params) -> Params:
+    def describe_stacks(self, params: DescribeStacksInputTypeDef) -> Answer:
         """Describe one stack, or all that are not deleted."""
         name = params.get("StackName")
         stacks = [self.stacks.require(name)] if name else list(reversed(self.stacks.active()))
         chosen, token = page(stacks, params)
         return {"Stacks": [_shown(stack) for stack in chosen], "NextToken": token}
 
-    def list_stacks(self, params: Params) -> Params:
+    def list_stacks(self, params: ListStacksInputTypeDef) -> Answer:
         """List stacks by status, including deleted ones."""
         wanted = params.get("StackStatusFilter") or []
         stacks = [s for s in reversed(self.stacks.all()) if not wanted or s["StackStatus"] in wanted]
@@ -214,7 +236,7 @@ class CloudFormation(ChangeSetOperations):
         ]
         return {"StackSummaries": [_present(summary) for summary in summaries], "NextToken": token}
 
-    def describe_stack_events(self, params: Params) -> Params:
+    def describe_stack_events(self, params: DescribeStackEventsInputTypeDef) -> Answer:
         """List the events of a stack, newest first."""
         stack = self.stacks.require(params["StackName"])
         events, token = page(self.stacks.events(stack), params)
@@ -222,7 +244,7 @@ class CloudFormation(ChangeSetOperations):
 
     # Resources of stacks
 
-    def describe_stack_resources(self, params: Params) -> Params:
+    def describe_stack_resources(self, params: DescribeStackResourcesInputTypeDef) -> Answer:
         """Describe the resources of one stack, or of the stack that has a given physical resource."""
         wanted, physical_id = params.get("LogicalResourceId"), params.get("PhysicalResourceId")
         if ("StackName" in params) == (physical_id is not None):
@@ -239,7 +261,7 @@ class CloudFormation(ChangeSetOperations):
             ]
         }
 
-    def describe_stack_resource(self, params: Params) -> Params:
+    def describe_stack_resource(self, params: DescribeStackResourceInputTypeDef) -> Answer:
         """Describe one resource of a stack."""
         stack = self.stacks.require(params["StackName"])
         name = params["LogicalResourceId"]
@@ -250,7 +272,7 @@ class CloudFormation(ChangeSetOperations):
         detail = {**_resource(stack, name, record), "LastUpdatedTimestamp": record["Timestamp"], **metadata}
         return {"StackResourceDetail": detail}
 
-    def list_stack_resources(self, params: Params) -> Params:
+    def list_stack_resources(self, params: ListStackResourcesInputTypeDef) -> Answer:
         """List the resources of a stack."""
         stack = self.stacks.require(params["StackName"])
         chosen, token = page(sorted(stack["Resources"].items()), params)
@@ -266,7 +288,7 @@ class CloudFormation(ChangeSetOperations):
 
     # Templates
 
-    def get_template(self, params: Params) -> Params:
+    def get_template(self, params: GetTemplateInputTypeDef) -> Answer:
         """Return the template of a stack, or of one of its change sets."""
         if "ChangeSetName" in params:
             text = self._change_set(params)["Wanted"]["TemplateBody"]
@@ -276,7 +298,7 @@ class CloudFormation(ChangeSetOperations):
             raise invalid("StackName is required if ChangeSetName is not specified.")
         return {"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}
 
-    def get_template_summary(self, params: Params) -> Params:
+    def get_template_summary(self, params: GetTemplateSummaryInputTypeDef) -> Answer:
         """Describe what a template declares."""
         if "StackSetName" in params:
             raise invalid("StackSetName is not supported by the local account")
@@ -304,7 +326,7 @@ class CloudFormation(ChangeSetOperations):
             "ResourceIdentifierSummaries": identifiers,
         }
 
-    def validate_template(self, params: Params) -> Params:
+    def validate_template(self, params: ValidateTemplateInputTypeDef) -> Answer:
         """Check a template."""
         template = self.engine.template(self.engine.template_text(params))
         declared = [_parameter(key, declaration) for key, declaration in template.parameters.items()]
@@ -312,12 +334,12 @@ class CloudFormation(ChangeSetOperations):
 
     # Exports
 
-    def list_exports(self, params: Params) -> Params:
+    def list_exports(self, params: ListExportsInputTypeDef) -> Answer:
         """List the exports of all stacks."""
         exports, token = page(sorted(self.stacks.exports().values(), key=lambda each: each["Name"]), params)
         return {"Exports": exports, "NextToken": token}
 
-    def list_imports(self, params: Params) -> Params:
+    def list_imports(self, params: ListImportsInputTypeDef) -> Answer:
         """List the stacks that import an export."""
         name = params["ExportName"]
         users = self.stacks.importers(name)
@@ -343,12 +365,12 @@ class CloudFormation(ChangeSetOperations):
         raise invalid(f"Stack for {physical_id} does not exist")
 
 
-def on_failure(params: Params) -> str:
+def on_failure(params: Mapping[str, Any]) -> str:
     """Return the request's OnFailure, or its equivalent if the request only has DisableRollback."""
     return "DO_NOTHING" if params.get("DisableRollback") else "ROLLBACK"
 
 
-def page(items: Iterable[T], params: Params) -> tuple[list[T], str | None]:
+def page(items: Iterable[T], params: Mapping[str, Any]) -> tuple[list[T], str | None]:
     """Return one page of a list, and the token of the next one if there is more."""
     token = params.get("NextToken") or "0"
     if not token.isdigit():

@@ -5,7 +5,8 @@ Contract: CreateCommit and PutFile in the AWS CodeCommit API Reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.services.codecommit.git_repository import ZERO_ID, Entry, GitRepository
@@ -16,7 +17,9 @@ MODE_NAMES = {mode: name for name, mode in MODES.items()}
 _DELETED = "0"
 
 
-def changed_files(repository: GitRepository, before: dict[str, Entry], params: Params) -> dict[str, Entry]:
+def changed_files(
+    repository: GitRepository, before: dict[str, Entry], params: Mapping[str, Any]
+) -> dict[str, Entry]:
     """Return the files of a branch, by path, after the changes that a request asks for.
 
     ``params`` are those of CreateCommit. Raises ServiceError with the documented codes.
@@ -38,7 +41,9 @@ def removal(path: str) -> Entry:
     return Entry(_DELETED, "blob", ZERO_ID, path)
 
 
-def _changes(repository: GitRepository, before: dict[str, Entry], params: Params) -> Iterable[Entry]:
+def _changes(
+    repository: GitRepository, before: dict[str, Entry], params: Mapping[str, Any]
+) -> Iterable[Entry]:
     puts, deletes, modes = (params.get(key, []) for key in ("putFiles", "deleteFiles", "setFileModes"))
     paths = [clean_path(one["filePath"]) for one in (*puts, *deletes, *modes)]
     if not paths:

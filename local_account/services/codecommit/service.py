@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 import shutil
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from local_account.foundation.account import Commit
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.store import Document
 from local_account.gateway.pages import page
-from local_account.gateway.service import Service
+from local_account.gateway.service import Answer, Service
 from local_account.services.codecommit.file_changes import (
     FILE_BYTES,
     MODE_NAMES,
@@ -32,6 +33,31 @@ from local_account.services.codecommit.git_server import (
     announce_push,
     repository_path,
 )
+
+if TYPE_CHECKING:
+    from mypy_boto3_codecommit.type_defs import (
+        BatchGetRepositoriesInputTypeDef,
+        CreateBranchInputTypeDef,
+        CreateCommitInputTypeDef,
+        CreateRepositoryInputTypeDef,
+        DeleteBranchInputTypeDef,
+        DeleteRepositoryInputTypeDef,
+        GetBranchInputTypeDef,
+        GetCommitInputTypeDef,
+        GetDifferencesInputTypeDef,
+        GetFileInputTypeDef,
+        GetFolderInputTypeDef,
+        GetRepositoryInputTypeDef,
+        ListBranchesInputTypeDef,
+        ListRepositoriesInputTypeDef,
+        ListTagsForResourceInputTypeDef,
+        PutFileInputTypeDef,
+        TagResourceInputTypeDef,
+        UntagResourceInputTypeDef,
+        UpdateDefaultBranchInputTypeDef,
+        UpdateRepositoryDescriptionInputTypeDef,
+        UpdateRepositoryNameInputTypeDef,
+    )
 
 _PAGE = 1000
 _BATCH = 100
@@ -80,7 +106,7 @@ class CodeCommit(Service):
 
     # --- repositories
 
-    def create_repository(self, params: Params) -> Params:
+    def create_repository(self, params: CreateRepositoryInputTypeDef) -> Answer:
         """CreateRepository."""
         name = params["repositoryName"]
         _check_name(name)
@@ -103,11 +129,11 @@ class CodeCommit(Service):
             self._table.put(name, document)
         return {"repositoryMetadata": self._metadata(document)}
 
-    def get_repository(self, params: Params) -> Params:
+    def get_repository(self, params: GetRepositoryInputTypeDef) -> Answer:
         """GetRepository."""
         return {"repositoryMetadata": self._metadata(self._document(params["repositoryName"]))}
 
-    def batch_get_repositories(self, params: Params) -> Params:
+    def batch_get_repositories(self, params: BatchGetRepositoriesInputTypeDef) -> Answer:
         """BatchGetRepositories."""
         names = params["repositoryNames"]
         if len(names) > _BATCH:
@@ -130,7 +156,7 @@ class CodeCommit(Service):
             ],
         }
 
-    def list_repositories(self, params: Params) -> Params:
+    def list_repositories(self, params: ListRepositoriesInputTypeDef) -> Answer:
         """ListRepositories."""
         key = params.get("sortBy", "repositoryName")
         ordered = sorted(
@@ -140,7 +166,7 @@ class CodeCommit(Service):
         repositories, token = page(shown, params.get("nextToken"), _PAGE, "InvalidContinuationTokenException")
         return {"repositories": repositories, "nextToken": token}
 
-    def delete_repository(self, params: Params) -> Params:
+    def delete_repository(self, params: DeleteRepositoryInputTypeDef) -> Answer:
         """DeleteRepository: deleting a repository that does not exist is not an error."""
         name = params["repositoryName"]
         document = self._table.get(name)
@@ -150,7 +176,7 @@ class CodeCommit(Service):
         shutil.rmtree(repository_path(self.account, name), ignore_errors=True)
         return {"repositoryId": document["repositoryId"]}
 
-    def update_repository_description(self, params: Params) -> Params:
+    def update_repository_description(self, params: UpdateRepositoryDescriptionInputTypeDef) -> Answer:
         """UpdateRepositoryDescription: removes the old description if none is given."""
         self._document(params["repositoryName"])
         with self._table.update(params["repositoryName"]) as document:
@@ -158,7 +184,7 @@ class CodeCommit(Service):
             document["lastModifiedDate"] = self.account.now()
         return {}
 
-    def update_repository_name(self, params: Params) -> Params:
+    def update_repository_name(self, params: UpdateRepositoryNameInputTypeDef) -> Answer:
         """UpdateRepositoryName."""
         old, new = params["oldName"], params["newName"]
         _check_name(new)
@@ -174,7 +200,7 @@ class CodeCommit(Service):
             self._finish_renaming(document)
         return {}
 
-    def update_default_branch(self, params: Params) -> Params:
+    def update_default_branch(self, params: UpdateDefaultBranchInputTypeDef) -> Answer:
         """UpdateDefaultBranch."""
         repository = self._repository(params["repositoryName"])
         self._tip(repository, params["defaultBranchName"])
@@ -183,7 +209,7 @@ class CodeCommit(Service):
 
     # --- branches
 
-    def get_branch(self, params: Params) -> Params:
+    def get_branch(self, params: GetBranchInputTypeDef) -> Answer:
         """GetBranch."""
         for member, code in (("repositoryName", "Repository"), ("branchName", "Branch")):
             if not params.get(member):
@@ -192,13 +218,13 @@ class CodeCommit(Service):
         commit = self._tip(self._repository(params["repositoryName"]), branch)
         return {"branch": {"branchName": branch, "commitId": commit}}
 
-    def list_branches(self, params: Params) -> Params:
+    def list_branches(self, params: ListBranchesInputTypeDef) -> Answer:
         """ListBranches."""
         names = list(self._repository(params["repositoryName"]).branches())
         branches, token = page(names, params.get("nextToken"), _PAGE, "InvalidContinuationTokenException")
         return {"branches": branches, "nextToken": token}
 
-    def create_branch(self, params: Params) -> Params:
+    def create_branch(self, params: CreateBranchInputTypeDef) -> Answer:
         """CreateBranch."""
         name, branch, commit = params["repositoryName"], params["branchName"], params["commitId"]
         repository = self._repository(name)
@@ -216,7 +242,7 @@ class CodeCommit(Service):
         announce(self.account, name, [move])
         return {}
 
-    def delete_branch(self, params: Params) -> Params:
+    def delete_branch(self, params: DeleteBranchInputTypeDef) -> Answer:
         """DeleteBranch: deleting a branch that does not exist is not an error."""
         name, branch = params["repositoryName"], params["branchName"]
         repository = self._repository(name)
@@ -233,7 +259,7 @@ class CodeCommit(Service):
 
     # --- reading
 
-    def get_commit(self, params: Params) -> Params:
+    def get_commit(self, params: GetCommitInputTypeDef) -> Answer:
         """GetCommit."""
         name, commit = params["repositoryName"], params["commitId"]
         repository = self._repository(name)
@@ -266,7 +292,7 @@ class CodeCommit(Service):
             }
         }
 
-    def get_file(self, params: Params) -> Params:
+    def get_file(self, params: GetFileInputTypeDef) -> Answer:
         """GetFile."""
         repository = self._repository(params["repositoryName"])
         commit, path = self._commit(repository, params), clean_path(params["filePath"])
@@ -287,7 +313,7 @@ class CodeCommit(Service):
             "fileContent": content,
         }
 
-    def get_folder(self, params: Params) -> Params:
+    def get_folder(self, params: GetFolderInputTypeDef) -> Answer:
         """GetFolder: ``/`` or the empty path is the root."""
         repository = self._repository(params["repositoryName"])
         commit = self._commit(repository, params)
@@ -314,7 +340,7 @@ class CodeCommit(Service):
                 answer[member].append({"blobId": entry.object_id, "fileMode": mode, **shown})
         return answer
 
-    def get_differences(self, params: Params) -> Params:
+    def get_differences(self, params: GetDifferencesInputTypeDef) -> Answer:
         """GetDifferences: of whole commits; a path limits the comparison."""
         repository = self._repository(params["repositoryName"])
         after = self._commit(repository, {"commitSpecifier": params["afterCommitSpecifier"]})
@@ -323,7 +349,9 @@ class CodeCommit(Service):
             repository, self._commit(repository, {"commitSpecifier": before}) if before else None
         )
         new = self._files(repository, after)
-        below = [prefix.strip("/") for key in ("beforePath", "afterPath") if (prefix := params.get(key))]
+        below = [
+            prefix.strip("/") for prefix in (params.get("beforePath"), params.get("afterPath")) if prefix
+        ]
         differences = []
         for path in sorted(old.keys() | new.keys()):
             one, other = old.get(path), new.get(path)
@@ -344,7 +372,7 @@ class CodeCommit(Service):
 
     # --- writing
 
-    def put_file(self, params: Params) -> Params:
+    def put_file(self, params: PutFileInputTypeDef) -> Answer:
         """PutFile."""
         path = clean_path(params["filePath"])
         file = {"filePath": path, "fileContent": params["fileContent"]}
@@ -358,7 +386,7 @@ class CodeCommit(Service):
         blobs = {one["absolutePath"]: one["blobId"] for one in commit["filesAdded"] + commit["filesUpdated"]}
         return {"commitId": commit["commitId"], "treeId": commit["treeId"], "blobId": blobs[path]}
 
-    def create_commit(self, params: Params) -> Params:
+    def create_commit(self, params: CreateCommitInputTypeDef) -> Answer:
         """CreateCommit."""
         return self._write(
             params,
@@ -366,7 +394,7 @@ class CodeCommit(Service):
             message=params.get("commitMessage") or "Edited with CreateCommit",
         )
 
-    def _write(self, params: Params, no_change: str, message: str) -> Params:
+    def _write(self, params: Mapping[str, Any], no_change: str, message: str) -> Params:
         name, branch = params["repositoryName"], params["branchName"]
         repository = self._repository(name)
         _check_branch(repository, branch)
@@ -397,7 +425,7 @@ class CodeCommit(Service):
             "filesDeleted": described(deleted),
         }
 
-    def _parent(self, repository: GitRepository, params: Params) -> str | None:
+    def _parent(self, repository: GitRepository, params: Mapping[str, Any]) -> str | None:
         branch, parent = params["branchName"], params.get("parentCommitId")
         branches = repository.branches()
         if not branches:
@@ -424,19 +452,19 @@ class CodeCommit(Service):
 
     # --- tags
 
-    def tag_resource(self, params: Params) -> Params:
+    def tag_resource(self, params: TagResourceInputTypeDef) -> Answer:
         """TagResource."""
         with self._table.update(self._tagged(params)) as document:
             document["tags"] |= params["tags"]
         return {}
 
-    def untag_resource(self, params: Params) -> Params:
+    def untag_resource(self, params: UntagResourceInputTypeDef) -> Answer:
         """UntagResource."""
         with self._table.update(self._tagged(params)) as document:
             document["tags"] = {k: v for k, v in document["tags"].items() if k not in params["tagKeys"]}
         return {}
 
-    def list_tags_for_resource(self, params: Params) -> Params:
+    def list_tags_for_resource(self, params: ListTagsForResourceInputTypeDef) -> Answer:
         """ListTagsForResource."""
         return {"tags": self._document(self._tagged(params))["tags"]}
 
@@ -470,7 +498,7 @@ class CodeCommit(Service):
         self._document(name)
         return GitRepository(repository_path(self.account, name))
 
-    def _tagged(self, params: Params) -> str:
+    def _tagged(self, params: Mapping[str, Any]) -> str:
         prefix, _, name = params["resourceArn"].rpartition(":")
         if f"{prefix}:{name}" != self.account.arn("codecommit", name):
             raise ServiceError(
@@ -499,7 +527,7 @@ class CodeCommit(Service):
             raise ServiceError("BranchDoesNotExistException", f"The branch {branch} does not exist")
         return commit
 
-    def _commit(self, repository: GitRepository, params: Params) -> str:
+    def _commit(self, repository: GitRepository, params: Mapping[str, Any]) -> str:
         specifier = params.get("commitSpecifier", "HEAD")
         if not _SPECIFIER.fullmatch(specifier) or specifier.startswith("-"):
             raise ServiceError("InvalidCommitException", f"{specifier} is not a commit, branch or tag")

@@ -7,20 +7,43 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.outbox import Outbox
 from local_account.gateway.pages import page
-from local_account.gateway.service import Service
+from local_account.gateway.service import Answer, Service
 from local_account.services.events import targets
 from local_account.services.events.pattern import Match, PatternError, compile_pattern, loads
 from local_account.services.events.schedule import Schedule, ScheduleError, parse_schedule
 
 if TYPE_CHECKING:
+    from mypy_boto3_events.type_defs import (
+        DeleteRuleRequestTypeDef,
+        DescribeEventBusRequestTypeDef,
+        DescribeRuleRequestTypeDef,
+        DisableRuleRequestTypeDef,
+        EnableRuleRequestTypeDef,
+        ListEventBusesRequestTypeDef,
+        ListRuleNamesByTargetRequestTypeDef,
+        ListRulesRequestTypeDef,
+        ListTagsForResourceRequestTypeDef,
+        ListTargetsByRuleRequestTypeDef,
+        PutEventsRequestEntryTypeDef,
+        PutEventsRequestTypeDef,
+        PutRuleRequestTypeDef,
+        PutTargetsRequestTypeDef,
+        RemoveTargetsRequestTypeDef,
+        TagResourceRequestTypeDef,
+        TagTypeDef,
+        TargetUnionTypeDef,
+        TestEventPatternRequestTypeDef,
+        UntagResourceRequestTypeDef,
+    )
+
     from local_account.foundation.account import Account
     from local_account.foundation.store import Document
 
@@ -64,7 +87,7 @@ class Events(Service):
         """Put an event from an AWS service on the default bus; its deliveries are durable on return."""
         self._route(self._event(source, detail_type, detail, resources, self.account.now()))
 
-    def put_events(self, params: Params) -> Params:
+    def put_events(self, params: PutEventsRequestTypeDef) -> Answer:
         """See PutEvents."""
         if "EndpointId" in params:
             raise _invalid("EndpointId is not supported by the local account")
@@ -75,7 +98,7 @@ class Events(Service):
         failed = sum("ErrorCode" in result for result in results)
         return {"FailedEntryCount": failed, "Entries": results}
 
-    def test_event_pattern(self, params: Params) -> Params:
+    def test_event_pattern(self, params: TestEventPatternRequestTypeDef) -> Answer:
         """See TestEventPattern."""
         match = _pattern(params["EventPattern"])
         try:
@@ -89,7 +112,7 @@ class Events(Service):
 
     # --- rules
 
-    def put_rule(self, params: Params) -> Params:
+    def put_rule(self, params: PutRuleRequestTypeDef) -> Answer:
         """See PutRule: what the request leaves out is removed from an existing rule."""
         self._check_bus(params)
         name = params["Name"]
@@ -103,7 +126,8 @@ class Events(Service):
             _schedule(params["ScheduleExpression"])
         if "RoleArn" in params:
             self.account.check_role(params["RoleArn"], targets.PRINCIPAL)
-        rule = {member: params[member] for member in _RULE_MEMBERS if params.get(member)}
+        given: Mapping[str, Any] = params
+        rule = {member: given[member] for member in _RULE_MEMBERS if given.get(member)}
         rule |= {"Arn": self._rule_arn(name), "State": params.get("State", "ENABLED")}
         with self._rules.lock:
             old = self._rules.get(name)
@@ -119,20 +143,20 @@ class Events(Service):
         self._schedule_changed.set()
         return {"RuleArn": rule["Arn"]}
 
-    def describe_rule(self, params: Params) -> Params:
+    def describe_rule(self, params: DescribeRuleRequestTypeDef) -> Answer:
         """See DescribeRule."""
         self._check_bus(params)
         rule = self._require(params["Name"])
         return {**_described(rule), "CreatedBy": self.account.config.account_id}
 
-    def list_rules(self, params: Params) -> Params:
+    def list_rules(self, params: ListRulesRequestTypeDef) -> Answer:
         """See ListRules."""
         self._check_bus(params)
         prefix = params.get("NamePrefix", "")
         found = [_described(rule) for rule in self._rules.values() if rule["Name"].startswith(prefix)]
         return _page("Rules", sorted(found, key=lambda rule: rule["Name"]), params)
 
-    def delete_rule(self, params: Params) -> Params:
+    def delete_rule(self, params: DeleteRuleRequestTypeDef) -> Answer:
         """See DeleteRule; as on AWS, deleting a rule that does not exist is not an error."""
         self._check_bus(params)
         with self._rules.lock:
@@ -142,17 +166,17 @@ class Events(Service):
             self._rules.delete(params["Name"])
         return {}
 
-    def enable_rule(self, params: Params) -> Params:
+    def enable_rule(self, params: EnableRuleRequestTypeDef) -> Answer:
         """See EnableRule; a schedule fires at its next tick."""
         return self._set_state(params, "ENABLED")
 
-    def disable_rule(self, params: Params) -> Params:
+    def disable_rule(self, params: DisableRuleRequestTypeDef) -> Answer:
         """See DisableRule."""
         return self._set_state(params, "DISABLED")
 
     # --- targets
 
-    def put_targets(self, params: Params) -> Params:
+    def put_targets(self, params: PutTargetsRequestTypeDef) -> Answer:
         """See PutTargets: Lambda functions and pipelines."""
         self._check_bus(params)
         self._require(params["Rule"])
@@ -168,7 +192,7 @@ class Events(Service):
             self.account.client(service)  # made now, so that the first event does not wait for it
         return {"FailedEntryCount": 0, "FailedEntries": []}
 
-    def remove_targets(self, params: Params) -> Params:
+    def remove_targets(self, params: RemoveTargetsRequestTypeDef) -> Answer:
         """See RemoveTargets."""
         self._check_bus(params)
         self._require(params["Rule"])
@@ -176,12 +200,12 @@ class Events(Service):
             rule["targets"] = [target for target in rule["targets"] if target["Id"] not in params["Ids"]]
         return {"FailedEntryCount": 0, "FailedEntries": []}
 
-    def list_targets_by_rule(self, params: Params) -> Params:
+    def list_targets_by_rule(self, params: ListTargetsByRuleRequestTypeDef) -> Answer:
         """See ListTargetsByRule."""
         self._check_bus(params)
         return _page("Targets", self._require(params["Rule"])["targets"], params)
 
-    def list_rule_names_by_target(self, params: Params) -> Params:
+    def list_rule_names_by_target(self, params: ListRuleNamesByTargetRequestTypeDef) -> Answer:
         """See ListRuleNamesByTarget."""
         self._check_bus(params)
         names = [
@@ -193,36 +217,36 @@ class Events(Service):
 
     # --- the bus, tags
 
-    def describe_event_bus(self, params: Params) -> Params:
+    def describe_event_bus(self, params: DescribeEventBusRequestTypeDef) -> Answer:
         """See DescribeEventBus."""
         self._check_bus({"EventBusName": params.get("Name", BUS)})
         return {"Name": BUS, "Arn": self.account.arn("events", f"event-bus/{BUS}")}
 
-    def list_event_buses(self, params: Params) -> Params:
+    def list_event_buses(self, params: ListEventBusesRequestTypeDef) -> Answer:
         """See ListEventBuses."""
         buses = [self.describe_event_bus({})] if BUS.startswith(params.get("NamePrefix", "")) else []
         return {"EventBuses": buses}
 
-    def tag_resource(self, params: Params) -> Params:
+    def tag_resource(self, params: TagResourceRequestTypeDef) -> Answer:
         """See TagResource."""
         with self._rules.update(self._tagged(params)) as rule:
             rule["tags"] |= _tags(params["Tags"])
         return {}
 
-    def untag_resource(self, params: Params) -> Params:
+    def untag_resource(self, params: UntagResourceRequestTypeDef) -> Answer:
         """See UntagResource."""
         with self._rules.update(self._tagged(params)) as rule:
             rule["tags"] = {key: tag for key, tag in rule["tags"].items() if key not in params["TagKeys"]}
         return {}
 
-    def list_tags_for_resource(self, params: Params) -> Params:
+    def list_tags_for_resource(self, params: ListTagsForResourceRequestTypeDef) -> Answer:
         """See ListTagsForResource."""
         tags = self._require(self._tagged(params))["tags"]
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
     # --- from the event to its targets
 
-    def _put_entry(self, entry: Params) -> Params:
+    def _put_entry(self, entry: PutEventsRequestEntryTypeDef) -> Params:
         for member in ("Source", "DetailType", "Detail"):
             if not entry.get(member):
                 reason = f"Parameter {member} is not valid. Reason: {member} is a required argument."
@@ -247,7 +271,7 @@ class Events(Service):
             entry["DetailType"],
             detail,
             entry.get("Resources", ()),
-            entry.get("Time", self.account.now()),
+            cast("datetime", entry.get("Time", self.account.now())),  # the gateway parses it
         )
         self._route(event)
         return {"EventId": event["id"]}
@@ -360,7 +384,7 @@ class Events(Service):
 
     # --- helpers
 
-    def _set_state(self, params: Params, state: str) -> Params:
+    def _set_state(self, params: Mapping[str, Any], state: str) -> Params:
         self._check_bus(params)
         self._require(params["Name"])
         with self._rules.update(params["Name"]) as rule:
@@ -372,7 +396,7 @@ class Events(Service):
     def _rule_arn(self, name: str) -> str:
         return self.account.arn("events", f"rule/{name}")
 
-    def _tagged(self, params: Params) -> str:
+    def _tagged(self, params: Mapping[str, Any]) -> str:
         prefix = self._rule_arn("")
         name = str(params["ResourceARN"]).removeprefix(prefix)
         self._require(name)
@@ -386,7 +410,7 @@ class Events(Service):
             )
         return rule
 
-    def _check_bus(self, params: Params) -> None:
+    def _check_bus(self, params: Mapping[str, Any]) -> None:
         bus = params.get("EventBusName", BUS)
         if bus not in (BUS, self.account.arn("events", f"event-bus/{BUS}")):
             raise ServiceError(
@@ -431,15 +455,15 @@ def _described(rule: Document) -> Params:
     return {**{member: rule[member] for member in _RULE_MEMBERS if member in rule}, "EventBusName": BUS}
 
 
-def _service_of(target: Params) -> str:
-    return str(target["Arn"]).split(":")[2]
+def _service_of(target: TargetUnionTypeDef) -> str:
+    return target["Arn"].split(":")[2]
 
 
-def _tags(tags: list[dict[str, str]]) -> dict[str, str]:
+def _tags(tags: Sequence[TagTypeDef]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
-def _page(member: str, items: list[Any], params: Params) -> Params:
+def _page(member: str, items: list[Any], params: Mapping[str, Any]) -> Params:
     found, token = page(items, params.get("NextToken"), params.get("Limit", 100), "ValidationException")
     return {member: found, "NextToken": token}
 

@@ -17,6 +17,8 @@ from local_account.foundation.errors import Params, ServiceError
 from local_account.services.events.transform import TransformError, check_path, check_template, target_input
 
 if TYPE_CHECKING:
+    from mypy_boto3_events.type_defs import TargetUnionTypeDef
+
     from local_account.foundation.account import Account
     from local_account.foundation.store import Document
 
@@ -38,7 +40,7 @@ class DeliveryError(Exception):
     """A target that rejects the event for good: EventBridge does not try again."""
 
 
-def check(account: Account, target: Params) -> None:
+def check(account: Account, target: TargetUnionTypeDef) -> None:
     """Raise ServiceError ValidationException unless the local account can deliver to ``target``."""
     arn = target["Arn"]
     kind = _kind(account, arn)
@@ -91,7 +93,7 @@ def _kind(account: Account, arn: str) -> str:
     return service
 
 
-def _check_input(target: Params) -> None:
+def _check_input(target: TargetUnionTypeDef) -> None:
     if "Input" in target:
         json.loads(target["Input"])
     if "InputPath" in target:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local_account.services.sagemaker.resources import invalid
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import MetricDefinitionTypeDef
 
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 
@@ -15,7 +19,7 @@ NAMESPACE = "/aws/sagemaker/TrainingJobs"
 class AlgorithmMetrics:
     """The values found in one job's log so far."""
 
-    def __init__(self, job_name: str, definitions: list[dict[str, str]]) -> None:
+    def __init__(self, job_name: str, definitions: Sequence[MetricDefinitionTypeDef]) -> None:
         self._job_name = job_name
         self._patterns = compile_definitions(definitions)
         self._lock = threading.Lock()
@@ -59,7 +63,7 @@ class AlgorithmMetrics:
         return bool(data)
 
 
-def compile_definitions(definitions: list[dict[str, str]]) -> list[tuple[str, re.Pattern[str]]]:
+def compile_definitions(definitions: Sequence[MetricDefinitionTypeDef]) -> list[tuple[str, re.Pattern[str]]]:
     """Compile MetricDefinitions; raise ServiceError ValidationException for an invalid expression."""
     patterns = []
     for definition in definitions:

@@ -21,6 +21,8 @@ from local_account.services.sagemaker.resources import refuse_unsupported
 from local_account.services.sagemaker.s3_data import split
 
 if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import DeploymentConfigUnionTypeDef
+
     from local_account.foundation.account import Account
 
 _ALARM_SECONDS = 1.0
@@ -90,7 +92,7 @@ def remove_other_models(account: Account, endpoint: str, specs: list[VariantSpec
             shutil.rmtree(path, ignore_errors=True)
 
 
-def check_deployment_config(config: dict[str, Any] | None) -> None:
+def check_deployment_config(config: DeploymentConfigUnionTypeDef | None) -> None:
     """Raise ServiceError for parts of a DeploymentConfig that the local account does not support."""
     refuse_unsupported(config or {}, ("RollingUpdatePolicy",))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local_account.foundation.errors import Params
+from local_account.gateway.service import Answer
 from local_account.services.sagemaker.models import Models
 from local_account.services.sagemaker.resources import (
     invalid,
@@ -13,6 +13,15 @@ from local_account.services.sagemaker.resources import (
     refuse_unsupported,
     unsupported,
 )
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import (
+        CreateEndpointConfigInputTypeDef,
+        DeleteEndpointConfigInputTypeDef,
+        DescribeEndpointConfigInputTypeDef,
+        ListEndpointConfigsInputTypeDef,
+        ProductionVariantUnionTypeDef,
+    )
 
 _UNSUPPORTED = (
     "AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants", "EnableNetworkIsolation",
@@ -26,7 +35,7 @@ _UNSUPPORTED_VARIANT = (
 class EndpointConfigs(Models):
     """Endpoint configurations."""
 
-    def create_endpoint_config(self, params: Params) -> Params:
+    def create_endpoint_config(self, params: CreateEndpointConfigInputTypeDef) -> Answer:
         """See CreateEndpointConfig.
 
         Raises ServiceError ValidationException for a name in use or a model that does not exist,
@@ -35,7 +44,8 @@ class EndpointConfigs(Models):
         name = params["EndpointConfigName"]
         arn = self.resource_arn("endpoint-config", name)
         refuse_unsupported(params, _UNSUPPORTED)
-        if (params.get("DataCaptureConfig") or {}).get("EnableCapture"):
+        capture = params.get("DataCaptureConfig")
+        if capture and capture.get("EnableCapture"):
             raise unsupported("DataCaptureConfig")
         variants = params["ProductionVariants"]
         names = [variant["VariantName"] for variant in variants]
@@ -55,16 +65,16 @@ class EndpointConfigs(Models):
             self.set_tags(arn, params.get("Tags", []))
         return {"EndpointConfigArn": arn}
 
-    def describe_endpoint_config(self, params: Params) -> Params:
+    def describe_endpoint_config(self, params: DescribeEndpointConfigInputTypeDef) -> Answer:
         """See DescribeEndpointConfig."""
         return public(self.endpoint_config(params["EndpointConfigName"]))
 
-    def list_endpoint_configs(self, params: Params) -> Params:
+    def list_endpoint_configs(self, params: ListEndpointConfigsInputTypeDef) -> Answer:
         """See ListEndpointConfigs."""
         configs, token = list_page(params, self.table("endpoint_configs").values(), name="EndpointConfigName")
         return {"EndpointConfigs": [public(config) for config in configs], "NextToken": token}
 
-    def delete_endpoint_config(self, params: Params) -> Params:
+    def delete_endpoint_config(self, params: DeleteEndpointConfigInputTypeDef) -> Answer:
         """See DeleteEndpointConfig; as on AWS, an endpoint that uses it keeps running."""
         config = self.endpoint_config(params["EndpointConfigName"])
         self.table("endpoint_configs").delete(params["EndpointConfigName"])
@@ -79,7 +89,7 @@ class EndpointConfigs(Models):
             raise invalid(f'Could not find endpoint configuration "{arn}".')
         return config
 
-    def _checked_variant(self, variant: dict[str, Any]) -> dict[str, Any]:
+    def _checked_variant(self, variant: ProductionVariantUnionTypeDef) -> dict[str, Any]:
         refuse_unsupported(variant, _UNSUPPORTED_VARIANT)
         if not variant.get("ModelName"):
             raise unsupported("a production variant without ModelName (inference components)")

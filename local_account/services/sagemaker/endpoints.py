@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from local_account.foundation.errors import Params
+from local_account.gateway.service import Answer
 from local_account.services.sagemaker import deployments
 from local_account.services.sagemaker.endpoint_configs import EndpointConfigs
 from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
@@ -21,6 +23,16 @@ from local_account.services.sagemaker.models import model_data_url, primary_cont
 from local_account.services.sagemaker.resources import invalid, list_page, public, unsupported
 
 if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import (
+        CreateEndpointInputTypeDef,
+        DeleteEndpointInputTypeDef,
+        DescribeEndpointInputTypeDef,
+        ListEndpointsInputTypeDef,
+        UpdateEndpointInputTypeDef,
+        UpdateEndpointWeightsAndCapacitiesInputTypeDef,
+        VariantPropertyTypeDef,
+    )
+
     from local_account.foundation.account import Account
 
 log = logging.getLogger(__name__)
@@ -80,7 +92,7 @@ class Endpoints(EndpointConfigs):
 
     # --- operations
 
-    def create_endpoint(self, params: Params) -> Params:
+    def create_endpoint(self, params: CreateEndpointInputTypeDef) -> Answer:
         """See CreateEndpoint; the endpoint becomes InService or Failed later."""
         name = params["EndpointName"]
         arn = self.resource_arn("endpoint", name)
@@ -109,18 +121,18 @@ class Endpoints(EndpointConfigs):
         self.account.tasks.spawn(f"endpoint-{name}", self._create_fleet, name)
         return {"EndpointArn": arn}
 
-    def describe_endpoint(self, params: Params) -> Params:
+    def describe_endpoint(self, params: DescribeEndpointInputTypeDef) -> Answer:
         """See DescribeEndpoint."""
         return self._describe_endpoint(self._endpoint(params["EndpointName"]))
 
-    def list_endpoints(self, params: Params) -> Params:
+    def list_endpoints(self, params: ListEndpointsInputTypeDef) -> Answer:
         """See ListEndpoints."""
         endpoints, token = list_page(
             params, self.table("endpoints").values(), name="EndpointName", status="EndpointStatus"
         )
         return {"Endpoints": [public(endpoint) for endpoint in endpoints], "NextToken": token}
 
-    def update_endpoint(self, params: Params) -> Params:
+    def update_endpoint(self, params: UpdateEndpointInputTypeDef) -> Answer:
         """See UpdateEndpoint: blue/green, so that the endpoint serves without interruption.
 
         If the new fleet does not come into service, the old one stays: the endpoint is InService with its old
@@ -150,7 +162,9 @@ class Endpoints(EndpointConfigs):
         self.account.tasks.spawn(f"endpoint-{name}", self._replace_fleet, name)
         return {"EndpointArn": endpoint["EndpointArn"]}
 
-    def update_endpoint_weights_and_capacities(self, params: Params) -> Params:
+    def update_endpoint_weights_and_capacities(
+        self, params: UpdateEndpointWeightsAndCapacitiesInputTypeDef
+    ) -> Answer:
         """See UpdateEndpointWeightsAndCapacities; containers are added and removed without a new fleet."""
         name = params["EndpointName"]
         with self.table("endpoints").lock:
@@ -176,7 +190,7 @@ class Endpoints(EndpointConfigs):
         self.account.tasks.spawn(f"endpoint-{name}", self._rescale_fleet, name, before)
         return {"EndpointArn": endpoint["EndpointArn"]}
 
-    def delete_endpoint(self, params: Params) -> Params:
+    def delete_endpoint(self, params: DeleteEndpointInputTypeDef) -> Answer:
         """See DeleteEndpoint; its models and its configuration stay."""
         name = params["EndpointName"]
         with self.table("endpoints").lock:
@@ -391,7 +405,9 @@ def _group(name: str) -> str:
     return f"endpoint-{name}"
 
 
-def _retain(specs: list[VariantSpec], current: list[dict[str, Any]], excluded: list[dict[str, str]]) -> None:
+def _retain(
+    specs: list[VariantSpec], current: list[dict[str, Any]], excluded: Sequence[VariantPropertyTypeDef]
+) -> None:
     """Keep the endpoint's current counts and weights (RetainAllVariantProperties)."""
     left_out = {prop["VariantPropertyType"] for prop in excluded}
     by_name = {variant["name"]: variant for variant in current}

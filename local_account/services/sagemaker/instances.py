@@ -10,6 +10,7 @@ import logging
 import secrets
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ class VariantSpec:
     name: str
     model_name: str
     specified_image: str
-    environment: dict[str, str]
+    environment: Mapping[str, str]
     model_data_url: str | None
     role_arn: str
     """The model's execution role."""

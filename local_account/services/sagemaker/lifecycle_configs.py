@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-from local_account.foundation.errors import Params
+from local_account.gateway.service import Answer
 from local_account.services.sagemaker.resources import Resources, invalid, list_page, public
 
-_NAME = "NotebookInstanceLifecycleConfigName"
-_ARN = "NotebookInstanceLifecycleConfigArn"
-_HOOKS = ("OnCreate", "OnStart")
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import (
+        CreateNotebookInstanceLifecycleConfigInputTypeDef,
+        DeleteNotebookInstanceLifecycleConfigInputTypeDef,
+        DescribeNotebookInstanceLifecycleConfigInputTypeDef,
+        ListNotebookInstanceLifecycleConfigsInputTypeDef,
+        NotebookInstanceLifecycleHookTypeDef,
+        UpdateNotebookInstanceLifecycleConfigInputTypeDef,
+    )
+
+_NAME: Final = "NotebookInstanceLifecycleConfigName"
+_ARN: Final = "NotebookInstanceLifecycleConfigArn"
 
 
 class LifecycleConfigs(Resources):
     """Lifecycle configurations; a script is at most 16,384 characters of base64 (checked by the model)."""
 
-    def create_notebook_instance_lifecycle_config(self, params: Params) -> Params:
+    def create_notebook_instance_lifecycle_config(
+        self, params: CreateNotebookInstanceLifecycleConfigInputTypeDef
+    ) -> Answer:
         """See CreateNotebookInstanceLifecycleConfig."""
         name = params[_NAME]
         arn = self.resource_arn("notebook-instance-lifecycle-config", name)
@@ -34,11 +46,15 @@ class LifecycleConfigs(Resources):
             self.set_tags(arn, params.get("Tags", []))
         return {_ARN: arn}
 
-    def describe_notebook_instance_lifecycle_config(self, params: Params) -> Params:
+    def describe_notebook_instance_lifecycle_config(
+        self, params: DescribeNotebookInstanceLifecycleConfigInputTypeDef
+    ) -> Answer:
         """See DescribeNotebookInstanceLifecycleConfig."""
         return public(self.lifecycle_config(params[_NAME], "describe"))
 
-    def list_notebook_instance_lifecycle_configs(self, params: Params) -> Params:
+    def list_notebook_instance_lifecycle_configs(
+        self, params: ListNotebookInstanceLifecycleConfigsInputTypeDef
+    ) -> Answer:
         """See ListNotebookInstanceLifecycleConfigs."""
         configs, token = list_page(params, self.table("lifecycle_configs").values(), name=_NAME)
         return {
@@ -46,7 +62,9 @@ class LifecycleConfigs(Resources):
             "NextToken": token,
         }
 
-    def update_notebook_instance_lifecycle_config(self, params: Params) -> Params:
+    def update_notebook_instance_lifecycle_config(
+        self, params: UpdateNotebookInstanceLifecycleConfigInputTypeDef
+    ) -> Answer:
         """See UpdateNotebookInstanceLifecycleConfig; it takes effect at an instance's next start."""
         self.lifecycle_config(params[_NAME], "update")
         hooks = _hooks(params)
@@ -55,7 +73,9 @@ class LifecycleConfigs(Resources):
             config["LastModifiedTime"] = self.account.now()
         return {}
 
-    def delete_notebook_instance_lifecycle_config(self, params: Params) -> Params:
+    def delete_notebook_instance_lifecycle_config(
+        self, params: DeleteNotebookInstanceLifecycleConfigInputTypeDef
+    ) -> Answer:
         """See DeleteNotebookInstanceLifecycleConfig."""
         config = self.lifecycle_config(params[_NAME], "delete")
         self.table("lifecycle_configs").delete(params[_NAME])
@@ -81,8 +101,12 @@ def script_of(config: dict[str, Any], hook: str) -> bytes | None:
     return None
 
 
-def _hooks(params: Params) -> Params:
-    hooks = {hook: params[hook] for hook in _HOOKS if params.get(hook)}
+def _hooks(
+    params: CreateNotebookInstanceLifecycleConfigInputTypeDef
+    | UpdateNotebookInstanceLifecycleConfigInputTypeDef,
+) -> dict[str, Sequence[NotebookInstanceLifecycleHookTypeDef]]:
+    given = {"OnCreate": params.get("OnCreate"), "OnStart": params.get("OnStart")}
+    hooks = {hook: items for hook, items in given.items() if items}
     for hook, items in hooks.items():
         for item in items:
             try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from local_account.foundation.errors import Params
+from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.resources import (
     Resources,
@@ -18,6 +19,15 @@ from local_account.services.sagemaker.resources import (
 )
 from local_account.services.sagemaker.s3_data import split
 
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import (
+        ContainerDefinitionTypeDef,
+        CreateModelInputTypeDef,
+        DeleteModelInputTypeDef,
+        DescribeModelInputTypeDef,
+        ListModelsInputTypeDef,
+    )
+
 _PRINCIPAL = "sagemaker.amazonaws.com"
 _UNSUPPORTED = (
     "ModelPackageName", "AdditionalModelDataSources", "MultiModelConfig", "InferenceSpecificationName",
@@ -28,7 +38,7 @@ _UNSUPPORTED = (
 class Models(Resources):
     """Models with one container."""
 
-    def create_model(self, params: Params) -> Params:
+    def create_model(self, params: CreateModelInputTypeDef) -> Answer:
         """See CreateModel.
 
         Raises ServiceError ValidationException for a name in use, an image that is not in ECR, missing model
@@ -60,16 +70,16 @@ class Models(Resources):
         self.publish("SageMaker Model State Change", arn, public(model))
         return {"ModelArn": arn}
 
-    def describe_model(self, params: Params) -> Params:
+    def describe_model(self, params: DescribeModelInputTypeDef) -> Answer:
         """See DescribeModel."""
         return public(self.model(params["ModelName"]))
 
-    def list_models(self, params: Params) -> Params:
+    def list_models(self, params: ListModelsInputTypeDef) -> Answer:
         """See ListModels."""
         models, token = list_page(params, self.table("models").values(), name="ModelName")
         return {"Models": [public(model) for model in models], "NextToken": token}
 
-    def delete_model(self, params: Params) -> Params:
+    def delete_model(self, params: DeleteModelInputTypeDef) -> Answer:
         """See DeleteModel; as on AWS, endpoints that use the model keep running."""
         model = self.model(params["ModelName"])
         self.table("models").delete(params["ModelName"])
@@ -94,20 +104,21 @@ class Models(Resources):
             raise invalid(f"Could not find model data at {url}.") from error
 
 
-def primary_container(model: Params) -> dict[str, Any]:
+def primary_container(model: Mapping[str, Any]) -> ContainerDefinitionTypeDef:
     """Return the container definition of a model."""
     containers = model.get("Containers") or [model["PrimaryContainer"]]
-    return dict(containers[0])
+    found: ContainerDefinitionTypeDef = containers[0]
+    return found.copy()
 
 
-def model_data_url(container: dict[str, Any]) -> str | None:
+def model_data_url(container: ContainerDefinitionTypeDef) -> str | None:
     """Return the S3 URI of a container's model.tar.gz, or None."""
-    source = (container.get("ModelDataSource") or {}).get("S3DataSource")
+    source = container.get("ModelDataSource", {}).get("S3DataSource")
     url = source["S3Uri"] if source else container.get("ModelDataUrl")
     return str(url) if url else None
 
 
-def _container_of(params: Params) -> dict[str, Any]:
+def _container_of(params: CreateModelInputTypeDef) -> ContainerDefinitionTypeDef:
     if params.get("EnableNetworkIsolation"):
         raise unsupported("EnableNetworkIsolation of a model")
     containers = params.get("Containers", [])
@@ -121,7 +132,7 @@ def _container_of(params: Params) -> dict[str, Any]:
         raise unsupported(f"the container mode {container['Mode']}")
     if not container.get("Image"):
         raise invalid("The container definition needs an Image")
-    source = (container.get("ModelDataSource") or {}).get("S3DataSource", {})
+    source = container.get("ModelDataSource", {}).get("S3DataSource")
     if source and (source["S3DataType"], source["CompressionType"]) != ("S3Object", "Gzip"):
         raise unsupported("a ModelDataSource that is not one Gzip S3Object (a model.tar.gz)")
     return container

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
+from local_account.gateway.service import Answer
 from local_account.services.sagemaker.lifecycle_configs import LifecycleConfigs, script_of
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.notebook_runs import (
@@ -25,6 +26,17 @@ from local_account.services.sagemaker.notebook_runs import (
 from local_account.services.sagemaker.resources import invalid, list_page, public, refuse_unsupported
 
 if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import (
+        CreateNotebookInstanceInputTypeDef,
+        CreatePresignedNotebookInstanceUrlInputTypeDef,
+        DeleteNotebookInstanceInputTypeDef,
+        DescribeNotebookInstanceInputTypeDef,
+        ListNotebookInstancesInputTypeDef,
+        StartNotebookInstanceInputTypeDef,
+        StopNotebookInstanceInputTypeDef,
+        UpdateNotebookInstanceInputTypeDef,
+    )
+
     from local_account.foundation.account import Account
 
 __all__ = ["NotebookInstances", "instance_environment"]
@@ -33,9 +45,9 @@ log = logging.getLogger(__name__)
 
 EVENT = "SageMaker Notebook Instance State Change"
 _PRINCIPAL = "sagemaker.amazonaws.com"
-_NAME = "NotebookInstanceName"
-_STATUS = "NotebookInstanceStatus"
-_CONFIG = "NotebookInstanceLifecycleConfigName"
+_NAME: Final = "NotebookInstanceName"
+_STATUS: Final = "NotebookInstanceStatus"
+_CONFIG: Final = "NotebookInstanceLifecycleConfigName"
 _UNSUPPORTED = ("AcceleratorTypes", "DefaultCodeRepository", "AdditionalCodeRepositories")
 _REASON_LENGTH = 1024
 _DEFAULTS = {
@@ -88,7 +100,7 @@ class NotebookInstances(LifecycleConfigs):
 
     # --- operations
 
-    def create_notebook_instance(self, params: Params) -> Params:
+    def create_notebook_instance(self, params: CreateNotebookInstanceInputTypeDef) -> Answer:
         """See CreateNotebookInstance; the instance becomes InService or Failed later.
 
         Raises ServiceError ValidationException for a name in use, a role that SageMaker cannot assume, or a
@@ -126,11 +138,11 @@ class NotebookInstances(LifecycleConfigs):
         self.account.tasks.spawn(group(name), self._start_instance, name)
         return {"NotebookInstanceArn": arn}
 
-    def describe_notebook_instance(self, params: Params) -> Params:
+    def describe_notebook_instance(self, params: DescribeNotebookInstanceInputTypeDef) -> Answer:
         """See DescribeNotebookInstance; the usable URL comes from CreatePresignedNotebookInstanceUrl."""
         return public(self._instance(params[_NAME]))
 
-    def list_notebook_instances(self, params: Params) -> Params:
+    def list_notebook_instances(self, params: ListNotebookInstancesInputTypeDef) -> Answer:
         """See ListNotebookInstances."""
         refuse_unsupported(params, ("DefaultCodeRepositoryContains", "AdditionalCodeRepositoryEquals"))
         wanted = params.get("NotebookInstanceLifecycleConfigNameContains", "")
@@ -144,7 +156,7 @@ class NotebookInstances(LifecycleConfigs):
         )
         return {"NotebookInstances": [public(instance) for instance in instances], "NextToken": token}
 
-    def update_notebook_instance(self, params: Params) -> Params:
+    def update_notebook_instance(self, params: UpdateNotebookInstanceInputTypeDef) -> Answer:
         """See UpdateNotebookInstance; the instance must be stopped."""
         name = params[_NAME]
         refuse_unsupported(params, _UNSUPPORTED)
@@ -166,26 +178,28 @@ class NotebookInstances(LifecycleConfigs):
         self.account.tasks.spawn(group(name), self._stop_instance, name)
         return {}
 
-    def start_notebook_instance(self, params: Params) -> Params:
+    def start_notebook_instance(self, params: StartNotebookInstanceInputTypeDef) -> Answer:
         """See StartNotebookInstance."""
         name = params[_NAME]
         self._transition_instance(name, ("Stopped", "Failed"), "Pending", FailureReason=None)
         self.account.tasks.spawn(group(name), self._start_instance, name)
         return {}
 
-    def stop_notebook_instance(self, params: Params) -> Params:
+    def stop_notebook_instance(self, params: StopNotebookInstanceInputTypeDef) -> Answer:
         """See StopNotebookInstance; all processes end, and only the SageMaker directory stays."""
         self._transition_instance(params[_NAME], ("InService",), "Stopping")
         self.account.tasks.spawn(group(params[_NAME]), self._stop_instance, params[_NAME])
         return {}
 
-    def delete_notebook_instance(self, params: Params) -> Params:
+    def delete_notebook_instance(self, params: DeleteNotebookInstanceInputTypeDef) -> Answer:
         """See DeleteNotebookInstance; everything on it is deleted."""
         self._transition_instance(params[_NAME], ("Stopped", "Failed"), "Deleting")
         self.account.tasks.spawn(group(params[_NAME]), self._delete_instance, params[_NAME])
         return {}
 
-    def create_presigned_notebook_instance_url(self, params: Params) -> Params:
+    def create_presigned_notebook_instance_url(
+        self, params: CreatePresignedNotebookInstanceUrlInputTypeDef
+    ) -> Answer:
         """See CreatePresignedNotebookInstanceUrl: starts JupyterLab at the first call.
 
         The URL is valid until the instance stops, however short the requested session.

@@ -6,11 +6,14 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.store import Document, Table
 from local_account.gateway.service import Service
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import TagTypeDef
 
 MAX_TAGS = 50
 
@@ -50,7 +53,7 @@ class Resources(Service):
         """Return the ARN, in which SageMaker writes names in lower case."""
         return self.account.arn("sagemaker", f"{kind}/{name.lower()}")
 
-    def set_tags(self, arn: str, tags: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    def set_tags(self, arn: str, tags: Iterable[TagTypeDef]) -> list[TagTypeDef]:
         """Add tags to a resource, new values replacing old ones, and return all its tags.
 
         Raises ServiceError ValidationException for more than 50.
@@ -77,7 +80,7 @@ class Resources(Service):
         self.account.bus.publish("aws.sagemaker", detail_type, epoch_ms({**detail, "Tags": tags}), [arn])
 
 
-def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+def tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
     """Return tags as the API lists them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
@@ -99,7 +102,7 @@ def epoch_ms(value: Any) -> Any:
 
 
 def list_page(
-    params: Params,
+    params: Mapping[str, Any],
     documents: Iterable[Document],
     *,
     name: str,
@@ -121,7 +124,7 @@ def list_page(
     return found[start:end], _token(end) if end < len(found) else None
 
 
-def _matches(params: Params, document: Document, name: str, status: str) -> bool:
+def _matches(params: Mapping[str, Any], document: Document, name: str, status: str) -> bool:
     times = {"CreationTime": document["CreationTime"], "LastModifiedTime": document.get("LastModifiedTime")}
     return (
         params.get("NameContains", "").lower() in document[name].lower()

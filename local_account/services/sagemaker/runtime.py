@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import urllib3
 
 from local_account.foundation.errors import Params, ServiceError
-from local_account.gateway.service import Service
+from local_account.gateway.service import Answer, Service
 from local_account.services.sagemaker.fleets import Routes, Variant
 from local_account.services.sagemaker.instances import LOG_GROUP, ServingInstance
 from local_account.services.sagemaker.invocation_metrics import InvocationMetrics
 
 if TYPE_CHECKING:
+    from mypy_boto3_sagemaker_runtime.type_defs import (
+        InvokeEndpointInputTypeDef,
+    )
+
     from local_account.foundation.account import Account
 
 MAX_BYTES = 6_291_456
@@ -50,7 +55,7 @@ class SageMakerRuntime(Service):
         """Send the remaining metrics."""
         self._metrics.flush()
 
-    def invoke_endpoint(self, params: Params) -> Params:
+    def invoke_endpoint(self, params: InvokeEndpointInputTypeDef) -> Answer:
         """See InvokeEndpoint.
 
         Raises ServiceError: ValidationError for an endpoint that is not in service, a variant it lacks, or
@@ -59,7 +64,7 @@ class SageMakerRuntime(Service):
         """
         begin = time.perf_counter()
         name: str = params["EndpointName"]
-        body = params.get("Body", b"")
+        body = cast("bytes", params.get("Body", b""))  # as the gateway reads it
         self._check(params, body)
         fleet = self._routes.pick(name)
         if fleet is None:
@@ -73,7 +78,8 @@ class SageMakerRuntime(Service):
                 "ValidationError",
                 f"Variant {target} of endpoint {name} not found: it has {list(fleet.variants)}",
             )
-        headers = {header: params[member] for member, header in _HEADERS.items() if params.get(member)}
+        given: Mapping[str, Any] = params
+        headers = {header: given[member] for member, header in _HEADERS.items() if given.get(member)}
         with variant.slot() as instance:
             if instance is None:
                 raise _unavailable(variant)
@@ -121,7 +127,7 @@ class SageMakerRuntime(Service):
                 overhead_us=1e6 * (end - begin - model),
             )
 
-    def _check(self, params: Params, body: bytes) -> None:
+    def _check(self, params: InvokeEndpointInputTypeDef, body: bytes) -> None:
         for member in _UNSUPPORTED:
             if params.get(member):
                 raise ServiceError(

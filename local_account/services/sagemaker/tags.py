@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from local_account.foundation.errors import Params
+from typing import TYPE_CHECKING
+
+from local_account.gateway.service import Answer
 from local_account.services.sagemaker.resources import Resources, invalid, tag_list
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import (
+        AddTagsInputTypeDef,
+        DeleteTagsInputTypeDef,
+        ListTagsInputTypeDef,
+    )
 
 
 class TagOperations(Resources):
     """Tags by ARN. A resource has an entry from its creation to its deletion, even if empty."""
 
-    def add_tags(self, params: Params) -> Params:
+    def add_tags(self, params: AddTagsInputTypeDef) -> Answer:
         """See AddTags; an existing tag gets the new value."""
         self._tags_of(params["ResourceArn"])
         return {"Tags": self.set_tags(params["ResourceArn"], params["Tags"])}
 
-    def list_tags(self, params: Params) -> Params:
+    def list_tags(self, params: ListTagsInputTypeDef) -> Answer:
         """See ListTags; one page has them all (50 at most)."""
         return {"Tags": tag_list(self._tags_of(params["ResourceArn"]))}
 
-    def delete_tags(self, params: Params) -> Params:
+    def delete_tags(self, params: DeleteTagsInputTypeDef) -> Answer:
         """See DeleteTags."""
         self._tags_of(params["ResourceArn"])
         with self.table("tags").update(params["ResourceArn"]) as tags:

@@ -6,7 +6,8 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
+from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.algorithm_metrics import compile_definitions
 from local_account.services.sagemaker.logs import Logs
@@ -22,6 +23,15 @@ from local_account.services.sagemaker.s3_data import NoDataError, channel_object
 from local_account.services.sagemaker.training_run import ENDED, Signal, TrainingRun, record
 
 if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import (
+        ChannelUnionTypeDef,
+        CreateTrainingJobRequestTypeDef,
+        DeleteTrainingJobRequestTypeDef,
+        DescribeTrainingJobRequestTypeDef,
+        ListTrainingJobsRequestTypeDef,
+        StopTrainingJobRequestTypeDef,
+    )
+
     from local_account.foundation.account import Account
 
 _PRINCIPAL = "sagemaker.amazonaws.com"
@@ -62,7 +72,7 @@ class TrainingJobs(Resources):
         finally:
             super().stop()
 
-    def create_training_job(self, params: Params) -> Params:
+    def create_training_job(self, params: CreateTrainingJobRequestTypeDef) -> Answer:
         """See CreateTrainingJob.
 
         Raises ServiceError ResourceInUse for a name in use, ValidationException for an image that is not in
@@ -81,11 +91,11 @@ class TrainingJobs(Resources):
         self.account.tasks.spawn(f"training-job-{name}", self._run_job, name)
         return {"TrainingJobArn": arn}
 
-    def describe_training_job(self, params: Params) -> Params:
+    def describe_training_job(self, params: DescribeTrainingJobRequestTypeDef) -> Answer:
         """See DescribeTrainingJob."""
         return public(self._job(params["TrainingJobName"]))
 
-    def list_training_jobs(self, params: Params) -> Params:
+    def list_training_jobs(self, params: ListTrainingJobsRequestTypeDef) -> Answer:
         """See ListTrainingJobs."""
         refuse_unsupported(params, ("WarmPoolStatusEquals", "TrainingPlanArnEquals"))
         jobs, token = list_page(
@@ -97,7 +107,7 @@ class TrainingJobs(Resources):
         )
         return {"TrainingJobSummaries": [public(job) for job in jobs], "NextToken": token}
 
-    def stop_training_job(self, params: Params) -> Params:
+    def stop_training_job(self, params: StopTrainingJobRequestTypeDef) -> Answer:
         """See StopTrainingJob; the job ends as Stopped, with what it has saved by then."""
         name = params["TrainingJobName"]
         job = self._job(name)
@@ -111,7 +121,7 @@ class TrainingJobs(Resources):
             signals.put(Signal.STOP)
         return {}
 
-    def delete_training_job(self, params: Params) -> Params:
+    def delete_training_job(self, params: DeleteTrainingJobRequestTypeDef) -> Answer:
         """See DeleteTrainingJob; only a job that has ended can be deleted."""
         name = params["TrainingJobName"]
         job = self._job(name)
@@ -155,10 +165,10 @@ class TrainingJobs(Resources):
                 f"this name already exists ({arn})",
             )
 
-    def _job_document(self, params: Params, arn: str) -> dict[str, Any]:
+    def _job_document(self, params: CreateTrainingJobRequestTypeDef, arn: str) -> dict[str, Any]:
         _check_features(params)
         now = self.account.now()
-        job = {
+        job: dict[str, Any] = {
             **{key: value for key, value in params.items() if key != "Tags"},
             "TrainingJobArn": arn,
             "TrainingJobStatus": "InProgress",
@@ -192,10 +202,10 @@ class TrainingJobs(Resources):
                 raise invalid(str(error)) from error
 
 
-def _check_features(params: Params) -> None:
+def _check_features(params: CreateTrainingJobRequestTypeDef) -> None:
     refuse_unsupported(params, _UNSUPPORTED)
-    algorithm = params.get("AlgorithmSpecification", {})
-    if not algorithm.get("TrainingImage"):
+    algorithm = params.get("AlgorithmSpecification")
+    if not algorithm or not algorithm.get("TrainingImage"):
         raise unsupported("a training job without AlgorithmSpecification.TrainingImage")
     refuse_unsupported(algorithm, ("AlgorithmName", "TrainingImageConfig"))
     _check_input_mode(algorithm["TrainingInputMode"])
@@ -219,7 +229,7 @@ def _check_features(params: Params) -> None:
         _check_channel(channel)
 
 
-def _check_channel(channel: dict[str, Any]) -> None:
+def _check_channel(channel: ChannelUnionTypeDef) -> None:
     source = channel["DataSource"].get("S3DataSource")
     if not source:
         raise unsupported(f"the data source of channel {channel['ChannelName']} (use S3DataSource)")

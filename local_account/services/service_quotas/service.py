@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.pages import page
-from local_account.gateway.service import Service
+from local_account.gateway.service import Answer, Service
+
+if TYPE_CHECKING:
+    from mypy_boto3_service_quotas.type_defs import (
+        GetAWSDefaultServiceQuotaRequestTypeDef,
+        GetServiceQuotaRequestTypeDef,
+        ListAWSDefaultServiceQuotasRequestTypeDef,
+        ListServiceQuotasRequestTypeDef,
+        ListServicesRequestTypeDef,
+        RequestServiceQuotaIncreaseRequestTypeDef,
+    )
 
 _TABLE = Path(__file__).with_name("quotas.json")
 _PAGE = 100
@@ -25,29 +36,29 @@ class ServiceQuotas(Service):
     name = "service-quotas"
     validation_error: ClassVar[str] = "IllegalArgumentException"
 
-    def list_services(self, params: Params) -> Params:
+    def list_services(self, params: ListServicesRequestTypeDef) -> Answer:
         """ListServices: those with quotas in the local account."""
         found = {one["ServiceCode"]: one["ServiceName"] for one in _defaults()}
         services = [{"ServiceCode": code, "ServiceName": name} for code, name in sorted(found.items())]
         return _page("Services", services, params)
 
-    def list_service_quotas(self, params: Params) -> Params:
+    def list_service_quotas(self, params: ListServiceQuotasRequestTypeDef) -> Answer:
         """ListServiceQuotas: applied values."""
         return _page("Quotas", [self._applied(one) for one in _of(params["ServiceCode"])], params)
 
-    def list_aws_default_service_quotas(self, params: Params) -> Params:
+    def list_aws_default_service_quotas(self, params: ListAWSDefaultServiceQuotasRequestTypeDef) -> Answer:
         """ListAWSDefaultServiceQuotas."""
         return _page("Quotas", [self._quota(one) for one in _of(params["ServiceCode"])], params)
 
-    def get_service_quota(self, params: Params) -> Params:
+    def get_service_quota(self, params: GetServiceQuotaRequestTypeDef) -> Answer:
         """GetServiceQuota: the applied value."""
         return {"Quota": self._applied(_find(params))}
 
-    def get_aws_default_service_quota(self, params: Params) -> Params:
+    def get_aws_default_service_quota(self, params: GetAWSDefaultServiceQuotaRequestTypeDef) -> Answer:
         """GetAWSDefaultServiceQuota."""
         return {"Quota": self._quota(_find(params))}
 
-    def request_service_quota_increase(self, params: Params) -> Params:
+    def request_service_quota_increase(self, params: RequestServiceQuotaIncreaseRequestTypeDef) -> Answer:
         """RequestServiceQuotaIncrease: granted at once."""
         quota, desired = self._applied(_find(params)), params["DesiredValue"]
         if desired <= quota["Value"]:
@@ -90,7 +101,7 @@ def _of(service: str) -> list[Params]:
     return found
 
 
-def _find(params: Params) -> Params:
+def _find(params: Mapping[str, Any]) -> Params:
     for one in _of(params["ServiceCode"]):
         if one["QuotaCode"] == params["QuotaCode"]:
             return one
@@ -101,7 +112,7 @@ def _find(params: Params) -> Params:
     )
 
 
-def _page(member: str, items: list[Params], params: Params) -> Params:
+def _page(member: str, items: list[Params], params: Mapping[str, Any]) -> Params:
     size = params.get("MaxResults", _PAGE)
     shown, token = page(items, params.get("NextToken"), size, "InvalidPaginationTokenException")
     return {member: shown, "NextToken": token}

@@ -6,14 +6,21 @@ AWS, IAM roles are not among the resources ("Services that support the Resource 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.backends import get_backend
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.pages import page
-from local_account.gateway.service import Service
+from local_account.gateway.service import Answer, Service
+
+if TYPE_CHECKING:
+    from mypy_boto3_resourcegroupstaggingapi.type_defs import (
+        GetResourcesInputTypeDef,
+        GetTagKeysInputTypeDef,
+        GetTagValuesInputTypeDef,
+    )
 
 Tagged = tuple[str, Mapping[str, str]]
 _PAGE = 100
@@ -27,7 +34,7 @@ class ResourceGroupsTagging(Service):
     name = "resourcegroupstaggingapi"
     validation_error: ClassVar[str] = "InvalidParameterException"
 
-    def get_resources(self, params: Params) -> Params:
+    def get_resources(self, params: GetResourcesInputTypeDef) -> Answer:
         """GetResources: those that have a tag, or match every filter."""
         for member in ("TagsPerPage", "IncludeComplianceDetails", "ExcludeCompliantResources"):
             if params.get(member):
@@ -53,12 +60,12 @@ class ResourceGroupsTagging(Service):
         ]
         return _page("ResourceTagMappingList", found, params, size)
 
-    def get_tag_keys(self, params: Params) -> Params:
+    def get_tag_keys(self, params: GetTagKeysInputTypeDef) -> Answer:
         """GetTagKeys."""
         keys = sorted({key for _, tags in self._tagged() for key in tags})
         return _page("TagKeys", keys, params)
 
-    def get_tag_values(self, params: Params) -> Params:
+    def get_tag_values(self, params: GetTagValuesInputTypeDef) -> Answer:
         """GetTagValues."""
         values = sorted({tags[params["Key"]] for _, tags in self._tagged() if params["Key"] in tags})
         return _page("TagValues", values, params)
@@ -104,7 +111,7 @@ class ResourceGroupsTagging(Service):
             yield group.arn.removesuffix(":*"), logs.tagger.get_tag_dict_for_resource(group.arn)
 
 
-def _page(member: str, items: list[Any], params: Params, size: int = _PAGE) -> Params:
+def _page(member: str, items: list[Any], params: Mapping[str, Any], size: int = _PAGE) -> Params:
     token = params.get("PaginationToken") or None
     shown, following = page(items, token, size, "PaginationTokenExpiredException")
     return {member: shown, "PaginationToken": following or ""}
@@ -115,7 +122,7 @@ def _fits(tags: Mapping[str, str], wanted: Mapping[str, Any]) -> bool:
     return key in tags and (not values or tags[key] in values)
 
 
-def _is_of(arn: str, kinds: list[str]) -> bool:
+def _is_of(arn: str, kinds: Sequence[str]) -> bool:
     """Return whether an ARN has a `service` or `service:type` in the list; an empty list has every ARN."""
     service, resource = arn.split(":")[2], arn.split(":", 5)[5]
     kind = resource.replace(":", "/").partition("/")[0]
