@@ -9,7 +9,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -21,7 +21,7 @@ from local_account.services.sagemaker.resources import refuse_unsupported
 from local_account.services.sagemaker.s3_data import split
 
 if TYPE_CHECKING:
-    from mypy_boto3_sagemaker.type_defs import DeploymentConfigUnionTypeDef
+    from mypy_boto3_sagemaker.type_defs import DeploymentConfigUnionTypeDef, TrafficRoutingConfigTypeDef
 
     from local_account.foundation.account import Account
 
@@ -97,7 +97,7 @@ def check_deployment_config(config: DeploymentConfigUnionTypeDef | None) -> None
     refuse_unsupported(config or {}, ("RollingUpdatePolicy",))
 
 
-def traffic_steps(policy: dict[str, Any], instances: int) -> list[float]:
+def traffic_steps(policy: TrafficRoutingConfigTypeDef, instances: int) -> list[float]:
     """Return the shares of the traffic that go to the new fleet, step by step.
 
     ``policy`` is a TrafficRoutingConfig; ``instances`` is the number of instances in the new fleet.
@@ -108,8 +108,10 @@ def traffic_steps(policy: dict[str, Any], instances: int) -> list[float]:
     kind = policy.get("Type", "ALL_AT_ONCE")
     if kind == "ALL_AT_ONCE":
         return [1.0]
-    size = policy.get("CanarySize" if kind == "CANARY" else "LinearStepSize") or {}
-    share = size.get("Value", 100) / (instances if size.get("Type") == "INSTANCE_COUNT" else 100)
+    size = policy.get("CanarySize") if kind == "CANARY" else policy.get("LinearStepSize")
+    if size is None:
+        return [1.0]
+    share = size["Value"] / (instances if size["Type"] == "INSTANCE_COUNT" else 100)
     if share >= 1:
         return [1.0]
     if kind == "CANARY":
@@ -117,15 +119,17 @@ def traffic_steps(policy: dict[str, Any], instances: int) -> list[float]:
     return [round(step * share, 6) for step in range(1, math.ceil(1 / share))] + [1.0]
 
 
-def shift_traffic(account: Account, endpoint: str, blue: Fleet, green: Fleet, config: dict[str, Any]) -> None:
+def shift_traffic(
+    account: Account, endpoint: str, blue: Fleet, green: Fleet, config: DeploymentConfigUnionTypeDef
+) -> None:
     """Shift the traffic from the blue to the green fleet by DeploymentConfig ("Blue/Green Deployments").
 
     Raises DeploymentError, after shifting all traffic back, if one of the alarms goes off.
     """
-    routing = (config.get("BlueGreenUpdatePolicy") or {}).get("TrafficRoutingConfiguration") or {}
-    alarms = [
-        alarm["AlarmName"] for alarm in (config.get("AutoRollbackConfiguration") or {}).get("Alarms", [])
-    ]
+    everything_at_once: TrafficRoutingConfigTypeDef = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
+    policy, rollback = config.get("BlueGreenUpdatePolicy"), config.get("AutoRollbackConfiguration")
+    routing = policy["TrafficRoutingConfiguration"] if policy else everything_at_once
+    alarms = [alarm["AlarmName"] for alarm in (rollback.get("Alarms", []) if rollback else [])]
     routes = Routes.of(account)
     instances = sum(len(variant.instances) for variant in green.variants.values())
     for share in traffic_steps(routing, instances):

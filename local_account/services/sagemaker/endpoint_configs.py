@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker.models import Models
+from local_account.services.sagemaker.records import EndpointConfig
 from local_account.services.sagemaker.resources import (
     invalid,
     list_page,
@@ -61,7 +62,7 @@ class EndpointConfigs(Models):
         with table.lock:
             if table.get(name):
                 raise invalid(f'Cannot create already existing endpoint configuration "{arn}".')
-            table.put(name, config)
+            table.put(name, cast("EndpointConfig", config))
             self.set_tags(arn, params.get("Tags", []))
         return {"EndpointConfigArn": arn}
 
@@ -81,7 +82,7 @@ class EndpointConfigs(Models):
         self.drop_tags(config["EndpointConfigArn"])
         return {}
 
-    def endpoint_config(self, name: str) -> dict[str, Any]:
+    def endpoint_config(self, name: str) -> EndpointConfig:
         """Return the document of a configuration; raise ServiceError if there is none."""
         config = self.table("endpoint_configs").get(name)
         if config is None:
@@ -89,7 +90,7 @@ class EndpointConfigs(Models):
             raise invalid(f'Could not find endpoint configuration "{arn}".')
         return config
 
-    def _checked_variant(self, variant: ProductionVariantUnionTypeDef) -> dict[str, Any]:
+    def _checked_variant(self, variant: ProductionVariantUnionTypeDef) -> ProductionVariantUnionTypeDef:
         refuse_unsupported(variant, _UNSUPPORTED_VARIANT)
         if not variant.get("ModelName"):
             raise unsupported("a production variant without ModelName (inference components)")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack, cast
 
 from local_account.foundation.errors import Params
 from local_account.gateway.service import Answer
@@ -20,14 +20,18 @@ from local_account.services.sagemaker.instance_metrics import InstanceMetrics
 from local_account.services.sagemaker.instances import VariantSpec
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.models import model_data_url, primary_container
+from local_account.services.sagemaker.records import Endpoint, EndpointChanges, Variant
 from local_account.services.sagemaker.resources import invalid, list_page, public, unsupported
 
 if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.literals import EndpointStatusType
     from mypy_boto3_sagemaker.type_defs import (
         CreateEndpointInputTypeDef,
         DeleteEndpointInputTypeDef,
+        DeploymentConfigUnionTypeDef,
         DescribeEndpointInputTypeDef,
         ListEndpointsInputTypeDef,
+        ProductionVariantSummaryTypeDef,
         UpdateEndpointInputTypeDef,
         UpdateEndpointWeightsAndCapacitiesInputTypeDef,
         VariantPropertyTypeDef,
@@ -39,7 +43,6 @@ log = logging.getLogger(__name__)
 
 EVENT = "SageMaker Endpoint State Change"
 _REASON_LENGTH = 1024
-_RETAINED = {"DesiredInstanceCount": "count", "DesiredWeight": "weight"}
 
 
 class Endpoints(EndpointConfigs):
@@ -113,7 +116,7 @@ class Endpoints(EndpointConfigs):
                     "CreationTime": now,
                     "LastModifiedTime": now,
                     "LastDeploymentConfig": params.get("DeploymentConfig"),
-                    "variants": [asdict(spec) for spec in specs],
+                    "variants": [_variant(spec) for spec in specs],
                 },
             )
             self.set_tags(arn, params.get("Tags", []))
@@ -154,7 +157,7 @@ class Endpoints(EndpointConfigs):
                     "EndpointConfigName": config_name,
                     "StartTime": self.account.now(),
                     "deployment_config": config,
-                    "variants": [asdict(spec) for spec in specs],
+                    "variants": [_variant(spec) for spec in specs],
                 }
                 endpoint["EndpointStatus"] = "Updating"
                 endpoint["LastModifiedTime"] = self.account.now()
@@ -169,7 +172,7 @@ class Endpoints(EndpointConfigs):
         name = params["EndpointName"]
         with self.table("endpoints").lock:
             endpoint = self._settled_endpoint(name)
-            before = [dict(variant) for variant in endpoint["variants"]]
+            before = [variant.copy() for variant in endpoint["variants"]]
             variants = {variant["name"]: variant for variant in endpoint["variants"]}
             for desired in params["DesiredWeightsAndCapacities"]:
                 if desired.get("ServerlessUpdateConfig"):
@@ -213,7 +216,9 @@ class Endpoints(EndpointConfigs):
         elif self._endpoint(name)["EndpointStatus"] == "Updating":
             self._record_endpoint(name, "InService")
 
-    def _deploy_endpoint(self, name: str, failed: str, succeeded: str = "InService") -> bool:
+    def _deploy_endpoint(
+        self, name: str, failed: EndpointStatusType, succeeded: EndpointStatusType = "InService"
+    ) -> bool:
         endpoint = self._endpoint(name)
         specs = [VariantSpec(**variant) for variant in endpoint["variants"]]
         fleet = Fleet(self.account, self._endpoint_logs, name, specs, self.grace_seconds)
@@ -225,15 +230,17 @@ class Endpoints(EndpointConfigs):
             self._record_endpoint(name, failed, FailureReason=reason)
             return False
         self._routes.set(name, fleet)
-        self._record_endpoint(name, succeeded, variants=[asdict(spec) for spec in specs])
+        self._record_endpoint(name, succeeded, variants=[_variant(spec) for spec in specs])
         return True
 
     def _replace_fleet(self, name: str) -> None:
-        pending = self._endpoint(name)["pending"]
+        pending = self._endpoint(name).get("pending")
+        if pending is None:
+            return
         specs = [VariantSpec(**variant) for variant in pending["variants"]]
         green = Fleet(self.account, self._endpoint_logs, name, specs, self.grace_seconds)
         blue = self._routes.current(name)
-        config = pending["deployment_config"] or {}
+        config: DeploymentConfigUnionTypeDef = pending["deployment_config"] or {}
 
         def deploy() -> None:
             self._bring_up(name, green, specs)
@@ -249,7 +256,8 @@ class Endpoints(EndpointConfigs):
             green.end()
             self._record_endpoint(name, "InService", FailureReason=reason, pending=None)
             return
-        wait = (config.get("BlueGreenUpdatePolicy") or {}).get("TerminationWaitInSeconds", 0)
+        policy = config.get("BlueGreenUpdatePolicy")
+        wait = policy.get("TerminationWaitInSeconds", 0) if policy else 0
         self.account.tasks.stopping.wait(wait)
         if blue:
             blue.end()
@@ -260,11 +268,11 @@ class Endpoints(EndpointConfigs):
             LastDeploymentConfig=pending["deployment_config"],
             FailureReason=None,
             pending=None,
-            variants=[asdict(spec) for spec in specs],
+            variants=[_variant(spec) for spec in specs],
         )
         deployments.remove_other_models(self.account, name, specs)
 
-    def _rescale_fleet(self, name: str, before: list[dict[str, Any]]) -> None:
+    def _rescale_fleet(self, name: str, before: list[Variant]) -> None:
         fleet = self._routes.current(name)
         if fleet is None:
             self._record_endpoint(name, "Failed", FailureReason="The endpoint has no containers")
@@ -300,7 +308,7 @@ class Endpoints(EndpointConfigs):
         self.table("endpoints").delete(name)
         self.drop_tags(arn)
 
-    def _recover_endpoint(self, name: str, step: Any) -> None:
+    def _recover_endpoint(self, name: str, step: Callable[[str], object]) -> None:
         """Run a step once the Docker Engine answers: no endpoint is lost because the engine starts late."""
         while not self.account.tasks.stopping.is_set():
             try:
@@ -316,7 +324,7 @@ class Endpoints(EndpointConfigs):
         deployments.prepare(self.account, name, specs)
         fleet.launch()
 
-    def _try_deployment(self, step: Any) -> str | None:
+    def _try_deployment(self, step: Callable[[], object]) -> str | None:
         """Run a step; return why it failed, or None."""
         try:
             step()
@@ -353,13 +361,13 @@ class Endpoints(EndpointConfigs):
             )
         return specs
 
-    def _endpoint(self, name: str) -> dict[str, Any]:
+    def _endpoint(self, name: str) -> Endpoint:
         endpoint = self.table("endpoints").get(name)
         if endpoint is None:
             raise invalid(f'Could not find endpoint "{self.resource_arn("endpoint", name)}".')
         return endpoint
 
-    def _settled_endpoint(self, name: str) -> dict[str, Any]:
+    def _settled_endpoint(self, name: str) -> Endpoint:
         endpoint = self._endpoint(name)
         if endpoint["EndpointStatus"] == "Failed":
             raise invalid(
@@ -370,10 +378,12 @@ class Endpoints(EndpointConfigs):
             raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
         return endpoint
 
-    def _record_endpoint(self, name: str, status: str, **changes: Any) -> None:
+    def _record_endpoint(
+        self, name: str, status: EndpointStatusType, **changes: Unpack[EndpointChanges]
+    ) -> None:
         with self.table("endpoints").update(name) as endpoint:
-            endpoint.update(changes)
-            endpoint.update(EndpointStatus=status, LastModifiedTime=self.account.now())
+            endpoint.update(cast("Endpoint", changes))
+            endpoint.update({"EndpointStatus": status, "LastModifiedTime": self.account.now()})
         self._publish_endpoint(name)
 
     def _publish_endpoint(self, name: str) -> None:
@@ -382,7 +392,7 @@ class Endpoints(EndpointConfigs):
         status = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", description["EndpointStatus"]).upper()
         self.publish(EVENT, description["EndpointArn"], {**description, "EndpointStatus": status})
 
-    def _describe_endpoint(self, endpoint: dict[str, Any]) -> Params:
+    def _describe_endpoint(self, endpoint: Endpoint) -> Params:
         description = public(endpoint)
         fleet = self._routes.current(endpoint["EndpointName"])
         if endpoint["EndpointStatus"] not in ("Creating", "Failed"):
@@ -391,7 +401,12 @@ class Endpoints(EndpointConfigs):
             ]
         pending = endpoint.get("pending")
         if endpoint["EndpointStatus"] == "Creating":
-            pending = {**endpoint, "StartTime": endpoint["CreationTime"]}
+            pending = {
+                "EndpointConfigName": endpoint["EndpointConfigName"],
+                "StartTime": endpoint["CreationTime"],
+                "deployment_config": None,
+                "variants": endpoint["variants"],
+            }
         if pending:
             description["PendingDeploymentSummary"] = {
                 "EndpointConfigName": pending["EndpointConfigName"],
@@ -401,25 +416,30 @@ class Endpoints(EndpointConfigs):
         return description
 
 
+def _variant(spec: VariantSpec) -> Variant:
+    return cast("Variant", asdict(spec))
+
+
 def _group(name: str) -> str:
     return f"endpoint-{name}"
 
 
 def _retain(
-    specs: list[VariantSpec], current: list[dict[str, Any]], excluded: Sequence[VariantPropertyTypeDef]
+    specs: list[VariantSpec], current: list[Variant], excluded: Sequence[VariantPropertyTypeDef]
 ) -> None:
     """Keep the endpoint's current counts and weights (RetainAllVariantProperties)."""
     left_out = {prop["VariantPropertyType"] for prop in excluded}
     by_name = {variant["name"]: variant for variant in current}
     for spec in specs:
-        for prop, field in _RETAINED.items():
-            if spec.name in by_name and prop not in left_out:
-                setattr(spec, field, by_name[spec.name][field])
+        if spec.name in by_name and "DesiredInstanceCount" not in left_out:
+            spec.count = by_name[spec.name]["count"]
+        if spec.name in by_name and "DesiredWeight" not in left_out:
+            spec.weight = by_name[spec.name]["weight"]
 
 
-def _variant_summary(variant: dict[str, Any], fleet: Fleet | None) -> Params:
+def _variant_summary(variant: Variant, fleet: Fleet | None) -> ProductionVariantSummaryTypeDef:
     running = fleet.variants.get(variant["name"]) if fleet else None
-    summary = {
+    summary: ProductionVariantSummaryTypeDef = {
         "VariantName": variant["name"],
         "CurrentWeight": running.weight if running else variant["weight"],
         "DesiredWeight": variant["weight"],

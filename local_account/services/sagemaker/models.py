@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images
+from local_account.services.sagemaker.records import Model
 from local_account.services.sagemaker.resources import (
     Resources,
     invalid,
@@ -21,7 +21,7 @@ from local_account.services.sagemaker.s3_data import split
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (
-        ContainerDefinitionTypeDef,
+        ContainerDefinitionUnionTypeDef,
         CreateModelInputTypeDef,
         DeleteModelInputTypeDef,
         DescribeModelInputTypeDef,
@@ -55,12 +55,13 @@ class Models(Resources):
         except images.ImageError as error:
             raise invalid(str(error)) from error
         self._check_model_data(model_data_url(container), params["ExecutionRoleArn"])
-        model = {
+        document = {
             **{key: value for key, value in params.items() if key != "Tags"},
             "ModelArn": arn,
             "CreationTime": self.account.now(),
             "EnableNetworkIsolation": False,
         }
+        model = cast("Model", document)
         table = self.table("models")
         with table.lock:
             if table.get(name):
@@ -87,7 +88,7 @@ class Models(Resources):
         self.drop_tags(model["ModelArn"])
         return {}
 
-    def model(self, name: str) -> dict[str, Any]:
+    def model(self, name: str) -> Model:
         """Return the document of a model; raise ServiceError if there is none."""
         model = self.table("models").get(name)
         if model is None:
@@ -104,29 +105,28 @@ class Models(Resources):
             raise invalid(f"Could not find model data at {url}.") from error
 
 
-def primary_container(model: Mapping[str, Any]) -> ContainerDefinitionTypeDef:
+def primary_container(model: Model) -> ContainerDefinitionUnionTypeDef:
     """Return the container definition of a model."""
-    containers = model.get("Containers") or [model["PrimaryContainer"]]
-    found: ContainerDefinitionTypeDef = containers[0]
-    return found.copy()
+    return model["Containers"][0] if "Containers" in model else model["PrimaryContainer"]
 
 
-def model_data_url(container: ContainerDefinitionTypeDef) -> str | None:
+def model_data_url(container: ContainerDefinitionUnionTypeDef) -> str | None:
     """Return the S3 URI of a container's model.tar.gz, or None."""
     source = container.get("ModelDataSource", {}).get("S3DataSource")
     url = source["S3Uri"] if source else container.get("ModelDataUrl")
     return str(url) if url else None
 
 
-def _container_of(params: CreateModelInputTypeDef) -> ContainerDefinitionTypeDef:
+def _container_of(params: CreateModelInputTypeDef) -> ContainerDefinitionUnionTypeDef:
     if params.get("EnableNetworkIsolation"):
         raise unsupported("EnableNetworkIsolation of a model")
     containers = params.get("Containers", [])
     if len(containers) > 1:
         raise unsupported("an inference pipeline (more than one container)")
-    if bool(containers) == bool(params.get("PrimaryContainer")):
+    primary = params.get("PrimaryContainer")
+    if bool(containers) == bool(primary):
         raise invalid("Specify either PrimaryContainer or Containers")
-    container = primary_container(params)
+    container = primary or containers[0]
     refuse_unsupported(container, _UNSUPPORTED)
     if container.get("Mode", "SingleModel") != "SingleModel":
         raise unsupported(f"the container mode {container['Mode']}")

@@ -6,16 +6,18 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.store import Document, Table
 from local_account.gateway.service import Service
+from local_account.services.sagemaker.records import Endpoint, EndpointConfig, Model
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import TagTypeDef
 
 MAX_TAGS = 50
+D = TypeVar("D", bound=Mapping[str, Any])
 
 
 def invalid(message: str) -> ServiceError:
@@ -45,7 +47,18 @@ class Resources(Service):
 
     name = "sagemaker"
 
-    def table(self, kind: str) -> Table[Document]:
+    @overload
+    def table(self, kind: Literal["models"]) -> Table[Model]: ...
+    @overload
+    def table(self, kind: Literal["endpoint_configs"]) -> Table[EndpointConfig]: ...
+    @overload
+    def table(self, kind: Literal["endpoints"]) -> Table[Endpoint]: ...
+    @overload
+    def table(
+        self, kind: Literal["training_jobs", "notebook_instances", "lifecycle_configs", "tags"]
+    ) -> Table[Document]: ...
+
+    def table(self, kind: str) -> Table[Any]:
         """Return the documents of a kind, such as ``endpoints``."""
         return self.account.store.table(f"sagemaker.{kind}")
 
@@ -85,7 +98,7 @@ def tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def public(document: Document) -> Params:
+def public(document: Mapping[str, Any]) -> Params:
     """Return the members of the Describe response, without those for internal use."""
     return {key: value for key, value in document.items() if key[0].isupper() and value is not None}
 
@@ -103,13 +116,13 @@ def epoch_ms(value: Any) -> Any:
 
 def list_page(
     params: Mapping[str, Any],
-    documents: Iterable[Document],
+    documents: Iterable[D],
     *,
     name: str,
     status: str = "",
     sort_by: str = "CreationTime",
     order: str = "Descending",
-) -> tuple[list[Document], str | None]:
+) -> tuple[list[D], str | None]:
     """Filter, sort and page as the List operations of SageMaker do.
 
     ``name`` and ``status`` are the members that ``NameContains``, ``StatusEquals`` and ``SortBy`` refer to.
@@ -124,7 +137,7 @@ def list_page(
     return found[start:end], _token(end) if end < len(found) else None
 
 
-def _matches(params: Mapping[str, Any], document: Document, name: str, status: str) -> bool:
+def _matches(params: Mapping[str, Any], document: Mapping[str, Any], name: str, status: str) -> bool:
     times = {"CreationTime": document["CreationTime"], "LastModifiedTime": document.get("LastModifiedTime")}
     return (
         params.get("NameContains", "").lower() in document[name].lower()

@@ -1,0 +1,92 @@
+"""What is kept of each kind of SageMaker resource.
+
+A document holds the members of the Describe response under their names there. Whatever else is needed has a
+name in lower case; ``resources.public`` leaves that out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_sagemaker.literals import EndpointStatusType
+    from mypy_boto3_sagemaker.type_defs import (
+        ContainerDefinitionUnionTypeDef,
+        DeploymentConfigUnionTypeDef,
+        ProductionVariantUnionTypeDef,
+    )
+
+
+class Model(TypedDict):
+    """A model; it has either a primary container or a list of one."""
+
+    ModelName: str
+    ModelArn: str
+    ExecutionRoleArn: str
+    PrimaryContainer: NotRequired[ContainerDefinitionUnionTypeDef]
+    Containers: NotRequired[list[ContainerDefinitionUnionTypeDef]]
+    CreationTime: datetime
+    EnableNetworkIsolation: bool
+
+
+class EndpointConfig(TypedDict):
+    """An endpoint configuration."""
+
+    EndpointConfigName: str
+    EndpointConfigArn: str
+    ProductionVariants: list[ProductionVariantUnionTypeDef]
+    CreationTime: datetime
+
+
+class Variant(TypedDict):
+    """A production variant as it was asked for and prepared: the members of ``instances.VariantSpec``."""
+
+    name: str
+    model_name: str
+    specified_image: str
+    environment: Mapping[str, str]
+    model_data_url: str | None
+    role_arn: str
+    startup_seconds: float
+    count: int
+    weight: float
+    image: str
+    resolved_at: datetime | None
+    model_dir: str | None
+
+
+class PendingDeployment(TypedDict):
+    """What UpdateEndpoint asked for, while the old fleet still serves."""
+
+    EndpointConfigName: str
+    StartTime: datetime
+    deployment_config: DeploymentConfigUnionTypeDef | None
+    variants: list[Variant]
+
+
+class EndpointChanges(TypedDict, total=False):
+    """The members of an endpoint that change during its life; None means that there is nothing."""
+
+    EndpointConfigName: str
+    FailureReason: str | None
+    LastDeploymentConfig: DeploymentConfigUnionTypeDef | None
+    pending: PendingDeployment | None
+    variants: list[Variant]
+
+
+class Endpoint(TypedDict):
+    """An endpoint; ``variants`` are those that serve now."""
+
+    EndpointName: str
+    EndpointArn: str
+    EndpointConfigName: str
+    EndpointStatus: EndpointStatusType
+    CreationTime: datetime
+    LastModifiedTime: datetime
+    FailureReason: NotRequired[str | None]
+    LastDeploymentConfig: DeploymentConfigUnionTypeDef | None
+    pending: NotRequired[PendingDeployment | None]
+    variants: list[Variant]
