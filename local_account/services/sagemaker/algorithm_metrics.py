@@ -6,12 +6,14 @@ import re
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local_account.services.sagemaker.resources import invalid
 
 if TYPE_CHECKING:
-    from mypy_boto3_sagemaker.type_defs import MetricDefinitionTypeDef
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricDatumTypeDef
+    from mypy_boto3_sagemaker.type_defs import MetricDataTypeDef, MetricDefinitionTypeDef
 
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 
@@ -24,7 +26,7 @@ class AlgorithmMetrics:
         self._patterns = compile_definitions(definitions)
         self._lock = threading.Lock()
         self._last: dict[str, tuple[float, datetime]] = {}
-        self._new: list[dict[str, Any]] = []
+        self._new: list[MetricDatumTypeDef] = []
 
     def scan(self, line: str, time_ms: int) -> None:
         """Look for metrics in one line of the log: the first group that matches a number is the value."""
@@ -46,7 +48,7 @@ class AlgorithmMetrics:
                         }
                     )
 
-    def final(self) -> list[dict[str, Any]]:
+    def final(self) -> list[MetricDataTypeDef]:
         """Return FinalMetricDataList: the last value of each metric."""
         with self._lock:
             return [
@@ -54,7 +56,7 @@ class AlgorithmMetrics:
                 for name, (value, time) in self._last.items()
             ]
 
-    def send(self, cloudwatch: Any) -> bool:
+    def send(self, cloudwatch: CloudWatchClient) -> bool:
         """Send new values to CloudWatch; return whether there were any."""
         with self._lock:
             data, self._new = self._new, []

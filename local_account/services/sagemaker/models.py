@@ -107,7 +107,8 @@ class Models(Resources):
 
 def primary_container(model: Model) -> ContainerDefinitionUnionTypeDef:
     """Return the container definition of a model."""
-    return model["Containers"][0] if "Containers" in model else model["PrimaryContainer"]
+    containers = model.get("Containers")
+    return containers[0] if containers else model["PrimaryContainer"]
 
 
 def model_data_url(container: ContainerDefinitionUnionTypeDef) -> str | None:

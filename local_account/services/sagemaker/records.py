@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mypy_boto3_sagemaker.literals import EndpointStatusType
+    from mypy_boto3_sagemaker.literals import EndpointStatusType, SecondaryStatusType, TrainingJobStatusType
     from mypy_boto3_sagemaker.type_defs import (
+        AlgorithmSpecificationUnionTypeDef,
+        ChannelUnionTypeDef,
+        CheckpointConfigTypeDef,
         ContainerDefinitionUnionTypeDef,
         DeploymentConfigUnionTypeDef,
+        MetricDataTypeDef,
+        ModelArtifactsTypeDef,
+        OutputDataConfigTypeDef,
         ProductionVariantUnionTypeDef,
+        ResourceConfigUnionTypeDef,
+        SecondaryStatusTransitionTypeDef,
+        StoppingConditionTypeDef,
     )
 
 
@@ -90,3 +99,45 @@ class Endpoint(TypedDict):
     LastDeploymentConfig: DeploymentConfigUnionTypeDef | None
     pending: NotRequired[PendingDeployment | None]
     variants: list[Variant]
+
+
+class TrainingJobResults(TypedDict, total=False):
+    """The members that a training job gets while it runs."""
+
+    FailureReason: str
+    TrainingStartTime: datetime
+    TrainingEndTime: datetime
+    TrainingTimeInSeconds: int
+    BillableTimeInSeconds: int
+    FinalMetricDataList: list[MetricDataTypeDef]
+    ModelArtifacts: ModelArtifactsTypeDef
+
+
+class TrainingJobChanges(TrainingJobResults, total=False):
+    """What a transition changes beside the secondary status."""
+
+    TrainingJobStatus: TrainingJobStatusType
+
+
+class TrainingJob(TrainingJobResults):
+    """A training job: its request with what became of it."""
+
+    TrainingJobName: str
+    TrainingJobArn: str
+    TrainingJobStatus: TrainingJobStatusType
+    SecondaryStatus: SecondaryStatusType
+    SecondaryStatusTransitions: list[SecondaryStatusTransitionTypeDef]
+    CreationTime: datetime
+    LastModifiedTime: datetime
+    RoleArn: str
+    AlgorithmSpecification: AlgorithmSpecificationUnionTypeDef
+    OutputDataConfig: OutputDataConfigTypeDef
+    ResourceConfig: ResourceConfigUnionTypeDef
+    StoppingCondition: StoppingConditionTypeDef
+    EnableNetworkIsolation: bool
+    InputDataConfig: NotRequired[list[ChannelUnionTypeDef]]
+    HyperParameters: NotRequired[dict[str, str]]
+    Environment: NotRequired[dict[str, str]]
+    CheckpointConfig: NotRequired[CheckpointConfigTypeDef]
+    image: str
+    """The training image by digest."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.store import Document, Table
 from local_account.gateway.service import Service
-from local_account.services.sagemaker.records import Endpoint, EndpointConfig, Model
+from local_account.services.sagemaker.records import Endpoint, EndpointConfig, Model, TrainingJob
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import TagTypeDef
@@ -54,9 +54,9 @@ class Resources(Service):
     @overload
     def table(self, kind: Literal["endpoints"]) -> Table[Endpoint]: ...
     @overload
-    def table(
-        self, kind: Literal["training_jobs", "notebook_instances", "lifecycle_configs", "tags"]
-    ) -> Table[Document]: ...
+    def table(self, kind: Literal["training_jobs"]) -> Table[TrainingJob]: ...
+    @overload
+    def table(self, kind: Literal["notebook_instances", "lifecycle_configs", "tags"]) -> Table[Document]: ...
 
     def table(self, kind: str) -> Table[Any]:
         """Return the documents of a kind, such as ``endpoints``."""

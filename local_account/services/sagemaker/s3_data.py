@@ -6,10 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker.type_defs import S3DataSourceUnionTypeDef
 
 
 class NoDataError(Exception):
@@ -34,7 +38,9 @@ def split(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def channel_objects(s3: Any, source: dict[str, Any], region: str, role_arn: str) -> list[S3Object]:
+def channel_objects(
+    s3: S3Client, source: S3DataSourceUnionTypeDef, region: str, role_arn: str
+) -> list[S3Object]:
     """Return the objects of an S3DataSource, at least one. Raises NoDataError.
 
     ``S3Prefix``: all objects whose key begins with the prefix. ``ManifestFile``: the objects that the JSON
@@ -70,7 +76,7 @@ def _nothing(uri: str, bucket: str, region: str, role_arn: str) -> str:
     )
 
 
-def list_prefix(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+def list_prefix(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:
     """Yield the keys that begin with a prefix, without those of empty "folders"."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
@@ -78,7 +84,7 @@ def list_prefix(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
                 yield item["Key"]
 
 
-def _prefix_objects(s3: Any, bucket: str, prefix: str) -> Iterator[S3Object]:
+def _prefix_objects(s3: S3Client, bucket: str, prefix: str) -> Iterator[S3Object]:
     for key in list_prefix(s3, bucket, prefix):
         yield S3Object(bucket, key, relative(key, prefix))
 
@@ -99,7 +105,7 @@ def relative(key: str, prefix: str) -> str:
     return _safe(rest.lstrip("/"))
 
 
-def _manifest_objects(s3: Any, bucket: str, key: str) -> Iterator[S3Object]:
+def _manifest_objects(s3: S3Client, bucket: str, key: str) -> Iterator[S3Object]:
     manifest = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
     data_bucket, prefix = split(manifest[0]["prefix"])
     for name in manifest[1:]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.algorithm_metrics import compile_definitions
 from local_account.services.sagemaker.logs import Logs
+from local_account.services.sagemaker.records import TrainingJob
 from local_account.services.sagemaker.resources import (
     Resources,
     invalid,
@@ -151,7 +152,7 @@ class TrainingJobs(Resources):
         )
         self.account.containers.end(f"training-job-{name}")
 
-    def _job(self, name: str) -> dict[str, Any]:
+    def _job(self, name: str) -> TrainingJob:
         job = self.table("training_jobs").get(name)
         if job is None:
             raise invalid("Requested resource not found.")
@@ -165,7 +166,7 @@ class TrainingJobs(Resources):
                 f"this name already exists ({arn})",
             )
 
-    def _job_document(self, params: CreateTrainingJobRequestTypeDef, arn: str) -> dict[str, Any]:
+    def _job_document(self, params: CreateTrainingJobRequestTypeDef, arn: str) -> TrainingJob:
         _check_features(params)
         now = self.account.now()
         job: dict[str, Any] = {
@@ -184,9 +185,9 @@ class TrainingJobs(Resources):
             "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"
         ):  # fmt: skip
             job.setdefault(flag, False)
-        return job
+        return cast("TrainingJob", job)
 
-    def _check_job_sources(self, job: dict[str, Any]) -> None:
+    def _check_job_sources(self, job: TrainingJob) -> None:
         self.account.check_role(job["RoleArn"], _PRINCIPAL)
         try:
             job["image"] = images.resolve(self.account, job["AlgorithmSpecification"]["TrainingImage"])

@@ -15,16 +15,19 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Unpack, cast
 
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
 from local_account.services.sagemaker.archives import TarBuilder, container_files, pack, read_text
+from local_account.services.sagemaker.records import TrainingJob, TrainingJobChanges
 from local_account.services.sagemaker.resources import Resources, public
 from local_account.services.sagemaker.s3_data import NoDataError, channel_objects, list_prefix, split
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
+    from mypy_boto3_sagemaker.literals import SecondaryStatusType, TrainingJobStatusType
+    from mypy_boto3_sagemaker.type_defs import ChannelUnionTypeDef
 
     from local_account.services.sagemaker.logs import Logs, LogStream
 
@@ -54,13 +57,19 @@ class JobError(Exception):
 class _Stopped(Exception):  # noqa: N818 - the regular end of a stopped job
     """The job was stopped, or ran too long."""
 
-    def __init__(self, status: str, message: str) -> None:
+    def __init__(self, status: SecondaryStatusType, message: str) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
 
 
-def record(resources: Resources, name: str, status: str, message: str, **changes: Any) -> None:
+def record(
+    resources: Resources,
+    name: str,
+    status: SecondaryStatusType,
+    message: str,
+    **changes: Unpack[TrainingJobChanges],
+) -> None:
     """Move a job to a secondary status, change other members, and notify EventBridge.
 
     The messages of transitions come from the API's description of SecondaryStatusTransition. A job that has
@@ -70,7 +79,7 @@ def record(resources: Resources, name: str, status: str, message: str, **changes
     with resources.table("training_jobs").update(name) as job:
         if job["TrainingJobStatus"] in ENDED:
             return
-        job.update(changes)
+        job.update(cast("TrainingJob", changes))
         if job["TrainingJobStatus"] == "Stopping" and "TrainingJobStatus" not in changes:
             return
         transitions = job["SecondaryStatusTransitions"]
@@ -78,7 +87,7 @@ def record(resources: Resources, name: str, status: str, message: str, **changes
         transitions.append({"Status": status, "StartTime": now, "StatusMessage": message})
         if job["TrainingJobStatus"] in ENDED:
             transitions[-1]["EndTime"] = now
-        job.update(SecondaryStatus=status, LastModifiedTime=now)
+        job.update({"SecondaryStatus": status, "LastModifiedTime": now})
         detail = public(job)
     resources.publish(EVENT, detail["TrainingJobArn"], detail)
 
@@ -130,18 +139,26 @@ class TrainingRun:
     def _group(self) -> str:
         return f"training-job-{self._name}"
 
-    def _record(self, status: str, message: str, **changes: Any) -> None:
+    def _record(
+        self, status: SecondaryStatusType, message: str, **changes: Unpack[TrainingJobChanges]
+    ) -> None:
         record(self._resources, self._name, status, message, **changes)
 
-    def _end(self, status: str, secondary: str, message: str, reason: str | None = None) -> None:
+    def _end(
+        self,
+        status: TrainingJobStatusType,
+        secondary: SecondaryStatusType,
+        message: str,
+        reason: str | None = None,
+    ) -> None:
         now = self._account.now()
-        changes: dict[str, Any] = {"TrainingJobStatus": status, "TrainingEndTime": now}
+        changes: TrainingJobChanges = {"TrainingJobStatus": status, "TrainingEndTime": now}
         if reason:
             changes["FailureReason"] = reason[:_REASON_LENGTH]
         started = self._resources.table("training_jobs").require(self._name).get("TrainingStartTime")
         if isinstance(started, datetime):
             seconds = max(1, round((now - started).total_seconds()))
-            changes |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+            changes["TrainingTimeInSeconds"] = changes["BillableTimeInSeconds"] = seconds
         if final := self._metrics.final():
             changes["FinalMetricDataList"] = final
         self._record(secondary, message, **changes)
@@ -194,7 +211,7 @@ class TrainingRun:
                 self._add_object(files, f"{local}/{key[len(prefix) :].lstrip('/')}", bucket, key)
         return files
 
-    def _download(self, channel: dict[str, Any], files: TarBuilder) -> None:
+    def _download(self, channel: ChannelUnionTypeDef, files: TarBuilder) -> None:
         try:
             objects = channel_objects(
                 self._s3,
@@ -213,9 +230,9 @@ class TrainingRun:
         response = self._s3.get_object(Bucket=bucket, Key=key)
         files.file(path, response["Body"], response["ContentLength"])
 
-    def _channel_config(self, channel: dict[str, Any]) -> dict[str, str]:
+    def _channel_config(self, channel: ChannelUnionTypeDef) -> dict[str, str]:
         source = channel["DataSource"]["S3DataSource"]
-        config = {
+        config: dict[str, str] = {
             "TrainingInputMode": channel.get("InputMode", "File"),
             "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
             "RecordWrapperType": channel.get("RecordWrapperType", "None"),
@@ -334,7 +351,7 @@ class TrainingRun:
         upload = self._upload_archive if packed else self._upload_files
         model, data = ("model.tar.gz", "output.tar.gz") if packed else ("model/", "data/")
         succeeded = code == 0 or self._stopped is not None
-        changes: dict[str, Any] = {}
+        changes: TrainingJobChanges = {}
         if succeeded:
             changes["ModelArtifacts"] = {"S3ModelArtifacts": f"s3://{bucket}/{base}/{model}"}
         self._record("Uploading", "Uploading generated training model", **changes)
