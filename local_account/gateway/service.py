@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -10,6 +11,20 @@ if TYPE_CHECKING:
 
 Answer = Mapping[str, object]
 """What an operation answers, by botocore's names; members that are None are left out."""
+
+
+def moment(value: object) -> datetime:
+    """Return a time of a request, which the gateway has parsed."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"a time should have been parsed, but is {value!r}")
+    return value
+
+
+def blob(value: object) -> bytes:
+    """Return a blob of a request, which the gateway has read."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"a blob should have been read, but is a {type(value).__name__}")
+    return value
 
 
 class Service:
@@ -24,6 +39,7 @@ class Service:
       made: ``def summary(...) -> PipelineExecutionSummaryTypeDef``.
     - A document in a table is a TypedDict of the module that owns the table, with a line for each member
       whose name does not explain it: ``account.store.table("codepipeline.executions", Execution)``.
+    - Times and blobs, which boto3-stubs lets clients write in several ways, go through ``moment`` and ``blob``.
     - boto3-stubs is only for the type checker: import ``mypy_boto3_...`` under ``TYPE_CHECKING``.
     - ``Params`` remains for documents of unknown shape: properties of a template, events.
     """

@@ -8,7 +8,7 @@ nine tenths of it scale in.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from local_account.foundation.errors import Params
@@ -24,7 +24,7 @@ _HIGH_PERIODS, _LOW_PERIODS = 3, 15
 _LOW_FRACTION = 0.9
 
 
-def target_tracking(params: Params, known: Document | None, others: Iterable[Document]) -> Params:
+def target_tracking(params: Mapping[str, Any], known: Document | None, others: Iterable[Document]) -> Params:
     """Return the checked configuration of a PutScalingPolicy request, with its defaults.
 
     ``known`` is the policy that the request changes, ``others`` are the target's other policies. Raises

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 
 if TYPE_CHECKING:
     from local_account.foundation.store import Document
@@ -16,17 +17,17 @@ KEY = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 _RESOURCE = re.compile(r"endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)")
 
 
-def key_of(params: Params) -> str:
+def key_of(params: Mapping[str, Any]) -> str:
     """Return the key of the scalable target that a request or a document names."""
     return "|".join(params[name] for name in KEY)
 
 
-def policy_key(params: Params) -> str:
+def policy_key(params: Mapping[str, Any]) -> str:
     """Return the key of the scaling policy that a request or a document names."""
     return f"{key_of(params)}|{params['PolicyName']}"
 
 
-def matches(document: Document, params: Params) -> bool:
+def matches(document: Document, params: Mapping[str, Any]) -> bool:
     """Return whether a document is for the resource that a request asks for."""
     return all(document[name] == params[name] for name in KEY if name in params)
 
@@ -44,7 +45,7 @@ def invalid(message: str) -> ServiceError:
     return ServiceError("ValidationException", message)
 
 
-def not_found(what: str, params: Params, words: str = "") -> ServiceError:
+def not_found(what: str, params: Mapping[str, Any], words: str = "") -> ServiceError:
     """Return the API's error for a target or policy that does not exist."""
     words = words or f"No {what} found for"
     named = f", policy name: {params['PolicyName']}" if what == "scaling policy" else ""

@@ -6,13 +6,14 @@ Contract: the Application Auto Scaling API Reference.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.pages import page
-from local_account.gateway.service import Service
+from local_account.gateway.service import Answer, Service
 from local_account.services.autoscaling.policies import delete_alarms, put_alarms, target_tracking
 from local_account.services.autoscaling.resources import (
     DIMENSION,
@@ -28,6 +29,19 @@ from local_account.services.autoscaling.resources import (
 from local_account.services.autoscaling.scaling import Scaling
 
 if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling.type_defs import (
+        DeleteScalingPolicyRequestTypeDef,
+        DeregisterScalableTargetRequestTypeDef,
+        DescribeScalableTargetsRequestTypeDef,
+        DescribeScalingActivitiesRequestTypeDef,
+        DescribeScalingPoliciesRequestTypeDef,
+        ListTagsForResourceRequestTypeDef,
+        PutScalingPolicyRequestTypeDef,
+        RegisterScalableTargetRequestTypeDef,
+        TagResourceRequestTypeDef,
+        UntagResourceRequestTypeDef,
+    )
+
     from local_account.foundation.account import Account
     from local_account.foundation.store import Document, Table
     from local_account.services.autoscaling.tracking import Datapoint
@@ -60,7 +74,7 @@ class ApplicationAutoScaling(Service):
 
     # --- scalable targets
 
-    def register_scalable_target(self, params: Params) -> Params:
+    def register_scalable_target(self, params: RegisterScalableTargetRequestTypeDef) -> Answer:
         """RegisterScalableTarget: a new target, or the given members of an existing one.
 
         A capacity outside the bounds is corrected once the endpoint is in service.
@@ -79,7 +93,7 @@ class ApplicationAutoScaling(Service):
         self.account.tasks.spawn(f"bounds-{key}", self._correct, key)
         return {"ScalableTargetARN": document["ScalableTargetARN"]}
 
-    def describe_scalable_targets(self, params: Params) -> Params:
+    def describe_scalable_targets(self, params: DescribeScalableTargetsRequestTypeDef) -> Answer:
         """DescribeScalableTargets."""
         found = [
             {name: value for name, value in document.items() if name != "Tags"}
@@ -90,7 +104,7 @@ class ApplicationAutoScaling(Service):
         shown, token = _page(found, params)
         return {"ScalableTargets": shown, "NextToken": token}
 
-    def deregister_scalable_target(self, params: Params) -> Params:
+    def deregister_scalable_target(self, params: DeregisterScalableTargetRequestTypeDef) -> Answer:
         """DeregisterScalableTarget: also deletes its policies and their alarms."""
         with self._targets.lock:
             if self._targets.get(key_of(params)) is None:
@@ -103,7 +117,7 @@ class ApplicationAutoScaling(Service):
 
     # --- scaling policies
 
-    def put_scaling_policy(self, params: Params) -> Params:
+    def put_scaling_policy(self, params: PutScalingPolicyRequestTypeDef) -> Answer:
         """PutScalingPolicy: target tracking, and the alarms that watch the target."""
         with self._targets.lock:
             if self._targets.get(key_of(params)) is None:
@@ -122,7 +136,7 @@ class ApplicationAutoScaling(Service):
             self._policies.put(key, document)
         return {"PolicyARN": document["PolicyARN"], "Alarms": document["Alarms"]}
 
-    def describe_scaling_policies(self, params: Params) -> Params:
+    def describe_scaling_policies(self, params: DescribeScalingPoliciesRequestTypeDef) -> Answer:
         """DescribeScalingPolicies."""
         found = [
             document
@@ -133,7 +147,7 @@ class ApplicationAutoScaling(Service):
         shown, token = _page(found, params)
         return {"ScalingPolicies": shown, "NextToken": token}
 
-    def delete_scaling_policy(self, params: Params) -> Params:
+    def delete_scaling_policy(self, params: DeleteScalingPolicyRequestTypeDef) -> Answer:
         """DeleteScalingPolicy: also deletes the alarms of a target-tracking policy."""
         with self._targets.lock:
             policy = self._policies.get(policy_key(params))
@@ -142,7 +156,7 @@ class ApplicationAutoScaling(Service):
             self._drop_policy(policy)
         return {}
 
-    def describe_scaling_activities(self, params: Params) -> Params:
+    def describe_scaling_activities(self, params: DescribeScalingActivitiesRequestTypeDef) -> Answer:
         """DescribeScalingActivities: those of the last six weeks, newest first."""
         everything = params.get("IncludeNotScaledActivities", False)
         found = [
@@ -155,7 +169,7 @@ class ApplicationAutoScaling(Service):
 
     # --- tags
 
-    def tag_resource(self, params: Params) -> Params:
+    def tag_resource(self, params: TagResourceRequestTypeDef) -> Answer:
         """TagResource."""
         with self._targets.update(self._tagged(params)) as document:
             document["Tags"] |= params["Tags"]
@@ -163,13 +177,13 @@ class ApplicationAutoScaling(Service):
                 raise ServiceError("TooManyTagsException", f"A scalable target can have at most {_TAGS} tags")
         return {}
 
-    def untag_resource(self, params: Params) -> Params:
+    def untag_resource(self, params: UntagResourceRequestTypeDef) -> Answer:
         """UntagResource."""
         with self._targets.update(self._tagged(params)) as document:
             document["Tags"] = {k: v for k, v in document["Tags"].items() if k not in params["TagKeys"]}
         return {}
 
-    def list_tags_for_resource(self, params: Params) -> Params:
+    def list_tags_for_resource(self, params: ListTagsForResourceRequestTypeDef) -> Answer:
         """ListTagsForResource."""
         return {"Tags": self._targets.require(self._tagged(params))["Tags"]}
 
@@ -183,7 +197,7 @@ class ApplicationAutoScaling(Service):
     def _policies(self) -> Table[Document]:
         return self.account.store.table("autoscaling-policies")
 
-    def _new_target(self, params: Params) -> Document:
+    def _new_target(self, params: Mapping[str, Any]) -> Document:
         if missing := [name for name in ("MinCapacity", "MaxCapacity") if name not in params]:
             raise invalid(f"{' and '.join(missing)} must be given for a new scalable target")
         role = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
@@ -204,7 +218,7 @@ class ApplicationAutoScaling(Service):
             "Tags": params.get("Tags", {}),
         }
 
-    def _new_policy(self, params: Params) -> Document:
+    def _new_policy(self, params: Mapping[str, Any]) -> Document:
         resource, policy = params["ResourceId"], params["PolicyName"]
         path = f"resource/{NAMESPACE}/{resource}:policyName/{policy}"
         return {
@@ -215,7 +229,7 @@ class ApplicationAutoScaling(Service):
             "Alarms": [],
         }
 
-    def _check_resource(self, params: Params) -> None:
+    def _check_resource(self, params: Mapping[str, Any]) -> None:
         if params["ServiceNamespace"] != NAMESPACE or params["ScalableDimension"] != DIMENSION:
             raise invalid(
                 f"{params['ServiceNamespace']} with {params['ScalableDimension']} is not supported by the "
@@ -243,7 +257,7 @@ class ApplicationAutoScaling(Service):
         self._policies.delete(policy_key(policy))
         delete_alarms(self.account, [alarm["AlarmName"] for alarm in policy["Alarms"]])
 
-    def _tagged(self, params: Params) -> str:
+    def _tagged(self, params: Mapping[str, Any]) -> str:
         for key, document in self._targets.items():
             if document["ScalableTargetARN"] == params["ResourceARN"]:
                 return str(key)
@@ -260,6 +274,6 @@ def _check_capacity(document: Document) -> None:
         raise invalid(f"MinCapacity {low} is greater than MaxCapacity {high}")
 
 
-def _page(items: list[Params], params: Params) -> tuple[list[Params], str | None]:
+def _page(items: list[Params], params: Mapping[str, Any]) -> tuple[list[Params], str | None]:
     size = params.get("MaxResults", _PAGE)
     return page(items, params.get("NextToken"), size, "InvalidNextTokenException")

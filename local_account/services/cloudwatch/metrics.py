@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ class Metric:
     dimensions: Dimensions = ()
 
     @classmethod
-    def of(cls, params: dict[str, Any]) -> Metric:
+    def of(cls, params: Mapping[str, Any]) -> Metric:
         """Return the metric that a request or an alarm names."""
         pairs = {(one["Name"], one["Value"]) for one in params.get("Dimensions", [])}
         return cls(params["Namespace"], params["MetricName"], tuple(sorted(pairs)))

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.pages import page
-from local_account.gateway.service import Service
+from local_account.gateway.service import Answer, Service, moment
 from local_account.services.cloudwatch import evaluation
 from local_account.services.cloudwatch.alarms import Alarms
 from local_account.services.cloudwatch.metrics import Metric, MetricStore
 from local_account.services.cloudwatch.statistics import Statistics, is_statistic
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import (
+        DeleteAlarmsInputTypeDef,
+        DescribeAlarmHistoryInputTypeDef,
+        DescribeAlarmsForMetricInputTypeDef,
+        DescribeAlarmsInputTypeDef,
+        DimensionFilterTypeDef,
+        DisableAlarmActionsInputTypeDef,
+        EnableAlarmActionsInputTypeDef,
+        GetMetricDataInputTypeDef,
+        GetMetricStatisticsInputTypeDef,
+        ListMetricsInputTypeDef,
+        ListTagsForResourceInputTypeDef,
+        PutMetricAlarmInputTypeDef,
+        PutMetricDataInputTypeDef,
+        SetAlarmStateInputTypeDef,
+        TagResourceInputTypeDef,
+        TagTypeDef,
+        UntagResourceInputTypeDef,
+    )
+
     from local_account.foundation.account import Account
     from local_account.foundation.store import Document, Table
 
@@ -49,7 +70,7 @@ class CloudWatch(Service):
 
     # --- metrics
 
-    def put_metric_data(self, params: Params) -> Params:
+    def put_metric_data(self, params: PutMetricDataInputTypeDef) -> Answer:
         """PutMetricData: a value, values with counts, or a statistic set per datum."""
         if params.get("EntityMetricData"):
             raise _unsupported("EntityMetricData")
@@ -59,7 +80,7 @@ class CloudWatch(Service):
             (
                 Metric.of({"Namespace": params["Namespace"], **datum}),
                 datum.get("Unit", "None"),
-                _second(datum.get("Timestamp", now)),
+                _second(moment(datum.get("Timestamp", now))),
                 _values(datum, f"MetricData.member.{number}"),
             )
             for number, datum in enumerate(params.get("MetricData", []), 1)
@@ -68,7 +89,7 @@ class CloudWatch(Service):
             self.metrics.put(*datum)
         return {}
 
-    def get_metric_statistics(self, params: Params) -> Params:
+    def get_metric_statistics(self, params: GetMetricStatisticsInputTypeDef) -> Answer:
         """GetMetricStatistics: at most 1,440 datapoints; percentiles as ExtendedStatistics."""
         asked = params.get("Statistics", []), params.get("ExtendedStatistics", [])
         if not any(asked):
@@ -76,7 +97,7 @@ class CloudWatch(Service):
                 "InvalidParameterCombination", "Must specify either Statistics or ExtendedStatistics"
             )
         _check_statistics([*asked[0], *asked[1]])
-        start, end, period = _span(params["StartTime"], params["EndTime"], params["Period"])
+        start, end, period = _span(moment(params["StartTime"]), moment(params["EndTime"]), params["Period"])
         if (end - start) / period > _DATAPOINTS:
             raise ServiceError(
                 "InvalidParameterCombination",
@@ -94,7 +115,7 @@ class CloudWatch(Service):
             datapoints.append({"Timestamp": _time(second), "Unit": unit, **point})
         return {"Label": params["MetricName"], "Datapoints": datapoints}
 
-    def get_metric_data(self, params: Params) -> Params:
+    def get_metric_data(self, params: GetMetricDataInputTypeDef) -> Answer:
         """GetMetricData for metrics; expressions (metric math, Metrics Insights) are not supported."""
         descending = params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
         results = []
@@ -105,7 +126,9 @@ class CloudWatch(Service):
                 continue
             asked = query["MetricStat"]
             _check_statistics([asked["Stat"]])
-            start, end, period = _span(params["StartTime"], params["EndTime"], asked["Period"])
+            start, end, period = _span(
+                moment(params["StartTime"]), moment(params["EndTime"]), asked["Period"]
+            )
             together: dict[int, Statistics] = {}
             found = self.metrics.periods(Metric.of(asked["Metric"]), start, end, period, asked.get("Unit"))
             for (second, _), values in found.items():
@@ -129,7 +152,7 @@ class CloudWatch(Service):
             )
         return {"MetricDataResults": results, "Messages": []}
 
-    def list_metrics(self, params: Params) -> Params:
+    def list_metrics(self, params: ListMetricsInputTypeDef) -> Answer:
         """ListMetrics: by namespace, name and dimensions (with or without a value)."""
         wanted = params.get("Dimensions", [])
         found = [
@@ -142,7 +165,7 @@ class CloudWatch(Service):
 
     # --- alarms
 
-    def put_metric_alarm(self, params: Params) -> Params:
+    def put_metric_alarm(self, params: PutMetricAlarmInputTypeDef) -> Answer:
         """PutMetricAlarm: a new alarm has insufficient data, an existing one keeps its state."""
         _check_alarm(params)
         name = params["AlarmName"]
@@ -156,7 +179,7 @@ class CloudWatch(Service):
         with self.alarms.table.lock:
             known = self.alarms.table.get(name)
             state = {key: value for key, value in (known or fresh).items() if key.startswith("State")}
-            document = {
+            document: Params = {
                 "ActionsEnabled": True,
                 "OKActions": [],
                 "AlarmActions": [],
@@ -174,7 +197,7 @@ class CloudWatch(Service):
         self.alarms.record(name, "ConfigurationUpdate", f'Alarm "{name}" {done}', {"type": done.title()})
         return {}
 
-    def describe_alarms(self, params: Params) -> Params:
+    def describe_alarms(self, params: DescribeAlarmsInputTypeDef) -> Answer:
         """DescribeAlarms: by name or prefix, state, and prefix of an action."""
         names, prefix = params.get("AlarmNames"), params.get("AlarmNamePrefix", "")
         if names and prefix:
@@ -194,19 +217,20 @@ class CloudWatch(Service):
         shown, token = page(found, params.get("NextToken"), size, "InvalidNextToken")
         return {"MetricAlarms": shown, "CompositeAlarms": [], "NextToken": token}
 
-    def describe_alarms_for_metric(self, params: Params) -> Params:
+    def describe_alarms_for_metric(self, params: DescribeAlarmsForMetricInputTypeDef) -> Answer:
         """DescribeAlarmsForMetric."""
+        wanted: Mapping[str, Any] = params
         optional = ("Statistic", "ExtendedStatistic", "Period", "Unit")
         return {
             "MetricAlarms": [
                 _public(alarm)
                 for alarm in self.alarms.table.values()
                 if Metric.of(alarm) == Metric.of(params)
-                and all(alarm.get(key) == params[key] for key in optional if key in params)
+                and all(alarm.get(key) == wanted[key] for key in optional if key in wanted)
             ]
         }
 
-    def describe_alarm_history(self, params: Params) -> Params:
+    def describe_alarm_history(self, params: DescribeAlarmHistoryInputTypeDef) -> Answer:
         """DescribeAlarmHistory: the last thirty days, newest first unless ScanBy says otherwise."""
         found = [item for item in self.alarms.history.values() if _in_history(item, params)]
         if params.get("ScanBy", "TimestampDescending") == "TimestampDescending":
@@ -215,7 +239,7 @@ class CloudWatch(Service):
         shown, token = page(found, params.get("NextToken"), size, "InvalidNextToken")
         return {"AlarmHistoryItems": shown, "NextToken": token}
 
-    def delete_alarms(self, params: Params) -> Params:
+    def delete_alarms(self, params: DeleteAlarmsInputTypeDef) -> Answer:
         """DeleteAlarms: all of them or, if one does not exist, none."""
         with self.alarms.table.lock:
             found = [self._alarm(name) for name in params["AlarmNames"]]
@@ -227,7 +251,7 @@ class CloudWatch(Service):
             self.alarms.record(name, "ConfigurationUpdate", f'Alarm "{name}" deleted', {"type": "Delete"})
         return {}
 
-    def set_alarm_state(self, params: Params) -> Params:
+    def set_alarm_state(self, params: SetAlarmStateInputTypeDef) -> Answer:
         """SetAlarmState: until the next evaluation, after a period or a minute at most."""
         alarm = self._alarm(params["AlarmName"])
         data = params.get("StateReasonData")
@@ -244,30 +268,30 @@ class CloudWatch(Service):
         )
         return {}
 
-    def enable_alarm_actions(self, params: Params) -> Params:
+    def enable_alarm_actions(self, params: EnableAlarmActionsInputTypeDef) -> Answer:
         """EnableAlarmActions."""
         return self._enable_actions(params["AlarmNames"], enabled=True)
 
-    def disable_alarm_actions(self, params: Params) -> Params:
+    def disable_alarm_actions(self, params: DisableAlarmActionsInputTypeDef) -> Answer:
         """DisableAlarmActions."""
         return self._enable_actions(params["AlarmNames"], enabled=False)
 
     # --- tags
 
-    def tag_resource(self, params: Params) -> Params:
+    def tag_resource(self, params: TagResourceInputTypeDef) -> Answer:
         """TagResource: of an alarm."""
         arn = self._tagged(params)
         self._tags.put(arn, (self._tags.get(arn) or {}) | _tags(params["Tags"]))
         return {}
 
-    def untag_resource(self, params: Params) -> Params:
+    def untag_resource(self, params: UntagResourceInputTypeDef) -> Answer:
         """UntagResource."""
         arn = self._tagged(params)
         kept = {k: v for k, v in (self._tags.get(arn) or {}).items() if k not in params["TagKeys"]}
         self._tags.put(arn, kept)
         return {}
 
-    def list_tags_for_resource(self, params: Params) -> Params:
+    def list_tags_for_resource(self, params: ListTagsForResourceInputTypeDef) -> Answer:
         """ListTagsForResource."""
         tags = self._tags.get(self._tagged(params)) or {}
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
@@ -284,14 +308,14 @@ class CloudWatch(Service):
             raise ServiceError("ResourceNotFound", f"The alarm {name} does not exist", status=404)
         return alarm
 
-    def _tagged(self, params: Params) -> str:
+    def _tagged(self, params: Mapping[str, Any]) -> str:
         arn: str = params["ResourceARN"]
         name = arn.partition(":alarm:")[2]
         if self.alarms.table.get(name) is None:
             raise ServiceError("ResourceNotFoundException", f"{arn} does not exist", status=404)
         return arn
 
-    def _enable_actions(self, names: list[str], *, enabled: bool) -> Params:
+    def _enable_actions(self, names: Sequence[str], *, enabled: bool) -> Params:
         for name in names:
             if self.alarms.table.get(name):
                 with self.alarms.table.update(name) as alarm:
@@ -303,7 +327,7 @@ class CloudWatch(Service):
         self.alarms.forget_old_history()
 
 
-def _values(datum: Params, where: str) -> Statistics:
+def _values(datum: Mapping[str, Any], where: str) -> Statistics:
     given = [key for key in ("Value", "Values", "StatisticValues") if key in datum]
     if len(given) != 1:
         raise ServiceError(
@@ -358,7 +382,7 @@ def _span(start: datetime, end: datetime, period: int) -> tuple[int, int, int]:
     return first - first % min(period, _MINUTE), _second(end), period
 
 
-def _check_alarm(params: Params) -> None:
+def _check_alarm(params: Mapping[str, Any]) -> None:
     for member in ("Metrics", "EvaluationCriteria", "ThresholdMetricId"):
         if params.get(member):
             raise _unsupported(f"PutMetricAlarm with {member}")
@@ -382,13 +406,13 @@ def _check_alarm(params: Params) -> None:
         )
 
 
-def _has_dimension(metric: Metric, wanted: dict[str, Any]) -> bool:
+def _has_dimension(metric: Metric, wanted: DimensionFilterTypeDef) -> bool:
     return any(
         name == wanted["Name"] and wanted.get("Value") in (None, value) for name, value in metric.dimensions
     )
 
 
-def _in_history(item: Document, params: Params) -> bool:
+def _in_history(item: Document, params: Mapping[str, Any]) -> bool:
     return (
         params.get("AlarmName") in (None, item["AlarmName"])
         and params.get("HistoryItemType") in (None, item["HistoryItemType"])
@@ -405,7 +429,7 @@ def _actions(alarm: Document) -> list[str]:
     return [*alarm["AlarmActions"], *alarm["OKActions"], *alarm["InsufficientDataActions"]]
 
 
-def _tags(tags: list[dict[str, str]]) -> dict[str, str]:
+def _tags(tags: Sequence[TagTypeDef]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,7 @@ class Images:
             raise self._no_repository(name)
         return document
 
-    def find(self, name: str, image_id: Params) -> tuple[str, Document] | None:
+    def find(self, name: str, image_id: Mapping[str, Any]) -> tuple[str, Document] | None:
         """Return digest and record of the image with this ``imageDigest`` and/or ``imageTag``, or None."""
         document = self.repository(name)
         tag, digest = image_id.get("imageTag"), image_id.get("imageDigest")
@@ -155,7 +155,7 @@ class Images:
             self._announce("PUSH", name, digest, tag, manifest.media_type)
         return digest
 
-    def delete(self, name: str, image_id: Params) -> list[Params]:
+    def delete(self, name: str, image_id: Mapping[str, Any]) -> list[Params]:
         """Delete an image with all its tags, or one tag (and with the last tag the image).
 
         Returns what was deleted as image ids. The image must exist. Raises ServiceError

@@ -9,18 +9,43 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from local_account.foundation.config import LOOPBACK
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.store import Document
 from local_account.gateway.pages import page
-from local_account.gateway.service import Service
+from local_account.gateway.service import Answer, Service
 from local_account.services.ecr import lifecycle_policy, registry_password
 from local_account.services.ecr.blobs import DigestError
 from local_account.services.ecr.images import Images, Manifest
 
 if TYPE_CHECKING:
+    from mypy_boto3_ecr.type_defs import (
+        BatchCheckLayerAvailabilityRequestTypeDef,
+        BatchDeleteImageRequestTypeDef,
+        BatchGetImageRequestTypeDef,
+        CreateRepositoryRequestTypeDef,
+        DeleteLifecyclePolicyRequestTypeDef,
+        DeleteRepositoryPolicyRequestTypeDef,
+        DeleteRepositoryRequestTypeDef,
+        DescribeImagesRequestTypeDef,
+        DescribeRepositoriesRequestTypeDef,
+        GetAuthorizationTokenRequestTypeDef,
+        GetLifecyclePolicyRequestTypeDef,
+        GetRepositoryPolicyRequestTypeDef,
+        ListImagesRequestTypeDef,
+        ListTagsForResourceRequestTypeDef,
+        PutImageRequestTypeDef,
+        PutImageScanningConfigurationRequestTypeDef,
+        PutImageTagMutabilityRequestTypeDef,
+        PutLifecyclePolicyRequestTypeDef,
+        SetRepositoryPolicyRequestTypeDef,
+        TagResourceRequestTypeDef,
+        UntagResourceRequestTypeDef,
+    )
+
     from local_account.foundation.account import Account
 
 _PAGE = 100
@@ -64,7 +89,7 @@ class Ecr(Service):
 
     # --- repositories
 
-    def create_repository(self, params: Params) -> Params:
+    def create_repository(self, params: CreateRepositoryRequestTypeDef) -> Answer:
         """CreateRepository."""
         name = params["repositoryName"]
         if not _NAME.fullmatch(name):
@@ -103,7 +128,7 @@ class Ecr(Service):
             self._images.table.put(name, document)
         return {"repository": self._shown(document)}
 
-    def describe_repositories(self, params: Params) -> Params:
+    def describe_repositories(self, params: DescribeRepositoriesRequestTypeDef) -> Answer:
         """DescribeRepositories."""
         names = params.get("repositoryNames")
         if names:
@@ -112,33 +137,33 @@ class Ecr(Service):
         shown, token = page(documents, params.get("nextToken"), params.get("maxResults", _PAGE))
         return {"repositories": [self._shown(document) for document in shown], "nextToken": token}
 
-    def delete_repository(self, params: Params) -> Params:
+    def delete_repository(self, params: DeleteRepositoryRequestTypeDef) -> Answer:
         """DeleteRepository."""
         document = self._images.delete_repository(params["repositoryName"], force=params.get("force", False))
         return {"repository": self._shown(document)}
 
-    def put_image_tag_mutability(self, params: Params) -> Params:
+    def put_image_tag_mutability(self, params: PutImageTagMutabilityRequestTypeDef) -> Answer:
         """PutImageTagMutability."""
         return self._set(params, "imageTagMutability", "imageTagMutabilityExclusionFilters")
 
-    def put_image_scanning_configuration(self, params: Params) -> Params:
+    def put_image_scanning_configuration(self, params: PutImageScanningConfigurationRequestTypeDef) -> Answer:
         """PutImageScanningConfiguration: recorded only; the local account does not scan images."""
         return self._set(params, "imageScanningConfiguration")
 
-    def get_authorization_token(self, params: Params) -> Params:
+    def get_authorization_token(self, params: GetAuthorizationTokenRequestTypeDef) -> Answer:
         """GetAuthorizationToken."""
         password, expires = registry_password.issue(self.account)
         token = base64.b64encode(f"{registry_password.USER}:{password}".encode()).decode()
         return {
             "authorizationData": [
                 {"authorizationToken": token, "expiresAt": expires, "proxyEndpoint": f"http://{self._host}"}
-                for _ in params.get("registryIds") or [None]
+                for _ in params.get("registryIds") or [self.account.config.account_id]
             ]
         }
 
     # --- images
 
-    def describe_images(self, params: Params) -> Params:
+    def describe_images(self, params: DescribeImagesRequestTypeDef) -> Answer:
         """DescribeImages."""
         name = params["repositoryName"]
         document = self._images.repository(name)
@@ -152,7 +177,7 @@ class Ecr(Service):
         )
         return {"imageDetails": [self._detail(document, digest) for digest in shown], "nextToken": token}
 
-    def list_images(self, params: Params) -> Params:
+    def list_images(self, params: ListImagesRequestTypeDef) -> Answer:
         """ListImages."""
         document = self._images.repository(params["repositoryName"])
         image_ids = [
@@ -164,7 +189,7 @@ class Ecr(Service):
         shown, token = page(image_ids, params.get("nextToken"), params.get("maxResults", _PAGE))
         return {"imageIds": shown, "nextToken": token}
 
-    def batch_get_image(self, params: Params) -> Params:
+    def batch_get_image(self, params: BatchGetImageRequestTypeDef) -> Answer:
         """BatchGetImage: images of a media type that was not asked for are returned as is, as on AWS."""
         name = params["repositoryName"]
         images, failures = [], []
@@ -178,7 +203,7 @@ class Ecr(Service):
             images.append(self._image(name, {**image_id, "imageDigest": digest}, digest, record["mediaType"]))
         return {"images": images, "failures": failures}
 
-    def batch_delete_image(self, params: Params) -> Params:
+    def batch_delete_image(self, params: BatchDeleteImageRequestTypeDef) -> Answer:
         """BatchDeleteImage."""
         name = params["repositoryName"]
         deleted: list[Params] = []
@@ -198,7 +223,7 @@ class Ecr(Service):
                 failures.append(failure)
         return {"imageIds": deleted, "failures": failures}
 
-    def put_image(self, params: Params) -> Params:
+    def put_image(self, params: PutImageRequestTypeDef) -> Answer:
         """PutImage: a manifest whose layers exist already, such as a new tag for an image."""
         name, tag = params["repositoryName"], params.get("imageTag")
         manifest = Manifest.parse(params["imageManifest"].encode(), params.get("imageManifestMediaType"))
@@ -206,7 +231,7 @@ class Ecr(Service):
         image_id = {"imageDigest": digest, **({"imageTag": tag} if tag else {})}
         return {"image": self._image(name, image_id, digest, manifest.media_type)}
 
-    def batch_check_layer_availability(self, params: Params) -> Params:
+    def batch_check_layer_availability(self, params: BatchCheckLayerAvailabilityRequestTypeDef) -> Answer:
         """BatchCheckLayerAvailability."""
         self._images.repository(params["repositoryName"])
         layers, failures = [], []
@@ -224,50 +249,50 @@ class Ecr(Service):
 
     # --- policies
 
-    def put_lifecycle_policy(self, params: Params) -> Params:
+    def put_lifecycle_policy(self, params: PutLifecyclePolicyRequestTypeDef) -> Answer:
         """PutLifecyclePolicy: applied within the hour (on AWS, within a day)."""
         lifecycle_policy.parse(params["lifecyclePolicyText"])
         return self._set(params, "lifecyclePolicyText")
 
-    def get_lifecycle_policy(self, params: Params) -> Params:
+    def get_lifecycle_policy(self, params: GetLifecyclePolicyRequestTypeDef) -> Answer:
         """GetLifecyclePolicy."""
         answer = self._policy(params, "lifecyclePolicyText", "LifecyclePolicyNotFoundException")
         evaluated = self._images.repository(params["repositoryName"]).get("lifecycleEvaluatedAt")
         return {**answer, "lastEvaluatedAt": evaluated}
 
-    def delete_lifecycle_policy(self, params: Params) -> Params:
+    def delete_lifecycle_policy(self, params: DeleteLifecyclePolicyRequestTypeDef) -> Answer:
         """DeleteLifecyclePolicy."""
         return self._remove_policy(params, "lifecyclePolicyText", "LifecyclePolicyNotFoundException")
 
-    def set_repository_policy(self, params: Params) -> Params:
+    def set_repository_policy(self, params: SetRepositoryPolicyRequestTypeDef) -> Answer:
         """SetRepositoryPolicy: recorded only; the local account has one user."""
         _check_policy(params["policyText"])
         return self._set(params, "policyText")
 
-    def get_repository_policy(self, params: Params) -> Params:
+    def get_repository_policy(self, params: GetRepositoryPolicyRequestTypeDef) -> Answer:
         """GetRepositoryPolicy."""
         return self._policy(params, "policyText", "RepositoryPolicyNotFoundException")
 
-    def delete_repository_policy(self, params: Params) -> Params:
+    def delete_repository_policy(self, params: DeleteRepositoryPolicyRequestTypeDef) -> Answer:
         """DeleteRepositoryPolicy."""
         return self._remove_policy(params, "policyText", "RepositoryPolicyNotFoundException")
 
     # --- tags
 
-    def tag_resource(self, params: Params) -> Params:
+    def tag_resource(self, params: TagResourceRequestTypeDef) -> Answer:
         """TagResource."""
         with self._images.table.update(self._tagged(params)) as document:
             document["resourceTags"] |= {tag["Key"]: tag["Value"] for tag in params["tags"]}
         return {}
 
-    def untag_resource(self, params: Params) -> Params:
+    def untag_resource(self, params: UntagResourceRequestTypeDef) -> Answer:
         """UntagResource."""
         with self._images.table.update(self._tagged(params)) as document:
             kept = {k: v for k, v in document["resourceTags"].items() if k not in params["tagKeys"]}
             document["resourceTags"] = kept
         return {}
 
-    def list_tags_for_resource(self, params: Params) -> Params:
+    def list_tags_for_resource(self, params: ListTagsForResourceRequestTypeDef) -> Answer:
         """ListTagsForResource."""
         tags = self._images.repository(self._tagged(params))["resourceTags"]
         return {"tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
@@ -292,7 +317,7 @@ class Ecr(Service):
     def _named(self, name: str) -> Params:
         return {"registryId": self.account.config.account_id, "repositoryName": name}
 
-    def _image(self, name: str, image_id: Params, digest: str, media_type: str) -> Params:
+    def _image(self, name: str, image_id: Mapping[str, Any], digest: str, media_type: str) -> Params:
         return {
             **self._named(name),
             "imageId": image_id,
@@ -314,7 +339,7 @@ class Ecr(Service):
             "imageStatus": "ACTIVE",
         }
 
-    def _matches(self, document: Document, digest: str, params: Params) -> bool:
+    def _matches(self, document: Document, digest: str, params: Mapping[str, Any]) -> bool:
         wanted = params.get("filter", {})
         status = "TAGGED" if self._images.tags_of(document, digest) else "UNTAGGED"
         return wanted.get("tagStatus", "ANY") in ("ANY", status) and wanted.get("imageStatus", "ACTIVE") in (
@@ -322,7 +347,7 @@ class Ecr(Service):
             "ACTIVE",
         )
 
-    def _existing(self, name: str, image_id: Params) -> str:
+    def _existing(self, name: str, image_id: Mapping[str, Any]) -> str:
         found = self._images.find(name, image_id)
         if found is None:
             digest, tag = (image_id.get(key, "null") for key in ("imageDigest", "imageTag"))
@@ -334,7 +359,7 @@ class Ecr(Service):
             )
         return found[0]
 
-    def _failure(self, name: str, image_id: Params) -> Params | None:
+    def _failure(self, name: str, image_id: Mapping[str, Any]) -> Params | None:
         tag, digest = image_id.get("imageTag"), image_id.get("imageDigest")
         if self._images.find(name, image_id):
             return None
@@ -351,14 +376,14 @@ class Ecr(Service):
             code, reason = "ImageNotFound", "Requested image not found"
         return {"imageId": image_id, "failureCode": code, "failureReason": reason}
 
-    def _set(self, params: Params, *members: str) -> Params:
+    def _set(self, params: Mapping[str, Any], *members: str) -> Params:
         name = params["repositoryName"]
         self._images.repository(name)
         with self._images.table.update(name) as document:
             document |= {member: params.get(member) for member in members}
         return {**self._named(name), **{member: params.get(member) for member in members}}
 
-    def _policy(self, params: Params, member: str, missing: str) -> Params:
+    def _policy(self, params: Mapping[str, Any], member: str, missing: str) -> Params:
         name = params["repositoryName"]
         text = self._images.repository(name).get(member)
         if text is None:
@@ -370,13 +395,13 @@ class Ecr(Service):
             )
         return {**self._named(name), member: text}
 
-    def _remove_policy(self, params: Params, member: str, missing: str) -> Params:
+    def _remove_policy(self, params: Mapping[str, Any], member: str, missing: str) -> Params:
         answer = self._policy(params, member, missing)
         with self._images.table.update(params["repositoryName"]) as document:
             document[member] = None
         return answer
 
-    def _tagged(self, params: Params) -> str:
+    def _tagged(self, params: Mapping[str, Any]) -> str:
         arn = str(params["resourceArn"])
         prefix = self.account.arn("ecr", "repository/")
         if not arn.startswith(prefix):

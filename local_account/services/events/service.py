@@ -10,12 +10,12 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.outbox import Outbox
 from local_account.gateway.pages import page
-from local_account.gateway.service import Answer, Service
+from local_account.gateway.service import Answer, Service, moment
 from local_account.services.events import targets
 from local_account.services.events.pattern import Match, PatternError, compile_pattern, loads
 from local_account.services.events.schedule import Schedule, ScheduleError, parse_schedule
@@ -271,7 +271,7 @@ class Events(Service):
             entry["DetailType"],
             detail,
             entry.get("Resources", ()),
-            cast("datetime", entry.get("Time", self.account.now())),  # the gateway parses it
+            moment(entry.get("Time", self.account.now())),
         )
         self._route(event)
         return {"EventId": event["id"]}

@@ -9,13 +9,14 @@ import shutil
 import stat
 import uuid
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -43,7 +44,7 @@ class Package:
         return hashlib.sha256(self.content).hexdigest()[:32]
 
 
-def fetch(account: Account, code: Params) -> Package:
+def fetch(account: Account, code: Mapping[str, Any]) -> Package:
     """Return the package that the members of ``FunctionCode`` describe. Raises ServiceError."""
     for member in ("ImageUri", "SourceKMSKeyArn"):
         if code.get(member):

@@ -7,9 +7,10 @@ Lambda API, and "Lambda quotas".
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -126,7 +127,7 @@ def new(name: str, arn: str) -> dict[str, Any]:
     }
 
 
-def configure(account: Account, config: dict[str, Any], params: Params) -> None:
+def configure(account: Account, config: dict[str, Any], params: Mapping[str, Any]) -> None:
     """Apply the settings of a request to ``config``; raise ServiceError before anything is changed.
 
     Parameters

@@ -5,14 +5,26 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from local_account.foundation.errors import Params, ServiceError
-from local_account.gateway.service import Service
+from local_account.gateway.service import Answer, Service
 from local_account.services.lambda_ import policy
 from local_account.services.lambda_.configuration import INVALID, function_arn, parse_name
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import (
+        AddPermissionRequestTypeDef,
+        DeleteFunctionEventInvokeConfigRequestTypeDef,
+        GetFunctionEventInvokeConfigRequestTypeDef,
+        GetPolicyRequestTypeDef,
+        ListFunctionEventInvokeConfigsRequestTypeDef,
+        PutFunctionEventInvokeConfigRequestTypeDef,
+        RemovePermissionRequestTypeDef,
+        UpdateFunctionEventInvokeConfigRequestTypeDef,
+    )
+
     from local_account.foundation.account import Account
     from local_account.foundation.store import Document
 
@@ -30,7 +42,7 @@ class Permissions(Service):
         super().__init__(account)
         self._functions = account.store.table("lambda.functions")
 
-    def add_permission(self, params: Params) -> Params:
+    def add_permission(self, params: AddPermissionRequestTypeDef) -> Answer:
         """See AddPermission."""
         if not _PRINCIPAL.fullmatch(params["Principal"]):
             raise ServiceError(
@@ -56,7 +68,7 @@ class Permissions(Service):
             entry["revision"] = str(uuid.uuid4())
         return {"Statement": json.dumps(statement)}
 
-    def remove_permission(self, params: Params) -> Params:
+    def remove_permission(self, params: RemovePermissionRequestTypeDef) -> Answer:
         """See RemovePermission."""
         name, qualifier = self._parse(params)
         self._require(name, qualifier)
@@ -75,7 +87,7 @@ class Permissions(Service):
                 del document["policies"][qualifier]
         return {}
 
-    def get_policy(self, params: Params) -> Params:
+    def get_policy(self, params: GetPolicyRequestTypeDef) -> Answer:
         """See GetPolicy."""
         name, qualifier = self._parse(params)
         entry = self._require(name, qualifier)["policies"].get(qualifier)
@@ -86,21 +98,25 @@ class Permissions(Service):
         document = {"Version": "2012-10-17", "Id": "default", "Statement": entry["statements"]}
         return {"Policy": json.dumps(document), "RevisionId": entry["revision"]}
 
-    def put_function_event_invoke_config(self, params: Params) -> Params:
+    def put_function_event_invoke_config(self, params: PutFunctionEventInvokeConfigRequestTypeDef) -> Answer:
         """See PutFunctionEventInvokeConfig; destinations are not supported."""
         return self._set_event_config(params, replace=True)
 
-    def update_function_event_invoke_config(self, params: Params) -> Params:
+    def update_function_event_invoke_config(
+        self, params: UpdateFunctionEventInvokeConfigRequestTypeDef
+    ) -> Answer:
         """See UpdateFunctionEventInvokeConfig."""
         return self._set_event_config(params, replace=False)
 
-    def get_function_event_invoke_config(self, params: Params) -> Params:
+    def get_function_event_invoke_config(self, params: GetFunctionEventInvokeConfigRequestTypeDef) -> Answer:
         """See GetFunctionEventInvokeConfig."""
         name, qualifier = self._parse(params)
         document = self._require(name, qualifier)
         return self._event_config(document, name, qualifier)
 
-    def list_function_event_invoke_configs(self, params: Params) -> Params:
+    def list_function_event_invoke_configs(
+        self, params: ListFunctionEventInvokeConfigsRequestTypeDef
+    ) -> Answer:
         """See ListFunctionEventInvokeConfigs."""
         name, _ = self._parse(params)
         document = self._require(name)
@@ -110,7 +126,9 @@ class Permissions(Service):
             ]
         }
 
-    def delete_function_event_invoke_config(self, params: Params) -> Params:
+    def delete_function_event_invoke_config(
+        self, params: DeleteFunctionEventInvokeConfigRequestTypeDef
+    ) -> Answer:
         """See DeleteFunctionEventInvokeConfig."""
         name, qualifier = self._parse(params)
         self._event_config(self._require(name, qualifier), name, qualifier)
@@ -118,7 +136,7 @@ class Permissions(Service):
             del document["events"][qualifier or "$LATEST"]
         return {}
 
-    def _set_event_config(self, params: Params, replace: bool) -> Params:
+    def _set_event_config(self, params: Mapping[str, Any], replace: bool) -> Params:
         if any(target.get("Destination") for target in params.get("DestinationConfig", {}).values()):
             raise ServiceError(INVALID, "DestinationConfig is not supported by the local account")
         name, qualifier = self._parse(params)
@@ -144,7 +162,7 @@ class Permissions(Service):
             )
         return {"FunctionArn": arn, "DestinationConfig": {}, **document["events"][version]}
 
-    def _parse(self, params: Params) -> tuple[str, str]:
+    def _parse(self, params: Mapping[str, Any]) -> tuple[str, str]:
         return parse_name(self.account, params["FunctionName"], params.get("Qualifier"))
 
     def _require(self, name: str, qualifier: str = "") -> Document:
@@ -155,7 +173,7 @@ class Permissions(Service):
         return document
 
 
-def _check_policy_revision(entry: Document, params: Params) -> None:
+def _check_policy_revision(entry: Document, params: Mapping[str, Any]) -> None:
     if params.get("RevisionId", entry["revision"]) != entry["revision"]:
         raise ServiceError(
             "PreconditionFailedException",

@@ -6,12 +6,15 @@ The contract is ``AddPermission`` of the Lambda API and "Viewing resource-based 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import AddPermissionRequestTypeDef
 
 Statement = dict[str, Any]
 
 
-def statement(function_arn: str, permission: dict[str, Any]) -> Statement:
+def statement(function_arn: str, permission: AddPermissionRequestTypeDef) -> Statement:
     """Return the policy statement that an ``AddPermission`` request describes."""
     principal = permission["Principal"]
     if principal == "*":

@@ -7,11 +7,13 @@ import json
 import logging
 import time
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.outbox import Outbox
 from local_account.gateway.pages import page
+from local_account.gateway.service import Answer, blob
 from local_account.services.lambda_ import code, configuration
 from local_account.services.lambda_.configuration import INVALID, function_arn, parse_name
 from local_account.services.lambda_.invocation import CONCURRENCY, Function, Invoker, Pool, Request
@@ -19,6 +21,25 @@ from local_account.services.lambda_.logs import LogWriter
 from local_account.services.lambda_.permissions import Permissions
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import (
+        CreateFunctionRequestTypeDef,
+        DeleteFunctionConcurrencyRequestTypeDef,
+        DeleteFunctionRequestTypeDef,
+        GetFunctionConcurrencyRequestTypeDef,
+        GetFunctionConfigurationRequestTypeDef,
+        GetFunctionRequestTypeDef,
+        InvocationRequestTypeDef,
+        ListFunctionsRequestTypeDef,
+        ListTagsRequestTypeDef,
+        ListVersionsByFunctionRequestTypeDef,
+        PublishVersionRequestTypeDef,
+        PutFunctionConcurrencyRequestTypeDef,
+        TagResourceRequestTypeDef,
+        UntagResourceRequestTypeDef,
+        UpdateFunctionCodeRequestTypeDef,
+        UpdateFunctionConfigurationRequestTypeDef,
+    )
+
     from local_account.foundation.account import Account
     from local_account.foundation.store import Document
 
@@ -65,7 +86,7 @@ class Lambda(Permissions):
 
     # --- functions
 
-    def create_function(self, params: Params) -> Params:
+    def create_function(self, params: CreateFunctionRequestTypeDef) -> Answer:
         """See CreateFunction. The function is Active when this returns."""
         name, qualifier = parse_name(self.account, params["FunctionName"])
         if qualifier:
@@ -101,7 +122,7 @@ class Lambda(Permissions):
         if not self.account.tasks.stopping.wait(_PREPARE_SECONDS) and self._functions.get(name):
             self._pool.prepare(self._function(name, "")[0])
 
-    def get_function(self, params: Params) -> Params:
+    def get_function(self, params: GetFunctionRequestTypeDef) -> Answer:
         """See GetFunction. ``Code.Location`` is present for code that came from S3."""
         document, config = self._version_of(params)
         result = {
@@ -114,11 +135,11 @@ class Lambda(Permissions):
             result["Concurrency"] = {"ReservedConcurrentExecutions": document["concurrency"]}
         return result
 
-    def get_function_configuration(self, params: Params) -> Params:
+    def get_function_configuration(self, params: GetFunctionConfigurationRequestTypeDef) -> Answer:
         """See GetFunctionConfiguration."""
         return self._version_of(params)[1]
 
-    def list_functions(self, params: Params) -> Params:
+    def list_functions(self, params: ListFunctionsRequestTypeDef) -> Answer:
         """See ListFunctions."""
         found: list[Document] = []
         for document in self._functions.values():
@@ -127,7 +148,7 @@ class Lambda(Permissions):
             found.append(document["config"])
         return _page("Functions", found, params)
 
-    def delete_function(self, params: Params) -> Params:
+    def delete_function(self, params: DeleteFunctionRequestTypeDef) -> Answer:
         """See DeleteFunction."""
         name, qualifier = self._parse(params)
         if qualifier == LATEST:
@@ -141,7 +162,7 @@ class Lambda(Permissions):
         self._retire(name)
         return {}
 
-    def update_function_code(self, params: Params) -> Params:
+    def update_function_code(self, params: UpdateFunctionCodeRequestTypeDef) -> Answer:
         """See UpdateFunctionCode."""
         name, _ = self._parse(params)
         document = self._require(name)
@@ -162,7 +183,7 @@ class Lambda(Permissions):
         self._retire(name)
         return dict(result)
 
-    def update_function_configuration(self, params: Params) -> Params:
+    def update_function_configuration(self, params: UpdateFunctionConfigurationRequestTypeDef) -> Answer:
         """See UpdateFunctionConfiguration."""
         name, _ = self._parse(params)
         self._require(name)
@@ -173,7 +194,7 @@ class Lambda(Permissions):
         self._retire(name)
         return dict(document["config"])
 
-    def publish_version(self, params: Params) -> Params:
+    def publish_version(self, params: PublishVersionRequestTypeDef) -> Answer:
         """See PublishVersion."""
         name, _ = self._parse(params)
         self._require(name)
@@ -183,14 +204,14 @@ class Lambda(Permissions):
                 raise ServiceError(INVALID, "CodeSHA256 is different from current CodeSHA256 in $LATEST.")
             return self._publish(document, params.get("Description"))
 
-    def list_versions_by_function(self, params: Params) -> Params:
+    def list_versions_by_function(self, params: ListVersionsByFunctionRequestTypeDef) -> Answer:
         """See ListVersionsByFunction."""
         name, _ = self._parse(params)
         document = self._require(name)
         latest = {**document["config"], "FunctionArn": function_arn(self.account, name, LATEST)}
         return _page("Versions", [latest, *document["versions"].values()], params)
 
-    def get_account_settings(self, _params: Params) -> Params:
+    def get_account_settings(self, _params: Params) -> Answer:
         """See GetAccountSettings."""
         documents = self._functions.values()
         reserved = sum(document.get("concurrency", 0) for document in documents)
@@ -210,7 +231,7 @@ class Lambda(Permissions):
 
     # --- concurrency, tags
 
-    def put_function_concurrency(self, params: Params) -> Params:
+    def put_function_concurrency(self, params: PutFunctionConcurrencyRequestTypeDef) -> Answer:
         """See PutFunctionConcurrency; 0 stops all invocations."""
         value = params["ReservedConcurrentExecutions"]
         if value > CONCURRENCY:
@@ -224,12 +245,12 @@ class Lambda(Permissions):
             document["concurrency"] = value
         return {"ReservedConcurrentExecutions": value}
 
-    def get_function_concurrency(self, params: Params) -> Params:
+    def get_function_concurrency(self, params: GetFunctionConcurrencyRequestTypeDef) -> Answer:
         """See GetFunctionConcurrency."""
         document = self._require(self._parse(params)[0])
         return {"ReservedConcurrentExecutions": document.get("concurrency")}
 
-    def delete_function_concurrency(self, params: Params) -> Params:
+    def delete_function_concurrency(self, params: DeleteFunctionConcurrencyRequestTypeDef) -> Answer:
         """See DeleteFunctionConcurrency."""
         name, _ = self._parse(params)
         self._require(name)
@@ -237,11 +258,11 @@ class Lambda(Permissions):
             document.pop("concurrency", None)
         return {}
 
-    def list_tags(self, params: Params) -> Params:
+    def list_tags(self, params: ListTagsRequestTypeDef) -> Answer:
         """See ListTags."""
         return {"Tags": self._require(parse_name(self.account, params["Resource"])[0])["tags"]}
 
-    def tag_resource(self, params: Params) -> Params:
+    def tag_resource(self, params: TagResourceRequestTypeDef) -> Answer:
         """See TagResource."""
         name = parse_name(self.account, params["Resource"])[0]
         self._require(name)
@@ -249,7 +270,7 @@ class Lambda(Permissions):
             document["tags"] |= params["Tags"]
         return {}
 
-    def untag_resource(self, params: Params) -> Params:
+    def untag_resource(self, params: UntagResourceRequestTypeDef) -> Answer:
         """See UntagResource."""
         name = parse_name(self.account, params["Resource"])[0]
         self._require(name)
@@ -260,13 +281,13 @@ class Lambda(Permissions):
 
     # --- invocation
 
-    def invoke(self, params: Params) -> Params:
+    def invoke(self, params: InvocationRequestTypeDef) -> Answer:
         """See Invoke."""
         name, qualifier = self._parse(params)
         self._require(name, qualifier)
         kind = params.get("InvocationType", "RequestResponse")
         payload = _payload(
-            params.get("Payload") or b"{}", _EVENT_LIMIT if kind == "Event" else _REQUEST_LIMIT
+            blob(params.get("Payload") or b"{}"), _EVENT_LIMIT if kind == "Event" else _REQUEST_LIMIT
         )
         request_id = str(uuid.uuid4())
         if kind == "DryRun":
@@ -328,7 +349,7 @@ class Lambda(Permissions):
 
     # --- documents
 
-    def _version_of(self, params: Params) -> tuple[Document, Document]:
+    def _version_of(self, params: Mapping[str, Any]) -> tuple[Document, Document]:
         name, qualifier = self._parse(params)
         document = self._require(name, qualifier)
         if qualifier in ("", LATEST):
@@ -393,7 +414,7 @@ def _settings(config: Document) -> Document:
     return {key: value for key, value in config.items() if key not in _UNVERSIONED}
 
 
-def _check_revision(document: Document, params: Params) -> None:
+def _check_revision(document: Document, params: Mapping[str, Any]) -> None:
     if params.get("RevisionId", document["config"]["RevisionId"]) != document["config"]["RevisionId"]:
         raise ServiceError(
             "PreconditionFailedException",
@@ -420,6 +441,6 @@ def _payload(content: bytes, limit: int) -> str:
     return text
 
 
-def _page(member: str, items: list[Any], params: Params) -> Params:
+def _page(member: str, items: list[Any], params: Mapping[str, Any]) -> Params:
     found, marker = page(items, params.get("Marker"), min(params.get("MaxItems", 50), 50), INVALID)
     return {member: found, "NextMarker": marker}

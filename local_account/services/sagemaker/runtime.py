@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import urllib3
 
 from local_account.foundation.errors import Params, ServiceError
-from local_account.gateway.service import Answer, Service
+from local_account.gateway.service import Answer, Service, blob
 from local_account.services.sagemaker.fleets import Routes, Variant
 from local_account.services.sagemaker.instances import LOG_GROUP, ServingInstance
 from local_account.services.sagemaker.invocation_metrics import InvocationMetrics
@@ -64,7 +64,7 @@ class SageMakerRuntime(Service):
         """
         begin = time.perf_counter()
         name: str = params["EndpointName"]
-        body = cast("bytes", params.get("Body", b""))  # as the gateway reads it
+        body = blob(params.get("Body", b""))
         self._check(params, body)
         fleet = self._routes.pick(name)
         if fleet is None:
