@@ -39,7 +39,8 @@ class Service:
       made: ``def summary(...) -> PipelineExecutionSummaryTypeDef``.
     - A document in a table is a TypedDict of the module that owns the table, with a line for each member
       whose name does not explain it: ``account.store.table("codepipeline.executions", Execution)``.
-    - Times and blobs, which boto3-stubs lets clients write in several ways, go through ``moment`` and ``blob``.
+    - Times and blobs, which boto3-stubs lets clients write in several ways, go through ``moment`` and
+      ``blob``.
     - boto3-stubs is only for the type checker: import ``mypy_boto3_...`` under ``TYPE_CHECKING``.
     - ``Params`` remains for documents of unknown shape: properties of a template, events.
     """
