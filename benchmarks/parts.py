@@ -23,6 +23,7 @@ from benchmarks.figures import Figure, median, percentile
 from benchmarks.fleet import fleet
 from benchmarks.lab import BenchLab
 from benchmarks.server.part import server
+from lab_helpers import keys
 from lab_helpers.names import Names
 from lab_helpers.runner.earlier import end_earlier_executions
 
@@ -121,7 +122,7 @@ def upload(lab: BenchLab) -> list[Figure]:
     _deployed(lab)
     s3, sagemaker = lab.client("s3"), lab.client("sagemaker")
     bucket = NAMES.bucket(lab.daemon.config().region, lab.daemon.config().account_id)
-    key = "training/source/trainingjob.zip"
+    key = keys.TRAINING_JOB
     content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
     def jobs() -> set[str]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from lab_helpers import executions
 from lab_helpers.display import in_notebook
-from lab_helpers.executions import HUMAN_APPROVAL, Action, Execution
+from lab_helpers.executions import Action, Execution
 from lab_helpers.lab import Lab
+from lab_helpers.names import HUMAN_APPROVAL
 
 if TYPE_CHECKING:
     from ipywidgets import VBox

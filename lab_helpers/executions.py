@@ -18,12 +18,10 @@ from botocore.exceptions import ClientError
 from lab_helpers import builds, source_zip
 from lab_helpers.display import Live, Table, duration, mark
 from lab_helpers.lab import Lab
+from lab_helpers.names import HUMAN_APPROVAL
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline.type_defs import ActionDeclarationOutputTypeDef, ActionExecutionDetailTypeDef
-
-HUMAN_APPROVAL = "DeployApproval"
-"""The stage in which a person decides; TrainApproval is answered by the monitor function."""
 
 ENDED = {"Succeeded", "Failed", "Stopped", "Cancelled", "Superseded"}
 """States of a pipeline execution that do not change any more (PipelineExecutionStatus)."""

@@ -5,6 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+LAB_TAG, EXPIRES_TAG = "mlops-workshop:lab", "mlops-workshop:expires"
+"""On everything that a lab owns: whose it is, and when it may be removed."""
+TRAIN_APPROVAL, DEPLOY_DEV, HUMAN_APPROVAL, DEPLOY_PRD = (
+    "TrainApproval",
+    "DeployDev",
+    "DeployApproval",
+    "DeployPrd",
+)
+"""Stages of the training pipeline. The monitor function answers TRAIN_APPROVAL, a person HUMAN_APPROVAL."""
 LAB_ID = re.compile(r"[a-z][a-z0-9]{0,9}")
 EXECUTION_ID_LENGTH = 36
 """A pipeline execution id is a UUID (CodePipeline API, PipelineExecutionId)."""

@@ -9,12 +9,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lab_helpers import keys
 from lab_helpers.clients import Clients
-from lab_helpers.names import Names
+from lab_helpers.names import EXPIRES_TAG, LAB_TAG, Names
 from lab_helpers.stacks import DeployError, deploy_stack
 from lab_helpers.templates import body, package, read_template
-
-FUNCTIONS = "package/functions"
 
 
 class StackError(RuntimeError):
@@ -53,7 +52,7 @@ def deploy_nested(
     s3, cloudformation = clients("s3"), clients("cloudformation")
     wanted: dict[str, tuple[Callable[[], dict[str, Any]], dict[str, str]]] = {
         names.train_stack: (
-            lambda: package(templates / "train-model-pipeline.yml", s3, settings["BUCKET"], FUNCTIONS),
+            lambda: package(templates / "train-model-pipeline.yml", s3, settings["BUCKET"], keys.FUNCTIONS),
             {},
         ),
         names.base_stack: (
@@ -75,7 +74,7 @@ def deploy_nested(
             },
         ),
     }
-    tags = {"mlops-workshop:lab": names.tag, "mlops-workshop:expires": values["ExpiresAt"]}
+    tags = {LAB_TAG: names.tag, EXPIRES_TAG: values["ExpiresAt"]}
 
     def deploy(name: str) -> str | None:
         make, own = wanted[name]

@@ -11,8 +11,6 @@ import uuid
 from dataclasses import asdict, dataclass
 from typing import Any
 
-REQUEST_KEY = "package/reset.json"
-ANSWER_KEY = "package/reset-answer.json"
 SCHEMA = 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lab_helpers import keys
 from lab_helpers.display import Table, size
 from lab_helpers.lab import Lab
 from lab_helpers.names import Names
@@ -12,19 +13,19 @@ INDENT = "\u2003"
 """A space that HTML does not swallow."""
 
 OWNERS = (
-    ("training/input/", "", "notebook 03", "training job (channel training)"),
-    ("training/source/", "", "notebook 03", "Source action of the training pipeline"),
-    ("training/jobs/", "", "launcher function", "monitor function (the job as asked for, its quality gate)"),
-    ("training/output/", "model.tar.gz", "SageMaker training", "models of the DEV and PRD endpoints"),
-    ("training/output/", "output.tar.gz", "SageMaker training", "monitor function (evaluation.json)"),
-    ("training/output/", "", "SageMaker training", "people who look into a job"),
-    ("training/reports/", "", "monitor function", "people at DeployApproval, notebook 04"),
-    ("package/functions/", "", "provisioning", "CloudFormation (code of the two functions)"),
-    ("package/provision.json", "", "provisioning", "instructors (fleet)"),
-    ("package/reset.json", "", "instructors (reset)", "the notebook instance"),
-    ("package/reset-answer.json", "", "the notebook instance", "instructors (reset)"),
-    ("source/", "", "git push (labs without CodeCommit)", "git, Source action of the image pipelines"),
-    ("pipelines/", "", "CodePipeline, CodeBuild", "CodePipeline, CodeBuild, launcher function"),
+    (keys.INPUT, "", "notebook 03", "training job (channel training)"),
+    (keys.TRAINING_SOURCE, "", "notebook 03", "Source action of the training pipeline"),
+    (keys.JOBS, "", "launcher function", "monitor function (the job as asked for, its quality gate)"),
+    (keys.OUTPUT, "model.tar.gz", "SageMaker training", "models of the DEV and PRD endpoints"),
+    (keys.OUTPUT, "output.tar.gz", "SageMaker training", "monitor function (evaluation.json)"),
+    (keys.OUTPUT, "", "SageMaker training", "people who look into a job"),
+    (keys.REPORTS, "", "monitor function", "people at DeployApproval, notebook 04"),
+    (f"{keys.FUNCTIONS}/", "", "provisioning", "CloudFormation (code of the two functions)"),
+    (keys.PROVISION, "", "provisioning", "instructors (fleet)"),
+    (keys.RESET_REQUEST, "", "instructors (reset)", "the notebook instance"),
+    (keys.RESET_ANSWER, "", "the notebook instance", "instructors (reset)"),
+    (keys.SOURCE, "", "git push (labs without CodeCommit)", "git, Source action of the image pipelines"),
+    (keys.PIPELINES, "", "CodePipeline, CodeBuild", "CodePipeline, CodeBuild, launcher function"),
 )
 """Key prefix, key suffix, writer, reader: the first line that fits counts (docs/names-and-contracts.md)."""
 

@@ -8,6 +8,7 @@ import tarfile
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
+from lab_helpers import keys
 from lab_helpers.builds import stream_lines
 from lab_helpers.display import Table, duration
 from lab_helpers.lab import Lab
@@ -165,7 +166,7 @@ def evaluation(lab: Lab, job: Job) -> Evaluation:
 
 def report(lab: Lab, execution_id: str) -> Report:
     """Return the quality report that the monitor wrote for a pipeline execution."""
-    key = f"training/reports/{execution_id}.json"
+    key = keys.report(execution_id)
     found: Report = json.loads(read(lab, f"s3://{lab.bucket}/{key}"))
     return found
 

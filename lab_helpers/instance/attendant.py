@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lab_helpers import keys
 from lab_helpers.instance import idle
 from lab_helpers.instance.exercises import PutBack, WorkingCopyError
-from lab_helpers.reset_request import ANSWER_KEY, REQUEST_KEY, Answer, Request, RequestError
+from lab_helpers.reset_request import Answer, Request, RequestError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,12 +48,12 @@ class Attendant:
         answer = before if before and before.id == request.id else self._carry_out(request)
         self._answered.write_bytes(answer.to_json())
         self._s3.put_object(
-            Bucket=self._bucket, Key=ANSWER_KEY, Body=answer.to_json(), ContentType="application/json"
+            Bucket=self._bucket, Key=keys.RESET_ANSWER, Body=answer.to_json(), ContentType="application/json"
         )
         return answer
 
     def _request(self) -> Request | None:
-        asked: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": REQUEST_KEY}
+        asked: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": keys.RESET_REQUEST}
         if self._etag:
             asked["IfNoneMatch"] = self._etag
         try:
@@ -65,7 +66,7 @@ class Attendant:
         try:
             request = Request.from_json(content)
         except RequestError:
-            logger.exception("%s can't be read", REQUEST_KEY)
+            logger.exception("%s can't be read", keys.RESET_REQUEST)
             request = None
         self._etag = found["ETag"]
         return request

@@ -23,6 +23,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lab_helpers import keys
 from lab_helpers.clients import Clients
 from lab_helpers.nested_stacks import StackError, deploy_nested
 
@@ -85,7 +86,7 @@ class Provisioning:
         try:
             self._clients("s3").put_object(
                 Bucket=self._settings["BUCKET"],
-                Key="package/provision.json",
+                Key=keys.PROVISION,
                 Body=json.dumps(told, indent=1).encode(),
                 ContentType="application/json",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 
+from lab_helpers.instructor import defaults
 from lab_helpers.prices import HOURS_PER_MONTH, Prices
 
 FREE_GIT_USERS = 5
@@ -33,16 +34,20 @@ class Assumptions:
     prd_instances: float = field(default=1.5, metadata={"help": "instances of PRD on average"})
     images_gigabytes: float = field(default=1.0, metadata={"help": "GB of images in ECR"})
     storage_gigabytes: float = field(default=0.5, metadata={"help": "GB in S3"})
-    volume_gigabytes: int = field(default=20, metadata={"help": "GB of the notebook instance's volume"})
+    volume_gigabytes: int = field(
+        default=defaults.NOTEBOOK_GIGABYTES, metadata={"help": "GB of the notebook instance's volume"}
+    )
     log_megabytes: float = field(default=20.0, metadata={"help": "MB of logs"})
     git_roles: int = field(
         default=2, metadata={"help": "roles of a lab that use CodeCommit (0 with SourceProvider=S3)"}
     )
     keep_days: float = field(default=0.0, metadata={"help": "days until the labs are cleaned"})
-    notebook_type: str = field(default="ml.t3.medium", metadata={"help": "type of the notebook instance"})
-    training_type: str = field(default="ml.m5.large", metadata={"help": "type of training jobs"})
-    dev_type: str = field(default="ml.t2.medium", metadata={"help": "type of the DEV endpoint"})
-    prd_type: str = field(default="ml.m5.large", metadata={"help": "type of the PRD endpoint"})
+    notebook_type: str = field(
+        default=defaults.NOTEBOOK_TYPE, metadata={"help": "type of the notebook instance"}
+    )
+    training_type: str = field(default=defaults.TRAINING_TYPE, metadata={"help": "type of training jobs"})
+    dev_type: str = field(default=defaults.DEV_TYPE, metadata={"help": "type of the DEV endpoint"})
+    prd_type: str = field(default=defaults.PRD_TYPE, metadata={"help": "type of the PRD endpoint"})
 
     def __post_init__(self) -> None:
         for one in fields(self):

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 from botocore.exceptions import ClientError
 
+from lab_helpers import keys
 from lab_helpers.clients import Clients
 from lab_helpers.names import Names
 from lab_helpers.stacks import (
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 _NESTED = re.compile(r"^(?P<key> +TemplateURL: )(?P<name>[A-Za-z0-9-]+)\.yml\b", re.MULTILINE)
 """A template beside the one that nests it."""
-PACKAGE_KEY = "package/workshop.zip"
-TEMPLATE_KEY = "package/m.yml"
 DIGEST = "sha256"
 
 
@@ -64,13 +63,13 @@ def upload(
     _ensure_bucket(s3, bucket, region)
     digest = hashlib.sha256(content).hexdigest()
     try:
-        before = s3.head_object(Bucket=bucket, Key=PACKAGE_KEY)["Metadata"].get(DIGEST)
+        before = s3.head_object(Bucket=bucket, Key=keys.PACKAGE)["Metadata"].get(DIGEST)
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"404", "NoSuchKey"}:
             raise
         before = None
     if before != digest:
-        s3.put_object(Bucket=bucket, Key=PACKAGE_KEY, Body=content, Metadata={DIGEST: digest})
+        s3.put_object(Bucket=bucket, Key=keys.PACKAGE, Body=content, Metadata={DIGEST: digest})
     address = f"https://{bucket}.s3.{region}.amazonaws.com"
 
     def nested(match: re.Match[str]) -> str:
@@ -81,9 +80,9 @@ def upload(
         return f"{match['key']}{address}/{key}"
 
     body = _NESTED.sub(nested, template.read_text(encoding="utf-8"))
-    s3.put_object(Bucket=bucket, Key=TEMPLATE_KEY, Body=body.encode())
-    package_uri = f"s3://{bucket}/{PACKAGE_KEY}"
-    return Uploaded(package_uri, f"{address}/{TEMPLATE_KEY}", before not in {None, digest})
+    s3.put_object(Bucket=bucket, Key=keys.TEMPLATE, Body=body.encode())
+    package_uri = f"s3://{bucket}/{keys.PACKAGE}"
+    return Uploaded(package_uri, f"{address}/{keys.TEMPLATE}", before not in {None, digest})
 
 
 def _ensure_bucket(s3: S3Client, bucket: str, region: str) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from local_account.foundation import environments
 from local_account.foundation.acting import ActingClient, send_role
 from local_account.foundation.config import LOOPBACK, AccountConfig
 from local_account.foundation.containers import Containers
@@ -168,9 +169,8 @@ def environment(
     if home:
         environment["HOME"] = str(home)
         # A separate home directory has no caches; uv's downloads and this machine's environments stay in use.
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        environment.setdefault("UV_CACHE_DIR", str(cache / "uv"))
-        environment.setdefault("WORKSHOP_ENVIRONMENTS", str(cache / "mlops-workshop" / "environments"))
+        environment.setdefault("UV_CACHE_DIR", str(environments.cache() / "uv"))
+        environment.setdefault(environments.VARIABLE, str(environments.shared()))
     return environment
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 from pages import ROOT, page, rows, section, spans
 
-from lab_helpers import reset_request, storage
+from lab_helpers import keys, storage
 from lab_helpers.names import EXECUTION_ID_LENGTH, Names
 
 CONTRACTS = page("docs/names-and-contracts.md")
@@ -85,7 +85,7 @@ def test_every_prefix_of_the_tree_is_documented() -> None:
 
 
 def test_keys_of_requests() -> None:
-    assert {reset_request.REQUEST_KEY, reset_request.ANSWER_KEY} <= set(documented_keys())
+    assert {keys.RESET_REQUEST, keys.RESET_ANSWER} <= set(documented_keys())
 
 
 def test_keys_of_the_readme() -> None:

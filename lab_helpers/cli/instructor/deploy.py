@@ -109,6 +109,7 @@ def deploy_lab(
     from lab_helpers.instructor import deploy as lab
     from lab_helpers.instructor.package import package
     from lab_helpers.instructor.ttl import DEFAULT_TTL, expires_at
+    from lab_helpers.names import EXPIRES_TAG, LAB_TAG
     from lab_helpers.stacks import STARTS_OVER, deploy_stack, find_stack
 
     def watch(event: StackEvent) -> None:
@@ -144,8 +145,8 @@ def deploy_lab(
                 **(parameters or {}),
             },
             tags={
-                "mlops-workshop:lab": names.tag,
-                **({"mlops-workshop:expires": end} if end else {}),
+                LAB_TAG: names.tag,
+                **({EXPIRES_TAG: end} if end else {}),
             },
             watch=watch,
         )

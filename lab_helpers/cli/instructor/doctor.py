@@ -14,6 +14,7 @@ from rich.text import Text
 
 from lab_helpers.cli import ui
 from lab_helpers.cli.instructor import labs
+from lab_helpers.instructor import defaults
 
 if TYPE_CHECKING:
     from lab_helpers.instructor.doctor import Finding
@@ -39,10 +40,10 @@ def doctor(
     region: Annotated[str | None, typer.Option("--region", help="AWS Region.")] = None,
     notebook_type: Annotated[
         str, typer.Option("--notebook-type", help="Parameter NotebookInstanceType of the labs.")
-    ] = "ml.t3.medium",
+    ] = defaults.NOTEBOOK_TYPE,
     training_type: Annotated[
         str, typer.Option("--training-type", help="Instance type of notebook 03.")
-    ] = "ml.m5.large",
+    ] = defaults.TRAINING_TYPE,
     subnet: Annotated[
         str, typer.Option("--subnet", help="Parameter SubnetId of the labs, if they have one.")
     ] = "",

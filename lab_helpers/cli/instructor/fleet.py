@@ -17,6 +17,7 @@ from rich.text import Text
 from lab_helpers.cli import ui
 from lab_helpers.cli.instructor import clean, fleet_watch, labs
 from lab_helpers.display import duration
+from lab_helpers.stacks import GOOD
 
 if TYPE_CHECKING:
     from lab_helpers.instructor.fleet.provision import LabState
@@ -231,7 +232,7 @@ def _status(status: str) -> Text:
     """Show a stack's status as one character."""
     if not status:
         return Text("·", style="dim")
-    if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+    if status in GOOD:
         return Text("✓", style="green")
     return Text("▶", style="cyan") if status.endswith("_IN_PROGRESS") else Text("✗", style="red")
 

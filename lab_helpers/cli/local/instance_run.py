@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import signal
@@ -67,11 +66,9 @@ class InstanceRun:
 
 
 def _made_before() -> Path | None:
-    """Return the Python of the environment that provisioning takes for these requirements, if it is there.
+    """Return the Python of the environment that provisioning takes for these requirements, if it is there."""
+    from local_account.foundation import environments
 
-    See `packages` in lifecycle-config/lib.sh.
-    """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "mlops-workshop", "environments")
-    digest = hashlib.sha256((REPOSITORY / "requirements.txt").read_bytes()).hexdigest()[:16]
-    made = Path(os.environ.get("WORKSHOP_ENVIRONMENTS") or cache, digest)
+    there = Path(os.environ.get(environments.VARIABLE) or environments.shared())
+    made = environments.environment(REPOSITORY / "requirements.txt", there)
     return made / "bin" / "python" if (made / "complete").exists() else None

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.clean.waiting import Patience
-from lab_helpers.instructor.inventory import LAB_TAG
+from lab_helpers.names import LAB_TAG
 from lab_helpers.stacks import find_stack
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab_helpers.clients import Clients
+from lab_helpers.instructor import defaults
 from lab_helpers.names import Names
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ class Room:
     region: str
     size: int
     labs: tuple[Names, ...] = ()
-    notebook_type: str = "ml.t3.medium"
-    notebook_gigabytes: int = 20
-    training_type: str = "ml.m5.large"
-    dev_type: str = "ml.t2.medium"
-    prd_type: str = "ml.m5.large"
+    notebook_type: str = defaults.NOTEBOOK_TYPE
+    notebook_gigabytes: int = defaults.NOTEBOOK_GIGABYTES
+    training_type: str = defaults.TRAINING_TYPE
+    dev_type: str = defaults.DEV_TYPE
+    prd_type: str = defaults.PRD_TYPE
     prd_instances: int = 2
     """Instances of PRD at most: a release runs the new fleet beside the old one, autoscaling adds some."""
     subnet: str = ""

@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lab_helpers.clients import Clients
-from lab_helpers.names import Names
-from lab_helpers.stacks import STARTS_OVER
+from lab_helpers.names import LAB_TAG, Names
+from lab_helpers.stacks import GOOD, STARTS_OVER
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
-LAB_TAG = "mlops-workshop:lab"
 DEFAULT_TAG = Names().tag
 
 
@@ -51,7 +50,7 @@ class Stack:
     @property
     def good(self) -> bool:
         """Whether its last operation succeeded."""
-        return self.status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+        return self.status in GOOD
 
     @property
     def starts_over(self) -> bool:

@@ -16,26 +16,24 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from lab_helpers import keys
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.fleet.overview import Overview, Stack, why_failed
-from lab_helpers.names import Names
+from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL, TRAIN_APPROVAL, Names
 from lab_helpers.prices import Prices
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline.type_defs import StageStateTypeDef
 
-PROVISION_KEY = "package/provision.json"
-"""Object in the lab's bucket by which the notebook instance tells how its provisioning goes."""
-HUMAN_APPROVAL = "DeployApproval"
 DOING = {
     "Source": "starts",
     "GetSource": "starts",
     "Build": "builds",
     "Train": "trains",
-    "TrainApproval": "trains",
-    "DeployDev": "deploys DEV",
+    TRAIN_APPROVAL: "trains",
+    DEPLOY_DEV: "deploys DEV",
     HUMAN_APPROVAL: "waits for a decision",
-    "DeployPrd": "deploys PRD",
+    DEPLOY_PRD: "deploys PRD",
 }
 """What goes on in a stage of a pipeline, for people."""
 _SERVES = {"InService", "Updating", "SystemUpdating", "RollingBack"}
@@ -120,7 +118,7 @@ def read_fleet(clients: Clients, labs: Iterable[Names]) -> list[Progress]:
 def read_provision(clients: Clients, names: Names, region: str, account: str) -> Provision | None:
     """Return what the notebook instance told last; None before it has told anything."""
     try:
-        answer = clients("s3").get_object(Bucket=names.bucket(region, account), Key=PROVISION_KEY)
+        answer = clients("s3").get_object(Bucket=names.bucket(region, account), Key=keys.PROVISION)
     except ClientError as error:
         if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchBucket"}:
             return None

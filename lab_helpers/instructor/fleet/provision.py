@@ -20,9 +20,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.deploy import upload
-from lab_helpers.instructor.fleet.overview import LAB_TAG, Overview, Stack, why_failed
+from lab_helpers.instructor.fleet.overview import Overview, Stack, why_failed
 from lab_helpers.instructor.fleet.progress import Provision, read_provision
 from lab_helpers.instructor.fleet.roster import Participant
+from lab_helpers.names import EXPIRES_TAG, LAB_TAG
 from lab_helpers.stacks import READY_SECONDS, submit_stack
 
 PARALLEL = 10
@@ -248,7 +249,7 @@ class _Lab:
                 **({"ExpiresAt": end} if end else {}),
                 **plan.parameters,
             },
-            tags={LAB_TAG: names.tag, **({"mlops-workshop:expires": end} if end else {})},
+            tags={LAB_TAG: names.tag, **({EXPIRES_TAG: end} if end else {})},
         )
         self._submitted = True
 

@@ -12,10 +12,8 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from lab_helpers.names import LAB_ID
+from lab_helpers.names import LAB_ID, LAB_TAG
 
-LAB_TAG = "mlops-workshop:lab"
-EXPIRES_TAG = "mlops-workshop:expires"
 DEFAULT = "default"
 """Value of the lab tag for the default lab, whose lab id is empty."""
 

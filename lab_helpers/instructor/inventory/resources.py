@@ -14,8 +14,7 @@ from botocore.exceptions import ClientError
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.inventory import ownership
 from lab_helpers.instructor.inventory.listers import LISTERS, Found, Place, stacks, stacks_named
-from lab_helpers.instructor.inventory.ownership import EXPIRES_TAG, LAB_TAG
-from lab_helpers.names import Names
+from lab_helpers.names import EXPIRES_TAG, LAB_TAG, Names
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lab_helpers.executions import HUMAN_APPROVAL
-from lab_helpers.instructor.reset.state import DATA_KEY, Execution, LabState, Stack
+from lab_helpers import keys
+from lab_helpers.instructor.reset.state import Execution, LabState, Stack
 from lab_helpers.instructor.reset.target import Image, Target
+from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL
 from lab_helpers.stacks import STARTS_OVER
 
 PHASES = (
@@ -221,7 +222,7 @@ class _Planner:
             newest.status in ({"InProgress", "Succeeded"} if target.released else {"InProgress"})
             and state.job_version in newest.revisions
             and dict(state.job) == target.training_job(state.bucket)
-            and state.objects.get(DATA_KEY) == hashlib.md5(target.data, usedforsecurity=False).hexdigest()
+            and state.objects.get(keys.DATA) == hashlib.md5(target.data, usedforsecurity=False).hexdigest()
             and (not image or image.endswith(f"@{self._tag(model, 'latest')}"))
         )
         return newest.id if right else ""
@@ -231,7 +232,7 @@ class _Planner:
 
     def _trained(self) -> bool:
         """Whether the right execution has begun to deploy DEV."""
-        stages = ("DeployDev", HUMAN_APPROVAL, "DeployPrd")
+        stages = (DEPLOY_DEV, HUMAN_APPROVAL, DEPLOY_PRD)
         return bool(self.job) and self.job in {self.state.stages.get(one, ("", ""))[0] for one in stages}
 
     def _released(self) -> bool:

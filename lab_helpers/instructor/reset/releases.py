@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lab_helpers import approvals, executions, images
+from lab_helpers import approvals, executions, images, keys
 from lab_helpers.clients import Clients
 from lab_helpers.exercises import zipped
 from lab_helpers.instructor.clean.waiting import Patience
 from lab_helpers.instructor.reset.sources import Remote
-from lab_helpers.instructor.reset.state import DATA_KEY, SOURCE_KEY
 from lab_helpers.instructor.reset.target import Image, Target
 from lab_helpers.lab import Lab
+from lab_helpers.names import DEPLOY_DEV, HUMAN_APPROVAL
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline.type_defs import SourceRevisionOverrideTypeDef
@@ -136,26 +136,28 @@ class Releases:
     def train(self, target: Target) -> None:
         """Upload data and training job as notebook 03 does, and follow until DEV is being deployed."""
         s3, bucket = self._clients("s3"), self._lab.bucket
-        s3.put_object(Bucket=bucket, Key=DATA_KEY, Body=target.data)
-        uploaded = s3.put_object(Bucket=bucket, Key=SOURCE_KEY, Body=zipped(target.training_job(bucket)))
+        s3.put_object(Bucket=bucket, Key=keys.DATA, Body=target.data)
+        uploaded = s3.put_object(
+            Bucket=bucket, Key=keys.TRAINING_JOB, Body=zipped(target.training_job(bucket))
+        )
         source: SourceRevisionOverrideTypeDef = {
             "actionName": "Source",
             "revisionType": "S3_OBJECT_VERSION_ID",
             "revisionValue": uploaded["VersionId"],
         }
         pipeline = self._lab.names.train_pipeline
-        self._follow(pipeline, self._started(pipeline, source), until="DeployDev")
+        self._follow(pipeline, self._started(pipeline, source), until=DEPLOY_DEV)
 
     def follow_training(self) -> None:
         """Follow the newest execution until DEV is being deployed."""
         pipeline = self._lab.names.train_pipeline
-        self._follow(pipeline, executions.newest(self._lab, pipeline), until="DeployDev")
+        self._follow(pipeline, executions.newest(self._lab, pipeline), until=DEPLOY_DEV)
 
     def release(self) -> None:
         """Approve the newest execution and follow it until PRD serves it."""
         pipeline = self._lab.names.train_pipeline
         newest = executions.newest(self._lab, pipeline)
-        waiting = self._follow(pipeline, newest, until=executions.HUMAN_APPROVAL)
+        waiting = self._follow(pipeline, newest, until=HUMAN_APPROVAL)
         approvals.decide(self._lab, waiting, "approve", "reset to the start of notebook 05")
         self._follow(pipeline, newest)
 

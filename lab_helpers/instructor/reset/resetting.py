@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import scaling
+from lab_helpers import keys, scaling
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.clean import deletions, running
@@ -32,7 +32,7 @@ from lab_helpers.instructor.reset.state import LabState, as_lab, read_state
 from lab_helpers.instructor.reset.target import Target
 from lab_helpers.instructor.ttl import DEFAULT_TTL, expires_at
 from lab_helpers.nested_stacks import StackError, deploy_nested
-from lab_helpers.reset_request import ANSWER_KEY, REQUEST_KEY, Answer, Request, RequestError
+from lab_helpers.reset_request import Answer, Request, RequestError
 from lab_helpers.stacks import DeployError, find_stack
 
 if TYPE_CHECKING:
@@ -342,7 +342,9 @@ class _Run:
         """Ask the instance, and wait for what it answers."""
         s3, bucket = self._clients("s3"), self._lab.bucket
         request = Request.new(self._target.number, datetime.now(UTC).isoformat(timespec="seconds"))
-        s3.put_object(Bucket=bucket, Key=REQUEST_KEY, Body=request.to_json(), ContentType="application/json")
+        s3.put_object(
+            Bucket=bucket, Key=keys.RESET_REQUEST, Body=request.to_json(), ContentType="application/json"
+        )
         patience = Patience(self._stopping, ANSWER_SECONDS)
         self._report(f"{self._names.notebook_instance}: waiting for the exercises")
         while True:
@@ -363,7 +365,7 @@ class _Run:
     @staticmethod
     def _answer(s3: S3Client, bucket: str) -> Answer | None:
         try:
-            return Answer.from_json(s3.get_object(Bucket=bucket, Key=ANSWER_KEY)["Body"].read())
+            return Answer.from_json(s3.get_object(Bucket=bucket, Key=keys.RESET_ANSWER)["Body"].read())
         except ClientError as error:
             if not is_gone(error):
                 raise

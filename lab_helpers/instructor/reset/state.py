@@ -14,20 +14,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import exercises, scaling
+from lab_helpers import exercises, keys, scaling
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.inventory import Resource, list_resources
 from lab_helpers.instructor.reset.sources import Remote, remote_of
 from lab_helpers.lab import Lab
 from lab_helpers.names import Names
-from lab_helpers.stacks import find_stack
+from lab_helpers.stacks import GOOD, find_stack
 
-DATA_KEY, SOURCE_KEY = (
-    "training/input/iris.csv",
-    "training/source/trainingjob.zip",
-)
-GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+_WHOLE = GOOD | {"UPDATE_ROLLBACK_COMPLETE"}
 """States of a stack in which it is what some template says."""
 
 _KINDS = {
@@ -62,7 +58,7 @@ class Stack:
     @property
     def good(self) -> bool:
         """Whether it is complete, and so is everything in it."""
-        return self.status in GOOD and not self.missing
+        return self.status in _WHOLE and not self.missing
 
 
 @dataclass(frozen=True)
@@ -231,7 +227,7 @@ class _Reader:
             return None
         outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
         missing = {}
-        if stack["StackStatus"] in GOOD:
+        if stack["StackStatus"] in _WHOLE:
             found = cloudformation.describe_stack_resources(StackName=stack["StackId"])["StackResources"]
             for one in found:
                 kind, identity = _KINDS.get(one["ResourceType"]), one.get("PhysicalResourceId", "")
@@ -307,7 +303,7 @@ class _Reader:
         if ("bucket", self._bucket) not in self._there:
             return "", {}
         try:
-            answer = self._clients("s3").get_object(Bucket=self._bucket, Key=SOURCE_KEY)
+            answer = self._clients("s3").get_object(Bucket=self._bucket, Key=keys.TRAINING_JOB)
         except ClientError as error:
             if not is_gone(error):
                 raise

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lab_helpers import keys
 from lab_helpers.instance.attendant import Attendant
 from lab_helpers.instance.exercises import PutBack
-from lab_helpers.reset_request import ANSWER_KEY, REQUEST_KEY, Answer, Request, RequestError
+from lab_helpers.reset_request import Answer, Request, RequestError
 
 AT = "2026-11-23T18:20:01+00:00"
 FOLDER = "changed-2026-11-23-182001"
@@ -250,13 +251,13 @@ def test_a_request_is_carried_out_once_over_restarts_of_the_attendant(home: Path
     attendant = Attendant(home, "bucket", s3)
     assert attendant.look() is None
     request = Request.new("01", AT)
-    s3.put_object(Key=REQUEST_KEY, Body=request.to_json())
+    s3.put_object(Key=keys.RESET_REQUEST, Body=request.to_json())
     (home / "notebooks" / "01_base.ipynb").write_text("mine")
 
     answer = attendant.look()
 
     assert answer == Answer(request.id, "", f"notebooks/{FOLDER}", ("01_base.ipynb",))
-    assert Answer.from_json(s3.objects[ANSWER_KEY]) == answer
+    assert Answer.from_json(s3.objects[keys.RESET_ANSWER]) == answer
     assert attendant.look() is None
     assert "IfNoneMatch" in s3.asked[-1]
     (home / "notebooks" / "01_base.ipynb").write_text("later work")
@@ -266,7 +267,7 @@ def test_a_request_is_carried_out_once_over_restarts_of_the_attendant(home: Path
 
 def test_a_failure_is_the_answer(home: Path) -> None:
     s3, request = Bucket(), Request.new("01", AT)
-    s3.put_object(Key=REQUEST_KEY, Body=request.to_json())
+    s3.put_object(Key=keys.RESET_REQUEST, Body=request.to_json())
     (home / "scikit_base" / ".git").mkdir(parents=True)
 
     answer = Attendant(home, "bucket", s3).look()
@@ -278,7 +279,7 @@ def test_a_failure_is_the_answer(home: Path) -> None:
 
 def test_a_request_that_can_not_be_read_is_passed_over(home: Path) -> None:
     s3 = Bucket()
-    s3.put_object(Key=REQUEST_KEY, Body=b"{}")
+    s3.put_object(Key=keys.RESET_REQUEST, Body=b"{}")
 
     assert Attendant(home, "bucket", s3).look() is None
 
