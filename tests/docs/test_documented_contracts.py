@@ -18,7 +18,6 @@ ROLES = ("notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "
 # How each method of `Names` is called for every name that it gives.
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "all_stacks": [()],
-    "policy": [("work",), ("operate",), ("stacks",), ("deploy",)],
     "role": [(purpose,) for purpose in ROLES],
     "policy": [(purpose,) for purpose in ("work", "operate", "stacks", "deploy")],
     "bucket": [("region", "account")],
