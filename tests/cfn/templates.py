@@ -42,7 +42,7 @@ def resources(kind: str, template: str = "") -> Iterator[tuple[str, dict[str, An
 
 
 def text(value: Any) -> str:  # noqa: PLR0911
-    """Return a string or an intrinsic function as it would read; unknown references in angle brackets."""
+    """Return a string or an intrinsic function as it would resolve; unknown references in angle brackets."""
     match value:
         case {"Ref": name}:
             return LONGEST.get(name, f"<{name}>")

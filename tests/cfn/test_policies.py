@@ -1,5 +1,5 @@
-"""Roles: one per service, nothing more than each needs. How long their policies are: test_role_policies; what
-they may do to other labs: tests/local_account/authorization."""
+"""Roles: one for each service, with no more than it needs. test_role_policies measures their policies, and
+tests/local_account/authorization checks what they can do to other labs."""
 
 import re
 from collections.abc import Iterator
@@ -94,7 +94,7 @@ def test_a_role_is_passed_by_name_to_one_service_that_it_is_for(statement: dict[
         assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] == service
 
 
-def test_the_service_linked_role_is_the_one_of_endpoint_scaling() -> None:
+def test_the_service_linked_role_is_that_of_endpoint_scaling() -> None:
     statement = STATEMENTS["m/MLOpsDeploy/endpoints/ScalingServiceRole"]
 
     assert statement["Condition"] == {
@@ -102,7 +102,7 @@ def test_the_service_linked_role_is_the_one_of_endpoint_scaling() -> None:
     }
 
 
-def test_the_bucket_refuses_what_does_not_come_over_tls() -> None:
+def test_the_bucket_refuses_requests_without_tls() -> None:
     (statement,) = TEMPLATES["m"]["Resources"]["MLOpsBucketPolicy"]["Properties"]["PolicyDocument"][
         "Statement"
     ]
@@ -113,7 +113,7 @@ def test_the_bucket_refuses_what_does_not_come_over_tls() -> None:
 
 
 def handler_permissions(kind: str) -> set[str]:
-    """What CloudFormation's own handler of a resource type calls, as its registry schema tells."""
+    """Return what CloudFormation's handlers for a resource type call, according to its registry schema."""
     from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
     handlers = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema.get("handlers") or {}
@@ -124,7 +124,7 @@ def handler_permissions(kind: str) -> set[str]:
     }
 
 
-# What a handler would call for properties that these templates don't use.
+# Permissions for properties that these templates don't use.
 UNUSED = re.compile(
     r"kms:|ec2:|s3files:|elasticfilesystem:|codestar-connections:|firehose:|s3:|lambda:(Put|Delete)?(Get)?Provisioned"
     r"|lambda:(PutFunctionConcurrency|DeleteFunctionConcurrency|.*CodeSigningConfig|GetLayerVersion|PutRuntimeManagementConfig)"
@@ -141,7 +141,9 @@ UNUSED = re.compile(
     [("MLOpsNotebook", "build-image"), ("MLOpsNotebook", "train-model-pipeline"),
      ("MLOpsDeploy", "deploy-model-dev"), ("MLOpsDeploy", "deploy-model-prd")],
 )  # fmt: skip
-def test_who_deploys_a_stack_may_do_what_its_resource_types_need(role: str, template: str) -> None:
+def test_a_role_that_deploys_a_stack_has_the_permissions_its_resource_types_need(
+    role: str, template: str
+) -> None:
     allowed = {
         action
         for name, s in STATEMENTS.items()

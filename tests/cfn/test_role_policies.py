@@ -1,4 +1,4 @@
-"""Policies of the roles as they are once deployed: how long they are, and what they allow."""
+"""The policies of the roles as deployed: how long they are, and what they allow."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ ROOM = 500
 
 
 def longest_region(partition: str) -> str:
-    """The region with the longest name of those where botocore knows SageMaker."""
+    """Return the longest name among the regions that have SageMaker, according to botocore."""
     return max(boto3.Session().get_available_regions("sagemaker", partition), key=len)
 
 
@@ -35,8 +35,8 @@ def test_the_policies_of_every_role_fit_with_room_to_grow(partition: str) -> Non
             assert len(policy) <= 128
 
 
-def test_what_was_too_long_before_is_measured_as_such() -> None:
-    """The measure is the one that IAM takes: a lab could not be made in us-gov-west-1."""
+def test_policies_that_were_too_long_are_measured_as_too_long() -> None:
+    """The measure is IAM's own: a lab could not be created in us-gov-west-1."""
     notebook = roles(LONGEST_LAB_ID, Place("us-gov-west-1", "aws-us-gov"), EARLIER)[
         f"{LONGEST_LAB_ID}-mlops-notebook"
     ]
