@@ -123,6 +123,18 @@ def test_the_doctor_asks_for_the_base_image_and_the_space_that_the_engine_needs(
     assert machine.IMAGE_BYTES == home.FREE_BYTES_NEEDED
 
 
+@pytest.mark.parametrize("variable", ["MLOPS_ENGINE_HOME", "XDG_CACHE_HOME"])
+def test_the_doctor_looks_for_images_where_the_engine_keeps_them(
+    variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("MLOPS_ENGINE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    nowhere: Any = None
+
+    assert Room(nowhere, "us-east-1", 1).images == home.engine_home()
+
+
 def test_an_environment_is_found_where_provisioning_makes_it(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("numpy==2.3.5\n")
