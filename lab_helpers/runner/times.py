@@ -31,7 +31,7 @@ def write_notebook(path: Path, seconds: float) -> None:
     marker = re.compile(rf"<!-- measured:{number} -->[^\"\\]*")
     if not marker.search(text):
         raise TimesError(f"{path} has no <!-- measured:{number} -->")
-    told = f"<!-- measured:{number} --> Without a person it runs in {_round(seconds)}."
+    told = f"<!-- measured:{number} --> Unattended, it runs in {_round(seconds)}."
     path.write_text(marker.sub(told, text), encoding="utf-8")
 
 

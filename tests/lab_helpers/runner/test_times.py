@@ -15,7 +15,7 @@ NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_each_notebook_tells_its_measured_time(notebook: Path) -> None:
-    assert re.search(r"<!-- measured:\d\d --> Without a person it runs in \d+ s\.", notebook.read_text())
+    assert re.search(r"<!-- measured:\d\d --> Unattended, it runs in \d+ s\.", notebook.read_text())
     row = re.search(
         rf"\(notebooks/{notebook.name}\).*\| (\d+) s \|\n", (REPOSITORY / "README.md").read_text()
     )
@@ -24,12 +24,12 @@ def test_each_notebook_tells_its_measured_time(notebook: Path) -> None:
 
 def test_the_times_of_a_run_replace_older_ones(tmp_path: Path) -> None:
     notebook, readme = tmp_path / "01_x.ipynb", tmp_path / "README.md"
-    notebook.write_text('"**Time.** 5 minutes. <!-- measured:01 --> Without a person it runs in 9 s.\\n",')
+    notebook.write_text('"**Time.** 5 minutes. <!-- measured:01 --> Unattended, it runs in 9 s.\\n",')
     readme.write_text("| [01](notebooks/01_x.ipynb) | 5 min | 9 s |\n| other | 9 s |\n")
     times.write_notebook(notebook, 12.4)
     times.write_table(readme, {"01_x": 12.4})
     assert notebook.read_text() == (
-        '"**Time.** 5 minutes. <!-- measured:01 --> Without a person it runs in 12 s.\\n",'
+        '"**Time.** 5 minutes. <!-- measured:01 --> Unattended, it runs in 12 s.\\n",'
     )
     assert readme.read_text() == "| [01](notebooks/01_x.ipynb) | 5 min | 12 s |\n| other | 9 s |\n"
 
