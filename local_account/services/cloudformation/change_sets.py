@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer, Service
@@ -80,7 +80,7 @@ class ChangeSetOperations(Service):
                     "OnStackFailure": params.get("OnStackFailure"),
                     "Changes": plan.changes,
                     **(failure if empty else {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE"}),
-                    "Wanted": {key: wanted[key] for key in _WANTED if key in wanted},
+                    "Wanted": {key: value for key, value in wanted.items() if key in _WANTED},
                 },
             )
         return {"Id": identity, "StackId": stack["StackId"]}
@@ -150,12 +150,15 @@ class ChangeSetOperations(Service):
         failure = change_set["OnStackFailure"] or (
             "DO_NOTHING" if params.get("DisableRollback") else "ROLLBACK"
         )
-        wanted = {
-            **stack,
-            **change_set["Wanted"],
-            "OnFailure": failure,
-            "ChangeSetId": change_set["ChangeSetId"],
-        }
+        wanted = cast(
+            "Stack",
+            {
+                **stack,
+                **change_set["Wanted"],
+                "OnFailure": failure,
+                "ChangeSetId": change_set["ChangeSetId"],
+            },
+        )
         if "RetainExceptOnCreate" in params:
             wanted["RetainExceptOnCreate"] = params["RetainExceptOnCreate"]
         token = params.get("ClientRequestToken")

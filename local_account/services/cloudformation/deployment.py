@@ -11,7 +11,7 @@ import copy
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
@@ -28,7 +28,14 @@ from local_account.services.cloudformation.providers.base import (
 )
 from local_account.services.cloudformation.reasons import reason_of
 from local_account.services.cloudformation.scope import Imports, Recorded, Types, make_scope
-from local_account.services.cloudformation.stacks import SNAPSHOT, STACK_TYPE, Resource, Stacks
+from local_account.services.cloudformation.stacks import (
+    SNAPSHOT,
+    STACK_TYPE,
+    Obsolete,
+    Resource,
+    Stack,
+    Stacks,
+)
 from local_account.services.cloudformation.template import parse
 from local_account.services.cloudformation.walk import reverse, walk
 
@@ -103,7 +110,7 @@ class Deployment:
             return
         active = self._scope().active()
         with self._stacks.update(self._stack_id) as stack:
-            stack.update(results)
+            stack.update(cast("Stack", results))
             for logical_id in [name for name in stack["Resources"] if name not in active]:
                 record = stack["Resources"].pop(logical_id)
                 keep = record["DeletionPolicy"] != "Delete"
@@ -156,7 +163,8 @@ class Deployment:
         self._cancelled = threading.Event()
         with self._stacks.update(self._stack_id) as stack:
             previous: dict[str, Resource] = stack["Previous"]["Resources"]
-            stack.update({key: stack["Previous"].get(key) for key in SNAPSHOT if key != "Resources"})
+            before = {key: stack["Previous"].get(key) for key in SNAPSHOT if key != "Resources"}
+            stack.update(cast("Stack", before))
         self._records = stack["Resources"]
         skipped = set(stack.get("ResourcesToSkip", []))
         graph = {name: set(record["Dependencies"]) for name, record in previous.items()}
@@ -268,23 +276,25 @@ class Deployment:
             "Metadata": resource.get("Metadata"),
         }
         if record is None:
-            self._records[logical_id] = record = {**_NEW, **declared, "Status": "CREATE_IN_PROGRESS"}
+            record = cast("Resource", {**_NEW, **declared, "Status": "CREATE_IN_PROGRESS"})
+            self._records[logical_id] = record
             self._make(logical_id, record, self._types.effective(scope, resource, tags), "CREATE")
             return
         props = self._types.effective(scope, resource, tags)
         if props == record["Properties"] and record["Status"] != "UPDATE_FAILED":
-            record.update(declared)
+            record.update(cast("Resource", declared))
             self._put(logical_id, record, event=False)
         elif replacing := self._types.schemas.get(record["Type"]).replacing(record["Properties"], props):
             self._replace(logical_id, record, declared, props, replacing)
         else:
-            self._change(logical_id, {**record, **declared}, props, record["Properties"])
+            changed = cast("Resource", {**record, **declared})
+            self._change(logical_id, changed, props, record["Properties"])
 
     def _make(
         self, logical_id: str, record: Resource, props: Properties, verb: str, why: str | None = None
     ) -> None:
         provider = self._types.providers[record["Type"]]
-        record.update(Properties=props, Status=f"{verb}_IN_PROGRESS", StatusReason=why)
+        record.update({"Properties": props, "Status": f"{verb}_IN_PROGRESS", "StatusReason": why})
         self._put(logical_id, record)
         self._check(logical_id, record)
         record["Name"] = props.get(provider.name_property) or names.physical_name(
@@ -292,7 +302,7 @@ class Deployment:
         )
 
         def created(physical_id: str) -> None:
-            record.update(PhysicalResourceId=physical_id, StatusReason="Resource creation Initiated")
+            record.update({"PhysicalResourceId": physical_id, "StatusReason": "Resource creation Initiated"})
             self._put(logical_id, record)
             if record["Type"] == STACK_TYPE:
                 self._stacks.adopt(physical_id, self._stack_id)
@@ -310,9 +320,9 @@ class Deployment:
         replacing: set[str],
     ) -> None:
         name = self._types.providers[record["Type"]].name_property
-        new = {**_NEW, **declared, "Status": "UPDATE_IN_PROGRESS"}
+        new = cast("Resource", {**_NEW, **declared, "Status": "UPDATE_IN_PROGRESS"})
         if name and props.get(name) is not None and props[name] == record["Name"]:
-            record.update(Status="UPDATE_IN_PROGRESS", StatusReason=None)
+            record.update({"Status": "UPDATE_IN_PROGRESS", "StatusReason": None})
             self._put(logical_id, record)
             raise ResourceError(
                 "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
@@ -327,7 +337,7 @@ class Deployment:
 
     def _change(self, logical_id: str, record: Resource, props: Properties, old: Properties) -> None:
         provider = self._types.providers[record["Type"]]
-        record.update(Properties=props, Status="UPDATE_IN_PROGRESS", StatusReason=None)
+        record.update({"Properties": props, "Status": "UPDATE_IN_PROGRESS", "StatusReason": None})
         self._records[logical_id] = record
         self._put(logical_id, record)
         self._check(logical_id, record)
@@ -350,7 +360,8 @@ class Deployment:
                 if record["PhysicalResourceId"]:
                     kept.append({**record, "LogicalResourceId": logical_id, "Keep": False})
                 stack["Obsolete"] = kept
-            self._records[logical_id] = restored = {**old, "Status": "UPDATE_COMPLETE", "StatusReason": None}
+            restored: Resource = {**old, "Status": "UPDATE_COMPLETE", "StatusReason": None}
+            self._records[logical_id] = restored
             self._put(logical_id, restored)
             return True
         if record["Properties"] == old["Properties"] and record["Status"] != "UPDATE_FAILED":
@@ -359,7 +370,7 @@ class Deployment:
             return True
         return self._attempt(
             logical_id,
-            lambda: self._change(logical_id, dict(record), old["Properties"], record["Properties"]),
+            lambda: self._change(logical_id, record.copy(), old["Properties"], record["Properties"]),
         )
 
     def _attempt(self, logical_id: str, work: Callable[[], None]) -> bool:
@@ -378,7 +389,7 @@ class Deployment:
                 reason = f"Resource {'creation' if verb == 'CREATE' else 'update'} cancelled"
             else:
                 reason = reason_of(error, record)
-            record.update(Status=f"{verb}_FAILED", StatusReason=reason)
+            record.update({"Status": f"{verb}_FAILED", "StatusReason": reason})
             self._put(logical_id, record)
             self._cancelled.set()
             return False
@@ -394,7 +405,7 @@ class Deployment:
     def _completed(self, ctx: Context, record: Resource, status: str) -> None:
         provider = self._types.providers[record["Type"]]
         record["Attributes"] = provider.attributes(ctx, record["Properties"])
-        record.update(Status=status, StatusReason=None)
+        record.update({"Status": status, "StatusReason": None})
         self._put(ctx.logical_id, record)
 
     # Deleting
@@ -411,13 +422,13 @@ class Deployment:
             self._goes_on,
         )
 
-    def _delete(self, entry: Resource, recorded: bool) -> bool:
+    def _delete(self, entry: Obsolete, recorded: bool) -> bool:
         """Delete one resource; ``recorded`` ones stay in the stack with the new status."""
-        record = dict(entry)
-        logical_id, keep = record.pop("LogicalResourceId"), record.pop("Keep")
+        own = {key: value for key, value in entry.items() if key not in ("LogicalResourceId", "Keep")}
+        record, logical_id, keep = cast("Resource", own), entry["LogicalResourceId"], entry["Keep"]
 
         def status(status: str, reason: str | None = None) -> None:
-            record.update(Status=status, StatusReason=reason)
+            record.update({"Status": status, "StatusReason": reason})
             if recorded:
                 self._put(logical_id, record)
             else:
@@ -483,7 +494,7 @@ class Deployment:
         return not self._cancelled.is_set()
 
 
-_NEW: Resource = {
+_NEW: dict[str, Any] = {
     "PhysicalResourceId": "",
     "Name": "",
     "Attributes": {},
@@ -504,7 +515,7 @@ def _gone(record: Resource) -> bool:
     return record["Status"] in ("DELETE_COMPLETE", "DELETE_SKIPPED")
 
 
-def _graph_of_entries(entries: list[Resource]) -> dict[str, set[str]]:
+def _graph_of_entries(entries: list[Obsolete]) -> dict[str, set[str]]:
     return {
         str(index): {
             str(other)

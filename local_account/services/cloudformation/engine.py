@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from botocore.exceptions import ClientError
@@ -19,7 +19,7 @@ from local_account.services.cloudformation.deployment import Deployment
 from local_account.services.cloudformation.plan import Plan, changed_types
 from local_account.services.cloudformation.schemas import Schemas
 from local_account.services.cloudformation.scope import Types
-from local_account.services.cloudformation.stacks import SNAPSHOT, Stack, Stacks
+from local_account.services.cloudformation.stacks import SNAPSHOT, Snapshot, Stack, Stacks
 from local_account.services.cloudformation.template import Template, invalid, parse
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Engine:
                 "Update of resource type is not permitted. The new template modifies resource type of the "
                 f"following resources: [{', '.join(types)}]"
             )
-        return document, template
+        return cast("Stack", document), template
 
     def check_role(self, role_arn: str) -> None:
         """Raise ServiceError ValidationError unless CloudFormation may assume the role."""
@@ -148,7 +148,7 @@ class Engine:
 
     def new_stack(self, name: str) -> Stack:
         """Return the document of a new stack."""
-        return {
+        new = {
             "StackId": self._account.arn("cloudformation", f"stack/{name}/{uuid.uuid4()}"),
             "StackName": name,
             "CreationTime": self._account.now(),
@@ -160,6 +160,7 @@ class Engine:
             "Tags": [],
             "Operations": 0,
         }
+        return cast("Stack", new)  # `wanted` adds what comes of its template
 
     # Operations
 
@@ -179,8 +180,9 @@ class Engine:
             # After a failure without rollback, the last stable state is still the one to roll back to.
             previous = stack.get("Previous")
             if previous is None and stack["StackStatus"] != "CREATE_FAILED":
-                previous = {key: stack.get(key) for key in SNAPSHOT}
-            stack.update(wanted, LastUpdatedTime=self._account.now())
+                previous = cast("Snapshot", {key: stack.get(key) for key in SNAPSHOT})
+            stack.update(wanted)
+            stack["LastUpdatedTime"] = self._account.now()
             if previous is not None:
                 stack["Previous"] = previous
         self._begin(wanted["StackId"], "UPDATE_IN_PROGRESS", Deployment.update, token)

@@ -28,7 +28,7 @@ class Recorded:
         record = self._records.get(logical_id)
         if logical_id in self.pending or record is None or not record["PhysicalResourceId"]:
             raise PendingError(logical_id)
-        return record["PhysicalResourceId"]  # type: ignore[no-any-return]
+        return record["PhysicalResourceId"]
 
     def attribute(self, logical_id: str, name: str) -> Any:
         """Return an attribute."""

@@ -6,26 +6,97 @@ import json
 import uuid
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from local_account.services.cloudformation.template import invalid
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
-Stack = dict[str, Any]
-"""A stack's document.
 
-The members of *DescribeStacks* under their names there, and also: ``TemplateBody`` (text), ``Values``
-(parameters as text by name), ``Resources`` (see ``Resource``), ``Obsolete`` (physical resources to delete
-when the update has succeeded: a list of Resources with ``LogicalResourceId``), ``Previous`` (what an update
-rolls back to: the members of ``SNAPSHOT``), ``Imports`` (names of exports in use), ``Operations`` (how many
-there were), ``OnFailure``, ``RetainResources`` and ``ResourcesToSkip`` of the operation under way.
-"""
-Resource = dict[str, Any]
-"""``Type``, ``PhysicalResourceId``, ``Name`` (given or generated), ``Status``, ``StatusReason``,
-``Timestamp``, ``Properties`` (evaluated), ``Attributes`` (for Fn::GetAtt), ``Dependencies`` (logical ids),
-``Metadata``, ``DeletionPolicy``, ``UpdateReplacePolicy``."""
+class Resource(TypedDict):
+    """A resource of a stack."""
+
+    Type: str
+    PhysicalResourceId: str
+    """Empty until it is known."""
+    Name: str
+    """Given or generated."""
+    Status: str
+    StatusReason: str | None
+    Timestamp: NotRequired[datetime]
+    """When the status changed last."""
+    Properties: dict[str, Any]
+    """With every intrinsic function evaluated."""
+    Attributes: dict[str, Any]
+    """For ``Fn::GetAtt``."""
+    Dependencies: list[str]
+    """Logical ids."""
+    Metadata: NotRequired[Any]
+    DeletionPolicy: str
+    UpdateReplacePolicy: str
+
+
+class Obsolete(Resource):
+    """A physical resource that goes when the update has succeeded, unless it is to be kept."""
+
+    LogicalResourceId: str
+    Keep: bool
+
+
+class Snapshot(TypedDict):
+    """What a template and a request make of a stack: an update keeps the old one for its rollback."""
+
+    TemplateBody: str
+    Description: str | None
+    Values: dict[str, str]
+    """Parameters as text, by name."""
+    Parameters: list[dict[str, Any]]
+    Tags: list[dict[str, str]]
+    Capabilities: list[str]
+    Outputs: list[dict[str, str | None]]
+    Exports: dict[str, str]
+    """Values by the names of exports."""
+    Imports: list[str]
+    """Names of exports in use."""
+    Resources: dict[str, Resource]
+    """By logical id."""
+
+
+class Stack(Snapshot):
+    """A stack: the members of *DescribeStacks* under their names there, and what the engine has to know."""
+
+    StackId: str
+    StackName: str
+    StackStatus: NotRequired[str]
+    """Missing while a new stack is only planned."""
+    StackStatusReason: NotRequired[str | None]
+    CreationTime: datetime
+    LastUpdatedTime: NotRequired[datetime]
+    DeletionTime: NotRequired[datetime]
+    RoleARN: NotRequired[str]
+    ChangeSetId: NotRequired[str]
+    ParentId: NotRequired[str]
+    RootId: NotRequired[str]
+    TimeoutInMinutes: NotRequired[int]
+    EnableTerminationProtection: NotRequired[bool]
+    RequestToken: NotRequired[str | None]
+    """ClientRequestToken of the request that made it what it is."""
+    CallerRole: NotRequired[str | None]
+    """Of whoever began the operation: without a RoleARN, CloudFormation acts with it."""
+    Obsolete: list[Obsolete]
+    Previous: NotRequired[Snapshot]
+    """What an update rolls back to."""
+    Operations: int
+    """How many there were."""
+    OnFailure: NotRequired[str]
+    """``ROLLBACK``, ``DELETE`` or ``DO_NOTHING``; of the operation under way, as are the following."""
+    DeletionMode: NotRequired[str | None]
+    RetainExceptOnCreate: NotRequired[bool]
+    RetainResources: NotRequired[list[str]]
+    ResourcesToSkip: NotRequired[list[str]]
+
 
 SNAPSHOT = (
     "TemplateBody",
@@ -47,7 +118,7 @@ class Stacks:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._stacks = account.store.table("cloudformation.stacks")
+        self._stacks = account.store.table("cloudformation.stacks", Stack)
         self._names = account.store.table("cloudformation.names")
         self._events = account.store.table("cloudformation.events")
 
@@ -87,7 +158,8 @@ class Stacks:
     ) -> None:
         """Set a stack's status and add its event; ``changes`` go into the same write."""
         with self.update(stack_id) as stack:
-            stack.update(changes, StackStatus=status, StackStatusReason=reason)
+            stack.update(cast("Stack", changes))
+            stack.update({"StackStatus": status, "StackStatusReason": reason})
             if status == "DELETE_COMPLETE":
                 stack["DeletionTime"] = self._account.now()
         self._add_event(stack, stack["StackName"], STACK_TYPE, stack_id, status, reason, token)
@@ -98,7 +170,7 @@ class Stacks:
         """Record that a stack is a resource of another one."""
         parent = self.require(parent_id)
         with self.update(stack_id) as stack:
-            stack.update(ParentId=parent_id, RootId=parent.get("RootId", parent_id))
+            stack.update({"ParentId": parent_id, "RootId": parent.get("RootId", parent_id)})
 
     def begin_operation(self, stack_id: str) -> None:
         """Start a new operation, to which the following events belong."""
