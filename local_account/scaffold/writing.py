@@ -178,7 +178,9 @@ def _before_the_name(arn: str, member: str, *, alone: bool) -> str | None:
     variables = _VARIABLE.findall(resource)
     if len(variables) != 1 or not resource.endswith("}") or not region:  # needs.py makes ARNs of a region
         return None
-    fits = member.lower() == variables[0].lower() or (alone and member.lower().endswith(("name", "arn")))
+    named, variable = (text.lower().removesuffix("name") for text in (member, variables[0]))
+    names_it = alone and member.lower().endswith(("name", "arn"))
+    fits = names_it or named == variable
     return resource.partition("${")[0] if fits else None
 
 
