@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checkout import ROOT
-
 from lab_helpers.names import Names
 from local_account.services.cloudformation import parameters
 from local_account.services.cloudformation.intrinsics import Scope
 from local_account.services.cloudformation.template import parse
+from tests.checkout import ROOT
 
 TOP = ROOT / "cfn" / "m.yml"
 ACCOUNT = "123456789012"

@@ -8,11 +8,11 @@ from typing import Any
 
 import psutil
 import pytest
-from checkout import ROOT
 from rich.console import Console
 
 from benchmarks import builds
 from benchmarks.builds import Build, Measurement, Row, is_pytest, measure, own_environment, rows, table, turns
+from tests.checkout import ROOT
 
 
 def measured(part: str, build: str, seconds: float, **more: Any) -> Measurement:

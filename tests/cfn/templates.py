@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
-from checkout import ROOT
+
+from tests.checkout import ROOT
 
 CFN = ROOT / "cfn"
 NAMES = (

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
+
+from tests.checkout import ROOT
 
 TEMPLATES = sorted((ROOT / "cfn").glob("*.yml"))
 

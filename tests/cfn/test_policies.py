@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from templates import TEMPLATES, as_list, resources, text
+
+from tests.cfn.templates import TEMPLATES, as_list, resources, text
 
 SERVICES = {
     "notebook": "sagemaker",

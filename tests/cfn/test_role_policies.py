@@ -5,7 +5,8 @@ from pathlib import Path
 
 import boto3
 import pytest
-from lab_roles import Place, grants, roles, size
+
+from tests.lab_roles import Place, grants, roles, size
 
 LONGEST_LAB_ID = "abcdefghij"
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")

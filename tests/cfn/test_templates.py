@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from templates import CFN, EXECUTION, LONGEST, TEMPLATES, resources, text
+
+from tests.cfn.templates import CFN, EXECUTION, LONGEST, TEMPLATES, resources, text
 
 sys.path.insert(0, str(CFN / "functions"))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import typer.main
-from pages import PAGES, ROOT, fences, page, prose, rows, section, spans
 
 from lab_helpers import cli
 from lab_helpers.instructor.doctor import CHECKS
@@ -15,6 +14,7 @@ from local_account.authorization.simulation import CallerIdentity, IamSimulation
 from local_account.foundation.account import Account
 from local_account.gateway.service import Service
 from local_account.moto_backend import backend
+from tests.docs.pages import PAGES, ROOT, fences, page, prose, rows, section, spans
 
 PROGRAM = "python -m lab_helpers "
 

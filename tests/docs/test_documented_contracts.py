@@ -6,10 +6,10 @@ import json
 import re
 
 import pytest
-from pages import ROOT, page, rows, section, spans
 
 from lab_helpers import keys, storage
 from lab_helpers.names import EXECUTION_ID_LENGTH, Names
+from tests.docs.pages import ROOT, page, rows, section, spans
 
 CONTRACTS = page("docs/names-and-contracts.md")
 EXECUTION = "e" * EXECUTION_ID_LENGTH

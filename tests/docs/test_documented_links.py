@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import PAGES, ROOT, anchors, page, prose, spans
+
+from tests.docs.pages import PAGES, ROOT, anchors, page, prose, spans
 
 WIDTH = 110
 _PLACEHOLDER = re.compile(r"[{}…$<>]|\b[A-Z]{2,}\b|NN_")

@@ -3,7 +3,8 @@
 import re
 
 import grimp
-from pages import fences, page
+
+from tests.docs.pages import fences, page
 
 PACKAGES = ("lab_helpers", "local_account", "benchmarks")
 STARTED = {"server", "warm_up", "scaffold", "__main__"}

@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from one_workshop import REPOSITORY, Workshop
+
+from tests.e2e.one_workshop import REPOSITORY, Workshop
 
 
 @pytest.fixture(scope="session")

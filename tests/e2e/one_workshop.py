@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from checkout import ROOT
-from sessions import make_client
-
 from lab_helpers.names import Names
 from local_account.foundation.containers import ACCOUNT_LABEL
 from local_account.foundation.daemon import Daemon
+from tests.checkout import ROOT
+from tests.sessions import make_client
 
 REPOSITORY = ROOT
 ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from one_workshop import Workshop
+
+from tests.e2e.one_workshop import Workshop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 

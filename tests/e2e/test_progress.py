@@ -1,10 +1,10 @@
 """What an instructor sees of a lab that has run all notebooks, and of one whose training just failed."""
 
 import pytest
-from one_workshop import Workshop
 
 from lab_helpers.instructor.fleet.progress import read_progress
 from lab_helpers.names import Names
+from tests.e2e.one_workshop import Workshop
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(900)]
 

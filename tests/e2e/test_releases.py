@@ -4,7 +4,8 @@ import json
 import signal
 
 import pytest
-from one_workshop import Workshop, eventually
+
+from tests.e2e.one_workshop import Workshop, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.timeout(1200)]
 

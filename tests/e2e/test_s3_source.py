@@ -4,9 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from one_workshop import Workshop
 
 from lab_helpers.names import Names
+from tests.e2e.one_workshop import Workshop
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from botocore import xform_name
 from botocore.validate import ParamValidator
-from sessions import make_client, shared_session
 
 from lab_helpers.lab import Lab
 from lab_helpers.names import Names
+from tests.sessions import make_client, shared_session
 
 Handler = Callable[..., dict[str, Any]]
 START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)

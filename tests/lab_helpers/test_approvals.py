@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fakes import Pipeline, lab
 
 from lab_helpers import approvals, executions
 from lab_helpers.executions import Execution
 from lab_helpers.lab import Lab
+from tests.lab_helpers.fakes import Pipeline, lab
 
 NAME = "iris-train-pipeline"
 DONE = "Succeeded"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import START, FakeClient, Pipeline, lab
 
 from lab_helpers import executions
 from lab_helpers.executions import ExecutionBlocked, ExecutionFailed, ExecutionNotFound
+from tests.lab_helpers.fakes import START, FakeClient, Pipeline, lab
 
 NAME = "iris-train-pipeline"
 DONE = "Succeeded"

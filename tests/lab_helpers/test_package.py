@@ -8,10 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
 
 from lab_helpers.instructor.package import LEFT_OUT, package
 from local_account.engine.package_index import child_environment
+from tests.checkout import ROOT
 
 EVERY_MODULE = """
 import importlib, pkgutil, sys

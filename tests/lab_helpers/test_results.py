@@ -13,12 +13,12 @@ from typing import Any
 
 import boto3
 import pytest
-from fakes import START, FakeClient, lab
 from moto import mock_aws
 
 from lab_helpers import endpoints, images, plots, storage, training
 from lab_helpers.checkpoint import CheckpointFailed, checkpoint
 from lab_helpers.display import Live, Table, duration, size
+from tests.lab_helpers.fakes import START, FakeClient, lab
 
 EXECUTION = "11111111-2222-3333-4444-555555555555"
 EVALUATION: dict[str, Any] = {

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import START, FakeClient, lab
 
 from lab_helpers import metrics, plots, scaling
 from lab_helpers.lab import Lab
+from tests.lab_helpers.fakes import START, FakeClient, lab
 
 ENDPOINT = "ana-iris-model-prd"
 RESOURCE = f"endpoint/{ENDPOINT}/variant/AllTraffic"

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
 
 from lab_helpers import exercises
+from tests.checkout import ROOT
 
 sys.path.insert(0, str(ROOT / "lifecycle-config"))
 from exercises import copy_exercises

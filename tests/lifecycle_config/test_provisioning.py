@@ -24,12 +24,12 @@ from typing import Any
 import psutil
 import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
-from checkout import ROOT
-from sessions import make_client
 
 from lab_helpers.instructor.package import files as package_files
 from lab_helpers.names import Names
 from local_account.foundation.daemon import Daemon, ports_from
+from tests.checkout import ROOT
+from tests.sessions import make_client
 
 pytestmark = pytest.mark.slow
 

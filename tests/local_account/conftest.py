@@ -15,9 +15,9 @@ import docker
 import pytest
 from botocore.config import Config
 from docker.errors import DockerException
-from sessions import make_client
 
 from local_account.foundation.containers import forget_images
+from tests.sessions import make_client
 
 READY_SECONDS = 30
 

@@ -10,7 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import sources
+
+from tests.notebooks import sources
 
 DATA = sources.ROOT / "notebooks/data/iris.csv"
 

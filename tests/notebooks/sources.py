@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from checkout import ROOT
-
 from lab_helpers.exercises import cells, programs, written_by
+from tests.checkout import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 PROGRAMS = ROOT / "notebooks/base_image"

@@ -6,7 +6,7 @@ import ast
 import re
 from typing import Any
 
-import sources
+from tests.notebooks import sources
 
 PAGE = (sources.ROOT / "docs/model-server.md").read_text(encoding="utf-8")
 

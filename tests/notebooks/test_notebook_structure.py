@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import sources
 
 from lab_helpers.display import Code
+from tests.notebooks import sources
 
 notebooks = pytest.mark.parametrize("notebook", sources.NOTEBOOKS, ids=lambda path: path.stem)
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sources
+
+from tests.notebooks import sources
 
 SETOSA, VIRGINICA = [5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]
 FEATURES = "sepal_length, sepal_width, petal_length, petal_width"

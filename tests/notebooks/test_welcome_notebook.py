@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-import sources
+from tests.notebooks import sources
 
 
 def test_welcome_runs_without_an_account() -> None:

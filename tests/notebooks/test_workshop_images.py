@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sources
 
 from lab_helpers import containers
+from tests.notebooks import sources
 
 pytestmark = pytest.mark.docker
 DATA = sources.ROOT / "notebooks/data/iris.csv"

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import sources
 import yaml
+
+from tests.notebooks import sources
 
 CONFIG = str(sources.ROOT / "pyproject.toml")
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from checkout import ROOT
+from tests.checkout import ROOT
 
 sys.path.insert(0, str(ROOT / "cfn" / "functions"))

@@ -3,7 +3,8 @@
 from typing import Any
 
 from botocore.stub import Stubber
-from sessions import make_client
+
+from tests.sessions import make_client
 
 
 def stub(service: str) -> tuple[Any, Stubber]:

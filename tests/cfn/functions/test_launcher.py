@@ -9,8 +9,9 @@ from botocore.response import StreamingBody
 from botocore.stub import ANY
 from launcher.handler import answer
 from launcher.launch import Launcher, Settings
-from stubbed import stub
-from test_descriptor import GOOD, TEMPLATES, zipped
+
+from tests.cfn.functions.stubbed import stub
+from tests.cfn.functions.test_descriptor import GOOD, TEMPLATES, zipped
 
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
 JOB = f"ana-iris-model-{EXECUTION}"

@@ -5,12 +5,12 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from sessions import make_client
 
 from lab_helpers.instructor.deploy import Uploaded, launch_link, upload
 from lab_helpers.instructor.package import package
 from lab_helpers.names import Names
 from lab_helpers.stacks import DeployError, StackEvent, deploy_stack, find_stack
+from tests.sessions import make_client
 
 TOPIC = {
     "Type": "AWS::Logs::LogGroup",

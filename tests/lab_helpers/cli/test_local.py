@@ -8,9 +8,9 @@ import time
 
 import psutil
 import pytest
-from checkout import ROOT
 
 from local_account.foundation.daemon import Daemon, DaemonError, ports_from
+from tests.checkout import ROOT
 
 REPOSITORY = ROOT
 ENGINE = "unix:///nowhere.sock"  # these tests need an address, not an engine

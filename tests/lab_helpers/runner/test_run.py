@@ -8,12 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from checkout import ROOT
 
 from lab_helpers.runner.execute import cell_title
 from lab_helpers.runner.kernels import KernelMissingError, Kernels, choose_kernel
 from lab_helpers.runner.plan import PlannedNotebook, plan
 from lab_helpers.runner.run import run as run_with
+from tests.checkout import ROOT
 
 pytestmark = [pytest.mark.usefixtures("kernels"), pytest.mark.slow]
 

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
 
 from lab_helpers.runner import times
+from tests.checkout import ROOT
 
 REPOSITORY = ROOT
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))

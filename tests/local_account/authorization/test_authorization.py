@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from iam_roles import make_role
-from sessions import make_client
+
+from tests.local_account.iam_roles import make_role
+from tests.sessions import make_client
 
 ACCOUNT = "123456789012"
 BUILDSPEC = "{version: 0.2, phases: {build: {commands: [ls]}}}"

@@ -1,10 +1,10 @@
 """Policy evaluation: what the IAM User Guide says, and what an independent evaluator decides."""
 
 import pytest
-from judges import ACCOUNT, JudgeMissingError, Request, theirs
 
 from local_account.authorization.policies import Outcome, Policy, PolicyError, evaluate
 from local_account.authorization.policies import Request as Asked
+from tests.local_account.authorization.judges import ACCOUNT, JudgeMissingError, Request, theirs
 
 KEY = f"arn:aws:s3:::lab-{ACCOUNT}/training/input/iris.csv"
 PASS = f"arn:aws:iam::{ACCOUNT}:role/ana-mlops-codebuild"

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import pytest
-from judges import JudgeMissingError, Policies, Request, ours, theirs
-from labs import action_details, arn, owned, roles, works_on
 
 from lab_helpers.names import Names
+from tests.local_account.authorization.judges import JudgeMissingError, Policies, Request, ours, theirs
+from tests.local_account.authorization.labs import action_details, arn, owned, roles, works_on
 
 pytestmark = pytest.mark.slow
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from judges import ACCOUNT
-from labs import action_details, arn, works_on
 
 from local_account.authorization.needs import needs
+from tests.local_account.authorization.judges import ACCOUNT
+from tests.local_account.authorization.labs import action_details, arn, works_on
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 # One request of every kind that a role of the workshop makes.

@@ -9,10 +9,10 @@ import psutil
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from sessions import make_client
 from werkzeug.test import Client as Browser
 
 from local_account.gateway.gateway import Gateway
+from tests.sessions import make_client
 
 Client = Callable[[str], Any]
 SIGNED = (

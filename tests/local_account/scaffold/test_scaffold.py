@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
 
 from local_account.gateway import protocol
 from local_account.scaffold.models import ScaffoldError, find_operation
+from tests.checkout import ROOT
 
 SERVICE = "local_account/services/codebuild/service.py"
 TESTS = "tests/local_account/services/codebuild"

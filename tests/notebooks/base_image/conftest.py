@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# The learners' sources are taken from the notebooks in one place.
-import model_container
 import pytest
-import sources
 
 from lab_helpers import containers
+from tests.notebooks import sources
+
+# The learners' sources are taken from the notebooks in one place.
+from tests.notebooks.base_image import model_container
 
 # Tags of this run: another one beside it removes its own when it ends.
 BASE, MODEL = f"workshop-test-base:serving-{os.getpid()}", f"workshop-test-model:serving-{os.getpid()}"

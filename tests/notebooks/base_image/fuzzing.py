@@ -19,9 +19,10 @@ from typing import Any
 
 import hypothesis
 import numpy as np
-import wire
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
+
+from tests.notebooks.base_image import wire
 
 LANES = 16
 """Connections that are kept open at a time."""

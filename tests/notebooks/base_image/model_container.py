@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-import wire
-from checkout import ROOT
-
 from lab_helpers.containers import docker
+from tests.checkout import ROOT
+from tests.notebooks.base_image import wire
 
 DATA = ROOT / "notebooks/data/iris.csv"
 CENSUS = """

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import wire
-from model_container import Container
+
+from tests.notebooks.base_image import wire
+from tests.notebooks.base_image.model_container import Container
 
 pytestmark = pytest.mark.docker
 GOOD = [5.1, 3.5, 1.4, 0.2]

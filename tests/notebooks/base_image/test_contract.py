@@ -13,10 +13,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import wire
-from model_container import Container, serving, started, wait_until
 
 from lab_helpers.containers import docker
+from tests.notebooks.base_image import wire
+from tests.notebooks.base_image.model_container import Container, serving, started, wait_until
 
 pytestmark = pytest.mark.docker
 SETOSA, VIRGINICA = [5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]

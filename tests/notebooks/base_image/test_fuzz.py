@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import time
 
-import fuzzing
 import pytest
-from model_container import Container
+
+from tests.notebooks.base_image import fuzzing
+from tests.notebooks.base_image.model_container import Container
 
 pytestmark = pytest.mark.docker
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "5000"))

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-import wire
-from model_container import Container
-from wire import chunked, chunks
+
+from tests.notebooks.base_image import wire
+from tests.notebooks.base_image.model_container import Container
+from tests.notebooks.base_image.wire import chunked, chunks
 
 pytestmark = pytest.mark.docker
 GOOD = [5.1, 3.5, 1.4, 0.2]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import packaging
 import pytest
-from model_container import run_python
 
 from lab_helpers.containers import docker
+from tests.notebooks.base_image.model_container import run_python
 
 pytestmark = pytest.mark.docker
 FROM = "public.ecr.aws/docker/library/python:3.12-slim"

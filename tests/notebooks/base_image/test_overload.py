@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import wire
-from model_container import Container, serving, wait_until
+
+from tests.notebooks.base_image import wire
+from tests.notebooks.base_image.model_container import Container, serving, wait_until
 
 pytestmark = pytest.mark.docker
 GOOD = [5.1, 3.5, 1.4, 0.2]

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import wire
-from model_container import DATA, Container, run_python, serving, started
 
 from lab_helpers import containers
+from tests.notebooks.base_image import wire
+from tests.notebooks.base_image.model_container import DATA, Container, run_python, serving, started
 
 pytestmark = pytest.mark.docker
 LINE = 'RUNTIME = "scikit-learn"'
@@ -86,7 +86,7 @@ def own_server(own_image: str, own_trained: Path) -> Iterator[Container]:
 
 
 def test_notebook_or_docs_name_the_line(written: Path) -> None:
-    import sources
+    from tests.notebooks import sources
 
     told = (sources.ROOT / "docs/model-server.md").read_text() + "".join(
         cell["source"] for notebook in sources.NOTEBOOKS for cell in sources.cells(notebook)

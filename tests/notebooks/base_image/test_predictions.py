@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import wire
-from model_container import DATA, Container, run_python
 
 from lab_helpers import containers
+from tests.notebooks.base_image import wire
+from tests.notebooks.base_image.model_container import DATA, Container, run_python
 
 pytestmark = pytest.mark.docker
 ALGORITHMS = ("logistic", "random_forest")

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import sources
 import yaml
-from model_container import Container
+
+from tests.notebooks import sources
+from tests.notebooks.base_image.model_container import Container
 
 DESCRIPTION = sources.ROOT / "docs/model-server.openapi.yml"
 

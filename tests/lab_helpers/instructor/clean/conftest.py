@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from small_labs import Room
-from terminal import terminal
 
 from local_account.foundation.daemon import Daemon, ports_from
+from tests.lab_helpers.instructor.clean.small_labs import Room
+from tests.terminal import terminal
 
 
 @pytest.fixture(scope="session")

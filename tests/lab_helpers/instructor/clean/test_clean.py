@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from interrupting import Interrupted
-from small_labs import THRESHOLD, Room, log_group, policy
 
 from lab_helpers.instructor.clean import step_of
 from lab_helpers.instructor.clean.order import in_order
+from tests.interrupting import Interrupted
+from tests.lab_helpers.instructor.clean.small_labs import THRESHOLD, Room, log_group, policy
 
 pytestmark = pytest.mark.slow
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from small_labs import PAST, Room
 from typer.testing import CliRunner, Result
 
 from lab_helpers.cli import app
+from tests.lab_helpers.instructor.clean.small_labs import PAST, Room
 
 pytestmark = pytest.mark.slow
 

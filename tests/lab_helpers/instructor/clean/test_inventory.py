@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from small_labs import EXECUTION, Room, policy
 
 from lab_helpers.instructor.inventory import expirations
 from lab_helpers.instructor.inventory.ownership import by_name
 from lab_helpers.names import Names
+from tests.lab_helpers.instructor.clean.small_labs import EXECUTION, Room, policy
 
 PLACE = ("us-east-1", "123456789012")
 

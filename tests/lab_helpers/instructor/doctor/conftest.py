@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sessions import make_client
 
 from local_account.foundation.daemon import Daemon, ports_from
+from tests.sessions import make_client
 
 ENGINE = "unix:///nowhere.sock"  # these tests need an address, not an engine
 

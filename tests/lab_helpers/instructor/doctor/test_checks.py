@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
-from checkout import ROOT
 
 from lab_helpers.instructor.doctor import CHECKS, Level, Room, account, examine, machine, permissions, quotas
 from lab_helpers.names import Names
+from tests.checkout import ROOT
 
 Clients = Callable[[str], Any]
 ACCOUNT = "123456789012"

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
-from checkout import ROOT
 
 from lab_helpers.prices import TABLE, PriceError, Prices
+from tests.checkout import ROOT
 
 CFN = ROOT / "cfn"
 REGIONS = sorted(json.loads(TABLE.read_text())["regions"])

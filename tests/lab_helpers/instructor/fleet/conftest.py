@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
-from one_room import Room
-from terminal import terminal
 
 from lab_helpers.instructor.fleet.provision import Plan
 from lab_helpers.instructor.package import package
 from local_account.foundation.daemon import Daemon, ports_from
+from tests.checkout import ROOT
+from tests.lab_helpers.instructor.fleet.one_room import Room
+from tests.terminal import terminal
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ import os
 import random
 
 import pytest
-from one_room import Interrupting, Room
+
+from tests.lab_helpers.instructor.fleet.one_room import Interrupting, Room
 
 pytestmark = pytest.mark.slow
 

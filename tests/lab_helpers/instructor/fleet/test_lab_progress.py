@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from one_room import Room
 
 from lab_helpers.instructor.fleet.page import page, write_page
 from lab_helpers.instructor.fleet.progress import Endpoint, Failure, Progress, ago, read_progress
@@ -17,6 +16,7 @@ from lab_helpers.instructor.fleet.report import Row, total
 from lab_helpers.instructor.fleet.roster import Participant
 from lab_helpers.names import Names
 from lab_helpers.prices import PriceError, Prices
+from tests.lab_helpers.instructor.fleet.one_room import Room
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 ANA = Names("ana")

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkout import ROOT
-from one_room import Room, people
 
 from lab_helpers.instructor.fleet import provision
 from lab_helpers.instructor.fleet.overview import Overview
 from lab_helpers.instructor.fleet.provision import LabState
 from lab_helpers.names import Names
+from tests.checkout import ROOT
+from tests.lab_helpers.instructor.fleet.one_room import Room, people
 
 pytestmark = pytest.mark.slow
 

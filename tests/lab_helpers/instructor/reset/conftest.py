@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_workshop import Lab, make_root
-from terminal import terminal
 
 from lab_helpers.instructor.fleet.clients import SharedClients
 from local_account.foundation.daemon import Daemon, ports_from
+from tests.lab_helpers.instructor.reset.small_workshop import Lab, make_root
+from tests.terminal import terminal
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from checkout import ROOT
-
 from lab_helpers import exercises
 from lab_helpers.instructor.fleet.provision import Plan as FleetPlan
 from lab_helpers.instructor.fleet.provision import bring_up
@@ -17,6 +15,7 @@ from lab_helpers.instructor.reset import LabState, Outcome, Plan, Target, carry_
 from lab_helpers.names import Names
 from lab_helpers.stacks import find_stack
 from local_account.foundation.daemon import Daemon
+from tests.checkout import ROOT
 
 BASE = "public.ecr.aws/docker/library/python:3.12-slim"
 APP = '''\

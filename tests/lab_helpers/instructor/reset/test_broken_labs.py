@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-from small_workshop import Lab
 
 from lab_helpers.exercises import zipped
 from lab_helpers.instructor.clean import clean
@@ -13,6 +12,7 @@ from lab_helpers.instructor.clean.deletions import empty_bucket
 from lab_helpers.instructor.fleet.clients import SharedClients
 from lab_helpers.instructor.reset import Target
 from local_account.foundation.daemon import Daemon
+from tests.lab_helpers.instructor.reset.small_workshop import Lab
 
 pytestmark = pytest.mark.docker
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
 
 from lab_helpers import exercises
 from lab_helpers.instructor.inventory import Resource
@@ -12,6 +11,7 @@ from lab_helpers.instructor.reset.mending import _Literals
 from lab_helpers.instructor.reset.state import Execution, Source, Stack
 from lab_helpers.names import Names
 from lab_helpers.templates import read_template
+from tests.checkout import ROOT
 
 NAMES = Names("ana")
 

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from small_workshop import Lab
 from typer.testing import CliRunner, Result
 
 from lab_helpers.cli import app
 from lab_helpers.cli.instructor import reset as command
+from tests.lab_helpers.instructor.reset.small_workshop import Lab
 
 pytestmark = pytest.mark.docker
 

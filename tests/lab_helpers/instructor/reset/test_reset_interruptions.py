@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from interrupting import Interrupted
-from small_workshop import Lab
 
 from lab_helpers.instance.attendant import Attendant
+from tests.interrupting import Interrupted
+from tests.lab_helpers.instructor.reset.small_workshop import Lab
 
 pytestmark = pytest.mark.docker
 INTERRUPTIONS = 25

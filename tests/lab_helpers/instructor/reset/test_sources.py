@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from interrupting import Interrupted
-from small_workshop import Lab
 
 from lab_helpers.instructor.clean.deletions import empty_bucket
 from lab_helpers.instructor.fleet.clients import SharedClients
@@ -27,6 +25,8 @@ from lab_helpers.instructor.reset.state import Execution
 from lab_helpers.instructor.reset.target import Image, Target, blob_id
 from lab_helpers.names import Names
 from local_account.foundation.daemon import Daemon
+from tests.interrupting import Interrupted
+from tests.lab_helpers.instructor.reset.small_workshop import Lab
 
 pytestmark = pytest.mark.docker
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkout import ROOT
 
 from lab_helpers.instructor.deploy import Uploaded, upload
 from lab_helpers.names import Names
 from lab_helpers.stacks import deploy_stack
+from tests.checkout import ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from iam_roles import make_role
+
+from tests.local_account.iam_roles import make_role
 
 Build = dict[str, Any]
 

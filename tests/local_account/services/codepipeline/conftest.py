@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from iam_roles import make_role
+
+from tests.local_account.iam_roles import make_role
 
 ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 PRINCIPALS = ["codepipeline", "codebuild", "lambda", "cloudformation"]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from iam_roles import make_role
+
+from tests.local_account.iam_roles import make_role
 
 # The recorder stores every event as an object in its bucket, under its time of arrival.
 RECORDER = """

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from iam_roles import make_role
+from tests.local_account.iam_roles import make_role
 
 Rule = Callable[..., str]
 Client = Callable[[str], Any]

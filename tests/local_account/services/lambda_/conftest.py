@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from iam_roles import make_role
+
+from tests.local_account.iam_roles import make_role
 
 
 def zipped(source: str, **files: str) -> bytes:

@@ -11,7 +11,8 @@ import psutil
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from iam_roles import make_role
+
+from tests.local_account.iam_roles import make_role
 
 Create = Callable[..., Any]
 Call = Callable[..., Any]

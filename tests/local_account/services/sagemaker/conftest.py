@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sagemaker_lab import SageMakerLab
+
+from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
 
 # The limits on AWS are minutes; everything else is the unmodified program.
 PROGRAM = """

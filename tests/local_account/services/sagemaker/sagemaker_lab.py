@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from iam_roles import make_role
-
 from local_account.foundation.containers import forget_images
+from tests.local_account.iam_roles import make_role
 
 IMAGE = Path(__file__).parent / "image"
 BUCKET = "sagemaker-tests"

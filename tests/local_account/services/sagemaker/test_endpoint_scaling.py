@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sagemaker_lab import BUCKET, SageMakerLab
+
+from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab
 
 pytestmark = pytest.mark.docker
 

@@ -11,7 +11,8 @@ from typing import Any
 import psutil
 import pytest
 from botocore.exceptions import ClientError
-from sagemaker_lab import SageMakerLab
+
+from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
 
 GROUP = "/aws/sagemaker/NotebookInstances"
 

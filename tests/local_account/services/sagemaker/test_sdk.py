@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from sagemaker_lab import SageMakerLab
+
+from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
 
 # In a separate process: the SDK finds the account through the environment, as in a notebook.
 SCRIPT = """

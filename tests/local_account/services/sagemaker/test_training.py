@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from sagemaker_lab import BUCKET, SageMakerLab, channel
+
+from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab, channel
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 

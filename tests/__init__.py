@@ -1,0 +1,1 @@
+"""The project's tests. A package, because one of the requirements installs another `tests`."""
