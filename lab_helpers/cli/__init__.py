@@ -1,6 +1,6 @@
 """The command line `python -m lab_helpers`.
 
-A notebook instance has only the commands that run there; the folders of the others are not shipped to it.
+A notebook instance has only the commands that run there; the folders of the others are not shipped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOCAL = "local"
 
 app = typer.Typer(
     name="lab_helpers",
-    help="Run, deploy and look after the MLOps workshop, on AWS or on this machine.",
+    help="Deploy, run and manage the MLOps workshop, on AWS or on this machine.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
@@ -29,7 +29,7 @@ app.command("times")(times.times)
 
 
 def _add(name: str, module: str, needs: str) -> None:
-    """Add the command of a folder that a notebook instance does not have."""
+    """Add a command whose folder a notebook instance does not have."""
     if find_spec(needs) is None:
         anything = {"ignore_unknown_options": True}
         app.command(name, hidden=True, context_settings=anything)(_absent(name, needs))

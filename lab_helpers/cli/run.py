@@ -1,4 +1,4 @@
-"""`run`: the notebooks from first to last cell."""
+"""`run`: run the notebooks from the first cell to the last."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from lab_helpers.cli import ui
 
 def run(
     notebooks: Annotated[
-        str | None, typer.Option("--notebooks", "-n", help="Which ones: `01,03-04`. Default: all.")
+        str | None, typer.Option("--notebooks", "-n", help="Notebooks to run: `01,03-04`. Default: all.")
     ] = None,
     participant: Annotated[
-        str | None, typer.Option("--participant", help="Lab id, for the notebooks' parameter `lab_id`.")
+        str | None, typer.Option("--participant", help="Lab id: the notebooks' parameter `lab_id`.")
     ] = None,
     parameters: Annotated[
         list[str] | None,
@@ -28,20 +28,21 @@ def run(
     ] = None,
     directory: Annotated[
         Path | None,
-        typer.Option("--directory", help="Where the notebooks are. Default: the instance's `notebooks`."),
+        typer.Option("--directory", help="Folder of the notebooks. Default: the instance's `notebooks`."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Outputs and pages. Default: `runs/<time>`.")
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for outputs and pages. Default: `runs/<time>`."),
     ] = None,
     kernel: Annotated[
         str | None, typer.Option("--kernel", help="Jupyter kernel. Default: `mlops-workshop`.")
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show short cells as well.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show short cells, too.")] = False,
 ) -> None:
-    """Run the notebooks in order with papermill; stop at the first that fails.
+    """Run the notebooks in order with papermill and stop at the first failure.
 
-    Leaves executed notebooks, a page of each, `index.html` and `summary.json`. Exit status: 0 all ran,
-    1 a notebook failed (named with its cell and cause), 2 wrong usage, 130 interrupted.
+    Writes the executed notebooks, a page for each, `index.html` and `summary.json`. Exit status: 0 all
+    succeeded, 1 a notebook failed (the cell and the cause are shown), 2 usage error, 130 interrupted.
     """
     from lab_helpers.lab import LabError, wait_until_provisioned
     from lab_helpers.runner import run as runner
@@ -79,10 +80,10 @@ def run(
                             sleep=lambda _: time.sleep(0.05),
                             report=steps.report,
                         )
-                        # A kernel boots while the nested stacks are still under way.
+                        # Boot a kernel while the nested stacks are still being deployed.
                         exercises = home / ".workshop" / "exercises.json"
                         wait(enough=lambda: exercises.exists() and WORKSHOP_KERNEL in installed())
-                        with contextlib.suppress(PlanError, KernelMissingError):  # said below
+                        with contextlib.suppress(PlanError, KernelMissingError):  # reported below
                             first = plan(directory.resolve(), notebooks, participant, parameters or ())[:1]
                             kernels = open_kernels.enter_context(Kernels(choose_kernel(first, kernel)))
                             output.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`python -m lab_helpers times`: measured times into the notebooks and the README."""
+"""`times`: write measured times into the notebooks and the README."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +9,9 @@ from lab_helpers.cli import ui
 
 
 def times(
-    summary: Annotated[Path, typer.Argument(help="`summary.json` of a run that succeeded.", exists=True)],
+    summary: Annotated[Path, typer.Argument(help="`summary.json` of a successful run.", exists=True)],
 ) -> None:
-    """Write the times of a run into the notebooks and the README of this checkout."""
+    """Write the times that a run took into the notebooks and the README of this checkout."""
     from lab_helpers.runner import times as measured
 
     repository = Path(__file__).resolve().parents[2]
@@ -22,4 +22,4 @@ def times(
         measured.write_table(repository / "README.md", seconds)
     except measured.TimesError as error:
         ui.fail(str(error), ui.FAILED)
-    ui.console().print(f"wrote the times of {len(seconds)} notebooks; look at `git diff`")
+    ui.console().print(f"wrote the times of {len(seconds)} notebooks; review them with `git diff`")

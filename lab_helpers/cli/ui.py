@@ -1,4 +1,4 @@
-"""What all commands share: a console, steps with their times, errors in one line."""
+"""What all commands share: a console, timed steps, one-line errors."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def console(stderr: bool = False) -> Console:
 
 @contextlib.contextmanager
 def readable_errors(*expected: type[Exception]) -> Iterator[None]:
-    """Turn the exceptions that tell a person what to do into a message and an exit status.
+    """Turn exceptions that tell the user what to do into a message and an exit status.
 
-    `expected` are those of the command itself. Everything else is a bug and keeps its traceback.
+    `expected` are the command's own. Any other exception is a bug and keeps its traceback.
     """
     from lab_helpers.names import InvalidNameError
 
     try:
         yield
     except KeyboardInterrupt:
-        fail("interrupted. The same command goes on from here.", INTERRUPTED)
+        fail("interrupted. Run the same command again to continue.", INTERRUPTED)
     except InvalidNameError as error:
         fail(str(error), USAGE)
     except expected as error:
@@ -47,21 +47,21 @@ def readable_errors(*expected: type[Exception]) -> Iterator[None]:
 
 
 def fail(message: str, status: int) -> None:
-    """Print a message in red on standard error and end with `status`."""
+    """Print an error message on standard error and exit with `status`."""
     console(stderr=True).print(Text("error: ", style="bold red") + Text(message), soft_wrap=True)
     raise typer.Exit(status)
 
 
 def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
-    """Return what a repeatable option gives as Name=value; ends the command when something else is given."""
+    """Return the values of a repeatable `Name=value` option; exit with a usage error if one is malformed."""
     split = [one.partition("=") for one in given or ()]
     if wrong := [name for name, equals, _ in split if not equals]:
-        fail(f"{option} {wrong[0]}: write it as Name=value", USAGE)
+        fail(f"{option} {wrong[0]!r} has no value: write it as Name=value", USAGE)
     return {name: value for name, _, value in split}
 
 
 class Steps:
-    """Named parts of a command, each with a spinner while it runs and its time afterwards."""
+    """Named steps of a command: a spinner while each runs, its duration when it ends."""
 
     def __init__(self, screen: Console) -> None:
         self.screen = screen
@@ -71,7 +71,7 @@ class Steps:
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Time one part; its time is kept also when it fails."""
+        """Time one step; the time is kept even if the step fails."""
         self._title, self._start = title, time.monotonic()
         self._status = self.screen.status(Text(f"{title} …"))
         with self._status:
@@ -84,13 +84,13 @@ class Steps:
                 self.done(title, time.monotonic() - self._start, ok)
 
     def done(self, title: str, seconds: float, ok: bool = True) -> None:
-        """Keep and show the time of a part that has ended."""
+        """Record and show the duration of a finished step."""
         self.seconds[title] = seconds
         mark = Text("✓ ", style="green") if ok else Text("✗ ", style="red")
         self.screen.print(mark + Text(title) + Text(f"  {duration(seconds)}", style="dim"))
 
     def report(self, line: str) -> None:
-        """Say what the running part is doing: in its spinner, or as a line where there is no terminal."""
+        """Show what the running step is doing: in its spinner, or as a line if there is no terminal."""
         if self.screen.is_terminal and self._status is not None:
             self._status.update(Text(f"{self._title}: {line}", no_wrap=True, overflow="ellipsis"))
         else:
@@ -98,7 +98,7 @@ class Steps:
 
 
 class LabLines:
-    """One line per lab that says what is being done for it: in place on a terminal, else as it happens."""
+    """One progress line per lab: updated in place on a terminal, else printed as it happens."""
 
     def __init__(self, screen: Console) -> None:
         self._screen = screen
@@ -107,17 +107,17 @@ class LabLines:
         self._live = Live(console=screen, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> LabLines:
-        """Begin to show."""
+        """Start the display."""
         if self._screen.is_terminal:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the screen as it was."""
+        """Clear the display."""
         self._live.stop()
 
     def say(self, lab: str, text: str) -> None:
-        """Show what is being done for a lab; may be called from any thread."""
+        """Show what is being done for a lab; can be called from any thread."""
         with self._lock:
             self._lines[lab] = text
             if self._screen.is_terminal:

@@ -53,7 +53,7 @@ def test_a_run_that_was_stopped_goes_on(workshop: Workshop) -> None:
             break
     rest = stopped.stdout.read()
     assert stopped.wait(120) == 130, rest
-    assert "goes on" in rest
+    assert "Run the same command again to continue" in rest
     again = workshop.command("run", "--output", str(workshop.output.with_name("again")))
     assert again.returncode == 0, again.stdout[-6000:]
     assert workshop.predict(workshop.names.prd_endpoint, "logistic", [[5.1, 3.5, 1.4, 0.2]]) == ["setosa"]

@@ -1,4 +1,4 @@
-"""`clean`: labs away, with the proof that nothing is left."""
+"""`clean`: delete labs and prove that nothing is left."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lab_helpers.instructor.inventory import Resource
 
 WIDTH = 34
-"""Of names in tables; `--json` has them whole."""
+"""Width of names in tables; `--json` has the full names."""
 
 
 def clean(
@@ -32,32 +32,33 @@ def clean(
     ] = None,
     roster: Annotated[Path | None, typer.Option("--roster", help="The labs of a roster (CSV).")] = None,
     all_: Annotated[
-        bool, typer.Option("--all", help="Every lab of the account, also those whose stacks are gone.")
+        bool, typer.Option("--all", help="Every lab in the account, even if its stacks are gone.")
     ] = False,
     expired: Annotated[
         bool, typer.Option("--expired", help="Labs whose tag `mlops-workshop:expires` is in the past.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list what would be deleted, in order, and its cost.")
+        bool, typer.Option("--dry-run", help="Only list what would be deleted, in order, with its cost.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: labs.Json = False,
     region: Annotated[str | None, typer.Option("--region", help="AWS Region.")] = None,
 ) -> None:
-    """Delete everything of some labs and prove it by listing every service again.
+    """Delete everything that belongs to a lab, then prove it by listing every service again.
 
-    Endpoints go first, because they cost most; roles go last, because the rest needs them. The list is by tag
-    *and* by name. What merely has a similar name stays. It can be interrupted and repeated at any time.
+    Endpoints go first because they cost the most; roles go last because everything else needs them. Resources
+    are found by tag *and* by name; a merely similar name is not touched. You can interrupt and repeat it at
+    any time.
 
     **Examples**
 
-    - `clean --participant ana --dry-run` what would go
-    - `clean --participant ana` after a question
-    - `clean --roster roster.csv --yes` a whole event
-    - `clean --expired --yes` once a day, for the forgotten
-    - `clean --all --json --yes | jq .remaining` for scripts
+    - `clean --participant ana --dry-run`: list what would be deleted
+    - `clean --participant ana`: delete it, after asking
+    - `clean --roster roster.csv --yes`: a whole event
+    - `clean --expired --yes`: forgotten labs, once a day
+    - `clean --all --json --yes | jq .remaining`: in scripts
 
-    Exit status: 0 nothing is left, 1 something is (named, with its cost), 2 wrong usage, 130 interrupted.
+    Exit status: 0 nothing is left, 1 something is (listed with its cost), 2 usage error, 130 interrupted.
     """
     with ui.readable_errors():
         from botocore.exceptions import BotoCoreError, ClientError
@@ -67,11 +68,14 @@ def clean(
 
         asked = labs.given(participant or (), roster)
         if sum((bool(asked), all_, expired)) != 1:
-            ui.fail("say whose: --participant ID, --roster FILE, --all or --expired (one of them)", ui.USAGE)
+            ui.fail(
+                "which labs? Give exactly one of --participant ID, --roster FILE, --all or --expired",
+                ui.USAGE,
+            )
         account = labs.connect(region)
         screen = ui.console(stderr=as_json)
         try:
-            with screen.status("listing what there is …"):
+            with screen.status("listing resources …"):
                 wanted = None if all_ else asked or _expired(account)
                 found = list_resources(account.clients, account.region, account.id, wanted)
             if dry_run or not found:
@@ -88,12 +92,12 @@ def clean(
                     ids,
                     report=lambda lab, text: lines.say(labs.called(lab), text),
                 )
-                if wanted is None:  # and what has come since, or belongs to labs that only names tell of
+                if wanted is None:  # also what was created since, or belongs to labs known only by name
                     remaining = list_resources(account.clients, account.region, account.id, None)
                 else:
                     remaining = list(cleaned.remaining)
         except (BotoCoreError, ClientError) as error:
-            ui.fail(f"{error}\nNothing is lost: the same command goes on from here.", ui.FAILED)
+            ui.fail(f"{error}\nNothing is lost: run the same command again to continue.", ui.FAILED)
             return
         if as_json:
             _show(remaining, account.region, as_json, deleted=len(cleaned.found), faults=cleaned.faults)
@@ -106,7 +110,7 @@ def clean(
             took, count = duration(time.monotonic() - began), len({one.lab_id for one in cleaned.found})
             screen.print(
                 f"[green]✓[/] {len(cleaned.found)} resources of {labs.counted(count)} deleted in {took}; "
-                "listed again in every service: nothing is left.",
+                "every service was listed again: nothing is left.",
                 soft_wrap=True,
             )
     raise typer.Exit(ui.FAILED if remaining else 0)
@@ -125,11 +129,13 @@ def _confirm(found: Sequence[Resource], yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        ui.fail("there is nobody to ask: give --yes, or --dry-run to only look", ui.USAGE)
+        ui.fail(
+            "cannot ask for confirmation without a terminal: give --yes, or --dry-run to only list", ui.USAGE
+        )
     ids = sorted({labs.called(one.lab_id) for one in found})
     count = f"{len(found)} resources of {labs.counted(len(ids))}"
     shown = ", ".join(ids[:8]) + (" …" if len(ids) > 8 else "")
-    if not typer.confirm(f"Delete {count} ({shown}), with everything that learners made in them?"):
+    if not typer.confirm(f"Delete {count} ({shown}), with everything that the learners made?"):
         raise typer.Exit(ui.FAILED)
 
 
@@ -142,7 +148,7 @@ def _show(
     deleted: int = 0,
     faults: Sequence[str] = (),
 ) -> None:
-    """Print what there is: per lab and kind for people, one by one for scripts."""
+    """Print resources: grouped by lab and kind in a table, one by one in JSON."""
     from lab_helpers.instructor.clean.order import in_order
 
     ordered = in_order(resources)
@@ -153,7 +159,7 @@ def _show(
         return
     screen = ui.console()
     if not resources:
-        screen.print("Nothing of these labs is in any service.")
+        screen.print("These labs have no resources in any service.")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for header in ("lab", "what", "name"):
@@ -189,7 +195,7 @@ def _row(one: Resource, region: str) -> dict[str, Any]:
 
 
 def hourly(one: Resource, region: str) -> Decimal | None:
-    """Return what a resource costs an hour, or None where it costs nothing or the table has no price."""
+    """Return the hourly cost of a resource in USD, or None if it is free or its price is unknown."""
     from lab_helpers.prices import PriceError, Prices
 
     if one.billable is None:
@@ -197,7 +203,7 @@ def hourly(one: Resource, region: str) -> Decimal | None:
     try:
         try:
             prices = Prices.load(region)
-        except PriceError:  # a region without a table: an estimate is better than nothing
+        except PriceError:  # no price table for this region: an estimate is better than nothing
             prices = Prices.load()
         return prices.hourly(one.billable) * one.quantity
     except PriceError:

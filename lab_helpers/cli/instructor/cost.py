@@ -1,4 +1,4 @@
-"""`cost`: what an event will cost."""
+"""`cost`: estimate what an event will cost."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ from lab_helpers.cli.instructor import labs
 if TYPE_CHECKING:
     from lab_helpers.instructor.cost import Assumptions, Estimate
 
-_HELP = "Repeatable; the report lists all with their values."
+_HELP = "Repeatable; the report lists all assumptions and their values."
 
 
 def cost(
     participants: Annotated[
-        int | None, typer.Option("--participants", "-n", help="How many take part.")
+        int | None, typer.Option("--participants", "-n", help="Number of participants.")
     ] = None,
     hours: Annotated[
-        float | None, typer.Option("--hours", help="Hours from provisioning to cleaning.")
+        float | None, typer.Option("--hours", help="Hours from provisioning to cleanup.")
     ] = None,
-    builds: Annotated[int | None, typer.Option("--builds", help="Image builds of each participant.")] = None,
+    builds: Annotated[int | None, typer.Option("--builds", help="Image builds per participant.")] = None,
     assume: Annotated[
         list[str] | None, typer.Option("--assume", help=f"Any assumption as `name=value`. {_HELP}")
     ] = None,
     roster: Annotated[
-        Path | None, typer.Option("--roster", help="Counts the participants of a roster.")
+        Path | None, typer.Option("--roster", help="Take the number of participants from a roster.")
     ] = None,
     region: Annotated[
         str, typer.Option("--region", envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="AWS Region.")
     ] = "us-east-1",
     as_json: labs.Json = False,
 ) -> None:
-    """Estimate what an event costs, by service, from a price table with its date.
+    """Estimate what an event costs, by service, from a dated price table.
 
-    Asks no account. The assumptions are shown, and every one can be changed.
+    Needs no AWS account. The report shows the assumptions; you can change each of them.
 
     **Examples**
 
-    - `cost --participants 30 --hours 4` a class
+    - `cost --participants 30 --hours 4`: a class
     - `cost --roster roster.csv --hours 8 --assume endpoint-hours=5 --assume keep-days=2`
     - `cost -n 30 --region ap-northeast-1 --json | jq .total`
 
-    Exit status: 0, or 2 for wrong usage.
+    Exit status: 0, or 2 for a usage error.
     """
     with ui.readable_errors():
         from lab_helpers.instructor.cost import estimate
@@ -87,11 +87,11 @@ def _assumptions(
         name = name.strip().replace("-", "_")
         if not equals or name not in kinds:
             known = ", ".join(sorted(kind.replace("_", "-") for kind in kinds))
-            raise ValueError(f"--assume {one}: write name=value with one of {known}")
+            raise ValueError(f"--assume {one}: write name=value, where name is one of {known}")
         try:
             given[name] = kinds[name](value)
         except ValueError as error:
-            raise ValueError(f"--assume {one}: {value!r} is no {kinds[name].__name__}") from error
+            raise ValueError(f"--assume {one}: {value!r} is not a valid {kinds[name].__name__}") from error
     return Assumptions(**given)  # type: ignore[arg-type]
 
 
@@ -138,7 +138,7 @@ def _show(found: Estimate) -> None:
     table.add_column("what")
     table.add_column("quantity", justify="right")
     table.add_column("unit", overflow="fold")
-    table.add_column("USD a unit", justify="right")
+    table.add_column("USD per unit", justify="right")
     table.add_column("USD", f"{found.total:.2f}", justify="right")
     for number, item in enumerate(found.items):
         table.add_row(
@@ -154,9 +154,9 @@ def _show(found: Estimate) -> None:
     biggest = found.items[0]
     share = biggest.total / found.total * 100 if found.total else Decimal(0)
     screen.print(
-        f"\n{found.each:.2f} USD for each of {a.participants} participants, "
-        f"{found.each_hour:.2f} USD for each and hour. "
-        f"Biggest: {biggest.service}, {biggest.what}, {share:.0f} %.",
+        f"\n{found.each:.2f} USD per participant with {a.participants} participants, "
+        f"{found.each_hour:.2f} USD per participant and hour. "
+        f"Largest item: {biggest.service}, {biggest.what}, {share:.0f} %.",
         soft_wrap=True,
     )
     for hint in found.hints:
@@ -169,6 +169,8 @@ def _show(found: Estimate) -> None:
         soft_wrap=True,
     )
     screen.print(
-        Text(f"{prices.note}. Requests to S3, Lambda, EventBridge: below a cent each.", style="dim"),
+        Text(
+            f"{prices.note}. Requests to S3, Lambda and EventBridge cost less than a cent each.", style="dim"
+        ),
         soft_wrap=True,
     )

@@ -1,4 +1,4 @@
-"""`deploy`: one lab in an account."""
+"""`deploy`: deploy one lab."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def deploy(
         str, typer.Option("--participant", help="Lab id; empty for the default lab.")
     ] = "",
     region: Annotated[
-        str | None, typer.Option("--region", help="AWS Region. Default: that of your configuration.")
+        str | None, typer.Option("--region", help="AWS Region. Default: your configuration's.")
     ] = None,
     parameter: Annotated[
         list[str] | None,
@@ -39,13 +39,13 @@ def deploy(
         ),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Stop and start a running instance when the package changed.")
+        bool, typer.Option("--restart", help="Restart a running instance if the package has changed.")
     ] = False,
 ) -> None:
-    """Upload the workshop, deploy the top stack, wait until the notebook instance is ready.
+    """Upload the workshop, deploy the top stack and wait until the notebook instance is ready.
 
-    Creates or updates, on AWS and on the local account alike. Also prints the link that launches the same
-    stack in the console.
+    Creates or updates the lab, on AWS or in the local account. Also prints a link that launches the same
+    stack from the console.
     """
     with ui.readable_errors():
         import boto3
@@ -58,7 +58,7 @@ def deploy(
 
         session = boto3.Session(region_name=region)
         if not session.region_name:
-            ui.fail("no AWS Region: give --region, or set AWS_REGION", ui.USAGE)
+            ui.fail("no AWS Region is set: give --region, or set AWS_REGION", ui.USAGE)
         parameters = ui.pairs("--parameter", parameter)
         try:
             expires_at(ttl or DEFAULT_TTL)
@@ -80,8 +80,8 @@ def deploy(
             return
         if uploaded.changed and not restart:
             screen.print(
-                "The package has changed. The notebook instance takes it at its next start; "
-                "--restart does that now."
+                "The package has changed. The notebook instance picks it up at its next start; "
+                "--restart restarts it now."
             )
         screen.print(f"Open the notebook instance {names.notebook_instance} in the SageMaker console.")
         screen.print(
@@ -101,10 +101,10 @@ def deploy_lab(
     restart: bool = False,
     wait_for_stacks: bool = True,
 ) -> Uploaded:
-    """Run the parts of a deployment as steps; raises DeployError and botocore's exceptions.
+    """Run a deployment step by step; raises DeployError and botocore's exceptions.
 
-    Without a `ttl` a lab that exists keeps the end that it has. Who sees the instance from inside need not
-    wait for the nested stacks, which it deploys.
+    Without a `ttl`, an existing lab keeps its expiry. A caller that can follow the instance from inside need
+    not wait for the nested stacks: the instance deploys them.
     """
     from lab_helpers.instructor import deploy as lab
     from lab_helpers.instructor.package import package

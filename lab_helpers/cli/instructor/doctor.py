@@ -1,4 +1,4 @@
-"""`doctor`: is everything there that the event takes?"""
+"""`doctor`: is the account ready for the event?"""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ DEFAULT_SIZE = 10
 def doctor(
     roster: Annotated[
         Path | None,
-        typer.Option("--roster", help="Who takes part (CSV); counts what their labs have already."),
+        typer.Option(
+            "--roster", help="Participants (CSV); what their labs already use is not counted twice."
+        ),
     ] = None,
     size: Annotated[
         int | None,
@@ -34,36 +36,35 @@ def doctor(
             "--size",
             "-n",
             min=1,
-            help=f"How many take part, where there is no roster yet. Default {DEFAULT_SIZE}.",
+            help=f"Number of participants, if there is no roster yet. Default: {DEFAULT_SIZE}.",
         ),
     ] = None,
     region: Annotated[str | None, typer.Option("--region", help="AWS Region.")] = None,
     notebook_type: Annotated[
-        str, typer.Option("--notebook-type", help="Parameter NotebookInstanceType of the labs.")
+        str, typer.Option("--notebook-type", help="The labs' parameter NotebookInstanceType.")
     ] = defaults.NOTEBOOK_TYPE,
     training_type: Annotated[
         str, typer.Option("--training-type", help="Instance type of notebook 03.")
     ] = defaults.TRAINING_TYPE,
-    subnet: Annotated[
-        str, typer.Option("--subnet", help="Parameter SubnetId of the labs, if they have one.")
-    ] = "",
+    subnet: Annotated[str, typer.Option("--subnet", help="The labs' parameter SubnetId, if set.")] = "",
     security_groups: Annotated[
-        list[str] | None, typer.Option("--security-group", help="Parameter SecurityGroupIds; repeatable.")
+        list[str] | None,
+        typer.Option("--security-group", help="The labs' parameter SecurityGroupIds; repeatable."),
     ] = None,
     as_json: labs.Json = False,
 ) -> None:
-    """Check the account and this machine before an event. Changes nothing.
+    """Check the account and this machine before an event, without changing anything.
 
-    One screen, a remedy beside each finding: credentials, region, clock, service quotas against the number of
-    participants, your permissions, CodeCommit, network, image sources, Docker Engine, disk, versions.
+    Shows one screen of findings, each with a remedy: credentials, region, clock, service quotas for the
+    number of participants, your permissions, CodeCommit, network, image sources, Docker, disk, versions.
 
     **Examples**
 
-    - `doctor --size 30` two weeks before: quotas take days
-    - `doctor --roster roster.csv` the day before
-    - `doctor --size 30 --json | jq '.findings[] | select(.level != "ok")'`
+    - `doctor --size 30`: two weeks before the event, as quota increases take days
+    - `doctor --roster roster.csv`: the day before
+    - `doctor --size 30 --json | jq '.findings[] | select(.level != "ok")'`: in scripts
 
-    Exit status: 0 no errors (warnings may be there), 1 errors, 2 wrong usage, 130 interrupted.
+    Exit status: 0 no errors (there may be warnings), 1 errors, 2 usage error, 130 interrupted.
     """
     with ui.readable_errors():
         import boto3
@@ -74,7 +75,7 @@ def doctor(
 
         session = boto3.Session(region_name=region)
         if not session.region_name:
-            ui.fail("no AWS Region: give --region, or set AWS_REGION", ui.USAGE)
+            ui.fail("no AWS Region is set: give --region, or set AWS_REGION", ui.USAGE)
         ids = labs.given((), roster)
         room = Room(
             SharedClients(session),
@@ -93,7 +94,7 @@ def doctor(
             def done(name: str, _: list[Finding]) -> None:
                 waiting.remove(name)
                 status.update(
-                    f"{len(CHECKS) - len(waiting)} of {len(CHECKS)} done; looking at {', '.join(waiting[:4])}"
+                    f"{len(CHECKS) - len(waiting)} of {len(CHECKS)} done; checking {', '.join(waiting[:4])}"
                 )
 
             findings = examine(room, done=done)
@@ -133,6 +134,8 @@ def _show(findings: list[Finding], levels: Counter[str], size: int) -> None:
     screen.print(table)
     if any(one.short for one in findings):
         how = f"{REQUEST} --service-code … --quota-code … --desired-value …"
-        screen.print(Text(f"\nRequest quotas days before, each by: {how}", style="cyan"), soft_wrap=True)
+        screen.print(
+            Text(f"\nRequest each quota increase days before the event: {how}", style="cyan"), soft_wrap=True
+        )
     verdict = f"{levels['error']} errors, {levels['warning']} warnings for {size} participants."
     screen.print(Text(f"\n{verdict}", style="red" if levels["error"] else "green"))

@@ -1,4 +1,4 @@
-"""`fleet …`: a room full of labs, from the roster to the last one deleted."""
+"""`fleet …`: a room full of labs, from the roster until the last one is deleted."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 app = typer.Typer(
-    help="A room full of participants: provision their labs, watch them, delete them.",
+    help="Provision, watch and delete the labs of a whole room.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 Roster = Annotated[
     Path,
     typer.Argument(
-        help="CSV file: name, e-mail (optional), lab id (optional; derived from the name).",
+        help="CSV file: name, e-mail (optional), lab id (optional; else derived from the name).",
         show_default=False,
     ),
 ]
@@ -53,36 +53,40 @@ def _read(roster: Path) -> list[Participant]:
 def up(
     roster: Roster,
     parallel: Annotated[
-        int, typer.Option("--parallel", min=1, max=100, help="Top stacks under way at once.")
+        int, typer.Option("--parallel", min=1, max=100, help="Number of top stacks to deploy at once.")
     ] = 10,
     parameter: Annotated[
         list[str] | None,
-        typer.Option("--parameter", help="A parameter of `cfn/m.yml` as `Name=value`, for all; repeatable."),
+        typer.Option(
+            "--parameter", help="A parameter of `cfn/m.yml` as `Name=value`, for all labs; repeatable."
+        ),
     ] = None,
     ttl: Annotated[
         str | None,
-        typer.Option("--ttl", help="When `clean --expired` may remove the labs: `3d` (new labs), `never`."),
+        typer.Option(
+            "--ttl", help="When `clean --expired` may remove the labs: `3d` (default for new labs), `never`."
+        ),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Stop and start running instances when the package changed.")
+        bool, typer.Option("--restart", help="Restart running instances if the package has changed.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show who gets which lab.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show who gets which lab id.")] = False,
     as_json: labs.Json = False,
     region: labs.Region = None,
 ) -> None:
-    """Provision everybody's lab at once, and show how each is doing.
+    """Provision the labs of a roster in parallel and show the progress of each.
 
-    Run it again at any time: it goes on where it was stopped, mends what failed, changes what changed
-    (package, template, parameters) and leaves the rest. Nobody's work is touched.
+    Run it again at any time: it continues where it stopped, repairs what failed, updates what changed
+    (package, template, parameters) and leaves the rest alone. It never touches a learner's work.
 
     **Examples**
 
-    - `fleet up roster.csv --dry-run` who gets which lab id
+    - `fleet up roster.csv --dry-run`: who gets which lab id
     - `fleet up roster.csv --ttl 12h`
     - `fleet up roster.csv --parameter NotebookInstanceType=ml.t3.large`
-    - `fleet up roster.csv --restart` after a change of the workshop
+    - `fleet up roster.csv --restart`: after a change to the workshop
 
-    Exit status: 0 all are ready, 1 some failed (named, with the reason), 2 wrong usage, 130 interrupted.
+    Exit status: 0 all are ready, 1 some failed (listed with the reason), 2 usage error, 130 interrupted.
     """
     with ui.readable_errors():
         from botocore.exceptions import BotoCoreError, ClientError
@@ -117,7 +121,7 @@ def up(
             with _Board(screen) as board:
                 states = bring_up(account.clients, participants, plan, board.show)
         except (BotoCoreError, ClientError) as error:
-            ui.fail(f"{error}\nNothing is lost: the same command goes on from here.", ui.FAILED)
+            ui.fail(f"{error}\nNothing is lost: run the same command again to continue.", ui.FAILED)
             return
         failed = [one for one in states if one.phase == "failed"]
         if as_json:
@@ -135,7 +139,7 @@ def _show_roster(participants: Sequence[Participant], as_json: bool) -> None:
     for one in participants:
         table.add_row(Text(one.name), Text(one.email), one.lab_id, one.names.notebook_instance)
     ui.console().print(table)
-    ui.console().print(f"{len(participants)} labs. Nothing was changed.")
+    ui.console().print(f"{len(participants)} labs. Nothing has changed.")
 
 
 def _state(one: LabState) -> dict[str, Any]:
@@ -165,15 +169,15 @@ def _conclude(screen: Any, states: Sequence[LabState], failed: Sequence[LabState
     )
     if outdated := [one.participant.lab_id for one in states if one.outdated]:
         screen.print(
-            f"The package has changed since {', '.join(outdated)} started. Instances take it at their next "
-            "start; --restart does that now (running kernels end)."
+            f"The package has changed since {', '.join(outdated)} started. Instances pick it up at their "
+            "next start; --restart restarts them now, which ends running kernels."
         )
     if failed:
-        screen.print("Run the same command again: it mends what can be mended and leaves the rest.")
+        screen.print("Run the same command again: it repairs what it can and leaves the rest alone.")
 
 
 class _Board:
-    """The live table of `up`: in place on a terminal, a line for each change where there is none."""
+    """The live table of `up`: updated in place on a terminal, else one line per change."""
 
     def __init__(self, screen: Any) -> None:
         self._screen = screen
@@ -190,7 +194,7 @@ class _Board:
         self._live.stop()
 
     def show(self, states: Sequence[LabState]) -> None:
-        """Show every lab as it is now."""
+        """Show the current state of every lab."""
         if self._screen.is_terminal:
             self._live.update(self._table(states), refresh=True)
             return
@@ -209,7 +213,7 @@ class _Board:
             caption=f"{ready} of {len(states)} ready, {duration(time.monotonic() - self._began)}",
             caption_justify="left",
         )
-        # A table that is longer than the screen flickers: what has ended gives way.
+        # A table longer than the screen flickers, so finished labs make room.
         room = max(self._screen.height - 4, 3)
         shown = sorted(states, key=lambda one: (one.phase == "ready", one.phase == "waits"))[:room]
         for one in [state for state in states if any(state is other for other in shown)]:
@@ -229,7 +233,7 @@ class _Board:
 
 
 def _status(status: str) -> Text:
-    """Show a stack's status as one character."""
+    """Return a stack's status as one character."""
     if not status:
         return Text("·", style="dim")
     if status in GOOD:
@@ -241,20 +245,20 @@ def _status(status: str) -> Text:
 def down(
     roster: Roster,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be deleted.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: labs.Json = False,
     region: labs.Region = None,
 ) -> None:
-    """Delete every lab of the roster with everything in it, and prove that nothing is left.
+    """Delete every lab of a roster with everything in it, and prove that nothing is left.
 
-    The same as `clean --roster`. It can be interrupted and repeated at any time.
+    Same as `clean --roster`. You can interrupt and repeat it at any time.
 
     **Examples**
 
-    - `fleet down roster.csv --dry-run` what would go
+    - `fleet down roster.csv --dry-run`: list what would be deleted
     - `fleet down roster.csv --yes`
 
-    Exit status: 0 nothing is left, 1 something is, 2 wrong usage, 130 interrupted.
+    Exit status: 0 nothing is left, 1 something is, 2 usage error, 130 interrupted.
     """
     clean.clean(roster=roster, dry_run=dry_run, yes=yes, as_json=as_json, region=region)
 

@@ -1,4 +1,4 @@
-"""`fleet status`, `fleet watch` and `fleet open`: how everybody is doing."""
+"""`fleet status`, `fleet watch` and `fleet open`: how the room is doing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lab_helpers.instructor.fleet.roster import Participant
 
 OptionalRoster = Annotated[
-    Path | None, typer.Argument(help="CSV file. Without one: every lab of the account.", show_default=False)
+    Path | None, typer.Argument(help="CSV file. Default: every lab in the account.", show_default=False)
 ]
 _STEPS = {"done": ("●", "green"), "here": ("◉", "bold cyan"), "": ("○", "dim")}
 
@@ -33,18 +33,18 @@ def status(
     as_json: labs.Json = False,
     region: labs.Region = None,
 ) -> None:
-    """Show for everybody which notebook they have reached, what failed and why, and what runs at which cost.
+    """Show which notebook each participant has reached, what failed and why, and what runs at what cost.
 
-    It is read from the account: images, executions, endpoints, stacks, and what the notebook instance tells
-    of its provisioning. The notebook shown is the first whose result is not there yet.
+    The progress is read from the account: images, executions, endpoints, stacks, and what each notebook
+    instance reports about its provisioning. The notebook shown is the first without a result.
 
     **Examples**
 
     - `fleet status roster.csv`
-    - `fleet status` every lab of the account
+    - `fleet status`: every lab in the account
     - `fleet status roster.csv --json | jq '.[] | select(.failures != [])'`
 
-    Exit status: 0 nothing failed, 1 something did, 2 wrong usage, 130 interrupted.
+    Exit status: 0 nothing failed, 1 something did, 2 usage error, 130 interrupted.
     """
     with ui.readable_errors():
         from botocore.exceptions import BotoCoreError, ClientError
@@ -53,7 +53,7 @@ def status(
         account = labs.connect(region)
         screen = ui.console()
         try:
-            with ui.console(stderr=True).status("asking the account …"):
+            with ui.console(stderr=True).status("querying the account …"):
                 rows = _rows(account, participants)
         except (BotoCoreError, ClientError) as error:
             ui.fail(str(error), ui.FAILED)
@@ -67,20 +67,20 @@ def status(
 
 def watch(
     roster: OptionalRoster = None,
-    interval: Annotated[int, typer.Option("--interval", min=1, help="Seconds between two looks.")] = 10,
+    interval: Annotated[int, typer.Option("--interval", min=1, help="Seconds between updates.")] = 10,
     page: Annotated[
-        Path | None, typer.Option("--html", help="Also write this page, for the projector.")
+        Path | None, typer.Option("--html", help="Also write a page for the projector to this file.")
     ] = None,
     names: Annotated[
-        bool, typer.Option("--names/--no-names", help="Whether the page shows names, or lab ids only.")
+        bool, typer.Option("--names/--no-names", help="Show names on the page, or lab ids only.")
     ] = True,
-    looks: Annotated[int | None, typer.Option("--looks", min=1, help="End after so many looks.")] = None,
+    looks: Annotated[int | None, typer.Option("--looks", min=1, help="Stop after this many updates.")] = None,
     region: labs.Region = None,
 ) -> None:
-    """Show `fleet status` again and again, in place. Ctrl-C ends it.
+    """Show `fleet status` continuously, in place. Press Ctrl-C to stop.
 
-    The page reads itself again as often; it holds names, progress and failures, and needs no server: open the
-    file in a browser.
+    The page reloads itself at the same interval. It shows names, progress and failures, and needs no server:
+    open the file in a browser.
 
     **Examples**
 
@@ -103,8 +103,8 @@ def watch(
                         rows = _rows(account, participants)
                         note = ""
                     except (BotoCoreError, ClientError) as error:
-                        # A room goes on when the network does not: what was seen last stays.
-                        rows, note = [], f"the account does not answer, trying again: {error}"
+                        # A network outage must not end the watch: keep showing what was last read.
+                        rows, note = [], f"the account does not answer; trying again: {error}"
                     if rows and page:
                         write_page(page, make_page(rows, datetime.now(UTC), interval, names=names))
                     if screen.is_terminal:
@@ -122,18 +122,16 @@ def watch(
 
 def open_(
     lab: Annotated[str, typer.Argument(help="Lab id (`default`: the lab without one).")],
-    hours: Annotated[
-        int, typer.Option("--hours", min=1, max=12, help="How long the session lasts once it is open.")
-    ] = 12,
+    hours: Annotated[int, typer.Option("--hours", min=1, max=12, help="How long the session lasts.")] = 12,
     start: Annotated[
-        bool, typer.Option("--start", help="Start the instance if it is stopped, and wait for it.")
+        bool, typer.Option("--start", help="If the instance is stopped, start it and wait.")
     ] = False,
-    browser: Annotated[bool, typer.Option("--browser", help="Open it in the browser as well.")] = False,
+    browser: Annotated[bool, typer.Option("--browser", help="Open it in the browser, too.")] = False,
     region: labs.Region = None,
 ) -> None:
-    """Print the address that opens a participant's JupyterLab.
+    """Print a URL that opens a participant's JupyterLab.
 
-    Whoever has it is in; it is good for five minutes.
+    Anyone who has the URL can use it; it is valid for five minutes.
 
     **Examples**
 
@@ -156,7 +154,7 @@ def open_(
                 if not start:
                     ui.fail(
                         f"notebook instance {instance} is {found['NotebookInstanceStatus']}: "
-                        f"`fleet open {lab} --start` starts it",
+                        f"start it with `fleet open {lab} --start`",
                         ui.FAILED,
                     )
                 start_instance(sagemaker, instance, False, lambda line: ui.console(stderr=True).print(line))
@@ -166,7 +164,12 @@ def open_(
         except (DeployError, BotoCoreError, ClientError) as error:
             said = str(error)
             missing = "RecordNotFound" in said
-            ui.fail(f"there is no notebook instance {instance}" if missing else said, ui.FAILED)
+            ui.fail(
+                f"there is no notebook instance {instance}: create it with `fleet up` or `deploy`"
+                if missing
+                else said,
+                ui.FAILED,
+            )
             return
         print(answer["AuthorizedUrl"])
         if browser:
@@ -190,12 +193,12 @@ def _rows(account: labs.Account, participants: Sequence[Participant] | None) -> 
 
 
 def _shown(rows: Sequence[Row]) -> Group | Text:
-    """Return the table, and below it what failed."""
+    """Return the table, with failures below it."""
     from lab_helpers.instructor.fleet.progress import ago
     from lab_helpers.instructor.fleet.report import total
 
     if not rows:
-        return Text("There are no labs. `fleet up roster.csv` makes them.")
+        return Text("There are no labs. Create them with `fleet up roster.csv`.")
     table = Table(
         *("participant", "lab", "notebook", "now", "endpoints", "USD/h", "active"),
         box=None,
@@ -232,7 +235,7 @@ def _shown(rows: Sequence[Row]) -> Group | Text:
 
 
 def _changes(screen: Any, rows: Sequence[Row], note: str, said: str) -> str:
-    """Print the table where there is no terminal, when it reads differently; return what it says."""
+    """Print the table if its content has changed, where there is no terminal; return its content."""
     now = json.dumps([[row.name, row.progress.reached, row.progress.doing] for row in rows]) + note
     if now != said:
         screen.print(_shown(rows) if rows else Text(note))

@@ -1,4 +1,4 @@
-"""What the instructor's commands share: the account, and which labs are meant."""
+"""What the instructor's commands share: the account, and which labs to work on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 
 @dataclass(frozen=True)
 class Account:
-    """Clients of the account and region that the environment means, on AWS or local."""
+    """Clients for the account and region of the environment, AWS or local."""
 
     clients: SharedClients
     region: str
@@ -28,7 +28,7 @@ class Account:
 
 
 def connect(region: str | None) -> Account:
-    """Return the account; ends the command with status 1 or 2 where there is none."""
+    """Return the account; exit with status 2 without a region, 1 if the account does not answer."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -36,7 +36,7 @@ def connect(region: str | None) -> Account:
 
     session = boto3.Session(region_name=region)
     if not session.region_name:
-        ui.fail("no AWS Region: give --region, or set AWS_REGION", ui.USAGE)
+        ui.fail("no AWS Region is set: give --region, or set AWS_REGION", ui.USAGE)
     clients = SharedClients(session)
     try:
         account = clients("sts").get_caller_identity()["Account"]
@@ -50,9 +50,9 @@ def connect(region: str | None) -> Account:
 
 
 def given(participants: Sequence[str], roster: Path | None) -> list[str]:
-    """Return the lab ids that options name; `default` is the lab without an id.
+    """Return the lab ids that the options name; `default` is the lab without an id.
 
-    Ends the command with status 2 for a roster or an id that can't be used.
+    Exits with status 2 if the roster or an id is not valid.
     """
     from lab_helpers.instructor.fleet.roster import RosterError, read_roster
     from lab_helpers.names import InvalidNameError, Names
@@ -68,7 +68,7 @@ def given(participants: Sequence[str], roster: Path | None) -> list[str]:
 
 
 def called(lab_id: str | None) -> str:
-    """Return a lab id as people type it."""
+    """Return a lab id as the user types it."""
     return "?" if lab_id is None else lab_id or "default"
 
 

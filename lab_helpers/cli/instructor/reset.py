@@ -1,4 +1,4 @@
-"""`reset`: a lab back to the start of a notebook."""
+"""`reset`: bring a lab to the start of a notebook."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ def reset(
         typer.Option("--participant", "-p", help="Lab id (`default`: the lab without one); repeatable."),
     ] = None,
     roster: Annotated[Path | None, typer.Option("--roster", help="The labs of a roster (CSV).")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every lab that has a top stack: the room.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every lab that has a top stack.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     as_json: labs.Json = False,
     region: Annotated[str | None, typer.Option("--region", help="AWS Region.")] = None,
 ) -> None:
-    """Bring labs to the state at the start of a notebook, from whatever state they are in.
+    """Bring labs to the start of a notebook, whatever state they are in.
 
-    Half-built, failed, rejected, in the middle of something, with things deleted by hand: what differs is put
-    right, and what is right already stays. A lab that never ran notebooks 01 and 02 gets their result. The
-    notebooks are put back as well; what the learner changed goes to `notebooks/changed-DATE-TIME/`.
-    It tells first what it will do, and it can be interrupted and repeated at any time.
+    Half-built, failed, rejected, busy, or with resources deleted by hand: what differs is repaired, what is
+    right stays. A lab that never ran notebooks 01 and 02 gets their results. The notebooks are restored, too;
+    the learner's changes move to `notebooks/changed-DATE-TIME/`. The command shows its plan first. You can
+    interrupt and repeat it at any time.
 
     **Examples**
 
-    - `reset --participant ana --to 03 --dry-run` what is in the way
+    - `reset --participant ana --to 03 --dry-run`: show what would be done
     - `reset --participant ana --to 03`
-    - `reset --all --to 01 --yes` the room, before the event
-    - `reset --roster roster.csv --to 04 --json --yes` for scripts
+    - `reset --all --to 01 --yes`: the whole room, before the event
+    - `reset --roster roster.csv --to 04 --json --yes`: in scripts
 
-    Exit status: 0 all are there, 1 some are not (named, with the reason), 2 wrong usage, 130 interrupted.
+    Exit status: 0 all succeeded, 1 some failed (listed with the reason), 2 usage error, 130 interrupted.
     """
     with ui.readable_errors():
         from botocore.exceptions import BotoCoreError, ClientError
@@ -62,14 +62,14 @@ def reset(
         from lab_helpers.names import Names
 
         if to not in TARGETS:
-            ui.fail(f"--to {to}: one of {', '.join(TARGETS)}", ui.USAGE)
+            ui.fail(f"--to {to} is not a notebook: give one of {', '.join(TARGETS)}", ui.USAGE)
         asked = labs.given(participant or (), roster)
         if bool(asked) == all_:
-            ui.fail("say whose: --participant ID, --roster FILE or --all (one of them)", ui.USAGE)
+            ui.fail("which labs? Give exactly one of --participant ID, --roster FILE or --all", ui.USAGE)
         account, screen = labs.connect(region), ui.console(stderr=as_json)
         began = time.monotonic()
         try:
-            with screen.status("looking at what there is …"):
+            with screen.status("reading the state of the labs …"):
                 targets = [Target(to, Names(lab), REPOSITORY) for lab in (_all(account) if all_ else asked)]
                 plans = _plans(account, targets)
         except (BotoCoreError, ClientError, SourceError) as error:
@@ -85,7 +85,7 @@ def reset(
                     )
                 )
             elif not targets:
-                screen.print("There is no lab.")
+                screen.print("There are no labs.")
             raise typer.Exit(0)
         _confirm(targets, yes)
         outcomes = _carry_out(account, targets, plans, screen)
@@ -132,7 +132,9 @@ def _confirm(targets: Sequence[Target], yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        ui.fail("there is nobody to ask: give --yes, or --dry-run to only look", ui.USAGE)
+        ui.fail(
+            "cannot ask for confirmation without a terminal: give --yes, or --dry-run to only list", ui.USAGE
+        )
     if not typer.confirm(f"Do that{'' if len(targets) == 1 else f' in {len(targets)} labs'}?"):
         raise typer.Exit(ui.FAILED)
 

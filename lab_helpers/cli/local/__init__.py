@@ -1,1 +1,1 @@
-"""`python -m lab_helpers local …`: the one place that knows the local account. Never shipped."""
+"""`local …`: the only place that knows the local account. Never shipped to a notebook instance."""

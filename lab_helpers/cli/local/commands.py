@@ -1,4 +1,4 @@
-"""`local …`: the life of the local account, and the whole workshop on it."""
+"""`local …`: start and stop the local account, and run the whole workshop in it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 app = typer.Typer(
-    help="The local account: the AWS APIs of the workshop on loopback ports, doing the real work.",
+    help="The local account: the workshop's AWS APIs on loopback ports, doing the real work.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -36,19 +36,20 @@ State = Annotated[
     typer.Option(
         "--state",
         envvar="MLOPS_LOCAL_STATE",
-        help="Directory that keeps the account's state.",
+        help="Directory for the account's state.",
         show_default=False,
     ),
 ]
 Port = Annotated[
     int | None,
-    typer.Option("--port", help="First of three ports (default 5901, or those it had); 0 picks free ones."),
+    typer.Option(
+        "--port",
+        help="First of three ports (default: those of the last start, else 5901); 0 picks free ones.",
+    ),
 ]
 Instance = Annotated[
     str | None,
-    typer.Option(
-        "--notebook-instance", help="As on this notebook instance, with the credentials of its role."
-    ),
+    typer.Option("--notebook-instance", help="Act as this notebook instance, with its role's credentials."),
 ]
 DEFAULT_STATE = REPOSITORY / ".local"
 T = TypeVar("T")
@@ -68,7 +69,7 @@ def _daemon(state: Path) -> Daemon:
 
 
 def _ahead(work: Callable[[], T]) -> Future[T]:
-    """Begin with what takes time and will be needed soon."""
+    """Start slow work in a thread before its result is needed."""
     pool = ThreadPoolExecutor(1, thread_name_prefix=work.__name__)
     future = pool.submit(work)
     pool.shutdown(wait=False)
@@ -78,13 +79,13 @@ def _ahead(work: Callable[[], T]) -> Future[T]:
 def _package_index() -> dict[str, str]:
     from local_account.engine.package_index import child_environment
 
-    return child_environment()  # pip takes half a second to say what it was told
+    return child_environment()  # asks pip for its configuration, which takes half a second
 
 
 def _start(
     daemon: Daemon, port: int | None, steps: ui.Steps, package_index: Future[dict[str, str]] | None = None
 ) -> Future[str]:
-    """Engine and account up; the base image may still be under way in the returned future."""
+    """Start engine and account; the returned future ends when the base image is there."""
     from local_account.engine import ensure_base_image, ensure_engine
     from local_account.engine.home import engine_home, require_free_space
     from local_account.engine.users import hold
@@ -107,11 +108,11 @@ def _start(
     image = _ahead(base_image)
     with steps.step("local account"):
         if daemon.outdated:
-            steps.report("its code has changed: starting it anew, its state stays")
+            steps.report("its code has changed: restarting it; its state is kept")
             daemon.stop()
             running = False
         if running:
-            steps.report(f"runs already, process {daemon.pid}")
+            steps.report(f"already running, process {daemon.pid}")
         else:
             index = (package_index or _ahead(_package_index)).result()
             daemon.start(docker_host, {**os.environ, **index}, ports_from(port))
@@ -120,7 +121,7 @@ def _start(
 
 @app.command()
 def up(state: State = DEFAULT_STATE, port: Port = None) -> None:
-    """Start the account in the background, with a Docker Engine and the base image where they are missing."""
+    """Start the account in the background, with a Docker Engine and the base image if they are missing."""
     with _readable_errors():
         daemon, screen = _daemon(state), ui.console()
         steps = ui.Steps(screen)
@@ -137,10 +138,10 @@ def up(state: State = DEFAULT_STATE, port: Port = None) -> None:
 def down(
     state: State = DEFAULT_STATE,
     keep_engine: Annotated[
-        bool, typer.Option("--keep-engine", help="Leave a Docker Engine running that `up` has started.")
+        bool, typer.Option("--keep-engine", help="Do not stop a Docker Engine that `up` started.")
     ] = False,
 ) -> None:
-    """Stop the account and all that it started, the engine too if it was ours. Its state stays."""
+    """Stop the account, everything it started, and the engine if `up` started it. The state is kept."""
     with _readable_errors():
         steps = ui.Steps(ui.console())
         with steps.step("stop the local account"):
@@ -155,7 +156,7 @@ def _leave_engine(state: Path, steps: ui.Steps) -> None:
     from local_account.engine.users import release
 
     begin = time.monotonic()
-    # Says nothing where there is nothing to say: another account uses it, or the engine is not ours.
+    # Nothing is released, nor reported, if another account uses the engine or we did not start it.
     if release(engine_home(), state):
         steps.done("stop the Docker Engine that the workshop started", time.monotonic() - begin)
 
@@ -163,9 +164,9 @@ def _leave_engine(state: Path, steps: ui.Steps) -> None:
 @app.command()
 def reset(
     state: State = DEFAULT_STATE,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Stop the account and empty its state. The engine keeps its layer cache: the next run is warm."""
+    """Stop the account and delete its state. The engine keeps its layer cache, so the next run is fast."""
     with _readable_errors():
         daemon = _daemon(state)
         if not yes and daemon.state.exists():
@@ -173,16 +174,16 @@ def reset(
         steps = ui.Steps(ui.console())
         with steps.step(f"reset {daemon.state}"):
             if not daemon.reset():
-                steps.report("there was nothing")
+                steps.report("there was nothing to delete")
         _leave_engine(state, steps)
 
 
 @app.command()
 def status(
     state: State = DEFAULT_STATE,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Show what runs: engine, account, stacks, instances, endpoints. Exit status 1 when no account runs."""
+    """Show what runs: engine, account, stacks, instances, endpoints. Exit status 1 if no account runs."""
     with _readable_errors():
         found = _status(_daemon(state))
         if as_json:
@@ -235,7 +236,7 @@ def _status(daemon: Daemon) -> dict[str, Any]:
 
 
 def _clients(daemon: Daemon, session: boto3.Session | None = None) -> Any:
-    """Return `client(service)` on the account, whatever AWS settings this process has."""
+    """Return `client(service)` for the account, regardless of this process's AWS settings."""
     import boto3
 
     environment, session = daemon.environment(), session or boto3.Session()
@@ -249,10 +250,10 @@ def _clients(daemon: Daemon, session: boto3.Session | None = None) -> Any:
 
 
 def _loaded_session() -> boto3.Session:
-    """Return a session that has read what its clients for a deployment need, half a second's work."""
+    """Return a session that has loaded the service models of a deployment, which takes half a second."""
     import boto3
 
-    session = boto3.Session("none", "none")  # or botocore would look for some, in the network at last
+    session = boto3.Session("none", "none")  # else botocore searches for credentials, finally on the network
     for service in ("sts", "s3", "cloudformation", "sagemaker", "codepipeline"):
         session.client(service, region_name="us-east-1")
     return session
@@ -260,7 +261,7 @@ def _loaded_session() -> boto3.Session:
 
 @app.command()
 def env(state: State = DEFAULT_STATE, notebook_instance: Instance = None) -> None:
-    """Print export lines, for `eval "$(python -m lab_helpers local env)"`."""
+    """Print `export` lines for `eval "$(python -m lab_helpers local env)"`."""
     with _readable_errors():
         for name, value in _daemon(state).environment(notebook_instance).items():
             if os.environ.get(name) != value:
@@ -269,30 +270,30 @@ def env(state: State = DEFAULT_STATE, notebook_instance: Instance = None) -> Non
 
 @app.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def exec_(
-    command: Annotated[list[str], typer.Argument(help="Command and arguments, after `--`.")],
+    command: Annotated[list[str], typer.Argument(help="The command and its arguments, after `--`.")],
     state: State = DEFAULT_STATE,
     notebook_instance: Instance = None,
 ) -> None:
-    """Run a command in the environment of the account or of an instance: `local exec -- aws s3 ls`."""
+    """Run a command in the environment of the account, or of an instance: `local exec -- aws s3 ls`."""
     with _readable_errors():
         environment = _daemon(state).environment(notebook_instance)
         try:
             os.execvpe(command[0], command, {**os.environ, **environment})  # noqa: S606 - no shell wanted
         except FileNotFoundError:
-            ui.fail(f"no such command: {command[0]}", 127)
+            ui.fail(f"command not found: {command[0]}", 127)
 
 
 @app.command()
 def logs(
     state: State = DEFAULT_STATE,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines of its end.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing as the log grows.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="Number of lines to show from the end.")] = 100,
 ) -> None:
     """Show the log of the account's server."""
     with _readable_errors():
         log = _daemon(state).log
         if not log.exists():
-            ui.fail(f"there is no log yet: {log}", ui.FAILED)
+            ui.fail(f"there is no log yet ({log}): start the account with `local up`", ui.FAILED)
         os.execvp("tail", ["tail", "-n", str(lines), *(["-F"] if follow else []), str(log)])  # noqa: S606
 
 
@@ -304,23 +305,26 @@ def run(
         str, typer.Option("--participant", help="Lab id; empty for the default lab.")
     ] = "",
     notebooks: Annotated[
-        str | None, typer.Option("--notebooks", "-n", help="Which ones: `01,03-04`.")
+        str | None, typer.Option("--notebooks", "-n", help="Notebooks to run: `01,03-04`. Default: all.")
     ] = None,
     parameters: Annotated[
         list[str] | None, typer.Option("--parameters", "-p", help="As for `run`; repeatable.")
     ] = None,
     decision: Annotated[
-        str, typer.Option("--decision", help="The answer at DeployApproval: `approve` or `reject`.")
+        str, typer.Option("--decision", help="The decision at DeployApproval: `approve` or `reject`.")
     ] = "approve",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: `runs/<time>`.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for outputs and pages. Default: `runs/<time>`."),
+    ] = None,
     stack_parameters: Annotated[
         list[str] | None,
         typer.Option("--stack-parameter", help="A parameter of `cfn/m.yml` as `Name=value`; repeatable."),
     ] = None,
 ) -> None:
-    """Run the whole workshop here: engine, account, stacks, then the notebooks on the notebook instance.
+    """Run the whole workshop on this machine: engine, account, stacks, then the notebooks on an instance.
 
-    What is there already is kept, so that a run that was stopped goes on where it was.
+    What already exists is kept, so an interrupted run continues where it stopped.
     """
     with _readable_errors():
         daemon = _daemon(state)
@@ -337,7 +341,7 @@ def run(
         from lab_helpers.stacks import DeployError
 
         begin, names, screen = time.monotonic(), Names(participant), ui.console()
-        try:  # what is wrong with the command is said before minutes of work, not after
+        try:  # report a wrong command before minutes of work, not after
             planned = plan(REPOSITORY / "notebooks", notebooks, participant or None, parameters or ())
         except PlanError as error:
             ui.fail(str(error), ui.USAGE)
@@ -413,15 +417,19 @@ def _summarise(screen: Any, steps: ui.Steps, output: Path, seconds: float, ended
     if ended == 0:
         screen.print(
             f"\nEverything ran. The executed notebooks: {output / 'index.html'}\n"
-            "DEV and PRD still serve: try `make status`, stop everything with `make down`.",
+            "DEV and PRD still serve: try `make status`; stop everything with `make down`.",
             soft_wrap=True,
         )
     elif ended == ui.INTERRUPTED:
-        screen.print("\nStopped. The same command goes on from here; `make down` stops what still runs.")
+        screen.print(
+            "\nStopped. Run the same command again to continue; `make down` stops what is still running."
+        )
     elif not summary.exists():
-        screen.print("\nFailed before the first notebook, see above. Mend it and run the same command again.")
+        screen.print(
+            "\nFailed before the first notebook (see above). Fix the cause and run the same command again."
+        )
     else:
         screen.print(
-            f"\nFailed; what happened is in {output / 'index.html'}. Mend it and run the same command again.",
+            f"\nFailed: see {output / 'index.html'}. Fix the cause and run the same command again.",
             soft_wrap=True,
         )

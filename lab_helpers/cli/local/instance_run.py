@@ -1,4 +1,4 @@
-"""`lab_helpers run` on a notebook instance of the local account."""
+"""Run `lab_helpers run` on a notebook instance of the local account."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 class InstanceRun:
-    """The runner as in a terminal of the instance: with its Python, environment variables and package.
+    """The runner as a terminal on the instance would start it: with its Python, environment and package.
 
-    Where the instance's Python packages were installed before, a process loads them already while the
-    instance is made, and ends with this one if it is not needed; otherwise the runner starts when the
-    provisioning has made its Python.
+    If the instance's Python packages were installed before, a standby process loads them while the instance
+    is created, and ends with this process if it is not needed. Otherwise the runner starts once provisioning
+    has installed Python.
     """
 
     def __init__(self) -> None:
         self._standby: subprocess.Popen[str] | None = None
         if python := _made_before():
             script = REPOSITORY / "lab_helpers" / "runner" / "standby.py"
-            with contextlib.suppress(OSError):  # a damaged environment: provisioning makes it again
+            with contextlib.suppress(OSError):  # a damaged environment: provisioning installs it again
                 self._standby = subprocess.Popen(
-                    # A group of its own: a terminal's Ctrl-C reaches it once, through us.
+                    # In a process group of its own: Ctrl-C in a terminal reaches it once, through us.
                     [python, "-P", script],
                     stdin=subprocess.PIPE,
                     text=True,
@@ -36,7 +36,7 @@ class InstanceRun:
                 )
 
     def run(self, environment: dict[str, str], arguments: list[str], report: Callable[[str], None]) -> int:
-        """Run the notebooks; return the exit status. Raises LabError when the provisioning fails."""
+        """Run the notebooks and return the exit status. Raises LabError if provisioning fails."""
         from lab_helpers.lab import wait_until_provisioned
 
         home = Path(environment["WORKSHOP_HOME"])
@@ -66,7 +66,7 @@ class InstanceRun:
 
 
 def _made_before() -> Path | None:
-    """Return the Python of the environment that provisioning takes for these requirements, if it is there."""
+    """Return the Python that provisioning would use for these requirements, if it is installed already."""
     from local_account.foundation import environments
 
     there = Path(os.environ.get(environments.VARIABLE) or environments.shared())

@@ -54,7 +54,7 @@ def test_env_and_exec_lead_any_client_to_the_account(daemon):
 def test_the_commands_own_status_is_handed_on(daemon):
     assert cli("local", "exec", "--state", str(daemon.state), "--", "sh", "-c", "exit 7").returncode == 7
     missing = cli("local", "exec", "--state", str(daemon.state), "--", "no-such-command")
-    assert (missing.returncode, missing.stderr) == (127, "error: no such command: no-such-command\n")
+    assert (missing.returncode, missing.stderr) == (127, "error: command not found: no-such-command\n")
 
 
 def test_an_unknown_notebook_instance_is_named_with_those_that_are_there(daemon):

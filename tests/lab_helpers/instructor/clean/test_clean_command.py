@@ -102,4 +102,4 @@ def test_a_lab_that_is_not_there_is_no_error(room: Room) -> None:
     done = run("--participant", "nobody", "--yes")
 
     assert done.exit_code == 0
-    assert "Nothing" in done.output
+    assert "These labs have no resources" in done.output

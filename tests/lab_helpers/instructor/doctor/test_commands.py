@@ -59,7 +59,13 @@ def test_cost_shows_prices_with_their_date_and_its_assumptions(roster: Path) -> 
     done = RUNNER.invoke(app, ["cost", "--roster", str(roster), "--hours", "3"], env={"COLUMNS": "100"})
 
     assert done.exit_code == 0, done.output
-    for shown in ("participants=2", "hours=3.0", "Biggest:", "Prices of 30 July 2026, us-east-1", "total"):
+    for shown in (
+        "participants=2",
+        "hours=3.0",
+        "Largest item:",
+        "Prices of 30 July 2026, us-east-1",
+        "total",
+    ):
         assert shown in done.output, shown
 
 
@@ -78,9 +84,9 @@ def test_cost_in_json_has_numbers_that_add_up() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--assume", "rockets=3"], "write name=value with one of"),
+        (["--assume", "rockets=3"], "write name=value, where name is one of"),
         (["--assume", "hours"], "write name=value"),
-        (["--assume", "builds=many"], "is no int"),
+        (["--assume", "builds=many"], "is not a valid int"),
         (["--hours", "-1"], "can't be negative"),
         (["--region", "mars-1"], "no prices for the region mars-1"),
     ],
