@@ -19,7 +19,7 @@ from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.inventory import Resource, list_resources
 from lab_helpers.instructor.reset.sources import Remote, remote_of
-from lab_helpers.lab import Lab
+from lab_helpers.lab import DEFAULT_HOME, Lab
 from lab_helpers.names import Names
 from lab_helpers.stacks import GOOD, find_stack
 
@@ -194,17 +194,17 @@ def _unless_gone(empty: Any, function: Callable[..., Any], *about: str) -> Any:
         return empty
 
 
-class _Session:
-    """As much of a boto3 session as `Lab` asks for."""
+class _SharedSession:
+    """Adapts clients that threads share to the `Session` of a lab."""
 
     def __init__(self, clients: Clients, region: str) -> None:
         self.client, self.region_name = clients, region
 
 
 def as_lab(clients: Clients, names: Names, region: str, account: str) -> Lab:
-    """Return a Lab for the helpers that ask for one; it has no directories here."""
+    """Return the lab as seen from outside; its directories are those of its instance, out of reach here."""
     settings = {"ACCOUNT_ID": account, "BUCKET": names.bucket(region, account)}
-    return Lab(names, _Session(clients, region), Path("/nonexistent"), settings)
+    return Lab(names, _SharedSession(clients, region), Path(DEFAULT_HOME), settings)
 
 
 class _Reader:
