@@ -34,10 +34,10 @@ check: bootstrap  ## lint, types, and the tests that need neither Docker nor min
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint quick-tests
 
 quick-tests: bootstrap
-	@$(PYTHON) -m pytest -m "not docker and not e2e and not slow" $(or $(ARGS),$(SIDE_BY_SIDE))
+	@$(PYTHON) -m pytest -m "not docker and not e2e and not slow" $(or $(ARGS),--numprocesses=2)
 
 fuzz: bootstrap  ## 100,000 hostile requests to the model container (FUZZ_SEED=7 for others, FUZZ_REQUESTS=… for fewer)
-	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(PYTHON) -m pytest --reruns=0 tests/notebooks/base_image/test_fuzz.py $(ARGS)
+	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(PYTHON) -m pytest tests/notebooks/base_image/test_fuzz.py $(ARGS)
 
 lint: bootstrap  ## ruff, mypy --strict, import-linter, codespell, cfn-lint, shellcheck
 	$(PYTHON) -m ruff check .

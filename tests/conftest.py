@@ -5,6 +5,7 @@ processes run tests (pytest-xdist), what shares a costly fixture stays in one of
 """
 
 import functools
+import gc
 import os
 import sys
 from typing import Any
@@ -41,6 +42,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # by number of tests, which says nothing about their time
     # Every session of the process, the product's included, shares what one has read of botocore's models.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+    # papermill would load it (35 MB) for file systems that nothing here has; notebook instances lack it, too.
+    sys.modules["pyarrow"] = None  # type: ignore[assignment]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Free what a module's tests have left: a process that puts it off grows by the half."""
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkScheduling:
@@ -54,6 +64,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    gc.collect()
+    gc.freeze()  # what is imported and collected stays: no need to look through it again and again
     needy = [item for item in session.items if item.get_closest_marker("docker")]
     if not needy or session.config.option.collectonly:
         return

@@ -11,6 +11,7 @@ from tests.checkout import ROOT
 TEMPLATES = sorted((ROOT / "cfn").glob("*.yml"))
 
 
+@pytest.mark.slow  # `make check` has run it already, as part of `make lint`
 def test_cfn_lint_at_its_strictest_prints_nothing() -> None:
     lint = [Path(sys.executable).with_name("cfn-lint"), "-c", "I", "--", *TEMPLATES]
     done = subprocess.run(lint, capture_output=True, text=True, check=False)

@@ -127,7 +127,7 @@ def test_resources_carry_lab_and_expiry_and_their_name_fits_with_the_longest_pre
         assert "<" not in value, value
 
 
-@pytest.mark.parametrize("name", TEMPLATES.keys() - {"notebook-policies"})  # nothing there takes tags
+@pytest.mark.parametrize("name", sorted(TEMPLATES.keys() - {"notebook-policies"}))  # nothing there takes tags
 def test_a_lab_expires_at_a_time_in_utc_or_never(name: str) -> None:
     from lab_helpers.instructor.ttl import expires_at
 

@@ -51,6 +51,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
+@pytest.mark.slow  # makes an environment
 def test_every_module_of_the_package_imports_with_the_requirements_alone(unpacked, kernel):
     done = subprocess.run(
         [kernel, "-I", "-c", EVERY_MODULE, str(unpacked)], capture_output=True, text=True, check=False

@@ -12,6 +12,8 @@ import pytest
 from local_account.foundation.daemon import Daemon, DaemonError, ports_from
 from tests.checkout import ROOT
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = ROOT
 ENGINE = "unix:///nowhere.sock"  # these tests need an address, not an engine
 

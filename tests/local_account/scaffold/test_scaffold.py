@@ -60,7 +60,7 @@ def test_the_written_test_fails_until_there_is_a_body(copy: Path) -> None:
         f"{TESTS}/test_{name}.py" for name in ("list_curated_environment_images", "list_source_credentials")
     ]
 
-    told = run(copy, "-m", "pytest", "-q", "--reruns=0", "-p", "no:cacheprovider", *tests)
+    told = run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
 
     assert "1 failed, 1 passed" in told.stdout, told.stdout + told.stderr
     assert "(UnsupportedOperation)" in told.stdout

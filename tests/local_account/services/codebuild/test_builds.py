@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 
 from local_account.services.codebuild.buildspec import PHASES
 
+pytestmark = pytest.mark.slow
+
 AFTER_FAILURE = {
     "install": {"INSTALL"},
     "pre_build": {"INSTALL", "PRE_BUILD"},

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LAUNCHER = """
     import boto3, io, json, zipfile
 

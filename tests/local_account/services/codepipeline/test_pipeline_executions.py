@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+pytestmark = pytest.mark.slow
+
 
 def test_creating_a_pipeline_starts_it(lab: Any, declare: Any) -> None:
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()))
