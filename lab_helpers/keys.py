@@ -19,7 +19,7 @@ PROVISION = "package/provision.json"
 """By which a notebook instance tells how its provisioning goes."""
 RESET_REQUEST, RESET_ANSWER = "package/reset.json", "package/reset-answer.json"
 SOURCE, PIPELINES = "source/", "pipelines/"
-"""Pushed commits of a lab without CodeCommit, and artefacts."""
+"""Pushed commits of a lab without CodeCommit, and artifacts."""
 
 PACKAGE, TEMPLATE = "package/workshop.zip", "package/m.yml"
 
