@@ -65,7 +65,7 @@ def test_the_written_test_fails_until_there_is_a_body(copy: Path) -> None:
     assert "1 failed, 1 passed" in told.stdout, told.stdout + told.stderr
     assert "(UnsupportedOperation)" in told.stdout
     assert "ListCuratedEnvironmentImages has no body yet" in told.stdout
-    linted = run(copy, "-m", "ruff", "check", "--no-cache", "local_account", "tests/local_account/services")
+    linted = run(copy, "-m", "ruff", "check", "--no-cache", "local_account", TESTS)
     assert linted.returncode == 0, linted.stdout
     formatted = run(copy, "-m", "ruff", "format", "--no-cache", "--check", "local_account", TESTS)
     assert formatted.returncode == 0, formatted.stdout
