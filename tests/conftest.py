@@ -42,8 +42,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # by number of tests, which says nothing about their time
     # Every session of the process, the product's included, shares what one has read of botocore's models.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
-    # papermill would load it (35 MB) for file systems that nothing here has; notebook instances lack it, too.
-    sys.modules["pyarrow"] = None  # type: ignore[assignment]
 
 
 @pytest.hookimpl(trylast=True)

@@ -13,6 +13,8 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
+pytestmark = pytest.mark.slow
+
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HEADER = "sepal_length,sepal_width,petal_length,petal_width,species\n"
 
 

@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.notebooks import sources
+
+pytestmark = pytest.mark.slow
 
 
 def test_welcome_runs_without_an_account() -> None:

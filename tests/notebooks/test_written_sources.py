@@ -12,6 +12,8 @@ import yaml
 
 from tests.notebooks import sources
 
+pytestmark = pytest.mark.slow
+
 CONFIG = str(sources.ROOT / "pyproject.toml")
 
 

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from tests.local_account.iam_roles import make_role
+
+pytestmark = pytest.mark.slow
 
 Rule = Callable[..., str]
 Client = Callable[[str], Any]

@@ -238,6 +238,7 @@ def test_the_aws_cli_invokes(create: Create, local_account: Any, tmp_path: Path)
 
 
 @pytest.mark.parametrize("how", [15, 9])
+@pytest.mark.slow
 def test_functions_and_waiting_events_survive(
     own_account: Any, how: int, eventually: Any, package: Any
 ) -> None:

@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 
 from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
 
+pytestmark = pytest.mark.slow
+
 GROUP = "/aws/sagemaker/NotebookInstances"
 
 
