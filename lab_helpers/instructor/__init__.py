@@ -1,1 +1,1 @@
-"""What an instructor needs for a room full of labs. Never shipped to a notebook instance."""
+"""Tools for an instructor with a room full of labs. Never shipped to a notebook instance."""

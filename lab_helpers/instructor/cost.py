@@ -1,4 +1,4 @@
-"""What an event costs: every item by service, from the price table and assumptions that are shown."""
+"""What an event costs, item by item, from the price table and stated assumptions."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from lab_helpers.instructor import defaults
 from lab_helpers.prices import HOURS_PER_MONTH, Prices
 
 FREE_GIT_USERS = 5
-"""CodeCommit bills each further identity that uses it in a month."""
+"""Identities a month that CodeCommit does not bill."""
 
 _HINTS = {
-    "SageMaker endpoints": "endpoints are billed as long as they exist: `clean`, or `reset --to 04`",
-    "SageMaker notebook": "notebook instances stop when idle: parameter IdleMinutes of the labs",
-    "CodeCommit": "CodeCommit bills each role once a month: several events of a month can share labs, "
-    "and labs with SourceProvider=S3 do without it (`--assume git-roles=0`)",
+    "SageMaker endpoints": "endpoints are billed for as long as they exist: run `clean`, or `reset --to 04`",
+    "SageMaker notebook": "notebook instances stop when idle: lower the labs' parameter IdleMinutes",
+    "CodeCommit": "CodeCommit bills each role once a month: share labs between the events of a month, "
+    "or deploy them with SourceProvider=S3 to do without it (`--assume git-roles=0`)",
 }
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What is not known before the event; each with a value that fits the workshop as it is given."""
+    """What is not known before the event; the defaults fit a typical workshop."""
 
     participants: int = field(default=10, metadata={"help": "participants"})
     hours: float = field(default=4.0, metadata={"help": "hours that a lab exists"})
     endpoint_hours: float = field(default=2.0, metadata={"help": "hours that both endpoints serve"})
-    builds: int = field(default=4, metadata={"help": "image builds of a participant"})
-    build_minutes: float = field(default=2.0, metadata={"help": "minutes of a build"})
-    trainings: int = field(default=2, metadata={"help": "training jobs of a participant"})
-    training_minutes: float = field(default=3.0, metadata={"help": "billed minutes of a training job"})
+    builds: int = field(default=4, metadata={"help": "image builds per participant"})
+    build_minutes: float = field(default=2.0, metadata={"help": "minutes per build"})
+    trainings: int = field(default=2, metadata={"help": "training jobs per participant"})
+    training_minutes: float = field(default=3.0, metadata={"help": "billed minutes per training job"})
     releases: int = field(default=2, metadata={"help": "executions of the training pipeline"})
-    prd_instances: float = field(default=1.5, metadata={"help": "instances of PRD on average"})
+    prd_instances: float = field(default=1.5, metadata={"help": "average number of PRD instances"})
     images_gigabytes: float = field(default=1.0, metadata={"help": "GB of images in ECR"})
     storage_gigabytes: float = field(default=0.5, metadata={"help": "GB in S3"})
     volume_gigabytes: int = field(
@@ -39,23 +39,25 @@ class Assumptions:
     )
     log_megabytes: float = field(default=20.0, metadata={"help": "MB of logs"})
     git_roles: int = field(
-        default=2, metadata={"help": "roles of a lab that use CodeCommit (0 with SourceProvider=S3)"}
+        default=2, metadata={"help": "roles per lab that use CodeCommit (0 with SourceProvider=S3)"}
     )
-    keep_days: float = field(default=0.0, metadata={"help": "days until the labs are cleaned"})
+    keep_days: float = field(default=0.0, metadata={"help": "days until the labs are deleted"})
     notebook_type: str = field(
-        default=defaults.NOTEBOOK_TYPE, metadata={"help": "type of the notebook instance"}
+        default=defaults.NOTEBOOK_TYPE, metadata={"help": "instance type of notebooks"}
     )
-    training_type: str = field(default=defaults.TRAINING_TYPE, metadata={"help": "type of training jobs"})
-    dev_type: str = field(default=defaults.DEV_TYPE, metadata={"help": "type of the DEV endpoint"})
-    prd_type: str = field(default=defaults.PRD_TYPE, metadata={"help": "type of the PRD endpoint"})
+    training_type: str = field(
+        default=defaults.TRAINING_TYPE, metadata={"help": "instance type of training jobs"}
+    )
+    dev_type: str = field(default=defaults.DEV_TYPE, metadata={"help": "instance type of the DEV endpoint"})
+    prd_type: str = field(default=defaults.PRD_TYPE, metadata={"help": "instance type of the PRD endpoint"})
 
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
             if not isinstance(value, str) and value < 0:
-                raise ValueError(f"{one.name.replace('_', '-')} can't be negative")
+                raise ValueError(f"{one.name.replace('_', '-')} can't be negative: give 0 or more")
         if self.participants < 1:
-            raise ValueError("participants: there must be one at least")
+            raise ValueError("participants: give at least one")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Item:
     quantity: Decimal
     unit: str
     price: Decimal
-    """USD for one unit."""
+    """USD per unit."""
 
     @property
     def total(self) -> Decimal:
@@ -77,7 +79,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The bill of an event, most expensive first."""
+    """The bill of an event, most expensive item first."""
 
     assumptions: Assumptions
     prices: Prices
@@ -85,22 +87,22 @@ class Estimate:
 
     @property
     def total(self) -> Decimal:
-        """USD for the event."""
+        """USD for the whole event."""
         return sum((item.total for item in self.items), Decimal(0))
 
     @property
     def each(self) -> Decimal:
-        """USD for each participant."""
+        """USD per participant."""
         return self.total / self.assumptions.participants
 
     @property
     def each_hour(self) -> Decimal:
-        """USD for each participant and hour; the event itself has to have a length."""
+        """USD per participant and hour; `hours` must not be 0."""
         return self.each / Decimal(str(self.assumptions.hours or 1))
 
     @property
     def forgotten_day(self) -> Decimal:
-        """USD for each day that notebook instances and endpoints of all go on."""
+        """USD for each day that everyone's notebook instances and endpoints keep running."""
         a, hourly = self.assumptions, self.prices.hourly
         lab = hourly(f"notebook:{a.notebook_type}") + hourly(f"endpoint:{a.dev_type}")
         lab += hourly(f"endpoint:{a.prd_type}")
@@ -108,17 +110,17 @@ class Estimate:
 
     @property
     def hints(self) -> list[str]:
-        """What saves most, in this estimate."""
+        """What saves the most in this estimate."""
         found = [_HINTS[one.service] for one in self.items[:3] if one.service in _HINTS]
         found.append(
-            f"labs that are forgotten cost {self.forgotten_day:.2f} USD a day: "
-            "`clean --expired` removes those past their time"
+            f"forgotten labs cost {self.forgotten_day:.2f} USD a day: "
+            "`clean --expired` removes those that have expired"
         )
         return list(dict.fromkeys(found))
 
 
 def estimate(prices: Prices, a: Assumptions) -> Estimate:
-    """Return what an event costs. Raises PriceError for an instance type without a price."""
+    """Return the bill of an event. Raises PriceError for an instance type without a price."""
     n, days = Decimal(a.participants), Decimal(str(a.keep_days))
     months = (Decimal(str(a.hours)) + days * 24) / HOURS_PER_MONTH
 
@@ -131,7 +133,7 @@ def estimate(prices: Prices, a: Assumptions) -> Estimate:
 
     git_users = max(a.participants * a.git_roles - FREE_GIT_USERS, 0)
     endpoint = "SageMaker endpoints"
-    # Actions of pipelines are billed by the minute begun: one for each short action, approvals are free.
+    # Pipeline actions are billed by the started minute: one per short action; approvals are free.
     action_minutes = a.builds * (1 + -(-a.build_minutes // 1)) + a.releases * (3 + 2 * 6)
     items = [
         item("SageMaker notebook", a.notebook_type, f"notebook:{a.notebook_type}", each(a.hours)),
@@ -148,7 +150,7 @@ def estimate(prices: Prices, a: Assumptions) -> Estimate:
         ),
         item("CodeBuild", "builds, small", "codebuild:small:minute", each(a.builds * a.build_minutes)),
         item("CodePipeline", "actions", "codepipeline:action-minute", each(action_minutes)),
-        item("CodeCommit", f"roles beyond {FREE_GIT_USERS} free", "codecommit:user-month", git_users),
+        item("CodeCommit", f"roles beyond the {FREE_GIT_USERS} free", "codecommit:user-month", git_users),
         item("ECR", "images", "ecr:gb-month", each(a.images_gigabytes) * months),
         item("S3", "objects", "s3:gb-month", each(a.storage_gigabytes) * months),
         item("CloudWatch", "logs", "logs:gb", each(a.log_megabytes / 1024)),

@@ -1,6 +1,6 @@
-"""One lab in an account: the package to S3, the top stack, the notebook instance ready to open.
+"""Deploy one lab: upload the package, deploy the top stack, wait for the notebook instance.
 
-The same calls on AWS and against the local account. API names in docstrings are boto3's.
+The calls are the same on AWS and in the local account. API names in docstrings are boto3's.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 _NESTED = re.compile(r"^(?P<key> +TemplateURL: )(?P<name>[A-Za-z0-9-]+)\.yml\b", re.MULTILINE)
-"""A template beside the one that nests it."""
+"""A reference to a nested template in the same folder."""
 DIGEST = "sha256"
 
 
 @dataclass(frozen=True)
 class Uploaded:
-    """Where the package is, and whether it is another one than before."""
+    """Where the package is, and whether it differs from the previous one."""
 
     package_uri: str
     template_url: str
@@ -54,9 +54,9 @@ class Uploaded:
 def upload(
     clients: Clients, names: Names, region: str, account: str, *, content: bytes, template: Path
 ) -> Uploaded:
-    """Put package and template into the lab's assets bucket, a private one that is made when missing.
+    """Upload package and template to the lab's private assets bucket, which is created if missing.
 
-    Templates that `template` nests go there, too; they are files beside it.
+    Templates that `template` nests, files in the same folder, are uploaded, too.
     """
     s3 = clients("s3")
     bucket = names.assets_bucket(region, account)
@@ -73,7 +73,7 @@ def upload(
     address = f"https://{bucket}.s3.{region}.amazonaws.com"
 
     def nested(match: re.Match[str]) -> str:
-        """Upload a nested template under its digest: another address tells CloudFormation of a change."""
+        """Upload a nested template under its digest: CloudFormation notices a change by the new URL."""
         body = template.with_name(f"{match['name']}.yml").read_bytes()
         key = f"package/{match['name']}-{hashlib.sha256(body).hexdigest()[:16]}.yml"
         s3.put_object(Bucket=bucket, Key=key, Body=body)
@@ -90,7 +90,9 @@ def _ensure_bucket(s3: S3Client, bucket: str, region: str) -> None:
         s3.head_bucket(Bucket=bucket)
     except ClientError as error:
         if error.response["Error"]["Code"] == "403":
-            raise DeployError(f"the bucket {bucket} exists, but these credentials may not use it") from error
+            raise DeployError(
+                f"the bucket {bucket} exists, but these credentials are not allowed to use it"
+            ) from error
         # us-east-1 is the one region that CreateBucket does not accept as a LocationConstraint.
         if region == "us-east-1":
             s3.create_bucket(Bucket=bucket)
@@ -109,7 +111,7 @@ def _ensure_bucket(s3: S3Client, bucket: str, region: str) -> None:
 
 
 def launch_link(names: Names, region: str, uploaded: Uploaded) -> str:
-    """Return the console's address that opens "Create stack" with everything filled in."""
+    """Return the console URL that opens "Create stack" with everything filled in."""
     fields = {
         "stackName": names.top_stack,
         "templateURL": uploaded.template_url,
@@ -123,9 +125,9 @@ def launch_link(names: Names, region: str, uploaded: Uploaded) -> str:
 def start_instance(
     sagemaker: SageMakerClient, name: str, restart: bool, report: Callable[[str], None]
 ) -> None:
-    """Bring the notebook instance to InService; with `restart` through a stop, which takes a new package.
+    """Bring the notebook instance to InService; `restart` stops it first, so that it gets a new package.
 
-    Raises DeployError when the instance fails, with its FailureReason (SageMaker DescribeNotebookInstance).
+    Raises DeployError with the FailureReason if the instance fails (SageMaker DescribeNotebookInstance).
     """
     pause, deadline, last = Pause(), time.monotonic() + READY_SECONDS, ""
     while time.monotonic() < deadline:
@@ -147,13 +149,15 @@ def start_instance(
             )
         pause(status != last)
         last = status
-    raise DeployError(f"notebook instance {name} is still {last} after {READY_SECONDS} s")
+    raise DeployError(
+        f"notebook instance {name} is still {last} after {READY_SECONDS} s: run the same command again"
+    )
 
 
 def wait_for_nested(cloudformation: CloudFormationClient, names: Names, watch: Watcher) -> None:
     """Wait until the stacks that the lifecycle script deploys are complete.
 
-    Raises DeployError when one fails or READY_SECONDS have passed.
+    Raises DeployError if one fails or after READY_SECONDS.
     """
     nested = (names.base_stack, names.model_stack, names.train_stack)
     events, pause, deadline = Events(cloudformation, watch), Pause(), time.monotonic() + READY_SECONDS
@@ -173,7 +177,7 @@ def wait_for_nested(cloudformation: CloudFormationClient, names: Names, watch: W
             if status.endswith(("FAILED", "ROLLBACK_COMPLETE")):
                 raise DeployError(
                     failure(name, stack, failures[name])
-                    + "\nThe log on the notebook instance has more: ~/SageMaker/.workshop/provision.log"
+                    + "\nSee the log on the notebook instance: ~/SageMaker/.workshop/provision.log"
                 )
             missing = missing or status not in GOOD
         if not missing:

@@ -1,4 +1,4 @@
-"""The package: `workshop.zip` with everything that a notebook instance needs, and nothing else."""
+"""The package: `workshop.zip` with what a notebook instance needs, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LEFT_OUT = (
     "lab_helpers/cli/local",
     "lab_helpers/instructor",
 )
-"""What a notebook instance has no use for: a change there leaves running labs up to date."""
+"""Folders that a notebook instance does not need: a change there does not outdate running labs."""
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def package(root: Path) -> bytes:
-    """Return `workshop.zip` with what the notebook instance needs; same tree, same bytes."""
+    """Return the bytes of `workshop.zip`; the same tree gives the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(files(root)):

@@ -1,4 +1,4 @@
-"""Take labs away, everything of them, and prove it."""
+"""Delete labs completely, and prove it."""
 
 from lab_helpers.instructor.clean.cleaning import Cleaned, clean
 from lab_helpers.instructor.clean.order import STEPS, step_of

@@ -1,6 +1,6 @@
-"""Clean labs: delete in dependency order, list everything again, and go on until the list is empty.
+"""Clean labs: delete in dependency order, list everything again, repeat until the list is empty.
 
-Each round begins with a fresh listing, so that it does not matter what an earlier, interrupted run has done.
+Each round begins with a fresh listing, so it does not matter how far an earlier, interrupted run got.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Report = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What there was, what is still there after a fresh listing, and why where a service said so."""
+    """What was found, what a fresh listing still shows, and the reasons that services gave."""
 
     found: tuple[Resource, ...]
     remaining: tuple[Resource, ...]
@@ -38,7 +38,7 @@ class Cleaned:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing remains: the proof."""
+        """Whether nothing remains."""
         return not self.remaining
 
 
@@ -51,10 +51,10 @@ def clean(
     report: Report = lambda _lab, _text: None,
     labs_at_once: int = LABS_AT_ONCE,
 ) -> Cleaned:
-    """Delete everything of these labs (None: of all) and list again what there is.
+    """Delete everything that belongs to these labs (None: all labs) and list again what is left.
 
-    Safe to interrupt and to repeat. botocore's ClientError passes through where a listing fails; what a
-    deletion meets is in `faults`.
+    Safe to interrupt and to repeat. Raises botocore's ClientError if a listing fails; errors of deletions are
+    in `faults`.
     """
     found = remaining = list_resources(clients, region, account, lab_ids)
     faults: list[str] = []
@@ -81,7 +81,7 @@ def _round(clients: Clients, resources: Iterable[Resource], report: Report, labs
         try:
             done, _ = wait(lab_rounds, return_when=FIRST_EXCEPTION)
             for ended in done:
-                ended.result()  # before those that are not done yet
+                ended.result()  # raise the first error now, before the others are done
             return [fault for one in lab_rounds for fault in one.result()]
         except BaseException:
             stopping.set()
@@ -111,7 +111,7 @@ class _Lab:
             self._say(f"stopped {stopped}")
         stacks = {one.id for one in self._resources if one.kind == "stack"}
         for number, title in enumerate(STEPS):
-            # What a stack owns goes with it; what it leaves behind is in the next round's list.
+            # A stack deletes what it owns; what it leaves behind is in the next round's list.
             doomed = [
                 one
                 for one in self._resources
@@ -126,7 +126,7 @@ class _Lab:
         return self._faults
 
     def _empty_buckets(self, title: str) -> None:
-        """CloudFormation deletes empty buckets only; repositories of images it empties itself."""
+        """Empty a stack's buckets: CloudFormation deletes only empty ones (unlike image repositories)."""
         self._say(title)
         for one in self._resources:
             if one.kind == "bucket":

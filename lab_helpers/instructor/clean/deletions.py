@@ -1,6 +1,6 @@
-"""How one resource of each kind is deleted. That it is gone already is never an error.
+"""How to delete one resource of each kind. A resource that is already gone is never an error.
 
-The names of the operations are boto3's. `Busy` asks to try again in a moment.
+Operation names are boto3's. BusyError means: try again in a moment.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 class BusyError(RuntimeError):
-    """The service can't delete it now; the message is the service's."""
+    """The service cannot delete the resource now; the message says why."""
 
 
 def delete(clients: Clients, one: Resource) -> None:
-    """Delete a resource, or what has to go before it; stacks are `stacks.delete_stack`'s.
+    """Delete a resource, or what must be deleted before it. For stacks, see `stacks.delete_stack`.
 
-    Raises BusyError when the service is at work on it, and botocore's ClientError for any other refusal.
+    Raises BusyError while the service is working on the resource, botocore's ClientError for other refusals.
     """
     try:
         _DELETE[one.kind](clients, one.id)
@@ -38,7 +38,7 @@ def delete(clients: Clients, one: Resource) -> None:
 
 
 def _endpoint(clients: Clients, name: str) -> None:
-    """Ask for it; BusyError until it is gone."""
+    """Request the deletion. Raises BusyError until the endpoint is gone."""
     clients("sagemaker").delete_endpoint(EndpointName=name)
     raise BusyError(f"endpoint {name} is being deleted")
 
@@ -56,7 +56,7 @@ def _training_job(clients: Clients, name: str) -> None:
 
 
 def _notebook_instance(clients: Clients, name: str) -> None:
-    """Stop it, and once it is stopped delete it: BusyError until then."""
+    """Stop the instance, then delete it. Raises BusyError until it is stopped."""
     sagemaker = clients("sagemaker")
     status = sagemaker.describe_notebook_instance(NotebookInstanceName=name)["NotebookInstanceStatus"]
     if status == "InService":
@@ -168,7 +168,7 @@ def _role(clients: Clients, name: str) -> None:
 
 
 def _policy(clients: Clients, arn: str) -> None:
-    """Take it from the roles that have it, and delete it with its versions."""
+    """Detach the policy from its roles and delete it with its versions."""
     iam = clients("iam")
     for page in iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=arn, EntityFilter="Role"):
         for role in page["PolicyRoles"]:

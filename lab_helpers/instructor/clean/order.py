@@ -1,4 +1,4 @@
-"""In which order the resources of a lab go: what costs money first, what others need last."""
+"""The order in which a lab's resources are deleted: what costs money first, what others need last."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS = (
     "what no stack knows",
     "roles and policies",
 )
-"""What each step is called; `step_of` says what it deletes. The first one deletes nothing."""
+"""Titles of the steps; `step_of` assigns resources to them. The first step deletes nothing."""
 
 _STEP_OF_KIND = {
     "scaling-policy": 1,
@@ -46,7 +46,7 @@ _STEP_OF_KIND = {
 
 
 def step_of(one: Resource) -> int | None:
-    """Return the index of the step that deletes a resource, or None for a kind that nothing here deletes."""
+    """Return the index of the step that deletes a resource, or None for a kind that no step deletes."""
     if one.kind == "stack":
         names = Names(one.lab_id or "")
         if one.id in (names.dev_stack, names.prd_stack):
@@ -56,12 +56,12 @@ def step_of(one: Resource) -> int | None:
 
 
 def stack_for(one: Resource) -> str | None:  # noqa: PLR0911
-    """Return the stack that owns a resource when all is as the workshop makes it, if one does."""
+    """Return the stack that owns a resource in an intact lab, or None."""
     names = Names(one.lab_id or "")
     match one.kind:
         case "endpoint" | "endpoint-config" | "scalable-target" | "scaling-policy" | "alarm":
             return names.prd_stack if names.prd_endpoint in one.id else names.dev_stack
-        case "model":  # DEV's have no word for it in their names
+        case "model":  # the names of DEV's models do not say so
             return names.prd_stack if one.id.startswith(f"{names.prd_stack}-") else names.dev_stack
         case "pipeline" | "project" | "function" | "rule":
             return _nested(names, one.id)
@@ -77,7 +77,7 @@ def stack_for(one: Resource) -> str | None:  # noqa: PLR0911
 
 
 def _nested(names: Names, resource: str) -> str:
-    """Return the nested stack of a pipeline, project, function or rule, by its name."""
+    """Return the nested stack that a pipeline, project, function or rule of this name belongs to."""
     own = resource.removesuffix("-push")
     return own if own in (names.base_stack, names.model_stack) else names.train_stack
 
@@ -88,5 +88,5 @@ def _rank(one: Resource) -> int:
 
 
 def in_order(resources: Iterable[Resource]) -> list[Resource]:
-    """Return resources as they are going to be deleted; those that can't be come last."""
+    """Return resources in the order of deletion; those that cannot be deleted come last."""
     return sorted(resources, key=lambda one: (one.lab_id or "", _rank(one), one.kind, one.id))

@@ -1,6 +1,6 @@
-"""Stop what is at work in a lab, so that nothing makes new resources while the old ones go.
+"""Stop what is running in a lab, so that nothing creates resources while others are deleted.
 
-The names of the operations are boto3's.
+Operation names are boto3's.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _ENDED_SINCE = {"PipelineExecutionNotStoppableException", "DuplicatedStopRequest
 def stop_all(clients: Clients, resources: Iterable[Resource], reason: str = REASON) -> list[str]:
     """Stop notebook instances, pipeline executions, builds and training jobs among `resources`.
 
-    Returns what was stopped, for people. Waits for nothing. Actions of pipelines are abandoned: what they
-    began is stopped or deleted by itself.
+    Returns a description of each thing stopped, without waiting. Pipeline actions are abandoned: what they
+    started is stopped or deleted on its own.
     """
     stopped: list[str] = []
     for one in resources:
@@ -48,7 +48,7 @@ def _stop_instance(sagemaker: SageMakerClient, name: str) -> bool:
     try:
         sagemaker.stop_notebook_instance(NotebookInstanceName=name)
     except ClientError as error:
-        # Not in service any more, or not yet: its deletion waits for it.
+        # No longer in service, or not yet: its deletion waits for that.
         if not error.response["Error"]["Code"].startswith("Validation"):
             raise
         return False
@@ -56,7 +56,7 @@ def _stop_instance(sagemaker: SageMakerClient, name: str) -> bool:
 
 
 def stop_executions(codepipeline: CodePipelineClient, pipeline: str, reason: str) -> list[str]:
-    """Stop every execution of a pipeline that has not ended, without waiting for its actions."""
+    """Stop every running execution of a pipeline, without waiting for its actions."""
     stopped = []
     try:
         for page in codepipeline.get_paginator("list_pipeline_executions").paginate(pipelineName=pipeline):
@@ -81,7 +81,7 @@ def _stop_execution(codepipeline: CodePipelineClient, pipeline: str, execution: 
 
 
 def stop_builds(codebuild: CodeBuildClient, project: str) -> list[str]:
-    """Stop the builds of a project that are under way; an abandoned build would push its image yet."""
+    """Stop the running builds of a project: an abandoned build would still push its image."""
     try:
         newest = codebuild.list_builds_for_project(projectName=project, sortOrder="DESCENDING")["ids"][:20]
     except ClientError as error:
@@ -96,7 +96,7 @@ def stop_builds(codebuild: CodeBuildClient, project: str) -> list[str]:
 
 
 def stop_training(sagemaker: SageMakerClient, name: str) -> list[str]:
-    """Stop a training job; one that has ended since needs it no more."""
+    """Stop a training job, unless it has ended in the meantime."""
     try:
         sagemaker.stop_training_job(TrainingJobName=name)
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Delete a stack from whatever state it is in.
+"""Delete a stack, whatever state it is in.
 
 Contract: CloudFormation DescribeStacks, DeleteStack, UpdateTerminationProtection and "Stack status codes".
 """
@@ -34,15 +34,15 @@ _TRUST = {
 
 
 class StackLeftError(RuntimeError):
-    """A stack that could not be deleted; the message says in which state it is and why."""
+    """A stack could not be deleted; the message gives its status and the reason."""
 
 
 def delete_stack(clients: Clients, name: str, stopping: threading.Event) -> None:
     """Delete a stack and wait until it is gone.
 
-    An update or rollback under way is waited for, a creation is given up. A deletion that failed is repeated
-    once, and then forced: what it leaves behind is for whoever looks for leftovers. A stack whose service
-    role was deleted gets the role back, without which CloudFormation refuses. Raises StackLeftError.
+    Waits for a running update or rollback, but aborts a creation. A failed deletion is repeated once and then
+    forced; the caller must look for what that leaves behind. A stack whose service role was deleted gets the
+    role back, because CloudFormation refuses to delete it without. Raises StackLeftError.
     """
     cloudformation = clients("cloudformation")
     patience, asked = Patience(stopping), 0
@@ -55,7 +55,7 @@ def delete_stack(clients: Clients, name: str, stopping: threading.Event) -> None
             try:
                 cloudformation.delete_stack(StackName=stack["StackId"], DeletionMode=mode)
             except ClientError as error:
-                # Something began to change it since it was described.
+                # Another operation on the stack has started since it was described.
                 if "cannot be deleted while" not in str(error):
                     raise StackLeftError(f"stack {name} is {status}: {error}") from error
         elif status == "DELETE_FAILED":
@@ -69,7 +69,7 @@ _MODES: tuple[DeletionModeType, ...] = ("STANDARD", "FORCE_DELETE_STACK")
 
 
 def _deletable(status: str) -> bool:
-    """Tell whether DeleteStack is accepted: never during an update, a rollback or another deletion."""
+    """Return whether DeleteStack is accepted: not during an update, a rollback or another deletion."""
     return not status.endswith("_IN_PROGRESS") or status in {"CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS"}
 
 
@@ -90,7 +90,7 @@ def _restore_role(iam: IAMClient, name: str, stack: StackTypeDef) -> None:
         iam.create_role(
             RoleName=name,
             AssumeRolePolicyDocument=json.dumps(_TRUST),
-            Description="Made by clean to delete a stack whose role was deleted; goes with the lab",
+            Description="Created by clean to delete a stack whose role was deleted; is deleted with the lab",
             Tags=tags,
         )
     else:
@@ -101,7 +101,7 @@ def _restore_role(iam: IAMClient, name: str, stack: StackTypeDef) -> None:
 
 
 def _deletion(stack_id: str) -> dict[str, Any]:
-    """Return the policy that deleting a DEV or PRD stack takes, for the names of that stack."""
+    """Return the policy that is needed to delete a DEV or PRD stack, limited to that stack's names."""
     partition, region, account = (stack_id.split(":")[at] for at in (1, 3, 4))
     stem = stack_id.split("/")[1].removesuffix("-dev").removesuffix("-prd")
     return {
@@ -117,7 +117,7 @@ def _deletion(stack_id: str) -> dict[str, Any]:
                 "Action": ["cloudwatch:DeleteAlarms", "cloudwatch:ListTagsForResource"],
                 "Resource": f"arn:{partition}:cloudwatch:{region}:{account}:alarm:*{stem}-*",
             },
-            {  # none of these can be narrowed by a name
+            {  # these actions cannot be limited to a name
                 "Effect": "Allow",
                 "Action": [
                     "application-autoscaling:DeleteScalingPolicy",

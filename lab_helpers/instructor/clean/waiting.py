@@ -1,4 +1,4 @@
-"""Waiting that an interrupt ends at once, in whichever thread it happens."""
+"""Waiting that an interrupt ends at once, in any thread."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ SHORTEST, LONGEST = 0.2, 5.0
 
 
 class StoppedError(RuntimeError):
-    """The work was interrupted from outside; what has been asked of the services goes on."""
+    """The work was interrupted; requests already made to the services still take effect."""
 
 
 class Patience:
-    """Pauses that grow while nothing happens, under one deadline for a whole step."""
+    """Growing pauses, with one deadline for a whole step."""
 
     def __init__(self, stopping: threading.Event, seconds: float = 1800) -> None:
         self._stopping, self._began, self._seconds = stopping, time.monotonic(), seconds
 
     def pause(self, what: Callable[[], str] = str) -> None:
-        """Wait, longer the longer it has taken: short work is seen at once, long work costs few calls.
+        """Wait, longer each time: short work is noticed at once, long work costs few calls.
 
-        Raises StoppedError when everything is to stop, TimeoutError with `what()` after the deadline.
+        Raises StoppedError when the work is interrupted, TimeoutError with `what()` after the deadline.
         """
         waited = time.monotonic() - self._began
         if waited > self._seconds:

@@ -1,6 +1,6 @@
-"""Checks before an event: does the account, and this machine, have what the workshop takes?
+"""Checks before an event: do the account and this machine have what the workshop needs?
 
-A check is a function that is handed a `Room` and yields findings, each with its remedy. It changes nothing.
+A check is a function that takes a `Room` and yields findings, each with its remedy. It changes nothing.
 """
 
 from lab_helpers.instructor.doctor.findings import Finding, Level

@@ -1,4 +1,4 @@
-"""Checks of the account: whose it is, where, and what it lacks."""
+"""Checks of the account: credentials, region, and what is missing."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import SubnetTypeDef
 
 SKEW_WARNING, SKEW_ERROR = 60, 300
-"""Seconds. AWS refuses requests more than five minutes off (IAM User Guide, "Signature Version 4")."""
+"""Seconds. AWS rejects requests more than five minutes off (IAM User Guide, "Signature Version 4")."""
 _NO_SKEW = {"RequestTimeTooSkewed", "RequestExpired"}
 _CREDENTIALS = (
     "set them with `aws configure` or `aws sso login`, "
-    'for the local account with `eval "$(python -m lab_helpers local env)"`'
+    'or for the local account with `eval "$(python -m lab_helpers local env)"`'
 )
 
 
 def credentials(room: Room) -> Iterator[Finding]:
-    """Whether AWS knows who asks (GetCallerIdentity)."""
+    """Whether AWS accepts the credentials (GetCallerIdentity)."""
     try:
         arn = room.identity["Arn"]
     except NoCredentialsError:
-        yield error("credentials", "there are none", _CREDENTIALS)
+        yield error("credentials", "no credentials found", _CREDENTIALS)
         return
     except ClientError as failure:
         code = failure.response["Error"]["Code"]
-        yield error("credentials", f"AWS refuses them: {code}", f"they expired or are wrong: {_CREDENTIALS}")
+        yield error(
+            "credentials", f"AWS rejects them: {code}", f"they have expired or are wrong: {_CREDENTIALS}"
+        )
         return
     except BotoCoreError as failure:
         yield error(
@@ -48,14 +50,14 @@ def credentials(room: Room) -> Iterator[Finding]:
         yield warning(
             "credentials",
             f"the root user of account {room.account}",
-            "work as an IAM role or user: the root user can't be limited",
+            "use an IAM role or user: the root user's permissions can't be limited",
         )
     else:
         yield ok("credentials", f"{arn.rpartition(':')[2]} in account {room.account}")
 
 
 def region(room: Room) -> Iterator[Finding]:
-    """Whether the region has every service of the workshop, as botocore knows it."""
+    """Whether the region has every service of the workshop, according to botocore."""
     session = boto3.Session()
     lacking = [
         service
@@ -66,29 +68,29 @@ def region(room: Room) -> Iterator[Finding]:
         yield error(
             "region",
             f"{room.region} lacks {', '.join(lacking)}",
-            "choose another one, such as us-east-1 or ap-northeast-1",
+            "choose another region, such as us-east-1 or ap-northeast-1",
         )
     else:
         yield ok("region", f"{room.region} has all services")
 
 
 def clock(room: Room) -> Iterator[Finding]:
-    """Whether this machine's clock agrees with AWS's (the Date header of an answer)."""
+    """Whether this machine's clock agrees with AWS's (the Date header of a response)."""
     remedy = "set the clock: `timedatectl set-ntp true`"
     try:
         headers = room.clients("sts").get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
     except ClientError as failure:
         if failure.response["Error"]["Code"] in _NO_SKEW:
-            yield error("clock", "AWS refuses requests because of their time", remedy)
+            yield error("clock", "AWS rejects requests because of their time", remedy)
             return
         headers = failure.response["ResponseMetadata"]["HTTPHeaders"]
     told = headers.get("date")
     if not told:
-        yield warning("clock", "the answer has no date", "compare by hand: `date -u`")
+        yield warning("clock", "the response has no Date header", "compare by hand: `date -u`")
         return
     skew = abs((datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds())
     if skew > SKEW_ERROR:
-        yield error("clock", f"{skew:.0f} s off: AWS refuses signatures beyond {SKEW_ERROR} s", remedy)
+        yield error("clock", f"{skew:.0f} s off: AWS rejects requests more than {SKEW_ERROR} s off", remedy)
     elif skew > SKEW_WARNING:
         yield warning("clock", f"{skew:.0f} s off", remedy)
     else:
@@ -96,10 +98,10 @@ def clock(room: Room) -> Iterator[Finding]:
 
 
 def codecommit(room: Room) -> Iterator[Finding]:
-    """Whether the account may have repositories.
+    """Whether the account can have repositories.
 
-    CodeCommit was closed to new customers for a time; such an account lists none and can't create one. Where
-    a repository exists, more may be made. Else labs keep their source in S3.
+    CodeCommit was closed to new customers for a time; the account of one lists no repository and can't create
+    one. An account with a repository can create more. Otherwise labs keep their source in S3.
     """
     try:
         listed = room.clients("codecommit").list_repositories()["repositories"]
@@ -118,17 +120,17 @@ def codecommit(room: Room) -> Iterator[Finding]:
     else:
         yield warning(
             "CodeCommit",
-            "there is no repository yet; some accounts may not create any",
+            "there is no repository yet; some accounts are not allowed to create one",
             "try one lab before the event: `python -m lab_helpers deploy --participant trial`; "
-            "where that fails, add `--parameter SourceProvider=S3`",
+            "if that fails, add `--parameter SourceProvider=S3`",
         )
 
 
 def network(room: Room) -> Iterator[Finding]:
-    """Whether notebook instances reach the internet.
+    """Whether notebook instances can reach the internet.
 
-    Without a subnet they have SageMaker's own network (SageMaker Developer Guide, "Connect a notebook
-    instance in a VPC to external resources"); with one, its route table decides.
+    Without a subnet they use SageMaker's own network (SageMaker Developer Guide, "Connect a notebook
+    instance in a VPC to external resources"); with one, the subnet's route table decides.
     """
     if not room.subnet:
         yield ok("network", "SageMaker's own: no VPC is needed")
@@ -142,7 +144,7 @@ def network(room: Room) -> Iterator[Finding]:
         yield error(
             "network",
             f"the subnet {room.subnet} does not exist in {room.region}",
-            "give one that does: `aws ec2 describe-subnets`",
+            "give one that exists: `aws ec2 describe-subnets`",
         )
         return
     groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}])
@@ -150,8 +152,8 @@ def network(room: Room) -> Iterator[Finding]:
     if not room.security_groups or not set(room.security_groups) <= here:
         yield error(
             "network",
-            f"SecurityGroupIds have to be of the subnet's VPC {subnet['VpcId']}",
-            f"give one to five of {', '.join(sorted(here)[:5])}",
+            f"SecurityGroupIds must belong to the subnet's VPC {subnet['VpcId']}",
+            f"choose from {', '.join(sorted(here)[:5])} (at most five)",
         )
         return
     way = _way_out(ec2, subnet)
@@ -166,7 +168,7 @@ def network(room: Room) -> Iterator[Finding]:
 
 
 def _way_out(ec2: EC2Client, subnet: SubnetTypeDef) -> str:
-    """Return the target of the default route of a subnet; its own table counts, else the VPC's main one."""
+    """Return the target of a subnet's default route, from its own route table or else the VPC's main one."""
     tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}])[
         "RouteTables"
     ]

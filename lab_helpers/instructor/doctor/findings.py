@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is. Only errors make the doctor fail."""
+    """How serious a finding is. Only errors make the doctor fail."""
 
     OK = "ok"
     WARNING = "warning"
@@ -22,21 +22,21 @@ class Finding:
     level: Level
     text: str
     remedy: str = ""
-    """What to do; empty where all is well."""
+    """What to do; empty if all is well."""
     short: str = ""
-    """The same in few words, for a screen that has room for one line."""
+    """The remedy in a few words that fit on one line."""
 
 
 def ok(check: str, text: str) -> Finding:
-    """Return a finding that needs nothing done."""
+    """Return a finding that requires no action."""
     return Finding(check, Level.OK, text)
 
 
 def warning(check: str, text: str, remedy: str) -> Finding:
-    """Return a finding that may become a problem, or could not be looked at."""
+    """Return a finding that could become a problem, or that could not be checked."""
     return Finding(check, Level.WARNING, text, remedy)
 
 
 def error(check: str, text: str, remedy: str) -> Finding:
-    """Return a finding that stops the event."""
+    """Return a finding that would stop the event."""
     return Finding(check, Level.ERROR, text, remedy)

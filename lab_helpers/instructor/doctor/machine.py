@@ -1,4 +1,4 @@
-"""Checks of this machine: what it reaches, what is installed, what is free."""
+"""Checks of this machine: network, disk, Docker Engine, Python packages."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from lab_helpers.instructor.doctor.room import ROOT, Room
 
 BASE_IMAGE = "public.ecr.aws/docker/library/python:3.12-slim"
 IMAGE_BYTES = 3 * 1024**3
-"""What images and environments of a local account take (`local_account.engine.home`)."""
+"""Disk space that a local account's images and environments need (`local_account.engine.home`)."""
 REGISTRY = "https://public.ecr.aws/v2/"
 _SECONDS = 5.0
 _PYTHON = (3, 11)
 
 
 def image_sources(room: Room, get: Callable[[str], int] | None = None) -> Iterator[Finding]:
-    """Whether the base image can be had: from the public gallery of ECR, or it is here already.
+    """Whether the base image is available: locally, or from the ECR public gallery.
 
-    Docker Hub is not used: its limits for anonymous pulls would meet a room that builds at the same time.
+    Docker Hub is not used: a room that builds at the same time would exceed its limits for anonymous pulls.
     """
     if room.is_local and _has_base_image(room):
         yield ok("image sources", f"{BASE_IMAGE} is in the engine")
@@ -35,24 +35,26 @@ def image_sources(room: Room, get: Callable[[str], int] | None = None) -> Iterat
     try:
         status = (get or _status)(REGISTRY)
     except OSError as failure:
-        text = f"{REGISTRY} is out of reach: {failure}"
+        text = f"{REGISTRY} is unreachable: {failure}"
         if room.is_local:
             yield warning(
                 "image sources",
                 text,
-                "`python -m lab_helpers local up` makes the base image from Debian packages instead",
+                "`python -m lab_helpers local up` builds the base image from Debian packages instead",
             )
         else:
             yield warning(
                 "image sources",
-                f"{text} (from here; builds run in AWS)",
-                "check the proxy, if builds in your account have one too",
+                f"{text} (from this machine; builds run in AWS)",
+                "check the proxy, if builds in your account use one too",
             )
         return
-    if status in (200, 401):  # 401: it wants a token, which docker fetches
+    if status in (200, 401):  # 401: it requires a token, which docker fetches
         yield ok("image sources", "public.ecr.aws answers; Docker Hub is not used")
     else:
-        yield warning("image sources", f"{REGISTRY} answers {status}", "try again; `docker pull` shows more")
+        yield warning(
+            "image sources", f"{REGISTRY} answers {status}", "try again; `docker pull` shows details"
+        )
 
 
 def _status(url: str) -> int:
@@ -64,13 +66,15 @@ def _status(url: str) -> int:
 
 
 class _NoEngineError(Exception):
-    """No Docker Engine answers, and why."""
+    """No Docker Engine answers; the message says why."""
 
 
 def _ask_engine(room: Room, question: Callable[[Any], Any]) -> Any:
-    """Return what the engine's client answers. Raises _NoEngineError."""
+    """Return what the engine's client returns. Raises _NoEngineError."""
     try:
-        docker = import_module("docker")  # the local account's; who only teaches on AWS has none
+        docker = import_module(
+            "docker"
+        )  # a requirement of the local account only; not installed by instructors who use AWS
     except ImportError as failure:
         raise _NoEngineError("docker-py is missing") from failure
     try:
@@ -87,7 +91,7 @@ def _has_base_image(room: Room) -> bool:
 
 
 def engine(room: Room) -> Iterator[Finding]:
-    """Whether a Docker Engine answers. On AWS the notebook instances bring their own."""
+    """Whether a Docker Engine answers. On AWS, notebook instances have their own."""
     try:
         version = _ask_engine(room, lambda client: client.version()["Version"])
     except _NoEngineError as failure:
@@ -96,13 +100,13 @@ def engine(room: Room) -> Iterator[Finding]:
                 "Docker Engine", f"does not answer: {failure}", "start it: `python -m lab_helpers local up`"
             )
         else:
-            yield ok("Docker Engine", "none needed here; notebook instances have their own")
+            yield ok("Docker Engine", "not needed here; notebook instances have their own")
         return
     yield ok("Docker Engine", f"{version} answers")
 
 
 def disk(room: Room, free: Callable[[Path], int] | None = None) -> Iterator[Finding]:
-    """Whether images, registry and environments of a local account find room."""
+    """Whether there is disk space for a local account's images, registry and environments."""
     home = room.images
     there = next(path for path in (home, *home.parents) if path.exists())
     left = free(there) if free else shutil.disk_usage(there).free
@@ -111,7 +115,7 @@ def disk(room: Room, free: Callable[[Path], int] | None = None) -> Iterator[Find
         yield error(
             "disk",
             f"{left / 1e9:.1f} GB free at {there}, {needed / 1e9:.1f} GB are needed",
-            "free some, or choose another place with MLOPS_ENGINE_HOME and MLOPS_LOCAL_STATE",
+            "free some space, or choose other directories with MLOPS_ENGINE_HOME and MLOPS_LOCAL_STATE",
         )
     else:
         yield ok("disk", f"{left / 1e9:.0f} GB free")
@@ -122,7 +126,7 @@ def versions(
     installed: Callable[[str], str] = metadata.version,
     requirements: Path = ROOT / "requirements.txt",
 ) -> Iterator[Finding]:
-    """Whether Python and the packages are those that the workshop was tested with."""
+    """Whether Python and the packages have the versions that the workshop was tested with."""
     remedy = f"uv pip install -r {requirements.name}"
     if sys.version_info < _PYTHON:
         yield error("versions", f"Python {sys.version.split()[0]}", "use Python 3.11 or later")

@@ -1,4 +1,4 @@
-"""Whether the instructor may do what the event takes (IAM SimulatePrincipalPolicy)."""
+"""Whether the instructor is allowed to do what the event needs (IAM SimulatePrincipalPolicy)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from mypy_boto3_iam.type_defs import ContextEntryTypeDef
 
 Wanted = dict[str, list[tuple[str, str, str]]]
-"""By what it is for: service prefix, actions, and the resource that they are asked about."""
+"""By purpose: service prefix, actions, and the resource to check them on."""
 
 
 def wanted(room: Room) -> Wanted:
-    """Return what `fleet`, `reset` and `clean` do, asked about one lab."""
+    """Return the actions of `fleet`, `reset` and `clean` on the resources of one lab."""
     n, arn = room.a_lab, room.arn
     bucket = f"arn:aws:s3:::{n.bucket(room.region, room.account)}"
     assets = f"arn:aws:s3:::{n.assets_bucket(room.region, room.account)}"
@@ -65,14 +65,14 @@ def wanted(room: Room) -> Wanted:
 
 
 def permissions(room: Room) -> Iterator[Finding]:
-    """Simulate every action for whoever asks; what is denied is named with its resource."""
+    """Simulate every action for the caller; denied ones are named with their resource."""
     arn = room.identity["Arn"]
     if arn.endswith(":root"):
-        yield ok("permissions", "the root user may do everything")
+        yield ok("permissions", "the root user is allowed to do everything")
         return
     source = principal(room, arn)
     if source is None:
-        yield warning("permissions", f"{arn} is no user and no role", "work as an IAM role or user")
+        yield warning("permissions", f"{arn} is neither a user nor a role", "use an IAM role or user")
         return
     for purpose, groups in wanted(room).items():
         try:
@@ -82,22 +82,22 @@ def permissions(room: Room) -> Iterator[Finding]:
                 raise
             yield warning(
                 "permissions",
-                "could not look: iam:SimulatePrincipalPolicy is not allowed",
+                "could not check: iam:SimulatePrincipalPolicy is not allowed",
                 f"allow it on {source}, or try one lab before the event",
             )
             return
         if denied:
             yield error(
                 "permissions",
-                f"to {purpose} is lacking: {', '.join(denied)}",
-                f"have them allowed to {source.rpartition(':')[2]}",
+                f"not allowed, but needed to {purpose}: {', '.join(denied)}",
+                f"ask an administrator to allow them for {source.rpartition(':')[2]}",
             )
         else:
-            yield ok("permissions", f"may {purpose}")
+            yield ok("permissions", f"allowed to {purpose}")
 
 
 def principal(room: Room, arn: str) -> str | None:
-    """Return whose policies to simulate: a user, or the role of a session."""
+    """Return the ARN whose policies to simulate: a user, or the role of a session."""
     kind, _, name = arn.rpartition(":")[2].partition("/")
     if kind == "assumed-role":
         role = room.clients("iam").get_role(RoleName=name.partition("/")[0])["Role"]

@@ -1,7 +1,7 @@
-"""Service quotas against what the room needs.
+"""Service quotas compared with what the room needs.
 
 Contract: Service Quotas API, ListServiceQuotas (applied values) and ListAWSDefaultServiceQuotas for those
-that were never changed. Quotas are found by the names that AWS lists, so that every instance type has one.
+that were never changed. Quotas are found by their names, so that every instance type is covered.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from lab_helpers.instructor.doctor.room import Room
 
 REQUEST = "aws service-quotas request-service-quota-increase"
 BUILD_MINUTES = 2
-"""What one image build takes on AWS."""
+"""Minutes that one image build takes on AWS."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """How much of a quota the room takes."""
+    """How much of a quota the room needs."""
 
     service: str
     quota: str
-    """The name that Service Quotas lists."""
+    """Its name in Service Quotas."""
     each: int
-    """For each participant."""
+    """Per participant."""
     used: int | None = None
-    """What others in the account use of it; None where it is not counted."""
+    """What the account's other users already use; None if it is not counted."""
     queues: bool = False
-    """Whether what goes beyond waits, and does not fail."""
+    """Whether requests beyond the quota are queued instead of rejected."""
 
 
 @dataclass(frozen=True)
 class Quota:
-    """A quota of the account."""
+    """A service quota of the account."""
 
     name: str
     code: str
@@ -47,7 +47,7 @@ class Quota:
 
 
 def quotas(room: Room) -> Iterator[Finding]:
-    """Compare each quota with what is used already and what the room adds."""
+    """Compare each quota with what is in use and what the room adds."""
     wanted = needs(room)
     listed = {service: read(room, service) for service in dict.fromkeys(need.service for need in wanted)}
     good = 0
@@ -57,7 +57,7 @@ def quotas(room: Room) -> Iterator[Finding]:
             yield warning(
                 "quotas",
                 f"{need.service} lists no quota {need.quota!r}",
-                "look it up in the console: Service Quotas",
+                "look it up in the Service Quotas console",
             )
             continue
         finding = compare(room, need, quota)
@@ -70,7 +70,7 @@ def quotas(room: Room) -> Iterator[Finding]:
 
 
 def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
-    """Return what is wrong with a quota, or None."""
+    """Return a finding if a quota is too low, else None."""
     total = need.each * room.size + (need.used or 0)
     if quota.value >= total:
         return None
@@ -79,7 +79,7 @@ def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
         remedy = f"{REQUEST} --service-code {need.service} --quota-code {quota.code} --desired-value {total}"
         short = f"request {total}: {need.service} {quota.code}"
     else:
-        remedy = short = "it can't be raised: take fewer participants, or a second account"
+        remedy = short = "it can't be raised: reduce the number of participants, or use a second account"
     if need.queues and quota.value >= 1:
         minutes = BUILD_MINUTES * -(-room.size // int(quota.value))
         text = f"{need.quota}: {quota.value:g} of {total}; the last waits {minutes} minutes"
@@ -89,7 +89,7 @@ def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
 
 
 def needs(room: Room) -> list[Need]:
-    """Return what the room takes, with what is used by others than its labs."""
+    """Return what the room needs, with what is in use outside its labs."""
     count = _Counts(room)
     endpoints = Counter({room.dev_type: 1})
     endpoints[room.prd_type] += room.prd_instances
@@ -118,7 +118,7 @@ def needs(room: Room) -> list[Need]:
 
 
 def read(room: Room, service: str) -> dict[str, Quota]:
-    """Return the quotas of a service by name: applied values, else the defaults."""
+    """Return a service's quotas by name: applied values, else the defaults."""
     client = room.clients("service-quotas")
     found: dict[str, Quota] = {}
     for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
@@ -138,7 +138,7 @@ def read(room: Room, service: str) -> dict[str, Quota]:
 
 
 class _Counts:
-    """How many there are that are not of the room's labs; None where nobody may look."""
+    """Counts of resources outside the room's labs; None where listing is not allowed."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -179,7 +179,7 @@ class _Counts:
         return _allowed(look)
 
     def notebooks(self, kind: str = "") -> int | None:
-        """Notebook instances, or those of a type."""
+        """Return the number of notebook instances, of one type if given."""
 
         def look() -> int:
             pages = self._room.clients("sagemaker").get_paginator("list_notebook_instances").paginate()
@@ -194,7 +194,7 @@ class _Counts:
         return _allowed(look)
 
     def stacks(self) -> int | None:
-        """Stacks; one in a lab's top stack is the lab's."""
+        """Return the number of stacks; a stack nested in a lab's top stack is the lab's."""
 
         def look() -> int:
             pages = self._room.clients("cloudformation").get_paginator("describe_stacks").paginate()

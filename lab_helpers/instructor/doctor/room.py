@@ -1,4 +1,4 @@
-"""The event that is examined: who takes part, with what, in which account and on which machine."""
+"""The event to check: the participants, their instance types, the account and the machine."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class Room:
-    """What every check is handed.
+    """The input of every check.
 
-    `labs` are those of the roster; `size` is the number of participants, also where only that is known.
+    `labs` are those of the roster; `size` is the number of participants, known even without a roster.
     The instance types are the defaults of the templates and of notebook 03.
     """
 
@@ -37,14 +37,14 @@ class Room:
     dev_type: str = defaults.DEV_TYPE
     prd_type: str = defaults.PRD_TYPE
     prd_instances: int = 2
-    """Instances of PRD at most: a release runs the new fleet beside the old one, autoscaling adds some."""
+    """Maximum number of PRD instances: a release runs two fleets side by side, and autoscaling adds more."""
     subnet: str = ""
     security_groups: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     @property
     def images(self) -> Path:
-        """Where a local account keeps its images; `local_account.engine.home` reads the same variables."""
+        """Where a local account keeps its images; same variables as in `local_account.engine.home`."""
         if configured := self.environ.get("MLOPS_ENGINE_HOME"):
             return Path(configured)
         return (
@@ -53,24 +53,24 @@ class Room:
 
     @property
     def is_local(self) -> bool:
-        """Whether the account is one on this machine, whose engine and disk do the work."""
+        """Whether the account is local, so that this machine's engine and disk do the work."""
         return bool(self.environ.get("AWS_ENDPOINT_URL"))
 
     @property
     def a_lab(self) -> Names:
-        """A lab to ask about where one stands for all."""
+        """A lab that stands for all of them."""
         return self.labs[0] if self.labs else Names("doctor")
 
     @cached_property
     def identity(self) -> GetCallerIdentityResponseTypeDef:
-        """GetCallerIdentity: account and who asks. Raises botocore's exceptions."""
+        """The account and the caller (GetCallerIdentity). Raises botocore's exceptions."""
         return self.clients("sts").get_caller_identity()
 
     @property
     def account(self) -> str:
-        """The account's id."""
+        """The account id."""
         return self.identity["Account"]
 
     def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of a resource of the account and region."""
+        """Return the ARN of a resource in the account and region."""
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"

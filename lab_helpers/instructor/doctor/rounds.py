@@ -1,4 +1,4 @@
-"""All checks at once, one screen of findings."""
+"""Run all checks concurrently and collect their findings."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def examine(
     begun: Callable[[str], None] = lambda _: None,
     done: Callable[[str, list[Finding]], None] = lambda *_: None,
 ) -> list[Finding]:
-    """Run all checks concurrently and return what they find, in their order.
+    """Run all checks concurrently and return their findings in the order of the report.
 
-    `begun` and `done` are told of each check; a check that cannot look is a warning, never the end.
+    `begun` and `done` are called for each check. A check that cannot look yields a warning, not an exception.
     """
     found: dict[str, list[Finding]] = {}
 
@@ -60,8 +60,10 @@ def _guarded(name: str, check: Check, room: Room) -> Iterator[Finding]:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         if "AccessDenied" in code or "Unauthorized" in code:
             action = f"{error.operation_name} is not allowed"
-            yield warning(name, f"could not look: {action}", "use credentials that may, or look by hand")
+            yield warning(
+                name, f"could not check: {action}", "use credentials that allow it, or check by hand"
+            )
         else:
-            yield warning(name, f"could not look: {code}: {message}", "run the doctor again")
+            yield warning(name, f"could not check: {code}: {message}", "run the doctor again")
     except (BotoCoreError, OSError) as error:
-        yield warning(name, f"could not look: {error}", "mend the connection and run the doctor again")
+        yield warning(name, f"could not check: {error}", "fix the connection and run the doctor again")

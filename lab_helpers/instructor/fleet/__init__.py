@@ -1,1 +1,1 @@
-"""A room full of labs: who takes part, provision them all, see how far each is."""
+"""A room full of labs: the roster, provisioning, and the progress of each lab."""

@@ -1,4 +1,4 @@
-"""boto3 clients that many threads share, patient where a service asks for patience."""
+"""boto3 clients that threads can share, and that slow down when a service throttles them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ATTEMPTS = 8
 
 
 class SharedClients:
-    """One client per service; calls that are throttled are repeated with growing pauses.
+    """One client per service; throttled calls are repeated with growing pauses.
 
-    Clients may be shared between threads, but not made in several at a time (boto3 guide, "Multithreading").
-    The retry mode `adaptive` also slows the calls of a client down to the rate that the service accepts.
+    Threads can share a client, but must not create clients concurrently (boto3 guide, "Multithreading").
+    The retry mode `adaptive` also slows a client down to the rate that the service accepts.
     """
 
     def __init__(self, session: Session) -> None:

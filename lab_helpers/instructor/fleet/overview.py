@@ -1,4 +1,4 @@
-"""What an account holds, in a few calls: stacks, notebook instances and endpoints of all labs."""
+"""An account's stacks, notebook instances and endpoints, read in a few calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEFAULT_TAG = Names().tag
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack; `record` is what CloudFormation DescribeStacks tells of it."""
+    """A stack; `record` is its entry in CloudFormation DescribeStacks."""
 
     record: StackTypeDef
 
@@ -30,7 +30,7 @@ class Stack:
 
     @property
     def id(self) -> str:
-        """Its ARN, by which it can be described when it is deleted."""
+        """Its ARN, by which it can still be described after its deletion."""
         return self.record["StackId"]
 
     @property
@@ -44,7 +44,7 @@ class Stack:
 
     @property
     def settled(self) -> bool:
-        """Whether no operation is under way; a stack of an abandoned change set waits for nothing."""
+        """Whether no operation is in progress (an abandoned change set is none)."""
         return not self.status.endswith("_IN_PROGRESS") or self.status == "REVIEW_IN_PROGRESS"
 
     @property
@@ -54,7 +54,7 @@ class Stack:
 
     @property
     def starts_over(self) -> bool:
-        """Whether it can only be deleted and made anew: it was never complete, or is half deleted."""
+        """Whether it can only be deleted and created again: never complete, or half deleted."""
         return self.status in STARTS_OVER
 
     @property
@@ -65,7 +65,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Thing:
-    """A notebook instance or an endpoint: status, instance type (of instances only), last change."""
+    """A notebook instance or an endpoint: status, type (notebook instances only), last change."""
 
     name: str
     status: str
@@ -75,7 +75,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Overview:
-    """Everything of the account by name, as it was a moment ago."""
+    """The account's resources by name, as of the time of reading."""
 
     stacks: Mapping[str, Stack]
     instances: Mapping[str, Thing]
@@ -83,7 +83,7 @@ class Overview:
 
     @classmethod
     def read(cls, clients: Clients) -> Overview:
-        """Ask DescribeStacks, ListNotebookInstances and ListEndpoints (SageMaker), all their pages."""
+        """Read all pages of DescribeStacks, ListNotebookInstances and ListEndpoints (SageMaker)."""
         sagemaker = clients("sagemaker")
         return cls(
             {
@@ -115,7 +115,7 @@ class Overview:
         )
 
     def labs(self) -> list[str]:
-        """Return the lab ids that have a top stack, in order."""
+        """Return the ids of labs that have a top stack, sorted."""
         found = {stack.tags.get(LAB_TAG): stack.name for stack in self.stacks.values()}
         return sorted(
             lab_id
@@ -125,7 +125,7 @@ class Overview:
 
 
 def why_failed(cloudformation: CloudFormationClient, stack: Stack, most: int = 3) -> str:
-    """Return what failed in a stack's last operation, the first cause first (DescribeStackEvents)."""
+    """Return what failed in a stack's last operation, root cause first (DescribeStackEvents)."""
     reasons: list[str] = []
     for event in cloudformation.describe_stack_events(StackName=stack.id)["StackEvents"]:  # newest first
         status, reason = event.get("ResourceStatus", ""), event.get("ResourceStatusReason", "")

@@ -1,4 +1,4 @@
-"""A page for the projector: how far everybody is, in one file that needs nothing else."""
+"""A page for the projector: everyone's progress in one self-contained file."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ ul.labs > li.failed { border-color: var(--bad); background: var(--badground); }
 
 
 def page(rows: Sequence[Row], now: datetime, seconds: int, *, names: bool = True) -> str:
-    """Return the page as it is `now`; a browser reads it again every `seconds`.
+    """Return the page as of `now`; a browser reloads it every `seconds`.
 
-    It shows names (lab ids without `names`), progress and failures; no addresses.
+    It shows names (or lab ids, without `names`), progress and failures, but no e-mail addresses.
     """
     failed = sum(bool(row.progress.failures) for row in rows)
     head = [
         f"{len(rows)} participants",
-        {0: "nobody needs help", 1: "1 needs help"}.get(failed, f"{failed} need help"),
+        {0: "no one needs help", 1: "1 needs help"}.get(failed, f"{failed} need help"),
         f"{total(rows):.2f} USD per hour",
         f"as of {now.astimezone():%H:%M:%S}",
     ]
@@ -77,7 +77,7 @@ def page(rows: Sequence[Row], now: datetime, seconds: int, *, names: bool = True
 
 
 def write_page(path: Path, content: str) -> None:
-    """Write the page in one step: a browser never reads half of it."""
+    """Write the page atomically: a browser never reads half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:

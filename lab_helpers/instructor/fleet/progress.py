@@ -1,4 +1,4 @@
-"""How far a lab is, what failed in it and why: from the state of the account alone.
+"""How far a lab is, what failed in it and why, read from the account alone.
 
 Contract: CodePipeline ListPipelineExecutions and GetPipelineState, ECR DescribeImages, SageMaker
 DescribeEndpoint, DescribeEndpointConfig and DescribeNotebookInstance, CloudFormation DescribeStacks.
@@ -35,7 +35,7 @@ DOING = {
     HUMAN_APPROVAL: "waits for a decision",
     DEPLOY_PRD: "deploys PRD",
 }
-"""What goes on in a stage of a pipeline, for people."""
+"""What a pipeline does in each stage, as shown to the instructor."""
 _SERVES = {"InService", "Updating", "SystemUpdating", "RollingBack"}
 _PARALLEL = 8
 
@@ -50,7 +50,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint that exists, and so is paid for."""
+    """An endpoint that exists, and so costs money."""
 
     name: str
     status: str
@@ -60,21 +60,21 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Provision:
-    """What a notebook instance says of its provisioning: `running`, `ready` or `failed: reason`."""
+    """What a notebook instance reports about its provisioning: `running`, `ready` or `failed: reason`."""
 
     status: str
     at: datetime
     package: str = ""
-    """SHA-256 of the package that it has unpacked."""
+    """SHA-256 of the package that it unpacked."""
     log: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One lab at one moment.
+    """The state of one lab at one moment.
 
-    `reached` is the notebook that the learner is at (`01` to `05`: the first whose result is not there), `00`
-    while the lab is being provisioned, and empty where there is no lab.
+    `reached` is the learner's current notebook (`01` to `05`: the first without a result), `00` while the lab
+    is being provisioned, and empty if there is no lab.
     """
 
     lab_id: str
@@ -88,14 +88,14 @@ class Progress:
     last_activity: datetime | None = None
 
     def hourly(self, prices: Prices) -> Decimal:
-        """Return what runs now in USD per hour; raises PriceError for an instance type without a price."""
+        """Return the current cost in USD per hour. Raises PriceError for an instance type without a price."""
         total = Decimal(0)
         if self.instance in {"InService", "Pending"}:
             total += prices.hourly(f"notebook:{self.instance_type}")
         return total + self.hourly_endpoints(prices)
 
     def hourly_endpoints(self, prices: Prices) -> Decimal:
-        """Return what the endpoints cost in USD per hour; raises PriceError."""
+        """Return the cost of the endpoints in USD per hour. Raises PriceError."""
         return sum(
             (prices.hourly(f"endpoint:{one.instance_type}") * one.instances for one in self.endpoints),
             Decimal(0),
@@ -103,12 +103,12 @@ class Progress:
 
 
 def read_progress(clients: Clients, names: Names) -> Progress:
-    """Return how far a lab is; botocore's exceptions when the account can't be asked."""
+    """Return how far a lab is. Raises botocore's exceptions if the account does not answer."""
     return read_fleet(clients, [names])[0]
 
 
 def read_fleet(clients: Clients, labs: Iterable[Names]) -> list[Progress]:
-    """Return how far each lab is, in the order given; few calls for all, about ten for each lab."""
+    """Return how far each lab is, in the order given: a few calls for all, about ten per lab."""
     labs, overview = list(labs), Overview.read(clients)
     account = clients("sts").get_caller_identity()["Account"]
     with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="progress") as pool:
@@ -116,7 +116,7 @@ def read_fleet(clients: Clients, labs: Iterable[Names]) -> list[Progress]:
 
 
 def read_provision(clients: Clients, names: Names, region: str, account: str) -> Provision | None:
-    """Return what the notebook instance told last; None before it has told anything."""
+    """Return the notebook instance's last report, or None before the first."""
     try:
         answer = clients("s3").get_object(Bucket=names.bucket(region, account), Key=keys.PROVISION)
     except ClientError as error:
@@ -133,7 +133,7 @@ def read_provision(clients: Clients, names: Names, region: str, account: str) ->
 
 
 class _Reader:
-    """One reading of one lab."""
+    """Reads one lab once."""
 
     def __init__(self, clients: Clients, names: Names, overview: Overview, account: str) -> None:
         self.clients, self.names, self.overview, self.account = clients, names, overview, account
@@ -176,7 +176,7 @@ class _Reader:
         )
 
     def _provisioning(self, status: str) -> str:
-        """Return what the instance does about its provisioning; nothing when it is ready."""
+        """Return the state of the instance's provisioning; empty when it is ready."""
         if status == "Failed":
             described = self.clients("sagemaker").describe_notebook_instance(
                 NotebookInstanceName=self.names.notebook_instance
@@ -208,7 +208,7 @@ class _Reader:
         return "01" if pipelines and all(name in own and own[name].good for name in nested) else "00"
 
     def _image(self, repository: str) -> bool:
-        """Tell whether the repository holds an image with a tag (ECR DescribeImages)."""
+        """Return whether the repository holds an image with a tag (ECR DescribeImages)."""
         try:
             found = self.clients("ecr").describe_images(
                 repositoryName=repository, filter={"tagStatus": "TAGGED"}
@@ -221,7 +221,7 @@ class _Reader:
         return bool(found)
 
     def _pipelines(self, own: Mapping[str, Stack]) -> list[str]:
-        """Return what each of the three pipelines does; note failures and times of their last runs."""
+        """Return what each of the three pipelines is doing; record failures and times of their last runs."""
         names = self.names
         wanted = {
             names.base_stack: names.base_pipeline,
@@ -240,7 +240,7 @@ class _Reader:
             if error.response["Error"]["Code"] == "PipelineNotFoundException":
                 return ""
             raise
-        # The execution that comes with the pipeline has nothing to work on yet, and fails at everybody's.
+        # The first execution starts when the pipeline is created, without a source: it fails in every lab.
         if not newest or newest[0].get("trigger", {}).get("triggerType") == "CreatePipeline":
             return ""
         execution = newest[0]
@@ -280,7 +280,7 @@ class _Reader:
             ):
                 try:
                     found.append(self._endpoint(name, endpoint.status))
-                except ClientError as error:  # deleted since
+                except ClientError as error:  # deleted in the meantime
                     if error.response["Error"]["Code"] != "ValidationException":
                         raise
         return tuple(found)
@@ -301,7 +301,7 @@ class _Reader:
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:
-    """Say how long ago something was: `now`, `4 min`, `2 h`, `3 d`; nothing for None."""
+    """Return how long ago something was: `now`, `4 min`, `2 h`, `3 d`; empty for None."""
     if moment is None:
         return ""
     seconds = ((now or datetime.now(UTC)) - moment).total_seconds()

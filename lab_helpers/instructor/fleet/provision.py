@@ -1,7 +1,7 @@
-"""Provision many labs at once: look at the account, do for each lab what is missing next, look again.
+"""Provision many labs at once: read the account, take each lab's next step, read again.
 
-What a lab needs is read from the account each time, so that it does not matter where an earlier run was
-stopped, and a run over labs that are ready changes nothing.
+What a lab needs is read from the account each time, so it does not matter where an earlier run stopped,
+and a run over labs that are ready changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lab_helpers.names import EXPIRES_TAG, LAB_TAG
 from lab_helpers.stacks import READY_SECONDS, submit_stack
 
 PARALLEL = 10
-"""Top stacks under way at once; CloudFormation makes some twenty resources of each side by side."""
+"""Top stacks deployed at once; CloudFormation creates some twenty resources of each in parallel."""
 LOOK_SECONDS = 1.0
 THROTTLED = re.compile(r"rate exceeded|throttl|too many requests", re.IGNORECASE)
 TRIES = 3
@@ -37,7 +37,7 @@ ENDED = {"ready", "failed"}
 
 @dataclass(frozen=True)
 class Plan:
-    """What every lab of the fleet gets."""
+    """What every lab of the fleet is deployed with."""
 
     region: str
     account: str
@@ -45,31 +45,31 @@ class Plan:
     template: Path
     parameters: Mapping[str, str] = field(default_factory=dict)
     expires: str = "never"
-    """End of labs that are new, and of all with `extend`."""
+    """Expiry of new labs; with `extend`, of all."""
     extend: bool = False
     restart: bool = False
-    """Whether running instances are stopped and started to take a package that has changed."""
+    """Whether to restart running instances if the package has changed."""
     parallel: int = PARALLEL
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the package, as a notebook instance tells it."""
+        """SHA-256 of the package, as a notebook instance reports it."""
         return hashlib.sha256(self.package).hexdigest()
 
 
 class LabFailedError(RuntimeError):
-    """A lab can't be provisioned; the message says why and what to do."""
+    """A lab cannot be provisioned; the message says why and what to do."""
 
 
 @dataclass
 class LabState:
-    """One lab on its way: `phase` is waits, stack, instance, provisioning, ready or failed."""
+    """The state of one lab: `phase` is waits, stack, instance, provisioning, ready or failed."""
 
     participant: Participant
     phase: str = "waits"
     detail: str = ""
     change: str = ""
-    """What became of the top stack: created, updated or unchanged."""
+    """What happened to the top stack: created, updated or unchanged."""
     outdated: bool = False
     """Whether the instance still runs an older package."""
     stacks: tuple[str, ...] = ("", "", "", "")
@@ -79,7 +79,7 @@ class LabState:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will be done for it in this run."""
+        """Whether this run is done with the lab."""
         return self.phase in ENDED
 
 
@@ -94,17 +94,17 @@ def bring_up(
     *,
     look_seconds: float = LOOK_SECONDS,
 ) -> list[LabState]:
-    """Provision every lab; a lab that fails says why in its state, and the others go on.
+    """Provision every lab; a failed lab has the reason in its state, and the others continue.
 
-    Safe to interrupt at any moment and to run again: it goes on where the account is. botocore's exceptions
-    pass through when the account itself does not answer.
+    Safe to interrupt and to run again: it continues from the state of the account. Raises botocore's
+    exceptions if the account itself does not answer.
     """
     labs = [_Lab(clients, plan, participant) for participant in participants]
-    # Not as a context manager: an interrupt does not wait for calls under way.
+    # Not as a context manager: an interrupt must not wait for running calls.
     pool = ThreadPoolExecutor(8, thread_name_prefix="fleet")
     try:
         while not all(lab.state.ended for lab in labs):
-            # Chosen before the look, so that a look always shows what the last step of a lab has done.
+            # Chosen before reading, so that the reading shows the effect of each lab's last step.
             idle = [lab for lab in labs if lab.collect() and not lab.state.ended]
             overview = Overview.read(clients)
             held = sum(lab.holds_slot for lab in labs)
@@ -124,7 +124,7 @@ def bring_up(
 
 
 class _Lab:
-    """The steps of one lab, and what this run has tried already."""
+    """The steps of one lab, and what this run has already tried."""
 
     def __init__(self, clients: Clients, plan: Plan, participant: Participant) -> None:
         self._clients, self._plan, self._names = clients, plan, participant.names
@@ -137,11 +137,11 @@ class _Lab:
 
     @property
     def holds_slot(self) -> bool:
-        """Whether its top stack is under way."""
+        """Whether its top stack is being deployed."""
         return self.state.phase == "stack"
 
     def collect(self) -> bool:
-        """Tell whether no step is under way; a step that failed fails the lab."""
+        """Return whether no step is running; a failed step fails the lab."""
         if self._step is None:
             return True
         if not self._step.done():
@@ -152,11 +152,11 @@ class _Lab:
         except LabFailedError as error:
             self._fail(str(error))
         except (BotoCoreError, ClientError) as error:
-            self._fail(f"{error}. Run the same command again, it goes on from here")
+            self._fail(f"{error}. Run the same command again to continue")
         return True
 
     def advance(self, overview: Overview, pool: ThreadPoolExecutor) -> None:
-        """Begin the next step, if there is one."""
+        """Start the next step, if there is one."""
         names, now = self._names, time.monotonic()
         self._began = self._began or now
         self.state.seconds = now - self._began
@@ -195,7 +195,7 @@ class _Lab:
         if not status:
             raise LabFailedError(
                 f"the notebook instance {self._names.notebook_instance} has been deleted: "
-                f"reset --participant {self._names.lab_id} --to 01 makes it anew"
+                f"reset --participant {self._names.lab_id} --to 01 creates it again"
             )
         if status == "Stopped" or (status == "Failed" and not self._started):
             return self._start
@@ -215,7 +215,7 @@ class _Lab:
 
     def _stack_step(self, stack: Stack | None) -> Callable[[], None]:
         if stack and stack.starts_over:
-            self._say("stack", f"{stack.status}: making it anew")
+            self._say("stack", f"{stack.status}: creating it again")
             return lambda: self._delete(stack)
         if stack and stack.status in {"UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED"}:
             return lambda: self._stack_failed(stack)
@@ -227,7 +227,7 @@ class _Lab:
             why = why_failed(self._clients("cloudformation"), stack)
             raise LabFailedError(
                 f"stack {stack.name} can't be deleted: {why}. clean --participant {self._names.lab_id} "
-                "does it whatever is in it"
+                "deletes it, whatever is in it"
             )
         self._clients("cloudformation").delete_stack(StackName=stack.name)
         self._deleted = True
@@ -255,11 +255,13 @@ class _Lab:
 
     def _stack_failed(self, stack: Stack | None) -> None:
         if stack is None:
-            raise LabFailedError("its stack was deleted while it was being made. Run the same command again")
+            raise LabFailedError(
+                "its stack was deleted while it was being created. Run the same command again"
+            )
         why = why_failed(self._clients("cloudformation"), stack)
         if THROTTLED.search(why) and self._tries < TRIES:
             pause = BACK_OFF_SECONDS * 2**self._tries
-            self._say("stack", f"{why}: again in {pause:.0f} s")
+            self._say("stack", f"{why}: trying again in {pause:.0f} s")
             self._tries, self._not_before = self._tries + 1, time.monotonic() + pause
             self._submitted = self._deleted = False
             return
@@ -275,16 +277,18 @@ class _Lab:
         self._clients("sagemaker").start_notebook_instance(NotebookInstanceName=self._names.notebook_instance)
 
     def _restart(self, why: str) -> None:
-        self._say("instance", f"{why}: stopping, to start it again")
+        self._say("instance", f"{why}: restarting it")
         self._restarted = True
         self._ask("stop_notebook_instance")
 
     def _ask(self, operation: str) -> None:
-        """Start or stop the instance; where somebody was faster, the next look shows it."""
+        """Start or stop the instance; if someone else already did, the next reading shows it."""
         try:
             getattr(self._clients("sagemaker"), operation)(NotebookInstanceName=self._names.notebook_instance)
         except ClientError as error:
-            if "not in ([" not in error.response["Error"]["Message"]:  # its status is another one by now
+            if (
+                "not in ([" not in error.response["Error"]["Message"]
+            ):  # its status has changed in the meantime
                 raise
 
     def _instance_failed(self) -> None:
@@ -298,7 +302,7 @@ class _Lab:
         return read_provision(self._clients, self._names, self._plan.region, self._plan.account)
 
     def _look(self, nested: bool) -> None:
-        """Judge an instance that is in service by what it tells of its provisioning."""
+        """Choose the next step for an instance in service, from its provisioning report."""
         told, found = self._told(), not (self._started or self.state.change == "created")
         if told is None or (self._told_before and told.at <= self._told_before) or told.status == "running":
             self._say("provisioning", told.log[-1] if told and told.log else "")
@@ -311,7 +315,7 @@ class _Lab:
             if self._restarted:
                 raise LabFailedError(
                     f"a nested stack is missing or failed: {', '.join(self._nested)}. "
-                    f"reset --participant {self._names.lab_id} --to 01 mends it"
+                    f"reset --participant {self._names.lab_id} --to 01 repairs it"
                 )
             self._restart("a nested stack is missing")
         elif told.package != self._plan.digest and self._plan.restart and not self._restarted:

@@ -1,4 +1,4 @@
-"""What an instructor reads of a fleet: a row per participant, for the terminal, scripts and the page."""
+"""The report on a fleet: a row per participant, for the terminal, scripts and the page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTEBOOKS = ("01", "02", "03", "04", "05")
 
 @dataclass(frozen=True)
 class Row:
-    """One participant and their lab; `hourly` is None where the price table does not know what runs there."""
+    """One participant and their lab; `hourly` is None if the price table lacks something that runs there."""
 
     participant: Participant
     progress: Progress
@@ -27,19 +27,19 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The participant's name, or the lab id where there is no roster."""
+        """The participant's name, or the lab id if there is no roster."""
         return self.participant.name or self.participant.lab_id or "default"
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """Of each notebook `done`, `here` or nothing."""
+        """For each notebook `done`, `here` or an empty string."""
         reached = self.progress.reached
         return tuple(
             "done" if number < reached else "here" if number == reached else "" for number in NOTEBOOKS
         )
 
     def document(self) -> dict[str, Any]:
-        """Return the row for scripts."""
+        """Return the row as JSON-compatible values."""
         progress = self.progress
         return {
             "name": self.participant.name,
@@ -64,12 +64,12 @@ class Row:
 
 
 def read_rows(clients: Clients, participants: Sequence[Participant] | None, region: str) -> list[Row]:
-    """Read how far everybody is; without participants, every lab that has a top stack."""
+    """Return everyone's progress; without participants, that of every lab with a top stack."""
     if participants is None:
         participants = [Participant("", "", lab_id) for lab_id in Overview.read(clients).labs()]
     try:
         prices = Prices.load(region)
-    except PriceError:  # a region without a table: an estimate is better than nothing
+    except PriceError:  # no price table for this region: an estimate is better than nothing
         prices = Prices.load()
     found = read_fleet(clients, [one.names for one in participants])
     return [
@@ -79,7 +79,7 @@ def read_rows(clients: Clients, participants: Sequence[Participant] | None, regi
 
 
 def total(rows: Sequence[Row]) -> Decimal:
-    """Return what all labs cost in USD per hour, as far as prices are known."""
+    """Return the cost of all labs in USD per hour, as far as prices are known."""
     return sum((row.hourly for row in rows if row.hourly is not None), Decimal(0))
 
 

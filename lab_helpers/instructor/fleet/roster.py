@@ -1,4 +1,4 @@
-"""Who takes part: a CSV file with names, e-mail addresses and lab ids."""
+"""The roster: a CSV file with names, e-mail addresses and lab ids."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lab_helpers.names import LAB_ID, InvalidNameError, Names
 
 LONGEST = 10
 RESERVED = {
-    "default": "the tag of the lab without an id",
-    "sthree": 'S3 refuses buckets that begin with it ("Bucket naming rules")',
+    "default": "it is the tag of the lab without an id",
+    "sthree": 'S3 rejects bucket names that begin with it ("Bucket naming rules")',
 }
-"""Lab ids that can't be used, and why."""
+"""Lab ids that cannot be used, and why."""
 CONFUSING = {"iris", "mlops", "scikit"}
-"""Lab ids that are not derived from names, because the names of every lab begin with these words."""
+"""Lab ids that are not derived from names: the resource names of every lab begin with these words."""
 
 _COLUMNS = {
     "name": "name",
@@ -32,19 +32,19 @@ _COLUMNS = {
     "id": "lab_id",
 }
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-# What Unicode does not decompose into a letter and its accent.
+# Letters that Unicode does not decompose into a base letter and an accent.
 _LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
 )
 
 
 class RosterError(ValueError):
-    """A roster that can't be used; the message names every line at fault and what is wrong with it."""
+    """A roster is not valid; the message lists every faulty line and what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class Participant:
-    """One person and the lab that is theirs; `email` may be empty."""
+    """One person and their lab; `email` can be empty."""
 
     name: str
     email: str
@@ -52,7 +52,7 @@ class Participant:
 
     @property
     def names(self) -> Names:
-        """The names of their lab's resources."""
+        """The names of the lab's resources."""
         return Names(self.lab_id)
 
 
@@ -65,14 +65,14 @@ class _Row:
 
 
 def read_roster(path: Path) -> list[Participant]:
-    """Read a roster in UTF-8, separated by commas, semicolons or tabs (what spreadsheets save).
+    """Read a roster in UTF-8, separated by commas, semicolons or tabs (as spreadsheets save it).
 
-    Columns `name`, `email` (optional) and `lab_id` (optional) in any order if the first line names them; else
-    name, e-mail, lab id in this order. Empty lines and lines that begin with `#` are skipped. Lab ids that
-    are not given are derived from the name (else from the e-mail address): the same file gives the same
-    ids, and lines added at its end change none of those above.
+    Columns are `name`, `email` (optional) and `lab_id` (optional): in any order if the first line names them,
+    else in this order. Empty lines and lines that begin with `#` are skipped. Missing lab ids are derived
+    from the name, or else from the e-mail address: the same file gives the same ids, and lines added at its
+    end do not change the ids above them.
 
-    Raises RosterError for a file that can't be read, and for all faulty lines together.
+    Raises RosterError if the file cannot be read, and once for all faulty lines.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -89,10 +89,10 @@ def parse_roster(text: str, source: str = "the roster") -> list[Participant]:
     try:
         rows = list(_rows(text, faults))
     except csv.Error as error:
-        raise RosterError(f"{source} is no CSV file: {error}") from error
+        raise RosterError(f"{source} is not a valid CSV file: {error}") from error
     _check(rows, faults)
     if not rows and not faults:
-        faults.append("it names nobody: write one participant per line, such as `Ana Silva,ana@example.org`")
+        faults.append("it has no participants: write one per line, such as `Ana Silva,ana@example.org`")
     if faults:
         raise RosterError("\n  ".join([f"{source} can't be used:", *faults]))
     taken = {row.lab_id for row in rows if row.lab_id}
@@ -105,7 +105,7 @@ def parse_roster(text: str, source: str = "the roster") -> list[Participant]:
 
 
 def write_roster(participants: list[Participant]) -> str:
-    """Return the roster as CSV with every lab id written down, so that nothing can change it any more."""
+    """Return the roster as CSV with every lab id filled in, so that later edits cannot change one."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("name", "email", "lab_id"))
@@ -129,7 +129,7 @@ def _rows(text: str, faults: list[str]) -> Iterator[_Row]:
             if header:
                 if "name" not in header:
                     raise RosterError(
-                        f"line {reader.line_num}: no column is called `name`: {', '.join(cells)}"
+                        f"line {reader.line_num}: there is no column `name`: {', '.join(cells)}"
                     )
                 columns, width = header, len(cells)
                 continue
@@ -141,7 +141,7 @@ def _rows(text: str, faults: list[str]) -> Iterator[_Row]:
 
 
 def _header(cells: list[str]) -> dict[str, int]:
-    """Return the place of each known column; nothing when this line is a participant."""
+    """Return the position of each known column; empty if the line is a participant."""
     words = [re.sub(r"[^a-z]", "", cell.lower()) for cell in cells]
     return {_COLUMNS[word]: at for at, word in reversed(list(enumerate(words))) if word in _COLUMNS}
 
@@ -154,7 +154,9 @@ def _check(rows: list[_Row], faults: list[str]) -> None:
         if not row.name:
             faults.append(f"{where}the name is missing")
         if row.email and not _EMAIL.fullmatch(row.email):
-            faults.append(f"{where}{row.email!r} is no e-mail address (name, e-mail, lab id)")
+            faults.append(
+                f"{where}{row.email!r} is not a valid e-mail address (columns: name, e-mail, lab id)"
+            )
         if row.lab_id:
             if row.lab_id in RESERVED:
                 faults.append(f"{where}{row.lab_id!r} can't be a lab id: {RESERVED[row.lab_id]}")
@@ -163,19 +165,21 @@ def _check(rows: list[_Row], faults: list[str]) -> None:
             except InvalidNameError as error:
                 faults.append(where + str(error))
             if row.lab_id in labs:
-                faults.append(f"{where}the lab id {row.lab_id!r} is that of line {labs[row.lab_id]}")
+                faults.append(f"{where}the lab id {row.lab_id!r} is already used in line {labs[row.lab_id]}")
             labs.setdefault(row.lab_id, row.line)
         else:
             person = (row.name.casefold(), row.email.casefold())
             if person in people:
-                faults.append(f"{where}the same participant as in line {people[person]}; else give a lab id")
+                faults.append(
+                    f"{where}the same participant as in line {people[person]}: remove one, or give a lab id"
+                )
             people.setdefault(person, row.line)
 
 
 def candidates(name: str, email: str = "") -> Iterator[str]:
-    """Yield lab ids for a person, the nicest first, without end: `ana`, `anas`, `ana2`, `ana3`, …"""
+    """Yield lab ids for a person endlessly, best first: `ana`, `anas`, `ana2`, `ana3`, …"""
     words = _words(name) or _words(email.partition("@")[0])
-    if not words:  # a name in another script, and no address
+    if not words:  # a name in another script, and no e-mail address
         words = ["p" + hashlib.sha256(name.encode()).hexdigest()[:6]]
     first = words[0][:LONGEST]
     found = [first]
@@ -195,8 +199,8 @@ def _usable(lab_id: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    """Split into words of `a` to `z` and digits that begin with a letter; accents are dropped."""
+    """Return the words of `a` to `z` and digits that begin with a letter; accents are dropped."""
     plain = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
     plain = "".join(one for one in plain if not unicodedata.combining(one))
-    # A word of which only a part is Latin is no name to call anybody by.
+    # The Latin part of a mixed word does not make a name.
     return [word for word in re.findall(r"[^\W_]+", plain) if LAB_ID.match(word) and word.isascii()]

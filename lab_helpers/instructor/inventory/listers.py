@@ -1,6 +1,6 @@
-"""One lister per service: everything here that might be a lab's, ownership not yet decided.
+"""One lister per service: everything that might belong to a lab; ownership is decided later.
 
-Only list and describe operations, each over all its pages. The names of the operations are boto3's.
+Uses list and describe operations only, and reads all pages. Operation names are boto3's.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """A resource before anybody knows whose it is.
+    """A resource whose owner is not yet known.
 
-    `name` is what ownership is judged by, `id` what the service's delete operation takes.
+    `name` decides ownership; `id` is what the service's delete operation takes.
     """
 
     service: str
@@ -41,14 +41,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a listing looks: clients of one region, and that account."""
+    """What to list: the clients of one region, and the account."""
 
     clients: Clients
     region: str
     account: str
 
     def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of a resource here, as the Resource Groups Tagging API writes it."""
+        """Return the ARN of a resource, as the Resource Groups Tagging API writes it."""
         partition = (
             "aws-cn" if self.region.startswith("cn-") else "aws-us-gov" if "-gov-" in self.region else "aws"
         )
@@ -64,9 +64,9 @@ class Place:
 
 
 def stacks(place: Place) -> Iterator[Found]:
-    """Stacks that are not deleted (CloudFormation DescribeStacks).
+    """Yield the stacks that are not deleted (CloudFormation DescribeStacks).
 
-    A stack in another one goes with that; it is listed when it was left behind.
+    A nested stack is deleted with its parent; it is listed only if it was left behind.
     """
     found = list(place.pages("cloudformation", "describe_stacks", "Stacks"))
     there = {one["StackId"] for one in found}
@@ -76,7 +76,7 @@ def stacks(place: Place) -> Iterator[Found]:
 
 
 def stacks_named(place: Place, names: Iterable[str]) -> Iterator[Found]:
-    """Those of some stacks that exist, by name or id: much quicker than all, as long as they are few."""
+    """Yield those of the given stacks (names or ids) that exist: for a few, much faster than listing all."""
     for name in names:
         one = _existing(place, name)
         if one is not None and not (one.get("ParentId") and _existing(place, one["ParentId"])):
@@ -94,7 +94,7 @@ def _stack(one: StackTypeDef) -> Found:
 
 
 def endpoints(place: Place) -> Iterator[Found]:
-    """Endpoints, with the instances that they are billed for."""
+    """Yield endpoints, with the instances that they are billed for."""
     sagemaker = place.clients("sagemaker")
     for one in place.pages("sagemaker", "list_endpoints", "Endpoints"):
         name = one["EndpointName"]
@@ -113,7 +113,7 @@ def _instances(sagemaker: SageMakerClient, endpoint: str) -> tuple[str | None, i
     except ClientError as error:
         if not is_gone(error):
             raise
-        return None, 1  # deleted by hand, or since: it was in the list, its price is not known
+        return None, 1  # deleted after it was listed: its price is unknown
     variant = config["ProductionVariants"][0]
     running = next(iter(described.get("ProductionVariants", ())), None)
     count = (running and running.get("CurrentInstanceCount")) or variant.get("InitialInstanceCount", 1)
@@ -121,7 +121,7 @@ def _instances(sagemaker: SageMakerClient, endpoint: str) -> tuple[str | None, i
 
 
 def endpoint_configs(place: Place) -> Iterator[Found]:
-    """Endpoint configurations."""
+    """Yield endpoint configurations."""
     for one in place.pages("sagemaker", "list_endpoint_configs", "EndpointConfigs"):
         name = one["EndpointConfigName"]
         yield Found("sagemaker", "endpoint-config", name, name, one["EndpointConfigArn"], one["CreationTime"])
@@ -136,7 +136,7 @@ def models(place: Place) -> Iterator[Found]:
 
 
 def training_jobs(place: Place) -> Iterator[Found]:
-    """Training jobs; those that have ended cost nothing, and are records until somebody deletes them."""
+    """Yield training jobs. Finished ones cost nothing, but remain as records until they are deleted."""
     sagemaker = place.clients("sagemaker")
     for one in place.pages(
         "sagemaker", "list_training_jobs", "TrainingJobSummaries", NameContains="iris-model-"
@@ -149,13 +149,13 @@ def training_jobs(place: Place) -> Iterator[Found]:
             except ClientError as error:
                 if not is_gone(error):
                     raise
-                continue  # deleted since
+                continue  # deleted in the meantime
             billable, quantity = f"training:{resources['InstanceType']}", resources.get("InstanceCount", 1)
         yield Found("sagemaker", "training-job", name, name, arn, created, billable, quantity)
 
 
 def notebook_instances(place: Place) -> Iterator[Found]:
-    """Notebook instances; one that is stopped costs its volume only."""
+    """Yield notebook instances; a stopped one costs only its volume."""
     for one in place.pages("sagemaker", "list_notebook_instances", "NotebookInstances"):
         name = one["NotebookInstanceName"]
         running = one["NotebookInstanceStatus"] not in {"Stopped", "Failed", "Deleting"}
@@ -172,7 +172,7 @@ def notebook_instances(place: Place) -> Iterator[Found]:
 
 
 def lifecycle_configs(place: Place) -> Iterator[Found]:
-    """Lifecycle configurations of notebook instances."""
+    """Yield lifecycle configurations of notebook instances."""
     found = place.pages(
         "sagemaker", "list_notebook_instance_lifecycle_configs", "NotebookInstanceLifecycleConfigs"
     )
@@ -185,7 +185,7 @@ def lifecycle_configs(place: Place) -> Iterator[Found]:
 
 
 def scaling(place: Place) -> Iterator[Found]:
-    """Scalable targets and policies of endpoint variants (Application Auto Scaling)."""
+    """Yield scalable targets and policies of endpoint variants (Application Auto Scaling)."""
     request = {"ServiceNamespace": "sagemaker"}
     service = "application-autoscaling"
     for one in place.pages(service, "describe_scalable_targets", "ScalableTargets", **request):
@@ -207,12 +207,12 @@ def scaling(place: Place) -> Iterator[Found]:
 
 
 def _endpoint_of(resource_id: str) -> str:
-    """`endpoint/NAME/variant/VARIANT` -> NAME."""
+    """Return NAME of `endpoint/NAME/variant/VARIANT`."""
     return resource_id.split("/")[1] if resource_id.startswith("endpoint/") else resource_id
 
 
 def alarms(place: Place) -> Iterator[Found]:
-    """Alarms of CloudWatch, those that scaling policies made among them."""
+    """Yield CloudWatch alarms, including those that scaling policies created."""
     for one in place.pages("cloudwatch", "describe_alarms", "MetricAlarms"):
         name = one["AlarmName"]
         billable = "cloudwatch:alarm-month"
@@ -228,7 +228,7 @@ def alarms(place: Place) -> Iterator[Found]:
 
 
 def pipelines(place: Place) -> Iterator[Found]:
-    """Pipelines."""
+    """Yield pipelines."""
     for one in place.pages("codepipeline", "list_pipelines", "pipelines"):
         name = one["name"]
         yield Found(
@@ -237,47 +237,47 @@ def pipelines(place: Place) -> Iterator[Found]:
 
 
 def projects(place: Place) -> Iterator[Found]:
-    """CodeBuild projects."""
+    """Yield CodeBuild projects."""
     for name in place.pages("codebuild", "list_projects", "projects"):
         yield Found("codebuild", "project", name, name, place.arn("codebuild", f"project/{name}"))
 
 
 def functions(place: Place) -> Iterator[Found]:
-    """Lambda functions."""
+    """Yield Lambda functions."""
     for one in place.pages("lambda", "list_functions", "Functions"):
         name = one["FunctionName"]
         yield Found("lambda", "function", name, name, one["FunctionArn"])
 
 
 def rules(place: Place) -> Iterator[Found]:
-    """EventBridge rules of the default bus."""
+    """Yield EventBridge rules of the default bus."""
     for one in place.pages("events", "list_rules", "Rules"):
         yield Found("events", "rule", one["Name"], one["Name"], one["Arn"])
 
 
 def codecommit_repositories(place: Place) -> Iterator[Found]:
-    """CodeCommit repositories."""
+    """Yield CodeCommit repositories."""
     for one in place.pages("codecommit", "list_repositories", "repositories"):
         name = one["repositoryName"]
         yield Found("codecommit", "codecommit-repository", name, name, place.arn("codecommit", name))
 
 
 def ecr_repositories(place: Place) -> Iterator[Found]:
-    """ECR repositories; what they cost depends on the images in them."""
+    """Yield ECR repositories; their cost depends on the images in them."""
     for one in place.pages("ecr", "describe_repositories", "repositories"):
         name = one["repositoryName"]
         yield Found("ecr", "ecr-repository", name, name, one["repositoryArn"], one.get("createdAt"))
 
 
 def buckets(place: Place) -> Iterator[Found]:
-    """S3 buckets; object versions and delete markers are gone when a bucket is."""
+    """Yield S3 buckets; a deleted bucket has no object versions or delete markers left."""
     for one in place.clients("s3").list_buckets()["Buckets"]:
         name = one["Name"]
         yield Found("s3", "bucket", name, name, place.arn("s3", name), one.get("CreationDate"))
 
 
 def log_groups(place: Place) -> Iterator[Found]:
-    """Log groups, and a lab's streams in the groups that SageMaker shares among all."""
+    """Yield log groups, and a lab's streams in the groups that SageMaker shares between all labs."""
     for prefix in ("/aws/codebuild/", "/aws/lambda/", "/aws/sagemaker/"):
         for one in place.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=prefix):
             name = one["logGroupName"]
@@ -299,13 +299,13 @@ def _milliseconds(time: int | None) -> datetime | None:
 
 
 def roles(place: Place) -> Iterator[Found]:
-    """IAM roles. They belong to no region: `list_resources` looks at their tags before it believes a name."""
+    """Yield IAM roles. They have no region, so `list_resources` checks their tags before it trusts a name."""
     for one in place.pages("iam", "list_roles", "Roles"):
         yield Found("iam", "role", one["RoleName"], one["RoleName"], one["Arn"], one["CreateDate"])
 
 
 def policies(place: Place) -> Iterator[Found]:
-    """Managed policies that the account has made itself; the whole account's."""
+    """Yield the account's own managed policies, in all regions."""
     for one in place.pages("iam", "list_policies", "Policies", Scope="Local"):
         yield Found("iam", "policy", one["PolicyName"], one["Arn"], one["Arn"], one["CreateDate"])
 
@@ -330,4 +330,4 @@ LISTERS: tuple[Callable[[Place], Iterator[Found]], ...] = (
     roles,
     policies,
 )
-"""All of them but `stacks`, of which a few are quicker found by name."""
+"""All listers except `stacks`: looking up a few stacks by name is faster."""

@@ -1,8 +1,8 @@
-"""Whose a resource is, by its tag and by its name (`docs/names-and-contracts.md`, "Names").
+"""Which lab owns a resource, by its tag and its name (`docs/names-and-contracts.md`, "Names").
 
-A tag `mlops-workshop:lab` decides. A resource without it belongs to a lab when its *whole* name is one of
-that lab's names, and the lab is known: asked for by id, tagged on some other resource, or betrayed by a name
-that only the workshop gives. So `team-mlops`, somebody's notebook instance, is nobody's lab, and
+The tag `mlops-workshop:lab` decides. A resource without it belongs to a lab if its *whole* name is one of
+that lab's names and the lab is known: requested by id, tagged on another resource, or evident from a name
+that only the workshop gives. So a notebook instance `team-mlops` is not the lab of a "team", and
 `ana-iris-model-backup` is not Ana's.
 """
 
@@ -41,7 +41,7 @@ _NAMES = {
     "role": r"mlops-(?:notebook|codebuild|pipeline|deploy|launcher|monitor|events|sagemaker)",
     "policy": r"mlops-notebook-(?:work|operate|stacks|deploy)",
 }
-"""What follows the prefix, per kind of resource."""
+"""The part of a name after the prefix, by kind of resource."""
 _UNMISTAKABLE = {
     "stack": r"(?:iris-train-pipeline|iris-model-dev|iris-model-prd)",
     "endpoint-config": _NAMES["endpoint-config"],
@@ -50,19 +50,19 @@ _UNMISTAKABLE = {
     "pipeline": "iris-train-pipeline",
     "rule": r"(?:iris-train-upload|mlops-job-monitor-iris-model)",
 }
-"""Names that tell of a lab by themselves: nobody else has reason to give them."""
+"""Names that are evidence of a lab by themselves: only the workshop gives them."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The lab that a name points to. `certain` when the name alone is evidence of that lab."""
+    """The lab that a name points to; `certain` if the name alone is evidence of that lab."""
 
     lab_id: str
     certain: bool
 
 
 def by_name(kind: str, name: str, region: str, account: str) -> Owner | None:
-    """Return the lab whose resource has this name, or None for a name that no lab gives."""
+    """Return the lab whose resource has this name, or None if no lab uses such a name."""
     if kind == "log-group":
         return _log_group(name)
     if kind == "log-stream":
@@ -83,7 +83,7 @@ def by_name(kind: str, name: str, region: str, account: str) -> Owner | None:
 
 
 def _log_group(name: str) -> Owner | None:
-    """SageMaker makes the group of an endpoint, and nobody tags that."""
+    """SageMaker creates an endpoint's log group, without tags."""
     found = re.fullmatch(
         rf"/aws/(?:codebuild/{_LAB}{_IMAGES}|lambda/{_LAB}{_FUNCTIONS}|sagemaker/Endpoints/{_LAB}iris-model-(?:dev|prd))",
         name,
@@ -94,7 +94,7 @@ def _log_group(name: str) -> Owner | None:
 
 
 SHARED_GROUPS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/NotebookInstances")
-"""Log groups of SageMaker that everybody in the account writes to: only streams are a lab's."""
+"""SageMaker log groups that the whole account shares: only streams belong to a lab."""
 
 
 def _log_stream(name: str) -> Owner | None:
@@ -105,7 +105,7 @@ def _log_stream(name: str) -> Owner | None:
 
 
 def by_tag(tags: Mapping[str, str]) -> str | None:
-    """Return the lab id that the tags name (empty for the default lab), or None without a usable tag."""
+    """Return the lab id in the tags (empty for the default lab), or None without a valid tag."""
     value = tags.get(LAB_TAG)
     if value is None or not LAB_ID.fullmatch(value):
         return None
@@ -115,9 +115,9 @@ def by_tag(tags: Mapping[str, str]) -> str | None:
 def owner(
     kind: str, name: str, tags: Mapping[str, str] | None, known: Collection[str], place: tuple[str, str]
 ) -> str | None:
-    """Return the lab id of a resource, or None for one that is nobody's here.
+    """Return the lab id of a resource, or None if it belongs to none of these labs.
 
-    `tags` are None where they are not known; `known` are the labs that exist or are asked for; `place` is
+    `tags` is None if they are unknown; `known` are the labs that exist or were requested; `place` is
     (region, account).
     """
     tagged = by_tag(tags or {})

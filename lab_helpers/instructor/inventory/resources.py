@@ -1,4 +1,4 @@
-"""Every resource of a lab, or of all labs, by tag and by name; their stacks may be gone."""
+"""Every resource of one lab or of all labs, by tag and by name, even if their stacks are gone."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _FEW = 5
 
 @dataclass(frozen=True)
 class Resource:
-    """Something that exists for a lab. `lab_id` is empty for the default lab, None for an unknown one.
+    """A resource of a lab. `lab_id` is empty for the default lab, None for an unknown one.
 
     `kind` and `id` are what the service's delete operation takes; a log stream is `GROUP:STREAM`, a scaling
-    policy `RESOURCE:POLICY`. `billable` is a key of `lab_helpers.prices` for what costs money as long as it
-    exists, `quantity` how many of them (instances).
+    policy `RESOURCE:POLICY`. `billable` is a key of `lab_helpers.prices` if the resource costs money for as
+    long as it exists; `quantity` is the number of instances.
     """
 
     service: str
@@ -46,12 +46,12 @@ class Resource:
 def list_resources(
     clients: Clients, region: str, account: str, lab_ids: Iterable[str] | None = None
 ) -> list[Resource]:
-    """Return what these labs (None: all that there are) own in one region, sorted by lab, service and id.
+    """Return what these labs (None: all labs) own in one region, sorted by lab, service and id.
 
-    Found by the tag `mlops-workshop:lab` (Resource Groups Tagging API GetResources) and by name; names that
-    merely look alike are left out (`ownership`). A tagged resource of a kind that the workshop does not know
-    is listed with the kind from its ARN. botocore's ClientError passes through: an incomplete list would
-    prove nothing.
+    Resources are found by the tag `mlops-workshop:lab` (Resource Groups Tagging API GetResources) and by
+    name; names that merely look alike are left out (`ownership`). A tagged resource of an unknown kind is
+    listed with the kind from its ARN. Raises botocore's ClientError, because an incomplete list would prove
+    nothing.
     """
     asked = None if lab_ids is None else set(lab_ids)
     place = Place(clients, region, account)
@@ -62,7 +62,7 @@ def list_resources(
         listed = [pool.submit(_all, lister, place) for lister in LISTERS]
         tags = tagging.result()
         found = [*named.result(), *(one for each in listed for one in each.result())]
-        if few:  # stacks that are a lab's by their tag alone
+        if few:  # stacks that belong to a lab by their tag alone
             known = {one.arn for one in found}
             found += stacks_named(place, (arn for arn in tags if ":stack/" in arn and arn not in known))
     at = (region, account)
@@ -78,9 +78,9 @@ def list_resources(
 
 
 def expirations(clients: Clients) -> dict[str, datetime]:
-    """Return, per lab id, the latest time that any of its resources has in `mlops-workshop:expires`.
+    """Return, by lab id, the latest `mlops-workshop:expires` of any of its resources.
 
-    A lab with a resource that says `never`, or something that is no time, is left out.
+    A lab with a resource whose value is `never`, or not a valid time, is left out.
     """
     ends: dict[str, datetime] = {}
     endless: set[str] = set()
@@ -124,7 +124,7 @@ def _resource(one: Found, lab: str) -> Resource:
 
 
 def _tagged(clients: Clients, lab_ids: Collection[str] | None) -> dict[str, dict[str, str]]:
-    """Return the tags of what is tagged as a lab's, by ARN."""
+    """Return the tags of resources with a lab tag, by ARN."""
     client = clients("resourcegroupstaggingapi")
     values = sorted(lab or ownership.DEFAULT for lab in lab_ids) if lab_ids is not None else []
     batches = [values[i : i + _TAG_VALUES] for i in range(0, len(values), _TAG_VALUES)] or [[]]
@@ -146,7 +146,7 @@ def _known(
     asked: Collection[str] | None,
     place: tuple[str, str],
 ) -> set[str]:
-    """Return the labs whose names are believed: those asked for, else all that left evidence."""
+    """Return the labs whose names are trusted: those requested, else all with evidence."""
     if asked is not None:
         return set(asked)
     named = (ownership.by_name(one.kind, one.name, *place) for one in found)
@@ -155,12 +155,12 @@ def _known(
 
 
 def _own_identities(clients: Clients, place: tuple[str, str], owned: list[Resource]) -> list[Resource]:
-    """Return the roles and managed policies that really are their lab's, in this region.
+    """Return the roles and managed policies that really belong to their lab in this region.
 
-    They have no region. Where the lab's top stack or notebook instance is in this one, they are its;
-    elsewhere a role's tags are asked (IAM ListRoleTags: the Tagging API has no roles), and the policies,
-    which name the lab's resources with their region. Managed policies and the roles of a lab that was
-    launched in the console have no tags.
+    IAM has no regions. If the lab's top stack or notebook instance is in this region, they belong to it.
+    Otherwise a role's tags decide (IAM ListRoleTags: the Tagging API has no roles), or the policies, which
+    name the lab's resources with their region. Managed policies, and the roles of a lab launched from the
+    console, have no tags.
     """
     here = {
         one.lab_id
@@ -193,14 +193,14 @@ def _is_orphan_of(iam: IAMClient, one: Resource, place: tuple[str, str]) -> bool
 
 
 def names_a_lab(policies: str, lab_id: str, place: tuple[str, str]) -> bool:
-    """Return whether policies name an image or a model of a lab here, as those of each of its roles do."""
+    """Return whether policies name an image or model of a lab in this region, as those of its roles do."""
     here, prefix = ":".join(place), Names(lab_id).prefix
     own = rf":{here}:([^'\"\s]*[:/])?{prefix}(scikit-base|iris-model|iris-train-pipeline)"
     return re.search(own, policies) is not None
 
 
 def _role_policies(iam: IAMClient, role: str) -> str:
-    """Return the text of the policies of a role, inline and managed ones."""
+    """Return the text of a role's policies, inline and managed."""
     inline = [
         str(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
@@ -220,13 +220,13 @@ _LISTED = {
     "application-autoscaling:scalable-target", "cloudwatch:alarm", "codepipeline:", "codebuild:project",
     "lambda:function", "events:rule", "codecommit:", "ecr:repository", "s3:", "logs:log-group",
 }  # fmt: skip
-"""Service and type, as in ARNs, of what the listers list: what only the tags still know of these is gone."""
+"""Service and type, as in ARNs, of what the listers list: tagged but not listed means deleted."""
 
 
 def _unknown_kinds(
     tags: dict[str, dict[str, str]], found: Iterable[Found], asked: Collection[str] | None
 ) -> list[Resource]:
-    """Return what is tagged as a lab's and no lister lists, such as a bucket of another kind of service."""
+    """Return tagged resources of kinds that no lister lists, such as those of other services."""
     listed = {one.arn for one in found}
     unknown = []
     for arn, own in tags.items():
@@ -235,7 +235,7 @@ def _unknown_kinds(
         kind = resource.replace(":", "/").partition("/")[0] if set("/:") & set(resource) else ""
         if arn in listed or lab is None or (asked is not None and lab not in asked):
             continue
-        # The Tagging API remembers what was deleted for a while.
+        # The Tagging API still lists deleted resources for a while.
         if f"{service}:{kind}" not in _LISTED:
             unknown.append(Resource(service, kind, arn, lab, arn, None, None))
     return unknown

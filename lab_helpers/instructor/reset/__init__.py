@@ -1,4 +1,4 @@
-"""Bring a lab to the state at the start of a notebook, from whatever state it is in."""
+"""Bring a lab to the start of a notebook, whatever state it is in."""
 
 from lab_helpers.instructor.reset.plan import Action, Plan, make_plan
 from lab_helpers.instructor.reset.releases import ResetError

@@ -1,8 +1,8 @@
-"""Make resources of a stack again that somebody deleted by hand.
+"""Recreate resources of a stack that were deleted by hand.
 
-CloudFormation does not notice such deletions. Two updates help: one to a template without the resources, in
-which literals stand for what referred to them, and one back to the template as it was. Nothing else of the
-stack changes. Contract: CloudFormation GetTemplate, UpdateStack.
+CloudFormation does not notice such deletions. Two updates fix that: one to a template without the resources,
+with literals for the references to them, and one back to the original template. Nothing else in the stack
+changes. Contract: CloudFormation GetTemplate, UpdateStack.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from lab_helpers.templates import body, parse_template
 
 
 class MendError(RuntimeError):
-    """A resource that can't be made again this way; the message says why."""
+    """A resource cannot be recreated this way; the message says why."""
 
 
 def mend_stack(clients: Clients, name: str, missing: Mapping[str, str], outputs: Mapping[str, str]) -> None:
-    """Make the missing resources (physical by logical id) of a stack again.
+    """Recreate the missing resources of a stack (physical ids by logical id).
 
-    `outputs` are the stack's; attributes that can't be computed are taken from them. Raises MendError, and
-    DeployError when an update fails.
+    `outputs` are the stack's; attributes that cannot be computed are taken from them. Raises MendError, or
+    DeployError if an update fails.
     """
     cloudformation = clients("cloudformation")
-    # botocore hands templates in JSON over as (ordered) dictionaries, those in YAML as text.
+    # botocore returns JSON templates as (ordered) dictionaries, YAML templates as text.
     found: object = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
     whole = parse_template(found if isinstance(found, str) else json.dumps(found))
     doomed = set(missing) | _parts_of(whole, set(missing))
@@ -45,7 +45,7 @@ def mend_stack(clients: Clients, name: str, missing: Mapping[str, str], outputs:
 
 
 def _parts_of(template: dict[str, Any], missing: set[str]) -> set[str]:
-    """Return the policies of missing buckets: they went with them."""
+    """Return the bucket policies of missing buckets, which were deleted with them."""
     return {
         key
         for key, value in template["Resources"].items()
@@ -54,13 +54,13 @@ def _parts_of(template: dict[str, Any], missing: set[str]) -> set[str]:
 
 
 class _Literals:
-    """What references to missing resources were worth."""
+    """The values that references to missing resources had."""
 
     def __init__(
         self, template: dict[str, Any], missing: Mapping[str, str], outputs: Mapping[str, str]
     ) -> None:
         self._resources, self._missing = template["Resources"], missing
-        # An output that is nothing but an attribute tells its value.
+        # An output that is just an attribute gives its value.
         self._told = {
             attribute: outputs[key]
             for key, value in template.get("Outputs", {}).items()
@@ -68,17 +68,17 @@ class _Literals:
         }
 
     def _told_by(self, value: Any) -> tuple[str, str] | None:
-        """Return resource and attribute that an output is, as long as the resource exists."""
+        """Return the resource and attribute that an output consists of, if the resource exists."""
         match value:
             case {"Fn::GetAtt": [str(name), str(attribute)]}:
                 return name, attribute
             case {"Fn::If": [str(condition), {"Fn::GetAtt": [str(name), str(attribute)]}, _]}:
-                # Where the condition does not hold there is no such resource that could be missing.
+                # If the condition is false, there is no such resource that could be missing.
                 return (name, attribute) if self._resources[name].get("Condition") == condition else None
         return None
 
     def put_into(self, value: Any, doomed: set[str]) -> Any:
-        """Return a part of a template with literals in place of what refers to doomed resources."""
+        """Return a part of a template with literals instead of references to doomed resources."""
         if isinstance(value, list):
             return [self.put_into(one, doomed) for one in value]
         if not isinstance(value, dict):
@@ -114,7 +114,7 @@ class _Literals:
         return re.sub(r"\$\{([A-Za-z0-9.]+)\}", literal, text)
 
     def _attribute(self, name: str, attribute: str) -> str:
-        """Return an attribute as text for Fn::Sub, which knows region and account."""
+        """Return an attribute as text for Fn::Sub, which fills in region and account."""
         if (name, attribute) in self._told:
             return self._told[name, attribute]
         physical, kind = self._missing[name], self._resources[name]["Type"]
@@ -130,4 +130,4 @@ class _Literals:
                 return f"arn:${{AWS::Partition}}:codecommit:{here}:{self._told[name, 'Name']}"
             case _ if attribute.endswith("Name"):
                 return physical.rpartition("/")[2]
-        raise MendError(f"{name} ({kind}) was deleted by hand, and its {attribute} is not known any more")
+        raise MendError(f"{name} ({kind}) was deleted by hand, and its {attribute} is no longer known")

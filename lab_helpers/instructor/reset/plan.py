@@ -1,4 +1,4 @@
-"""From what a lab is and what it should be: the list of what to do, in order. Nothing is done here."""
+"""Plan a reset: compare a lab's state with the target and list the actions in order. Changes nothing."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ PHASES = (
     ("empty-registry", "forget-training", "seed-repository"),
     ("seed-branch", "enable-rule", "scaling"),
 )
-"""Kinds of actions, in order; those of one phase are done side by side. What follows is `LONG`."""
+"""Kinds of actions, in order; those of one phase run in parallel. `LONG` comes after them."""
 LONG = ("commit", "build", "tag-latest", "train", "follow-training", "release")
-"""One after the other: first the base image, then the model image on it, then the training."""
+"""These run one after another: the base image, the model image on top of it, the training."""
 EXERCISES = "exercises"
 
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to do: `kind` is one of the words above, `subject` the resource that it is done to."""
+    """One action: `kind` is one of the words above, `subject` the resource to act on."""
 
     kind: str
     subject: str
     title: str
-    """For people: what changes, and why."""
+    """What changes and why, as shown to the instructor."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a reset is going to do, in order, to a lab in the state that was read."""
+    """The actions of a reset, in order, for a lab in the state that was read."""
 
     state: LabState
     actions: tuple[Action, ...]
 
     def of(self, *kinds: str) -> list[Action]:
-        """Return the actions of some kinds, in the plan's order."""
+        """Return the actions of these kinds, in order."""
         return [action for action in self.actions if action.kind in kinds]
 
     @property
     def settled(self) -> bool:
-        """Whether the account is as it should be; what is left is the instance's own."""
+        """Whether the account is at the target; only the instance's own action is left."""
         return all(action.kind == EXERCISES for action in self.actions)
 
 
 def make_plan(state: LabState, target: Target) -> Plan:
-    """Return what brings a lab from its state to the target."""
+    """Return the plan that brings a lab from its state to the target."""
     planner = _Planner(state, target)
     found = [*planner.lab(), *planner.source(), *planner.release()]
     order = [kind for phase in PHASES for kind in phase]
@@ -63,14 +63,14 @@ def make_plan(state: LabState, target: Target) -> Plan:
     exercises = Action(
         EXERCISES,
         state.names.notebook_instance,
-        f"put the exercises back as at the start of {target.number}; what the learner changed goes to a "
-        "dated folder beside them",
+        f"restore the exercises to the start of {target.number}; the learner's changes move to a dated "
+        "folder beside them",
     )
     return Plan(state, (*found, exercises))
 
 
 class _Planner:
-    """One planning; the methods yield the actions of one part of the lab."""
+    """Plans one reset; each method yields the actions for one part of the lab."""
 
     def __init__(self, state: LabState, target: Target) -> None:
         self.state, self.target, self.names = state, target, state.names
@@ -78,32 +78,34 @@ class _Planner:
         self.commits = [image for image in target.built if self._differs(image)]
         self.builds = self._to_build()
         self.job = self._right_execution()
-        """The execution that trains what it should; empty when it has to be done again."""
+        """The execution that trained the right model; empty if it must run again."""
         if self._is_there(self.names.dev_stack, self.names.dev_endpoint) and not self._serves(
             self.names.dev_stack, self.names.dev_endpoint
         ):
             self.job = ""
         if self.job and self._newest().status == "Succeeded" and not self._released():
-            self.job = ""  # it can't be released once more
+            self.job = ""  # it cannot be released a second time
 
     # --- stacks and the notebook instance
 
     def lab(self) -> Iterator[Action]:
-        """The top stack, the nested ones, the instance."""
+        """Yield the actions for the top stack, the nested stacks and the notebook instance."""
         names, stacks = self.names, self.state.stacks
         top = stacks.get(names.top_stack)
         if self.anew:
-            left = f"{top.status}: everything of the lab is deleted, " if top else ""
-            yield Action("deploy", names.top_stack, f"{left}the lab is made anew")
+            left = f"{top.status}: everything in the lab is deleted, " if top else ""
+            yield Action("deploy", names.top_stack, f"{left}the lab is created again")
             return
         assert top is not None  # noqa: S101 (else it is made anew)
         gone = [*top.missing, *(["notebook instance (failed)"] if self.state.instance == "Failed" else [])]
         if top.status.endswith("_IN_PROGRESS"):
-            yield Action("wait", top.name, f"wait until it is no more {top.status}")
+            yield Action("wait", top.name, f"wait until it is no longer {top.status}")
         elif top.status in {"UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED"}:
-            yield Action("roll-back", top.name, f"{top.status}: roll back, leaving out what can't be")
+            yield Action(
+                "roll-back", top.name, f"{top.status}: roll back, skipping what cannot be rolled back"
+            )
         elif gone:
-            yield Action("mend", top.name, f"make again what was deleted: {', '.join(gone)}")
+            yield Action("mend", top.name, f"recreate what was deleted: {', '.join(gone)}")
         for name in (names.base_stack, names.model_stack, names.train_stack):
             stack = stacks.get(name)
             if stack is None or not stack.good:
@@ -120,18 +122,20 @@ class _Planner:
     # --- source and images
 
     def source(self) -> Iterator[Action]:
-        """Branches, images and what builds them."""
+        """Yield the actions for branches, images, and their pipelines and builds."""
         state, names = self.state, self.names
         if "main" not in state.branches:
-            yield Action("seed-repository", names.repository, "make its first commit and the branches")
+            yield Action("seed-repository", names.repository, "create its first commit and the branches")
         for image in self.target.images:
             tip = state.branches.get(image.branch)
             if image in self.commits:
                 yield Action(
-                    "commit", image.branch, f"commit the sources of the notebook ({len(image.files)} files)"
+                    "commit", image.branch, f"commit the notebook's sources ({len(image.files)} files)"
                 )
             elif image not in self.target.built and not self._seeded(image):
-                yield Action("seed-branch", image.branch, "back to the first commit" if tip else "make it")
+                yield Action(
+                    "seed-branch", image.branch, "move it back to the first commit" if tip else "create it"
+                )
             if image not in self.target.built and state.images.get(image.repository):
                 count = len(set(state.images[image.repository].values()))
                 yield Action(
@@ -140,13 +144,15 @@ class _Planner:
             if image in self.builds:
                 yield Action("build", image.repository, "build the image and push it")
             elif image in self.target.built and self._tagged_otherwise(image):
-                yield Action("tag-latest", image.repository, "let `latest` be the image of the newest commit")
+                yield Action(
+                    "tag-latest", image.repository, "move `latest` to the image of the newest commit"
+                )
             if self._builds_in_vain(image):
                 yield Action("stop-executions", image.pipeline, "stop its executions")
                 yield Action("stop-builds", image.project, "stop its builds")
 
     def _differs(self, image: Image) -> bool:
-        """Whether a branch holds anything else than what the notebook writes (and the README)."""
+        """Return whether a branch holds anything other than the notebook's files and the README."""
         tip = self.state.branches.get(image.branch)
         return tip is None or {n: i for n, i in tip.files.items() if n != "README.md"} != image.blobs
 
@@ -158,7 +164,7 @@ class _Planner:
         return self.state.images.get(image.repository, {}).get(tag, "")
 
     def _to_build(self) -> list[Image]:
-        """Images whose newest commit has none, and those on top of such a one."""
+        """Return the images that are missing for the newest commit, and those built on top of them."""
         wanted: list[Image] = []
         for image in self.target.built:
             tip = self.state.branches.get(image.branch)
@@ -171,7 +177,7 @@ class _Planner:
         return self._tag(image, tip.commit) != self._tag(image, "latest")
 
     def _builds_in_vain(self, image: Image) -> bool:
-        """Whether an execution is under way that builds anything else than what is wanted."""
+        """Return whether a running execution builds anything other than the target."""
         tip = self.state.branches.get(image.branch)
         right = tip and image in self.target.built and image not in self.commits
         wanted = (tip.revision or tip.commit) if tip and right else ""
@@ -183,7 +189,7 @@ class _Planner:
     # --- training and release
 
     def release(self) -> Iterator[Action]:
-        """Executions of the training pipeline, DEV, PRD, and what is under `training/`."""
+        """Yield the actions for the training pipeline, DEV, PRD, and the objects under `training/`."""
         state, names, target = self.state, self.names, self.target
         executions = state.executions.get(names.train_pipeline, ())
         if any(one.under_way and one.id != self.job for one in executions):
@@ -199,19 +205,19 @@ class _Planner:
                 yield Action("delete-release", stack, f"delete it ({self._how(stack, endpoint)})")
         if not target.trained and state.objects:
             yield Action(
-                "forget-training", state.bucket, f"delete what is in training/ ({len(state.objects)})"
+                "forget-training", state.bucket, f"delete the objects under training/ ({len(state.objects)})"
             )
         if target.trained and not self.job:
             yield Action("train", names.train_pipeline, "upload data and training job, train, deploy to DEV")
         elif target.trained and not self._trained():
-            yield Action("follow-training", names.train_pipeline, "follow the execution that is under way")
+            yield Action("follow-training", names.train_pipeline, "follow the running execution")
         if target.released and not self._released():
             yield Action("release", names.train_pipeline, "approve, deploy to PRD")
         elif target.released and not state.scaling_as_declared:
-            yield Action("scaling", names.prd_endpoint, "scale as its template says")
+            yield Action("scaling", names.prd_endpoint, "set its scaling as in the template")
 
     def _right_execution(self) -> str:
-        """Return the newest execution if it trains what it should, with the right image; else nothing."""
+        """Return the newest execution if it trains the right model with the right image, else ""."""
         state, target = self.state, self.target
         executions = state.executions.get(self.names.train_pipeline, ())
         if not target.trained or not executions or self.builds:
@@ -231,7 +237,7 @@ class _Planner:
         return self.state.executions[self.names.train_pipeline][0]
 
     def _trained(self) -> bool:
-        """Whether the right execution has begun to deploy DEV."""
+        """Return whether the right execution has started to deploy DEV."""
         stages = (DEPLOY_DEV, HUMAN_APPROVAL, DEPLOY_PRD)
         return bool(self.job) and self.job in {self.state.stages.get(one, ("", ""))[0] for one in stages}
 
@@ -250,7 +256,7 @@ class _Planner:
         )
 
     def _is_there(self, stack: str, endpoint: str) -> bool:
-        """Whether anything of a deployment exists, with or without its stack."""
+        """Return whether any part of a deployment exists, with or without its stack."""
         return stack in self.state.stacks or any(
             one.id.startswith(f"{endpoint}-") or one.id == endpoint or f"/{endpoint}/" in one.id
             for one in self.state.resources
@@ -258,7 +264,7 @@ class _Planner:
         )
 
     def _serves(self, stack: str, endpoint: str) -> bool:
-        """Whether a deployment is whole and in service, or on its way there in the right execution."""
+        """Return whether a deployment is complete and in service, or the right execution is deploying it."""
         found, status = self.state.stacks.get(stack), self.state.endpoints.get(endpoint, ("", ""))[0]
         if found and found.status in _ON_THEIR_WAY:
             return bool(self.job)

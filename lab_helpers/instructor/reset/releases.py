@@ -1,6 +1,6 @@
-"""Source, images, training and release of a lab, done as the notebooks do them.
+"""Push sources, build images, train and release in a lab, as the notebooks do.
 
-The names of the operations are boto3's.
+Operation names are boto3's.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 EVENT_SECONDS = 20.0
-"""How long the event of a push or an upload may take before the pipeline is started by hand."""
+"""How long to wait for the event of a push or upload before starting the pipeline directly."""
 
 
 class ResetError(RuntimeError):
-    """A step that did not get where it should; the message says why and what to do."""
+    """A step failed; the message says why and what to do."""
 
 
 class Releases:
-    """What is done in the pipelines of one lab."""
+    """The work in the pipelines of one lab."""
 
     def __init__(
         self,
@@ -48,13 +48,15 @@ class Releases:
     # --- source
 
     def seed_repository(self, readme: bytes) -> None:
-        """Make the first commit on `main`; branches follow one by one."""
+        """Create the first commit on `main`; the branches follow one by one."""
         self._remote.seed(readme)
 
     def seed_branch(self, branch: str, rule: str) -> None:
-        """Let a branch begin at the first commit again. The rule of its pushes sleeps meanwhile."""
+        """Move a branch back to the first commit, with its push rule disabled meanwhile."""
         if not self._remote.tip("main"):
-            raise ResetError(f"{self._remote.name} has no branch main: run the same command again")
+            raise ResetError(
+                f"{self._remote.name} has no branch `main`: run the same command again to create it"
+            )
         if self._remote.begun(branch):
             return
         self._rule("disable_rule", rule)
@@ -69,7 +71,7 @@ class Releases:
             return
 
     def commit(self, image: Image, rule: str) -> None:
-        """Let a branch hold exactly the notebook's files and the README; the rest stays in its history."""
+        """Make a branch hold exactly the notebook's files and the README; the rest stays in its history."""
         tip = self._remote.tip(image.branch)
         if not tip:
             self.seed_branch(image.branch, rule)
@@ -79,7 +81,7 @@ class Releases:
     # --- images
 
     def build(self, image: Image) -> None:
-        """Return when the image of the newest commit is in its registry."""
+        """Wait until the image of the newest commit is in its registry."""
         tip = self._remote.tip(image.branch)
         revision = self._remote.revision(image.branch, tip)
         source: SourceRevisionOverrideTypeDef = {"actionName": "GetSource", **revision}
@@ -92,7 +94,7 @@ class Releases:
             )
 
     def tag_latest(self, image: Image) -> None:
-        """Let the tag `latest` be the image of the newest commit (ECR PutImage)."""
+        """Move the tag `latest` to the image of the newest commit (ECR PutImage)."""
         ecr = self._clients("ecr")
         found = ecr.batch_get_image(
             repositoryName=image.repository, imageIds=[{"imageTag": self._remote.tip(image.branch)}]
@@ -126,7 +128,7 @@ class Releases:
     # --- training and release
 
     def forget_training(self, bucket: str) -> None:
-        """Delete what is under `training/`; the versions of before stay, as after any deletion."""
+        """Delete the objects under `training/`; old versions stay, as after any deletion."""
         s3 = self._clients("s3")
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="training/"):
             keys: list[ObjectIdentifierTypeDef] = [{"Key": one["Key"]} for one in page.get("Contents", ())]
@@ -164,7 +166,7 @@ class Releases:
     # --- executions
 
     def _started(self, pipeline: str, source: SourceRevisionOverrideTypeDef) -> str:
-        """Return the execution of this revision that is under way; start one when no event does."""
+        """Return the running execution of this revision; start one if no event does."""
         codepipeline = self._clients("codepipeline")
         patience, deadline = Patience(self._stopping), time.monotonic() + EVENT_SECONDS
         while True:
@@ -182,7 +184,7 @@ class Releases:
             patience.pause()
 
     def _follow(self, pipeline: str, execution_id: str, until: str = "") -> executions.Execution:
-        """Return an execution that succeeded, or has come to the stage `until`. Raises ResetError."""
+        """Wait until an execution succeeds or reaches the stage `until`, and return it. Raises ResetError."""
         patience, said = Patience(self._stopping, 3600), ""
         while True:
             now = executions.get(self._lab, pipeline, execution_id)

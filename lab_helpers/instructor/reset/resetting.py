@@ -1,4 +1,4 @@
-"""Carry out a plan, look again, and go on until the lab is as it should be."""
+"""Carry out a plan, read the lab again, and repeat until it is at the target."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Outcome:
 
     done: list[Action] = field(default_factory=list)
     answer: Answer | None = None
-    """What the notebook instance did with the exercises."""
+    """What the notebook instance reported about the exercises."""
 
 
 def carry_out(
@@ -63,10 +63,10 @@ def carry_out(
     report: Report = lambda _line: None,
     stopping: threading.Event | None = None,
 ) -> Outcome:
-    """Bring a lab to the target and return what was done; the plan may be given if it was just made.
+    """Bring a lab to the target and return what was done; pass `plan` if it was just made.
 
-    Safe to interrupt and to repeat: what to do is read from the account each time. Raises ResetError when a
-    step fails, or when the lab is not as it should be after LOOKS looks; botocore's exceptions pass through.
+    Safe to interrupt and to repeat: what to do is read from the account each time. Raises ResetError if a
+    step fails or the lab is not at the target after LOOKS attempts; botocore's exceptions pass through.
     """
     stopping = stopping or threading.Event()
     outcome = Outcome()
@@ -95,11 +95,11 @@ def carry_out(
         stopping.set()
         raise
     still = ", ".join(f"{one.kind} {one.subject}" for one in left[:5])
-    raise ResetError(f"the lab is not as it should be after {LOOKS} looks; still to do: {still}")
+    raise ResetError(f"the lab is not at the target after {LOOKS} attempts; still to do: {still}")
 
 
 class _Run:
-    """One plan of one lab."""
+    """Carries out one plan for one lab."""
 
     def __init__(
         self, clients: Clients, target: Target, state: LabState, report: Report, stopping: threading.Event
@@ -118,18 +118,18 @@ class _Run:
         }
 
     def carry_out(self, plan: Plan) -> Answer | None:
-        """Do every action in order. None without an answer, when the lab has to be read again first."""
+        """Carry out every action in order. Return None if the lab must be read again first."""
         for kinds in PHASES:
             self._side_by_side(plan.of(*kinds))
             if {"deploy", "mend", "roll-back", "wait"} & {one.kind for one in plan.of(*kinds)}:
-                return None  # everything may be different now
+                return None  # everything may have changed
         with ThreadPoolExecutor(1, thread_name_prefix="exercises") as pool:
             asked: Future[Answer] | None = None
             long = plan.of(*LONG)
             try:
                 for number, action in enumerate(long):
                     if asked is None and not any(one.kind == "commit" for one in long[number:]):
-                        asked = pool.submit(self._exercises)  # the branches are what they will be
+                        asked = pool.submit(self._exercises)  # the branches no longer change
                     self._do(action)
                 return (asked or pool.submit(self._exercises)).result()
             except BaseException:
@@ -172,7 +172,7 @@ class _Run:
     # --- stacks
 
     def _delete_release(self, stack: str) -> None:
-        """Delete a DEV or PRD stack, and what of it exists without the stack."""
+        """Delete a DEV or PRD stack, and any of its resources that exist without it."""
         delete_stack(self._clients, stack, self._stopping)
         left = list_resources(self._clients, self._state.region, self._state.account, [self._names.lab_id])
         for kind in ("scaling-policy", "scalable-target", "endpoint", "endpoint-config", "model", "alarm"):
@@ -194,7 +194,7 @@ class _Run:
     def _deploy(self, _stack: str) -> None:
         lab, region, account = self._names.lab_id, self._state.region, self._state.account
         end = expirations(self._clients).get(lab)
-        # Whoever chose the bucket has no CodeCommit to make the lab anew with.
+        # Keep the choice: an account whose labs have their source in the bucket may lack CodeCommit.
         chosen = {name: value for name, value in self._given().items() if name == "SourceProvider"}
         if self._state.resources:
             cleaned = clean(self._clients, region, account, [lab], report=lambda _, text: self._report(text))
@@ -206,13 +206,13 @@ class _Run:
         self._provision(f"{end:%Y-%m-%dT%H:%M:%SZ}" if future else expires_at(DEFAULT_TTL), chosen)
 
     def _given(self) -> dict[str, str]:
-        """Return the parameters of the top stack; none without it."""
+        """Return the parameters of the top stack; empty if there is no stack."""
         stack = find_stack(self._clients("cloudformation"), self._names.top_stack)
         parameters = stack.get("Parameters", []) if stack else []
         return {one["ParameterKey"]: one.get("ParameterValue", "") for one in parameters}
 
     def _provision(self, expires: str = "never", parameters: Mapping[str, str] | None = None) -> None:
-        """Bring stack and instance up, as `fleet up` does, and wait until the instance is provisioned."""
+        """Deploy stack and instance as `fleet up` does, and wait until the instance is provisioned."""
         plan = FleetPlan(
             self._state.region,
             self._state.account,
@@ -245,7 +245,7 @@ class _Run:
             missing |= self._instance_of(name)
         mend_stack(self._clients, name, missing, stack.outputs)
         if self._lab.bucket in missing.values() and self._state.instance == "InService":
-            # What the instance told of itself was in there: it tells again when it starts.
+            # The instance's report was in there: it writes a new one when it starts.
             self._clients("sagemaker").stop_notebook_instance(
                 NotebookInstanceName=self._names.notebook_instance
             )
@@ -260,9 +260,10 @@ class _Run:
         }
 
     def _roll_back(self, name: str) -> None:
-        """Bring a stack whose update and rollback failed to a state that can be updated.
+        """Bring a stack whose update and rollback failed to a state in which it can be updated.
 
-        What can't be rolled back is left out (CloudFormation ContinueUpdateRollback, ResourcesToSkip).
+        Resources that cannot be rolled back are skipped (CloudFormation ContinueUpdateRollback,
+        ResourcesToSkip).
         """
         cloudformation = self._clients("cloudformation")
         skip: list[str] = []
@@ -280,7 +281,7 @@ class _Run:
             resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
             failed = {r["LogicalResourceId"] for r in resources if r["ResourceStatus"] == "UPDATE_FAILED"}
             skip = sorted({*skip, *failed})
-        raise ResetError(f"stack {name} can't be rolled back; clean --participant takes the lab away")
+        raise ResetError(f"stack {name} can't be rolled back: delete the lab with clean --participant")
 
     def _wait(self, name: str) -> None:
         cloudformation, patience = self._clients("cloudformation"), Patience(self._stopping)
@@ -290,7 +291,7 @@ class _Run:
             patience.pause(lambda: f"stack {name} is still under way")
 
     def _nested(self, actions: Sequence[Action]) -> None:
-        """Delete the nested stacks that are broken and deploy those that are not there."""
+        """Delete the broken nested stacks and deploy the missing ones."""
         broken = [one.subject for one in actions if one.subject in self._state.stacks]
         for action in actions:
             self._report(f"{action.subject}: {action.title}")
@@ -298,7 +299,7 @@ class _Run:
             list(pool.map(lambda name: delete_stack(self._clients, name, self._stopping), broken))
         names = self._names
         top = self._state.stacks[names.top_stack].outputs
-        if broken:  # what forced deletions have left
+        if broken:  # what forced deletions left behind
             left = list_resources(self._clients, self._state.region, self._state.account, [names.lab_id])
             self._delete([one for one in left if one.kind != "stack" and stack_for(one) in broken])
         given = self._given()
@@ -339,7 +340,7 @@ class _Run:
     # --- the notebook instance
 
     def _exercises(self) -> Answer:
-        """Ask the instance, and wait for what it answers."""
+        """Request the exercises from the instance and wait for its answer."""
         s3, bucket = self._clients("s3"), self._lab.bucket
         request = Request.new(self._target.number, datetime.now(UTC).isoformat(timespec="seconds"))
         s3.put_object(
@@ -351,14 +352,12 @@ class _Run:
             answer = self._answer(s3, bucket)
             if answer and answer.id == request.id:
                 if answer.error:
-                    raise ResetError(
-                        f"the notebook instance could not put the exercises back: {answer.error}"
-                    )
+                    raise ResetError(f"the notebook instance could not restore the exercises: {answer.error}")
                 return answer
             patience.pause(
                 lambda: (
                     f"the notebook instance {self._names.notebook_instance} does not answer. The request "
-                    "waits for it in the bucket: stop and start the instance, then run the same command again"
+                    "stays in the bucket: stop and start the instance, then run the same command again"
                 )
             )
 
@@ -395,4 +394,4 @@ _DO: dict[str, Callable[[_Run, str], object]] = {
     "follow-training": lambda run, _: run._releases.follow_training(),
     "release": lambda run, _: run._releases.release(),
 }
-"""What carries out an action, by its kind; nested stacks are done together, the exercises last."""
+"""The method for each kind of action; nested stacks are done together, the exercises last."""

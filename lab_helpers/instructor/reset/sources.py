@@ -1,8 +1,8 @@
-"""Where a lab's source is: its CodeCommit repository, or a repository in its bucket.
+"""A lab's source: its CodeCommit repository, or a repository in its bucket.
 
-The names of the operations are boto3's. In the bucket, objects are named and ordered as git-remote-s3 does
-it for `s3+zip://BUCKET/source`, so that git goes on from there. Contract: git-remote-s3 (awslabs), README,
-"Repo as S3 Source for AWS CodePipeline" and "How S3 remote work". Its lock is not taken: a reset looks again.
+Operation names are boto3's. In the bucket, objects are named and written as git-remote-s3 does for
+`s3+zip://BUCKET/source`, so that git can continue from there. Contract: git-remote-s3 (awslabs), README,
+"Repo as S3 Source for AWS CodePipeline" and "How S3 remote work". Its lock is not taken: a reset reads again.
 """
 
 from __future__ import annotations
@@ -38,64 +38,64 @@ AUTHOR, EMAIL = "MLOps workshop", "lab@mlops-workshop.invalid"
 _SCHEME = "s3+zip://"
 _BUNDLE = re.compile(r"([0-9a-f]{40})\.bundle")
 _SUBSTITUTED = "buildspec.yml"
-"""Has the commit's id in the zip file (gitattributes, export-subst): a build knows it from nowhere else."""
+"""The file that gets the commit's id in the zip file (gitattributes, export-subst), for the build."""
 _SUMMARY = "codepipeline-artifact-revision-summary"
 
 
 class SourceError(RuntimeError):
-    """A repository that can't be read or written; the message is git's."""
+    """A repository cannot be read or written; the message is git's."""
 
 
 class Revision(TypedDict):
-    """A commit as CodePipeline StartPipelineExecution wants it, for whichever source action."""
+    """A commit as CodePipeline StartPipelineExecution takes it, for either source action."""
 
     revisionType: SourceRevisionTypeType
     revisionValue: str
 
 
 class Remote(Protocol):
-    """The repository of one lab. botocore's ClientError passes through."""
+    """The repository of one lab. Its methods raise botocore's ClientError."""
 
     @property
     def name(self) -> str:
-        """Return what people call it."""
+        """Return the name to show to people."""
 
     @property
     def resource(self) -> tuple[str, str]:
-        """Return kind and id of the resource that it is in, in the inventory's words."""
+        """Return the inventory's kind and id of the resource that holds the repository."""
 
     def tip(self, branch: str) -> str:
-        """Return a branch's newest commit; empty where there is no such branch."""
+        """Return a branch's newest commit; empty if there is no such branch."""
 
     def files(self, branch: str) -> tuple[str, dict[str, str]] | None:
-        """Return newest commit and git's blob ids by path. None without the branch, or when it is amiss."""
+        """Return the newest commit and git's blob ids by path; None if the branch is missing or damaged."""
 
     def seed(self, readme: bytes) -> None:
-        """Make the first commit on `main` unless there is one."""
+        """Create the first commit on `main` unless there is one."""
 
     def begun(self, branch: str) -> bool:
-        """Tell whether a branch is nothing but the newest commit of `main`."""
+        """Return whether a branch is exactly at the newest commit of `main`."""
 
     def begin(self, branch: str) -> None:
-        """Let a branch be the newest commit of `main`, which exists."""
+        """Move a branch to the newest commit of `main`, which must exist."""
 
     def commit(self, image: Image, tip: str) -> None:
-        """Let the image's branch, now at `tip`, hold the image's files and the README and nothing else."""
+        """Commit on the image's branch (at `tip`) so that it holds only its files and the README."""
 
     def known_as(self, branch: str, commit: str) -> str:
-        """Return the revision by which executions know a commit; empty when they can't have got it."""
+        """Return the revision under which executions know a commit; empty if no execution can have it."""
 
     def revision(self, branch: str, commit: str) -> Revision:
-        """Return what to start an execution of a commit with."""
+        """Return the source revision with which to start an execution of a commit."""
 
 
 def in_bucket(clone_url: str) -> bool:
-    """Tell whether the address of a repository is one in a bucket."""
+    """Return whether a repository URL points to a bucket."""
     return clone_url.startswith(_SCHEME)
 
 
 def remote_of(clients: Clients, names: Names, clone_url: str) -> Remote:
-    """Return the repository at an address, the top stack's RepositoryCloneUrl; without one CodeCommit's."""
+    """Return the repository at a URL (the top stack's RepositoryCloneUrl); without one, CodeCommit's."""
     if in_bucket(clone_url):
         bucket, _, prefix = clone_url.removeprefix(_SCHEME).partition("/")
         return BucketRemote(clients("s3"), bucket, prefix)
@@ -103,14 +103,14 @@ def remote_of(clients: Clients, names: Names, clone_url: str) -> Remote:
 
 
 class CodeCommitRemote:
-    """A repository of CodeCommit, by its API."""
+    """A CodeCommit repository, through its API."""
 
     def __init__(self, codecommit: CodeCommitClient, repository: str) -> None:
         self._codecommit, self.name = codecommit, repository
         self.resource = ("codecommit-repository", repository)
 
     def tip(self, branch: str) -> str:
-        """Return a branch's newest commit; empty where there is no such branch."""
+        """Return a branch's newest commit; empty if there is no such branch."""
         try:
             found = self._codecommit.get_branch(repositoryName=self.name, branchName=branch)
         except ClientError as error:
@@ -120,7 +120,7 @@ class CodeCommitRemote:
         return str(found["branch"]["commitId"])
 
     def files(self, branch: str) -> tuple[str, dict[str, str]] | None:
-        """Return newest commit and the files at its root."""
+        """Return the newest commit and the files at its root."""
         tip = self.tip(branch)
         return (tip, self._files(tip)) if tip else None
 
@@ -129,7 +129,7 @@ class CodeCommitRemote:
         return {one["absolutePath"]: one["blobId"] for one in folder["files"]}
 
     def seed(self, readme: bytes) -> None:
-        """Make the first commit on `main` unless there is one."""
+        """Create the first commit on `main` unless there is one."""
         if self.tip("main"):
             return
         self._codecommit.create_commit(
@@ -140,17 +140,17 @@ class CodeCommitRemote:
         )
 
     def begun(self, branch: str) -> bool:
-        """Tell whether a branch is nothing but the newest commit of `main`."""
+        """Return whether a branch is exactly at the newest commit of `main`."""
         return self.tip(branch) == self.tip("main")
 
     def begin(self, branch: str) -> None:
-        """Delete a branch and make it at `main`."""
+        """Delete a branch and create it again at `main`."""
         first = self.tip("main")
         self._codecommit.delete_branch(repositoryName=self.name, branchName=branch)
         self._codecommit.create_branch(repositoryName=self.name, branchName=branch, commitId=first)
 
     def commit(self, image: Image, tip: str) -> None:
-        """Commit what differs at the root; nothing when nothing does."""
+        """Commit the files at the root that differ, if any."""
         now = self._files(tip)
         put: list[PutFileEntryTypeDef] = [
             {"filePath": name, "fileContent": content}
@@ -174,11 +174,11 @@ class CodeCommitRemote:
         )
 
     def known_as(self, _branch: str, commit: str) -> str:
-        """Return the commit: CodePipeline calls it the same."""
+        """Return the commit: CodePipeline uses the same id."""
         return commit
 
     def revision(self, _branch: str, commit: str) -> Revision:
-        """Return the commit as StartPipelineExecution wants it."""
+        """Return the commit as StartPipelineExecution takes it."""
         return {"revisionType": "COMMIT_ID", "revisionValue": commit}
 
 
@@ -186,7 +186,7 @@ class BucketRemote:
     """A repository in a versioned bucket, as git-remote-s3 keeps it.
 
     Below `prefix`, a branch is `refs/heads/BRANCH/COMMIT.bundle` (its whole history) and, for CodePipeline,
-    `refs/heads/BRANCH/repo.zip`. An interrupted push leaves two bundles, or an older zip file: what writes
+    `refs/heads/BRANCH/repo.zip`. An interrupted push leaves two bundles, or an older zip file. Every write
     here leaves one bundle, and `revision` a zip file of the right commit. Raises SourceError.
     """
 
@@ -195,19 +195,19 @@ class BucketRemote:
         self.name, self.resource = f"{_SCHEME}{bucket}/{prefix}", ("bucket", bucket)
 
     def tip(self, branch: str) -> str:
-        """Return a branch's newest commit; empty where there is no such branch."""
+        """Return a branch's newest commit; empty if there is no such branch."""
         return next(iter(self._bundles(branch)), "")
 
     def files(self, branch: str) -> tuple[str, dict[str, str]] | None:
-        """Return newest commit and all its files. None without the branch, or when it has several bundles."""
+        """Return the newest commit and its files; None if the branch is missing or has several bundles."""
         bundles = self._bundles(branch)
         if len(bundles) != 1:
-            return None  # git-remote-s3 pushes to no branch of several: it is to be made good
+            return None  # git-remote-s3 does not push to a branch with several bundles: it must be repaired
         with self._clone(branch, bundles[0]) as clone:
             return bundles[0], clone.files(bundles[0])
 
     def seed(self, readme: bytes) -> None:
-        """Make the first commit on `main` unless there is one."""
+        """Create the first commit on `main` unless there is one."""
         bundles = self._bundles("main")
         if len(bundles) == 1:
             return
@@ -216,18 +216,18 @@ class BucketRemote:
             self._push(clone, "main", first)
 
     def begun(self, branch: str) -> bool:
-        """Tell whether a branch is the newest commit of `main`, its zip file too."""
+        """Return whether a branch, including its zip file, is at the newest commit of `main`."""
         first = self._bundles("main")[:1]
         return self._bundles(branch) == first and bool(self.known_as(branch, *first))
 
     def begin(self, branch: str) -> None:
-        """Put the newest commit of `main` in place of a branch."""
+        """Replace a branch by the newest commit of `main`."""
         first = self.tip("main")
         with self._clone("main", first) as clone:
             self._push(clone, branch, first)
 
     def commit(self, image: Image, tip: str) -> None:
-        """Commit what differs; nothing when nothing does."""
+        """Commit the files that differ, if any."""
         with self._clone(image.branch, tip) as clone:
             now = clone.files(tip)
             kept = {name: blob for name, blob in now.items() if name == README and name not in image.files}
@@ -237,7 +237,7 @@ class BucketRemote:
                 self._push(clone, image.branch, tip)
 
     def known_as(self, branch: str, commit: str) -> str:
-        """Return the version of the zip file if its Content-Disposition says that it is of this commit."""
+        """Return the version of the zip file if its Content-Disposition names this commit."""
         try:
             found = self._s3.head_object(Bucket=self._bucket, Key=self._zip_key(branch))
         except ClientError as error:
@@ -247,7 +247,7 @@ class BucketRemote:
         return str(found.get("VersionId", "")) if source_zip.is_of(found, commit) else ""
 
     def revision(self, branch: str, commit: str) -> Revision:
-        """Return the version of the zip file; it is made again unless it is what a push should leave."""
+        """Return the version of the zip file; write it again unless it is what a push would leave."""
         version = self.known_as(branch, commit)
         if not version or not self._tells_commit(branch, version, commit):
             with self._clone(branch, commit) as clone:
@@ -256,7 +256,7 @@ class BucketRemote:
         return {"revisionType": "S3_OBJECT_VERSION_ID", "revisionValue": version}
 
     def _tells_commit(self, branch: str, version: str, commit: str) -> bool:
-        """Tell whether a zip file is of a commit and says so to the build (a clone may lack attributes)."""
+        """Return whether a zip file is of a commit and tells the build so (a clone may lack attributes)."""
         found = self._s3.get_object(Bucket=self._bucket, Key=self._zip_key(branch), VersionId=version)
         try:
             with zipfile.ZipFile(io.BytesIO(found["Body"].read())) as archive:
@@ -277,7 +277,7 @@ class BucketRemote:
         return f"{self._folder(branch)}{commit}.bundle"
 
     def _bundles(self, branch: str) -> list[str]:
-        """Return the commits that have a bundle under a branch, newest first; it should be one."""
+        """Return the commits that have a bundle under a branch, newest first; there should be one."""
         folder = self._folder(branch)
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=folder)
         found = [
@@ -290,7 +290,7 @@ class BucketRemote:
 
     @contextmanager
     def _clone(self, branch: str, *commits: str) -> Iterator[_Clone]:
-        """Give a clone for a while that has the history of these commits of a branch."""
+        """Yield a temporary clone with the history of these commits of a branch."""
         with TemporaryDirectory(prefix="reset-source-") as directory:
             clone = _Clone(Path(directory))
             for commit in commits:
@@ -299,7 +299,7 @@ class BucketRemote:
             yield clone
 
     def _push(self, clone: _Clone, branch: str, commit: str) -> None:
-        """Let a branch be a commit, in git-remote-s3's order: at every moment there is one that is whole."""
+        """Move a branch to a commit, in git-remote-s3's order: a complete bundle exists at every moment."""
         old = [one for one in self._bundles(branch) if one != commit]
         clone.point(branch, commit)
         self._s3.put_object(
@@ -317,7 +317,7 @@ class BucketRemote:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=f"refs/heads/{branch}".encode())
 
     def _put_zip(self, clone: _Clone, branch: str, commit: str) -> str:
-        """Upload the zip file of a commit, which the branch points at; return its version."""
+        """Upload the zip file of a commit that the branch points to; return its version."""
         put = self._s3.put_object(
             Bucket=self._bucket,
             Key=self._zip_key(branch),
@@ -329,7 +329,7 @@ class BucketRemote:
 
 
 class _Clone:
-    """A bare clone in a directory, made with plumbing: nobody's settings for git have a say."""
+    """A bare clone in a directory, made with plumbing commands so that no git settings apply."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -338,7 +338,7 @@ class _Clone:
         (directory / "info" / "attributes").write_text(f"{_SUBSTITUTED} export-subst\n")
 
     def unbundle(self, content: bytes) -> None:
-        """Take over what a bundle holds; what its reference was called does not matter."""
+        """Fetch the content of a bundle, whatever its reference is called."""
         path = self._directory / "given.bundle"
         path.write_bytes(content)
         self._git("bundle", "unbundle", str(path))
@@ -350,7 +350,7 @@ class _Clone:
         return {path: about.split()[2] for about, _, path in rows}
 
     def commit(self, parent: str, files: Mapping[str, bytes], kept: Mapping[str, str], message: str) -> str:
-        """Make a commit of new files and kept blobs, and return its id; an empty `parent` is none."""
+        """Create a commit of new files and kept blobs and return its id; an empty `parent` means none."""
         blobs = {name: self._text("hash-object", "-w", "--stdin", given=text) for name, text in files.items()}
         rows = "".join(f"100644 {blob}\t{name}\0" for name, blob in {**kept, **blobs}.items())
         self._git("update-index", "-z", "--index-info", given=rows.encode())
@@ -358,21 +358,21 @@ class _Clone:
         return self._text("commit-tree", self._text("write-tree"), *parents, given=f"{message}\n".encode())
 
     def point(self, branch: str, commit: str) -> None:
-        """Let a branch be a commit."""
+        """Move a branch to a commit."""
         self._git("update-ref", f"refs/heads/{branch}", commit)
 
     def bundle(self, branch: str) -> bytes:
-        """Return a branch with its whole history; the bundle calls it `refs/heads/BRANCH`, as a push does."""
+        """Return a bundle of a branch with its whole history, as `refs/heads/BRANCH` like a push."""
         path = self._directory / "made.bundle"
         self._git("bundle", "create", "--quiet", str(path), f"refs/heads/{branch}")
         return path.read_bytes()
 
     def archive(self, branch: str) -> bytes:
-        """Return the zip file of a branch, the commit's id in its buildspec.yml and in its comment."""
+        """Return the zip file of a branch, with the commit's id in its buildspec.yml and its comment."""
         return self._git("archive", "--format", "zip", f"refs/heads/{branch}")
 
     def summary(self, commit: str) -> str:
-        """Return abbreviated id and subject, as far as S3's metadata can hold them (ASCII, 2 KB in all)."""
+        """Return the abbreviated id and subject, as far as they fit S3's metadata (ASCII, 2 KB in total)."""
         said = self._text("log", "-1", "--pretty=%h %s", commit)
         return said.encode("ascii", "replace").decode()[:1024]
 
@@ -396,7 +396,9 @@ class _Clone:
                 ["git", *arguments], input=given, capture_output=True, check=False, env=environment
             )
         except FileNotFoundError as error:
-            raise SourceError("the lab's repository is in its bucket: install git to reset it") from error
+            raise SourceError(
+                "git is not installed, and the lab's repository is in its bucket: install git to reset it"
+            ) from error
         if done.returncode:
             raise SourceError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
         return done.stdout

@@ -1,6 +1,6 @@
-"""What a lab is now, read from the account alone.
+"""The current state of a lab, read from the account alone.
 
-The names of the operations are boto3's.
+Operation names are boto3's.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _KINDS = {
     "AWS::Logs::LogGroup": "log-group",
     "AWS::CloudWatch::Alarm": "alarm",
 }
-"""Resource types of the templates that the inventory lists, by its word for them."""
+"""Resource types of the templates that the inventory lists, by the inventory's kind."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack, and which of its resources somebody has deleted by hand (logical id: physical id)."""
+    """A stack, and which of its resources were deleted by hand (logical id: physical id)."""
 
     name: str
     status: str
@@ -57,7 +57,7 @@ class Stack:
 
     @property
     def good(self) -> bool:
-        """Whether it is complete, and so is everything in it."""
+        """Whether the stack is complete and has all its resources."""
         return self.status in _WHOLE and not self.missing
 
 
@@ -68,12 +68,12 @@ class Source:
     commit: str
     files: Mapping[str, str]
     revision: str = ""
-    """What executions call the commit; empty where they can't have got it, or call it the same."""
+    """The commit's id in executions; empty if no execution can have it, or if it is the same."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """A pipeline execution: what it was started for and how far it is."""
+    """A pipeline execution: its source revision and its progress."""
 
     id: str
     status: str
@@ -81,7 +81,7 @@ class Execution:
 
     @property
     def under_way(self) -> bool:
-        """Whether it has not ended."""
+        """Whether it is still running."""
         return self.status in {"InProgress", "Stopping"}
 
 
@@ -91,7 +91,7 @@ def _clone_url(top: Stack | None) -> str:
 
 @dataclass(frozen=True)
 class LabState:
-    """Everything about one lab that a reset decides by."""
+    """Everything about one lab that a reset needs to decide."""
 
     names: Names
     region: str
@@ -99,10 +99,10 @@ class LabState:
     resources: tuple[Resource, ...]
     stacks: Mapping[str, Stack]
     instance: str
-    """NotebookInstanceStatus; empty where there is none."""
+    """NotebookInstanceStatus; empty if there is no instance."""
     branches: Mapping[str, Source]
     images: Mapping[str, Mapping[str, str]]
-    """Digest by tag, per repository of images."""
+    """Digests by tag, per image repository."""
     executions: Mapping[str, tuple[Execution, ...]]
     """Newest first, per pipeline."""
     stages: Mapping[str, tuple[str, str]]
@@ -112,15 +112,15 @@ class LabState:
     objects: Mapping[str, str]
     """ETag by key of what is under `training/` (for small objects the MD5 of the content)."""
     job_version: str
-    """Version id of `trainingjob.zip`; empty where there is none."""
+    """Version id of `trainingjob.zip`; empty if there is none."""
     job: Mapping[str, bytes]
     """Its members."""
     job_images: Mapping[str, str]
-    """Image that each execution of the training pipeline trained with, of the newest ones."""
+    """The image that each of the newest executions of the training pipeline used."""
     disabled_rules: tuple[str, ...]
-    """Rules of pushes and uploads that would not start their pipeline."""
+    """Push and upload rules that would not start their pipeline."""
     scaling_as_declared: bool
-    """Whether the autoscaling of PRD is what its template says; also where there is no PRD."""
+    """Whether PRD's autoscaling is as in its template; True if there is no PRD."""
 
     @property
     def bucket(self) -> str:
@@ -129,16 +129,16 @@ class LabState:
 
     @property
     def clone_url(self) -> str:
-        """The address of the lab's repository; empty without a stack that tells it."""
+        """The URL of the lab's repository; empty without a stack that has it."""
         return _clone_url(self.stacks.get(self.names.top_stack))
 
     def has(self, kind: str, identity: str) -> bool:
-        """Tell whether a resource exists."""
+        """Return whether a resource exists."""
         return any(one.kind == kind and one.id == identity for one in self.resources)
 
 
 def read_state(clients: Clients, names: Names, region: str, account: str) -> LabState:
-    """Ask every service about one lab, side by side. botocore's ClientError for what is no plain absence."""
+    """Read one lab from every service in parallel. Raises botocore's ClientError, except for "not found"."""
     resources = list_resources(clients, region, account, [names.lab_id])
     reader = _Reader(clients, names, region, account, resources)
     with ThreadPoolExecutor(8, thread_name_prefix="state") as pool:
@@ -185,7 +185,7 @@ def read_state(clients: Clients, names: Names, region: str, account: str) -> Lab
 
 
 def _unless_gone(empty: Any, function: Callable[..., Any], *about: str) -> Any:
-    """Return what a function finds; something empty when its subject was deleted since the listing."""
+    """Return the result of a function; `empty` if its subject was deleted after the listing."""
     try:
         return function(*about)
     except ClientError as error:
@@ -208,7 +208,7 @@ def as_lab(clients: Clients, names: Names, region: str, account: str) -> Lab:
 
 
 class _Reader:
-    """One reading of one lab. A method answers with something empty where its subject does not exist."""
+    """Reads one lab once. A method returns something empty if its subject does not exist."""
 
     def __init__(
         self, clients: Clients, names: Names, region: str, account: str, resources: list[Resource]
@@ -250,7 +250,7 @@ class _Reader:
         return Source(*found, remote.known_as(branch, found[0])) if found else None
 
     def tags(self, repository: str) -> dict[str, str]:
-        """Return digests by tag; images without a tag under their own digest."""
+        """Return digests by tag; untagged images under their own digest."""
         if ("ecr-repository", repository) not in self._there:
             return {}
         pages = self._clients("ecr").get_paginator("describe_images").paginate(repositoryName=repository)
@@ -332,4 +332,4 @@ class _Reader:
         try:
             return scaling.settings(self._lab, self._names.prd_endpoint) == scaling.declared(self._lab)
         except (scaling.ScalingError, ClientError):
-            return True  # no whole PRD: there is more to do than this
+            return True  # PRD is incomplete: it will be deployed again anyway

@@ -1,4 +1,4 @@
-"""What is there at the start of each notebook, and what the notebooks before it have made."""
+"""What exists at the start of each notebook: the results of the notebooks before it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TARGETS = ("01", "02", "03", "04", "05")
 
 
 def blob_id(content: bytes) -> str:
-    """Return the id that git gives to a file's content."""
+    """Return git's blob id of a file's content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image of a lab: where its source and its pipeline are, and the files that learners push for it."""
+    """One image of a lab: its source, its pipeline, and the files that learners push for it."""
 
     repository: str
     pipeline: str
@@ -31,18 +31,18 @@ class Image:
 
     @property
     def blobs(self) -> dict[str, str]:
-        """Return the ids that git gives to the files, by name."""
+        """Return git's blob ids of the files, by name."""
         return {name: blob_id(content) for name, content in self.files.items()}
 
 
 @dataclass(frozen=True)
 class Target:
-    """The state at the start of notebook `number` of one lab, made from the notebooks of a checkout."""
+    """The state of one lab at the start of notebook `number`, derived from a checkout's notebooks."""
 
     number: str
     names: Names
     root: Path
-    """The checkout: its `notebooks/` and `cfn/` are what the lab gets."""
+    """The checkout whose `notebooks/` and `cfn/` the lab gets."""
 
     @cached_property
     def images(self) -> tuple[Image, Image]:
@@ -74,7 +74,7 @@ class Target:
 
     @property
     def trained(self) -> bool:
-        """Whether an execution of the training pipeline has trained a model and begins to deploy DEV."""
+        """Whether an execution of the training pipeline has trained a model and starts to deploy DEV."""
         return self.number >= "04"
 
     @property

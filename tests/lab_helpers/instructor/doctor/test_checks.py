@@ -93,7 +93,7 @@ def test_the_root_user_is_no_good_habit() -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (fail("ExpiredToken"), "AWS refuses them: ExpiredToken"),
+        (fail("ExpiredToken"), "AWS rejects them: ExpiredToken"),
         (nobody_answers, "does not answer"),
     ],
 )
@@ -234,7 +234,7 @@ def test_what_is_lacking_is_named_by_what_it_is_for(instructor: Any) -> None:
     roles = "iam:Get* iam:CreateRole iam:TagRole iam:AttachRolePolicy iam:CreatePolicy* iam:DeletePolicy*"
     found = list(permissions.permissions(instructor(f"{everything} {roles}")))
 
-    assert found[0].text == "to provision a lab is lacking: iam:PutRolePolicy, iam:PassRole"
+    assert found[0].text == "not allowed, but needed to provision a lab: iam:PutRolePolicy, iam:PassRole"
     assert [one.level for one in found] == [Level.ERROR, Level.OK, Level.ERROR]
     assert "role/instructor" in found[0].remedy
 
@@ -287,8 +287,8 @@ def test_a_subnet_needs_a_route_and_a_group_of_its_vpc(clients: Clients, vpc: di
         return only(account.network(room(clients, **given)))
 
     assert "does not exist" in found(subnet="subnet-00000000").text
-    assert "have to be of the subnet's VPC" in found(security_groups=()).text
-    assert "have to be of the subnet's VPC" in found(security_groups=("sg-00000000",)).text
+    assert "must belong to the subnet's VPC" in found(security_groups=()).text
+    assert "must belong to the subnet's VPC" in found(security_groups=("sg-00000000",)).text
     assert "no route to the internet" in found().text
 
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]

@@ -78,14 +78,14 @@ def test_a_file_of_excel_has_a_byte_order_mark(tmp_path: Path) -> None:
 def test_every_faulty_line_is_named_at_once() -> None:
     said = faults("Ana,not an address\n,bob@example.org\nCy,,Too-Long-Id\nDi,,d\nEd,,d\nFay,,default\n")
     for part in (
-        "line 1: 'not an address' is no e-mail address",
+        "line 1: 'not an address' is not a valid e-mail address",
         "line 2: the name is missing",
         "line 3: 'Too-Long-Id' is not a lab id",
-        "line 5: the lab id 'd' is that of line 4",
+        "line 5: the lab id 'd' is already used in line 4",
         "line 6: 'default' can't be a lab id",
     ):
         assert part in said
-    assert "line 4" not in said.replace("that of line 4", "")
+    assert "line 4" not in said.replace("already used in line 4", "")
 
 
 def test_the_same_participant_twice_is_a_fault_unless_they_have_lab_ids() -> None:
@@ -94,10 +94,10 @@ def test_the_same_participant_twice_is_a_fault_unless_they_have_lab_ids() -> Non
 
 
 def test_files_that_are_no_roster(tmp_path: Path) -> None:
-    assert "names nobody" in faults("name,email\n")
-    assert "no column is called `name`" in faults("email,lab id\n")
+    assert "it has no participants" in faults("name,email\n")
+    assert "there is no column `name`" in faults("email,lab id\n")
     assert "line 1: 5 columns" in faults("a,a@b,c,d,e\n")
-    assert "is no CSV file" in faults('Ana,"unclosed\n')
+    assert "is not a valid CSV file" in faults('Ana,"unclosed\n')
     with pytest.raises(RosterError, match="No such file"):
         read_roster(tmp_path / "missing.csv")
     (tmp_path / "utf16.csv").write_bytes("Ana".encode("utf-16"))
