@@ -1,1 +1,1 @@
-"""What the notebooks, the runner and instructors call."""
+"""What notebooks, the runner and instructors call."""

@@ -4,7 +4,7 @@ import atexit
 import gc
 
 if __name__ == "__main__":
-    # At its end Python would look for garbage in all that was imported: an eighth of a second of 0.5.
+    # Otherwise Python searches all imported modules for garbage at exit, which takes 0.125 s of 0.5 s.
     atexit.register(gc.freeze)
     from lab_helpers.cli import main
 

@@ -1,4 +1,4 @@
-"""The decision of a person about one pipeline execution."""
+"""A person's decision about one pipeline execution."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from mypy_boto3_codepipeline.literals import ApprovalStatusType
 
 DECISIONS: dict[str, ApprovalStatusType] = {"approve": "Approved", "reject": "Rejected"}
-"""What a learner says, and ApprovalStatus of CodePipeline PutApprovalResult."""
+"""The learner's word for each ApprovalStatus of CodePipeline PutApprovalResult."""
 
 
 class NotWaitingError(RuntimeError):
-    """This execution does not wait for an approval now."""
+    """The execution is not waiting for an approval."""
 
 
 def outcome(execution: Execution, stage: str = HUMAN_APPROVAL) -> str:
-    """Return `approved`, `rejected`, `waiting`, or `""` while the execution has not got to `stage`."""
+    """Return `approved`, `rejected`, `waiting`, or `""` if the execution has not reached `stage`."""
     statuses = {action.status for action in execution.stage(stage)}
     if "Failed" in statuses or "Abandoned" in statuses:
         return "rejected"
@@ -51,17 +51,17 @@ def token(lab: Lab, execution: Execution, stage: str = HUMAN_APPROVAL) -> tuple[
                 ]
     raise NotWaitingError(
         f"execution {execution.id} does not wait for an approval in {stage}. "
-        "Follow it first; an execution that is already decided needs no second decision."
+        "Follow it until it does; an execution that is already decided needs no second decision."
     )
 
 
 def decide(lab: Lab, execution: Execution, decision: str, comment: str, stage: str = HUMAN_APPROVAL) -> str:
     """Carry out a decision (`approve`, `reject`, or `""` for none yet) and return the outcome.
 
-    Safe to repeat: a decision that was taken before stays. Raises ValueError for any other word.
+    Safe to repeat: an earlier decision stands. Raises ValueError for any other word.
     """
     if decision not in {"", *DECISIONS}:
-        raise ValueError(f'decision is "approve", "reject" or "" (none yet), not {decision!r}')
+        raise ValueError(f'{decision!r} is not a decision: use "approve", "reject" or "" (none yet)')
     was = outcome(execution, stage)
     if was != "waiting" or not decision:
         return was
@@ -79,13 +79,13 @@ def decide(lab: Lab, execution: Execution, decision: str, comment: str, stage: s
         client.exceptions.ApprovalAlreadyCompletedException,
         client.exceptions.InvalidApprovalTokenException,
     ):
-        # Somebody was faster, in the console or in another notebook: theirs counts.
+        # Someone else decided first, in the console or in another notebook: that decision counts.
         return outcome(executions.get(lab, execution.pipeline, execution.id), stage)
     return DECISIONS[decision].lower()
 
 
 def buttons(lab: Lab, execution: Execution) -> VBox | None:
-    """Return an approve and a reject button, or None where nobody could press them."""
+    """Return buttons to approve and reject, or None where no one could press them."""
     if not in_notebook() or outcome(execution) != "waiting":
         return None
     import ipywidgets as widgets  # noqa: PLC0415 (only a notebook needs it)

@@ -1,4 +1,4 @@
-"""What the services' errors mean, whatever each of them calls it."""
+"""What the services' errors mean, whatever each service calls them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BUSY_MESSAGES = ("in-progress", "in progress", "in status", "status (", "curren
 
 
 def is_gone(error: ClientError) -> bool:
-    """Tell whether a service says that there is no such thing."""
+    """Return whether an error means that the resource does not exist."""
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "").lower()
     return code in _GONE or (
         code.startswith("Validation") and any(sign in message for sign in _GONE_MESSAGES)
@@ -40,7 +40,7 @@ def is_gone(error: ClientError) -> bool:
 
 
 def is_busy(error: ClientError) -> bool:
-    """Tell whether a service asks to wait until something else has ended."""
+    """Return whether an error means: try again when another operation has ended."""
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "").lower()
     return code in _BUSY or (
         code.startswith("Validation") and any(sign in message for sign in _BUSY_MESSAGES)

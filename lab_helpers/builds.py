@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lab_helpers.lab import Lab
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-"""Colors and cursor movements, which programs write for terminals."""
+"""Colors and cursor movements that programs write for terminals."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Build:
 
     @property
     def failure(self) -> str:
-        """The phase that failed and why, or nothing."""
+        """The phase that failed and why; empty if none failed."""
         for name, status, _, message in self.phases:
             if status not in {"SUCCEEDED", "", "IN_PROGRESS"}:
                 return f"phase {name} {status.lower()}: {message}".rstrip(": ")
@@ -31,7 +31,7 @@ class Build:
 
 
 def describe(lab: Lab, build_id: str) -> Build:
-    """Return the build with this id (`project:uuid`); raises LookupError when there is none."""
+    """Return the build with this id (`project:uuid`); raises LookupError if there is none."""
     builds = lab.client("codebuild").batch_get_builds(ids=[build_id])["builds"]
     if not builds:
         raise LookupError(f"there is no build {build_id}")
@@ -63,7 +63,7 @@ def log_lines(lab: Lab, build: Build, count: int = 20) -> list[str]:
 
 
 def stream_lines(lab: Lab, group: str, stream: str, count: int) -> list[str]:
-    """Return the last `count` lines of a log stream, none if it does not exist (Logs GetLogEvents)."""
+    """Return the last `count` lines of a log stream; empty if it does not exist (Logs GetLogEvents)."""
     logs = lab.client("logs")
     try:
         events = logs.get_log_events(

@@ -1,6 +1,6 @@
-"""boto3 clients, passed in: nothing below a command makes its own.
+"""boto3 clients, passed in: nothing below a command creates its own.
 
-Type checkers know the answers of every operation by boto3-stubs, which nothing needs when it runs.
+boto3-stubs gives type checkers the response of every operation; it is not needed at run time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Clients(Protocol):
-    """Makes a boto3 client by service name."""
+    """Returns a boto3 client by service name."""
 
     @overload
     def __call__(self, service: Literal["application-autoscaling"], /) -> ApplicationAutoScalingClient: ...
@@ -74,7 +74,7 @@ class Clients(Protocol):
 
 
 class Session(Protocol):
-    """As much of `boto3.Session` as is asked for here."""
+    """The part of `boto3.Session` that is needed here."""
 
     @property
     def region_name(self) -> str:
@@ -82,4 +82,4 @@ class Session(Protocol):
 
     @property
     def client(self) -> Callable[..., Any]:
-        """Makes a client by service name; takes `config` and the like by keyword."""
+        """Return a client by service name; takes `config` and the like by keyword."""

@@ -1,4 +1,4 @@
-"""The local try-out: build an image, train and serve in it as Amazon SageMaker would, leave nothing running.
+"""Try an image locally: build it, train and serve in it as Amazon SageMaker would, leave nothing running.
 
 Contract: SageMaker Developer Guide, "How Amazon SageMaker AI runs your training image" and "Use your own
 inference code with hosting services": `docker run IMAGE train|serve`, a directory at `/opt/ml`, port 8080.
@@ -24,30 +24,32 @@ from typing import Any
 from lab_helpers.display import duration, size
 
 PING_TIMEOUT = 30.0
-"""Seconds that a container gets to answer `/ping`; SageMaker gives 8 minutes, a lesson has less patience."""
+"""Seconds that a container has to answer `/ping`; SageMaker allows 8 minutes, too long for a lesson."""
 
 
 class ContainerError(RuntimeError):
-    """docker or the program in a container failed; the message holds the last lines of its output."""
+    """docker or a program in a container failed; the message has the last lines of its output."""
 
 
 def docker(*arguments: str, check: bool = True) -> str:
-    """Run the docker client and return what it printed; raises ContainerError when it fails."""
+    """Run the docker client and return its output; raises ContainerError if it fails."""
     try:
         result = subprocess.run(
             ["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
     except FileNotFoundError as error:
-        raise ContainerError("there is no docker client here; a notebook instance has one") from error
+        raise ContainerError(
+            "there is no docker client here: run this on a notebook instance, which has one"
+        ) from error
     if check and result.returncode != 0:
         raise ContainerError(f"`docker {' '.join(arguments)}` failed:\n{_end_of(result.stdout)}")
     return result.stdout
 
 
 def build(directory: Path, tag: str, *, build_args: Mapping[str, str] | None = None) -> None:
-    """Build the image of a directory's Dockerfile as `tag`, showing each step.
+    """Build the Dockerfile in a directory as the image `tag`, showing each step.
 
-    Raises ContainerError with the failing step when the Dockerfile does not build.
+    Raises ContainerError with the failing step if the build fails.
     """
     command = ["docker", "build", "--tag", tag]
     for name, value in (build_args or {}).items():
@@ -81,7 +83,7 @@ class Run:
 
 
 def prepare(directory: Path, *, data: Sequence[Path], hyperparameters: Mapping[str, str]) -> Path:
-    """Lay out `directory` as SageMaker lays out `/opt/ml` before training, empty of what was there before."""
+    """Lay out `directory` as SageMaker lays out `/opt/ml` before training; earlier content is removed."""
     shutil.rmtree(directory, ignore_errors=True)
     for part in ("input/config", "input/data/training", "model", "output/data"):
         (directory / part).mkdir(parents=True)
@@ -95,8 +97,7 @@ def prepare(directory: Path, *, data: Sequence[Path], hyperparameters: Mapping[s
 def train(image: str, opt_ml: Path, *, files: Mapping[Path, str] | None = None, check: bool = True) -> Run:
     """`docker run IMAGE train` with `opt_ml` at `/opt/ml`, and `files` (host path -> container path) mounted.
 
-    With `check`, raises ContainerError with the failure file when the program ends with another exit code
-    than 0.
+    With `check`, raises ContainerError with the content of the failure file if the exit code is not 0.
     """
     result = subprocess.run(
         ["docker", "run", "--rm", *_as_me(), *_mounts(opt_ml, files), image, "train"],
@@ -115,7 +116,7 @@ def train(image: str, opt_ml: Path, *, files: Mapping[Path, str] | None = None, 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered: HTTP status, body (a JSON document, or the text of a CSV) and milliseconds."""
+    """A server's response: HTTP status, body (a JSON document, or CSV text) and duration in milliseconds."""
 
     status: int
     body: Any
@@ -131,7 +132,7 @@ class Server:
     seconds_to_ready: float
 
     def ping(self) -> int:
-        """Return the status of `GET /ping`, or 0 when nothing answers."""
+        """Return the status of `GET /ping`, or 0 if nothing answers."""
         try:
             with urllib.request.urlopen(f"{self.url}/ping", timeout=2) as answer:  # noqa: S310
                 return int(answer.status)
@@ -148,7 +149,7 @@ class Server:
         accept: str = "*/*",
         attributes: str = "",
     ) -> Answer:
-        """`POST /invocations` with a body (bytes as they are, rows as CSV or anything else as JSON)."""
+        """`POST /invocations` with a body: bytes as they are, rows as CSV, anything else as JSON."""
         request = urllib.request.Request(  # noqa: S310 (loopback, made from our own port)
             f"{self.url}/invocations",
             data=body if isinstance(body, bytes) else encode(body, content_type),
@@ -169,7 +170,7 @@ class Server:
 
 
 def encode(body: Any, content_type: str) -> bytes:
-    """Rows as CSV for `text/csv`, anything else as JSON."""
+    """Return rows as CSV for `text/csv`, anything else as JSON."""
     if content_type == "text/csv":
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(body)
@@ -182,7 +183,7 @@ def serve(image: str, opt_ml: Path | None = None, *, ready: bool = True) -> Iter
     """`docker run IMAGE serve` on a free loopback port; yields a Server that answers 200 to `/ping`.
 
     `opt_ml` holds the model in `model/`, which is mounted read-only, as SageMaker does. With `ready=False`
-    any answer to `/ping` will do. Raises ContainerError with the container's log when it ends or does not
+    any answer to `/ping` will do. Raises ContainerError with the container's log if it ends or does not
     answer. The container is always removed.
     """
     model = ["--volume", f"{(opt_ml / 'model').resolve()}:/opt/ml/model:ro"] if opt_ml else []
@@ -204,7 +205,7 @@ def serve(image: str, opt_ml: Path | None = None, *, ready: bool = True) -> Iter
 
 
 def _published_port(container: str) -> int:
-    # A container that ended at once has no port any more; its log tells why.
+    # A container that has already ended has no port; its log says why.
     shown = docker("port", container, "8080/tcp", check=False)
     try:
         return int(shown.split()[0].rpartition(":")[2])
@@ -218,7 +219,7 @@ def _running(container: str) -> bool:
 
 
 def _as_me() -> list[str]:
-    # SageMaker runs containers as root. Here, what training writes must be the learner's own.
+    # SageMaker runs containers as root. Here, the learner must own what training writes.
     return ["--user", f"{os.getuid()}:{os.getgid()}"]
 
 

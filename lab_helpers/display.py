@@ -40,7 +40,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes for people: `1536` -> `1.5 KB`."""
+    """Return a readable number of bytes: `1536` -> `1.5 KB`."""
     for unit in ("B", "KB", "MB"):
         if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -78,15 +78,15 @@ class Table:
 
 
 class CodeError(LookupError):
-    """A file of code does not define a name that is to be shown; the message says what it does define."""
+    """A file does not define the name to show; the message lists what it does define."""
 
 
 class Code:
     """Code from a Python file: highlighted in notebooks, plain text with line numbers everywhere else.
 
     `Code("base_image/rows.py", "RowReader.read", "JSON")` shows these definitions, in this order: functions,
-    classes, methods and variables; without names, the whole file. What is shown is read when the object is
-    made. Raises CodeError if the file does not define a name, FileNotFoundError if there is no such file.
+    classes, methods and variables; without names, the whole file. The file is read when the object is
+    created. Raises CodeError if the file does not define a name, FileNotFoundError if there is no such file.
     """
 
     def __init__(self, path: str | Path, *names: str) -> None:
@@ -103,7 +103,7 @@ class Code:
             if name not in found:
                 raise CodeError(
                     f"{path} does not define {name}. It defines {', '.join(found)}. "
-                    "Did you rename it, or is this notebook of another version than the file?"
+                    "Did you rename it, or do this notebook and the file have different versions?"
                 )
             first, last = found[name]
             self.parts.append((first, textwrap.dedent("\n".join(lines[first - 1 : last]))))
@@ -134,7 +134,7 @@ def _definitions(node: ast.Module | ast.ClassDef, owner: str = "") -> Iterator[t
 
 
 def _unbroken(cell: str) -> str:
-    """Keep what is short on one line, such as a status behind its mark."""
+    """Keep short text on one line, such as a status after its mark."""
     return ";white-space:nowrap" if len(cell) <= 24 else ""
 
 
@@ -146,14 +146,14 @@ def in_notebook() -> bool:
 
 
 class Live:
-    """One table that is shown again in place: replaced in a notebook, changed rows printed elsewhere."""
+    """A table that is updated: replaced in place in a notebook, changed rows printed elsewhere."""
 
     def __init__(self) -> None:
         self._shown: Table | None = None
         self._display_id = uuid.uuid4().hex
 
     def show(self, table: Table) -> None:
-        """Show `table` in place of the one before; nothing happens when it reads the same."""
+        """Show `table` instead of the previous one; do nothing if both read the same."""
         if self._shown is not None and repr(table) == repr(self._shown):
             return
         if in_notebook():

@@ -1,4 +1,4 @@
-"""A SageMaker endpoint: which release it serves, what it predicts and how fast."""
+"""A SageMaker endpoint: which release it serves, what it predicts, and how fast."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Row = Sequence[float]
 
 
 class EndpointError(RuntimeError):
-    """An endpoint does not serve, or refused a request; the message says why."""
+    """An endpoint does not serve, or rejected a request; the message says why."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """An endpoint's answer for some rows: one label and one probability per class for each of them."""
+    """An endpoint's answer: for each row one label, and one probability per class."""
 
     algorithm: str
     labels: tuple[str, ...]
@@ -35,7 +35,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Release:
-    """What an endpoint serves now; `execution_id` is the pipeline execution that deployed it."""
+    """What an endpoint currently serves; `execution_id` is the pipeline execution that deployed it."""
 
     endpoint: str
     status: str
@@ -52,7 +52,7 @@ class Release:
 
     @property
     def digest(self) -> str:
-        """Digest of the image that serves."""
+        """Digest of the serving image."""
         return self.image.partition("@")[2]
 
 
@@ -87,7 +87,7 @@ def releases_table(releases: Sequence[Release]) -> Table:
 def wait(
     lab: Lab, endpoint: str, *, timeout: float = 1800, sleep: Callable[[float], None] = time.sleep
 ) -> Release:
-    """Return the release as soon as the endpoint is InService; raises EndpointError when it fails."""
+    """Wait until the endpoint is InService and return its release; raises EndpointError if it fails."""
     client, began = lab.client("sagemaker"), time.monotonic()
     while (found := client.describe_endpoint(EndpointName=endpoint))["EndpointStatus"] != "InService":
         if found["EndpointStatus"] in {"Failed", "OutOfService", "UpdateRollbackFailed", "Deleting"}:
@@ -101,9 +101,9 @@ def wait(
 
 
 def invoke(lab: Lab, endpoint: str, rows: Sequence[Row], algorithm: str = "") -> Prediction:
-    """Predict `rows` (InvokeEndpoint); the algorithm travels as CustomAttributes.
+    """Predict `rows` (InvokeEndpoint); the algorithm is passed in CustomAttributes.
 
-    Raises EndpointError with the container's own words when it refuses the request.
+    Raises EndpointError with the container's own message if it rejects the request.
     """
     runtime = lab.client("sagemaker-runtime")
     request: InvokeEndpointInputTypeDef = {
@@ -118,7 +118,7 @@ def invoke(lab: Lab, endpoint: str, rows: Sequence[Row], algorithm: str = "") ->
         answer = json.loads(runtime.invoke_endpoint(**request)["Body"].read())
     except runtime.exceptions.ModelError as error:
         said = error.response.get("OriginalMessage") or str(error)
-        raise EndpointError(f"endpoint {endpoint} refused the request: {said}") from error
+        raise EndpointError(f"endpoint {endpoint} rejected the request: {said}") from error
     return Prediction(
         algorithm=answer["algorithm"],
         labels=tuple(answer["predictions"]),
@@ -135,12 +135,12 @@ def read_examples(path: Path) -> tuple[list[list[float]], list[str]]:
 
 
 def accuracy(predicted: Sequence[str], expected: Sequence[str]) -> float:
-    """Return the share of labels that are right, 0 to 1."""
+    """Return the share of correct labels, 0 to 1."""
     return sum(p == e for p, e in zip(predicted, expected, strict=True)) / len(expected)
 
 
 def latencies(lab: Lab, endpoint: str, row: Row, algorithm: str = "", *, requests: int = 30) -> list[float]:
-    """Return the milliseconds of `requests` single-row requests in a row, as a client sees them."""
+    """Return the milliseconds that each of `requests` consecutive single-row requests takes the client."""
     invoke(lab, endpoint, [row], algorithm)  # opens the connection
     return [invoke(lab, endpoint, [row], algorithm).milliseconds for _ in range(requests)]
 
@@ -152,7 +152,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def predictions_table(rows: Sequence[Row], expected: Sequence[str], *predictions: Prediction) -> Table:
-    """Show some rows with the expected label and, per prediction, the label and its probability."""
+    """Show rows with the expected label and, for each prediction, the label and its probability."""
     return Table(
         ["measurements (cm)", "expected", *(p.algorithm for p in predictions)],
         [

@@ -1,4 +1,4 @@
-"""Pipeline executions: which one a change started, how far it is, and why it failed.
+"""Pipeline executions: which one a change started, how far it has got, and why it failed.
 
 Everything is looked up by pipeline execution id, so that two executions in flight are never mixed up.
 Contract: CodePipeline ListPipelineExecutions, ListActionExecutions, GetPipelineState, GetPipeline.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_codepipeline.type_defs import ActionDeclarationOutputTypeDef, ActionExecutionDetailTypeDef
 
 ENDED = {"Succeeded", "Failed", "Stopped", "Cancelled", "Superseded"}
-"""States of a pipeline execution that do not change any more (PipelineExecutionStatus)."""
+"""Final states of a pipeline execution (PipelineExecutionStatus)."""
 
 
 class ExecutionFailed(RuntimeError):  # noqa: N818 (CodePipeline's own word)
@@ -32,16 +32,16 @@ class ExecutionFailed(RuntimeError):  # noqa: N818 (CodePipeline's own word)
 
 
 class ExecutionNotFound(LookupError):  # noqa: N818
-    """No execution began for this commit or upload."""
+    """No execution started for this commit or upload."""
 
 
 class ExecutionBlocked(RuntimeError):  # noqa: N818
-    """The execution waits behind another one, which waits for a person."""
+    """The execution waits behind another one, which waits for a decision."""
 
 
 @dataclass(frozen=True)
 class Action:
-    """One action of an execution; `status` is empty until it begins."""
+    """One action of an execution; `status` is empty until it starts."""
 
     stage: str
     name: str
@@ -56,11 +56,11 @@ class Action:
 
     @property
     def waits_for_approval(self) -> bool:
-        """Whether the execution goes on only when somebody (or the monitor) answers."""
+        """Whether the execution continues only when a person or the monitor answers."""
         return self.category == "Approval" and self.status == "InProgress"
 
     def seconds(self, now: datetime) -> float | None:
-        """Seconds between begin and end, or until `now` while it is under way."""
+        """Seconds from start to end, or until `now` while it is running."""
         if self.began is None:
             return None
         end = now if self.status == "InProgress" else self.changed or now
@@ -82,7 +82,7 @@ class Execution:
         return [action for action in self.actions if action.stage == name]
 
     def began(self, stage: str) -> bool:
-        """Tell whether any action of this stage has begun."""
+        """Return whether any action of this stage has started."""
         return any(action.status for action in self.stage(stage))
 
     def variables(self, stage: str) -> dict[str, str]:
@@ -91,7 +91,7 @@ class Execution:
 
     @property
     def failed_action(self) -> Action | None:
-        """The action that ended the execution, if one did."""
+        """The action that failed the execution, if any."""
         return next((a for a in self.actions if a.status in {"Failed", "Abandoned"}), None)
 
     def table(self, now: datetime | None = None) -> Table:
@@ -122,10 +122,12 @@ def first_line(text: str, limit: int = 90) -> str:
 
 
 def newest(lab: Lab, pipeline: str) -> str:
-    """Return the id of the execution that started last; raises ExecutionNotFound when there is none."""
+    """Return the id of the execution that started last; raises ExecutionNotFound if there is none."""
     found = lab.client("codepipeline").list_pipeline_executions(pipelineName=pipeline, maxResults=1)
     if not found["pipelineExecutionSummaries"]:
-        raise ExecutionNotFound(f"pipeline {pipeline} has not run yet: do the lab before this one first")
+        raise ExecutionNotFound(
+            f"pipeline {pipeline} has not run yet: run the notebook before this one first"
+        )
     return str(found["pipelineExecutionSummaries"][0]["pipelineExecutionId"])
 
 
@@ -140,11 +142,11 @@ def started_by(
 ) -> str:
     """Return the id of the newest execution that a commit id or S3 version id started.
 
-    A commit that was pushed to the bucket (`Lab.source_in_bucket`) is known by the zip file that came of it.
+    A commit pushed to the bucket (`Lab.source_in_bucket`) is identified by the zip file that the push wrote.
 
-    Events arrive within seconds, so this waits `timeout` seconds at most and raises ExecutionNotFound after
-    that. With `retry_failed`, an execution of this revision that already failed is released once more
-    (StartPipelineExecution): what a learner wants who runs the cell again.
+    Events arrive within seconds, so this waits at most `timeout` seconds and then raises ExecutionNotFound.
+    With `retry_failed`, a revision whose execution has already failed is released again
+    (StartPipelineExecution): that is what a learner who runs the cell again wants.
     """
     client = lab.client("codepipeline")
     deadline = time.monotonic() + timeout
@@ -168,17 +170,17 @@ def started_by(
         if time.monotonic() > deadline:
             known = ", ".join(s["pipelineExecutionId"] for s in summaries[:3]) or "none"
             raise ExecutionNotFound(
-                f"no execution of {pipeline} began for {revision} within {duration(timeout)}.\n"
+                f"no execution of {pipeline} started for {revision} within {duration(timeout)}.\n"
                 f"The newest are: {known}.\n"
                 "What to do: look at the pipeline in the console. An event rule starts it: check that the "
-                "rule is enabled. `Release change` in the console starts it by hand."
+                "rule is enabled. `Release change` in the console starts the pipeline by hand."
             )
         sleep(interval)
         interval = min(interval * 1.5, 5)
 
 
 def _zip_of(lab: Lab, pipeline: str, commit: str, version: str) -> bool:
-    """Tell whether a version of the zip file that a pipeline of an image takes is of a commit."""
+    """Return whether a version of an image pipeline's source zip file is of a commit."""
     branches = {
         lab.names.base_pipeline: lab.names.base_branch,
         lab.names.model_pipeline: lab.names.model_branch,
@@ -188,13 +190,13 @@ def _zip_of(lab: Lab, pipeline: str, commit: str, version: str) -> bool:
     key = source_zip.key(branches[pipeline])
     try:
         found = lab.client("s3").head_object(Bucket=lab.bucket, Key=key, VersionId=version)
-    except ClientError:  # a version that is gone
+    except ClientError:  # the version has been deleted
         return False
     return source_zip.is_of(found, commit)
 
 
 def get(lab: Lab, pipeline: str, execution_id: str) -> Execution:
-    """Return an execution as it is now; raises ExecutionNotFound when the pipeline has none with this id."""
+    """Return an execution's current state; raises ExecutionNotFound if the pipeline has none with this id."""
     client = lab.client("codepipeline")
     try:
         head = client.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=execution_id)
@@ -260,11 +262,11 @@ def follow(
     timeout: float = 3600,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Execution:
-    """Show the progress of an execution until it ends, or until the stage `until` has begun.
+    """Show the progress of an execution until it ends, or until the stage `until` has started.
 
     Returns the execution as it then is. Raises ExecutionFailed with stage, action, reason and the last log
-    lines when it ends in any other way than `Succeeded` before that; ExecutionBlocked when it cannot go on
-    before somebody decides about another execution; TimeoutError after `timeout` seconds.
+    lines if it ends before that and has not succeeded; ExecutionBlocked if it cannot continue before another
+    execution is decided; TimeoutError after `timeout` seconds.
     """
     live, began = Live(), time.monotonic()
     while True:
@@ -281,16 +283,16 @@ def follow(
             other = _blocked_by(lab, execution)
             if other:
                 raise ExecutionBlocked(
-                    f"execution {execution_id} waits in line behind {other}, which waits for a decision "
+                    f"execution {execution_id} waits behind {other}, which waits for a decision "
                     f"in {HUMAN_APPROVAL}.\nWhat to do: run notebook 04 with "
                     f'execution_id = "{other}" and approve or reject that one first.'
                 )
         if waiting > timeout:
             raise TimeoutError(
-                f"execution {execution_id} of {pipeline} has not got further within {duration(timeout)}; "
-                "it goes on by itself: run this cell again to follow it."
+                f"execution {execution_id} of {pipeline} has made no progress within {duration(timeout)}; "
+                "it continues by itself: run this cell again to follow it."
             )
-        # Short work is seen at once; long work is asked about less often, well within the API's rate.
+        # Short work is noticed at once; long work is polled less often, well within the API's rate.
         interval = min(0.2 + waiting / 40, 5)
         sleep(interval)
 
@@ -310,22 +312,22 @@ def _blocked_by(lab: Lab, execution: Execution) -> str:
 
 
 REMEDIES = {
-    "CodeCommit": "check that the branch exists and that the pipeline's role may read it, then push again.",
+    "CodeCommit": "check that the branch exists and the pipeline's role is allowed to read it; push again.",
     "S3": "upload the zip again: notebook 03 does it.",
     "CodeBuild": "correct the file that the log names, then run the cells that write, copy and push it.",
     "Lambda": "correct what the message names, then upload the training job again (notebook 03).",
     "Manual": "read the report that the approval links to; change data or hyperparameters and train again.",
     "CloudFormation": "read the stack's events, correct the template, then upload the training job again.",
 }
-"""What to do next, per action provider."""
+"""What to do next, by action provider."""
 
 
 def explain(lab: Lab, execution: Execution) -> str:
-    """Say which action of a failed execution went wrong, why, what it logged last and what to do next."""
+    """Return which action of a failed execution failed, why, what it logged last and what to do next."""
     heading = f"Execution {execution.id} of {execution.pipeline} ended: {execution.status}."
     action = execution.failed_action
     if action is None:
-        reason = execution.reason or "no action of it failed"
+        reason = execution.reason or "none of its actions failed"
         return f"{heading}\n  reason: {reason}\n  What to do: start it again with a new push or upload."
     lines = [heading, f"  stage {action.stage}, action {action.name} ({action.provider})"]
     if action.summary or execution.reason:
@@ -342,8 +344,8 @@ def explain(lab: Lab, execution: Execution) -> str:
 
 
 def stack_failures(lab: Lab, stack_id: str) -> list[str]:
-    """Return what failed in a stack's newest operation, first cause first (DescribeStackEvents)."""
-    # A change set's id comes in place of the stack's for some action modes.
+    """Return what failed in a stack's latest operation, root cause first (DescribeStackEvents)."""
+    # In some action modes this is a change set's id instead of the stack's.
     if ":stack/" not in stack_id:
         return []
     events = lab.client("cloudformation").describe_stack_events(StackName=stack_id)["StackEvents"]

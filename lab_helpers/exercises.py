@@ -1,6 +1,6 @@
 """The sources of the exercises: files that notebooks write, programs beside them, and the training job.
 
-What learners write with `%%writefile` exists in the notebooks only, and programs that they are given lie in
+What learners write with `%%writefile` exists only in the notebooks; the programs that they are given are in
 folders beside the notebooks (`base_image/`). Code that needs either without a learner, such as tests and
 `reset`, gets them from here.
 """
@@ -20,7 +20,7 @@ MAGIC = "%%writefile "
 
 
 class CellMetadata(TypedDict, total=False):
-    """What a notebook notes of a cell, as far as it matters here."""
+    """The part of a cell's metadata that matters here."""
 
     tags: list[str]
 
@@ -36,7 +36,7 @@ class Cell(TypedDict):
 
 
 class ExercisesError(LookupError):
-    """A notebook lacks what it should contain; the message names the notebook."""
+    """A notebook lacks required content; the message names the notebook."""
 
 
 def find(directory: Path, number: str) -> Path:
@@ -48,7 +48,7 @@ def find(directory: Path, number: str) -> Path:
 
 
 def cells(notebook: Path, kind: str | None = None) -> list[Cell]:
-    """Return the cells of a notebook, of one kind (`code`, `markdown`) or all; `source` is one string."""
+    """Return a notebook's cells, of one kind (`code`, `markdown`) or all; `source` is one string."""
     found: list[Cell] = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     for cell in found:
         cell["source"] = "".join(cell["source"])
@@ -66,9 +66,9 @@ def written_by(notebook: Path) -> list[tuple[str, str]]:
 
 
 def programs(notebooks: Path, folder: str) -> dict[str, bytes]:
-    """Return the programs that come with the exercises in `folder`, by name; none if there is no such folder.
+    """Return the programs that come with the exercises in `folder`, by name; empty without such a folder.
 
-    A file that a notebook writes there is not one of them, nor is `NAME.new.py`, the update of a program that
+    Files that a notebook writes there are not included, nor is `NAME.new.py`, the update of a program that
     the learner has changed.
     """
     written = {name for notebook in notebooks.glob("[0-9][0-9]_*.ipynb") for name, _ in written_by(notebook)}
@@ -80,9 +80,9 @@ def programs(notebooks: Path, folder: str) -> dict[str, bytes]:
 
 
 def files_in(notebook: Path, folder: str) -> dict[str, bytes]:
-    """Return what is in `folder` after a notebook, by name: programs that it is given, files that it writes.
+    """Return the files in `folder` after a notebook, by name: the programs given to it, and what it writes.
 
-    Raises ExercisesError if it writes none.
+    Raises ExercisesError if the notebook writes none.
     """
     written = {
         target.removeprefix(f"{folder}/"): content.encode()
@@ -95,10 +95,10 @@ def files_in(notebook: Path, folder: str) -> dict[str, bytes]:
 
 
 def descriptor(notebook: Path, bucket: str) -> dict[str, object]:
-    """Return the training job that a notebook describes with its parameters as shipped.
+    """Return the training job that a notebook describes with its default parameters.
 
-    It is the value of `descriptor` there, computed from the literals of the `parameters` cell and the name
-    of the lab's bucket. Raises ExercisesError if the notebook does not assign it.
+    It is the value of the notebook's `descriptor`, computed from the literals in the `parameters` cell and
+    the name of the lab's bucket. Raises ExercisesError if the notebook does not assign it.
     """
     names: dict[str, object] = {"lab": SimpleNamespace(bucket=bucket)}
     for cell in cells(notebook, "code"):
@@ -141,7 +141,7 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
 
 
 def unzipped(content: bytes) -> dict[str, bytes]:
-    """Return the members of a zip file; none if `content` is not a zip file."""
+    """Return the members of a zip file; empty if `content` is not a zip file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as file:
             return {name: file.read(name) for name in file.namelist()}

@@ -1,4 +1,4 @@
-"""A learner's working copy: commit what changed and push it."""
+"""A learner's working copy: commit changes and push them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 class GitError(RuntimeError):
-    """git refused; the message holds its own words and what to do next."""
+    """git failed; the message has git's own message and what to do next."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit that is on the remote branch; `new` tells whether this call made it."""
+    """A commit on the remote branch; `new` says whether this call created it."""
 
     id: str
     branch: str
@@ -27,10 +27,10 @@ class Commit:
 
 
 def commit_and_push(directory: Path, message: str, *, branch: str = "") -> Commit:
-    """Commit everything in `directory` and push it to `branch` (the one that is checked out, if empty).
+    """Commit everything in `directory` and push it to `branch` (if empty, the branch that is checked out).
 
-    Safe to repeat: without changes the commit of before is the answer. Raises GitError when the directory is
-    not a working copy, or when git refuses to commit or push.
+    Safe to repeat: without changes, returns the previous commit. Raises GitError if the directory is not a
+    working copy, or if git cannot commit or push.
     """
     if not (directory / ".git").exists():
         raise GitError(
@@ -52,7 +52,7 @@ def commit_and_push(directory: Path, message: str, *, branch: str = "") -> Commi
 
 
 def _identity(directory: Path) -> list[str]:
-    """Name the author where nobody did, so that the first commit of somebody's life does not fail."""
+    """Set an author if there is none, so that a learner's first commit ever does not fail."""
     known = subprocess.run(
         ["git", "-C", str(directory), "config", "user.email"], capture_output=True, check=False
     )
@@ -62,18 +62,18 @@ def _identity(directory: Path) -> list[str]:
     return ["-c", f"user.name={user}", "-c", f"user.email={user}@workshop.invalid"]
 
 
-PULL_FIRST = "somebody else pushed: run `git pull --rebase` in the working copy, then this cell again"
+PULL_FIRST = "someone else has pushed: run `git pull --rebase` in the working copy, then this cell again"
 COMMANDS = {"rev-parse", "symbolic-ref", "add", "status", "commit", "push", "log"}
 REMEDIES = {
     "non-fast-forward": PULL_FIRST,
     "fetch first": PULL_FIRST,
-    "rebase": "a rebase is under way: finish it with `git rebase --continue` or `git rebase --abort`",
+    "rebase": "a rebase is in progress: finish it with `git rebase --continue` or `git rebase --abort`",
     "not a symbolic ref": "no branch is checked out: run `git switch` with the branch of this working copy",
     "index.lock": "another git command is running here; wait for it, or remove .git/index.lock if none is",
     "is not ancestor": PULL_FIRST,
     "stale remote": PULL_FIRST,
-    "Not authorized": "the notebook's role may not use the bucket: ask your instructor to update the lab",
-    "403": "the notebook's role may not push, or its credentials have expired: stop and start the instance",
+    "Not authorized": "the notebook's role cannot use the bucket: ask your instructor to update the lab",
+    "403": "the notebook's role cannot push, or its credentials have expired: stop and start the instance",
     "Could not resolve host": "the notebook instance cannot reach CodeCommit: check its subnet and route",
 }
 
@@ -84,7 +84,7 @@ def search_path() -> str:
 
 
 def _git(directory: Path, *arguments: str) -> str:
-    # Without a terminal git would wait for a password that nobody can type. A kernel's PATH does not have
+    # Without this, git would wait for a password that no one can type. A kernel's PATH does not include
     # ~/.local/bin, where the instance keeps what git needs for a repository in S3.
     result = subprocess.run(
         ["git", "-C", str(directory), *arguments],

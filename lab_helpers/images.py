@@ -13,7 +13,7 @@ from lab_helpers.lab import Lab
 
 @dataclass(frozen=True)
 class Image:
-    """An image as ECR DescribeImages tells of it; `bytes` is the compressed size."""
+    """An image from ECR DescribeImages; `bytes` is the compressed size."""
 
     repository_uri: str
     digest: str
@@ -23,18 +23,18 @@ class Image:
 
     @property
     def uri(self) -> str:
-        """The name that always means these very bytes: `repository@sha256:…`."""
+        """The immutable name of the image: `repository@sha256:…`."""
         return f"{self.repository_uri}@{self.digest}"
 
 
 def repository_uri(lab: Lab, repository: str) -> str:
-    """Return the URI of a repository as ECR gives it; nothing builds registry hosts out of parts."""
+    """Return the URI of a repository as ECR gives it: never build a registry's host name yourself."""
     described = lab.client("ecr").describe_repositories(repositoryNames=[repository])
     return str(described["repositories"][0]["repositoryUri"])
 
 
 def list_images(lab: Lab, repository: str) -> list[Image]:
-    """Return the images of a repository, the newest first."""
+    """Return the images of a repository, newest first."""
     uri = repository_uri(lab, repository)
     pages = lab.client("ecr").get_paginator("describe_images").paginate(repositoryName=repository)
     images = [
@@ -52,7 +52,7 @@ def list_images(lab: Lab, repository: str) -> list[Image]:
 
 
 def find(lab: Lab, repository: str, tag: str) -> Image | None:
-    """Return the image that carries `tag`, if there is one."""
+    """Return the image with `tag`, if there is one."""
     return next((image for image in list_images(lab, repository) if tag in image.tags), None)
 
 

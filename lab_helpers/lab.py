@@ -23,14 +23,14 @@ DEFAULT_HOME = "/home/ec2-user/SageMaker"
 
 
 class LabError(RuntimeError):
-    """There is no usable lab here; the message says why and what to do next."""
+    """There is no usable lab here; the message says why and what to do."""
 
 
 @dataclass(frozen=True, repr=False)
 class Lab:
     """One participant's workshop: everything that a notebook needs to know.
 
-    `settings` are the lines of `.workshop/lab.env`, written by the lifecycle hook; `session` makes every
+    `settings` are the lines of `.workshop/lab.env`, written by the lifecycle hook; `session` creates every
     AWS client, so that region, credentials and endpoint come from one place.
     """
 
@@ -50,11 +50,11 @@ class Lab:
         timeout: float = 1200,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Lab:
-        """Return the lab of this notebook instance as soon as it is provisioned.
+        """Wait until this notebook instance is provisioned and return its lab.
 
-        `lab_id` may stay empty; anything else must be the instance's own. Waits for a provisioning that is
-        still under way, at most `timeout` seconds, telling how it goes. Raises LabError when there is no lab
-        here, when it is another one, and when provisioning failed or takes too long.
+        `lab_id` can stay empty; otherwise it must be the instance's own. Waits at most `timeout` seconds for
+        provisioning and reports its progress. Raises LabError if there is no lab here, if it is a different
+        one, and if provisioning failed or takes too long.
         """
         home = home or Path(os.environ.get("WORKSHOP_HOME", DEFAULT_HOME))
         env_file = home / ".workshop" / "lab.env"
@@ -76,7 +76,7 @@ class Lab:
 
     @property
     def client(self) -> Clients:
-        """Makes boto3 clients, `lab.client("s3")`: one per service, when first asked for."""
+        """Returns boto3 clients, `lab.client("s3")`: one per service, created at first use."""
         return self._client
 
     def _client(self, service: str, /) -> Any:
@@ -166,9 +166,9 @@ def wait_until_provisioned(
     report: Callable[[str], None] = print,
     enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Return when `.workshop/provision.status` says `ready`; see `Lab.open` for what it raises.
+    """Wait until `.workshop/provision.status` says `ready`; raises as `Lab.open` does.
 
-    Who needs a part of the provisioning only tells by `enough` whether it is there.
+    A caller that needs only a part of the provisioning passes `enough`, which returns whether it is there.
     """
     status_file, log = home / ".workshop" / "provision.status", home / ".workshop" / "provision.log"
     began, last = time.monotonic(), ""
@@ -181,13 +181,13 @@ def wait_until_provisioned(
             raise LabError(
                 f"provisioning of this notebook instance failed: {reason}\n\n"
                 f"The end of {log}:\n{tail(log, 20)}\n\n"
-                "What to do: stop and start the notebook instance (that provisions again), "
-                "and show the log to your instructor if it fails once more."
+                "What to do: stop and start the notebook instance, which provisions it again. If that fails, "
+                "too, show the log to your instructor."
             )
         waited = time.monotonic() - began
         if waited > timeout:
             raise LabError(
-                f"provisioning is still under way after {duration(waited)}.\n"
+                f"provisioning is still in progress after {duration(waited)}.\n"
                 f"The end of {log}:\n{tail(log, 20)}\n\n"
                 "What to do: look at the nested stacks in the CloudFormation console, then run this again."
             )
@@ -199,7 +199,7 @@ def wait_until_provisioned(
 
 
 def tail(path: Path, count: int) -> str:
-    """Return the last `count` lines of a text file, or nothing when there is no such file."""
+    """Return the last `count` lines of a text file; empty if there is no such file."""
     if not path.is_file():
         return ""
     return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])

@@ -1,9 +1,9 @@
-"""Load on an endpoint: many users at once, and what became of each of their requests.
+"""Put load on an endpoint: many users at once, and the outcome of each of their requests.
 
-Two kinds of load. In a *closed loop* each user sends the next request when the last one was answered: the
-slower the endpoint, the fewer requests, which is how people behave. At a *rate* (open loop) request number i
-is due i/rate seconds after the start, whatever became of the others, which is how a crowd behaves; its
-latency counts from the moment it was due, so that waiting for a free user is not left out.
+There are two kinds of load. In a *closed loop*, each user sends the next request when the last one has been
+answered: the slower the endpoint, the fewer requests, which is how individuals behave. At a *rate* (open
+loop), request number i is due i/rate seconds after the start, whatever happened to the others, which is how
+a crowd behaves; its latency counts from the moment it was due, so that the wait for a free user is included.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from lab_helpers.lab import Lab
 
 _PENDING, _RIGHT, _WRONG, _FAILED = range(4)
 _FEWEST = 100
-"""The error budget is a share; of fewer requests than these it would say nothing."""
+"""The error budget is a share, which means nothing for fewer requests than this."""
 _THROTTLED = {"ThrottlingException", "Throttling", "ThrottledException", "TooManyRequestsException"}
 _UNAVAILABLE = {"ServiceUnavailable", "ServiceUnavailableException", "ModelNotReadyException"}
 
 MEANINGS = {
-    "throttled": "the account or the service limits the rate: ask for a quota, or for less",
-    "unavailable": "no instance can take the request just now: more instances, or try again",
-    "model error 5xx": "the container failed or had too much to do: look at its log in CloudWatch",
-    "model error 4xx": "the container refuses what was sent: look at the request",
+    "throttled": "the account or the service limits the rate: request a higher quota, or send less",
+    "unavailable": "no instance can take the request now: add instances, or try again",
+    "model error 5xx": "the container failed or was overloaded: look at its log in CloudWatch",
+    "model error 4xx": "the container rejects the request: look at what you sent",
     "timeout": "no answer in time: the queue in front of the model is longer than users wait",
-    "connection": "the connection broke, or none came about: look at both ends of it",
-    "unreadable": "there was an answer, but no prediction in it: look at the container's log",
+    "connection": "the connection broke, or could not be made: look at both ends",
+    "unreadable": "the answer contains no prediction: look at the container's log",
 }
-"""What the kinds of failure mean, and where to look."""
+"""What each kind of failure means, and what to do."""
 
 
 class RequestFailed(RuntimeError):  # noqa: N818 (it is counted rather than raised through)
@@ -56,7 +56,7 @@ class RequestFailed(RuntimeError):  # noqa: N818 (it is counted rather than rais
 
 @dataclass(frozen=True)
 class Question:
-    """One request for one row, and the label that would be right."""
+    """One request for one row, and the correct label."""
 
     body: bytes
     algorithm: str
@@ -70,7 +70,7 @@ Ask = Callable[[Question], str]
 def questions(
     rows: Sequence[Row], labels: Sequence[str], algorithms: Sequence[str], *, seed: int = 42
 ) -> list[Question]:
-    """Return every row with every algorithm in an order that depends on `seed` alone."""
+    """Return every row with every algorithm, in an order that depends only on `seed`."""
     found = [
         Question(json.dumps({"instances": [list(row)]}).encode(), algorithm, label)
         for row, label in zip(rows, labels, strict=True)
@@ -81,9 +81,9 @@ def questions(
 
 
 def asker(lab: Lab, endpoint: str, *, connections: int, timeout: float = 10) -> Ask:
-    """Return what asks `endpoint` (InvokeEndpoint) over at most `connections` connections at once.
+    """Return a function that asks `endpoint` (InvokeEndpoint) over at most `connections` connections.
 
-    A user waits `timeout` seconds. Nothing is tried again: boto3 would hide the first failure and count its
+    A user waits `timeout` seconds. There are no retries: boto3 would hide the first failure and count its
     pauses as latency.
     """
     runtime = lab.session.client(
@@ -133,8 +133,8 @@ def _refusal(response: Mapping[str, Any]) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a load did. Seconds throughout; `begun` and `latencies` belong to answered requests only, since a
-    refusal within a millisecond would flatter the percentiles."""
+    """The result of a load, in seconds. `begun` and `latencies` are of answered requests only: rejections
+    within a millisecond would flatter the percentiles."""
 
     users: int
     planned: int
@@ -142,21 +142,21 @@ class Measurement:
     started: datetime
     seconds: float
     cpu_seconds: float
-    """Processor time of this process, the load generator, while it ran."""
+    """CPU time of this process, the load generator, during the load."""
     begun: Sequence[float]
-    """When each answered request was sent, or due, after the start."""
+    """When each answered request was sent, or was due, relative to the start."""
     latencies: Sequence[float]
     right: Mapping[str, int]
     wrong: Mapping[str, int]
-    """Answers by algorithm whose label is the known one, and whose label is another."""
+    """By algorithm, the number of correct and of wrong labels."""
     failures: Mapping[str, int]
     failed_at: Sequence[float]
     messages: Mapping[str, str]
-    """The first message of each kind of failure."""
+    """The first message for each kind of failure."""
     warm_up: int
     """Requests before the clock started, one per user."""
     ended: str = ""
-    """Empty when every planned request was sent, else why not."""
+    """Empty if every planned request was sent, else the reason why not."""
 
     @property
     def answered(self) -> int:
@@ -175,7 +175,7 @@ class Measurement:
 
     @property
     def client_share(self) -> float:
-        """Processors that the load generator kept busy; Python threads share one, so 1.0 is its limit."""
+        """CPUs that the load generator kept busy; Python threads share one, so 1.0 is the limit."""
         return self.cpu_seconds / self.seconds if self.seconds else 0.0
 
     def percentile(self, percent: float) -> float | None:
@@ -183,7 +183,7 @@ class Measurement:
         return percentile(self.latencies, percent) if self.latencies else None
 
     def accuracy(self, algorithm: str) -> float | None:
-        """Share of right labels among the algorithm's answers; None without answers."""
+        """Share of correct labels among the algorithm's answers; None without answers."""
         answers = self.right.get(algorithm, 0) + self.wrong.get(algorithm, 0)
         return self.right.get(algorithm, 0) / answers if answers else None
 
@@ -193,10 +193,10 @@ class Measurement:
 
 
 class Load:
-    """A load under way: `with Load(…) as load:` starts it, leaving the block stops it.
+    """A running load: `with Load(…) as load:` starts it, leaving the block stops it.
 
-    `requests` requests by `users` users, `rate` of them per second or, without one, in a closed loop.
-    `error_budget` is the share of failures, of 100 requests at least, beyond which it ends by itself.
+    Sends `requests` requests by `users` users, `rate` per second or, without a rate, in a closed loop.
+    `error_budget` is the share of failures, among at least 100 requests, above which it stops by itself.
     """
 
     def __init__(
@@ -246,13 +246,13 @@ class Load:
         self._zero = time.perf_counter()
 
     def stop(self, why: str) -> None:
-        """Send nothing more; what was sent is still waited for. `why` is kept if there was more to send."""
+        """Send no more requests, but wait for those sent. `why` is kept if there were more to send."""
         with self._lock:
             self._ended = self._ended or why
         self._stop.set()
 
     def wait(self, seconds: float) -> bool:
-        """Return within `seconds` whether every user has finished."""
+        """Wait at most `seconds` and return whether every user has finished."""
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
@@ -261,7 +261,7 @@ class Load:
         return True
 
     def progress(self) -> Table:
-        """Where it stands: counts, rate of the whole, latency of the last thousand requests."""
+        """Show progress: counts, overall rate, latency of the last thousand requests."""
         done = self.requests - self._outcome.count(_PENDING)
         failed = self._outcome.count(_FAILED)
         seconds = max(time.perf_counter() - self._zero, 1e-9)
@@ -289,7 +289,7 @@ class Load:
         return self._result
 
     def _user(self) -> None:
-        with contextlib.suppress(Exception):  # whatever it is happens again when it counts
+        with contextlib.suppress(Exception):  # the same error will occur again in a counted request
             self._ask(self._questions[0])  # opens the connection
         with contextlib.suppress(threading.BrokenBarrierError):
             self._ready.wait()
@@ -362,9 +362,9 @@ def run(
     error_budget: float = 0.2,
     every: float = 1.0,
 ) -> Measurement:
-    """Send `requests` requests by `users` users and show how it goes every `every` seconds.
+    """Send `requests` requests by `users` users and show the progress every `every` seconds.
 
-    Interrupting it ends it; what was measured until then is returned.
+    An interrupt ends it; what was measured until then is returned.
     """
     live = Live()
     load = Load(ask, asked, users=users, requests=requests, rate=rate, error_budget=error_budget)
@@ -386,7 +386,7 @@ def _ms(seconds: float | None) -> str:
 
 
 def levels_table(measurements: Sequence[Measurement]) -> Table:
-    """Compare loads: how many, how fast, how right, and how busy the generator itself was."""
+    """Compare loads: number of requests, speed, accuracy, and how busy the load generator was."""
     algorithms = sorted({name for one in measurements for name in (*one.right, *one.wrong)})
     return Table(
         ["users", "requests", "failed", "seconds", "per second", "p50 ms", "p90 ms", "p99 ms", "slowest ms"]
@@ -409,7 +409,7 @@ def levels_table(measurements: Sequence[Measurement]) -> Table:
 
 
 def failures_table(measurements: Sequence[Measurement]) -> Table:
-    """Show the failures of loads by kind, with their meaning and the first message."""
+    """Show the failures of loads by kind, with the meaning and the first message."""
     rows = [
         [one.users, kind, count, MEANINGS.get(kind, "see the message"), one.messages.get(kind, "")]
         for one in measurements

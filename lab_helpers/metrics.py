@@ -1,7 +1,7 @@
-"""What CloudWatch knows about an endpoint's requests (namespace AWS/SageMaker).
+"""What CloudWatch recorded about an endpoint's requests (namespace AWS/SageMaker).
 
 Contract: "Amazon SageMaker AI metrics in Amazon CloudWatch" (endpoint invocation metrics) and GetMetricData.
-They are recorded per minute and may take a minute or two to appear.
+Metrics are recorded per minute and can take a minute or two to appear.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 VARIANT = "AllTraffic"
 NAMESPACE = "AWS/SageMaker"
 PERIOD = 60
-"""Seconds: the endpoint's metrics have no finer ones."""
+"""Seconds; endpoint metrics have no finer resolution."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """Values of one statistic of one metric, oldest first; `minutes` are the beginnings of the periods."""
+    """Values of one statistic of one metric, oldest first; `minutes` are the starts of the periods."""
 
     metric: str
     statistic: str
@@ -35,7 +35,7 @@ class Series:
 
     @property
     def total(self) -> float:
-        """Sum of the values: the total of a count."""
+        """Sum of the values, such as the total of a count."""
         return sum(self.values)
 
 
@@ -86,24 +86,24 @@ def _columns(points: list[tuple[datetime, float]]) -> tuple[tuple[datetime, ...]
 
 
 def newest(lab: Lab, endpoint: str, metric: str, statistic: str) -> float | None:
-    """Return the newest value of the last three minutes, or None when there is none."""
+    """Return the newest value of the last three minutes, or None if there is none."""
     [series] = read(lab, endpoint, [(metric, statistic)], datetime.now(UTC) - timedelta(minutes=3))
     return series.values[-1] if series.values else None
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What CloudWatch counted since a moment; latencies in seconds, averages over all requests."""
+    """What CloudWatch recorded since a point in time; latencies in seconds, averaged over all requests."""
 
     invocations: int
     refused: int
-    """Answers of the container with a 4xx status."""
+    """Requests that the container answered with a 4xx status."""
     broken: int
-    """Answers of the container with a 5xx status, and none at all."""
+    """Requests that the container answered with a 5xx status, or not at all."""
     model: float
-    """ModelLatency: from the request to the container until its answer is there."""
+    """ModelLatency: from sending the request to the container until its answer arrives."""
     overhead: float
-    """OverheadLatency: everything else that SageMaker did with the request."""
+    """OverheadLatency: everything else that SageMaker does with the request."""
     series: tuple[Series, ...]
 
 
@@ -145,7 +145,7 @@ def wait(
     sleep: Callable[[float], None] = time.sleep,
     report: Callable[[str], None] = print,
 ) -> Recorded:
-    """Return what CloudWatch recorded when it has `invocations`, or after `patience` seconds."""
+    """Wait until CloudWatch has `invocations`, at most `patience` seconds, and return what it recorded."""
     began, told = time.monotonic(), -1
     while (found := recorded(lab, endpoint, start)).invocations < invocations:
         if found.invocations != told:
@@ -159,7 +159,7 @@ def wait(
 
 
 def firing(lab: Lab, endpoint: str) -> list[str]:
-    """Return the names of the alarms that fire now and are named after the endpoint (DescribeAlarms)."""
+    """Return the endpoint's firing alarms, found by its name in theirs (DescribeAlarms)."""
     pages = lab.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{endpoint}-")
     return [
         alarm["AlarmName"]
@@ -177,7 +177,7 @@ def wait_for_silence(
     sleep: Callable[[float], None] = time.sleep,
     report: Callable[[str], None] = print,
 ) -> list[str]:
-    """Wait until no alarm of the endpoint fires; return those that still do after `patience` seconds."""
+    """Wait until no alarm of the endpoint is firing; return those that still are after `patience` seconds."""
     began, told = time.monotonic(), list[str]()
     while (found := firing(lab, endpoint)) and time.monotonic() - began < patience:
         if found != told:
@@ -188,7 +188,7 @@ def wait_for_silence(
 
 
 def minutes_table(found: Recorded) -> Table:
-    """Show invocations and invocations per instance minute by minute."""
+    """Show invocations, and invocations per instance, minute by minute."""
     columns: list[dict[datetime, float]] = [
         dict(zip(series.minutes, series.values, strict=True)) for series in found.series
     ]

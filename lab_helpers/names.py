@@ -1,4 +1,4 @@
-"""Every name of a lab, derived from its lab id; docs/names-and-contracts.md has the same table for people."""
+"""Every name of a lab, derived from its lab id; docs/names-and-contracts.md has the same names in a table."""
 
 from __future__ import annotations
 
@@ -40,25 +40,27 @@ LIMITS = {
 
 
 class InvalidNameError(ValueError):
-    """A lab id, or a name made from it, that AWS would not accept."""
+    """A lab id, or a name derived from it, is not valid."""
 
 
 @dataclass(frozen=True)
 class Names:
     """The names of one lab.
 
-    `lab_id` is empty for the default lab, or matches `^[a-z][a-z0-9]{0,9}$`; it is put in front of every
-    name with a dash. Raises InvalidNameError for any other lab id and for a name beyond its AWS limit.
+    `lab_id` is empty for the default lab, or matches `^[a-z][a-z0-9]{0,9}$`; every name begins with it and a
+    dash. Raises InvalidNameError for any other lab id, and for a name that exceeds its AWS limit.
     """
 
     lab_id: str = ""
 
     def __post_init__(self) -> None:
         if self.lab_id == "default":
-            raise InvalidNameError("'default' is how the tags call the default lab: choose another lab id")
+            raise InvalidNameError(
+                "'default' is not a valid lab id: it is the tag of the lab without an id. Choose another"
+            )
         if self.lab_id and not LAB_ID.fullmatch(self.lab_id):
             raise InvalidNameError(
-                f"{self.lab_id!r} is not a lab id: use at most 10 lower-case letters and digits, "
+                f"{self.lab_id!r} is not a valid lab id: use at most 10 lower-case letters and digits, "
                 "beginning with a letter (or leave it empty for the default lab)"
             )
 
@@ -70,7 +72,9 @@ class Names:
     def _name(self, kind: str, rest: str) -> str:
         name = self.prefix + rest
         if len(name) > LIMITS[kind]:
-            raise InvalidNameError(f"{kind} name {name!r} has {len(name)} of {LIMITS[kind]} characters")
+            raise InvalidNameError(
+                f"{kind} name {name!r} has {len(name)} of {LIMITS[kind]} characters: use a shorter lab id"
+            )
         return name
 
     @property
@@ -104,7 +108,7 @@ class Names:
         return self._name("stack", "iris-model-prd")
 
     def all_stacks(self) -> tuple[str, ...]:
-        """All of them: the top stack, the nested ones, DEV and PRD."""
+        """All stacks: the top stack, the nested ones, DEV and PRD."""
         nested = (self.base_stack, self.model_stack, self.train_stack)
         return (self.top_stack, *nested, self.dev_stack, self.prd_stack)
 
@@ -193,11 +197,11 @@ class Names:
         return self._name("lifecycle config", "mlops")
 
     def role(self, purpose: str) -> str:
-        """Role for one of notebook, codebuild, pipeline, deploy, launcher, monitor, events, sagemaker."""
+        """Role for notebook, codebuild, pipeline, deploy, launcher, monitor, events or sagemaker."""
         return self._name("role", f"mlops-{purpose}")
 
     def policy(self, purpose: str) -> str:
-        """Managed policy of the notebook's role: one of work, operate, stacks, deploy."""
+        """Managed policy of the notebook's role: work, operate, stacks or deploy."""
         return self._name("policy", f"mlops-notebook-{purpose}")
 
     # --- storage

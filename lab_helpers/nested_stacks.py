@@ -1,4 +1,4 @@
-"""The three nested stacks of a lab, side by side: created, updated, or left alone when nothing changed."""
+"""Deploy the three nested stacks of a lab in parallel: created, updated, or left alone if unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lab_helpers.templates import body, package, read_template
 
 
 class StackError(RuntimeError):
-    """A nested stack is not what it should be; one line with its cause."""
+    """A nested stack could not be deployed; the message is one line with the cause."""
 
 
 def deploy_nested(
@@ -29,9 +29,9 @@ def deploy_nested(
 ) -> None:
     """Deploy the stacks of both images and of the training pipeline.
 
-    `settings` are those of `lab.env`. `seeded` returns when the repository has its branches: a rule that is
-    there before would start the pipelines of the images. Raises StackError with the failures of all three,
-    and what `seeded` raises.
+    `settings` are those of `lab.env`. `seeded` returns when the repository has its branches: a rule that
+    exists earlier would start the image pipelines. Raises StackError with the failures of all three, and
+    whatever `seeded` raises.
     """
     names = Names(settings["LAB_ID"])
     values = {

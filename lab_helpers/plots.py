@@ -1,4 +1,4 @@
-"""Pictures of what people would rather look at than read. matplotlib is imported when a plot is made."""
+"""Plots of results. matplotlib is imported only when a plot is made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def scores(evaluation: Evaluation, thresholds: Mapping[str, float] | None = None) -> Figure:
-    """Accuracy and recall per class of each algorithm as bars; thresholds of the quality gate as lines."""
+    """Plot each algorithm's accuracy and recall per class as bars, the quality gate's thresholds as lines."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     classes = evaluation["classes"]
@@ -39,7 +39,7 @@ def scores(evaluation: Evaluation, thresholds: Mapping[str, float] | None = None
 
 
 def confusion(evaluation: Evaluation) -> Figure:
-    """One confusion matrix per algorithm: rows are the true classes, columns the predicted ones."""
+    """Plot one confusion matrix per algorithm: rows are the true classes, columns the predicted ones."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     classes, algorithms = evaluation["classes"], evaluation["algorithms"]
@@ -58,7 +58,7 @@ def confusion(evaluation: Evaluation) -> Figure:
 
 
 def latency(milliseconds: Mapping[str, Sequence[float]]) -> Figure:
-    """One box per series of milliseconds, with the median and the 95th percentile in its label."""
+    """Plot one box per series of milliseconds, with the median and the 95th percentile in its label."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     labels = [
@@ -75,9 +75,9 @@ def latency(milliseconds: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def histogram(measurements: Sequence[Measurement]) -> Figure:
-    """How often which latency occurred, one picture per load; p50, p90 and p99 as lines.
+    """Plot the distribution of latencies, one histogram per load, with p50, p90 and p99 as lines.
 
-    Both axes are logarithmic: the few slow requests are what one looks for.
+    Both axes are logarithmic, so that the few slow requests are visible.
     """
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -95,7 +95,7 @@ def histogram(measurements: Sequence[Measurement]) -> Figure:
             value = 1000 * percentile(one.latencies, percent)
             axes.axvline(value, linestyle=style, color="black", label=f"p{percent} {value:.1f} ms")
         axes.set(xscale="log", yscale="log", ylabel="requests")
-        axes.set_ylim(bottom=0.7)  # a single request is a bar as well
+        axes.set_ylim(bottom=0.7)  # so that a single request is visible as a bar
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter("{x:g}")
             axis.set_minor_formatter("")
@@ -106,7 +106,7 @@ def histogram(measurements: Sequence[Measurement]) -> Figure:
 
 
 def throughput(measurement: Measurement) -> Figure:
-    """Answers and failures per second over the time of one load."""
+    """Plot answers and failures per second over the duration of one load."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     figure, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
@@ -129,9 +129,9 @@ def throughput(measurement: Measurement) -> Figure:
 
 
 def scaling(seen: Sequence[Observation], target: float, per_minute: float) -> Figure:
-    """The load `per_minute` against the target, per instance, and below it the instances that followed.
+    """Plot the load per instance against the target, and below it how the number of instances followed.
 
-    CloudWatch's newest minute is drawn as it was read: it fills up while it lasts.
+    CloudWatch's newest minute is shown as it was read: incomplete while it lasts.
     """
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -160,7 +160,7 @@ def scaling(seen: Sequence[Observation], target: float, per_minute: float) -> Fi
 
 
 def where_time_goes(client_seconds: float, recorded: Recorded) -> Figure:
-    """The mean latency of the client, cut into what CloudWatch saw of it and the rest."""
+    """Plot the client's mean latency, split into what CloudWatch recorded and the rest."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     parts = {
@@ -179,7 +179,7 @@ def where_time_goes(client_seconds: float, recorded: Recorded) -> Figure:
 
 
 def _shown(figure: Figure) -> Figure:
-    # Closed, or the inline backend shows it a second time at the end of the cell.
+    # Close it, or the inline backend shows it a second time at the end of the cell.
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     plt.close(figure)

@@ -1,7 +1,7 @@
-"""What things cost: a dated table of AWS's public prices, and lookups in it.
+"""Prices: a dated table of AWS's public prices, and lookups in it.
 
 The table is `prices.json` beside this module: USD, on-demand, without tax. A key is a service or a use of
-SageMaker AI, a colon, and what is billed: `endpoint:ml.m5.large`, `codebuild:small:minute`.
+SageMaker AI, a colon, and the billed item: `endpoint:ml.m5.large`, `codebuild:small:minute`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ TABLE = Path(__file__).with_name("prices.json")
 DEFAULT_REGION = "us-east-1"
 HOURLY = ("notebook", "training", "endpoint")
 HOURS_PER_MONTH = 730
-"""What AWS's own examples count for a month."""
+"""Hours per month in AWS's own examples."""
 
 
 class PriceError(LookupError):
-    """The table has no such price; the message names the key and what to do."""
+    """The table lacks a price; the message names the key and what to do."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Prices:
 
     region: str
     as_of: date
-    """The day that the table is from."""
+    """The date of the table."""
     source: str
     note: str
     units: Mapping[str, str]
@@ -38,13 +38,13 @@ class Prices:
 
     @classmethod
     def load(cls, region: str = DEFAULT_REGION, path: Path = TABLE) -> Prices:
-        """Read the table for a region. Raises PriceError for a region that it does not have."""
+        """Read the table for a region. Raises PriceError if the table lacks the region."""
         document = json.loads(path.read_text())
         regions = document["regions"]
         if region not in regions:
             raise PriceError(
                 f"no prices for the region {region}: the table has {', '.join(sorted(regions))}. "
-                f"Take one of them as an estimate, or add the region to {path.name}"
+                f"Use one of them as an estimate, or add the region to {path.name}"
             )
         return cls(
             region=region,
@@ -56,7 +56,7 @@ class Prices:
         )
 
     def price(self, key: str) -> Decimal:
-        """Return the price of one unit of `key`; `unit` says what a unit is. Raises PriceError."""
+        """Return the price in USD of one unit of `key` (see `unit`). Raises PriceError."""
         try:
             return self.table[key]
         except KeyError:
@@ -66,10 +66,10 @@ class Prices:
             raise PriceError(f"no price for {key!r} in {self.region}: {hint}") from None
 
     def hourly(self, key: str) -> Decimal:
-        """Return what `key` costs while it exists or runs, in USD an hour.
+        """Return what `key` costs while it exists or runs, in USD per hour.
 
-        Instances have an hourly price, what is billed by the month is divided by 730. Raises PriceError
-        for an unknown key, and for what is billed by use and costs nothing while it only exists.
+        Instances have an hourly price; monthly prices are divided by 730. Raises PriceError for an unknown
+        key, and for one that is billed by use and costs nothing while it merely exists.
         """
         price = self.price(key)
         if key.partition(":")[0] in HOURLY:
@@ -84,5 +84,5 @@ class Prices:
 
     @property
     def kinds(self) -> list[str]:
-        """What a key may begin with."""
+        """The first parts of the keys."""
         return sorted({key.partition(":")[0] for key in self.table})

@@ -1,7 +1,7 @@
-"""What an instructor asks of a notebook instance, and what it answers: two documents in the lab's bucket.
+"""An instructor's request to a notebook instance, and its answer: two documents in the lab's bucket.
 
-Nobody can reach a notebook instance through the API. Its attendant (`lab_helpers.instance.attendant`) looks
-for the request every other second, and at the start of the instance.
+The API does not reach into a notebook instance. So its attendant (`lab_helpers.instance.attendant`) polls
+for the request every two seconds, and at the start of the instance.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ SCHEMA = 1
 
 
 class RequestError(ValueError):
-    """A document that is none of these."""
+    """A document is not a valid request or answer."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Put the exercises and working copies back to the state at the start of notebook `to`."""
+    """Restore the exercises and working copies to the start of notebook `to`."""
 
     id: str
     to: str
     at: str
-    """When it was asked, ISO 8601; names the folder that the learner's changes go to."""
+    """Time of the request, ISO 8601; names the folder for the learner's changes."""
 
     @classmethod
     def new(cls, to: str, at: str) -> Request:
-        """Return a request with an id of its own."""
+        """Return a request with a new id."""
         return cls(str(uuid.uuid4()), to, at)
 
     def to_json(self) -> bytes:
@@ -48,14 +48,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a request: `error` is empty when it was carried out."""
+    """The outcome of a request; `error` is empty if it was carried out."""
 
     id: str
     error: str
     folder: str
-    """Where the learner's changes are, relative to the home of the workshop; empty when there were none."""
+    """Where the learner's changes are, relative to the workshop's home; empty if there were none."""
     kept: tuple[str, ...]
-    """What is in there."""
+    """What that folder holds."""
 
     def to_json(self) -> bytes:
         """Return the document."""
@@ -75,7 +75,9 @@ def _read(content: bytes) -> dict[str, Any]:
     try:
         found = json.loads(content)
     except ValueError as error:
-        raise RequestError(f"no JSON: {error}") from error
+        raise RequestError(f"it is not valid JSON: {error}") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise RequestError(f"schema {SCHEMA} is expected")
+        raise RequestError(
+            f"it does not have the schema {SCHEMA}: use the same version of the workshop on both sides"
+        )
     return found

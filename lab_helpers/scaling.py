@@ -1,4 +1,4 @@
-"""Autoscaling of the PRD endpoint: its settings, what it sees, and what it did about it.
+"""Autoscaling of the PRD endpoint: its settings, what it observes, and what it did.
 
 Contract: Application Auto Scaling API Reference; "Target tracking scaling policies" in its User Guide;
 "Automatic scaling of Amazon SageMaker AI models" in the SageMaker AI Developer Guide.
@@ -28,7 +28,7 @@ DIMENSION: Final = "sagemaker:variant:DesiredInstanceCount"
 METRIC = "InvocationsPerInstance"
 _UNDER_WAY = {"Pending", "InProgress"}
 SAFETY_FACTOR = 0.5
-"""With which to begin, says "Load testing your auto scaling configuration" (SageMaker AI Developer Guide)."""
+"""To start with; see "Load testing your auto scaling configuration" (SageMaker AI Developer Guide)."""
 
 
 class ScalingError(RuntimeError):
@@ -44,7 +44,7 @@ class Settings:
     target: float
     """Invocations per instance and minute."""
     scale_out_cooldown: int
-    """Seconds after a scale-out before the next one, and likewise:"""
+    """Seconds after a scale-out before the next one; `cooldown_in` is the same for scale-ins."""
     scale_in_cooldown: int
 
     def _repr_html_(self) -> str:
@@ -68,7 +68,7 @@ class Settings:
 
 
 def declared(lab: Lab) -> Settings:
-    """Return what the PRD stack's template says: the truth, whatever was changed by hand since."""
+    """Return the settings in the PRD stack's template, regardless of later changes by hand."""
     [stack] = lab.client("cloudformation").describe_stacks(StackName=lab.names.prd_stack)["Stacks"]
     values = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
     return Settings(
@@ -81,7 +81,7 @@ def declared(lab: Lab) -> Settings:
 
 
 def settings(lab: Lab, endpoint: str) -> Settings:
-    """Return what holds now; raises ScalingError when the endpoint is not scaled automatically."""
+    """Return the current settings; raises ScalingError if the endpoint is not scaled automatically."""
     client = lab.client("application-autoscaling")
     targets = client.describe_scalable_targets(
         ServiceNamespace=NAMESPACE, ResourceIds=[_resource(endpoint)], ScalableDimension=DIMENSION
@@ -99,9 +99,9 @@ def settings(lab: Lab, endpoint: str) -> Settings:
 
 
 def apply(lab: Lab, endpoint: str, wanted: Settings) -> None:
-    """Make `wanted` hold (PutScalingPolicy, RegisterScalableTarget); both change what is there in place.
+    """Apply `wanted` (PutScalingPolicy, RegisterScalableTarget); both update existing settings in place.
 
-    An endpoint with more or fewer instances than the limits allow is brought within them.
+    An endpoint outside the limits is brought within them.
     """
     policy = _policy(lab, endpoint)
     tracking: TargetTrackingScalingPolicyConfigurationOutputTypeDef = {
@@ -129,32 +129,32 @@ def apply(lab: Lab, endpoint: str, wanted: Settings) -> None:
 
 
 def suggested_target(requests_per_second: float) -> int:
-    """Return a target per minute for an instance that bears so many requests per second."""
+    """Return a target per minute for an instance that can take this many requests per second."""
     return int(requests_per_second * SAFETY_FACTOR * 60)
 
 
 @dataclass(frozen=True)
 class Observation:
-    """The endpoint and its autoscaling at one moment."""
+    """The state of the endpoint and its autoscaling at one moment."""
 
     when: datetime
     status: str
     current: int
     desired: int
     per_instance: float | None
-    """Invocations per instance in the newest minute that CloudWatch has."""
+    """Invocations per instance in CloudWatch's newest minute."""
     high: str
     low: str
     """States of the policy's two alarms: OK, ALARM or INSUFFICIENT_DATA."""
 
     @property
     def settled(self) -> bool:
-        """Whether the endpoint has as many instances as it should, and all of them serve."""
+        """Whether the endpoint has the desired number of instances, all in service."""
         return self.status == "InService" and self.current == self.desired
 
 
 def observe(lab: Lab, endpoint: str) -> Observation:
-    """Look once (DescribeEndpoint, GetMetricData, DescribeAlarms)."""
+    """Return the current state (DescribeEndpoint, GetMetricData, DescribeAlarms)."""
     found = lab.client("sagemaker").describe_endpoint(EndpointName=endpoint)
     variant = found["ProductionVariants"][0]
     names = [alarm["AlarmName"] for alarm in _policy(lab, endpoint).get("Alarms", [])]
@@ -179,9 +179,9 @@ def follow(
     patience: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Observation]:
-    """Watch until `until` says yes, for `patience` seconds at most; shows each look in place of the last.
+    """Watch until `until` returns true, at most `patience` seconds; the display shows the last observation.
 
-    Returns every observation. Interrupting it ends it.
+    Returns all observations. An interrupt ends it.
     """
     live, seen, began = Live(), [observe(lab, endpoint)], time.monotonic()
     try:
@@ -197,12 +197,12 @@ def follow(
 
 
 def under_way(lab: Lab, endpoint: str, since: datetime) -> bool:
-    """Tell whether a scaling activity that began since then has not ended."""
+    """Return whether a scaling activity that started since then is still running."""
     return any(one["StatusCode"] in _UNDER_WAY for one in activities(lab, endpoint, since))
 
 
 def scaled(lab: Lab, endpoint: str, since: datetime) -> Callable[[Observation], bool]:
-    """Return what tells whether a scaling activity began since then, and all of them have ended."""
+    """Return a condition: a scaling activity has started since then, and all of them have ended."""
 
     def ended(now: Observation) -> bool:
         found = activities(lab, endpoint, since) if now.settled else []
@@ -212,7 +212,7 @@ def scaled(lab: Lab, endpoint: str, since: datetime) -> Callable[[Observation], 
 
 
 def changes_table(seen: Sequence[Observation]) -> Table:
-    """Show the observations at which anything but the metric changed."""
+    """Show the observations in which anything except the metric changed."""
     states = [(one.status, one.current, one.desired, one.high, one.low) for one in seen]
     return Table(
         [
@@ -241,7 +241,7 @@ def changes_table(seen: Sequence[Observation]) -> Table:
 
 
 def activities(lab: Lab, endpoint: str, since: datetime) -> list[ScalingActivityTypeDef]:
-    """Return the scaling activities that began since then, oldest first (DescribeScalingActivities)."""
+    """Return the scaling activities that started since then, oldest first (DescribeScalingActivities)."""
     pages = (
         lab.client("application-autoscaling")
         .get_paginator("describe_scaling_activities")
@@ -252,7 +252,7 @@ def activities(lab: Lab, endpoint: str, since: datetime) -> list[ScalingActivity
 
 
 def activities_table(found: Sequence[ScalingActivityTypeDef]) -> Table:
-    """Show scaling activities with their cause."""
+    """Show scaling activities with their causes."""
     return Table(
         ["began (UTC)", "took", "status", "what", "why"],
         [
@@ -269,7 +269,7 @@ def activities_table(found: Sequence[ScalingActivityTypeDef]) -> Table:
 
 
 def alarms_table(lab: Lab, endpoint: str) -> Table:
-    """Show the alarms of the policy: when they fire, how they stand, and why (DescribeAlarms)."""
+    """Show the policy's alarms: when they fire, their state and its reason (DescribeAlarms)."""
     names = [alarm["AlarmName"] for alarm in _policy(lab, endpoint).get("Alarms", [])]
     alarms = lab.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"] if names else []
     return Table(

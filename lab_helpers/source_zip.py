@@ -1,4 +1,4 @@
-"""The zip file of a branch whose repository is in a bucket: where it is, and which commit it is of.
+"""The zip file of a branch whose repository is in a bucket: its key, and the commit that it is of.
 
 Contract: git-remote-s3 (awslabs), README, "Repo as S3 Source for AWS CodePipeline".
 """
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 PREFIX = "source"
-"""Of a lab's repository in its bucket, as `cfn/m.yml` gives it to git."""
+"""Prefix of a lab's repository in its bucket, as `cfn/m.yml` gives it to git."""
 
 
 def key(branch: str, prefix: str = PREFIX) -> str:
-    """Return the key of the zip file that a push to `branch` puts beside the branch's history."""
+    """Return the key of the zip file that a push to `branch` writes beside the branch's history."""
     return f"{prefix}/refs/heads/{branch}/repo.zip"
 
 
@@ -25,7 +25,7 @@ def disposition(commit: str) -> str:
 
 
 def is_of(head: HeadObjectOutputTypeDef, commit: str) -> bool:
-    """Tell by what S3 HeadObject says of a zip file whether it is of a commit."""
+    """Return whether a zip file is of a commit, from its S3 HeadObject response."""
     return _name(commit) in head.get("ContentDisposition", "")
 
 

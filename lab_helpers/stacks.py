@@ -1,6 +1,6 @@
-"""One CloudFormation stack: create or update it, follow its events, say why it failed.
+"""One CloudFormation stack: create or update it, follow its events, report why it failed.
 
-The same calls on AWS and against the local account. API names in docstrings are boto3's.
+The calls are the same on AWS and in the local account. API names in docstrings are boto3's.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ STARTS_OVER = {
     "DELETE_FAILED",
     "REVIEW_IN_PROGRESS",
 }
-"""States of a stack that serves nobody: it is deleted and made anew."""
+"""States of a useless stack, which is deleted and created again."""
 GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
 class StackRequest(TypedDict):
-    """What CreateStack and UpdateStack have in common; the template is given by its address or its text."""
+    """What CreateStack and UpdateStack have in common; the template is given by URL or as text."""
 
     StackName: str
     ClientRequestToken: str
@@ -48,12 +48,12 @@ class StackRequest(TypedDict):
 
 
 class DeployError(RuntimeError):
-    """A stack or instance did not get where it should; the message holds the service's own reason."""
+    """A stack or instance could not be deployed; the message has the service's own reason."""
 
 
 @dataclass(frozen=True)
 class StackEvent:
-    """One line of a stack's history (CloudFormation DescribeStackEvents)."""
+    """One event of a stack (CloudFormation DescribeStackEvents)."""
 
     stack: str
     resource: str
@@ -63,7 +63,7 @@ class StackEvent:
 
     @property
     def failed(self) -> bool:
-        """Whether this event is somebody's failure, not the cancellation that follows from it."""
+        """Whether this event is a failure, not a cancellation caused by another failure."""
         return self.status.endswith("_FAILED") and "cancelled" not in self.reason.lower()
 
 
@@ -71,7 +71,7 @@ Watcher = Callable[[StackEvent], None]
 
 
 def find_stack(cloudformation: CloudFormationClient, name: str) -> StackTypeDef | None:
-    """Return DescribeStacks' record of a stack, or None when there is no such stack."""
+    """Return the record of a stack (DescribeStacks), or None if there is no such stack."""
     try:
         return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -81,9 +81,9 @@ def find_stack(cloudformation: CloudFormationClient, name: str) -> StackTypeDef 
 
 
 class Events:
-    """Hands every event of some stacks to a watcher once, oldest first.
+    """Passes every event of some stacks to a watcher once, oldest first.
 
-    Without a watcher they are read when an operation has ended, for the reasons of its failure.
+    Without a watcher, events are read only when an operation has ended, for the reasons of a failure.
     """
 
     def __init__(self, cloudformation: CloudFormationClient, watch: Watcher | None) -> None:
@@ -91,11 +91,11 @@ class Events:
         self._seen: set[str] = set()
 
     def skip(self, stack: str) -> None:
-        """Take what has happened so far as known."""
+        """Mark all events so far as seen."""
         self._seen |= {event["EventId"] for event in self._read(stack)}
 
     def show(self, stack: str, ended: bool = False) -> list[StackEvent]:
-        """Hand over what is new, and return it."""
+        """Pass new events to the watcher and return them."""
         new: list[StackEvent] = []
         if self._watch is None and not ended:
             return new
@@ -115,7 +115,7 @@ class Events:
         return new
 
     def _read(self, stack: str) -> list[StackEventTypeDef]:
-        """Return the unseen events, newest first as DescribeStackEvents has them."""
+        """Return the unseen events, newest first, as in DescribeStackEvents."""
         new: list[StackEventTypeDef] = []
         try:
             for page in self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack):
@@ -138,11 +138,11 @@ def deploy_stack(
     tags: Mapping[str, str],
     watch: Watcher | None = None,
 ) -> str:
-    """Create or update a stack and wait for its end; return ``created``, ``updated`` or ``unchanged``.
+    """Create or update a stack and wait for the outcome; return ``created``, ``updated`` or ``unchanged``.
 
-    `template` is its address in S3 (https://…) or its text.
-    An operation under way (of a run that was interrupted) is waited for first; a stack that was never
-    created is deleted and created anew. Parameters and tags that are not given keep their values.
+    `template` is its URL in S3 (https://…) or its text.
+    A running operation (of an interrupted run) is waited for first; a stack whose creation failed is deleted
+    and created again. Parameters and tags that are not given keep their values.
 
     Raises
     ------
@@ -177,9 +177,9 @@ def submit_stack(
     parameters: Mapping[str, str],
     tags: Mapping[str, str],
 ) -> str:
-    """Ask for a stack or its update; return ``created``, ``updated`` or ``unchanged`` without waiting.
+    """Request a stack or its update; return ``created``, ``updated`` or ``unchanged`` without waiting.
 
-    `stack` is DescribeStacks' record of the one that is there. Parameters and tags that are not given keep
+    `stack` is the record of the existing stack (DescribeStacks). Parameters and tags that are not given keep
     their values.
     """
     kept = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])} if stack else {}
@@ -188,7 +188,7 @@ def submit_stack(
     ]
     request: StackRequest = {
         "StackName": name,
-        # botocore repeats a request whose answer got lost; with a token that is no second stack.
+        # botocore repeats a request whose response is lost; the token prevents a second stack.
         "ClientRequestToken": f"workshop-{uuid.uuid4()}",
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "Parameters": wanted,
@@ -222,9 +222,9 @@ def _settled(
     stack: StackTypeDef | None,
     failures: list[StackEvent] | None = None,
 ) -> StackTypeDef | None:
-    """Wait until no operation is under way; return the stack, or None when it is gone."""
+    """Wait until no operation is running; return the stack, or None if it is gone."""
     pause = Pause()
-    # By id: a deleted stack can be described by its id only.
+    # By id: a deleted stack can be described only by its id.
     while stack is not None:
         status = stack["StackStatus"]
         ended = not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS"
@@ -241,7 +241,7 @@ def _settled(
 
 
 def failure(name: str, stack: StackTypeDef | None, failures: list[StackEvent]) -> str:
-    """Return why a stack failed: its status, and the reasons of the resources that failed first."""
+    """Return why a stack failed: its status, and the reasons of the first resources that failed."""
     status = stack["StackStatus"] if stack else "gone"
     reasons = [f"{event.resource} ({event.type}): {event.reason}" for event in failures]
     if not reasons and stack and stack.get("StackStatusReason"):
@@ -250,12 +250,12 @@ def failure(name: str, stack: StackTypeDef | None, failures: list[StackEvent]) -
 
 
 class Pause:
-    """Waits a little longer each time while nothing happens: quick where it can be, gentle on quotas."""
+    """Pauses that grow while nothing happens: quick for short operations, gentle on quotas for long ones."""
 
     def __init__(self, shortest: float = 0.2, longest: float = 3.0) -> None:
         self._shortest, self._longest, self._next = shortest, longest, shortest
 
     def __call__(self, news: bool = False) -> None:
-        """Wait; with `news` only for the shortest time."""
+        """Wait; after `news`, only for the shortest time."""
         self._next = self._shortest if news else min(self._next * 1.3, self._longest)
         time.sleep(self._next)

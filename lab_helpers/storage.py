@@ -1,4 +1,4 @@
-"""What stays in S3: each object with who wrote it and who reads it."""
+"""What is kept in S3: each object, its writer and its readers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab_helpers.lab import Lab
 from lab_helpers.names import Names
 
 INDENT = "\u2003"
-"""A space that HTML does not swallow."""
+"""A space that HTML does not collapse."""
 
 OWNERS = (
     (keys.INPUT, "", "notebook 03", "training job (channel training)"),
@@ -27,18 +27,18 @@ OWNERS = (
     (keys.SOURCE, "", "git push (labs without CodeCommit)", "git, Source action of the image pipelines"),
     (keys.PIPELINES, "", "CodePipeline, CodeBuild", "CodePipeline, CodeBuild, launcher function"),
 )
-"""Key prefix, key suffix, writer, reader: the first line that fits counts (docs/names-and-contracts.md)."""
+"""Key prefix, key suffix, writer, reader; the first match counts (docs/names-and-contracts.md)."""
 
 UNKNOWN = ("not the workshop", "nothing in the workshop")
 """Writer and reader of every other key."""
 
 ARTIFACT_PREFIX = 20
-"""CodePipeline begins the keys of artifacts with the first characters of the pipeline's name."""
+"""Artifact keys of CodePipeline begin with the first characters of the pipeline's name."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An object of a bucket, with the number of its versions, who writes it and who reads it."""
+    """An object in a bucket, with the number of its versions, its writer and its readers."""
 
     key: str
     bytes: int
@@ -48,7 +48,7 @@ class Stored:
 
 
 def owners(names: Names, key: str) -> tuple[str, str]:
-    """Return who writes a key of the lab's bucket, and who reads it."""
+    """Return the writer and the readers of a key in the lab's bucket."""
     pipelines = (names.base_pipeline, names.model_pipeline, names.train_pipeline)
     if key.partition("/")[0] in {name[:ARTIFACT_PREFIX] for name in pipelines}:
         key = f"pipelines/{key}"
@@ -59,7 +59,7 @@ def owners(names: Names, key: str) -> tuple[str, str]:
 
 
 def objects(lab: Lab) -> list[Stored]:
-    """Return everything that the lab's bucket holds, in the order of the keys (S3 ListObjectVersions)."""
+    """Return everything in the lab's bucket, ordered by key (S3 ListObjectVersions)."""
     sizes: dict[str, int] = {}
     versions: dict[str, int] = {}
     pages = lab.client("s3").get_paginator("list_object_versions").paginate(Bucket=lab.bucket)
@@ -74,7 +74,7 @@ def objects(lab: Lab) -> list[Stored]:
 
 
 def tree(lab: Lab) -> Table:
-    """Show the bucket as a tree: artifacts of pipelines summed up per folder, everything else by name."""
+    """Show the bucket as a tree: pipeline artifacts summed up per folder, everything else by name."""
     groups: dict[str, list[Stored]] = {}
     for stored in objects(lab):
         folder = stored.key.rpartition("/")[0]

@@ -1,8 +1,8 @@
-"""Templates with local code: the code to S3, and the template that names it there.
+"""Templates with local code: upload the code to S3 and point the template to it.
 
-Does what `aws cloudformation package` does for functions (AWS CLI reference, "package"), without the time
-that the CLI takes to start. The zip of the same files is always the same, so that nothing is updated when
-nothing changed.
+Does what `aws cloudformation package` does for functions (AWS CLI reference, "package"), without the CLI's
+start-up time. The same files always give the same zip file, so that nothing is updated if nothing has
+changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads the short forms of intrinsic functions (`!Sub`) as the long ones (`Fn::Sub`)."""
+    """Reads the short form of intrinsic functions (`!Sub`) as the long form (`Fn::Sub`)."""
 
 
 def _intrinsic(loader: Any, name: str, node: Any) -> dict[str, Any]:
@@ -43,12 +43,12 @@ _Loader.add_multi_constructor("!", _intrinsic)
 
 
 def read_template(path: Path) -> dict[str, Any]:
-    """Read a template in YAML, intrinsic functions in their long form."""
+    """Return a YAML template with intrinsic functions in their long form."""
     return parse_template(path.read_text(encoding="utf-8"))
 
 
 def parse_template(text: str) -> dict[str, Any]:
-    """Read the text of a template, YAML or JSON, likewise."""
+    """Return the same from the text of a template in YAML or JSON."""
     template: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 (a safe loader)
     return template
 
@@ -56,8 +56,8 @@ def parse_template(text: str) -> dict[str, Any]:
 def package(path: Path, s3: S3Client, bucket: str, prefix: str) -> dict[str, Any]:
     """Return the template at `path` with the code of its functions in `s3://bucket/prefix/`.
 
-    `Code` of an AWS::Lambda::Function that is a path relative to the template becomes a zip file under the
-    MD5 of its content, as with the CLI; what is there is not uploaded again.
+    If the `Code` of an AWS::Lambda::Function is a path relative to the template, it becomes a zip file named
+    by the MD5 of its content, as with the CLI; an existing file is not uploaded again.
     """
     template = read_template(path)
     uploaded: dict[str, str] = {}
@@ -71,7 +71,7 @@ def package(path: Path, s3: S3Client, bucket: str, prefix: str) -> dict[str, Any
 
 
 def zipped(directory: Path) -> bytes:
-    """Return a zip file of a directory; same files, same bytes. Compiled Python stays out."""
+    """Return a zip file of a directory, without compiled Python; the same files give the same bytes."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(directory.rglob("*")):
@@ -95,5 +95,5 @@ def _upload(content: bytes, s3: S3Client, bucket: str, prefix: str) -> str:
 
 
 def body(template: dict[str, Any]) -> str:
-    """Return a template as CloudFormation takes it: JSON of 51,200 bytes at most (TemplateBody)."""
+    """Return a template as CloudFormation takes it: JSON of at most 51,200 bytes (TemplateBody)."""
     return json.dumps(template, separators=(",", ":"))

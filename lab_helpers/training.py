@@ -1,4 +1,4 @@
-"""A training job: how it went, what it measured, and the report by which its approval is judged."""
+"""A training job: its course, its measurements, and the report on which its approval is based."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 
 class Scores(TypedDict):
-    """How one algorithm did on the test rows; rates from 0 to 1, by class where there are several."""
+    """How well one algorithm did on the test rows; rates from 0 to 1, by class if there are several."""
 
     accuracy: float
     recall: dict[str, float]
@@ -36,7 +36,7 @@ class Evaluation(TypedDict):
     rows: dict[str, int]
     """Their number in `training` and `test`."""
     digests: NotRequired[dict[str, str]]
-    """Of `data`, `code` and `model`: what the same digests would come from again."""
+    """Digests of `data`, `code` and `model`, to check that a training can be repeated."""
     hyperparameters: NotRequired[dict[str, object]]
 
 
@@ -60,7 +60,7 @@ class Check(TypedDict):
 class Report(TypedDict):
     """The monitor's report on an execution, schema 1 (`ReportDocument` in `cfn/functions/monitor/report.py`).
 
-    Of an execution whose training failed, `qualityGate` and `checks` are empty and `evaluation` is None.
+    If training failed, `qualityGate` and `checks` are empty and `evaluation` is None.
     """
 
     pipelineExecutionId: str
@@ -74,7 +74,7 @@ class Report(TypedDict):
 
 @dataclass(frozen=True, repr=False)
 class Job:
-    """A training job as SageMaker DescribeTrainingJob tells of it; `metrics` are the final values by name."""
+    """A training job from SageMaker DescribeTrainingJob; `metrics` are the final values by name."""
 
     name: str
     status: str
@@ -112,7 +112,7 @@ class Job:
 
 
 def describe(lab: Lab, job: str) -> Job:
-    """Return a training job; botocore's ClientError (ValidationException) when there is none."""
+    """Return a training job; raises botocore's ClientError (ValidationException) if there is none."""
     found = lab.client("sagemaker").describe_training_job(TrainingJobName=job)
     began, ended = found.get("TrainingStartTime"), found.get("TrainingEndTime")
     resources = found["ResourceConfig"]

@@ -1,1 +1,1 @@
-"""What runs on the notebook instance beside Jupyter; started by `lifecycle-config/`."""
+"""What runs on the notebook instance besides Jupyter; `lifecycle-config/` starts it."""

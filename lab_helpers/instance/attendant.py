@@ -1,7 +1,7 @@
-"""What runs on the notebook instance all the time: stops it when idle, puts exercises back when asked.
+"""The attendant, which stops an idle notebook instance and restores its exercises on request.
 
-A request is an object in the lab's bucket (`lab_helpers.reset_request`). It is looked at every
-POLL_SECONDS, which costs an answer without a body as long as nothing is asked (S3 GetObject, If-None-Match).
+A request is an object in the lab's bucket (`lab_helpers.reset_request`). The attendant reads it every
+POLL_SECONDS; without a new request that is a response without a body (S3 GetObject, If-None-Match).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class Attendant:
-    """Carries out requests for one instance; each of them once, also over its own restarts."""
+    """Carries out the requests for one instance, each exactly once, even across its own restarts."""
 
     def __init__(self, home: Path, bucket: str, s3: S3Client) -> None:
         self._home, self._bucket, self._s3 = home, bucket, s3
@@ -40,7 +40,7 @@ class Attendant:
         self._etag = ""
 
     def look(self) -> Answer | None:
-        """Carry out a request that is new and return the answer, which then is in the bucket."""
+        """Carry out a new request, write the answer to the bucket and return it."""
         request = self._request()
         if request is None:
             return None
@@ -84,12 +84,12 @@ class Attendant:
         except (WorkingCopyError, OSError, ValueError, LookupError) as error:
             logger.exception("reset to %s", request.to)
             return Answer(request.id, f"{type(error).__name__}: {error}", work.folder, tuple(work.kept))
-        logger.info("put back to the start of %s, kept %s", request.to, work.kept or "nothing")
+        logger.info("restored to the start of %s, kept %s", request.to, work.kept or "nothing")
         return Answer(request.id, "", work.folder, tuple(work.kept))
 
 
 def attend(attendant: Attendant, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Look for requests for ever; what goes wrong is logged once and tried again."""
+    """Poll for requests forever; a failure is logged once and tried again."""
     said = ""
     while True:
         try:
@@ -97,17 +97,17 @@ def attend(attendant: Attendant, sleep: Callable[[float], None] = time.sleep) ->
             said = ""
         except (BotoCoreError, ClientError, OSError) as error:
             if str(error) != said:
-                logger.warning("looking for requests: %s", error)
+                logger.warning("polling for requests: %s", error)
             said = str(error)
         sleep(POLL_SECONDS)
 
 
 def main() -> None:
-    """Attend to this instance until it stops; the environment holds what `lab.env` sets."""
+    """Run the attendant until the instance stops; the environment holds the settings of `lab.env`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--instance", required=True, help="name of this notebook instance")
     parser.add_argument(
-        "--minutes", required=True, type=int, help="stop after so long without activity; 0 never"
+        "--minutes", required=True, type=int, help="stop after this long without activity; 0 means never"
     )
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -1,8 +1,8 @@
-"""Put exercises and working copies back to the start of a notebook, and keep what the learner changed.
+"""Restore exercises and working copies to the start of a notebook, and keep what the learner changed.
 
-What differs from the state at the start moves into `notebooks/changed-DATE-TIME/`: nothing is ever deleted
-that the workshop did not bring. Moves are renames, so that an interruption loses nothing and a repetition
-finds the rest.
+What differs from the state at the start moves to `notebooks/changed-DATE-TIME/`: only the workshop's own
+files are ever deleted. Moves are renames, so an interruption loses nothing and a repetition finds the
+rest.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from lab_helpers.git import search_path
 
 BRANCHES = ("scikit_base", "iris_model")
 UNWRITTEN = ("training_job",)
-"""Folders that notebooks make without `%%writefile`."""
+"""Folders that notebooks create without `%%writefile`."""
 _IGNORED = {".ipynb_checkpoints", "__pycache__"}
 
 
 class WorkingCopyError(RuntimeError):
-    """git refused; the message holds its words."""
+    """git failed; the message is git's."""
 
 
 class PutBack:
-    """One reset of one notebook instance; `kept` is what it moved out of the way, for people."""
+    """One reset of one notebook instance; `kept` lists what it moved out of the way."""
 
     def __init__(self, home: Path, to: str, at: str) -> None:
         self._home, self._to = home, to
@@ -42,11 +42,11 @@ class PutBack:
 
     @property
     def folder(self) -> str:
-        """Where the learner's changes are, relative to the home of the workshop; empty if there are none."""
+        """Where the learner's changes are, relative to the workshop's home; empty if there are none."""
         return self._folder.relative_to(self._home).as_posix() if self.kept else ""
 
     def run(self) -> None:
-        """Put everything back. Raises WorkingCopyError and OSError."""
+        """Restore everything. Raises WorkingCopyError and OSError."""
         self._updates()
         self._folders()
         self._exercises()
@@ -56,7 +56,7 @@ class PutBack:
     # --- files of the exercises
 
     def _updates(self) -> None:
-        """Remove new versions that lifecycle-config/exercises.py put beside changed files: they take over."""
+        """Replace changed files by the new versions that lifecycle-config/exercises.py put beside them."""
         for name, content in _files(self._source):
             mine = self._target / name
             beside = mine.with_name(f"{mine.stem}.new{mine.suffix}")
@@ -76,10 +76,10 @@ class PutBack:
         _write(self._home / ".workshop" / "exercises.json", json.dumps(copied, indent=1).encode())
 
     def _folders(self) -> None:
-        """Leave what learners write in the notebooks before `to` as shipped, and nothing of the later ones.
+        """Restore what learners write in the notebooks before `to`, and remove what later notebooks write.
 
-        A folder in which a learner's own files differ moves as a whole, with the programs that came with the
-        exercises, so that it still builds.
+        A folder in which the learner's own files differ moves as a whole, with the programs that came with
+        the exercises, so that it still builds.
         """
         shipped: dict[str, dict[str, bytes]] = {folder: {} for folder in UNWRITTEN}
         wanted: dict[str, dict[str, bytes]] = {folder: {} for folder in UNWRITTEN}
@@ -96,7 +96,7 @@ class PutBack:
             found = {name: content for name, content in _files(directory) if name not in given}
             if found and found not in (written, shipped[top]):
                 self._keep(directory)
-            elif found != written:  # nothing in there is the learner's
+            elif found != written:  # it holds nothing of the learner's
                 for name in found:
                     (directory / name).unlink()
                 if not given:
@@ -109,9 +109,9 @@ class PutBack:
     def _working_copy(self, branch: str) -> None:
         copy = self._home / branch
         if not (copy / ".git").exists():
-            return  # made at the next start of the instance, by lifecycle-config/repository.sh
+            return  # lifecycle-config/repository.sh creates it at the next start of the instance
         for leftover in copy.glob(".git/**/*.lock"):
-            leftover.unlink(missing_ok=True)  # of a git that was killed; nobody works here now
+            leftover.unlink(missing_ok=True)  # left by a killed git; no other git is running now
         _git(copy, "fetch", "--quiet", "--prune", "origin")
         remote = f"refs/remotes/origin/{branch}"
         status = _git(copy, "status", "--porcelain", "-z", "--no-renames")
@@ -124,7 +124,7 @@ class PutBack:
             if own:
                 _git(copy, "branch", "--force", f"changed-{self._stamp}", head)
                 self.kept.append(f"{branch}: commits, in its branch changed-{self._stamp}")
-        for unfinished in ("rebase-merge", "rebase-apply"):  # what `git rebase --quit` forgets
+        for unfinished in ("rebase-merge", "rebase-apply"):  # `git rebase --quit` leaves these behind
             shutil.rmtree(copy / ".git" / unfinished, ignore_errors=True)
         _git(copy, "checkout", "--quiet", "--force", "-B", branch, remote)
         _git(copy, "clean", "--quiet", "--force", "-dx")
@@ -162,7 +162,7 @@ def _files(directory: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file in one step unless it holds this already."""
+    """Write a file atomically, unless it already has this content."""
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
-"""Stops the notebook instance when nobody has worked on it for a while.
+"""Stop the notebook instance when it has been idle for a while.
 
-Activity is what the Jupyter Server tells (Jupyter Server REST API: `GET /api/kernels`, `GET /api/terminals`):
-a busy kernel, the last message of a kernel, the last output of a terminal. An open browser tab is none.
+Activity is what the Jupyter Server reports (Jupyter Server REST API: `GET /api/kernels`,
+`GET /api/terminals`): a busy kernel, a kernel's last message, a terminal's last output. An open browser
+tab does not count.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import NotRequired, TypedDict
 
 POLL_SECONDS = 60.0
 SAGEMAKER_JUPYTER = "https://localhost:8443/"
-"""Where the Jupyter Server of a SageMaker notebook instance listens, with a certificate of its own."""
+"""Where the Jupyter Server of a SageMaker notebook instance listens, with a self-signed certificate."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,24 +32,24 @@ class Worked(TypedDict):
     last_activity: str
     """ISO 8601."""
     execution_state: NotRequired[str]
-    """Of a kernel: `busy`, `idle` or `starting`."""
+    """For a kernel: `busy`, `idle` or `starting`."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running Jupyter Server: base URL with a slash at its end, and token (empty for none)."""
+    """A running Jupyter Server: base URL with a trailing slash, and token (empty for none)."""
 
     url: str
     token: str = ""
 
     def get(self, path: str) -> list[Worked] | None:
-        """Return what the server lists at `path`, or None when it does not answer."""
-        # The server would count this very question as activity.
+        """Return what the server lists at `path`, or None if it does not answer."""
+        # Otherwise the server would count this request as activity.
         request = urllib.request.Request(f"{self.url}{path}?no_track_activity=1")  # noqa: S310
         if self.token:
             request.add_header("Authorization", f"token {self.token}")
         own = ssl.create_default_context()
-        own.check_hostname, own.verify_mode = False, ssl.CERT_NONE  # loopback, certificate of its own
+        own.check_hostname, own.verify_mode = False, ssl.CERT_NONE  # loopback, self-signed certificate
         try:
             with urllib.request.urlopen(request, timeout=10, context=own) as answer:  # noqa: S310
                 found: list[Worked] = json.load(answer)
@@ -58,7 +59,7 @@ class Server:
 
 
 def servers(runtime: Path) -> Iterator[Server]:
-    """Yield the servers that left their address in `runtime`, as `jupyter server list` finds them."""
+    """Yield the servers with an address file in `runtime`, as `jupyter server list` finds them."""
     for path in sorted(runtime.glob("jpserver-*.json")):
         try:
             found = json.loads(path.read_text())
@@ -69,9 +70,10 @@ def servers(runtime: Path) -> Iterator[Server]:
 
 
 def last_activity(found: Iterator[Server], now: datetime) -> datetime | None:
-    """Return when somebody last worked on any server that answers; None when none answers.
+    """Return the time of the last activity on any server that answers; None if none answers.
 
-    A busy kernel is activity now; a server without kernels and terminals has the earliest time there is.
+    A busy kernel counts as activity now; a server without kernels and terminals has the earliest possible
+    time.
     """
     latest: datetime | None = None
     for server in found:
@@ -94,9 +96,9 @@ def watch(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Return after `stop()`, called when nothing has happened for `idle`, this call being the first that did.
+    """Call `stop()` once nothing has happened for `idle` (the start counts as activity), then return.
 
-    As long as `activity` does not know, nothing is stopped; a `stop` that fails is tried again.
+    While `activity` returns None, nothing is stopped. A `stop` that fails is tried again.
     """
     began = now()
     while True:
@@ -106,7 +108,7 @@ def watch(
             continue
         try:
             stop()
-        except Exception:  # throttled, or credentials about to be renewed
+        except Exception:  # throttled, or credentials being renewed
             logger.exception("could not stop the instance, trying again")
             continue
         return

@@ -1,7 +1,7 @@
-"""Everything that takes longer than a lifecycle hook may: repository, stacks, kernel, exercises, attendant.
+"""What takes longer than a lifecycle hook is allowed to: repository, stacks, kernel, exercises, attendant.
 
-Safe to repeat; what is there already stays. How it ended is in `.workshop/provision.status` for the learner
-and in the bucket under `package/provision.json` for the instructor, who can't see the instance from outside.
+Safe to repeat: what already exists stays. The outcome is in `.workshop/provision.status` for the learner,
+and in the bucket under `package/provision.json` for the instructor, who cannot look inside the instance.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ TOLD_LINES = 30
 
 
 class PartError(RuntimeError):
-    """A part of the provisioning failed; one line that says why."""
+    """A part of the provisioning failed; the message is one line that says why."""
 
 
 class Provisioning:
-    """One run of all parts on the instance whose workshop is in `home`."""
+    """One run of all parts; the workshop is in `home`."""
 
     def __init__(self, home: Path, settings: Mapping[str, str], clients: Clients) -> None:
         self._home, self._settings, self._clients = home, settings, clients
@@ -45,14 +45,14 @@ class Provisioning:
         self._lock = threading.Lock()
 
     def run(self) -> bool:
-        """Run the parts side by side and tell how they ended; True when all succeeded."""
+        """Run the parts in parallel and report the outcome; return whether all succeeded."""
         began = time.monotonic()
         parts: dict[str, Callable[[], None]] = {
             "kernel": lambda: self._command("kernel", "bash", self._scripts / "kernel.sh"),
             "exercises": self._exercises,
             "stacks": self._repository_and_stacks,
         }
-        # Not as a context manager: an interrupt must not wait for what it interrupts.
+        # Not as a context manager: an interrupt must not wait for the work that it interrupts.
         pool = ThreadPoolExecutor(len(parts) + 1, thread_name_prefix="part")
         told = pool.submit(self.tell, "running")
         failures = [said for said in pool.map(self._failure, parts, parts.values()) if said]
@@ -68,14 +68,14 @@ class Provisioning:
         return not failures
 
     def end(self, status: str) -> None:
-        """Write the status, in one step so that nobody reads half of it, and tell it."""
+        """Write the status atomically, so that no reader sees half of it, and publish it."""
         new = self._state / "provision.status.new"
         new.write_text(status + "\n", encoding="utf-8")
         new.replace(self._state / "provision.status")
         self.tell(status)
 
     def tell(self, status: str) -> None:
-        """Put the status into the bucket; a lab without its bucket is provisioned all the same."""
+        """Put the status into the bucket; a lab without its bucket is provisioned anyway."""
         digest = self._state / "workshop.sha256"
         told = {
             "status": status,
@@ -91,7 +91,7 @@ class Provisioning:
                 ContentType="application/json",
             )
         except (BotoCoreError, ClientError) as error:
-            self._say("provision", f"the status {status!r} could not be told: {error}")
+            self._say("provision", f"could not publish the status {status!r}: {error}")
 
     def _exercises(self) -> None:
         source, target = self._home / "workshop" / "notebooks", self._home / "notebooks"
@@ -116,18 +116,18 @@ class Provisioning:
         self._command("attendant", "bash", self._scripts / "attendant.sh")
 
     def _failure(self, name: str, part: Callable[[], None]) -> str | None:
-        """Run a part; return its cause of failure, or None."""
+        """Run a part; return the cause of its failure, or None."""
         try:
             part()
         except PartError as error:
             return f"{name}: {error}"
-        except Exception as error:  # what the learner sees must say it, whatever it is
+        except Exception as error:  # whatever it is, the learner must see it
             self._say(name, f"error: {error}")
             return f"{name}: {type(error).__name__}: {error}"
         return None
 
     def _command(self, name: str, *argv: str | Path) -> None:
-        """Run a program; its lines in the log begin with the part's name. Raises PartError."""
+        """Run a program, with the part's name before each line in the log. Raises PartError."""
         process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -144,7 +144,7 @@ class Provisioning:
         if process.wait() != 0:
             causes = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
             words = [line for line in said if line.strip()]
-            raise PartError((causes[:1] or words[-1:] or ["failed without a word"])[0])
+            raise PartError((causes[:1] or words[-1:] or ["failed without output"])[0])
 
     def _say(self, name: str, line: str) -> None:
         with self._lock:
@@ -153,13 +153,13 @@ class Provisioning:
 
 
 def main() -> int:
-    """Provision this instance; the environment holds what `lab.env` sets. Status 1 when a part failed."""
+    """Provision this instance; the environment has the settings of `lab.env`. Status 1 if a part fails."""
     import boto3  # noqa: PLC0415 (a test brings clients of its own)
 
     lock, made = threading.Lock(), dict[str, Any]()
 
     def clients(service: str, /) -> Any:
-        with lock:  # sessions are not made for several threads
+        with lock:  # sessions are not thread-safe
             if service not in made:
                 made[service] = boto3.client(service)
             return made[service]
@@ -173,7 +173,7 @@ def main() -> int:
         return 0 if provisioning.run() else 1
     except KeyboardInterrupt:
         provisioning.end("failed: provisioning was interrupted, see .workshop/provision.log")
-        os._exit(143)  # the parts' threads end with it
+        os._exit(143)  # ends the threads of the parts, too
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The notebooks from first to last cell: `python -m lab_helpers run`."""
+"""Run the notebooks from the first cell to the last: `python -m lab_helpers run`."""

@@ -1,4 +1,4 @@
-"""What a run that was stopped has left in the training pipeline, and the next one would wait behind."""
+"""End what an interrupted run left in the training pipeline: the next run would wait behind it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
 
-REASON = "A new run of the notebooks began."
+REASON = "A new run of the notebooks has started."
 _UNDER_WAY = {"InProgress", "Stopping"}
 
 
 @dataclass(frozen=True)
 class Approval:
-    """An approval that waits for an answer; `token` is what PutApprovalResult asks for."""
+    """An approval that waits for an answer; PutApprovalResult needs the `token`."""
 
     stage: str
     action: str
@@ -28,10 +28,10 @@ class Approval:
 def end_earlier_executions(
     codepipeline: CodePipelineClient, pipeline: str, report: Callable[[str], None], timeout: float = 600
 ) -> int:
-    """Stop every execution of `pipeline` that has not ended, and reject the approvals that they wait for.
+    """Stop every running execution of `pipeline`, and reject the approvals that they wait for.
 
-    Actions under way are left to finish (CodePipeline StopPipelineExecution without `abandon`), so that no
-    stack is left half deployed. Returns how many executions there were; raises TimeoutError.
+    Running actions are left to finish (CodePipeline StopPipelineExecution without `abandon`), so that no
+    stack is left half deployed. Returns the number of executions; raises TimeoutError.
     """
     found: set[str] = set()
     deadline = time.monotonic() + timeout
@@ -69,7 +69,7 @@ def _stop(codepipeline: CodePipelineClient, pipeline: str, execution: str) -> No
             pipelineName=pipeline, pipelineExecutionId=execution, abandon=False, reason=REASON
         )
     except ClientError as error:
-        # It has ended since, or was being stopped already.
+        # It has ended in the meantime, or is already being stopped.
         if error.response["Error"]["Code"] not in {
             "PipelineExecutionNotStoppableException",
             "DuplicatedStopRequestException",

@@ -1,4 +1,4 @@
-"""One notebook after another through papermill, observed cell by cell."""
+"""Run a notebook with papermill, observed cell by cell."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Status = Literal["succeeded", "failed", "interrupted", "not run"]
 
 @dataclass(frozen=True)
 class Failure:
-    """Where a notebook ended before its end, and why."""
+    """Where and why a notebook stopped early."""
 
     cell: int
-    """Number among the code cells, beginning with 1; 0 when no cell was reached."""
+    """Number among the code cells, from 1; 0 if no cell was reached."""
     title: str
     error: str
     message: str
@@ -39,7 +39,7 @@ class Failure:
 
 @dataclass
 class Result:
-    """What became of one notebook."""
+    """The outcome of one notebook."""
 
     name: str
     status: Status = "not run"
@@ -51,7 +51,7 @@ class Result:
 
 
 class Observer(Protocol):
-    """Is told what happens, as it happens."""
+    """Receives events as they happen."""
 
     def notebook_started(self, name: str, cells: int) -> None: ...  # noqa: D102
     def cell_started(self, number: int, title: str) -> None: ...  # noqa: D102
@@ -61,10 +61,10 @@ class Observer(Protocol):
 
 
 def run_notebook(planned: PlannedNotebook, output: Path, kernels: Kernels, observer: Observer) -> Result:
-    """Run one notebook in its own directory and write it with its outputs to `output`.
+    """Run one notebook in its own directory and write it, with its outputs, to `output`.
 
-    Returns a Result whatever happens in the notebook. KeyboardInterrupt is raised again after the kernel
-    was interrupted.
+    Returns a Result whatever happens in the notebook. KeyboardInterrupt is raised again after the kernel has
+    been interrupted.
     """
     result = Result(planned.name, output=output)
     watch = _Watch(observer, result)
@@ -90,7 +90,7 @@ def run_notebook(planned: PlannedNotebook, output: Path, kernels: Kernels, obser
         result.status = "interrupted"
         result.failure = Failure(watch.number, watch.title, "Interrupted", "the run was stopped in this cell")
         raise
-    except Exception as error:  # a kernel that dies or does not start, a file that is no notebook
+    except Exception as error:  # the kernel died or did not start, or the file is not a notebook
         result.status = "failed"
         log = kernel_log(output)
         said = log.read_text(errors="replace")[-4000:] if log.exists() else ""
@@ -104,7 +104,7 @@ def run_notebook(planned: PlannedNotebook, output: Path, kernels: Kernels, obser
 
 
 def cell_title(source: str, heading: str) -> str:
-    """Name a code cell for people: its first comment, the file that it writes, or the heading above it."""
+    """Return a title for a code cell: its first comment, the file that it writes, or the heading above it."""
     for line in source.strip().splitlines():
         text = line.strip()
         if text.startswith("%%writefile"):
@@ -158,8 +158,8 @@ class _Watch:
 class _Manager(NotebookExecutionManager):  # type: ignore[misc] # papermill has no types
     """Writes the notebook when a code cell starts, every 30 s while it runs, and at the end.
 
-    papermill does so before and after every cell, prose included: a second and more of a short notebook.
-    What a cell has left is written when the next one starts, so that nothing is lost by that.
+    papermill does so before and after every cell, even prose: more than a second of a short notebook. Here a
+    cell's outputs are written when the next cell starts, so nothing is lost.
     """
 
     watch: _Watch
@@ -175,7 +175,7 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc] # papermill has 
         self.watch.cell_start(cell)
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
-        if sys.exception() is not None:  # called on the way out of an interrupted cell, or of a dead kernel's
+        if sys.exception() is not None:  # called while leaving an interrupted cell, or one whose kernel died
             cell.metadata.papermill["status"] = self.FAILED
         self.saves = False
         super().cell_complete(cell, cell_index, **kwargs)
@@ -188,13 +188,13 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no
         try:
             super().papermill_execute_cells()
         except KeyboardInterrupt:
-            # The kernel is in a session of its own and has not got the terminal's signal. What a cell started
-            # (a docker build, a container) ends with the cell: the kernel answers when that is over, and is
-            # shut down only then. Nobody awaits the cell any more, which asyncio would complain about.
+            # The kernel is in its own session and did not get the terminal's signal. What a cell started (a
+            # docker build, a container) ends with the cell: the kernel answers when that is over, and is shut
+            # down only then. Nothing awaits the cell any longer, which asyncio would complain about.
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)
             run_sync(self.km.interrupt_kernel)()
             self.timeout = INTERRUPT_SECONDS
-            with contextlib.suppress(Exception):  # a cell that does not react is killed with its kernel
+            with contextlib.suppress(Exception):  # a cell that does not respond is killed with its kernel
                 self.wait_for_reply(self.kc.kernel_info())
             raise
 
@@ -206,7 +206,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no
 
 
 class _ObservedEngine(NBClientEngine):  # type: ignore[misc] # papermill has no types
-    """papermill's own engine ("Extending papermill through engines"), with somebody looking on."""
+    """papermill's own engine ("Extending papermill through engines"), with an observer."""
 
     @classmethod
     def execute_notebook(

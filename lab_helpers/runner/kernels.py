@@ -1,4 +1,4 @@
-"""Kernel processes: the next notebook's boots while the current one runs, the last one's ends meanwhile."""
+"""Kernel processes: while a notebook runs, the next one's kernel boots and the previous one's ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DRAWS = {"lab_helpers.plots": ["matplotlib.pyplot", "matplotlib_inline.backend_
 
 
 class KernelMissingError(RuntimeError):
-    """The kernel that the notebooks ask for is not installed here."""
+    """The kernel that the notebooks need is not installed here."""
 
 
 def installed() -> set[str]:
@@ -37,8 +37,8 @@ def installed() -> set[str]:
 def choose_kernel(notebooks: Sequence[PlannedNotebook], wanted: str | None = None) -> str | None:
     """Return the kernel for all notebooks, or None for each notebook's own.
 
-    The workshop's kernel is taken where it is installed. Raises KernelMissingError when `wanted`, or the
-    kernel that a notebook names, is not there.
+    Prefers the workshop's kernel if it is installed. Raises KernelMissingError if `wanted`, or the kernel
+    that a notebook names, is not installed.
     """
     there = installed()
     if wanted is None and WORKSHOP_KERNEL in there:
@@ -47,8 +47,8 @@ def choose_kernel(notebooks: Sequence[PlannedNotebook], wanted: str | None = Non
     if missing := asked - there:
         raise KernelMissingError(
             f"the Jupyter kernel {', '.join(sorted(missing))} is not installed "
-            f"(there are: {', '.join(sorted(there)) or 'none'}). On a notebook instance its provisioning "
-            "installs it: see ~/SageMaker/.workshop/provision.log. Elsewhere name another one with --kernel."
+            f"(installed: {', '.join(sorted(there)) or 'none'}). On a notebook instance, provisioning "
+            "installs it: see ~/SageMaker/.workshop/provision.log. Elsewhere, choose another with --kernel."
         )
     return wanted
 
@@ -60,16 +60,16 @@ def own_kernel(notebook: Path) -> str:
 
 
 def kernel_log(output: Path) -> Path:
-    """Where the kernel itself writes, as opposed to its cells: warnings, and the trace of a crash."""
+    """The log of the kernel itself, as opposed to its cells: warnings, and the traceback of a crash."""
     return output.with_suffix(".kernel.log")
 
 
 class Kernels:
-    """The kernels of one run, a process each; none outlives the `with` block.
+    """The kernels of one run, one process each; none outlives the `with` block.
 
-    A kernel boots for a second, loads the notebook's libraries for another and ends in half of one, in which
-    a run would only wait. They are spoken to through sockets of the file system: a port that was free when a
-    kernel began to boot may be somebody else's (a container's, in the workshop) when it listens.
+    A kernel needs a second to boot, another to load the notebook's libraries and half a second to end, during
+    which a run would only wait. The transport is Unix sockets: a port that was free when a kernel started to
+    boot can be taken, such as by a workshop container, by the time it listens.
     """
 
     def __init__(self, name: str | None) -> None:
@@ -92,13 +92,13 @@ class Kernels:
         self._sockets.cleanup()
 
     def boot_ahead(self, notebooks: Sequence[PlannedNotebook], output: Path) -> None:
-        """Start the processes for notebooks that come soon; one that cannot start fails when it is taken."""
+        """Start the processes for upcoming notebooks; one that cannot start fails when it is used."""
         for planned in notebooks:
             with contextlib.suppress(OSError, NoSuchKernel):
                 self.boot(planned, output / planned.path.name)
 
     def boot(self, planned: PlannedNotebook, output: Path) -> None:
-        """Start the process for a notebook, in the notebook's directory, and do not wait for it."""
+        """Start the process for a notebook, in the notebook's directory, without waiting for it."""
         if planned.path not in self._booting:
             manager = AsyncKernelManager(
                 kernel_name=self._name or own_kernel(planned.path),
@@ -118,25 +118,27 @@ class Kernels:
         return manager
 
     def retire(self, manager: Any) -> None:
-        """Ask a kernel to end, and collect it at the end of the run."""
+        """Ask a kernel to end; it is reaped at the end of the run."""
         if run_sync(manager.is_alive)():
             run_sync(manager.request_shutdown)()
         self._ending.append(manager)
 
 
 class _Client(AsyncKernelClient):  # type: ignore[misc] # traitlets' classes are untyped
-    """Speaks to a kernel as soon as it answers."""
+    """A kernel client that does not wait longer than necessary."""
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
-        """Wait until the kernel answers and its outputs arrive; raises RuntimeError when it dies or is late.
+        """Wait until the kernel answers and its outputs arrive; raises RuntimeError if it dies or is late.
 
-        jupyter_client's own then waits until nothing has arrived for 0.2 s. nbclient, which tells messages
-        by their parent, need not.
+        jupyter_client's method then waits until nothing has arrived for 0.2 s. nbclient, which distinguishes
+        messages by their parent, does not need that.
         """
         deadline = time.monotonic() + (timeout or math.inf)
         while True:
             self.kernel_info()
-            with contextlib.suppress(Empty):  # it has not read that, or this is not subscribed to it yet
+            with contextlib.suppress(
+                Empty
+            ):  # the kernel has not read the request, or our subscription is not active yet
                 reply = await self.shell_channel.get_msg(timeout=1)
                 await self.iopub_channel.get_msg(timeout=0.2)
                 self._handle_kernel_info_reply(reply)
@@ -148,9 +150,9 @@ class _Client(AsyncKernelClient):  # type: ignore[misc] # traitlets' classes are
 
 
 def _load(manager: Any, notebook: Path) -> BlockingKernelClient:
-    """Ask a kernel that boots to load what the notebook imports; returns the client that has asked.
+    """Ask a booting kernel to load what the notebook imports; return the client that asked.
 
-    No name is defined by that: a notebook that forgets an import still fails.
+    This defines no names: a notebook that lacks an import still fails.
     """
     names = imported_modules(notebook)
     names += [name for module in names for name in _DRAWS.get(module, [])]
@@ -159,7 +161,7 @@ def _load(manager: Any, notebook: Path) -> BlockingKernelClient:
         "for name in names:\n"
         "    with contextlib.suppress(Exception):\n"
         "        importlib.import_module(name)\n"
-        "gc.freeze()\n"  # or the kernel would look for garbage in it at its end: a second of CPU time
+        "gc.freeze()\n"  # else the kernel searches it for garbage at exit: a second of CPU time
     )
     client = BlockingKernelClient()
     client.load_connection_info(manager.get_connection_info())

@@ -1,4 +1,4 @@
-"""A page per executed notebook: nbconvert's, at a tenth of its time, for which a run would have to wait."""
+"""A page per executed notebook: nbconvert's page in a tenth of the time, as a run has to wait for it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def write_page(notebook: Path) -> Path:
 
 @functools.cache
 def exporter() -> Any:
-    """Return nbconvert's HTMLExporter without what it spends most of its time on.
+    """Return nbconvert's HTMLExporter without the steps that take most of its time.
 
-    That is the search for harmful tags in code that Pygments has escaped, and a parser and a printer for the
-    whole page, for the sake of three attributes. What is written is the same.
+    Those are a search for harmful tags in code that Pygments has already escaped, and parsing and printing
+    the whole page to set three attributes. The output is the same.
     """
     from markupsafe import Markup  # noqa: PLC0415 - half a second, for which only a run has to pay
     from nbconvert.exporters.html import HTMLExporter  # noqa: PLC0415
@@ -61,5 +61,5 @@ def exporter() -> Any:
 
 
 def accessible(page: str) -> str:
-    """Let the keyboard reach cells and outputs, and give images a text, as HTMLExporter does."""
+    """Make cells and outputs reachable by keyboard, and give images an alt text, as HTMLExporter does."""
     return _WITHOUT_ALT.sub(_ALT, _FOCUSABLE.sub(r'\g<0> tabindex="0"', page))

@@ -1,4 +1,4 @@
-"""Which notebooks run, in which order, with which parameters."""
+"""Which notebooks to run, in which order, with which parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import yaml
 
 
 class PlanError(ValueError):
-    """What was asked for does not fit the notebooks that are there; nothing has been run."""
+    """The request does not match the notebooks; nothing has been run."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PlannedNotebook:
 
     @property
     def number(self) -> str:
-        """`03`, by which people call it."""
+        """Its number, such as `03`."""
         return _number(self.path)
 
 
@@ -44,12 +44,14 @@ def find_notebooks(directory: Path) -> list[Path]:
     """Return the numbered notebooks `NN_name.ipynb` of a directory in order; raises PlanError if none."""
     notebooks = sorted(path for path in directory.glob("*.ipynb") if _number(path))
     if not notebooks:
-        raise PlanError(f"no notebook NN_name.ipynb in {directory}: name their directory with --directory")
+        raise PlanError(
+            f"there is no notebook NN_name.ipynb in {directory}: give their folder with --directory"
+        )
     return notebooks
 
 
 def select(notebooks: Sequence[Path], selection: str | None) -> list[Path]:
-    """Pick notebooks by `01,03-04` or by name (`03_train`), in their own order.
+    """Return the notebooks chosen by number (`01,03-04`) or name (`03_train`), in their own order.
 
     Raises PlanError for a part that matches nothing.
     """
@@ -71,10 +73,10 @@ def select(notebooks: Sequence[Path], selection: str | None) -> list[Path]:
 
 
 def read_parameters(given: Iterable[str]) -> dict[str, Any]:
-    """Merge `name=value`, `03.name=value` and YAML files, later ones over earlier ones.
+    """Merge `name=value`, `03.name=value` and YAML files; later ones override earlier ones.
 
-    Values are YAML (`C=0.5` is a number). A mapping under a notebook's number or name holds for that
-    notebook alone. Raises PlanError for a file that is missing or no mapping.
+    Values are YAML (`C=0.5` is a number). A mapping under a notebook's number or name applies to that
+    notebook only. Raises PlanError for a file that is missing or is not a mapping.
     """
     merged: dict[str, Any] = {}
     for one in given:
@@ -118,7 +120,7 @@ def declared_parameters(notebook: Path) -> set[str]:
 
 
 def imported_modules(notebook: Path) -> list[str]:
-    """Return the modules that the code cells import, in their order; a cell with a magic is passed over."""
+    """Return the modules that the code cells import, in order; cells with magics are skipped."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     found: dict[str, None] = {}
     for cell in cells:
@@ -140,11 +142,11 @@ def imported_modules(notebook: Path) -> list[str]:
 def plan(
     directory: Path, selection: str | None = None, lab_id: str | None = None, parameters: Iterable[str] = ()
 ) -> list[PlannedNotebook]:
-    """Decide what runs.
+    """Return the notebooks to run, with their parameters.
 
-    `lab_id` becomes the parameter `lab_id` of the notebooks that have it. A parameter for all notebooks
-    reaches those that declare it. Raises PlanError for a notebook or parameter that does not exist: a
-    misspelt parameter would otherwise run for minutes with its default.
+    `lab_id` becomes the parameter `lab_id` of the notebooks that have it. A parameter for all notebooks goes
+    to those that declare it. Raises PlanError for a notebook or parameter that does not exist: with a
+    misspelled parameter, the run would otherwise spend minutes with the default.
     """
     chosen = select(find_notebooks(directory), selection)
     given = read_parameters(parameters)
@@ -180,4 +182,4 @@ def _unknown(names: Sequence[str], declared: Mapping[str, set[str]]) -> str:
     known = "; ".join(
         f"{notebook}: {', '.join(sorted(found)) or 'none'}" for notebook, found in declared.items()
     )
-    return f"no such parameter: {', '.join(names)}. The notebooks have {known}"
+    return f"no notebook has the parameter {', '.join(names)}. The notebooks have {known}"

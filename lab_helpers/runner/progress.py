@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a live block on a terminal, plain lines elsewhere."""
+"""The progress of a run: a live block on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lab_helpers.runner.execute import Result
 
 QUIET_SECONDS = 2.0
-"""On plain output a cell that took less gets no line of its own."""
+"""In plain output, faster cells do not get a line."""
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""What stays of a run beside notebooks and their pages: summary.json, and an index over them."""
+"""The report on a run, beside the notebooks and their pages: summary.json and an index page."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ pre{overflow:auto;background:#f6f8fa;padding:.8rem}
 
 
 def overall(results: Sequence[Result]) -> Status:
-    """Return the status of the whole run: that of the first notebook that did not succeed."""
+    """Return the status of the whole run: that of the first notebook that did not succeed, if any."""
     return next((result.status for result in results if result.status != "succeeded"), "succeeded")
 
 
 def write_summary(
     directory: Path, results: Sequence[Result], started: datetime, seconds: float, waited: float = 0.0
 ) -> Path:
-    """Write `summary.json`: status, durations in seconds, and of a failure the notebook, cell and cause."""
+    """Write `summary.json`: status, durations in seconds, and notebook, cell and cause of a failure."""
     summary: dict[str, Any] = {
         "status": overall(results),
         "started": started.isoformat(timespec="seconds"),
@@ -52,7 +52,7 @@ def write_summary(
 
 
 def write_index(directory: Path, results: Sequence[Result], started: datetime, seconds: float) -> Path:
-    """Write `index.html`: the summary, links to the pages, and a banner that leads to a failing cell."""
+    """Write `index.html`: the summary, links to the pages, and a banner that links to a failed cell."""
     status = overall(results)
     banner = f"All {len(results)} notebooks ran to their last cell in {duration(seconds)}."
     if failed := next((result for result in results if result.failure), None):
@@ -89,7 +89,7 @@ def _failure_banner(directory: Path, result: Result) -> str:
     if failure.cell:
         where += f", cell {failure.cell}: {html.escape(failure.title)}"
     if (directory / f"{result.name}.html").exists():
-        # The anchor is the one that papermill puts in front of a failing cell.
+        # papermill puts this anchor in front of a failed cell.
         where = f'<a href="{html.escape(result.name)}.html#papermill-error-cell">{where}</a>'
     verb = "Stopped" if result.status == "interrupted" else "Failed"
     cause = html.escape(f"{failure.error}: {failure.message}"[:2000])

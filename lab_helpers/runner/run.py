@@ -25,11 +25,11 @@ def run(
     *,
     waited: float = 0.0,
 ) -> list[Result]:
-    """Run the notebooks in order until one does not succeed; the rest has the status `not run`.
+    """Run the notebooks in order until one does not succeed; the rest get the status `not run`.
 
-    `output` gets the executed notebooks, a page of each, `index.html` and `summary.json`, also after a
-    failure and after an interrupt (SIGINT or SIGTERM), which ends with the results so far. `waited` are the
-    seconds that the run waited for its instance before; a kernel may have begun to boot meanwhile.
+    `output` gets the executed notebooks, a page for each, `index.html` and `summary.json`, even after a
+    failure or an interrupt (SIGINT or SIGTERM), with the results so far. `waited` is the number of seconds
+    that the run waited for its instance; a kernel can have started to boot meanwhile.
     """
     output.mkdir(parents=True, exist_ok=True)
     started, start = datetime.now().astimezone(), time.monotonic()
@@ -40,7 +40,7 @@ def run(
         raise KeyboardInterrupt
 
     former = signal.signal(signal.SIGTERM, interrupt)
-    # A page is rendered while the next notebook runs, which mostly waits for containers.
+    # Pages are rendered while the next notebook runs, which mostly waits for containers.
     with ThreadPoolExecutor(1, thread_name_prefix="pages") as renderer:
         try:
             for index, planned in enumerate(notebooks):
@@ -59,7 +59,7 @@ def run(
                 if results[index].status != "succeeded":
                     break
         except KeyboardInterrupt:
-            pass  # the result says so
+            pass  # the result records it
         finally:
             signal.signal(signal.SIGTERM, former)
     for page in pages:
@@ -71,9 +71,9 @@ def run(
 
 
 class _Keep:
-    """Hands everything on and keeps the result, which an interrupt would lose.
+    """Forwards every event and keeps the result, which an interrupt would lose.
 
-    In the last quarter of the cells, in which notebooks wait for a pipeline, it calls `prepare`.
+    Calls `prepare` in the last quarter of the cells, in which notebooks wait for a pipeline.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""A runner that is ready before its notebook instance is: its libraries are loaded while the stacks are made.
+"""A runner that is ready before its notebook instance: it loads libraries while the stacks are created.
 
-``python -P standby.py`` reads one JSON document with `directory`, `environment` and `arguments` from its
-input and becomes ``python -m lab_helpers ARGUMENTS`` there; it ends where there is nothing to read. It
-imports nothing of the workshop: that is in the package of the instance.
+``python -P standby.py`` reads one JSON document with `directory`, `environment` and `arguments` from
+standard input and becomes ``python -m lab_helpers ARGUMENTS`` there; without input it exits. It imports
+nothing from the workshop: that comes from the instance's package.
 """
 
 import contextlib
@@ -16,9 +16,9 @@ LIBRARIES = ("typer", "rich.live", "rich.table", "boto3", "papermill.execute", "
 
 
 def main() -> None:
-    """Load, wait, and become the runner."""
+    """Load the libraries, wait for orders, and become the runner."""
     for name in LIBRARIES:
-        with contextlib.suppress(ImportError):  # the runner will say what is missing
+        with contextlib.suppress(ImportError):  # the runner reports what is missing
             importlib.import_module(name)
     line = sys.stdin.readline()
     if not line:

@@ -70,7 +70,7 @@ def test_it_waits_for_the_event_to_arrive(pipeline: Pipeline, tmp_path: Path) ->
 def test_no_execution_is_an_error_that_says_where_to_look(pipeline: Pipeline, tmp_path: Path) -> None:
     other = pipeline.add(1, DONE, revision="other")
     here = lab(tmp_path, codepipeline=pipeline.client)
-    with pytest.raises(ExecutionNotFound, match=f"began for abc(.|\n)*{other}(.|\n)*rule"):
+    with pytest.raises(ExecutionNotFound, match=f"started for abc(.|\n)*{other}(.|\n)*rule"):
         executions.started_by(here, NAME, "abc", timeout=-1)
 
 

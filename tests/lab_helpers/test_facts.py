@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkout import ROOT
 
 from lab_helpers import keys, names, stacks
 from lab_helpers.instructor import cost, defaults
@@ -18,6 +17,7 @@ from lab_helpers.instructor.reset import state
 from lab_helpers.templates import read_template
 from local_account.engine import BASE_IMAGE, home
 from local_account.foundation import environments
+from tests.checkout import ROOT
 
 PYTHON = [path for room in ("lab_helpers", "benchmarks") for path in sorted((ROOT / room).rglob("*.py"))]
 FUNCTIONS = {path.name: path.read_text() for path in (ROOT / "cfn" / "functions").rglob("*.py")}

@@ -104,7 +104,7 @@ def test_failed_provisioning_shows_reason_and_log(home: Path) -> None:
 
 def test_waiting_has_an_end(home: Path) -> None:
     (home / ".workshop/provision.status").write_text("running")
-    with pytest.raises(LabError, match="still under way"):
+    with pytest.raises(LabError, match="still in progress"):
         Lab.open(home=home, timeout=-1, sleep=lambda _: pytest.fail("slept"))
 
 

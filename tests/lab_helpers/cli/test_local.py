@@ -152,9 +152,9 @@ def test_help_teaches_every_command(command):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (("run", "--participant", "Ana B"), "is not a lab id"),
+        (("run", "--participant", "Ana B"), "is not a valid lab id"),
         (("run", "--directory", "/nowhere"), "--directory"),
-        (("deploy", "--participant", "1x", "--region", "us-east-1"), "is not a lab id"),
+        (("deploy", "--participant", "1x", "--region", "us-east-1"), "is not a valid lab id"),
         (("deploy", "--region", "us-east-1", "--parameter", "x"), "Name=value"),
     ],
 )

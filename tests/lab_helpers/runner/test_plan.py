@@ -59,7 +59,7 @@ def test_the_participant_reaches_every_notebook_and_other_parameters_those_that_
 
 @pytest.mark.parametrize("given", ["c=1", "03.tag=x", "01.nothing=1"])
 def test_a_misspelt_parameter_is_refused_before_anything_runs(directory, given):
-    with pytest.raises(PlanError, match=r"no such parameter: \w+\. The notebooks have"):
+    with pytest.raises(PlanError, match=r"no notebook has the parameter \w+\. The notebooks have"):
         plan(directory, parameters=[given])
 
 

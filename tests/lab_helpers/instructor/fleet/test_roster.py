@@ -80,7 +80,7 @@ def test_every_faulty_line_is_named_at_once() -> None:
     for part in (
         "line 1: 'not an address' is not a valid e-mail address",
         "line 2: the name is missing",
-        "line 3: 'Too-Long-Id' is not a lab id",
+        "line 3: 'Too-Long-Id' is not a valid lab id",
         "line 5: the lab id 'd' is already used in line 4",
         "line 6: 'default' can't be a lab id",
     ):
