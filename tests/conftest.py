@@ -42,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # by number of tests, which says nothing about their time
     # Every session of the process, the product's included, shares what one has read of botocore's models.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+    # papermill would load it (30 MB) for file systems that nothing here has; what needs it loads it later.
+    sys.modules.setdefault("pyarrow", None)  # type: ignore[arg-type]
 
 
 @pytest.hookimpl(trylast=True)
@@ -62,6 +64,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    if sys.modules.get("pyarrow", ...) is None:
+        del sys.modules["pyarrow"]
     gc.collect()
     gc.freeze()  # what is imported and collected stays: no need to look through it again and again
     needy = [item for item in session.items if item.get_closest_marker("docker")]
