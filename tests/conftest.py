@@ -31,7 +31,7 @@ def work_of(nodeid: str) -> str:
     return next((room for room in ROOMS if nodeid.startswith(f"{room}/")), nodeid.partition("::")[0])
 
 
-class WorkScheduling(LoadScopeScheduling):
+class WorkScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Hands whole pieces of work to the processes, in the order in which they were collected."""
 
     def _split_scope(self, nodeid: str) -> str:

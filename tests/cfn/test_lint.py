@@ -13,7 +13,7 @@ TEMPLATES = sorted((ROOT / "cfn").glob("*.yml"))
 
 @pytest.mark.slow  # `make check` has run it already, as part of `make lint`
 def test_cfn_lint_at_its_strictest_prints_nothing() -> None:
-    lint = [Path(sys.executable).with_name("cfn-lint"), "-c", "I", "--", *TEMPLATES]
+    lint = [str(Path(sys.executable).with_name("cfn-lint")), "-c", "I", "--", *map(str, TEMPLATES)]
     done = subprocess.run(lint, capture_output=True, text=True, check=False)
 
     assert (done.stdout + done.stderr, done.returncode) == ("", 0)

@@ -9,7 +9,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lab_helpers.names import Names
 from local_account.foundation.containers import ACCOUNT_LABEL
@@ -19,6 +19,7 @@ from tests.sessions import make_client
 
 REPOSITORY = ROOT
 ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
+T = TypeVar("T")
 
 
 class Workshop:
@@ -181,7 +182,8 @@ class Workshop:
                     stage["stageName"] == "DeployApproval"
                     and stage.get("latestExecution", {}).get("pipelineExecutionId") == execution
                 ):
-                    return stage["actionStates"][0].get("latestExecution", {}).get("token")
+                    asked: dict[str, str] = stage["actionStates"][0].get("latestExecution", {})
+                    return asked.get("token")
             assert self.status(self.names.train_pipeline, execution) == "InProgress"
             return None
 
@@ -225,7 +227,7 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def eventually(function: Callable[[], Any], seconds: float) -> Any:
+def eventually(function: Callable[[], T | None], seconds: float) -> T:
     """Wait until a function returns something true, and return that."""
     deadline = time.monotonic() + seconds
     while not (value := function()):

@@ -4,18 +4,22 @@ import json
 
 import psutil
 import pytest
+from mypy_boto3_sagemaker import SageMakerClient
+from mypy_boto3_sagemaker.type_defs import DescribeTrainingJobResponseTypeDef
+
+from tests.e2e.one_workshop import Workshop
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 ENDPOINTS = ("iris-model-dev", "iris-model-prd")
 
 
-def newest_job(sagemaker):
+def newest_job(sagemaker: SageMakerClient) -> DescribeTrainingJobResponseTypeDef:
     jobs = sagemaker.list_training_jobs(SortBy="CreationTime", SortOrder="Descending")["TrainingJobSummaries"]
     return sagemaker.describe_training_job(TrainingJobName=jobs[0]["TrainingJobName"])
 
 
-def test_every_notebook_ran_to_its_last_cell(workshop):
+def test_every_notebook_ran_to_its_last_cell(workshop: Workshop) -> None:
     summary = json.loads((workshop.output / "summary.json").read_text())
     assert summary["status"] == "succeeded"
     names = [notebook["name"][:2] for notebook in summary["notebooks"]]
@@ -26,7 +30,7 @@ def test_every_notebook_ran_to_its_last_cell(workshop):
         assert part in workshop.said, "the time of each part is shown"
 
 
-def test_all_stacks_are_complete(workshop):
+def test_all_stacks_are_complete(workshop: Workshop) -> None:
     stacks = workshop.client("cloudformation").describe_stacks()["Stacks"]
     status = {stack["StackName"]: stack["StackStatus"] for stack in stacks}
     wanted = {"mlops", "scikit-base", "iris-model", "iris-train-pipeline", *ENDPOINTS}
@@ -36,7 +40,9 @@ def test_all_stacks_are_complete(workshop):
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("algorithm", ["logistic", "random_forest"])
-def test_the_endpoints_know_the_species_by_both_algorithms(workshop, examples, endpoint, algorithm):
+def test_the_endpoints_know_the_species_by_both_algorithms(
+    workshop: Workshop, examples: tuple[list[list[float]], list[str]], endpoint: str, algorithm: str
+) -> None:
     rows, species = examples
     described = workshop.client("sagemaker").describe_endpoint(EndpointName=endpoint)
     assert described["EndpointStatus"] == "InService"
@@ -52,7 +58,9 @@ def test_the_endpoints_know_the_species_by_both_algorithms(workshop, examples, e
     assert right / len(species) >= 0.95
 
 
-def test_the_image_that_was_trained_is_the_one_that_serves_and_the_one_in_the_registry(workshop):
+def test_the_image_that_was_trained_is_the_one_that_serves_and_the_one_in_the_registry(
+    workshop: Workshop,
+) -> None:
     sagemaker = workshop.client("sagemaker")
     trained = newest_job(sagemaker)["AlgorithmSpecification"]["TrainingImage"]
     assert "@sha256:" in trained
@@ -67,7 +75,7 @@ def test_the_image_that_was_trained_is_the_one_that_serves_and_the_one_in_the_re
     assert trained.partition("@")[2] in {image["imageDigest"] for image in images}
 
 
-def test_the_training_job_and_its_report_are_kept(workshop):
+def test_the_training_job_and_its_report_are_kept(workshop: Workshop) -> None:
     job = newest_job(workshop.client("sagemaker"))
     assert job["TrainingJobStatus"] == "Completed"
     metrics = {metric["MetricName"]: metric["Value"] for metric in job["FinalMetricDataList"]}
@@ -80,20 +88,20 @@ def test_the_training_job_and_its_report_are_kept(workshop):
     assert json.loads(report["Body"].read())
 
 
-def test_both_approvals_were_given_and_the_execution_reached_prd(workshop):
+def test_both_approvals_were_given_and_the_execution_reached_prd(workshop: Workshop) -> None:
     stages = workshop.client("codepipeline").get_pipeline_state(name="iris-train-pipeline")["stageStates"]
     assert [stage["latestExecution"]["status"] for stage in stages] == ["Succeeded"] * len(stages)
     assert {"TrainApproval", "DeployApproval"} <= {stage["stageName"] for stage in stages}
 
 
-def test_production_scales_between_bounds(workshop):
+def test_production_scales_between_bounds(workshop: Workshop) -> None:
     targets = workshop.client("application-autoscaling").describe_scalable_targets(
         ServiceNamespace="sagemaker"
     )["ScalableTargets"]
     assert any("endpoint/iris-model-prd/" in target["ResourceId"] for target in targets)
 
 
-def test_production_grew_under_load_shrank_again_and_scales_as_declared(workshop):
+def test_production_grew_under_load_shrank_again_and_scales_as_declared(workshop: Workshop) -> None:
     scaling = workshop.client("application-autoscaling")
     resource = "endpoint/iris-model-prd/variant/AllTraffic"
     activities = scaling.describe_scaling_activities(ServiceNamespace="sagemaker", ResourceId=resource)
@@ -111,13 +119,15 @@ def test_production_grew_under_load_shrank_again_and_scales_as_declared(workshop
     assert tracking["ScaleInCooldown"] == int(declared["ScaleInCooldown"])
 
 
-def test_only_loopback_listens(workshop):
+def test_only_loopback_listens(workshop: Workshop) -> None:
     server = psutil.Process(int((workshop.state / "server.pid").read_text()))
     addresses = {one.laddr.ip for one in server.net_connections("inet") if one.status == psutil.CONN_LISTEN}
     assert addresses == {"127.0.0.1"}
 
 
-def test_state_outlives_a_stop_and_nothing_is_left_running(workshop, examples):
+def test_state_outlives_a_stop_and_nothing_is_left_running(
+    workshop: Workshop, examples: tuple[list[list[float]], list[str]]
+) -> None:
     assert workshop.containers(), "endpoints serve from containers"
     uid, server = workshop.uid, int((workshop.state / "server.pid").read_text())
     assert workshop.command("down", "--keep-engine").returncode == 0

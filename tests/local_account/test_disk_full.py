@@ -2,12 +2,14 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from tests.local_account.account_process import AccountProcess
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +38,9 @@ def fill(path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="mounts a file system")
-def test_a_full_disk_is_reported_and_nothing_is_lost(small_disk: Path, account_process: Any) -> None:
+def test_a_full_disk_is_reported_and_nothing_is_lost(
+    small_disk: Path, account_process: type[AccountProcess]
+) -> None:
     account = account_process(small_disk / "state").start()
     try:
         s3, events = account.client("s3"), account.client("events")
@@ -44,10 +48,11 @@ def test_a_full_disk_is_reported_and_nothing_is_lost(small_disk: Path, account_p
         s3.put_object(Bucket="kept", Key="before", Body=b"1")
         filler = small_disk / "filler"
         fill(filler)
-        for attempt in (
+        attempts: tuple[Callable[[], Any], ...] = (
             lambda: s3.put_object(Bucket="kept", Key="big", Body=b"x" * 200_000),
             lambda: events.put_rule(Name="r", EventPattern='{"source": ["' + "x" * 1500 + '"]}'),
-        ):
+        )
+        for attempt in attempts:
             with pytest.raises(ClientError, match="Disk full: free some space"):
                 for _ in range(200):
                     attempt()

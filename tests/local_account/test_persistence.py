@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from mypy_boto3_ecr import ECRClient
+
+from tests.local_account.account_process import AccountProcess
 
 pytestmark = pytest.mark.slow
 
@@ -22,10 +25,11 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def log_in(ecr) -> tuple[str, requests.Session]:
+def log_in(ecr: ECRClient) -> tuple[str, requests.Session]:
     data = ecr.get_authorization_token()["authorizationData"][0]
     session = requests.Session()
-    session.auth = tuple(base64.b64decode(data["authorizationToken"]).decode().split(":", 1))
+    user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+    session.auth = (user, password)
     return f"{data['proxyEndpoint']}/v2", session
 
 
@@ -41,20 +45,20 @@ def push_image(root: str, session: requests.Session, name: str, tag: str, conten
     return digest_of(manifest)
 
 
-def new_clone(account, url: str, where: Path) -> Path:
+def new_clone(account: AccountProcess, url: str, where: Path) -> Path:
     git(account, "clone", "-q", url, str(where), cwd=where.parent)
     git(account, "config", "user.name", "Ana", cwd=where)
     git(account, "config", "user.email", "ana@example.com", cwd=where)
     return where
 
 
-def git(account, *arguments: str, cwd: Path) -> str:
+def git(account: AccountProcess, *arguments: str, cwd: Path) -> str:
     return subprocess.run(
         ["git", *arguments], cwd=cwd, env=account.environment, capture_output=True, text=True, check=True
     ).stdout.strip()
 
 
-def commit(account, clone: Path, name: str, content: bytes) -> str:
+def commit(account: AccountProcess, clone: Path, name: str, content: bytes) -> str:
     (clone / name).write_bytes(content)
     git(account, "add", name, cwd=clone)
     git(account, "commit", "-qm", f"Add {name}", cwd=clone)
@@ -62,7 +66,9 @@ def commit(account, clone: Path, name: str, content: bytes) -> str:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_repositories_and_images_survive(own_account, tmp_path, how):
+def test_repositories_and_images_survive(
+    own_account: AccountProcess, tmp_path: Path, how: signal.Signals
+) -> None:
     account = own_account.start()
     metadata = account.client("codecommit").create_repository(repositoryName="mlops", tags={"a": "1"})
     url = metadata["repositoryMetadata"]["cloneUrlHttp"]
@@ -89,7 +95,7 @@ def test_repositories_and_images_survive(own_account, tmp_path, how):
     assert layer.content == b"layer"
 
 
-def test_a_half_written_layer_is_dropped_and_never_part_of_an_image(own_account):
+def test_a_half_written_layer_is_dropped_and_never_part_of_an_image(own_account: AccountProcess) -> None:
     account = own_account.start()
     account.client("ecr").create_repository(repositoryName="app")
     root, session = log_in(account.client("ecr"))
@@ -113,7 +119,7 @@ def test_a_half_written_layer_is_dropped_and_never_part_of_an_image(own_account)
     assert push_image(root, session, "app", "v1", content)
 
 
-def test_a_push_cut_off_by_a_crash_can_be_repeated(own_account, tmp_path):
+def test_a_push_cut_off_by_a_crash_can_be_repeated(own_account: AccountProcess, tmp_path: Path) -> None:
     account = own_account.start()
     codecommit = account.client("codecommit")
     url = codecommit.create_repository(repositoryName="mlops")["repositoryMetadata"]["cloneUrlHttp"]
@@ -142,7 +148,7 @@ def test_a_push_cut_off_by_a_crash_can_be_repeated(own_account, tmp_path):
     git(account, "--git-dir", str(packs.parent), "fsck", "--connectivity-only", cwd=clone)
 
 
-def test_what_was_deleted_stays_deleted(own_account):
+def test_what_was_deleted_stays_deleted(own_account: AccountProcess) -> None:
     account = own_account.start()
     account.client("codecommit").create_repository(repositoryName="gone")
     account.client("codecommit").delete_repository(repositoryName="gone")

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.checkout import ROOT
 from tests.notebooks import sources
 
-DATA = sources.ROOT / "notebooks/data/iris.csv"
+DATA = ROOT / "notebooks/data/iris.csv"
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ import ast
 import re
 from typing import Any
 
+from tests.checkout import ROOT
 from tests.notebooks import sources
 
-PAGE = (sources.ROOT / "docs/model-server.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/model-server.md").read_text(encoding="utf-8")
 
 
 def constants(program: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from lab_helpers.display import Code
+from lab_helpers.exercises import cells, written_by
+from tests.checkout import ROOT
 from tests.notebooks import sources
 
 notebooks = pytest.mark.parametrize("notebook", sources.NOTEBOOKS, ids=lambda path: path.stem)
@@ -41,7 +43,7 @@ def test_names_the_workshops_kernel(notebook: Path) -> None:
 
 @notebooks
 def test_is_stored_without_outputs_and_with_readable_cell_ids(notebook: Path) -> None:
-    for cell in sources.cells(notebook):
+    for cell in json.loads(notebook.read_text())["cells"]:
         assert re.fullmatch(rf"{notebook.stem[:2]}-[a-z-]+", cell["id"])
         if cell["cell_type"] == "code":
             assert cell["outputs"] == []
@@ -50,7 +52,7 @@ def test_is_stored_without_outputs_and_with_readable_cell_ids(notebook: Path) ->
 
 @notebooks
 def test_has_one_parameters_cell_of_literals_with_the_lab_id_first(notebook: Path) -> None:
-    tagged = [c for c in sources.cells(notebook) if "parameters" in c["metadata"].get("tags", [])]
+    tagged = [c for c in cells(notebook) if "parameters" in c["metadata"].get("tags", [])]
     assert len(tagged) == 1
     assert tagged[0]["cell_type"] == "code"
     statements = ast.parse(tagged[0]["source"]).body
@@ -65,7 +67,7 @@ def test_has_one_parameters_cell_of_literals_with_the_lab_id_first(notebook: Pat
 
 @notebooks
 def test_says_something_before_each_code_cell(notebook: Path) -> None:
-    kinds = [cell["cell_type"] for cell in sources.cells(notebook)]
+    kinds = [cell["cell_type"] for cell in cells(notebook)]
     assert kinds[0] == "markdown"
     for before, cell in pairwise(kinds):
         assert (before, cell) != ("code", "code")
@@ -73,7 +75,7 @@ def test_says_something_before_each_code_cell(notebook: Path) -> None:
 
 @notebooks
 def test_opens_with_questions_objectives_and_time_and_closes_with_key_points(notebook: Path) -> None:
-    text = sources.cells(notebook, "markdown")
+    text = cells(notebook, "markdown")
     for part in ("**Questions**", "**What you will learn**", "**Time.**", "**You need**"):
         assert part in text[0]["source"]
     assert f"<!-- measured:{notebook.stem[:2]} -->" in text[0]["source"]
@@ -83,7 +85,7 @@ def test_opens_with_questions_objectives_and_time_and_closes_with_key_points(not
 
 @notebooks
 def test_links_lead_somewhere(notebook: Path) -> None:
-    text = "\n".join(cell["source"] for cell in sources.cells(notebook, "markdown"))
+    text = "\n".join(cell["source"] for cell in cells(notebook, "markdown"))
     links = re.findall(r"\]\(([^)#]+)\)", text)
     assert links
     for link in links:
@@ -92,7 +94,7 @@ def test_links_lead_somewhere(notebook: Path) -> None:
 
 def test_each_notebook_links_to_the_next_one() -> None:
     for notebook, following in pairwise(sources.NOTEBOOKS):
-        assert f"({following.name})" in sources.cells(notebook, "markdown")[-1]["source"]
+        assert f"({following.name})" in cells(notebook, "markdown")[-1]["source"]
 
 
 @notebooks
@@ -105,13 +107,13 @@ def test_runs_without_a_person_and_does_not_ask_where_it_runs(notebook: Path) ->
 
 @notebooks
 def test_keeps_code_cells_short(notebook: Path) -> None:
-    for cell in sources.cells(notebook, "code"):
+    for cell in cells(notebook, "code"):
         if not cell["source"].startswith("%%writefile"):
             assert cell["source"].count("\n") < 45, cell["id"]
 
 
 def test_each_file_is_written_by_one_cell_only() -> None:
-    targets = Counter(target for notebook in sources.NOTEBOOKS for target, _ in sources.written_by(notebook))
+    targets = Counter(target for notebook in sources.NOTEBOOKS for target, _ in written_by(notebook))
     assert set(targets) == {
         "base_image/Dockerfile",
         "base_image/requirements.txt",
@@ -130,7 +132,7 @@ def test_what_notebooks_write_in_a_checkout_is_not_taken_for_a_part_of_it() -> N
     written = {f"notebooks/{target}" for target in sources.all_written()}
     programs = {f"notebooks/base_image/{name}" for name in sources.given("base_image")}
     asked = ["git", "check-ignore", "--no-index", *sorted(written | programs)]
-    done = subprocess.run(asked, cwd=sources.ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
     assert set(done.stdout.split()) == written
 
 
@@ -147,7 +149,7 @@ def test_the_programs_beside_the_notebooks_are_those_that_a_learner_is_given() -
 def test_the_notebook_shows_parts_of_each_program_as_the_file_has_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(sources.ROOT / "notebooks")
+    monkeypatch.chdir(ROOT / "notebooks")
     shown = set()
     for notebook in sources.NOTEBOOKS:
         for node in ast.walk(ast.parse(sources.python(notebook))):
@@ -161,7 +163,7 @@ def test_the_notebook_shows_parts_of_each_program_as_the_file_has_them(
 
 def test_every_file_that_is_pushed_is_one_that_was_written_or_given() -> None:
     for notebook, folder in (("01_build_base_image", "base_image"), ("02_build_model_image", "model_image")):
-        code = sources.python(sources.ROOT / "notebooks" / f"{notebook}.ipynb")
+        code = sources.python(ROOT / "notebooks" / f"{notebook}.ipynb")
         found = re.search(r"for name in (\(.*?\)):\s+shutil\.copy", code, re.DOTALL)
         assert found
         pushed = ast.literal_eval(found[1])

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.notebooks import sources
+from tests.checkout import ROOT
 
 SETOSA, VIRGINICA = [5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]
 FEATURES = "sepal_length, sepal_width, petal_length, petal_width"
@@ -278,12 +279,13 @@ def test_requests_that_arrive_together_are_answered_as_if_each_came_alone(
     alone = [response for one in requests for response in worker.respond([one])]
     assert {response.status for response in alone} == {200}
     asked: list[int] = []
+
+    def recorded(predict: Callable[[Any], Any], rows: Any) -> Any:
+        asked.append(len(rows))
+        return predict(rows)
+
     for algorithm, predict in worker.answer.algorithms.items():
-        monkeypatch.setitem(
-            worker.answer.algorithms,
-            algorithm,
-            lambda rows, predict=predict: asked.append(len(rows)) or predict(rows),
-        )
+        monkeypatch.setitem(worker.answer.algorithms, algorithm, functools.partial(recorded, predict))
     assert worker.respond(requests) == alone
     assert sorted(asked) == [3, 3], "each algorithm is asked once, for all rows"
 
@@ -317,7 +319,7 @@ def test_a_fault_of_the_program_is_logged_and_not_told(
 def test_it_predicts_the_data_set(call: Any) -> None:
     from lab_helpers import endpoints
 
-    rows, species = endpoints.read_examples(sources.ROOT / "notebooks/data/iris.csv")
+    rows, species = endpoints.read_examples(ROOT / "notebooks/data/iris.csv")
     for algorithm in ("logistic", "random_forest"):
         answer = call({"instances": rows}, attributes=f"algorithm={algorithm}")[1]
         assert endpoints.accuracy(answer["predictions"], species) > 0.95

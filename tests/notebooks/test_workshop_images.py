@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from lab_helpers import containers
-from tests.notebooks import sources
+from tests.checkout import ROOT
 
 pytestmark = pytest.mark.docker
-DATA = sources.ROOT / "notebooks/data/iris.csv"
+DATA = ROOT / "notebooks/data/iris.csv"
 BASE, MODEL = "workshop-test-base:images", "workshop-test-model:images"
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.checkout import ROOT
 from tests.notebooks import sources
 
 pytestmark = pytest.mark.slow
 
-CONFIG = str(sources.ROOT / "pyproject.toml")
+CONFIG = str(ROOT / "pyproject.toml")
 
 
 def run(*arguments: str, cwd: Path) -> None:
@@ -33,8 +34,8 @@ def test_ruff_finds_nothing_in_the_written_sources(exercises: Path) -> None:
 
 
 def test_ruff_finds_nothing_in_the_notebooks() -> None:
-    run("ruff", "check", "--no-cache", "notebooks", cwd=sources.ROOT)
-    run("ruff", "format", "--check", "--no-cache", "notebooks", cwd=sources.ROOT)
+    run("ruff", "check", "--no-cache", "notebooks", cwd=ROOT)
+    run("ruff", "format", "--check", "--no-cache", "notebooks", cwd=ROOT)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_the_cells_fit_the_helpers_that_they_call(tmp_path: Path) -> None:
         "[mypy]\npython_version = 3.11\nignore_missing_imports = True\nfollow_imports = silent\n"
         "disable_error_code = union-attr\n"
     )
-    run("mypy", "--config-file", str(config), *map(str, modules), cwd=sources.ROOT)
+    run("mypy", "--config-file", str(config), *map(str, modules), cwd=ROOT)
 
 
 @pytest.mark.parametrize("image", ["base_image", "model_image"])

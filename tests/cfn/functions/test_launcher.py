@@ -9,6 +9,7 @@ from botocore.response import StreamingBody
 from botocore.stub import ANY
 from launcher.handler import answer
 from launcher.launch import Launcher, Settings
+from mypy_boto3_codepipeline.type_defs import ArtifactLocationTypeDef, JobTypeDef
 
 from tests.cfn.functions.stubbed import stub
 from tests.cfn.functions.test_descriptor import GOOD, TEMPLATES, zipped
@@ -101,8 +102,11 @@ class Account:
         return messages
 
     def answers(self, parameters: str = json.dumps({"PipelineExecutionId": EXECUTION})) -> None:
-        location = {"type": "S3", "s3Location": {"bucketName": "ana-mlops", "objectKey": "pipelines/x"}}
-        job = {
+        location: ArtifactLocationTypeDef = {
+            "type": "S3",
+            "s3Location": {"bucketName": "ana-mlops", "objectKey": "pipelines/x"},
+        }
+        job: JobTypeDef = {
             "id": EXECUTION,
             "accountId": "123456789012",
             "data": {

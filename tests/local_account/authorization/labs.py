@@ -104,7 +104,8 @@ def action_details(action: str) -> dict[str, Any]:
     service, name = action.split(":")
     if not (DATA.services.service_exists(service) and DATA.actions.action_exists(service, name)):
         raise KeyError(action)
-    return DATA.actions.get_action_details(service, name)
+    details: dict[str, Any] = DATA.actions.get_action_details(service, name)
+    return details
 
 
 @cache

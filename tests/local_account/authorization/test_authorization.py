@@ -8,7 +8,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
+from tests.local_account.waiting import Eventually
 from tests.sessions import make_client
 
 ACCOUNT = "123456789012"
@@ -23,7 +25,7 @@ def arn(service: str, resource: str) -> str:
 class Role:
     """A role of the session's account, with clients that have its credentials."""
 
-    def __init__(self, local_account: Any, name: str) -> None:
+    def __init__(self, local_account: AccountProcess, name: str) -> None:
         self._account, self.name = local_account, name
         self._iam = local_account.client("iam")
         self.arn = make_role(self._iam, name, *SERVICES)
@@ -49,7 +51,7 @@ class Role:
 
 
 @pytest.fixture
-def role(local_account: Any, request: pytest.FixtureRequest) -> Iterator[Role]:
+def role(local_account: AccountProcess, request: pytest.FixtureRequest) -> Iterator[Role]:
     made = Role(local_account, request.node.name.replace("[", "-").replace("]", "")[5:60].replace("_", "-"))
     yield made
     for name in local_account.client("iam").list_role_policies(RoleName=made.name)["PolicyNames"]:
@@ -114,7 +116,9 @@ def test_every_caller_may_get_its_identity(role: Role) -> None:
     assert role.client("sts").get_caller_identity()["Arn"].endswith(f"assumed-role/{role.name}/test")
 
 
-def test_credentials_of_a_session_that_never_existed_are_refused(local_account: Any, role: Role) -> None:
+def test_credentials_of_a_session_that_never_existed_are_refused(
+    local_account: AccountProcess, role: Role
+) -> None:
     role._session = {**role._session, "AccessKeyId": "ASIAXXXXXXXXXXXXXXXX"}
 
     assert refused(role.client("codebuild").list_projects).startswith("InvalidClientTokenId")
@@ -160,7 +164,7 @@ def test_passing_a_role_to_a_service_needs_permission(role: Role) -> None:
     assert codebuild.create_project(**project)["project"]["name"] == "passes-a-role"
 
 
-def test_a_stack_has_the_permissions_of_its_creator(role: Role, eventually: Any) -> None:
+def test_a_stack_has_the_permissions_of_its_creator(role: Role, eventually: Eventually) -> None:
     template = {
         "Resources": {"Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/no"}}}
     }

@@ -1,5 +1,8 @@
 """Policy evaluation: what the IAM User Guide says, and what an independent evaluator decides."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from local_account.authorization.policies import Outcome, Policy, PolicyError, evaluate
@@ -10,15 +13,15 @@ KEY = f"arn:aws:s3:::lab-{ACCOUNT}/training/input/iris.csv"
 PASS = f"arn:aws:iam::{ACCOUNT}:role/ana-mlops-codebuild"
 
 
-def allow(action="s3:GetObject", resource="*", **more):
+def allow(action: str = "s3:GetObject", resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
-def when(**operators):
+def when(**operators: Any) -> dict[str, Any]:
     return allow(Condition={name.replace("__", ":"): keys for name, keys in operators.items()})
 
 
-def document(*statements):
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
@@ -26,8 +29,9 @@ TAG = "aws:PrincipalTag/team"
 ALLOWED, EXPLICIT, IMPLICIT = "allowed", "explicitDeny", "implicitDeny"
 BUCKET = f"arn:aws:s3:::lab-{ACCOUNT}"
 LIST = allow("s3:ListBucket", Condition={"NumericLessThan": {"s3:max-keys": "10"}})
-# statements, action, resource, context, outcome
-CASES = {
+Case = tuple[list[dict[str, Any]], str, str, dict[str, str], str]
+"""Statements, action, resource, context, outcome."""
+CASES: dict[str, Case] = {
     "nothing said": ([allow("s3:PutObject")], "s3:GetObject", KEY, {}, IMPLICIT),
     "case of actions": ([allow("S3:getobject")], "s3:GetObject", KEY, {}, ALLOWED),
     "wildcard in an action": ([allow("s3:Get*")], "s3:GetObject", KEY, {}, ALLOWED),
@@ -216,7 +220,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_a_request_is_decided_as_the_user_guide_says(case) -> None:
+def test_a_request_is_decided_as_the_user_guide_says(case: Case) -> None:
     statements, action, resource, context, outcome = case
     asked = Asked(action, resource, {key.lower(): [value] for key, value in context.items()})
 
@@ -225,7 +229,9 @@ def test_a_request_is_decided_as_the_user_guide_says(case) -> None:
 
 def test_the_independent_evaluator_agrees() -> None:
     identities = {name: [document(*statements)] for name, (statements, *_) in CASES.items()}
-    asked = [Request(name, *rest) for name, (_, *rest, _) in CASES.items()]
+    asked = [
+        Request(name, action, resource, context) for name, (_, action, resource, context, _) in CASES.items()
+    ]
     try:
         outcomes = theirs(identities, asked)
     except JudgeMissingError as error:
@@ -236,7 +242,7 @@ def test_the_independent_evaluator_agrees() -> None:
 
 
 def test_sets_of_values() -> None:
-    def outcome(operator, values):
+    def outcome(operator: str, values: list[str]) -> bool:
         policy = Policy.parse(document(when(**{operator: {"aws:TagKeys": ["a", "b"]}})))
         return evaluate(Asked("s3:GetObject", KEY, {"aws:tagkeys": values}), [policy]).allowed
 
@@ -251,7 +257,7 @@ def test_sets_of_values() -> None:
 def test_a_boundary_limits_and_denies() -> None:
     identity = [Policy.parse(document(allow("*")))]
 
-    def outcome(*statements):
+    def outcome(*statements: dict[str, Any]) -> Outcome:
         boundary = Policy.parse(document(*statements))
         return evaluate(Asked("s3:GetObject", KEY), identity, boundary=boundary).outcome
 
@@ -263,7 +269,7 @@ def test_a_boundary_limits_and_denies() -> None:
 def test_a_resource_policy_grants_to_those_it_names_and_denies_those_it_covers() -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/ana"
 
-    def outcome(principal, effect="Allow", identity=()):
+    def outcome(principal: Any, effect: str = "Allow", identity: Sequence[Policy] = ()) -> Outcome:
         policy = Policy.parse(document({**allow(), "Effect": effect, "Principal": principal}))
         return evaluate(Asked("s3:GetObject", KEY, principal=role), identity, [policy]).outcome
 
@@ -297,6 +303,6 @@ def test_a_decision_has_its_statements() -> None:
         (document({**allow(), "NotPrincipal": "*"}), "NotPrincipal is not supported"),
     ],
 )
-def test_a_policy_that_cannot_be_evaluated_is_refused_with_the_reason(broken, message) -> None:
+def test_a_policy_that_cannot_be_evaluated_is_refused_with_the_reason(broken: Any, message: str) -> None:
     with pytest.raises(PolicyError, match=message):
         Policy.parse(broken, "p")

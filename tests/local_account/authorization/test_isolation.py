@@ -3,6 +3,7 @@ to its own. Judged by two evaluators: the local account's, and an independent on
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ SHARED = {
 }
 
 
-def actions(policies: list[dict], resource: str = "") -> list[str]:
+def actions(policies: list[dict[str, Any]], resource: str = "") -> list[str]:
     """The actions in some policies; with a resource, those they allow on exactly that resource."""
     found = set()
     for policy in policies:

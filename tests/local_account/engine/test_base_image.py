@@ -1,8 +1,12 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from local_account.engine import EngineError, base_image, ensure_base_image
+
+Machine = Callable[[str, str], Path]
+"""Puts a program, a shell script, on the machine by name."""
 
 NO_NETWORK = """case "$*" in
   *inspect*) exit 1 ;;
@@ -12,19 +16,21 @@ NO_NETWORK = """case "$*" in
 esac"""
 
 
-def test_an_existing_image_is_not_fetched(machine, tmp_path):
+def test_an_existing_image_is_not_fetched(machine: Machine, tmp_path: Path) -> None:
     machine("docker", 'case "$*" in *inspect*) exit 0 ;; *) exit 9 ;; esac')
     assert ensure_base_image("unix:///x", home=tmp_path) == "present"
 
 
-def test_an_image_is_pulled_where_the_registry_answers(machine, tmp_path):
+def test_an_image_is_pulled_where_the_registry_answers(machine: Machine, tmp_path: Path) -> None:
     machine(
         "docker", 'case "$*" in *inspect*) exit 1 ;; *pull*) echo Pulling from; echo Status: done ;; esac'
     )
     assert ensure_base_image("unix:///x", home=tmp_path, report=lambda _: None) == "pulled"
 
 
-def test_without_a_network_the_equivalent_is_built_and_says_what_it_is(machine, tmp_path, monkeypatch):
+def test_without_a_network_the_equivalent_is_built_and_says_what_it_is(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     (tmp_path / "ca.pem").touch()
     docker = machine("docker", NO_NETWORK)
@@ -44,7 +50,9 @@ def test_without_a_network_the_equivalent_is_built_and_says_what_it_is(machine, 
     assert docker.with_name("tagged").read_text().split()[-2:] == ["sha256:1", "python:3.12-slim"]
 
 
-def test_a_build_that_fails_leaves_no_image_under_the_name(machine, tmp_path, monkeypatch):
+def test_a_build_that_fails_leaves_no_image_under_the_name(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     docker = machine("docker", NO_NETWORK)
     machine("env", 'shift; exec "$@"')
     machine("apt-get", "exit 0")
@@ -54,7 +62,9 @@ def test_a_build_that_fails_leaves_no_image_under_the_name(machine, tmp_path, mo
     assert not docker.with_name("tagged").exists()
 
 
-def test_a_registry_that_swallows_packets_costs_seconds_only(machine, tmp_path, monkeypatch):
+def test_a_registry_that_swallows_packets_costs_seconds_only(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(base_image, "PULL_ANSWER_SECONDS", 0.3)
     docker = machine("docker", 'case "$*" in *pull*) exec sleep 60 ;; *) exit 1 ;; esac')
     assert base_image._pull([str(docker)], "x", lambda _: None) == "its registry does not answer"
@@ -71,11 +81,13 @@ def test_a_registry_that_swallows_packets_costs_seconds_only(machine, tmp_path, 
         ({}, ("debian", "bookworm")),
     ],
 )
-def test_the_suite_is_the_machines_if_its_python_is_new_enough(os_release, expected):
+def test_the_suite_is_the_machines_if_its_python_is_new_enough(
+    os_release: dict[str, str], expected: tuple[str, str]
+) -> None:
     assert base_image._release(os_release) == expected
 
 
-def test_packages_come_from_the_machines_mirrors_with_their_updates():
+def test_packages_come_from_the_machines_mirrors_with_their_updates() -> None:
     targets = [
         "http://mirror/ubuntu|noble|main",
         "http://mirror/ubuntu|noble|universe",
@@ -89,7 +101,7 @@ def test_packages_come_from_the_machines_mirrors_with_their_updates():
     assert base_image.source_lines(targets, "debian", "bookworm") == []
 
 
-def test_nothing_of_an_unconfigured_host_goes_into_the_image(tmp_path):
+def test_nothing_of_an_unconfigured_host_goes_into_the_image(tmp_path: Path) -> None:
     assert base_image.host_bundle({}) is None
     assert base_image.host_bundle({"SSL_CERT_FILE": str(tmp_path / "missing")}) is None
     arguments = base_image.mmdebstrap_arguments(
@@ -99,7 +111,9 @@ def test_nothing_of_an_unconfigured_host_goes_into_the_image(tmp_path):
     assert not any("CERT" in change for change in base_image.import_changes("bookworm", False))
 
 
-def test_pips_index_goes_into_the_image_but_not_the_hosts_directories(tmp_path, monkeypatch):
+def test_pips_index_goes_into_the_image_but_not_the_hosts_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = {
         "index-url": "https://mirror.example/simple",
         "extra-index-url": "file:///x https://b.example/s",

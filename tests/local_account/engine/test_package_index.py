@@ -9,7 +9,7 @@ freeze.timeout='10'
 """
 
 
-def test_pips_settings_become_uvs():
+def test_pips_settings_become_uvs() -> None:
     assert uv_environment(parse_settings(LISTING), {}) == {
         "UV_DEFAULT_INDEX": "https://install.example/simple",
         "UV_INDEX": "https://a.example/s file:///b",
@@ -18,11 +18,11 @@ def test_pips_settings_become_uvs():
     }
 
 
-def test_the_environment_wins_over_files_and_uvs_own_settings_over_both():
+def test_the_environment_wins_over_files_and_uvs_own_settings_over_both() -> None:
     settings = parse_settings(LISTING) | environment_settings({"PIP_INDEX_URL": "https://env.example/s"})
     assert uv_environment(settings, {})["UV_DEFAULT_INDEX"] == "https://env.example/s"
     assert "UV_DEFAULT_INDEX" not in uv_environment(settings, {"UV_DEFAULT_INDEX": "https://uv.example"})
 
 
-def test_without_settings_nothing_changes():
+def test_without_settings_nothing_changes() -> None:
     assert uv_environment(parse_settings(""), {}) == {}

@@ -10,6 +10,7 @@ import pytest
 from local_account.foundation.account import Account
 from local_account.foundation.config import AccountConfig
 from local_account.foundation.outbox import Outbox
+from tests.local_account.waiting import Eventually
 
 Work = Callable[[dict[str, Any]], float | None]
 
@@ -39,7 +40,7 @@ def outbox(tmp_path: Path) -> Iterator[Callable[[Work], Outbox]]:
     end()
 
 
-def test_work_is_done_and_forgotten(outbox: Any, eventually: Any) -> None:
+def test_work_is_done_and_forgotten(outbox: Any, eventually: Eventually) -> None:
     done: list[int] = []
     box = outbox(lambda document: done.append(document["n"]))
     for number in range(20):
@@ -52,7 +53,7 @@ def test_work_is_done_and_forgotten(outbox: Any, eventually: Any) -> None:
     assert again == [99]
 
 
-def test_postponed_work_comes_back_changed(outbox: Any, eventually: Any) -> None:
+def test_postponed_work_comes_back_changed(outbox: Any, eventually: Eventually) -> None:
     seen: list[int] = []
 
     def work(document: dict[str, Any]) -> float | None:
@@ -65,7 +66,7 @@ def test_postponed_work_comes_back_changed(outbox: Any, eventually: Any) -> None
     assert seen == [0, 1, 2]
 
 
-def test_work_in_flight_is_done_again(outbox: Any, eventually: Any) -> None:
+def test_work_in_flight_is_done_again(outbox: Any, eventually: Eventually) -> None:
     began, release = threading.Event(), threading.Event()
 
     def interrupted(_: dict[str, Any]) -> float | None:
@@ -83,7 +84,7 @@ def test_work_in_flight_is_done_again(outbox: Any, eventually: Any) -> None:
     eventually(lambda: done == [1])
 
 
-def test_a_failure_loses_nothing(outbox: Any, eventually: Any) -> None:
+def test_a_failure_loses_nothing(outbox: Any, eventually: Eventually) -> None:
     tried = threading.Event()
 
     def faulty(_: dict[str, Any]) -> float | None:

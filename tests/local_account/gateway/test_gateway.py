@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from werkzeug.test import Client as Browser
 
 from local_account.gateway.gateway import Gateway
+from tests.local_account.account_process import AccountProcess
 from tests.sessions import make_client
 
 Client = Callable[[str], Any]
@@ -57,7 +58,7 @@ def test_an_operation_that_moto_lacks_is_named(client: Client) -> None:
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] < 500
 
 
-def test_an_unknown_operation_is_refused(local_account: Any) -> None:
+def test_an_unknown_operation_is_refused(local_account: AccountProcess) -> None:
     answer = post(local_account.endpoint_url, "events", "AWSEvents.Explode", "{}")
     assert answer.status_code == 400
     assert answer.json()["__type"].endswith("UnknownOperationException")
@@ -68,13 +69,13 @@ def test_an_unknown_operation_is_refused(local_account: Any) -> None:
 
 
 @pytest.mark.parametrize("body", ["{", "[]", '"text"', "\x00\x01", ""])
-def test_a_malformed_body_is_refused(local_account: Any, body: str) -> None:
+def test_a_malformed_body_is_refused(local_account: AccountProcess, body: str) -> None:
     answer = post(local_account.endpoint_url, "events", "AWSEvents.PutRule", body)
     assert answer.status_code == 400
     assert answer.json()["__type"].endswith(("SerializationException", "ValidationException"))
 
 
-def test_wrong_parameters_are_all_named(local_account: Any) -> None:
+def test_wrong_parameters_are_all_named(local_account: AccountProcess) -> None:
     body = json.dumps({"Name": "not a name!", "State": "OFF"})
     answer = post(local_account.endpoint_url, "events", "AWSEvents.PutRule", body)
     assert answer.status_code == 400
@@ -112,7 +113,7 @@ def test_a_failure_inside_moto_is_an_error_that_clients_can_read() -> None:
     assert "<Code>InternalFailure</Code><Message>RuntimeError: out of order</Message>" in answer.text
 
 
-def test_each_answer_has_a_request_id(local_account: Any, client: Client) -> None:
+def test_each_answer_has_a_request_id(local_account: AccountProcess, client: Client) -> None:
     first = client("events").list_rules()["ResponseMetadata"]["RequestId"]
     second = client("events").list_rules()["ResponseMetadata"]["RequestId"]
     assert first
@@ -131,7 +132,7 @@ def test_errors_are_typed_for_boto3(client: Client) -> None:
         client("cloudformation").describe_stacks(StackName="no-such-stack")
 
 
-def test_retries_are_not_provoked(local_account: Any) -> None:
+def test_retries_are_not_provoked(local_account: AccountProcess) -> None:
     """A client with its own retry settings gets its answer at once."""
     events = make_client(
         "events",
@@ -145,7 +146,8 @@ def test_retries_are_not_provoked(local_account: Any) -> None:
     assert refused.value.response["ResponseMetadata"]["RetryAttempts"] == 0
 
 
-def test_it_listens_on_loopback_only(local_account: Any) -> None:
+def test_it_listens_on_loopback_only(local_account: AccountProcess) -> None:
+    assert local_account.process is not None
     listeners = [
         connection.laddr
         for connection in psutil.Process(local_account.process.pid).net_connections(kind="inet")
@@ -157,19 +159,19 @@ def test_it_listens_on_loopback_only(local_account: Any) -> None:
     assert {address.ip for address in listeners} == {"127.0.0.1"}
 
 
-def test_a_client_that_hangs_up_does_not_affect_others(local_account: Any, client: Client) -> None:
+def test_a_client_that_hangs_up_does_not_affect_others(local_account: AccountProcess, client: Client) -> None:
     with socket.create_connection(("127.0.0.1", local_account.ports["gateway_port"])) as gone:
         gone.sendall(b"PUT /bucket/key HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
     assert client("events").list_event_buses()["EventBuses"]
 
 
-def test_a_slow_client_does_not_hold_up_others(local_account: Any, client: Client) -> None:
+def test_a_slow_client_does_not_hold_up_others(local_account: AccountProcess, client: Client) -> None:
     with socket.create_connection(("127.0.0.1", local_account.ports["gateway_port"])) as slow:
         slow.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
         assert client("events").list_event_buses()["EventBuses"]
 
 
-def test_the_status_names_the_services(local_account: Any) -> None:
+def test_the_status_names_the_services(local_account: AccountProcess) -> None:
     status = requests.get(f"{local_account.endpoint_url}/_local_account", timeout=5).json()
     assert {"s3", "lambda", "events", "sagemaker", "codepipeline"} <= set(status["services"])
     assert status["account_id"] == "123456789012"

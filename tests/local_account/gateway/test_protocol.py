@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
@@ -15,9 +16,8 @@ def request(
     target: str = "", body: Any = None, path: str = "/", method: str = "POST", **headers: str
 ) -> Request:
     data = body if isinstance(body, str | bytes) else json.dumps(body or {})
-    return EnvironBuilder(
-        path=path, method=method, data=data, headers={"X-Amz-Target": target, **headers}
-    ).get_request()
+    sent = Headers({"X-Amz-Target": target, **headers})
+    return EnvironBuilder(path=path, method=method, data=data, headers=sent).get_request()
 
 
 def checked(service: str, sent: Request) -> dict[str, Any]:

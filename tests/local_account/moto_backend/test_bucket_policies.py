@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from moto.iam.access_control import PermissionResult
@@ -6,7 +7,7 @@ from moto.iam.access_control import PermissionResult
 from local_account.moto_backend.bucket_policies import permission
 
 
-def policy(effect: str, condition: dict) -> bytes:
+def policy(effect: str, condition: dict[str, Any]) -> bytes:
     statement = {
         "Effect": effect,
         "Principal": "*",
@@ -28,5 +29,7 @@ def policy(effect: str, condition: dict) -> bytes:
         ("Deny", {}, PermissionResult.DENIED),
     ],
 )
-def test_a_statement_applies_if_its_condition_holds_on_loopback(effect, condition, expected):
+def test_a_statement_applies_if_its_condition_holds_on_loopback(
+    effect: str, condition: dict[str, Any], expected: PermissionResult
+) -> None:
     assert permission(policy(effect, condition), "s3:PutObject", "arn:aws:s3:::b/k") == expected

@@ -203,7 +203,7 @@ def test_a_head_that_is_known_means_what_it_meant_the_first_time(server: Contain
     """The server parses a head once; in one piece, in two, and once more in one it has to be the same."""
 
     def exchange(*pieces: bytes) -> tuple[list[tuple[int, dict[str, str], bytes]], bool]:
-        answers = []
+        answers: list[tuple[int, dict[str, str], bytes]] = []
         with server.connect(timeout=2) as connection:
             for piece in pieces:
                 connection.send(piece)

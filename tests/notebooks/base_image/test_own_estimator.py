@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from lab_helpers import containers
+from lab_helpers.exercises import cells
+from tests.checkout import ROOT
 from tests.notebooks.base_image import wire
 from tests.notebooks.base_image.model_container import DATA, Container, run_python, serving, started
 
@@ -88,8 +90,8 @@ def own_server(own_image: str, own_trained: Path) -> Iterator[Container]:
 def test_notebook_or_docs_name_the_line(written: Path) -> None:
     from tests.notebooks import sources
 
-    told = (sources.ROOT / "docs/model-server.md").read_text() + "".join(
-        cell["source"] for notebook in sources.NOTEBOOKS for cell in sources.cells(notebook)
+    told = (ROOT / "docs/model-server.md").read_text() + "".join(
+        cell["source"] for notebook in sources.NOTEBOOKS for cell in cells(notebook)
     )
     assert LINE in told
 

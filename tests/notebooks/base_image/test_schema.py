@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.notebooks import sources
+from tests.checkout import ROOT
 from tests.notebooks.base_image.model_container import Container
 
-DESCRIPTION = sources.ROOT / "docs/model-server.openapi.yml"
+DESCRIPTION = ROOT / "docs/model-server.openapi.yml"
 
 
 @pytest.mark.docker
@@ -21,9 +21,9 @@ def test_the_server_does_what_its_description_says(server: Container, tmp_path: 
     host, port = server.address
     # Its command line, not its pytest plugin: that would cost every start of pytest more than a second.
     command = [
-        Path(sys.executable).parent / "schemathesis",
+        str(Path(sys.executable).parent / "schemathesis"),
         "run",
-        DESCRIPTION,
+        str(DESCRIPTION),
         "--url",
         f"http://{host}:{port}",
     ]

@@ -1,31 +1,41 @@
 """Application Auto Scaling through unmodified boto3, with CloudWatch behind it."""
 
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
+from mypy_boto3_application_autoscaling.type_defs import PutScalingPolicyResponseTypeDef
+from mypy_boto3_cloudwatch import CloudWatchClient
+from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+
+from tests.local_account.services.served import Served
+from tests.local_account.waiting import Eventually
 
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
-TRACKING = {
+TRACKING: Any = {
     "TargetValue": 100.0,
     "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
     "ScaleOutCooldown": 30,
 }
 
 
-def code(error):
+def code(error: pytest.ExceptionInfo[ClientError]) -> str:
     return error.value.response["Error"]["Code"]
 
 
 @pytest.fixture(scope="session")
-def autoscaling(service_client):
-    return service_client("application-autoscaling")
+def autoscaling(service_client: Callable[[str], Any]) -> ApplicationAutoScalingClient:
+    client: ApplicationAutoScalingClient = service_client("application-autoscaling")
+    return client
 
 
 @pytest.fixture
-def resource(served, request):
+def resource(served: Served, request: pytest.FixtureRequest) -> dict[str, Any]:
     """Members that name a variant of an endpoint for this test only (and for this attempt only)."""
     test = request.node.name.removeprefix("test_").split("[")[0].replace("_", "-")[:50]
     name = f"{test}-{len(served.sagemaker.endpoints)}"
@@ -38,7 +48,7 @@ def resource(served, request):
 
 
 @pytest.fixture
-def target(autoscaling, resource):
+def target(autoscaling: ApplicationAutoScalingClient, resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The same, registered as a scalable target."""
     autoscaling.register_scalable_target(**resource, MinCapacity=1, MaxCapacity=3, Tags={"a": "1"})
     yield resource
@@ -46,7 +56,9 @@ def target(autoscaling, resource):
         autoscaling.deregister_scalable_target(**resource)
 
 
-def put_policy(autoscaling, target, **changes):
+def put_policy(
+    autoscaling: ApplicationAutoScalingClient, target: dict[str, Any], **changes: Any
+) -> PutScalingPolicyResponseTypeDef:
     return autoscaling.put_scaling_policy(
         **target,
         PolicyName="invocations",
@@ -55,14 +67,15 @@ def put_policy(autoscaling, target, **changes):
     )
 
 
-def alarms(service_client, target):
-    found = service_client("cloudwatch").describe_alarms(
-        AlarmNamePrefix=f"TargetTracking-{target['ResourceId']}-"
-    )
+def alarms(service_client: Callable[[str], Any], target: dict[str, Any]) -> list[MetricAlarmTypeDef]:
+    cloudwatch: CloudWatchClient = service_client("cloudwatch")
+    found = cloudwatch.describe_alarms(AlarmNamePrefix=f"TargetTracking-{target['ResourceId']}-")
     return found["MetricAlarms"]
 
 
-def test_a_target_is_registered_described_and_updated(autoscaling, resource):
+def test_a_target_is_registered_described_and_updated(
+    autoscaling: ApplicationAutoScalingClient, resource: dict[str, Any]
+) -> None:
     first = autoscaling.register_scalable_target(**resource, MinCapacity=1, MaxCapacity=3)
     again = autoscaling.register_scalable_target(**resource, MaxCapacity=5)
     assert first["ScalableTargetARN"] == again["ScalableTargetARN"]
@@ -85,7 +98,9 @@ def test_a_target_is_registered_described_and_updated(autoscaling, resource):
         ({"ScalableDimension": "ecs:service:DesiredCount"}, "not supported by the local account"),
     ],
 )
-def test_targets_that_cannot_be_registered(autoscaling, resource, changes, says):
+def test_targets_that_cannot_be_registered(
+    autoscaling: ApplicationAutoScalingClient, resource: dict[str, Any], changes: Any, says: str
+) -> None:
     if "ResourceId" in changes:
         endpoint = resource["ResourceId"].split("/")[1]
         changes = {"ResourceId": changes["ResourceId"].replace("{endpoint}", endpoint)}
@@ -97,12 +112,16 @@ def test_targets_that_cannot_be_registered(autoscaling, resource, changes, says)
     )["ScalableTargets"]
 
 
-def test_a_new_target_needs_its_capacity(autoscaling, resource):
+def test_a_new_target_needs_its_capacity(
+    autoscaling: ApplicationAutoScalingClient, resource: dict[str, Any]
+) -> None:
     with pytest.raises(ClientError, match="MaxCapacity must be given"):
         autoscaling.register_scalable_target(**resource, MinCapacity=1)
 
 
-def test_a_policy_comes_with_its_two_alarms(autoscaling, target, service_client):
+def test_a_policy_comes_with_its_two_alarms(
+    autoscaling: ApplicationAutoScalingClient, target: dict[str, Any], service_client: Callable[[str], Any]
+) -> None:
     put = put_policy(autoscaling, target)
     low, high = sorted(alarms(service_client, target), key=lambda one: one["Threshold"])
     assert {one["AlarmARN"] for one in put["Alarms"]} == {low["AlarmArn"], high["AlarmArn"]}
@@ -126,7 +145,9 @@ def test_a_policy_comes_with_its_two_alarms(autoscaling, target, service_client)
     assert (configuration["ScaleOutCooldown"], configuration["ScaleInCooldown"]) == (30, 300)
 
 
-def test_a_changed_policy_keeps_its_name_arn_and_alarms(autoscaling, target, service_client):
+def test_a_changed_policy_keeps_its_name_arn_and_alarms(
+    autoscaling: ApplicationAutoScalingClient, target: dict[str, Any], service_client: Callable[[str], Any]
+) -> None:
     first = put_policy(autoscaling, target)
     second = put_policy(autoscaling, target, TargetValue=200.0)
     assert first["PolicyARN"] == second["PolicyARN"]
@@ -146,14 +167,21 @@ def test_a_changed_policy_keeps_its_name_arn_and_alarms(autoscaling, target, ser
         {"CustomizedMetricSpecification": {"MetricName": "m", "Namespace": "n", "Statistic": "Sum"}},
     ],
 )
-def test_policies_that_cannot_be_put_leave_no_alarm(autoscaling, target, service_client, changes):
+def test_policies_that_cannot_be_put_leave_no_alarm(
+    autoscaling: ApplicationAutoScalingClient,
+    target: dict[str, Any],
+    service_client: Callable[[str], Any],
+    changes: Any,
+) -> None:
     with pytest.raises(ClientError) as error:
         put_policy(autoscaling, target, **changes)
     assert code(error) == "ValidationException"
     assert not alarms(service_client, target)
 
 
-def test_a_policy_needs_a_target_and_a_supported_type(autoscaling, resource, target):
+def test_a_policy_needs_a_target_and_a_supported_type(
+    autoscaling: ApplicationAutoScalingClient, resource: dict[str, Any], target: dict[str, Any]
+) -> None:
     autoscaling.deregister_scalable_target(**target)
     with pytest.raises(ClientError, match="No scalable target registered") as error:
         put_policy(autoscaling, resource)
@@ -163,7 +191,9 @@ def test_a_policy_needs_a_target_and_a_supported_type(autoscaling, resource, tar
         autoscaling.put_scaling_policy(**resource, PolicyName="steps", PolicyType="StepScaling")
 
 
-def test_alarms_are_deleted_with_the_policy_and_policies_with_the_target(autoscaling, target, service_client):
+def test_alarms_are_deleted_with_the_policy_and_policies_with_the_target(
+    autoscaling: ApplicationAutoScalingClient, target: dict[str, Any], service_client: Callable[[str], Any]
+) -> None:
     put_policy(autoscaling, target)
     autoscaling.delete_scaling_policy(**target, PolicyName="invocations")
     assert not alarms(service_client, target)
@@ -179,7 +209,7 @@ def test_alarms_are_deleted_with_the_policy_and_policies_with_the_target(autosca
     assert code(error) == "ObjectNotFoundException"
 
 
-def test_one_policy_per_metric(autoscaling, target):
+def test_one_policy_per_metric(autoscaling: ApplicationAutoScalingClient, target: dict[str, Any]) -> None:
     put_policy(autoscaling, target)
     with pytest.raises(ClientError, match="Only one TargetTrackingScaling policy"):
         autoscaling.put_scaling_policy(
@@ -190,7 +220,7 @@ def test_one_policy_per_metric(autoscaling, target):
         )
 
 
-def invocations(service_client, target, per_second):
+def invocations(service_client: Callable[[str], Any], target: dict[str, Any], per_second: float) -> None:
     """Send an endpoint's metrics for the last twenty seconds."""
     now = datetime.now(UTC)
     _, endpoint, _, variant = target["ResourceId"].split("/")
@@ -212,11 +242,15 @@ def invocations(service_client, target, per_second):
 
 
 def test_an_alarm_scales_and_is_recorded_as_an_activity(
-    autoscaling, target, service_client, served, eventually
-):
+    autoscaling: ApplicationAutoScalingClient,
+    target: dict[str, Any],
+    service_client: Callable[[str], Any],
+    served: Served,
+    eventually: Eventually,
+) -> None:
     endpoint = target["ResourceId"].split("/")[1]
 
-    def newest(**options):
+    def newest(**options: Any) -> Any:
         found = autoscaling.describe_scaling_activities(**target, **options)["ScalingActivities"]
         return found[0] if found else None
 
@@ -251,7 +285,12 @@ def test_an_alarm_scales_and_is_recorded_as_an_activity(
     assert "NotScaledReasons" not in newest()
 
 
-def test_a_capacity_below_a_new_minimum_is_raised(autoscaling, target, served, eventually):
+def test_a_capacity_below_a_new_minimum_is_raised(
+    autoscaling: ApplicationAutoScalingClient,
+    target: dict[str, Any],
+    served: Served,
+    eventually: Eventually,
+) -> None:
     endpoint = target["ResourceId"].split("/")[1]
     served.sagemaker.status[endpoint] = "Updating"  # an update is in progress: scaling has to wait
     autoscaling.register_scalable_target(**target, MinCapacity=2)
@@ -262,7 +301,7 @@ def test_a_capacity_below_a_new_minimum_is_raised(autoscaling, target, served, e
     assert eventually(lambda: served.sagemaker.desired.get(endpoint)) == 2  # requested after it is recorded
 
 
-def test_tags_and_activities(autoscaling, target):
+def test_tags_and_activities(autoscaling: ApplicationAutoScalingClient, target: dict[str, Any]) -> None:
     (found,) = autoscaling.describe_scalable_targets(
         ServiceNamespace="sagemaker", ResourceIds=[target["ResourceId"]]
     )["ScalableTargets"]

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.services.cloudformation.stack_maker import StackMaker
+
 TEMPLATE = """
 Parameters: {Name: {Type: String}, Days: {Type: Number, Default: 7}}
 Resources:
@@ -32,7 +34,7 @@ def changes(api: Any, stack: str, name: str) -> dict[str, tuple[str, str | None]
     }
 
 
-def test_a_stack_is_reviewed_then_created_then_changed(stacks: Any) -> None:
+def test_a_stack_is_reviewed_then_created_then_changed(stacks: StackMaker) -> None:
     api = stacks.api
     made = api.create_change_set(
         StackName="reviewed",
@@ -80,7 +82,7 @@ def test_a_stack_is_reviewed_then_created_then_changed(stacks: Any) -> None:
         api.execute_change_set(StackName="reviewed", ChangeSetName="third")
 
 
-def test_a_change_set_without_changes_fails_with_the_words_the_cli_looks_for(stacks: Any) -> None:
+def test_a_change_set_without_changes_fails_with_the_words_the_cli_looks_for(stacks: StackMaker) -> None:
     stacks.create("nochange", TEMPLATE, Parameters=param(Name="cfn-nochange"))
     stacks.api.create_change_set(
         StackName="nochange",
@@ -96,7 +98,7 @@ def test_a_change_set_without_changes_fails_with_the_words_the_cli_looks_for(sta
         stacks.api.describe_change_set(StackName="nochange", ChangeSetName="none")
 
 
-def test_an_update_needs_a_stack_and_a_creation_must_not_find_one(stacks: Any) -> None:
+def test_an_update_needs_a_stack_and_a_creation_must_not_find_one(stacks: StackMaker) -> None:
     create: Callable[..., Any] = stacks.api.create_change_set
     with pytest.raises(ClientError, match="does not exist"):
         create(StackName="absent", ChangeSetName="a", TemplateBody=TEMPLATE, Parameters=param(Name="x"))

@@ -1,10 +1,12 @@
 """An account that is killed in the middle of an operation leaves no stack stuck."""
 
 import signal
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.local_account.account_process import AccountProcess
+from tests.local_account.waiting import Eventually
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +36,7 @@ Resources:
 """
 
 
-def test_killed_while_creating(own_account: Any, eventually: Callable[..., Any]) -> None:
+def test_killed_while_creating(own_account: AccountProcess, eventually: Eventually) -> None:
     api = own_account.start().client("cloudformation")
     api.create_stack(
         StackName="slow",
@@ -68,7 +70,9 @@ def test_killed_while_creating(own_account: Any, eventually: Callable[..., Any])
     api.get_waiter("stack_delete_complete").wait(StackName="slow", WaiterConfig={"Delay": 1})
 
 
-def test_stacks_and_their_history_survive_a_restart(own_account: Any, eventually: Callable[..., Any]) -> None:
+def test_stacks_and_their_history_survive_a_restart(
+    own_account: AccountProcess, eventually: Eventually
+) -> None:
     api = own_account.start().client("cloudformation")
     api.create_stack(StackName="kept", TemplateBody="Resources: {B: {Type: AWS::Logs::LogGroup}}")
     eventually(lambda: api.describe_stacks()["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")

@@ -74,6 +74,8 @@ def test_cfn_lint_is_not_imported() -> None:
         (r"[a\]\p{N}]\p{L}$", "]é", "]-"),
     ],
 )
-def test_character_classes_of_the_schemas_work_inside_and_outside_brackets(pattern, matching, other):
+def test_character_classes_of_the_schemas_work_inside_and_outside_brackets(
+    pattern: str, matching: str, other: str
+) -> None:
     assert re.search(python_pattern(pattern), matching)
     assert not re.search(python_pattern(pattern), other)

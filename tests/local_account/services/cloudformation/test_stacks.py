@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.services.cloudformation.stack_maker import StackMaker
+
 Client = Callable[[str], Any]
 
 BUCKET_AND_LOGS = """
@@ -44,7 +46,7 @@ def error(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
     return details["Code"], details["Message"]
 
 
-def test_create_and_delete(stacks: Any, client: Client) -> None:
+def test_create_and_delete(stacks: StackMaker, client: Client) -> None:
     tags = [{"Key": "mlops-workshop:lab", "Value": "ana"}]
     stack = stacks.create("cd", BUCKET_AND_LOGS, Parameters=param(Suffix="cd"), Tags=tags)
     assert stack["StackStatus"] == "CREATE_COMPLETE"
@@ -68,7 +70,7 @@ def test_create_and_delete(stacks: Any, client: Client) -> None:
     assert (code, message) == ("ValidationError", "Stack with id cd does not exist")
 
 
-def test_a_request_repeated_with_its_token_is_the_same_request(stacks: Any, client: Client) -> None:
+def test_a_request_repeated_with_its_token_is_the_same_request(stacks: StackMaker, client: Client) -> None:
     cloudformation = client("cloudformation")
     request = {"StackName": "again", "TemplateBody": BUCKET_AND_LOGS, "Parameters": param(Suffix="again")}
     first = cloudformation.create_stack(**request, ClientRequestToken="one")
@@ -86,7 +88,7 @@ def test_a_request_repeated_with_its_token_is_the_same_request(stacks: Any, clie
     assert begun.count("CREATE_IN_PROGRESS") == begun.count("UPDATE_IN_PROGRESS") == 1
 
 
-def test_waiters_of_boto3(stacks: Any) -> None:
+def test_waiters_of_boto3(stacks: StackMaker) -> None:
     stacks.create("waiters", BUCKET_AND_LOGS, Parameters=param(Suffix="waiters"))
     stacks.api.get_waiter("stack_create_complete").wait(StackName="waiters")
     stacks.update("waiters", Parameters=param(Suffix="waiters", Days=14))
@@ -95,7 +97,7 @@ def test_waiters_of_boto3(stacks: Any) -> None:
     stacks.api.get_waiter("stack_delete_complete").wait(StackName="waiters")
 
 
-def test_names_are_generated_within_the_limits_of_the_service(stacks: Any) -> None:
+def test_names_are_generated_within_the_limits_of_the_service(stacks: StackMaker) -> None:
     text = "Resources: {%s: {Type: AWS::S3::Bucket}}" % ("B" * 60)
     stack = stacks.create("a-stack-with-quite-a-long-name-that-goes-on-and-on-Z", text)
     assert stack["StackStatus"] == "CREATE_COMPLETE"
@@ -105,7 +107,7 @@ def test_names_are_generated_within_the_limits_of_the_service(stacks: Any) -> No
     assert len(bucket) <= 63
 
 
-def test_failed_creation_rolls_back_with_the_reason(stacks: Any, client: Client) -> None:
+def test_failed_creation_rolls_back_with_the_reason(stacks: StackMaker, client: Client) -> None:
     client("logs").create_log_group(logGroupName="/cfn/cfn-taken")
     stack = stacks.create("taken", BUCKET_AND_LOGS, Parameters=param(Suffix="taken"))
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
@@ -122,7 +124,7 @@ def test_failed_creation_rolls_back_with_the_reason(stacks: Any, client: Client)
     assert "is in ROLLBACK_COMPLETE state and can not be updated" in message
 
 
-def test_failed_creation_can_be_kept_and_then_repaired(stacks: Any, client: Client) -> None:
+def test_failed_creation_can_be_kept_and_then_repaired(stacks: StackMaker, client: Client) -> None:
     logs = client("logs")
     logs.create_log_group(logGroupName="/cfn/cfn-kept")
     stack = stacks.create("kept", BUCKET_AND_LOGS, Parameters=param(Suffix="kept"), DisableRollback=True)
@@ -132,13 +134,13 @@ def test_failed_creation_can_be_kept_and_then_repaired(stacks: Any, client: Clie
     assert stacks.update("kept", Parameters=param(Suffix="kept"))["StackStatus"] == "UPDATE_COMPLETE"
 
 
-def test_on_failure_delete(stacks: Any, client: Client) -> None:
+def test_on_failure_delete(stacks: StackMaker, client: Client) -> None:
     client("logs").create_log_group(logGroupName="/cfn/cfn-ofd")
     stack = stacks.create("ofd", BUCKET_AND_LOGS, Parameters=param(Suffix="ofd"), OnFailure="DELETE")
     assert stack["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_invalid_properties_fail_the_resource_with_their_names(stacks: Any) -> None:
+def test_invalid_properties_fail_the_resource_with_their_names(stacks: StackMaker) -> None:
     text = "Resources: {B: {Type: AWS::S3::Bucket, Properties: {VersioningConfiguration: {Status: On}}}}"
     stacks.create("wrong", text)
     reasons = [why for name, status, why in stacks.events("wrong") if status == "CREATE_FAILED"]
@@ -146,7 +148,7 @@ def test_invalid_properties_fail_the_resource_with_their_names(stacks: Any) -> N
     assert "#/VersioningConfiguration/Status" in reasons[0]
 
 
-def test_update_in_place(stacks: Any, client: Client) -> None:
+def test_update_in_place(stacks: StackMaker, client: Client) -> None:
     stacks.create("inplace", BUCKET_AND_LOGS, Parameters=param(Suffix="inplace"))
     before = stacks.physical("inplace")
     previous = [{"ParameterKey": "Suffix", "UsePreviousValue": True}]
@@ -160,7 +162,7 @@ def test_update_in_place(stacks: Any, client: Client) -> None:
     assert touched == {"Logs", "inplace"}, "the bucket did not change"
 
 
-def test_update_replaces_and_carries_the_new_name_to_dependents(stacks: Any, client: Client) -> None:
+def test_update_replaces_and_carries_the_new_name_to_dependents(stacks: StackMaker, client: Client) -> None:
     stacks.create("replace", BUCKET_AND_LOGS, Parameters=param(Suffix="old"))
     assert stacks.update("replace", Parameters=param(Suffix="new"))["StackStatus"] == "UPDATE_COMPLETE"
     assert stacks.physical("replace") == {"Bucket": "cfn-new", "Logs": "/cfn/cfn-new"}
@@ -173,7 +175,7 @@ def test_update_replaces_and_carries_the_new_name_to_dependents(stacks: Any, cli
     assert cleanup < events.index(("Bucket", "DELETE_COMPLETE"))
 
 
-def test_failed_update_rolls_back_to_the_previous_state(stacks: Any, client: Client) -> None:
+def test_failed_update_rolls_back_to_the_previous_state(stacks: StackMaker, client: Client) -> None:
     stacks.create("undo", BUCKET_AND_LOGS, Parameters=param(Suffix="undo"))
     client("logs").create_log_group(logGroupName="/cfn/cfn-undo2")
     before = stacks.physical("undo")
@@ -190,7 +192,7 @@ def test_failed_update_rolls_back_to_the_previous_state(stacks: Any, client: Cli
     assert stacks.update("undo", Parameters=param(Suffix="undo", Days=3))["StackStatus"] == "UPDATE_COMPLETE"
 
 
-def test_failed_rollback_can_be_continued(stacks: Any, client: Client) -> None:
+def test_failed_rollback_can_be_continued(stacks: StackMaker, client: Client) -> None:
     logs, s3 = client("logs"), client("s3")
     stacks.create("stuck", BUCKET_AND_LOGS, Parameters=param(Suffix="stuck"))
     other = """
@@ -210,7 +212,9 @@ Outputs:"""
     assert stacks.at_rest("stuck")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
 
 
-def test_update_without_rollback_is_kept_and_rolled_back_on_request(stacks: Any, client: Client) -> None:
+def test_update_without_rollback_is_kept_and_rolled_back_on_request(
+    stacks: StackMaker, client: Client
+) -> None:
     stacks.create("later", BUCKET_AND_LOGS, Parameters=param(Suffix="later"))
     client("logs").create_log_group(logGroupName="/cfn/cfn-later2")
     stack = stacks.update("later", Parameters=param(Suffix="later2"), DisableRollback=True)
@@ -220,7 +224,7 @@ def test_update_without_rollback_is_kept_and_rolled_back_on_request(stacks: Any,
     assert stacks.physical("later")["Bucket"] == "cfn-later"
 
 
-def test_resources_come_and_go_with_the_template(stacks: Any, client: Client) -> None:
+def test_resources_come_and_go_with_the_template(stacks: StackMaker, client: Client) -> None:
     first = "Resources: {A: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /cfn/go/a}}}"
     second = "Resources: {B: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /cfn/go/b}}}"
     stacks.create("go", first)
@@ -229,7 +233,7 @@ def test_resources_come_and_go_with_the_template(stacks: Any, client: Client) ->
     assert [group["logGroupName"] for group in groups] == ["/cfn/go/b"]
 
 
-def test_nothing_to_update(stacks: Any) -> None:
+def test_nothing_to_update(stacks: StackMaker) -> None:
     stacks.create("same", BUCKET_AND_LOGS, Parameters=param(Suffix="same"))
     more = {"UsePreviousTemplate": True, "Parameters": param(Suffix="same")}
     assert error(stacks.api.update_stack, StackName="same", **more) == (
@@ -238,7 +242,7 @@ def test_nothing_to_update(stacks: Any) -> None:
     )
 
 
-def test_the_type_of_a_resource_cannot_be_changed(stacks: Any) -> None:
+def test_the_type_of_a_resource_cannot_be_changed(stacks: StackMaker) -> None:
     stacks.create("kind", "Resources: {X: {Type: AWS::Logs::LogGroup}}")
     _, message = error(
         stacks.api.update_stack, StackName="kind", TemplateBody="Resources: {X: {Type: AWS::S3::Bucket}}"
@@ -246,7 +250,7 @@ def test_the_type_of_a_resource_cannot_be_changed(stacks: Any) -> None:
     assert "Update of resource type is not permitted" in message
 
 
-def test_custom_names_prevent_replacement(stacks: Any) -> None:
+def test_custom_names_prevent_replacement(stacks: StackMaker) -> None:
     text = ROLE % "RoleName: cfn-custom\n      Path: /%s/"
     stacks.create("custom", text % "a", Capabilities=["CAPABILITY_NAMED_IAM"])
     stack = stacks.update("custom", text % "b", Capabilities=["CAPABILITY_NAMED_IAM"])
@@ -255,7 +259,7 @@ def test_custom_names_prevent_replacement(stacks: Any) -> None:
     assert "Rename cfn-custom and update the stack again" in reasons[0]
 
 
-def test_deletion_policy_retain(stacks: Any, client: Client) -> None:
+def test_deletion_policy_retain(stacks: StackMaker, client: Client) -> None:
     bucket = "{Type: AWS::S3::Bucket, DeletionPolicy: Retain, Properties: {BucketName: cfn-retained}}"
     text = f"Resources: {{B: {bucket}}}"
     stacks.create("retain", text)
@@ -265,7 +269,7 @@ def test_deletion_policy_retain(stacks: Any, client: Client) -> None:
     client("s3").delete_bucket(Bucket="cfn-retained")
 
 
-def test_a_bucket_with_objects_stops_the_deletion(stacks: Any, client: Client) -> None:
+def test_a_bucket_with_objects_stops_the_deletion(stacks: StackMaker, client: Client) -> None:
     stacks.create("full", BUCKET_AND_LOGS, Parameters=param(Suffix="full"))
     s3 = client("s3")
     version = s3.put_object(Bucket="cfn-full", Key="a", Body=b"1")["VersionId"]
@@ -278,14 +282,14 @@ def test_a_bucket_with_objects_stops_the_deletion(stacks: Any, client: Client) -
     assert stacks.delete("full")["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_a_missing_resource_counts_as_deleted(stacks: Any, client: Client) -> None:
+def test_a_missing_resource_counts_as_deleted(stacks: StackMaker, client: Client) -> None:
     stacks.create("gone", BUCKET_AND_LOGS, Parameters=param(Suffix="gone"))
     client("s3").delete_bucket(Bucket="cfn-gone")
     client("logs").delete_log_group(logGroupName="/cfn/cfn-gone")
     assert stacks.delete("gone")["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_roles_need_an_acknowledgement(stacks: Any) -> None:
+def test_roles_need_an_acknowledgement(stacks: StackMaker) -> None:
     plain, named = ROLE % "Path: /", ROLE % "RoleName: cfn-named"
     code, message = error(stacks.api.create_stack, StackName="iam", TemplateBody=plain)
     assert (code, message) == (
@@ -300,7 +304,7 @@ def test_roles_need_an_acknowledgement(stacks: Any) -> None:
     assert stack["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_policies_follow_their_roles(stacks: Any, client: Client) -> None:
+def test_policies_follow_their_roles(stacks: StackMaker, client: Client) -> None:
     text = (
         ROLE % "Policies: [{PolicyName: in, PolicyDocument: {Version: 2012-10-17, Statement: [%s]}}]"
         + """
@@ -338,7 +342,7 @@ Outputs: {Role: {Value: !Ref Role}, Policy: {Value: !Ref Policy}}
         iam.get_policy(PolicyArn=outputs["Policy"])
 
 
-def test_exports_are_shared_and_protected(stacks: Any) -> None:
+def test_exports_are_shared_and_protected(stacks: StackMaker) -> None:
     producer = """
 Resources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: cfn-exporter}}}
 Outputs: {B: {Value: !Ref B, Export: {Name: cfn-shared}}}
@@ -358,7 +362,7 @@ Outputs: {B: {Value: !Ref B, Export: {Name: cfn-shared}}}
     assert stacks.delete("producer")["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_nested_stacks(stacks: Any, client: Client) -> None:
+def test_nested_stacks(stacks: StackMaker, client: Client) -> None:
     s3 = client("s3")
     s3.create_bucket(Bucket="cfn-templates")
     child = (
@@ -389,7 +393,7 @@ Outputs: {Name: {Value: !GetAtt Child.Outputs.Name}}
     assert stacks.describe(child_id)["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_refusals(stacks: Any, client: Client) -> None:
+def test_refusals(stacks: StackMaker, client: Client) -> None:
     api = stacks.api
     _, message = error(api.create_stack, StackName="x", TemplateBody="Resources: {A: {Type: AWS::EC2::VPC}}")
     assert message == "Template format error: Unrecognized resource types: [AWS::EC2::VPC]"
@@ -417,7 +421,7 @@ def test_refusals(stacks: Any, client: Client) -> None:
     api.delete_stack(StackName="never")
 
 
-def test_termination_protection(stacks: Any) -> None:
+def test_termination_protection(stacks: StackMaker) -> None:
     stacks.create("guard", "Resources: {A: {Type: AWS::S3::Bucket}}", EnableTerminationProtection=True)
     _, message = error(stacks.api.delete_stack, StackName="guard")
     assert "TerminationProtection is enabled" in message
@@ -425,7 +429,7 @@ def test_termination_protection(stacks: Any) -> None:
     assert stacks.delete("guard")["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_templates_are_described(stacks: Any) -> None:
+def test_templates_are_described(stacks: StackMaker) -> None:
     template = (
         "Description: d\nParameters: {P: {Type: Number, Default: 3, NoEcho: true}}\n" + ROLE % "Path: /"
     )
@@ -441,7 +445,7 @@ def test_templates_are_described(stacks: Any) -> None:
     assert stacks.describe("described")["Parameters"] == [{"ParameterKey": "P", "ParameterValue": "****"}]
 
 
-def test_events_are_paged(stacks: Any) -> None:
+def test_events_are_paged(stacks: StackMaker) -> None:
     groups = "".join(f"  L{n}: {{Type: AWS::Logs::LogGroup}}\n" for n in range(40))
     stacks.create("many", f"Resources:\n{groups}")
     pages = list(stacks.api.get_paginator("describe_stack_events").paginate(StackName="many"))

@@ -16,7 +16,7 @@ TYPES = {"AWS::S3::Bucket", "AWS::IAM::Role", "AWS::Logs::LogGroup"}
 BUCKET = "Resources: {B: {Type: AWS::S3::Bucket}}\n"
 
 
-def scope(text: str, values: dict[str, str] | None = None, **records: dict[str, Any]) -> Scope:
+def scope(text: str, values: dict[str, str] | None = None, **records: Any) -> Scope:
     template = parse(text, TYPES)
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in (values or {}).items()]
     return Scope(

@@ -16,6 +16,8 @@ from lab_helpers.instructor.deploy import Uploaded, upload
 from lab_helpers.names import Names
 from lab_helpers.stacks import deploy_stack
 from tests.checkout import ROOT
+from tests.local_account.account_process import AccountProcess
+from tests.local_account.services.cloudformation.stack_maker import StackMaker
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +42,7 @@ def package_of(scripts: dict[str, str]) -> bytes:
     return archive.getvalue()
 
 
-def uploaded(local_account: Any, lab_id: str, template: Path = CFN / "m.yml") -> Uploaded:
+def uploaded(local_account: AccountProcess, lab_id: str, template: Path = CFN / "m.yml") -> Uploaded:
     """Upload a template, and a package whose lifecycle scripts do next to nothing."""
     scripts = {f"lifecycle-config/on-{when}.sh": LIFECYCLE_SCRIPT for when in ("create", "start")}
     account = local_account.client("sts").get_caller_identity()["Account"]
@@ -51,7 +53,7 @@ def uploaded(local_account: Any, lab_id: str, template: Path = CFN / "m.yml") ->
 
 
 @pytest.fixture(scope="module")
-def top_stack(local_account: Any) -> Any:
+def top_stack(local_account: AccountProcess) -> Any:
     """The top stack of the lab ``cfn``, as somebody launches it in the console."""
     local_account.client("s3").create_bucket(Bucket="cfn-mlops-assets")
     cloudformation = local_account.client("cloudformation")
@@ -105,7 +107,9 @@ def test_top_stack(top_stack: dict[str, Any], client: Client) -> None:
     }
 
 
-def test_a_lab_from_before_is_updated_and_keeps_all_that_it_has(local_account: Any, stacks: Any) -> None:
+def test_a_lab_from_before_is_updated_and_keeps_all_that_it_has(
+    local_account: AccountProcess, stacks: StackMaker
+) -> None:
     cloudformation, iam = local_account.client("cloudformation"), local_account.client("iam")
     tags = {"mlops-workshop:lab": "old", "mlops-workshop:expires": "2040-01-01T00:00:00Z"}
     expires = {"ExpiresAt": tags["mlops-workshop:expires"]}
@@ -146,7 +150,7 @@ def test_a_lab_from_before_is_updated_and_keeps_all_that_it_has(local_account: A
     assert not [one["PolicyName"] for one in left if one["PolicyName"].startswith("old-")]
 
 
-def test_image_pipeline(top_stack: dict[str, Any], local_account: Any, stacks: Any) -> None:
+def test_image_pipeline(top_stack: dict[str, Any], local_account: AccountProcess, stacks: StackMaker) -> None:
     top = outputs(top_stack)
     parameters = [
         *shared(top),
@@ -172,7 +176,7 @@ def test_image_pipeline(top_stack: dict[str, Any], local_account: Any, stacks: A
 
 
 def test_training_pipeline(
-    top_stack: dict[str, Any], local_account: Any, stacks: Any, tmp_path: Path
+    top_stack: dict[str, Any], local_account: AccountProcess, stacks: StackMaker, tmp_path: Path
 ) -> None:
     top, packaged = outputs(top_stack), tmp_path / "packaged.yml"
     aws(
@@ -204,7 +208,7 @@ def test_training_pipeline(
     assert stacks.delete("cfn-iris-train-pipeline")["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_an_endpoint_that_cannot_start_is_rolled_back(top_stack: dict[str, Any], stacks: Any) -> None:
+def test_an_endpoint_that_cannot_start_is_rolled_back(top_stack: dict[str, Any], stacks: StackMaker) -> None:
     top = outputs(top_stack)
     values = {
         "NamePrefix": "cfn-",
@@ -222,7 +226,7 @@ def test_an_endpoint_that_cannot_start_is_rolled_back(top_stack: dict[str, Any],
     assert "not found" in failures[0][2]
 
 
-def pushed_image(local_account: Any, uri: str) -> str:
+def pushed_image(local_account: AccountProcess, uri: str) -> str:
     """Push the small serving image of the SageMaker tests; return it by digest."""
     import docker
 
@@ -241,7 +245,7 @@ def pushed_image(local_account: Any, uri: str) -> str:
 
 @pytest.mark.docker
 def test_releases_to_prd_keep_the_endpoint(
-    top_stack: dict[str, Any], local_account: Any, stacks: Any
+    top_stack: dict[str, Any], local_account: AccountProcess, stacks: StackMaker
 ) -> None:
     top, template = outputs(top_stack), (CFN / "deploy-model-prd.yml").read_text()
     archive = io.BytesIO()

@@ -1,17 +1,18 @@
 """States of alarms from their datapoints ("Configuring how CloudWatch alarms treat missing data")."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from local_account.services.cloudwatch.alarms import window
-from local_account.services.cloudwatch.evaluation import Datapoint, evaluate
+from local_account.services.cloudwatch.evaluation import Datapoint, Evaluation, evaluate
 
 BEGIN = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 POLICY = "arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:1:resource/x:policyName/y"
 
 
-def alarm(**changes):
+def alarm(**changes: Any) -> dict[str, Any]:
     return {
         "AlarmName": "a",
         "Period": 60,
@@ -23,10 +24,17 @@ def alarm(**changes):
     } | changes
 
 
-def points(text):
+def points(text: str) -> list[Datapoint]:
     """``0`` is within the threshold, ``X`` breaches it, ``-`` is missing; the newest is last."""
     values = {"0": 1.0, "X": 11.0, "-": None}
     return [Datapoint(BEGIN + timedelta(minutes=i), values[char], 1) for i, char in enumerate(text)]
+
+
+def evaluated(alarm: dict[str, Any], data: str) -> Evaluation:
+    """Evaluate an alarm whose state changes."""
+    found = evaluate(alarm, points(data))
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -42,7 +50,9 @@ def points(text):
         ("XXX00", "OK", "OK", "OK", "OK"),
     ],
 )
-def test_missing_data(data, missing, ignore, breaching, not_breaching):
+def test_missing_data(
+    data: str, missing: str, ignore: str | None, breaching: str | None, not_breaching: str | None
+) -> None:
     for treatment, state in {
         "missing": missing,
         "ignore": ignore,
@@ -54,20 +64,20 @@ def test_missing_data(data, missing, ignore, breaching, not_breaching):
 
 
 @pytest.mark.parametrize(("data", "state"), [("00X0X", "ALARM"), ("00X00", "OK"), ("0X0X0", "OK")])
-def test_two_of_three(data, state):
-    assert evaluate(alarm(DatapointsToAlarm=2), points(data)).state == state
+def test_two_of_three(data: str, state: str) -> None:
+    assert evaluated(alarm(DatapointsToAlarm=2), data).state == state
 
 
-def test_the_reason_names_values_times_and_threshold():
-    found = evaluate(alarm(EvaluationPeriods=1), points("--X"))
+def test_the_reason_names_values_times_and_threshold() -> None:
+    found = evaluated(alarm(EvaluationPeriods=1), "--X")
     assert found.reason == (
         "Threshold Crossed: 1 datapoint [11.0 (01/05/24 12:02:00)] was greater than the threshold (10.0)."
     )
     assert '"recentDatapoints": [11.0]' in found.reason_data(alarm(), BEGIN)
-    assert evaluate(alarm(), points("-----")).reason == "Insufficient Data: 3 datapoints were unknown."
+    assert evaluated(alarm(), "-----").reason == "Insufficient Data: 3 datapoints were unknown."
 
 
-def test_a_scaling_alarm_uses_short_minutes_and_every_other_real_ones():
+def test_a_scaling_alarm_uses_short_minutes_and_every_other_real_ones() -> None:
     now = 1_000_000.7
     plain = window(alarm(), now, 1)
     assert (plain.seconds, plain.end, plain.scale) == (60, 1_000_000, 1.0)

@@ -1,38 +1,55 @@
 """CloudWatch through unmodified boto3: data in, statistics out, alarms that change by themselves."""
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
+from mypy_boto3_cloudwatch import CloudWatchClient
+from mypy_boto3_cloudwatch.type_defs import (
+    DatapointTypeDef,
+    DimensionTypeDef,
+    MetricAlarmTypeDef,
+    MetricDataQueryTypeDef,
+    MetricDatumTypeDef,
+)
+
+from tests.local_account.services.served import Served
+from tests.local_account.waiting import Eventually
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
-DIMENSIONS = [{"Name": "EndpointName", "Value": "e"}, {"Name": "VariantName", "Value": "v"}]
+DIMENSIONS: list[DimensionTypeDef] = [
+    {"Name": "EndpointName", "Value": "e"},
+    {"Name": "VariantName", "Value": "v"},
+]
 
 
-def code(error):
+def code(error: pytest.ExceptionInfo[ClientError]) -> str:
     return error.value.response["Error"]["Code"]
 
 
 @pytest.fixture(scope="session")
-def cloudwatch(service_client):
-    return service_client("cloudwatch")
+def cloudwatch(service_client: Callable[[str], Any]) -> CloudWatchClient:
+    client: CloudWatchClient = service_client("cloudwatch")
+    return client
 
 
 @pytest.fixture
-def namespace(request):
-    return "Tests/" + request.node.name.split("[")[0]
+def namespace(request: pytest.FixtureRequest) -> str:
+    return f"Tests/{request.node.name.split('[')[0]}"
 
 
-def put(cloudwatch, namespace, when, **datum):
-    cloudwatch.put_metric_data(
-        Namespace=namespace,
-        MetricData=[{"MetricName": "m", "Dimensions": DIMENSIONS, "Timestamp": when, **datum}],
-    )
+def put(cloudwatch: CloudWatchClient, namespace: str, when: datetime, **datum: Any) -> None:
+    datum |= {"MetricName": "m", "Dimensions": DIMENSIONS, "Timestamp": when}
+    cloudwatch.put_metric_data(Namespace=namespace, MetricData=cast("list[MetricDatumTypeDef]", [datum]))
 
 
-def statistics(cloudwatch, namespace, start, **changes):
-    request = {
+def statistics(
+    cloudwatch: CloudWatchClient, namespace: str, start: datetime, **changes: Any
+) -> list[DatapointTypeDef]:
+    request: dict[str, Any] = {
         "Namespace": namespace,
         "MetricName": "m",
         "Dimensions": DIMENSIONS,
@@ -44,7 +61,7 @@ def statistics(cloudwatch, namespace, start, **changes):
     return cloudwatch.get_metric_statistics(**(request | changes))["Datapoints"]
 
 
-def test_statistics_come_by_whole_minutes_and_by_second(cloudwatch, namespace):
+def test_statistics_come_by_whole_minutes_and_by_second(cloudwatch: CloudWatchClient, namespace: str) -> None:
     begin = HOUR + timedelta(seconds=30)
     for seconds, value in ((0, 1.0), (0, 2.0), (29, 3.0), (30, 10.0)):
         put(cloudwatch, namespace, begin + timedelta(seconds=seconds), Value=value, Unit="Count")
@@ -70,7 +87,7 @@ def test_statistics_come_by_whole_minutes_and_by_second(cloudwatch, namespace):
     assert statistics(cloudwatch, namespace, begin, Dimensions=DIMENSIONS[:1]) == []
 
 
-def test_metric_data_of_several_metrics(cloudwatch, namespace):
+def test_metric_data_of_several_metrics(cloudwatch: CloudWatchClient, namespace: str) -> None:
     begin = HOUR
     for minute in range(3):
         put(
@@ -80,20 +97,19 @@ def test_metric_data_of_several_metrics(cloudwatch, namespace):
             Values=[100.0, 900.0 + minute],
             Counts=[98.0, 2.0],
         )
+    queries: list[MetricDataQueryTypeDef] = [
+        {
+            "Id": stat.lower(),
+            "MetricStat": {
+                "Metric": {"Namespace": namespace, "MetricName": "m", "Dimensions": DIMENSIONS},
+                "Period": 60,
+                "Stat": stat,
+            },
+        }
+        for stat in ("SampleCount", "p99", "p50")
+    ]
     found = cloudwatch.get_metric_data(
-        MetricDataQueries=[
-            {
-                "Id": stat.lower(),
-                "MetricStat": {
-                    "Metric": {"Namespace": namespace, "MetricName": "m", "Dimensions": DIMENSIONS},
-                    "Period": 60,
-                    "Stat": stat,
-                },
-            }
-            for stat in ("SampleCount", "p99", "p50")
-        ],
-        StartTime=begin,
-        EndTime=begin + timedelta(minutes=2),
+        MetricDataQueries=queries, StartTime=begin, EndTime=begin + timedelta(minutes=2)
     )["MetricDataResults"]
     assert [result["Values"] for result in found] == [[100.0] * 2, [901.0, 900.0], [100.0] * 2]
     assert found[0]["Timestamps"] == [begin + timedelta(minutes=1), begin]
@@ -111,7 +127,9 @@ def test_metric_data_of_several_metrics(cloudwatch, namespace):
         ({"EndTime": HOUR - timedelta(days=1)}, "ValidationError"),
     ],
 )
-def test_invalid_requests_for_statistics_are_refused(cloudwatch, namespace, changes, error_code):
+def test_invalid_requests_for_statistics_are_refused(
+    cloudwatch: CloudWatchClient, namespace: str, changes: Any, error_code: str
+) -> None:
     if changes.get("Statistics") == []:
         changes = {"ExtendedStatistics": changes["ExtendedStatistics"]}
     with pytest.raises(ClientError) as error:
@@ -122,14 +140,16 @@ def test_invalid_requests_for_statistics_are_refused(cloudwatch, namespace, chan
 @pytest.mark.parametrize(
     "datum", [{}, {"Value": 1.0, "Values": [1.0]}, {"Values": [1.0, 2.0], "Counts": [1.0]}]
 )
-def test_an_invalid_request_leaves_nothing_behind(cloudwatch, namespace, datum):
-    good = {"MetricName": "m", "Value": 1.0}
+def test_an_invalid_request_leaves_nothing_behind(
+    cloudwatch: CloudWatchClient, namespace: str, datum: dict[str, Any]
+) -> None:
+    data: Any = [{"MetricName": "m", "Value": 1.0}, {"MetricName": "m", **datum}]
     with pytest.raises(ClientError):
-        cloudwatch.put_metric_data(Namespace=namespace, MetricData=[good, {"MetricName": "m", **datum}])
+        cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
     assert cloudwatch.list_metrics(Namespace=namespace)["Metrics"] == []
 
 
-def test_many_values_are_sent_compressed(cloudwatch, namespace):
+def test_many_values_are_sent_compressed(cloudwatch: CloudWatchClient, namespace: str) -> None:
     begin = HOUR
     cloudwatch.put_metric_data(
         Namespace=namespace,
@@ -143,7 +163,9 @@ def test_many_values_are_sent_compressed(cloudwatch, namespace):
 
 
 @pytest.fixture
-def alarm(cloudwatch, namespace, request):
+def alarm(
+    cloudwatch: CloudWatchClient, namespace: str, request: pytest.FixtureRequest
+) -> Iterator[dict[str, Any]]:
     name = request.node.name
     yield {
         "AlarmName": name,
@@ -161,18 +183,24 @@ def alarm(cloudwatch, namespace, request):
         cloudwatch.delete_alarms(AlarmNames=[name])
 
 
-def test_an_alarm_goes_off_by_its_metric(cloudwatch, namespace, alarm, eventually, served):
+def test_an_alarm_goes_off_by_its_metric(
+    cloudwatch: CloudWatchClient,
+    namespace: str,
+    alarm: dict[str, Any],
+    eventually: Eventually,
+    served: Served,
+) -> None:
     cloudwatch.put_metric_alarm(**alarm)
     name = alarm["AlarmName"]
 
-    def state():
+    def state() -> MetricAlarmTypeDef:
         (found,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
         return found
 
     assert eventually(lambda: state()["StateValue"] == "OK")
     put(cloudwatch, namespace, datetime.now(UTC), Value=5.0)
     put(cloudwatch, namespace, datetime.now(UTC), Value=1.0)
-    found = eventually(lambda: state()["StateValue"] == "ALARM" and state())
+    found = eventually(lambda: state() if state()["StateValue"] == "ALARM" else None)
     assert "[6.0 (" in found["StateReason"]
     assert json.loads(found["StateReasonData"])["threshold"] == 5.0
     history = cloudwatch.describe_alarm_history(AlarmName=name)["AlarmHistoryItems"]
@@ -187,10 +215,12 @@ def test_an_alarm_goes_off_by_its_metric(cloudwatch, namespace, alarm, eventuall
     assert (state()["StateValue"], state()["AlarmDescription"]) == ("ALARM", "another")
 
 
-def test_a_state_set_by_hand_lasts_a_period(cloudwatch, alarm, eventually):
+def test_a_state_set_by_hand_lasts_a_period(
+    cloudwatch: CloudWatchClient, alarm: dict[str, Any], eventually: Eventually
+) -> None:
     cloudwatch.put_metric_alarm(**alarm | {"Period": 1})
 
-    def state():
+    def state() -> str:
         return cloudwatch.describe_alarms(AlarmNames=[alarm["AlarmName"]])["MetricAlarms"][0]["StateValue"]
 
     assert eventually(lambda: state() == "OK")
@@ -202,7 +232,7 @@ def test_a_state_set_by_hand_lasts_a_period(cloudwatch, alarm, eventually):
     assert code(error) == "ResourceNotFound"
 
 
-def test_alarms_are_found_tagged_and_deleted(cloudwatch, alarm):
+def test_alarms_are_found_tagged_and_deleted(cloudwatch: CloudWatchClient, alarm: dict[str, Any]) -> None:
     cloudwatch.put_metric_alarm(**alarm, Tags=[{"Key": "a", "Value": "1"}])
     name = alarm["AlarmName"]
     (found,) = cloudwatch.describe_alarms(AlarmNamePrefix=name[:-1])["MetricAlarms"]
@@ -229,7 +259,7 @@ def test_alarms_are_found_tagged_and_deleted(cloudwatch, alarm):
         {"ComparisonOperator": "LessThanLowerThreshold"},
     ],
 )
-def test_alarms_that_cannot_be_put(cloudwatch, alarm, changes):
+def test_alarms_that_cannot_be_put(cloudwatch: CloudWatchClient, alarm: dict[str, Any], changes: Any) -> None:
     request = {key: value for key, value in (alarm | changes).items() if value is not None}
     with pytest.raises(ClientError):
         cloudwatch.put_metric_alarm(**request)

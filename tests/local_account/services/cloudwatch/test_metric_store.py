@@ -1,6 +1,8 @@
 """Metric data: sums stay exact, percentiles close, old data becomes coarse, and all of it is on disk."""
 
 import random
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from local_account.services.cloudwatch.statistics import Statistics
 LATENCY = Metric("AWS/SageMaker", "ModelLatency", (("EndpointName", "e"), ("VariantName", "v")))
 
 
-def of(*values):
+def of(*values: float) -> Statistics:
     found = Statistics()
     for value in values:
         found.add(value)
@@ -19,13 +21,13 @@ def of(*values):
 
 
 @pytest.fixture
-def metrics(tmp_path):
+def metrics(tmp_path: Path) -> Iterator[MetricStore]:
     store = Store(tmp_path / "account.sqlite")
     yield MetricStore(store)
     store.close()
 
 
-def test_statistics_of_values():
+def test_statistics_of_values() -> None:
     values = [random.Random(1).lognormvariate(6, 1) for _ in range(5000)]
     found = of(*values)
     assert found.value("Sum") == pytest.approx(sum(values))
@@ -38,7 +40,7 @@ def test_statistics_of_values():
     assert Statistics().value("Sum") is None
 
 
-def test_a_statistic_set_has_no_percentiles_unless_all_values_are_one():
+def test_a_statistic_set_has_no_percentiles_unless_all_values_are_one() -> None:
     assert Statistics.of_set(10, 30, 1, 5).value("p50") is None
     assert Statistics.of_set(10, 30, 3, 3).value("p50") == 3
     mixed = of(1.0)
@@ -46,7 +48,7 @@ def test_a_statistic_set_has_no_percentiles_unless_all_values_are_one():
     assert (mixed.value("Sum"), mixed.value("p50")) == (31, None)
 
 
-def test_values_of_a_second_add_up_and_periods_begin_at_the_start(metrics):
+def test_values_of_a_second_add_up_and_periods_begin_at_the_start(metrics: MetricStore) -> None:
     for second, value in ((100, 1.0), (100, 2.0), (159, 4.0), (160, 8.0), (219, 16.0), (220, 32.0)):
         metrics.put(LATENCY, "None", second, of(value))
     found = metrics.periods(LATENCY, 100, 220, 60)
@@ -60,7 +62,7 @@ def test_values_of_a_second_add_up_and_periods_begin_at_the_start(metrics):
     assert metrics.metrics("AWS/Events") == []
 
 
-def test_old_data_is_merged_into_minutes_and_then_dropped(metrics):
+def test_old_data_is_merged_into_minutes_and_then_dropped(metrics: MetricStore) -> None:
     now = 1_000_000_020
     minute = (now - FINE_SECONDS - 600) // 60 * 60
     for second in (minute, minute + 1, minute + 59, now - 5):

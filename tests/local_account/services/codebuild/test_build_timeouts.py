@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from local_account.foundation.account import Account
 from local_account.foundation.config import AccountConfig
 from local_account.services.codebuild import CodeBuild
+from tests.local_account.waiting import Eventually
 
 
 class SilentBus:
@@ -34,7 +35,7 @@ def codebuild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodeB
     account.store.close()
 
 
-def test_running_and_queued_builds_time_out(codebuild: CodeBuild, eventually: Callable[..., Any]) -> None:
+def test_running_and_queued_builds_time_out(codebuild: CodeBuild, eventually: Eventually) -> None:
     spec = "version: 0.2\nphases: {build: {commands: [sleep 35.99]}, post_build: {commands: ['true']}}"
     codebuild.create_project(
         {
@@ -52,9 +53,10 @@ def test_running_and_queued_builds_time_out(codebuild: CodeBuild, eventually: Ca
             "logsConfig": {"cloudWatchLogs": {"status": "DISABLED"}},
         }
     )
-    ids = [codebuild.start_build({"projectName": "slow"})["build"]["id"] for _ in range(3)]
+    started: list[Any] = [codebuild.start_build({"projectName": "slow"})["build"] for _ in range(3)]
+    ids = [build["id"] for build in started]
 
-    def builds() -> list[dict[str, Any]]:
+    def builds() -> Any:
         return codebuild.batch_get_builds({"ids": ids})["builds"]
 
     eventually(lambda: [build["currentPhase"] for build in builds()] == ["BUILD", "BUILD", "QUEUED"])

@@ -15,6 +15,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.services.codebuild.buildspec import PHASES
+from tests.local_account.account_process import AccountProcess
+from tests.local_account.services.codebuild.codebuild_lab import CodeBuildLab
+from tests.local_account.waiting import Eventually
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +41,7 @@ def zipped(files: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_build_runs_all_its_phases_and_exports_variables(lab: Any) -> None:
+def test_a_build_runs_all_its_phases_and_exports_variables(lab: CodeBuildLab) -> None:
     build = lab.run(
         """
         version: 0.2
@@ -69,7 +72,9 @@ def test_a_build_runs_all_its_phases_and_exports_variables(lab: Any) -> None:
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_a_failing_command_ends_its_phase_and_skips_those_that_must_not_follow(lab: Any, phase: str) -> None:
+def test_a_failing_command_ends_its_phase_and_skips_those_that_must_not_follow(
+    lab: CodeBuildLab, phase: str
+) -> None:
     command = 'sh -c "exit 4"'
     lines = "".join(
         f"  {name}: {{commands: [echo {name}-begins, {command if name == phase else 'true'}, "
@@ -95,7 +100,7 @@ def test_a_failing_command_ends_its_phase_and_skips_those_that_must_not_follow(l
     )
 
 
-def test_post_build_knows_that_the_build_failed(lab: Any) -> None:
+def test_post_build_knows_that_the_build_failed(lab: CodeBuildLab) -> None:
     build = lab.run(
         """
         version: 0.2
@@ -108,7 +113,7 @@ def test_post_build_knows_that_the_build_failed(lab: Any) -> None:
 
 
 @pytest.mark.parametrize(("rule", "post_build"), [("ABORT", False), ("CONTINUE", True)])
-def test_on_failure_says_what_follows(lab: Any, rule: str, post_build: bool) -> None:
+def test_on_failure_says_what_follows(lab: CodeBuildLab, rule: str, post_build: bool) -> None:
     build = lab.run(
         f"version: 0.2\nphases: {{build: {{on-failure: {rule}, commands: ['false']}}, "
         "post_build: {commands: ['true']}}"
@@ -117,7 +122,7 @@ def test_on_failure_says_what_follows(lab: Any, rule: str, post_build: bool) -> 
     assert build["buildStatus"] == "FAILED"
 
 
-def test_on_failure_retry_starts_the_build_again(lab: Any, eventually: Callable[..., Any]) -> None:
+def test_on_failure_retry_starts_the_build_again(lab: CodeBuildLab, eventually: Eventually) -> None:
     name = lab.project("version: 0.2\nphases: {build: {on-failure: RETRY-1, commands: ['false']}}")
     lab.codebuild.start_build(projectName=name)
     ids = eventually(lambda: (i := lab.codebuild.list_builds_for_project(projectName=name)["ids"])[1:] and i)
@@ -130,7 +135,7 @@ def test_on_failure_retry_starts_the_build_again(lab: Any, eventually: Callable[
     assert len(lab.codebuild.list_builds_for_project(projectName=name)["ids"]) == 2
 
 
-def test_every_line_is_in_the_log_in_order(lab: Any) -> None:
+def test_every_line_is_in_the_log_in_order(lab: CodeBuildLab) -> None:
     build = lab.run(
         "version: 0.2\nphases: {build: {commands: ['seq 1 5000; printf unfinished', 'seq 5001 5003; false']}}"
     )
@@ -141,7 +146,7 @@ def test_every_line_is_in_the_log_in_order(lab: Any) -> None:
     assert lines.index("unfinished") < lines.index("5001")
 
 
-def test_the_source_comes_from_s3_and_artifacts_go_there(lab: Any) -> None:
+def test_the_source_comes_from_s3_and_artifacts_go_there(lab: CodeBuildLab) -> None:
     bucket, s3 = lab.bucket(), lab.client("s3")
     spec = """version: 0.2
 phases: {build: {commands: [mkdir -p out/deep, cp in.txt out/deep/a.txt, echo b > out/b.txt]}}
@@ -182,7 +187,9 @@ artifacts:
         ),
     ],
 )
-def test_a_source_that_cannot_be_built_fails_with_the_reason(lab: Any, body: bytes, reason: str) -> None:
+def test_a_source_that_cannot_be_built_fails_with_the_reason(
+    lab: CodeBuildLab, body: bytes, reason: str
+) -> None:
     bucket = lab.bucket()
     lab.client("s3").put_object(Bucket=bucket, Key="src.zip", Body=body)
     build = lab.run(source={"type": "S3", "location": f"{bucket}/src.zip"})
@@ -193,7 +200,7 @@ def test_a_source_that_cannot_be_built_fails_with_the_reason(lab: Any, body: byt
     assert reason in lab.log(build)
 
 
-def test_missing_artifacts_fail_the_upload(lab: Any) -> None:
+def test_missing_artifacts_fail_the_upload(lab: CodeBuildLab) -> None:
     bucket = lab.bucket()
     build = lab.run(
         "version: 0.2\nphases: {build: {commands: ['true']}}\nartifacts: {files: [nothing.txt]}",
@@ -203,7 +210,9 @@ def test_missing_artifacts_fail_the_upload(lab: Any) -> None:
     assert "no matching artifact paths found" in lab.log(build)
 
 
-def test_the_source_is_a_branch_of_codecommit(lab: Any, local_account: Any, tmp_path: Path) -> None:
+def test_the_source_is_a_branch_of_codecommit(
+    lab: CodeBuildLab, local_account: AccountProcess, tmp_path: Path
+) -> None:
     name = f"repo-{time.monotonic_ns()}"
     url = lab.client("codecommit").create_repository(repositoryName=name)["repositoryMetadata"][
         "cloneUrlHttp"
@@ -222,7 +231,7 @@ def test_the_source_is_a_branch_of_codecommit(lab: Any, local_account: Any, tmp_
     assert "hello from git\n" in lab.log(build)
 
 
-def test_a_build_has_the_credentials_of_its_role_and_no_docker_unless_privileged(lab: Any) -> None:
+def test_a_build_has_the_credentials_of_its_role_and_no_docker_unless_privileged(lab: CodeBuildLab) -> None:
     build = lab.run(
         """
         version: 0.2
@@ -237,7 +246,7 @@ def test_a_build_has_the_credentials_of_its_role_and_no_docker_unless_privileged
 
 
 @pytest.mark.docker
-def test_a_privileged_build_runs_docker_and_its_logins_stay_its_own(lab: Any) -> None:
+def test_a_privileged_build_runs_docker_and_its_logins_stay_its_own(lab: CodeBuildLab) -> None:
     build = lab.run(
         """
         version: 0.2
@@ -254,7 +263,7 @@ def test_a_privileged_build_runs_docker_and_its_logins_stay_its_own(lab: Any) ->
     assert f"/{build['id'].partition(':')[2]}/home/.docker\n" in log
 
 
-def test_two_builds_run_at_a_time_and_the_others_wait(lab: Any, eventually: Callable[..., Any]) -> None:
+def test_two_builds_run_at_a_time_and_the_others_wait(lab: CodeBuildLab, eventually: Eventually) -> None:
     name = lab.project("version: 0.2\nphases: {build: {commands: [sleep 1]}}")
     ids = [lab.codebuild.start_build(projectName=name)["build"]["id"] for _ in range(3)]
     eventually(lambda: [lab.get(i)["currentPhase"] for i in ids[:2]] == ["BUILD", "BUILD"])
@@ -264,7 +273,7 @@ def test_two_builds_run_at_a_time_and_the_others_wait(lab: Any, eventually: Call
     assert [build["buildNumber"] for build in builds] == [1, 2, 3]
 
 
-def test_stop_ends_the_build_and_what_it_started(lab: Any, eventually: Callable[..., Any]) -> None:
+def test_stop_ends_the_build_and_what_it_started(lab: CodeBuildLab, eventually: Eventually) -> None:
     marker = f"sleep 31.{time.monotonic_ns() % 10**6}"
     name = lab.project(f"version: 0.2\nphases: {{build: {{commands: ['{marker} & {marker}']}}}}")
     build = lab.codebuild.start_build(projectName=name)["build"]
@@ -280,7 +289,7 @@ def test_stop_ends_the_build_and_what_it_started(lab: Any, eventually: Callable[
     assert not running(marker)
 
 
-def test_overrides_and_retry(lab: Any) -> None:
+def test_overrides_and_retry(lab: CodeBuildLab) -> None:
     name = lab.project("version: 0.2\nphases: {build: {commands: ['echo \"value=$A\"']}}")
     build = lab.codebuild.start_build(
         projectName=name,
@@ -294,7 +303,7 @@ def test_overrides_and_retry(lab: Any) -> None:
     assert again["buildNumber"] == 2
 
 
-def test_a_request_that_is_sent_twice_starts_one_build(lab: Any) -> None:
+def test_a_request_that_is_sent_twice_starts_one_build(lab: CodeBuildLab) -> None:
     name = lab.project("version: 0.2\nphases: {build: {commands: [ls]}}")
     first, second = (lab.codebuild.start_build(projectName=name, idempotencyToken="t")["build"] for _ in "12")
     assert first["id"] == second["id"]
@@ -320,7 +329,9 @@ def test_a_request_that_is_sent_twice_starts_one_build(lab: Any) -> None:
         ({"serviceRole": "arn:aws:iam::123456789012:role/nobody"}, "does not exist"),
     ],
 )
-def test_projects_that_cannot_work_are_refused(lab: Any, changes: dict[str, Any], reason: str) -> None:
+def test_projects_that_cannot_work_are_refused(
+    lab: CodeBuildLab, changes: dict[str, Any], reason: str
+) -> None:
     codebuild = lab.client("codebuild", parameter_validation=False)
     lab.codebuild = codebuild
     with pytest.raises(ClientError, match=reason) as refused:
@@ -328,14 +339,14 @@ def test_projects_that_cannot_work_are_refused(lab: Any, changes: dict[str, Any]
     assert refused.value.response["Error"]["Code"] == "InvalidInputException"
 
 
-def test_a_role_that_codebuild_may_not_assume_is_refused(lab: Any) -> None:
+def test_a_role_that_codebuild_may_not_assume_is_refused(lab: CodeBuildLab) -> None:
     with pytest.raises(ClientError, match=r"not authorized to perform: sts:AssumeRole"):
         lab.project(
             "version: 0.2\nphases: {build: {commands: [ls]}}", serviceRole=lab.role("lambda.amazonaws.com")
         )
 
 
-def test_projects_are_listed_changed_and_deleted(lab: Any) -> None:
+def test_projects_are_listed_changed_and_deleted(lab: CodeBuildLab) -> None:
     name, codebuild = lab.project("version: 0.2\nphases: {build: {commands: [ls]}}"), lab.codebuild
     assert name in codebuild.list_projects()["projects"]
     codebuild.update_project(name=name, description="new", timeoutInMinutes=9)
@@ -353,7 +364,7 @@ def test_projects_are_listed_changed_and_deleted(lab: Any) -> None:
         codebuild.start_build(projectName=name)
 
 
-def test_the_aws_cli_starts_a_build(lab: Any, local_account: Any) -> None:
+def test_the_aws_cli_starts_a_build(lab: CodeBuildLab, local_account: AccountProcess) -> None:
     name = lab.project("version: 0.2\nphases: {build: {commands: [echo from the cli]}}")
     done = subprocess.run(
         ["aws", "codebuild", "start-build", "--project-name", name],
@@ -365,7 +376,7 @@ def test_the_aws_cli_starts_a_build(lab: Any, local_account: Any) -> None:
 
 
 def test_a_build_in_flight_when_the_account_is_killed_has_failed_at_the_next_start(
-    own_account: Any, lab_of: Callable[[Any], Any], eventually: Callable[..., Any]
+    own_account: AccountProcess, lab_of: Callable[[AccountProcess], CodeBuildLab], eventually: Eventually
 ) -> None:
     lab = lab_of(own_account.start())
     name = lab.project("version: 0.2\nphases: {build: {commands: [echo before, sleep 33.77]}}")

@@ -1,18 +1,25 @@
 """CodeCommit through unmodified boto3."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
+from mypy_boto3_codecommit import CodeCommitClient
+
+from tests.local_account.services.served import Served
 
 ZERO = "0" * 40
 
 
 @pytest.fixture(scope="session")
-def codecommit(service_client):
-    return service_client("codecommit")
+def codecommit(service_client: Callable[[str], Any]) -> CodeCommitClient:
+    client: CodeCommitClient = service_client("codecommit")
+    return client
 
 
 @pytest.fixture
-def repository(codecommit, request):
+def repository(codecommit: CodeCommitClient, request: pytest.FixtureRequest) -> Iterator[str]:
     """A new repository named after the test."""
     name = request.node.name.removeprefix("test_")[:90].replace("[", "-").replace("]", "")
     codecommit.create_repository(repositoryName=name, repositoryDescription="for a test", tags={"a": "1"})
@@ -20,18 +27,28 @@ def repository(codecommit, request):
     codecommit.delete_repository(repositoryName=name)
 
 
-def code(error):
+def code(error: pytest.ExceptionInfo[ClientError]) -> str:
     return error.value.response["Error"]["Code"]
 
 
-def commit(codecommit, repository, path, content, *, parent=None, branch="main"):
-    options = {"parentCommitId": parent} if parent else {}
+def commit(
+    codecommit: CodeCommitClient,
+    repository: str,
+    path: str,
+    content: bytes,
+    *,
+    parent: str | None = None,
+    branch: str = "main",
+) -> str:
+    options: Any = {"parentCommitId": parent} if parent else {}
     return codecommit.put_file(
         repositoryName=repository, branchName=branch, filePath=path, fileContent=content, **options
     )["commitId"]
 
 
-def test_metadata_has_the_clone_url_of_aws_itself(codecommit, repository, served):
+def test_metadata_has_the_clone_url_of_aws_itself(
+    codecommit: CodeCommitClient, repository: str, served: Served
+) -> None:
     metadata = codecommit.get_repository(repositoryName=repository)["repositoryMetadata"]
     assert metadata["cloneUrlHttp"] == (
         f"https://git-codecommit.{served.account.config.region}.amazonaws.com/v1/repos/{repository}"
@@ -41,7 +58,9 @@ def test_metadata_has_the_clone_url_of_aws_itself(codecommit, repository, served
     assert "defaultBranch" not in metadata
 
 
-def test_a_name_in_use_is_refused_and_the_repository_stays(codecommit, repository):
+def test_a_name_in_use_is_refused_and_the_repository_stays(
+    codecommit: CodeCommitClient, repository: str
+) -> None:
     first = commit(codecommit, repository, "a", b"1")
     with pytest.raises(ClientError) as error:
         codecommit.create_repository(repositoryName=repository)
@@ -50,13 +69,13 @@ def test_a_name_in_use_is_refused_and_the_repository_stays(codecommit, repositor
 
 
 @pytest.mark.parametrize("name", ["no spaces", "../up", "..", "ends.git", "slash/ed", "x" * 101, "naïve"])
-def test_invalid_names_are_refused(codecommit, name):
+def test_invalid_names_are_refused(codecommit: CodeCommitClient, name: str) -> None:
     with pytest.raises(ClientError) as error:
         codecommit.create_repository(repositoryName=name)
     assert code(error) == "InvalidRepositoryNameException"
 
 
-def test_unknown_repositories_are_named(codecommit, repository):
+def test_unknown_repositories_are_named(codecommit: CodeCommitClient, repository: str) -> None:
     with pytest.raises(ClientError) as error:
         codecommit.get_repository(repositoryName="nobody")
     assert code(error) == "RepositoryDoesNotExistException"
@@ -66,7 +85,7 @@ def test_unknown_repositories_are_named(codecommit, repository):
     assert codecommit.delete_repository(repositoryName="nobody").get("repositoryId") is None
 
 
-def test_list_and_describe(codecommit, repository):
+def test_list_and_describe(codecommit: CodeCommitClient, repository: str) -> None:
     names = [one["repositoryName"] for one in codecommit.list_repositories()["repositories"]]
     assert repository in names
     assert names == sorted(names)
@@ -75,7 +94,7 @@ def test_list_and_describe(codecommit, repository):
     assert metadata["repositoryDescription"] == "other"
 
 
-def test_a_renamed_repository_keeps_everything(codecommit, repository):
+def test_a_renamed_repository_keeps_everything(codecommit: CodeCommitClient, repository: str) -> None:
     tip = commit(codecommit, repository, "a", b"1")
     before = codecommit.get_repository(repositoryName=repository)["repositoryMetadata"]
     codecommit.create_repository(repositoryName="taken-name")
@@ -94,13 +113,15 @@ def test_a_renamed_repository_keeps_everything(codecommit, repository):
     codecommit.delete_repository(repositoryName="new-name")
 
 
-def test_first_commit_sets_the_default_branch(codecommit, repository):
+def test_first_commit_sets_the_default_branch(codecommit: CodeCommitClient, repository: str) -> None:
     commit(codecommit, repository, "README.md", b"hello", branch="trunk")
     metadata = codecommit.get_repository(repositoryName=repository)["repositoryMetadata"]
     assert metadata["defaultBranch"] == "trunk"
 
 
-def test_branches_are_created_moved_and_deleted(codecommit, repository, served):
+def test_branches_are_created_moved_and_deleted(
+    codecommit: CodeCommitClient, repository: str, served: Served
+) -> None:
     first = commit(codecommit, repository, "a", b"1")
     codecommit.create_branch(repositoryName=repository, branchName="feature/x", commitId=first)
     assert codecommit.list_branches(repositoryName=repository)["branches"] == ["feature/x", "main"]
@@ -127,7 +148,9 @@ def test_branches_are_created_moved_and_deleted(codecommit, repository, served):
     ]
 
 
-def test_commit_adds_updates_moves_and_deletes_in_one_step(codecommit, repository):
+def test_commit_adds_updates_moves_and_deletes_in_one_step(
+    codecommit: CodeCommitClient, repository: str
+) -> None:
     first = codecommit.create_commit(
         repositoryName=repository,
         branchName="main",
@@ -171,7 +194,9 @@ def test_commit_adds_updates_moves_and_deletes_in_one_step(codecommit, repositor
     assert [one["changeType"] for one in differences] == ["D", "M", "A", "D"]  # removed, keep/a.txt, new, old
 
 
-def test_a_commit_on_an_outdated_parent_changes_nothing(codecommit, repository):
+def test_a_commit_on_an_outdated_parent_changes_nothing(
+    codecommit: CodeCommitClient, repository: str
+) -> None:
     first = commit(codecommit, repository, "a", b"1")
     second = commit(codecommit, repository, "a", b"2", parent=first)
     expected = {
@@ -208,7 +233,9 @@ def test_a_commit_on_an_outdated_parent_changes_nothing(codecommit, repository):
         ({"deleteFiles": [{"filePath": "nothing"}]}, "FileDoesNotExistException"),
     ],
 )
-def test_commits_that_cannot_be_made_change_nothing(codecommit, repository, change, wanted):
+def test_commits_that_cannot_be_made_change_nothing(
+    codecommit: CodeCommitClient, repository: str, change: dict[str, Any], wanted: str
+) -> None:
     first = commit(codecommit, repository, "a", b"1")
     tip = commit(codecommit, repository, "d/e", b"1", parent=first)
     with pytest.raises(ClientError) as error:
@@ -217,9 +244,9 @@ def test_commits_that_cannot_be_made_change_nothing(codecommit, repository, chan
     assert codecommit.get_branch(repositoryName=repository, branchName="main")["branch"]["commitId"] == tip
 
 
-def test_what_does_not_exist_is_named(codecommit, repository):
+def test_what_does_not_exist_is_named(codecommit: CodeCommitClient, repository: str) -> None:
     tip = commit(codecommit, repository, "a", b"1")
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "BranchDoesNotExistException": lambda: codecommit.get_branch(
             repositoryName=repository, branchName="nowhere"
         ),
@@ -242,7 +269,7 @@ def test_what_does_not_exist_is_named(codecommit, repository):
         assert code(error) == wanted
 
 
-def test_tags(codecommit, repository, served):
+def test_tags(codecommit: CodeCommitClient, repository: str, served: Served) -> None:
     arn = served.account.arn("codecommit", repository)
     codecommit.tag_resource(resourceArn=arn, tags={"b": "2"})
     codecommit.untag_resource(resourceArn=arn, tagKeys=["a"])
@@ -252,7 +279,9 @@ def test_tags(codecommit, repository, served):
     assert code(error) == "InvalidResourceArnException"
 
 
-def test_events_say_what_moved_from_where_to_where(codecommit, repository, served):
+def test_events_say_what_moved_from_where_to_where(
+    codecommit: CodeCommitClient, repository: str, served: Served
+) -> None:
     first = commit(codecommit, repository, "a", b"1")
     second = commit(codecommit, repository, "a", b"2", parent=first)
     created, updated = served.bus.details(repositoryName=repository)

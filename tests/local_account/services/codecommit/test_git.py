@@ -4,17 +4,20 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local_account.services.codecommit.git_server import repository_path
+from tests.local_account.services.served import Served
 
 
 class Git:
     """git as a learner runs it: only the environment knows about the local account."""
 
-    def __init__(self, served, home: Path) -> None:
+    def __init__(self, served: Served, home: Path) -> None:
         self.environment = {
             **os.environ,
             **served.account.environment(home=home),
@@ -48,12 +51,12 @@ class Git:
 
 
 @pytest.fixture
-def git(served, tmp_path):
+def git(served: Served, tmp_path: Path) -> Git:
     return Git(served, tmp_path)
 
 
 @pytest.fixture
-def url(service_client, request):
+def url(service_client: Callable[[str], Any], request: pytest.FixtureRequest) -> Iterator[str]:
     """The clone URL that CodeCommit returns for a new repository."""
     name = request.node.name.removeprefix("test_")[:90]
     codecommit = service_client("codecommit")
@@ -63,16 +66,16 @@ def url(service_client, request):
 
 
 @pytest.fixture
-def clone(git, url):
+def clone(git: Git, url: str) -> Path:
     git("clone", "-q", url, "clone")
     return git.home / "clone"
 
 
-def events(served, url):
+def events(served: Served, url: str) -> list[dict[str, Any]]:
     return served.bus.details(repositoryName=url.rpartition("/")[2])
 
 
-def test_clone_push_fetch(git, url, clone, service_client):
+def test_clone_push_fetch(git: Git, url: str, clone: Path, service_client: Callable[[str], Any]) -> None:
     first = git.commit(clone, a="1")
     git("push", "-q", "origin", "HEAD:main", cwd=clone)
     git("clone", "-q", f"{url}.git", "other")
@@ -86,7 +89,9 @@ def test_clone_push_fetch(git, url, clone, service_client):
     assert branch["commitId"] == second != first
 
 
-def test_every_moved_reference_has_its_event_and_no_other(git, url, clone, served):
+def test_every_moved_reference_has_its_event_and_no_other(
+    git: Git, url: str, clone: Path, served: Served
+) -> None:
     first = git.commit(clone, a="1")
     git("branch", "scikit_base", cwd=clone)
     git("tag", "v1", cwd=clone)
@@ -111,7 +116,7 @@ def test_every_moved_reference_has_its_event_and_no_other(git, url, clone, serve
     assert len(events(served, url)) == 5
 
 
-def test_the_event_is_published_when_push_returns(git, url, clone, served):
+def test_the_event_is_published_when_push_returns(git: Git, url: str, clone: Path, served: Served) -> None:
     git.commit(clone, a="1")
     git("push", "-q", "origin", "HEAD:main", cwd=clone)
     pushed = time.monotonic()
@@ -122,7 +127,9 @@ def test_the_event_is_published_when_push_returns(git, url, clone, served):
     assert event["resources"] == [served.account.arn("codecommit", url.rpartition("/")[2])]
 
 
-def test_the_first_pushed_branch_becomes_the_default(git, url, clone, service_client):
+def test_the_first_pushed_branch_becomes_the_default(
+    git: Git, url: str, clone: Path, service_client: Callable[[str], Any]
+) -> None:
     git.commit(clone, a="1")
     git("push", "-q", "origin", "HEAD:trunk", cwd=clone)
     git("push", "-q", "origin", "HEAD:main", cwd=clone)
@@ -132,7 +139,9 @@ def test_the_first_pushed_branch_becomes_the_default(git, url, clone, service_cl
     assert git("branch", "--show-current", cwd=git.home / "again") == "trunk"
 
 
-def test_a_rejected_push_moves_nothing_and_publishes_nothing(git, url, clone, served):
+def test_a_rejected_push_moves_nothing_and_publishes_nothing(
+    git: Git, url: str, clone: Path, served: Served
+) -> None:
     git.commit(clone, a="1")
     git("push", "-q", "origin", "HEAD:main", cwd=clone)
     git("clone", "-q", url, "other")
@@ -144,7 +153,7 @@ def test_a_rejected_push_moves_nothing_and_publishes_nothing(git, url, clone, se
     assert len(events(served, url)) == before
 
 
-def test_an_unknown_repository_is_named(git, served):
+def test_an_unknown_repository_is_named(git: Git, served: Served) -> None:
     host = f"https://git-codecommit.{served.account.config.region}.amazonaws.com"
     message = git("clone", f"{host}/v1/repos/nobody", fails=True)
     assert "CodeCommit has no repository nobody" in message
@@ -152,7 +161,7 @@ def test_an_unknown_repository_is_named(git, served):
     assert "not found" in git("clone", f"{host}/v1/repos/..%2F..%2Faccount", fails=True)
 
 
-def test_a_push_larger_than_any_buffer(git, url, clone):
+def test_a_push_larger_than_any_buffer(git: Git, url: str, clone: Path) -> None:
     # More than http.postBuffer: git sends it in chunks.
     (clone / "big").write_bytes(os.urandom(8_000_000))
     git.commit(clone, a="1")
@@ -161,7 +170,7 @@ def test_a_push_larger_than_any_buffer(git, url, clone):
     assert (git.home / "copy" / "big").read_bytes() == (clone / "big").read_bytes()
 
 
-def test_a_fetch_with_much_to_negotiate(git, url, clone):
+def test_a_fetch_with_much_to_negotiate(git: Git, url: str, clone: Path) -> None:
     # Long negotiations are sent compressed with gzip.
     for count in range(60):
         git("commit", "-q", "--allow-empty", "-m", str(count), cwd=clone)
@@ -174,7 +183,9 @@ def test_a_fetch_with_much_to_negotiate(git, url, clone):
     assert git("rev-parse", "origin/more", cwd=git.home / "other") == git("rev-parse", "HEAD", cwd=clone)
 
 
-def test_pushes_at_the_same_time_each_have_their_events(git, url, clone, served):
+def test_pushes_at_the_same_time_each_have_their_events(
+    git: Git, url: str, clone: Path, served: Served
+) -> None:
     commit = git.commit(clone, a="1")
     git("push", "-q", "origin", "HEAD:main", cwd=clone)
     threads = [
@@ -191,7 +202,9 @@ def test_pushes_at_the_same_time_each_have_their_events(git, url, clone, served)
     assert sorted(found) == [*((f"b{n}", commit) for n in range(5)), ("main", commit)]
 
 
-def test_a_push_that_was_not_announced_is_announced_at_the_next_start(git, url, clone, served):
+def test_a_push_that_was_not_announced_is_announced_at_the_next_start(
+    git: Git, url: str, clone: Path, served: Served
+) -> None:
     commit = git.commit(clone, a="1")
     git("push", "-q", "origin", "HEAD:main", cwd=clone)
     name = url.rpartition("/")[2]
@@ -204,7 +217,9 @@ def test_a_push_that_was_not_announced_is_announced_at_the_next_start(git, url, 
     assert len(events(served, url)) == 2
 
 
-def test_a_push_succeeds_when_its_event_cannot_be_published(git, url, clone, served, monkeypatch):
+def test_a_push_succeeds_when_its_event_cannot_be_published(
+    git: Git, url: str, clone: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     commit = git.commit(clone, a="1")
     with monkeypatch.context() as patch:
         patch.setattr(served.bus, "publish", lambda *_: 1 / 0)

@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.local_account.account_process import AccountProcess
+from tests.local_account.services.codepipeline import declare
+from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
+
 pytestmark = pytest.mark.slow
 
 LAUNCHER = """
@@ -51,7 +55,7 @@ LAUNCHER = """
 """
 
 
-def invoke(declare: Any, function: str, **members: Any) -> dict[str, Any]:
+def invoke(function: str, **members: Any) -> dict[str, Any]:
     configuration = {
         "FunctionName": function,
         "UserParameters": '{"id": "#{codepipeline.PipelineExecutionId}"}',
@@ -61,7 +65,7 @@ def invoke(declare: Any, function: str, **members: Any) -> dict[str, Any]:
     )
 
 
-def test_a_build_uses_the_source_and_produces_artifact_and_variables(lab: Any, declare: Any) -> None:
+def test_a_build_uses_the_source_and_produces_artifact_and_variables(lab: PipelineLab) -> None:
     variables = json.dumps([{"name": "EXECUTION", "value": "#{codepipeline.PipelineExecutionId}"}])
     build = declare.action(
         "Build", "Build", "CodeBuild", inputs=["Src"], outputs=["Out"], namespace="Build",
@@ -97,7 +101,7 @@ def test_a_build_uses_the_source_and_produces_artifact_and_variables(lab: Any, d
     assert install["startTime"].timestamp() - before < 5
 
 
-def test_a_failed_build_names_phase_and_command(lab: Any, declare: Any) -> None:
+def test_a_failed_build_names_phase_and_command(lab: PipelineLab) -> None:
     build = declare.action(
         "Build", "Build", "CodeBuild", inputs=["Src"], configuration={"ProjectName": lab.project()}
     )
@@ -114,7 +118,7 @@ def test_a_failed_build_names_phase_and_command(lab: Any, declare: Any) -> None:
     assert lab.ended(name, repaired)["status"] == "Succeeded"
 
 
-def test_a_missing_artifact_fails_its_consumer_with_its_name(lab: Any, declare: Any) -> None:
+def test_a_missing_artifact_fails_its_consumer_with_its_name(lab: PipelineLab) -> None:
     build = declare.action(
         "Build", "Build", "CodeBuild", inputs=["Src"], outputs=["Out"],
         configuration={"ProjectName": lab.project()},
@@ -131,7 +135,7 @@ def test_a_missing_artifact_fails_its_consumer_with_its_name(lab: Any, declare: 
 
 
 def test_the_source_is_a_commit_without_its_history(
-    lab: Any, declare: Any, local_account: Any, tmp_path: Path
+    lab: PipelineLab, local_account: AccountProcess, tmp_path: Path
 ) -> None:
     repository = f"repository-{lab.id}"
     created = lab.client("codecommit").create_repository(repositoryName=repository)
@@ -179,10 +183,10 @@ def test_the_source_is_a_commit_without_its_history(
     assert lab.error(name, third, "Source").endswith("has no branch gone")
 
 
-def test_a_function_reads_the_artifact_and_answers_with_variables(lab: Any, declare: Any) -> None:
+def test_a_function_reads_the_artifact_and_answers_with_variables(lab: PipelineLab) -> None:
     name = lab.quiet(
         lab.source(),
-        declare.stage("Invoke", invoke(declare, lab.function(LAUNCHER), namespace="Train")),
+        declare.stage("Invoke", invoke(lab.function(LAUNCHER), namespace="Train")),
         declare.stage("Gate", declare.approval(configuration={"CustomData": "#{Train.Said}"})),
     )
     lab.upload({"say.txt": "hello"})
@@ -197,26 +201,20 @@ def test_a_function_reads_the_artifact_and_answers_with_variables(lab: Any, decl
     assert details["Approve"]["input"]["resolvedConfiguration"]["CustomData"] == "hello"
 
 
-def test_a_function_that_is_not_done_is_invoked_again(lab: Any, declare: Any) -> None:
-    name = lab.quiet(
-        lab.source(), declare.stage("Invoke", invoke(declare, lab.function(LAUNCHER), namespace="Train"))
-    )
+def test_a_function_that_is_not_done_is_invoked_again(lab: PipelineLab) -> None:
+    name = lab.quiet(lab.source(), declare.stage("Invoke", invoke(lab.function(LAUNCHER), namespace="Train")))
     lab.upload({"say.txt": "twice"})
     execution = lab.start(name)
     assert lab.ended(name, execution)["status"] == "Succeeded"
     assert lab.actions(name, execution)["Invoke"]["output"]["outputVariables"]["Token"] == "again"
 
 
-def test_a_malformed_zip_passes_the_source_and_fails_its_consumers_with_the_reason(
-    lab: Any, declare: Any
-) -> None:
+def test_a_malformed_zip_passes_the_source_and_fails_its_consumers_with_the_reason(lab: PipelineLab) -> None:
     build = declare.action(
         "Build", "Build", "CodeBuild", inputs=["Src"], runOrder=2,
         configuration={"ProjectName": lab.project()},
     )  # fmt: skip
-    name = lab.quiet(
-        lab.source(), declare.stage("Invoke", invoke(declare, lab.function(LAUNCHER), runOrder=2), build)
-    )
+    name = lab.quiet(lab.source(), declare.stage("Invoke", invoke(lab.function(LAUNCHER), runOrder=2), build))
     lab.upload(b"PK this is no zip")
     execution = lab.start(name)
     assert lab.ended(name, execution)["status"] == "Failed"
@@ -227,9 +225,9 @@ def test_a_malformed_zip_passes_the_source_and_fails_its_consumers_with_the_reas
     assert "is not a valid zip archive" in lab.error(name, execution, "Build")
 
 
-def test_a_function_that_raises_fails_the_action_with_its_error(lab: Any, declare: Any) -> None:
+def test_a_function_that_raises_fails_the_action_with_its_error(lab: PipelineLab) -> None:
     function = lab.function("def handler(event, context): raise ValueError('no such data')")
-    name = lab.quiet(lab.source(), declare.stage("Invoke", invoke(declare, function)))
+    name = lab.quiet(lab.source(), declare.stage("Invoke", invoke(function)))
     lab.upload({"say.txt": "x"})
     execution = lab.start(name)
     assert lab.ended(name, execution)["status"] == "Failed"
@@ -242,7 +240,7 @@ def test_a_function_that_raises_fails_the_action_with_its_error(lab: Any, declar
     assert "The function nobody cannot be invoked" in lab.error(name, execution, "Invoke")
 
 
-def test_results_of_unknown_and_ended_jobs_are_refused(lab: Any, declare: Any) -> None:
+def test_results_of_unknown_and_ended_jobs_are_refused(lab: PipelineLab) -> None:
     function = lab.function(
         """
         import boto3
@@ -252,7 +250,7 @@ def test_results_of_unknown_and_ended_jobs_are_refused(lab: Any, declare: Any) -
             codepipeline.put_job_success_result(jobId=job, outputVariables={"JobId": job})
         """
     )
-    name = lab.quiet(lab.source(), declare.stage("Invoke", invoke(declare, function, namespace="J")))
+    name = lab.quiet(lab.source(), declare.stage("Invoke", invoke(function, namespace="J")))
     lab.upload({"say.txt": "x"})
     execution = lab.start(name)
     assert lab.ended(name, execution)["status"] == "Succeeded"
@@ -263,7 +261,7 @@ def test_results_of_unknown_and_ended_jobs_are_refused(lab: Any, declare: Any) -
         lab.api.put_job_success_result(jobId="00000000-0000-0000-0000-000000000000")
 
 
-def test_a_missing_variable_fails_the_action(lab: Any, declare: Any) -> None:
+def test_a_missing_variable_fails_the_action(lab: PipelineLab) -> None:
     silent = lab.function(
         """
         import boto3
@@ -273,7 +271,7 @@ def test_a_missing_variable_fails_the_action(lab: Any, declare: Any) -> None:
     )
     name = lab.quiet(
         lab.source(),
-        declare.stage("Invoke", invoke(declare, silent, namespace="Train")),
+        declare.stage("Invoke", invoke(silent, namespace="Train")),
         declare.stage("Gate", declare.approval(configuration={"CustomData": "#{Train.ImageUri}"})),
     )
     lab.upload({"say.txt": "x"})
@@ -292,7 +290,7 @@ TEMPLATE = """
 """
 
 
-def deploy(declare: Any, lab: Any, mode: str = "CREATE_UPDATE", **configuration: str) -> dict[str, Any]:
+def deploy(lab: PipelineLab, mode: str = "CREATE_UPDATE", **configuration: str) -> dict[str, Any]:
     overrides = {
         "Message": "#{codepipeline.PipelineExecutionId}",
         "Key": {"Fn::GetArtifactAtt": ["Src", "ObjectKey"]},
@@ -313,10 +311,10 @@ def deploy(declare: Any, lab: Any, mode: str = "CREATE_UPDATE", **configuration:
     )  # fmt: skip
 
 
-def test_a_stack_is_created_updated_and_its_outputs_are_variables(lab: Any, declare: Any) -> None:
+def test_a_stack_is_created_updated_and_its_outputs_are_variables(lab: PipelineLab) -> None:
     name = lab.quiet(
         lab.source(),
-        declare.stage("Deploy", deploy(declare, lab)),
+        declare.stage("Deploy", deploy(lab)),
         declare.stage("Gate", declare.approval(configuration={"CustomData": "#{Stack.Message}"})),
     )
     for other in ("one", "two"):
@@ -334,10 +332,10 @@ def test_a_stack_is_created_updated_and_its_outputs_are_variables(lab: Any, decl
         assert json.loads(zipfile.ZipFile(io.BytesIO(body)).read("outputs.json")) == outputs
 
 
-def test_a_stack_without_changes_is_a_success(lab: Any, declare: Any) -> None:
+def test_a_stack_without_changes_is_a_success(lab: PipelineLab) -> None:
     name = lab.quiet(
         lab.source(),
-        declare.stage("Deploy", deploy(declare, lab, ParameterOverrides='{"Message": "m", "Key": "k"}')),
+        declare.stage("Deploy", deploy(lab, ParameterOverrides='{"Message": "m", "Key": "k"}')),
     )
     lab.upload({"t.yml": TEMPLATE})
     first, second = lab.start(name), lab.start(name)
@@ -346,8 +344,8 @@ def test_a_stack_without_changes_is_a_success(lab: Any, declare: Any) -> None:
     assert "No updates are to be performed" in summary
 
 
-def test_a_failed_stack_gives_the_reason_of_its_first_failed_resource(lab: Any, declare: Any) -> None:
-    name = lab.quiet(lab.source(), declare.stage("Deploy", deploy(declare, lab, ParameterOverrides="{}")))
+def test_a_failed_stack_gives_the_reason_of_its_first_failed_resource(lab: PipelineLab) -> None:
+    name = lab.quiet(lab.source(), declare.stage("Deploy", deploy(lab, ParameterOverrides="{}")))
     group = f"/taken/{lab.id}"
     lab.client("logs").create_log_group(logGroupName=group)
     taken = f"Resources: {{Group: {{Type: AWS::Logs::LogGroup, Properties: {{LogGroupName: {group}}}}}}}"
@@ -363,13 +361,11 @@ def test_a_failed_stack_gives_the_reason_of_its_first_failed_resource(lab: Any, 
     assert lab.error(name, execution, "Deploy") == "File [t.yml] does not exist in artifact [Src]"
 
 
-def test_delete_only_deletes_the_stack_if_there_is_one(lab: Any, declare: Any) -> None:
+def test_delete_only_deletes_the_stack_if_there_is_one(lab: PipelineLab) -> None:
     name = lab.quiet(
         lab.source(),
-        declare.stage("Deploy", deploy(declare, lab, ParameterOverrides='{"Message": "m", "Key": "k"}')),
-        declare.stage(
-            "Delete", {**deploy(declare, lab, "DELETE_ONLY"), "outputArtifacts": [], "namespace": "D"}
-        ),
+        declare.stage("Deploy", deploy(lab, ParameterOverrides='{"Message": "m", "Key": "k"}')),
+        declare.stage("Delete", {**deploy(lab, "DELETE_ONLY"), "outputArtifacts": [], "namespace": "D"}),
     )
     lab.upload({"t.yml": TEMPLATE})
     execution = lab.start(name)

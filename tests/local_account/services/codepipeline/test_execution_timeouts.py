@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mypy_boto3_codepipeline.type_defs import ExecutionTriggerTypeDef
 
 from local_account.foundation.account import Account
 from local_account.foundation.config import AccountConfig
 from local_account.foundation.errors import Params
 from local_account.services.codepipeline import engine as engine_module
 from local_account.services.codepipeline.engine import APPROVAL_TIMEOUT, JOB_TIMEOUT, Engine
+from local_account.services.codepipeline.records import Execution
+
+TRIGGER: ExecutionTriggerTypeDef = {"triggerType": "StartPipelineExecution", "triggerDetail": "x"}
 
 
 class RecordingBus:
@@ -33,7 +37,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     account.store.close()
 
 
-def begin(engine: Engine, action: Params) -> Params:
+def begin(engine: Engine, action: Params) -> Execution:
     whole = {"name": "Act", "runOrder": 1, "configuration": {}, "inputArtifacts": [], "outputArtifacts": []}
     declaration = {
         "name": "p",
@@ -43,10 +47,9 @@ def begin(engine: Engine, action: Params) -> Params:
         "artifactStore": {"location": "b"},
         "stages": [{"name": "Only", "actions": [{**whole, **action}]}],
     }
-    document = {"pipeline": declaration, "versions": {"1": declaration}, "transitions": {}}
+    document: Any = {"pipeline": declaration, "versions": {"1": declaration}, "transitions": {}}
     engine.pipelines.put("p", document)
-    trigger = {"triggerType": "StartPipelineExecution", "triggerDetail": "x"}
-    execution = engine.records.get(engine.start_execution("p", trigger, {}, {}, None))
+    execution = engine.records.get(engine.start_execution("p", TRIGGER, {}, {}, None))
     assert execution is not None
     return execution
 
@@ -67,11 +70,11 @@ def test_an_action_without_an_answer_fails_when_its_time_is_up(
     engine: Engine, action: Params, limit: timedelta
 ) -> None:
     execution = begin(engine, action)
-    started = execution["started"]
-    engine.expire(started + limit - timedelta(seconds=1))
-    assert execution["status"] == "InProgress"
-    engine.expire(started + limit + timedelta(seconds=1))
-    assert execution["status"] == "Failed"
+    states = []
+    for second in (-1, 1):
+        engine.expire(execution["started"] + limit + timedelta(seconds=second))
+        states.append(execution["status"])
+    assert states == ["InProgress", "Failed"]
     error = execution["actions"][0]["detail"]["output"]["executionResult"]["errorDetails"]
     assert error["code"] == "JobTimedOut"
     assert ("failed to return a result" in error["message"]) is (limit == JOB_TIMEOUT)
@@ -84,8 +87,7 @@ def test_the_documented_limits() -> None:
 
 def test_at_most_fifty_executions_queue(engine: Engine) -> None:
     begin(engine, kind("Approval", "Manual"))
-    trigger = {"triggerType": "StartPipelineExecution", "triggerDetail": "x"}
     for _ in range(49):
-        engine.start_execution("p", trigger, {}, {}, None)
+        engine.start_execution("p", TRIGGER, {}, {}, None)
     with pytest.raises(Exception, match="50 executions in progress"):
-        engine.start_execution("p", trigger, {}, {}, None)
+        engine.start_execution("p", TRIGGER, {}, {}, None)

@@ -7,15 +7,18 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.account_process import AccountProcess
+from tests.local_account.services.codepipeline import declare
+from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
+
 pytestmark = pytest.mark.slow
 
 
-def test_creating_a_pipeline_starts_it(lab: Any, declare: Any) -> None:
+def test_creating_a_pipeline_starts_it(lab: PipelineLab) -> None:
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()))
     (first,) = lab.executions(name)
     assert first["trigger"]["triggerType"] == "CreatePipeline"
@@ -25,7 +28,7 @@ def test_creating_a_pipeline_starts_it(lab: Any, declare: Any) -> None:
     )
 
 
-def test_an_approval_is_given_with_its_token_once(lab: Any, declare: Any) -> None:
+def test_an_approval_is_given_with_its_token_once(lab: PipelineLab) -> None:
     configuration = {
         "CustomData": "look at #{Source.VersionId}",
         "ExternalEntityLink": "https://example.com/r",
@@ -54,7 +57,7 @@ def test_an_approval_is_given_with_its_token_once(lab: Any, declare: Any) -> Non
         lab.answer(name, "Gate", token)
 
 
-def test_a_rejected_approval_fails_the_execution_and_keeps_earlier_results(lab: Any, declare: Any) -> None:
+def test_a_rejected_approval_fails_the_execution_and_keeps_earlier_results(lab: PipelineLab) -> None:
     name = lab.quiet(
         lab.source(), declare.stage("Gate", declare.approval()), declare.stage("After", declare.approval())
     )
@@ -70,7 +73,7 @@ def test_a_rejected_approval_fails_the_execution_and_keeps_earlier_results(lab: 
     assert "Approve" in lab.actions(name, execution)
 
 
-def test_two_executions_in_quick_succession_both_finish(lab: Any, declare: Any) -> None:
+def test_two_executions_in_quick_succession_both_finish(lab: PipelineLab) -> None:
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()))
     versions = [lab.upload({"n.txt": str(n)}) for n in range(2)]
     first, second = (
@@ -98,7 +101,7 @@ def test_two_executions_in_quick_succession_both_finish(lab: Any, declare: Any) 
         assert lab.execution(name, execution)["artifactRevisions"][0]["revisionId"] == version
 
 
-def test_the_same_request_token_starts_one_execution(lab: Any, declare: Any) -> None:
+def test_the_same_request_token_starts_one_execution(lab: PipelineLab) -> None:
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()))
     lab.upload({"a.txt": "a"})
     token = uuid.uuid4().hex
@@ -106,7 +109,7 @@ def test_the_same_request_token_starts_one_execution(lab: Any, declare: Any) -> 
     assert lab.start(name, clientRequestToken=token) == first
 
 
-def test_superseded_executions_give_way_to_the_newest(lab: Any, declare: Any) -> None:
+def test_superseded_executions_give_way_to_the_newest(lab: PipelineLab) -> None:
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()), executionMode="SUPERSEDED")
     lab.upload({"a.txt": "a"})
     first = lab.start(name)
@@ -120,7 +123,7 @@ def test_superseded_executions_give_way_to_the_newest(lab: Any, declare: Any) ->
     assert [lab.ended(name, e)["status"] for e in (first, third)] == ["Succeeded", "Succeeded"]
 
 
-def test_parallel_executions_do_not_wait_for_each_other(lab: Any, declare: Any) -> None:
+def test_parallel_executions_do_not_wait_for_each_other(lab: PipelineLab) -> None:
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()), executionMode="PARALLEL")
     lab.upload({"a.txt": "a"})
     first = lab.start(name)
@@ -131,7 +134,7 @@ def test_parallel_executions_do_not_wait_for_each_other(lab: Any, declare: Any) 
     assert lab.execution(name, first)["status"] == "InProgress"
 
 
-def test_stop_and_wait_lets_the_running_action_end_and_goes_no_further(lab: Any, declare: Any) -> None:
+def test_stop_and_wait_lets_the_running_action_end_and_goes_no_further(lab: PipelineLab) -> None:
     name = lab.quiet(
         lab.source(), declare.stage("Gate", declare.approval()), declare.stage("After", declare.approval())
     )
@@ -151,7 +154,7 @@ def test_stop_and_wait_lets_the_running_action_end_and_goes_no_further(lab: Any,
         lab.api.stop_pipeline_execution(**request)
 
 
-def test_stop_and_abandon_ends_at_once_and_the_stage_can_be_retried(lab: Any, declare: Any) -> None:
+def test_stop_and_abandon_ends_at_once_and_the_stage_can_be_retried(lab: PipelineLab) -> None:
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()))
     lab.upload({"a.txt": "a"})
     execution = lab.start(name)
@@ -170,7 +173,7 @@ def test_stop_and_abandon_ends_at_once_and_the_stage_can_be_retried(lab: Any, de
 
 
 @pytest.mark.parametrize(("mode", "runs"), [("FAILED_ACTIONS", [1, 2]), ("ALL_ACTIONS", [2, 2])])
-def test_a_failed_stage_is_retried(lab: Any, declare: Any, mode: str, runs: list[int]) -> None:
+def test_a_failed_stage_is_retried(lab: PipelineLab, mode: str, runs: list[int]) -> None:
     name = lab.quiet(
         lab.source(),
         declare.stage("Gate", declare.approval("First"), declare.approval(runOrder=2)),
@@ -184,9 +187,10 @@ def test_a_failed_stage_is_retried(lab: Any, declare: Any, mode: str, runs: list
         lab.api.put_approval_result(**where, token=token, result={"status": "Approved", "summary": ""})
 
     def second_token() -> str:
-        return lab.eventually(
+        token: str = lab.eventually(
             lambda: lab.state(name, "Gate")["actionStates"][1].get("latestExecution", {}).get("token")
         )
+        return token
 
     approve_first()
     lab.answer(name, "Gate", second_token(), "Rejected")
@@ -206,7 +210,7 @@ def test_a_failed_stage_is_retried(lab: Any, declare: Any, mode: str, runs: list
     assert lab.state(name, "Gate")["retryStageMetadata"]["manualStageRetryAttempt"] == 1
 
 
-def test_a_failed_execution_is_out_of_date_once_a_later_one_is_in_its_stage(lab: Any, declare: Any) -> None:
+def test_a_failed_execution_is_out_of_date_once_a_later_one_is_in_its_stage(lab: PipelineLab) -> None:
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()))
     lab.upload({"a.txt": "a"})
     first = lab.start(name)
@@ -218,7 +222,7 @@ def test_a_failed_execution_is_out_of_date_once_a_later_one_is_in_its_stage(lab:
         )
 
 
-def test_executions_wait_before_a_disabled_transition(lab: Any, declare: Any) -> None:
+def test_executions_wait_before_a_disabled_transition(lab: PipelineLab) -> None:
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()))
     lab.upload({"a.txt": "a"})
     where = {"pipelineName": name, "stageName": "Gate", "transitionType": "Inbound"}
@@ -232,7 +236,7 @@ def test_executions_wait_before_a_disabled_transition(lab: Any, declare: Any) ->
     lab.pending(name, "Gate", execution)
 
 
-def test_pipeline_variables_have_defaults_and_values(lab: Any, declare: Any) -> None:
+def test_pipeline_variables_have_defaults_and_values(lab: PipelineLab) -> None:
     name = lab.create(
         lab.source(),
         declare.stage("Gate", declare.approval(configuration={"CustomData": "#{variables.A}#{variables.B}"})),
@@ -252,7 +256,7 @@ def test_pipeline_variables_have_defaults_and_values(lab: Any, declare: Any) -> 
     ]
 
 
-def test_every_transition_is_an_event(lab: Any, declare: Any) -> None:
+def test_every_transition_is_an_event(lab: PipelineLab) -> None:
     function = lab.function("def handler(event, context): print(__import__('json').dumps(event))")
     events, rule = lab.client("events"), f"rule-{lab.id}"
     pattern = {"source": ["aws.codepipeline"], "detail": {"pipeline": [f"pipeline-{lab.id}"]}}
@@ -292,7 +296,7 @@ def test_every_transition_is_an_event(lab: Any, declare: Any) -> None:
     }  # fmt: skip
 
 
-def test_the_aws_cli_reads_the_state(lab: Any, declare: Any, local_account: Any) -> None:
+def test_the_aws_cli_reads_the_state(lab: PipelineLab, local_account: AccountProcess) -> None:
     name = lab.quiet(lab.source(), declare.stage("Gate", declare.approval()))
     lab.upload({"a.txt": "a"})
     execution = lab.start(name)
@@ -307,7 +311,7 @@ def test_the_aws_cli_reads_the_state(lab: Any, declare: Any, local_account: Any)
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_executions_resume_after_the_account_ended(
-    own_account: Any, lab_of: Callable[[Any], Any], declare: Any, how: int
+    own_account: AccountProcess, lab_of: Callable[[AccountProcess], PipelineLab], how: int
 ) -> None:
     lab = lab_of(own_account.start())
     lab.upload({"buildspec.yml": "version: 0.2\nphases: {build: {commands: [sleep 34.88]}}"})

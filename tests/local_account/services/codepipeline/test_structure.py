@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-Change = Callable[[dict[str, Any], Any], object]
+from tests.local_account.services.codepipeline import declare
+from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
+
+Change = Callable[[dict[str, Any]], object]
 
 
 def second_actions(pipeline: dict[str, Any], *actions: dict[str, Any]) -> None:
@@ -14,36 +17,37 @@ def second_actions(pipeline: dict[str, Any], *actions: dict[str, Any]) -> None:
 
 
 CASES: list[tuple[str, str, Change]] = [
-    ("InvalidStructureException", "minimum of 2 stages", lambda p, d: p["stages"].pop()),
+    ("InvalidStructureException", "minimum of 2 stages", lambda p: p["stages"].pop()),
     (
         "InvalidStructureException",
         "stage names must be unique",
-        lambda p, d: p["stages"][1].update(name="Source"),
+        lambda p: p["stages"][1].update(name="Source"),
     ),
-    ("InvalidStructureException", "first stage .* only source", lambda p, d: p["stages"].reverse()),
+    ("InvalidStructureException", "first stage .* only source", lambda p: p["stages"].reverse()),
     (
         "InvalidStructureException",
         "Source actions may only occur in the first stage",
-        lambda p, d: p["stages"].append({**p["stages"][0], "name": "Again"}),
+        lambda p: p["stages"].append({**p["stages"][0], "name": "Again"}),
     ),
     (
         "InvalidStructureException",
         "action names must be unique",
-        lambda p, d: second_actions(p, d.approval(), d.approval()),
+        lambda p: second_actions(p, declare.approval(), declare.approval()),
     ),
     (
         "InvalidStructureException",
         "input artifact Nothing is not the output",
-        lambda p, d: second_actions(
-            p, d.action("B", "Build", "CodeBuild", inputs=["Nothing"], configuration={"ProjectName": "x"})
+        lambda p: second_actions(
+            p,
+            declare.action("B", "Build", "CodeBuild", inputs=["Nothing"], configuration={"ProjectName": "x"}),
         ),
     ),
     (
         "InvalidStructureException",
         "input artifact Other is not the output",
-        lambda p, d: second_actions(
+        lambda p: second_actions(
             p,
-            d.action(
+            declare.action(
                 "A",
                 "Build",
                 "CodeBuild",
@@ -51,15 +55,15 @@ CASES: list[tuple[str, str, Change]] = [
                 outputs=["Other"],
                 configuration={"ProjectName": "x"},
             ),
-            d.action("B", "Build", "CodeBuild", inputs=["Other"], configuration={"ProjectName": "x"}),
+            declare.action("B", "Build", "CodeBuild", inputs=["Other"], configuration={"ProjectName": "x"}),
         ),
     ),
     (
         "InvalidStructureException",
         "output artifact name Src must be unique",
-        lambda p, d: second_actions(
+        lambda p: second_actions(
             p,
-            d.action(
+            declare.action(
                 "B", "Build", "CodeBuild", inputs=["Src"], outputs=["Src"], configuration={"ProjectName": "x"}
             ),
         ),
@@ -67,51 +71,51 @@ CASES: list[tuple[str, str, Change]] = [
     (
         "InvalidStructureException",
         "namespace Src is also the name of an artifact",
-        lambda p, d: p["stages"][0]["actions"][0].update(namespace="Src"),
+        lambda p: p["stages"][0]["actions"][0].update(namespace="Src"),
     ),
     (
         "InvalidActionDeclarationException",
         "Deploy AWS ECS 1 is not available",
-        lambda p, d: second_actions(p, d.action("D", "Deploy", "ECS")),
+        lambda p: second_actions(p, declare.action("D", "Deploy", "ECS")),
     ),
     (
         "InvalidActionDeclarationException",
         "has 0 input artifacts",
-        lambda p, d: second_actions(
-            p, d.action("B", "Build", "CodeBuild", configuration={"ProjectName": "x"})
+        lambda p: second_actions(
+            p, declare.action("B", "Build", "CodeBuild", configuration={"ProjectName": "x"})
         ),
     ),
     (
         "InvalidActionDeclarationException",
         "missing the configuration FunctionName",
-        lambda p, d: second_actions(p, d.action("B", "Invoke", "Lambda")),
+        lambda p: second_actions(p, declare.action("B", "Invoke", "Lambda")),
     ),
     (
         "InvalidActionDeclarationException",
         "unknown configuration Shout",
-        lambda p, d: second_actions(p, d.approval(configuration={"Shout": "x"})),
+        lambda p: second_actions(p, declare.approval(configuration={"Shout": "x"})),
     ),
     (
         "InvalidActionDeclarationException",
         "NotificationArn .* does not support Amazon SNS",
-        lambda p, d: second_actions(p, d.approval(configuration={"NotificationArn": "arn:aws:sns:a:b:c"})),
+        lambda p: second_actions(p, declare.approval(configuration={"NotificationArn": "arn:aws:sns:a:b:c"})),
     ),
     (
         "InvalidActionDeclarationException",
         "no earlier action has the namespace Later",
-        lambda p, d: second_actions(p, d.approval(configuration={"CustomData": "#{Later.X}"})),
+        lambda p: second_actions(p, declare.approval(configuration={"CustomData": "#{Later.X}"})),
     ),
     (
         "InvalidActionDeclarationException",
         r"#\{variables.X\}, which does not exist",
-        lambda p, d: second_actions(p, d.approval(configuration={"CustomData": "#{variables.X}"})),
+        lambda p: second_actions(p, declare.approval(configuration={"CustomData": "#{variables.X}"})),
     ),
     (
         "InvalidActionDeclarationException",
         "ActionMode CREATE_UPDATE needs the configuration RoleArn, TemplatePath",
-        lambda p, d: second_actions(
+        lambda p: second_actions(
             p,
-            d.action(
+            declare.action(
                 "D",
                 "Deploy",
                 "CloudFormation",
@@ -122,44 +126,44 @@ CASES: list[tuple[str, str, Change]] = [
     (
         "InvalidActionDeclarationException",
         "PollForSourceChanges true is not supported",
-        lambda p, d: p["stages"][0]["actions"][0]["configuration"].update(PollForSourceChanges="true"),
+        lambda p: p["stages"][0]["actions"][0]["configuration"].update(PollForSourceChanges="true"),
     ),
     (
         "InvalidStructureException",
         "need pipelineType V2",
-        lambda p, d: p.update(pipelineType="V1"),
+        lambda p: p.update(pipelineType="V1"),
     ),
     (
         "InvalidStructureException",
         "either artifactStore or artifactStores",
-        lambda p, d: p.pop("artifactStore"),
+        lambda p: p.pop("artifactStore"),
     ),
     (
         "InvalidStructureException",
         "not authorized to perform AssumeRole",
-        lambda p, d: p.update(roleArn="arn:aws:iam::123456789012:role/nobody"),
+        lambda p: p.update(roleArn="arn:aws:iam::123456789012:role/nobody"),
     ),
     (
         "InvalidStageDeclarationException",
         "onFailure is not supported",
-        lambda p, d: p["stages"][1].update(onFailure={"result": "ROLLBACK"}),
+        lambda p: p["stages"][1].update(onFailure={"result": "ROLLBACK"}),
     ),
 ]
 
 
 @pytest.mark.parametrize(("code", "reason", "change"), CASES, ids=[case[1] for case in CASES])
 def test_a_pipeline_that_cannot_work_is_rejected(
-    lab: Any, declare: Any, code: str, reason: str, change: Change
+    lab: PipelineLab, code: str, reason: str, change: Change
 ) -> None:
     pipeline = lab.declaration(lab.source(), declare.stage("Next", declare.approval()))
-    change(pipeline, declare)
+    change(pipeline)
     with pytest.raises(ClientError, match=reason) as refused:
         lab.api.create_pipeline(pipeline=pipeline)
     assert refused.value.response["Error"]["Code"] == code
     assert pipeline["name"] not in [found["name"] for found in lab.api.list_pipelines()["pipelines"]]
 
 
-def test_pipelines_have_versions_and_tags(lab: Any, declare: Any) -> None:
+def test_pipelines_have_versions_and_tags(lab: PipelineLab) -> None:
     name = lab.quiet(lab.source(), declare.stage("Next", declare.approval()))
     pipeline = lab.api.get_pipeline(name=name)["pipeline"]
     assert (pipeline["version"], pipeline["executionMode"]) == (1, "QUEUED")

@@ -3,14 +3,19 @@
 import os
 import subprocess
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docker import from_env
+from mypy_boto3_ecr import ECRClient
+from mypy_boto3_ecr.type_defs import RepositoryTypeDef
 
 from local_account.foundation.config import AccountConfig
 from local_account.foundation.containers import forget_images
 from local_account.foundation.daemon import Daemon
+from tests.local_account.services.served import Served
 
 pytestmark = pytest.mark.docker
 
@@ -37,24 +42,25 @@ class Docker:
 
 
 @pytest.fixture
-def docker(tmp_path):
+def docker(tmp_path: Path) -> Docker:
     return Docker(tmp_path / "docker")
 
 
 @pytest.fixture
-def ecr(service_client):
-    return service_client("ecr")
+def ecr(service_client: Callable[[str], Any]) -> ECRClient:
+    client: ECRClient = service_client("ecr")
+    return client
 
 
 @pytest.fixture
-def repository(ecr):
+def repository(ecr: ECRClient) -> Iterator[RepositoryTypeDef]:
     name = f"docker-{uuid.uuid4().hex[:8]}"
     yield ecr.create_repository(repositoryName=name)["repository"]
     ecr.delete_repository(repositoryName=name, force=True)
 
 
 @pytest.fixture
-def image(docker, tmp_path, repository):
+def image(docker: Docker, tmp_path: Path, repository: dict[str, Any]) -> Iterator[str]:
     """A tiny image with new content, tagged for the repository."""
     context = tmp_path / "context"
     context.mkdir()
@@ -66,7 +72,7 @@ def image(docker, tmp_path, repository):
     docker("image", "rm", "-f", name, built)
 
 
-def log_in(docker, served, repository) -> str:
+def log_in(docker: Docker, served: Served, repository: dict[str, Any]) -> str:
     """Log in with the AWS CLI, as in the ECR User Guide."""
     environment = {**os.environ, **served.account.environment()}
     password = subprocess.run(
@@ -76,7 +82,9 @@ def log_in(docker, served, repository) -> str:
     return docker("login", "--username", "AWS", "--password-stdin", host, stdin=password)
 
 
-def test_login_push_describe_pull(docker, served, ecr, repository, image):
+def test_login_push_describe_pull(
+    docker: Docker, served: Served, ecr: ECRClient, repository: dict[str, Any], image: str
+) -> None:
     assert "Login Succeeded" in log_in(docker, served, repository)
     pushed = docker("push", image)
     (detail,) = ecr.describe_images(
@@ -92,7 +100,9 @@ def test_login_push_describe_pull(docker, served, ecr, repository, image):
     docker("pull", image)
 
 
-def test_a_second_push_sends_no_layer_again(docker, served, repository, image):
+def test_a_second_push_sends_no_layer_again(
+    docker: Docker, served: Served, repository: dict[str, Any], image: str
+) -> None:
     log_in(docker, served, repository)
     docker("push", image)
     again = image.replace(":v1", ":v2")
@@ -101,7 +111,9 @@ def test_a_second_push_sends_no_layer_again(docker, served, repository, image):
     docker("image", "rm", again)
 
 
-def test_the_engine_forgets_a_deleted_registry(docker, served, repository, image):
+def test_the_engine_forgets_a_deleted_registry(
+    docker: Docker, served: Served, repository: dict[str, Any], image: str
+) -> None:
     kept = f"docker-{uuid.uuid4().hex[:8]}:kept"
     docker("tag", image, kept)
     log_in(docker, served, repository)
@@ -114,7 +126,9 @@ def test_the_engine_forgets_a_deleted_registry(docker, served, repository, image
     docker("image", "rm", kept)
 
 
-def test_a_reset_only_forgets_the_images_of_its_own_registry(docker, tmp_path, image):
+def test_a_reset_only_forgets_the_images_of_its_own_registry(
+    docker: Docker, tmp_path: Path, image: str
+) -> None:
     state = tmp_path / "state"
     config = AccountConfig.load(state, {"gateway_port": 0, "git_port": 0, "registry_port": 0})
     (state / "docker_host").write_text(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
@@ -125,17 +139,19 @@ def test_a_reset_only_forgets_the_images_of_its_own_registry(docker, tmp_path, i
     docker("inspect", image)
 
 
-def test_a_wrong_password_is_refused(docker, repository):
+def test_a_wrong_password_is_refused(docker: Docker, repository: dict[str, Any]) -> None:
     host = repository["repositoryUri"].partition("/")[0]
     answer = docker("login", "-u", "AWS", "--password-stdin", host, stdin="wrong", fails=True)
     assert "401" in answer or "unauthorized" in answer.lower()
 
 
-def test_a_push_without_login_is_refused(docker, image):
+def test_a_push_without_login_is_refused(docker: Docker, image: str) -> None:
     assert "no basic auth credentials" in docker("push", image, fails=True)
 
 
-def test_a_push_to_an_unknown_repository_says_how_to_create_it(docker, served, repository, image):
+def test_a_push_to_an_unknown_repository_says_how_to_create_it(
+    docker: Docker, served: Served, repository: dict[str, Any], image: str
+) -> None:
     log_in(docker, served, repository)
     unknown = f"{image.partition('/')[0]}/not-created:v1"
     docker("tag", image, unknown)
@@ -144,7 +160,9 @@ def test_a_push_to_an_unknown_repository_says_how_to_create_it(docker, served, r
     assert "aws ecr create-repository --repository-name not-created" in answer
 
 
-def test_an_immutable_tag_stays(docker, served, ecr, repository, image):
+def test_an_immutable_tag_stays(
+    docker: Docker, served: Served, ecr: ECRClient, repository: dict[str, Any], image: str
+) -> None:
     log_in(docker, served, repository)
     docker("push", image)
     name = repository["repositoryName"]

@@ -3,10 +3,15 @@
 import base64
 import hashlib
 import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from mypy_boto3_ecr import ECRClient
+
+from tests.local_account.services.served import Served
 
 DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -27,20 +32,22 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def code(error):
+def code(error: pytest.ExceptionInfo[ClientError]) -> str:
     return error.value.response["Error"]["Code"]
 
 
 class Registry:
     """A client of the OCI Distribution API."""
 
-    def __init__(self, served, ecr) -> None:
+    def __init__(self, served: Served, ecr: ECRClient) -> None:
         data = ecr.get_authorization_token()["authorizationData"][0]
         self.root = f"{data['proxyEndpoint']}/v2"
         self.session = requests.Session()
-        self.session.auth = tuple(base64.b64decode(data["authorizationToken"]).decode().split(":", 1))
+        user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+        self.password = password
+        self.session.auth = (user, password)
 
-    def __call__(self, method: str, path: str, status: int, **options) -> requests.Response:
+    def __call__(self, method: str, path: str, status: int, **options: Any) -> requests.Response:
         response = self.session.request(method, f"{self.root}/{path}", timeout=30, **options)
         assert response.status_code == status, response.text
         return response
@@ -68,17 +75,18 @@ class Registry:
 
 
 @pytest.fixture(scope="session")
-def ecr(service_client):
-    return service_client("ecr")
+def ecr(service_client: Callable[[str], Any]) -> ECRClient:
+    client: ECRClient = service_client("ecr")
+    return client
 
 
 @pytest.fixture(scope="session")
-def registry(served, ecr):
+def registry(served: Served, ecr: ECRClient) -> Registry:
     return Registry(served, ecr)
 
 
 @pytest.fixture
-def repository(ecr, request):
+def repository(ecr: ECRClient, request: pytest.FixtureRequest) -> Iterator[str]:
     name = "test/" + request.node.name.removeprefix("test_").split("[")[0].replace("_", "-")
     ecr.create_repository(repositoryName=name, tags=[{"Key": "a", "Value": "1"}])
     yield name
@@ -88,7 +96,7 @@ def repository(ecr, request):
 # --- the API
 
 
-def test_repository_uri_is_the_registrys(ecr, repository, served):
+def test_repository_uri_is_the_registrys(ecr: ECRClient, repository: str, served: Served) -> None:
     (shown,) = ecr.describe_repositories(repositoryNames=[repository])["repositories"]
     assert shown["repositoryUri"] == f"127.0.0.1:{served.account.config.registry_port}/{repository}"
     assert shown["repositoryArn"] == served.account.arn("ecr", f"repository/{repository}")
@@ -98,7 +106,7 @@ def test_repository_uri_is_the_registrys(ecr, repository, served):
     )
 
 
-def test_repositories_that_cannot_be_created(ecr, repository):
+def test_repositories_that_cannot_be_created(ecr: ECRClient, repository: str) -> None:
     with pytest.raises(ClientError) as error:
         ecr.create_repository(repositoryName=repository)
     assert code(error) == "RepositoryAlreadyExistsException"
@@ -108,7 +116,7 @@ def test_repositories_that_cannot_be_created(ecr, repository):
         assert code(error) == "InvalidParameterException"
 
 
-def test_what_does_not_exist_is_named(ecr, repository):
+def test_what_does_not_exist_is_named(ecr: ECRClient, repository: str) -> None:
     for call in (ecr.describe_images, ecr.list_images, ecr.delete_repository, ecr.get_lifecycle_policy):
         with pytest.raises(ClientError, match="'nobody' does not exist") as error:
             call(repositoryName="nobody")
@@ -118,7 +126,9 @@ def test_what_does_not_exist_is_named(ecr, repository):
     assert code(error) == "ImageNotFoundException"
 
 
-def test_a_pushed_image_is_described(ecr, repository, registry, served):
+def test_a_pushed_image_is_described(
+    ecr: ECRClient, repository: str, registry: Registry, served: Served
+) -> None:
     digest, manifest = registry.image(repository, "v1")
     registry("PUT", f"{repository}/manifests/latest", 201, data=manifest, headers={"Content-Type": DOCKER})
     (detail,) = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": "latest"}])[
@@ -137,7 +147,9 @@ def test_a_pushed_image_is_described(ecr, repository, registry, served):
     ]
 
 
-def test_a_moved_tag_leaves_the_old_image_untagged(ecr, repository, registry):
+def test_a_moved_tag_leaves_the_old_image_untagged(
+    ecr: ECRClient, repository: str, registry: Registry
+) -> None:
     old, _ = registry.image(repository, "latest", b"old")
     new, _ = registry.image(repository, "latest", b"new")
     by_status = {
@@ -156,7 +168,7 @@ def test_a_moved_tag_leaves_the_old_image_untagged(ecr, repository, registry):
     ]
 
 
-def test_lists_come_in_pages(ecr, repository, registry):
+def test_lists_come_in_pages(ecr: ECRClient, repository: str, registry: Registry) -> None:
     digests = [registry.image(repository, f"v{n}", b"%d" % n)[0] for n in range(5)]
     paginator = ecr.get_paginator("describe_images")
     pages = list(paginator.paginate(repositoryName=repository, PaginationConfig={"PageSize": 2}))
@@ -171,7 +183,7 @@ def test_lists_come_in_pages(ecr, repository, registry):
     assert registry("GET", following, 200).json()["tags"] == ["v2", "v3"]
 
 
-def test_put_image_gives_an_image_another_tag(ecr, repository, registry):
+def test_put_image_gives_an_image_another_tag(ecr: ECRClient, repository: str, registry: Registry) -> None:
     digest, manifest = registry.image(repository, "v1")
     put = {"repositoryName": repository, "imageManifest": manifest.decode(), "imageTag": "v2"}
     assert ecr.put_image(**put)["image"]["imageId"] == {"imageDigest": digest, "imageTag": "v2"}
@@ -185,7 +197,7 @@ def test_put_image_gives_an_image_another_tag(ecr, repository, registry):
     assert code(error) == "LayersNotFoundException"
 
 
-def test_immutable_tags_do_not_move(ecr, repository, registry):
+def test_immutable_tags_do_not_move(ecr: ECRClient, repository: str, registry: Registry) -> None:
     digest, _ = registry.image(repository, "v1", b"one")
     ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
     _, other = registry.image(repository, "v2", b"two")
@@ -198,7 +210,7 @@ def test_immutable_tags_do_not_move(ecr, repository, registry):
     assert code(error) == "ImageTagAlreadyExistsException"
 
 
-def test_images_are_deleted_by_tag_and_by_digest(ecr, repository, registry):
+def test_images_are_deleted_by_tag_and_by_digest(ecr: ECRClient, repository: str, registry: Registry) -> None:
     digest, manifest = registry.image(repository, "v1")
     registry("PUT", f"{repository}/manifests/v2", 201, data=manifest, headers={"Content-Type": DOCKER})
     answer = ecr.batch_delete_image(
@@ -216,7 +228,9 @@ def test_images_are_deleted_by_tag_and_by_digest(ecr, repository, registry):
     registry("GET", f"{repository}/manifests/v2", 404)
 
 
-def test_blobs_are_deleted_with_the_last_image_that_needs_them(ecr, repository, registry):
+def test_blobs_are_deleted_with_the_last_image_that_needs_them(
+    ecr: ECRClient, repository: str, registry: Registry
+) -> None:
     registry.image(repository, "a", b"only-a")
     shared = registry.blob(repository, b"shared-and-unused")
     registry.image(repository, "b", b"only-b")
@@ -226,7 +240,7 @@ def test_blobs_are_deleted_with_the_last_image_that_needs_them(ecr, repository, 
     registry("HEAD", f"{repository}/blobs/{shared}", 200)  # just pushed: its manifest may still come
 
 
-def test_a_repository_with_images_is_only_deleted_with_force(ecr, registry):
+def test_a_repository_with_images_is_only_deleted_with_force(ecr: ECRClient, registry: Registry) -> None:
     ecr.create_repository(repositoryName="full")
     registry.image("full", "v1", b"of-full")
     with pytest.raises(ClientError) as error:
@@ -238,7 +252,7 @@ def test_a_repository_with_images_is_only_deleted_with_force(ecr, registry):
     assert code(error) == "RepositoryNotFoundException"
 
 
-def test_layer_availability(ecr, repository, registry):
+def test_layer_availability(ecr: ECRClient, repository: str, registry: Registry) -> None:
     digest = registry.blob(repository, b"here")
     answer = ecr.batch_check_layer_availability(
         repositoryName=repository, layerDigests=[digest, digest_of(b"not here"), "md5:1"]
@@ -247,7 +261,7 @@ def test_layer_availability(ecr, repository, registry):
     assert answer["failures"][0]["failureCode"] == "InvalidLayerDigest"
 
 
-def test_policies_and_tags(ecr, repository, served):
+def test_policies_and_tags(ecr: ECRClient, repository: str, served: Served) -> None:
     with pytest.raises(ClientError) as error:
         ecr.get_lifecycle_policy(repositoryName=repository)
     assert code(error) == "LifecyclePolicyNotFoundException"
@@ -269,11 +283,13 @@ def test_policies_and_tags(ecr, repository, served):
     assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == [{"Key": "b", "Value": "2"}]
 
 
-def test_a_lifecycle_policy_expires_images(ecr, repository, registry, served):
+def test_a_lifecycle_policy_expires_images(
+    ecr: ECRClient, repository: str, registry: Registry, served: Served
+) -> None:
     digests = [registry.image(repository, "latest", b"build %d" % n)[0] for n in range(8)]
     ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=POLICY)
     assert len(ecr.list_images(repositoryName=repository)["imageIds"]) == 8
-    served.services["ecr"].tidy()
+    served.ecr.tidy()
     left = [one["imageDigest"] for one in ecr.list_images(repositoryName=repository)["imageIds"]]
     assert left == digests[2:]  # five untagged ones and the tagged one
     assert "lastEvaluatedAt" in ecr.get_lifecycle_policy(repositoryName=repository)
@@ -283,8 +299,8 @@ def test_a_lifecycle_policy_expires_images(ecr, repository, registry, served):
 # --- the registry
 
 
-def test_only_a_password_of_the_account_opens_the_registry(registry):
-    for auth in (None, ("AWS", "wrong"), ("root", registry.session.auth[1]), ("AWS", "MTIz.abc")):
+def test_only_a_password_of_the_account_opens_the_registry(registry: Registry) -> None:
+    for auth in (None, ("AWS", "wrong"), ("root", registry.password), ("AWS", "MTIz.abc")):
         response = requests.get(f"{registry.root}/", auth=auth, timeout=5)
         assert response.status_code == 401
         assert response.headers["WWW-Authenticate"].startswith("Basic ")
@@ -292,19 +308,21 @@ def test_only_a_password_of_the_account_opens_the_registry(registry):
     assert registry("GET", "", 200).headers["Docker-Distribution-Api-Version"] == "registry/2.0"
 
 
-def test_an_expired_password_is_refused(registry, served, monkeypatch):
+def test_an_expired_password_is_refused(
+    registry: Registry, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = served.account.now()
     monkeypatch.setattr(served.account, "now", lambda: now.replace(year=now.year + 1))
     registry("GET", "", 401)
 
 
-def test_a_push_to_an_unknown_repository_says_how_to_create_it(registry):
+def test_a_push_to_an_unknown_repository_says_how_to_create_it(registry: Registry) -> None:
     error = registry("POST", "nobody/knows/blobs/uploads/", 404).json()["errors"][0]
     assert error["code"] == "NAME_UNKNOWN"
     assert "aws ecr create-repository --repository-name nobody/knows" in error["message"]
 
 
-def test_an_upload_in_parts(registry, repository):
+def test_an_upload_in_parts(registry: Registry, repository: str) -> None:
     parts = [b"a" * 100_000, b"b" * 50_000, b"c"]
     content = b"".join(parts)
     response = registry("POST", f"{repository}/blobs/uploads/", 202)
@@ -322,7 +340,7 @@ def test_an_upload_in_parts(registry, repository):
     registry("PATCH", place, 404, data=b"more")
 
 
-def test_a_wrong_digest_keeps_nothing(registry, repository):
+def test_a_wrong_digest_keeps_nothing(registry: Registry, repository: str) -> None:
     wrong = digest_of(b"right")
     refusal = registry("POST", f"{repository}/blobs/uploads/?digest={wrong}", 400, data=b"wrong")
     assert refusal.json()["errors"][0]["code"] == "DIGEST_INVALID"
@@ -331,7 +349,9 @@ def test_a_wrong_digest_keeps_nothing(registry, repository):
     registry("GET", f"{repository}/blobs/sha256:../../../account.json", 404)
 
 
-def test_a_full_disk_is_reported_and_the_upload_dropped(registry, repository, served):
+def test_a_full_disk_is_reported_and_the_upload_dropped(
+    registry: Registry, repository: str, served: Served
+) -> None:
     place = registry("POST", f"{repository}/blobs/uploads/", 202).headers["Location"].removeprefix("/v2/")
     part = served.account.config.state_dir / "registry" / "uploads" / place.rpartition("/")[2]
     part.unlink()
@@ -343,7 +363,7 @@ def test_a_full_disk_is_reported_and_the_upload_dropped(registry, repository, se
     registry.blob(repository, b"fits again")
 
 
-def test_layers_are_found_across_repositories(registry, repository, ecr):
+def test_layers_are_found_across_repositories(registry: Registry, repository: str, ecr: ECRClient) -> None:
     digest = registry.blob(repository, b"base image layer")
     ecr.create_repository(repositoryName="other")
     query = f"mount={digest}&from={repository}"
@@ -370,7 +390,9 @@ def test_layers_are_found_across_repositories(registry, repository, ecr):
         (b"x" * (4 * 1024 * 1024 + 1), (413, "SIZE_INVALID")),
     ],
 )
-def test_manifests_that_cannot_be_kept(registry, repository, ecr, manifest, refusal):
+def test_manifests_that_cannot_be_kept(
+    registry: Registry, repository: str, ecr: ECRClient, manifest: bytes, refusal: tuple[int, str]
+) -> None:
     status, wanted = refusal
     answer = registry(
         "PUT", f"{repository}/manifests/v1", status, data=manifest, headers={"Content-Type": DOCKER}
@@ -379,7 +401,7 @@ def test_manifests_that_cannot_be_kept(registry, repository, ecr, manifest, refu
     assert ecr.list_images(repositoryName=repository)["imageIds"] == []
 
 
-def test_a_layer_shorter_than_the_manifest_says_is_not_accepted(registry, repository):
+def test_a_layer_shorter_than_the_manifest_says_is_not_accepted(registry: Registry, repository: str) -> None:
     digest = registry.blob(repository, b"short")
     manifest = json.dumps({"config": {"digest": digest, "size": 500}, "layers": []}).encode()
     refusal = registry(
@@ -388,7 +410,9 @@ def test_a_layer_shorter_than_the_manifest_says_is_not_accepted(registry, reposi
     assert refusal.json()["errors"][0]["code"] == "MANIFEST_BLOB_UNKNOWN"
 
 
-def test_an_index_needs_its_images_and_keeps_them(registry, repository, ecr):
+def test_an_index_needs_its_images_and_keeps_them(
+    registry: Registry, repository: str, ecr: ECRClient
+) -> None:
     digest, manifest = registry.image(repository, "amd64")
 
     def index(of: str) -> bytes:
@@ -404,7 +428,7 @@ def test_an_index_needs_its_images_and_keeps_them(registry, repository, ecr):
     assert failures[0]["failureCode"] == "ImageReferencedByManifestList"
 
 
-def test_referrers(registry, repository):
+def test_referrers(registry: Registry, repository: str) -> None:
     digest, manifest = registry.image(repository, "v1")
     config = registry.blob(repository, b"{}")
     signature = json.dumps(
@@ -423,7 +447,7 @@ def test_referrers(registry, repository):
     assert (found["digest"], found["artifactType"]) == (digest_of(signature), "test/signature")
 
 
-def test_manifests_are_deleted_through_the_registry(registry, repository):
+def test_manifests_are_deleted_through_the_registry(registry: Registry, repository: str) -> None:
     digest, _ = registry.image(repository, "v1")
     registry("DELETE", f"{repository}/manifests/{digest}", 202)
     registry("GET", f"{repository}/manifests/{digest}", 404)

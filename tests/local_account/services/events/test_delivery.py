@@ -1,5 +1,6 @@
 """Events reach the targets of the rules that match them, if the target allows it."""
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -8,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
+from tests.local_account.services.events.recorder import Recorder
+from tests.local_account.waiting import Eventually
 
 pytestmark = pytest.mark.slow
 
@@ -32,11 +36,11 @@ def failures(client: Client, rule: str, metric: str = "FailedInvocations") -> fl
         Period=60,
         Statistics=["Sum"],
     )["Datapoints"]
-    return sum(point["Sum"] for point in points)
+    return float(sum(point["Sum"] for point in points))
 
 
 def test_a_matching_event_invokes_the_function(
-    rule: Rule, events: Any, recorder: Any, eventually: Any, client: Client
+    rule: Rule, events: Any, recorder: Callable[[str], Recorder], eventually: Eventually, client: Client
 ) -> None:
     function = recorder("plain-target")
     function.permit(rule("plain", {"source": ["delivery.plain"], "detail": {"n": [{"numeric": [">", 1]}]}}))
@@ -53,7 +57,9 @@ def test_a_matching_event_invokes_the_function(
     assert eventually(lambda: failures(client, "plain", "Invocations")) == 1
 
 
-def test_a_disabled_rule_delivers_nothing(rule: Rule, events: Any, recorder: Any, eventually: Any) -> None:
+def test_a_disabled_rule_delivers_nothing(
+    rule: Rule, events: Any, recorder: Callable[[str], Recorder], eventually: Eventually
+) -> None:
     function = recorder("switched-target")
     function.permit(rule("switched-off", {"source": ["delivery.switched"]}, State="DISABLED"))
     events.put_targets(Rule="switched-off", Targets=[{"Id": "t", "Arn": function.arn}])
@@ -65,7 +71,9 @@ def test_a_disabled_rule_delivers_nothing(rule: Rule, events: Any, recorder: Any
     assert [event["detail"]["n"] for event in function.received()] == [2]
 
 
-def test_each_target_gets_its_own_input(rule: Rule, events: Any, recorder: Any, eventually: Any) -> None:
+def test_each_target_gets_its_own_input(
+    rule: Rule, events: Any, recorder: Callable[[str], Recorder], eventually: Eventually
+) -> None:
     function = recorder("shaped-target")
     function.permit(rule("shaped", {"source": ["delivery.shaped"]}))
     transformer = {"InputPathsMap": {"n": "$.detail.n"}, "InputTemplate": '{"text": "n is <n>"}'}
@@ -78,13 +86,17 @@ def test_each_target_gets_its_own_input(rule: Rule, events: Any, recorder: Any, 
         ],
     )
     put(events, "delivery.shaped", n=7)
-    received = eventually(lambda: len(found := function.received()) == 3 and found)
+    received = eventually(lambda: found if len(found := function.received()) == 3 else None)
     for wanted in ({"constant": True}, {"n": 7}, {"text": "n is 7"}):
         assert wanted in received
 
 
 def test_a_function_without_permission_for_the_rule_is_not_invoked(
-    rule: Rule, recorder: Any, eventually: Any, client: Client, local_account: Any
+    rule: Rule,
+    recorder: Callable[[str], Recorder],
+    eventually: Eventually,
+    client: Client,
+    local_account: AccountProcess,
 ) -> None:
     events = client("events")
     function = recorder("forbidding-target")
@@ -99,7 +111,7 @@ def test_a_function_without_permission_for_the_rule_is_not_invoked(
 
 
 def test_a_deleted_function_counts_as_a_failure(
-    rule: Rule, events: Any, eventually: Any, client: Client
+    rule: Rule, events: Any, eventually: Eventually, client: Client
 ) -> None:
     rule("gone", {"source": ["delivery.gone"]})
     arn = "arn:aws:lambda:us-east-1:123456789012:function:gone"
@@ -109,7 +121,7 @@ def test_a_deleted_function_counts_as_a_failure(
 
 
 def test_a_pipeline_is_started_at_the_revision_of_the_event(
-    rule: Rule, events: Any, eventually: Any, client: Client
+    rule: Rule, events: Any, eventually: Eventually, client: Client
 ) -> None:
     s3, pipelines = client("s3"), client("codepipeline")
     bucket = "pipeline-source"
@@ -183,23 +195,27 @@ def test_a_pipeline_is_started_at_the_revision_of_the_event(
 
 
 def test_delivery_takes_less_than_a_twentieth_of_a_second(
-    rule: Rule, events: Any, recorder: Any, eventually: Any
+    rule: Rule, events: Any, recorder: Callable[[str], Recorder], eventually: Eventually
 ) -> None:
     function = recorder("quick-target")
     function.permit(rule("quick", {"source": ["delivery.quick"]}))
     events.put_targets(Rule="quick", Targets=[{"Id": "t", "Arn": function.arn}])
     put(events, "delivery.quick", sent=time.time())
     eventually(function.received)  # the function is warm from now on
+
+    def more_than(count: int) -> bool:
+        return len(function.received()) > count
+
     for _ in range(5):
-        count = len(function.received())
+        before = len(function.received())
         put(events, "delivery.quick", sent=time.time())
-        eventually(lambda count=count: len(function.received()) > count)
+        eventually(functools.partial(more_than, before))
     waits = [came - event["detail"]["sent"] for came, event in function.timed()[1:]]
     assert min(waits) < 0.05, waits
 
 
 def test_accepted_events_are_delivered_after_a_crash(
-    own_account: Any, eventually: Any, recorder_class: Any
+    own_account: AccountProcess, eventually: Eventually, recorder_class: type[Recorder]
 ) -> None:
     account = own_account.start()
     role = make_role(account.client("iam"), "r", "lambda.amazonaws.com")

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.account_process import AccountProcess
+
 Rule = Callable[..., str]
 PATTERN = {"source": ["workshop"]}
 PIPELINE = "arn:aws:codepipeline:us-east-1:123456789012:p"
@@ -157,7 +159,7 @@ def test_there_is_one_bus(events: Any) -> None:
         events.create_event_bus(Name="mine")
 
 
-def test_the_aws_cli_speaks_to_it(rule: Rule, local_account: Any) -> None:
+def test_the_aws_cli_speaks_to_it(rule: Rule, local_account: AccountProcess) -> None:
     rule("for-cli", PATTERN)
     command = [
         "aws",

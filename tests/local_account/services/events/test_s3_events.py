@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 import requests
 
+from tests.local_account.services.events.recorder import Recorder
+from tests.local_account.waiting import Eventually
+
 KEYS = ["plain.zip", "a b/c+d.txt", "ü/日本語.json", "100%25/?#&=.txt"]
 
 
 @pytest.fixture(scope="module")
-def listener(client: Callable[[str], Any], recorder_role: str, recorder_class: Any) -> Any:
+def listener(client: Callable[[str], Any], recorder_role: str, recorder_class: type[Recorder]) -> Any:
     """A function that receives all events of S3."""
     events = client("events")
     function = recorder_class(client, "s3-listener", recorder_role)
@@ -23,7 +26,7 @@ def listener(client: Callable[[str], Any], recorder_role: str, recorder_class: A
 
 @pytest.fixture
 def bucket(client: Callable[[str], Any], request: pytest.FixtureRequest) -> str:
-    name = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")[:60]
+    name: str = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")[:60]
     s3 = client("s3")
     s3.create_bucket(Bucket=name)
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
@@ -33,7 +36,7 @@ def bucket(client: Callable[[str], Any], request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def published(listener: Any, bucket: str, eventually: Any) -> Callable[[int], list[Any]]:
+def published(listener: Any, bucket: str, eventually: Eventually) -> Callable[[int], list[Any]]:
     """Wait for a number of the bucket's events, sorted by time."""
 
     def wait(count: int) -> list[Any]:

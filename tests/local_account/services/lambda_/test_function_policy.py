@@ -19,7 +19,7 @@ OWNER = "123456789012"
 
 
 def policy(**permission: str) -> dict[str, Any]:
-    given = {
+    given: Any = {
         "StatementId": "s",
         "Action": "lambda:InvokeFunction",
         "Principal": "events.amazonaws.com",

@@ -12,7 +12,9 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
+from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
+from tests.local_account.waiting import Eventually
 
 Create = Callable[..., Any]
 Call = Callable[..., Any]
@@ -227,7 +229,7 @@ def test_missing_settings_are_reported(awslambda: Any) -> None:
         awslambda.create_alias(FunctionName="x", Name="y", FunctionVersion="1")
 
 
-def test_the_aws_cli_invokes(create: Create, local_account: Any, tmp_path: Path) -> None:
+def test_the_aws_cli_invokes(create: Create, local_account: AccountProcess, tmp_path: Path) -> None:
     create("from-cli", "def handler(event, context):\n    return {'hello': event['name']}")
     out = tmp_path / "out.json"
     command = ["aws", "lambda", "invoke", "--function-name", "from-cli", "--payload", '{"name": "iris"}']
@@ -240,7 +242,7 @@ def test_the_aws_cli_invokes(create: Create, local_account: Any, tmp_path: Path)
 @pytest.mark.parametrize("how", [15, 9])
 @pytest.mark.slow
 def test_functions_and_waiting_events_survive(
-    own_account: Any, how: int, eventually: Any, package: Any
+    own_account: AccountProcess, how: int, eventually: Eventually, package: Any
 ) -> None:
     account = own_account.start()
     role = make_role(account.client("iam"), "r", "lambda.amazonaws.com")

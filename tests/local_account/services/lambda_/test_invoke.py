@@ -12,6 +12,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.waiting import Eventually
+
 Create = Callable[..., Any]
 Call = Callable[..., Any]
 
@@ -161,7 +163,7 @@ def handler(event, context):
     assert (first[1], second[1]) == (1, 2)
 
 
-def test_an_environment_that_died_is_replaced(create: Create, call: Call, eventually: Any) -> None:
+def test_an_environment_that_died_is_replaced(create: Create, call: Call, eventually: Eventually) -> None:
     source = """
 import os, threading
 def handler(event, context):
@@ -202,7 +204,7 @@ def test_reserved_concurrency_throttles(create: Create, call: Call, awslambda: A
 
 
 def test_the_log_has_everything_in_order(
-    create: Create, awslambda: Any, client: Callable[[str], Any], eventually: Callable[..., Any]
+    create: Create, awslambda: Any, client: Callable[[str], Any], eventually: Eventually
 ) -> None:
     source = """
 import logging, subprocess, sys
@@ -251,7 +253,7 @@ def handler(event, context):
 
 
 def test_json_logs_have_a_level(
-    create: Create, call: Call, client: Callable[[str], Any], eventually: Callable[..., Any]
+    create: Create, call: Call, client: Callable[[str], Any], eventually: Eventually
 ) -> None:
     source = (
         "import logging\ndef handler(e, c):\n    logging.info('seen'); logging.debug('hidden')\n    return 1"
@@ -278,7 +280,7 @@ def test_json_logs_have_a_level(
 
 
 def test_an_event_is_accepted_and_served_later(
-    create: Create, awslambda: Any, client: Callable[[str], Any], eventually: Callable[..., Any]
+    create: Create, awslambda: Any, client: Callable[[str], Any], eventually: Eventually
 ) -> None:
     bucket = "lambda-events"
     client("s3").create_bucket(Bucket=bucket)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
 
 # The limits on AWS are minutes; everything else is the unmodified program.
@@ -23,7 +24,7 @@ sys.exit(main())
 
 
 @pytest.fixture(scope="session")
-def impatient(account_process: Any) -> Any:
+def impatient(account_process: type[AccountProcess]) -> Any:
     """Create an account, not started, that gives up after seconds where AWS waits for minutes."""
 
     def make(state: Path) -> Any:

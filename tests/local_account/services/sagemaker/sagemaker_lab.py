@@ -100,10 +100,11 @@ class SageMakerLab:
 
     def trained(self, name: str) -> dict[str, Any]:
         """Describe a training job that has ended."""
-        return self.when(
+        job: dict[str, Any] = self.when(
             lambda: self.sagemaker.describe_training_job(TrainingJobName=name),
             lambda job: job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"),
         )
+        return job
 
     def model(self, name: str, data: str | None = None, **environment: str) -> None:
         """Create a model."""
@@ -129,10 +130,11 @@ class SageMakerLab:
 
     def settled(self, name: str) -> dict[str, Any]:
         """Describe an endpoint that is InService or Failed."""
-        return self.when(
+        endpoint: dict[str, Any] = self.when(
             lambda: self.sagemaker.describe_endpoint(EndpointName=name),
             lambda endpoint: endpoint["EndpointStatus"] in ("InService", "Failed"),
         )
+        return endpoint
 
     def delete_endpoint(self, name: str) -> None:
         """Delete an endpoint and wait until it is gone."""
@@ -142,7 +144,7 @@ class SageMakerLab:
             try:
                 self.sagemaker.describe_endpoint(EndpointName=name)
             except self.sagemaker.exceptions.ClientError as error:
-                return error.response["Error"]["Code"] == "ValidationException"
+                return bool(error.response["Error"]["Code"] == "ValidationException")
             return False
 
         self.when(gone, bool)

@@ -39,10 +39,11 @@ def create(lab: SageMakerLab, name: str, on_create: str = "", on_start: str = ""
 
 
 def settled(lab: SageMakerLab, name: str) -> dict[str, Any]:
-    return lab.when(
+    instance: dict[str, Any] = lab.when(
         lambda: lab.sagemaker.describe_notebook_instance(NotebookInstanceName=name),
         lambda instance: instance["NotebookInstanceStatus"] in ("InService", "Failed", "Stopped"),
     )
+    return instance
 
 
 def directory(lab: SageMakerLab, name: str) -> Path:

@@ -1,11 +1,14 @@
 """Resources found by their tags, through unmodified boto3."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
 
 @pytest.fixture
-def tagged(client):
+def tagged(client: Callable[[str], Any]) -> Iterator[dict[str, str]]:
     """ARNs of resources of several services with the same tag, by service."""
     tag = [{"Key": "team", "Value": "tagging"}]
     bucket = "tagging-test-bucket"
@@ -39,43 +42,45 @@ def tagged(client):
     client("cloudwatch").delete_alarms(AlarmNames=["tagging-test"])
 
 
-def found(client, **request):
+def found(client: Callable[[str], Any], **request: Any) -> list[str]:
     pages = client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(**request)
     return [one["ResourceARN"] for page in pages for one in page["ResourceTagMappingList"]]
 
 
-def test_resources_of_every_service_are_found_by_tag(client, tagged):
+def test_resources_of_every_service_are_found_by_tag(
+    client: Callable[[str], Any], tagged: dict[str, str]
+) -> None:
     assert sorted(found(client, TagFilters=[{"Key": "team", "Values": ["tagging"]}])) == sorted(
         tagged.values()
     )
 
 
-def test_a_deleted_resource_is_no_longer_found(client, tagged):
+def test_a_deleted_resource_is_no_longer_found(client: Callable[[str], Any], tagged: dict[str, str]) -> None:
     client("events").delete_rule(Name="tagging-test")
     assert tagged["events"] not in found(client, TagFilters=[{"Key": "team"}])
 
 
-def test_types_narrow_the_list(client, tagged):
+def test_types_narrow_the_list(client: Callable[[str], Any], tagged: dict[str, str]) -> None:
     assert found(client, TagFilters=[{"Key": "team"}], ResourceTypeFilters=["ecr:repository", "s3"]) == [
         tagged["ecr"],
         tagged["s3"],
     ]
 
 
-def test_pages_cover_everything_once(client, tagged):
+def test_pages_cover_everything_once(client: Callable[[str], Any], tagged: dict[str, str]) -> None:
     assert len(found(client, TagFilters=[{"Key": "team"}], ResourcesPerPage=2)) == len(tagged)
 
 
-def test_every_filter_must_match(client, tagged):
+def test_every_filter_must_match(client: Callable[[str], Any], tagged: dict[str, str]) -> None:
     assert not found(client, TagFilters=[{"Key": "team"}, {"Key": "other"}])
 
 
-def test_keys_and_values_are_listed(client, tagged):
+def test_keys_and_values_are_listed(client: Callable[[str], Any], tagged: dict[str, str]) -> None:
     tagging = client("resourcegroupstaggingapi")
     assert "team" in tagging.get_tag_keys()["TagKeys"]
     assert tagging.get_tag_values(Key="team")["TagValues"] == ["tagging"]
 
 
-def test_more_than_twenty_values_are_refused(client):
+def test_more_than_twenty_values_are_refused(client: Callable[[str], Any]) -> None:
     with pytest.raises(ClientError, match="20 values"):
         found(client, TagFilters=[{"Key": "team", "Values": [str(n) for n in range(21)]}])

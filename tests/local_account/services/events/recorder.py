@@ -1,0 +1,56 @@
+"""Functions that record the events they receive."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+# The recorder stores every event as an object in its bucket, under its time of arrival.
+RECORDER = """
+import boto3, json, os, time
+s3 = boto3.client("s3")
+def handler(event, context):
+    came = time.time()
+    s3.put_object(Bucket=os.environ["BUCKET"], Key=f"{came:.6f}", Body=json.dumps(event))
+"""
+
+
+class Recorder:
+    """A function, and what it was invoked with."""
+
+    def __init__(self, client: Callable[[str], Any], name: str, role: str) -> None:
+        self.name = name
+        self._client = client
+        self._s3 = client("s3")
+        self._s3.create_bucket(Bucket=name)
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("app.py", RECORDER)
+        self.arn = client("lambda").create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Handler="app.handler",
+            Role=role,
+            Timeout=30,
+            Code={"ZipFile": code.getvalue()},
+            Environment={"Variables": {"BUCKET": name}},
+        )["FunctionArn"]
+
+    def permit(self, rule_arn: str) -> None:
+        self._client("lambda").add_permission(
+            FunctionName=self.name,
+            StatementId="events",
+            Action="lambda:InvokeFunction",
+            Principal="events.amazonaws.com",
+            SourceArn=rule_arn,
+        )
+
+    def received(self) -> list[Any]:
+        return [event for _, event in self.timed()]
+
+    def timed(self) -> list[tuple[float, Any]]:
+        keys = [item["Key"] for item in self._s3.list_objects_v2(Bucket=self.name).get("Contents", [])]
+        return [
+            (float(key), json.load(self._s3.get_object(Bucket=self.name, Key=key)["Body"])) for key in keys
+        ]
