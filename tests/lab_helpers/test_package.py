@@ -52,7 +52,9 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow  # makes an environment
-def test_every_module_of_the_package_imports_with_the_requirements_alone(unpacked, kernel):
+def test_every_module_of_the_package_imports_with_the_requirements_alone(
+    unpacked: Path, kernel: Path
+) -> None:
     done = subprocess.run(
         [kernel, "-I", "-c", EVERY_MODULE, str(unpacked)], capture_output=True, text=True, check=False
     )
@@ -61,14 +63,14 @@ def test_every_module_of_the_package_imports_with_the_requirements_alone(unpacke
     assert int(done.stdout) >= len(modules)
 
 
-def test_what_does_not_run_on_an_instance_is_not_sent_there(unpacked):
+def test_what_does_not_run_on_an_instance_is_not_sent_there(unpacked: Path) -> None:
     assert not [one for one in LEFT_OUT if (unpacked / one).exists()]
     assert not (unpacked / "local_account").exists()
     assert all((ROOT / one).exists() for one in LEFT_OUT)
 
 
 @pytest.mark.parametrize("command", ["doctor", "fleet", "local"])
-def test_a_command_that_is_not_sent_says_where_to_run_it(unpacked, kernel, command):
+def test_a_command_that_is_not_sent_says_where_to_run_it(unpacked: Path, kernel: Path, command: str) -> None:
     done = subprocess.run(
         [kernel, "-m", "lab_helpers", command, "up", "--size", "3"],
         cwd=unpacked,

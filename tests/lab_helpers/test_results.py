@@ -18,10 +18,11 @@ from moto import mock_aws
 from lab_helpers import endpoints, images, plots, storage, training
 from lab_helpers.checkpoint import CheckpointFailed, checkpoint
 from lab_helpers.display import Live, Table, duration, size
+from lab_helpers.training import Evaluation
 from tests.lab_helpers.fakes import START, FakeClient, lab
 
 EXECUTION = "11111111-2222-3333-4444-555555555555"
-EVALUATION: dict[str, Any] = {
+EVALUATION: Evaluation = {
     "classes": ["a", "b"],
     "rows": {"training": 8, "test": 2},
     "algorithms": {
@@ -98,7 +99,8 @@ def test_the_evaluation_comes_out_of_the_jobs_output(tmp_path: Path, aws: Any) -
     s3.put_object(Bucket="bucket", Key=f"training/reports/{EXECUTION}.json", Body=b'{"schema": 1}')
     here = lab(tmp_path, sagemaker=described(), s3=s3)
     assert training.evaluation(here, training.describe(here, f"iris-model-{EXECUTION}")) == EVALUATION
-    assert training.report(here, EXECUTION) == {"schema": 1}
+    report: Any = training.report(here, EXECUTION)
+    assert report == {"schema": 1}
 
 
 def test_the_log_of_a_job_is_found_by_its_name(tmp_path: Path, aws: Any) -> None:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from lab_helpers import metrics, plots, scaling
 from lab_helpers.lab import Lab
@@ -349,7 +351,7 @@ def test_alarms_of_the_release_are_waited_for(account: Account) -> None:
         )
 
     assert wait(60) == []
-    assert told == slept == []
+    assert (told, slept) == ([], [])
     loud = {"server-errors": "ALARM", "model-latency": "OK"}
     account.release_alarms = [loud, loud, {"server-errors": "OK"}]
     assert wait(60) == []
@@ -359,6 +361,13 @@ def test_alarms_of_the_release_are_waited_for(account: Account) -> None:
     assert wait(0) == ["ana-iris-model-prd-server-errors"]
 
 
+def labels(axes: Axes) -> list[str]:
+    """Return what the legend says."""
+    legend = axes.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
 def test_the_picture_of_scaling_has_target_alarm_and_instances() -> None:
     story = [
         seen(),
@@ -366,6 +375,6 @@ def test_the_picture_of_scaling_has_target_alarm_and_instances() -> None:
         seen(when=START + timedelta(seconds=9), current=2, desired=2),
     ]
     above, below = plots.scaling(story, 1000, 1800).axes
-    assert "target 1000" in [text.get_text() for text in above.get_legend().get_texts()]
-    assert list(above.lines[0].get_ydata()) == [1800, 1800, 900], "two instances share it"
-    assert [text.get_text() for text in below.get_legend().get_texts()] == ["desired", "in service"]
+    assert "target 1000" in labels(above)
+    assert np.array_equal(above.lines[0].get_ydata(), [1800, 1800, 900]), "two instances share it"
+    assert labels(below) == ["desired", "in service"]

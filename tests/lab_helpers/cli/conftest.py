@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -8,7 +9,7 @@ ENGINE = "unix:///nowhere.sock"  # these tests need an address, not an engine
 
 
 @pytest.fixture(scope="session")
-def daemon(tmp_path_factory):
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A local account that runs in the background."""
     daemon = Daemon(tmp_path_factory.mktemp("account"))
     daemon.start(ENGINE, os.environ, ports_from(0))

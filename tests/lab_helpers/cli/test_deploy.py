@@ -1,8 +1,10 @@
 import json
 import subprocess
 import zipfile
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from lab_helpers.instructor.deploy import Uploaded, launch_link, upload
 from lab_helpers.instructor.package import package
 from lab_helpers.names import Names
 from lab_helpers.stacks import DeployError, StackEvent, deploy_stack, find_stack
+from local_account.foundation.daemon import Daemon
 from tests.sessions import make_client
 
 TOPIC = {
@@ -20,7 +23,7 @@ PARAMETERS = {"Name": {"Type": "String"}, "Days": {"Type": "Number", "Default": 
 
 
 @pytest.fixture(scope="session")
-def clients(daemon):
+def clients(daemon: Daemon) -> Callable[[str], Any]:
     environment = daemon.environment()
     return lambda service: make_client(
         service,
@@ -51,7 +54,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_package_holds_what_the_instance_needs_and_is_the_same_for_the_same_tree(tree):
+def test_the_package_holds_what_the_instance_needs_and_is_the_same_for_the_same_tree(tree: Path) -> None:
     first = package(tree)
     (tree / "cfn" / "m.yml").touch()
     (tree / "lab_helpers" / "__pycache__").mkdir()
@@ -75,7 +78,7 @@ def test_the_package_holds_what_the_instance_needs_and_is_the_same_for_the_same_
     assert package(tree) != first
 
 
-def test_what_an_instance_has_no_use_for_does_not_make_its_lab_outdated(tree):
+def test_what_an_instance_has_no_use_for_does_not_make_its_lab_outdated(tree: Path) -> None:
     first = package(tree)
     for name in (
         "cfn/m.yml",
@@ -88,7 +91,7 @@ def test_what_an_instance_has_no_use_for_does_not_make_its_lab_outdated(tree):
     assert package(tree) == first
 
 
-def test_what_git_ignores_stays_out_and_what_is_not_committed_yet_goes_in(tree):
+def test_what_git_ignores_stays_out_and_what_is_not_committed_yet_goes_in(tree: Path) -> None:
     (tree / ".gitignore").write_text("*.csv\n")
     (tree / "notebooks" / "big.csv").write_text("1")
     subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
@@ -97,7 +100,9 @@ def test_what_git_ignores_stays_out_and_what_is_not_committed_yet_goes_in(tree):
         assert "notebooks/01_a.ipynb" in archive.namelist()
 
 
-def test_an_upload_tells_whether_the_package_changed_and_its_bucket_is_private(clients, tree):
+def test_an_upload_tells_whether_the_package_changed_and_its_bucket_is_private(
+    clients: Callable[[str], Any], tree: Path
+) -> None:
     names, account = Names("up"), "123456789012"
 
     def put(content: bytes) -> Uploaded:
@@ -115,35 +120,39 @@ def test_an_upload_tells_whether_the_package_changed_and_its_bucket_is_private(c
     assert "param_NamePrefix=up-" in link
 
 
-@pytest.fixture
-def stack(clients, request):
+class Deployed:
     """Deploys a template from a bucket as a stack of the test's own."""
-    s3, cloudformation = clients("s3"), clients("cloudformation")
-    name = "stack-" + request.node.name.replace("_", "-")[5:60].strip("-")
-    s3.create_bucket(Bucket="templates")
-    seen: list[StackEvent] = []
 
-    def deploy(resources: dict, **parameters: str) -> str:
+    def __init__(self, clients: Callable[[str], Any], name: str) -> None:
+        self.clients, self.name = clients, name
+        self.seen: list[StackEvent] = []
+        clients("s3").create_bucket(Bucket="templates")
+
+    def __call__(self, resources: dict[str, Any], **parameters: str) -> str:
         template = {
             "AWSTemplateFormatVersion": "2010-09-09",
             "Parameters": PARAMETERS,
             "Resources": resources,
         }
-        s3.put_object(Bucket="templates", Key=name, Body=json.dumps(template))
+        self.clients("s3").put_object(Bucket="templates", Key=self.name, Body=json.dumps(template))
         return deploy_stack(
-            cloudformation,
-            name,
-            f"https://templates.s3.us-east-1.amazonaws.com/{name}",
-            parameters={"Name": name, **parameters},
+            self.clients("cloudformation"),
+            self.name,
+            f"https://templates.s3.us-east-1.amazonaws.com/{self.name}",
+            parameters={"Name": self.name, **parameters},
             tags={"mlops-workshop:lab": "default"},
-            watch=seen.append,
+            watch=self.seen.append,
         )
 
-    deploy.name, deploy.seen = name, seen  # type: ignore[attr-defined]
-    return deploy
+
+@pytest.fixture
+def stack(clients: Callable[[str], Any], request: pytest.FixtureRequest) -> Deployed:
+    return Deployed(clients, "stack-" + request.node.name.replace("_", "-")[5:60].strip("-"))
 
 
-def test_a_stack_is_created_then_unchanged_then_updated_and_keeps_parameters(stack, clients):
+def test_a_stack_is_created_then_unchanged_then_updated_and_keeps_parameters(
+    stack: Deployed, clients: Callable[[str], Any]
+) -> None:
     assert stack({"Topic": TOPIC}, Days="14") == "created"
     shown = [event.status for event in stack.seen if event.resource == "Topic"]
     assert (shown[0], shown[-1]) == ("CREATE_IN_PROGRESS", "CREATE_COMPLETE")
@@ -156,17 +165,23 @@ def test_a_stack_is_created_then_unchanged_then_updated_and_keeps_parameters(sta
     )
 
 
-def test_a_failed_stack_names_its_resource_and_reason_and_is_made_anew(stack, clients):
+def test_a_failed_stack_names_its_resource_and_reason_and_is_made_anew(
+    stack: Deployed, clients: Callable[[str], Any]
+) -> None:
     bad = {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 4}}
     with pytest.raises(
         DeployError, match=r"is ROLLBACK_COMPLETE\. What failed:\n  Wrong \(AWS::Logs::LogGroup\)"
     ):
         stack({"Topic": TOPIC, "Wrong": bad})
-    assert find_stack(clients("cloudformation"), stack.name)["StackStatus"] == "ROLLBACK_COMPLETE"
+    found = find_stack(clients("cloudformation"), stack.name)
+    assert found is not None
+    assert found["StackStatus"] == "ROLLBACK_COMPLETE"
     assert stack({"Topic": TOPIC}) == "created"
 
 
-def test_an_operation_of_an_interrupted_run_is_waited_for(stack, clients):
+def test_an_operation_of_an_interrupted_run_is_waited_for(
+    stack: Deployed, clients: Callable[[str], Any]
+) -> None:
     template = {"Parameters": PARAMETERS, "Resources": {"Topic": TOPIC}}
     clients("cloudformation").create_stack(
         StackName=stack.name,
@@ -176,5 +191,5 @@ def test_an_operation_of_an_interrupted_run_is_waited_for(stack, clients):
     assert stack({"Topic": TOPIC}, Days="30") == "updated"
 
 
-def test_a_stack_that_does_not_exist_is_none(clients):
+def test_a_stack_that_does_not_exist_is_none(clients: Callable[[str], Any]) -> None:
     assert find_stack(clients("cloudformation"), "nothing") is None

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,8 +62,8 @@ def run(runner: InstanceRun, home: Path, **more: str) -> int:
     return runner.run(environment, ["--notebooks", "01"], lambda _: None)
 
 
-def said(home: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((home / "workshop" / "said.json").read_text())
+def said(home: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((home / "workshop" / "said.json").read_text())
     return found
 
 

@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -30,14 +32,16 @@ def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_a_second_start_finds_the_first(daemon):
+def test_a_second_start_finds_the_first(daemon: Daemon) -> None:
     pid = daemon.pid
     assert pid is not None
     assert daemon.start(ENGINE, os.environ) == 0.0
     assert daemon.pid == pid
 
 
-def test_a_server_with_old_code_is_known(daemon, monkeypatch, tmp_path):
+def test_a_server_with_old_code_is_known(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert not daemon.outdated
     (tmp_path / "local_account").mkdir()
     (tmp_path / "local_account" / "changed.py").touch()
@@ -45,7 +49,7 @@ def test_a_server_with_old_code_is_known(daemon, monkeypatch, tmp_path):
     assert daemon.outdated
 
 
-def test_env_and_exec_lead_any_client_to_the_account(daemon):
+def test_env_and_exec_lead_any_client_to_the_account(daemon: Daemon) -> None:
     said = cli("local", "exec", "--state", str(daemon.state), "--", "aws", "sts", "get-caller-identity")
     assert json.loads(said.stdout)["Account"] == "123456789012", said.stderr
     lines = cli("local", "env", "--state", str(daemon.state)).stdout.splitlines()
@@ -53,26 +57,26 @@ def test_env_and_exec_lead_any_client_to_the_account(daemon):
     assert f"export DOCKER_HOST={ENGINE}" in lines
 
 
-def test_the_commands_own_status_is_handed_on(daemon):
+def test_the_commands_own_status_is_handed_on(daemon: Daemon) -> None:
     assert cli("local", "exec", "--state", str(daemon.state), "--", "sh", "-c", "exit 7").returncode == 7
     missing = cli("local", "exec", "--state", str(daemon.state), "--", "no-such-command")
     assert (missing.returncode, missing.stderr) == (127, "error: command not found: no-such-command\n")
 
 
-def test_an_unknown_notebook_instance_is_named_with_those_that_are_there(daemon):
+def test_an_unknown_notebook_instance_is_named_with_those_that_are_there(daemon: Daemon) -> None:
     said = cli("local", "env", "--state", str(daemon.state), "--notebook-instance", "ana-mlops")
     assert said.returncode == 1
     assert "no notebook instance 'ana-mlops'" in said.stderr
 
 
-def test_status_is_for_people_and_programs(daemon):
+def test_status_is_for_people_and_programs(daemon: Daemon) -> None:
     found = json.loads(cli("local", "status", "--json", "--state", str(daemon.state)).stdout)
     assert found["process"] == daemon.pid
     assert found["endpoint"] == daemon.config().endpoint_url
     assert "endpoints" in cli("local", "status", "--state", str(daemon.state)).stdout
 
 
-def test_a_port_in_use_is_named_with_its_holder_and_the_way_out(tmp_path):
+def test_a_port_in_use_is_named_with_its_holder_and_the_way_out(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -86,7 +90,7 @@ def test_a_port_in_use_is_named_with_its_holder_and_the_way_out(tmp_path):
     assert Daemon(tmp_path).pid is None
 
 
-def test_a_server_that_dies_shows_the_end_of_its_log(tmp_path):
+def test_a_server_that_dies_shows_the_end_of_its_log(tmp_path: Path) -> None:
     (tmp_path / "account.sqlite").mkdir()  # no database can be made here
     with pytest.raises(
         DaemonError, match=r"exited with status 1 while starting\. The end of .*server\.log:(.|\n)*sqlite"
@@ -94,7 +98,7 @@ def test_a_server_that_dies_shows_the_end_of_its_log(tmp_path):
         Daemon(tmp_path).start(ENGINE, os.environ, ports_from(0))
 
 
-def test_a_killed_account_is_cleared_away_and_starts_again(tmp_path):
+def test_a_killed_account_is_cleared_away_and_starts_again(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     daemon.start(ENGINE, os.environ, ports_from(0))
     ports, pid = daemon.config(), daemon.pid
@@ -111,7 +115,7 @@ def test_a_killed_account_is_cleared_away_and_starts_again(tmp_path):
     assert not daemon.stop()
 
 
-def test_reset_empties_an_account_and_touches_nothing_else(tmp_path):
+def test_reset_empties_an_account_and_touches_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(DaemonError, match="does not look like"):
         Daemon(tmp_path).reset()
@@ -127,13 +131,13 @@ def test_reset_empties_an_account_and_touches_nothing_else(tmp_path):
     assert daemon.pid is None
 
 
-def test_without_an_account_the_command_that_makes_one_is_named(tmp_path):
+def test_without_an_account_the_command_that_makes_one_is_named(tmp_path: Path) -> None:
     said = cli("local", "env", "--state", str(tmp_path))
     assert said.returncode == 1
     assert "local up" in said.stderr
 
 
-def test_an_engine_that_does_not_answer_ends_up_with_what_to_do(tmp_path):
+def test_an_engine_that_does_not_answer_ends_up_with_what_to_do(tmp_path: Path) -> None:
     said = cli("local", "up", "--state", str(tmp_path / "s"), DOCKER_HOST="unix:///nowhere.sock")
     assert said.returncode == 1
     assert "No Docker Engine answers at DOCKER_HOST=unix:///nowhere.sock" in said.stderr
@@ -143,7 +147,7 @@ def test_an_engine_that_does_not_answer_ends_up_with_what_to_do(tmp_path):
 @pytest.mark.parametrize(
     "command", [(), ("run",), ("deploy",), ("local",), ("local", "run"), ("local", "exec")]
 )
-def test_help_teaches_every_command(command):
+def test_help_teaches_every_command(command: tuple[str, ...]) -> None:
     said = cli(*command, "--help")
     assert said.returncode == 0
     assert "Usage: python -m lab_helpers" in said.stdout
@@ -158,13 +162,13 @@ def test_help_teaches_every_command(command):
         (("deploy", "--region", "us-east-1", "--parameter", "x"), "Name=value"),
     ],
 )
-def test_wrong_usage_is_status_2_and_says_what_is_wrong(arguments, part):
+def test_wrong_usage_is_status_2_and_says_what_is_wrong(arguments: tuple[str, ...], part: str) -> None:
     said = cli(*arguments)
     assert said.returncode == 2
     assert part in said.stderr
 
 
-def wait_until(condition, seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

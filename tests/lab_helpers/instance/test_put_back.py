@@ -247,7 +247,7 @@ class Bucket:
 
 
 def test_a_request_is_carried_out_once_over_restarts_of_the_attendant(home: Path) -> None:
-    s3 = Bucket()
+    s3: Any = Bucket()
     attendant = Attendant(home, "bucket", s3)
     assert attendant.look() is None
     request = Request.new("01", AT)
@@ -266,7 +266,8 @@ def test_a_request_is_carried_out_once_over_restarts_of_the_attendant(home: Path
 
 
 def test_a_failure_is_the_answer(home: Path) -> None:
-    s3, request = Bucket(), Request.new("01", AT)
+    s3: Any = Bucket()
+    request = Request.new("01", AT)
     s3.put_object(Key=keys.RESET_REQUEST, Body=request.to_json())
     (home / "scikit_base" / ".git").mkdir(parents=True)
 
@@ -278,7 +279,7 @@ def test_a_failure_is_the_answer(home: Path) -> None:
 
 
 def test_a_request_that_can_not_be_read_is_passed_over(home: Path) -> None:
-    s3 = Bucket()
+    s3: Any = Bucket()
     s3.put_object(Key=keys.RESET_REQUEST, Body=b"{}")
 
     assert Attendant(home, "bucket", s3).look() is None

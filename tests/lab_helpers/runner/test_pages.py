@@ -36,7 +36,7 @@ CELLS = [
 def elements(page: str) -> list[tuple[str, dict[str, object], str]]:
     found = BeautifulSoup(page, "html.parser").find_all(True)
     for one in found:
-        if "jp-RenderedJavaScript" in one.get("class", ()):
+        if "jp-RenderedJavaScript" in one.get_attribute_list("class"):
             del one["id"]  # a random one
     return [(one.name, dict(one.attrs), "" if one.name == "script" else one.get_text()) for one in found]
 

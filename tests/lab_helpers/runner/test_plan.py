@@ -1,12 +1,14 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab_helpers.runner.plan import PlanError, plan
+from tests.lab_helpers.runner.conftest import Make
 
 
 @pytest.fixture
-def directory(notebook, tmp_path: Path) -> Path:
+def directory(notebook: Make, tmp_path: Path) -> Path:
     notebook("02_model.ipynb", "1", parameters='lab_id = ""')
     notebook("01_base.ipynb", "1", parameters='lab_id = ""\ntag: str = "x"')
     notebook("03_train.ipynb", "1", parameters='lab_id = ""\nC = 1.0')
@@ -14,11 +16,11 @@ def directory(notebook, tmp_path: Path) -> Path:
     return tmp_path / "notebooks"
 
 
-def names(planned) -> list[str]:
+def names(planned: Any) -> list[str]:
     return [notebook.name for notebook in planned]
 
 
-def test_numbered_notebooks_run_in_order_and_others_are_left_alone(directory):
+def test_numbered_notebooks_run_in_order_and_others_are_left_alone(directory: Path) -> None:
     assert names(plan(directory)) == ["01_base", "02_model", "03_train"]
 
 
@@ -31,12 +33,14 @@ def test_numbered_notebooks_run_in_order_and_others_are_left_alone(directory):
         ("02_model.ipynb, 3", ["02_model", "03_train"]),
     ],
 )
-def test_notebooks_are_picked_by_number_range_and_name(directory, selection, expected):
+def test_notebooks_are_picked_by_number_range_and_name(
+    directory: Path, selection: str | None, expected: list[str]
+) -> None:
     assert names(plan(directory, selection)) == expected
 
 
 @pytest.mark.parametrize("selection", ["07", "1,nothing", "", None])
-def test_a_selection_that_matches_nothing_is_refused_by_name(directory, selection):
+def test_a_selection_that_matches_nothing_is_refused_by_name(directory: Path, selection: str | None) -> None:
     if selection:
         with pytest.raises(PlanError, match=r"matches no notebook; there are 01_base, 02_model, 03_train"):
             plan(directory, selection)
@@ -45,8 +49,8 @@ def test_a_selection_that_matches_nothing_is_refused_by_name(directory, selectio
 
 
 def test_the_participant_reaches_every_notebook_and_other_parameters_those_that_have_them(
-    directory, tmp_path
-):
+    directory: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("C: 0.1\n'01':\n  tag: first\n")
     planned = plan(directory, lab_id="ana", parameters=[str(file), "C=0.5", "02.lab_id=bob"])
@@ -58,18 +62,20 @@ def test_the_participant_reaches_every_notebook_and_other_parameters_those_that_
 
 
 @pytest.mark.parametrize("given", ["c=1", "03.tag=x", "01.nothing=1"])
-def test_a_misspelt_parameter_is_refused_before_anything_runs(directory, given):
+def test_a_misspelt_parameter_is_refused_before_anything_runs(directory: Path, given: str) -> None:
     with pytest.raises(PlanError, match=r"no notebook has the parameter \w+\. The notebooks have"):
         plan(directory, parameters=[given])
 
 
-def test_parameters_for_a_notebook_that_does_not_run_are_refused(directory):
+def test_parameters_for_a_notebook_that_does_not_run_are_refused(directory: Path) -> None:
     with pytest.raises(PlanError, match=r"parameters for 03, which is not among"):
         plan(directory, "01", parameters=["03.C=1"])
 
 
 @pytest.mark.parametrize("content", ["- 1\n", "a: [", None])
-def test_a_parameter_file_that_is_no_mapping_is_refused(directory, tmp_path, content):
+def test_a_parameter_file_that_is_no_mapping_is_refused(
+    directory: Path, tmp_path: Path, content: str | None
+) -> None:
     file = tmp_path / "p.yaml"
     if content is not None:
         file.write_text(content)
@@ -77,6 +83,6 @@ def test_a_parameter_file_that_is_no_mapping_is_refused(directory, tmp_path, con
         plan(directory, parameters=[str(file)])
 
 
-def test_a_directory_without_notebooks_says_which_option_names_another(tmp_path):
+def test_a_directory_without_notebooks_says_which_option_names_another(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="--directory"):
         plan(tmp_path)

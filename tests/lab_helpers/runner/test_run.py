@@ -5,20 +5,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from lab_helpers.runner.execute import cell_title
+from lab_helpers.runner.execute import Observer, Result, cell_title
 from lab_helpers.runner.kernels import KernelMissingError, Kernels, choose_kernel
 from lab_helpers.runner.plan import PlannedNotebook, plan
 from lab_helpers.runner.run import run as run_with
 from tests.checkout import ROOT
+from tests.lab_helpers.runner.conftest import Make
 
 pytestmark = [pytest.mark.usefixtures("kernels"), pytest.mark.slow]
 
 
-def run(planned, output, observer):
+def run(planned: list[PlannedNotebook], output: Path, observer: Observer) -> list[Result]:
     with Kernels(None) as kernels:
         return run_with(planned, output, kernels, observer)
 
@@ -29,25 +31,27 @@ def kernels_left() -> list[psutil.Process]:
 
 class Recorder:
     def __init__(self) -> None:
-        self.events: list[tuple] = []
+        self.events: list[tuple[Any, ...]] = []
 
-    def notebook_started(self, name, cells):
+    def notebook_started(self, name: str, cells: int) -> None:
         self.events.append(("notebook", name, cells))
 
-    def cell_started(self, number, title):
+    def cell_started(self, number: int, title: str) -> None:
         self.events.append(("cell", number, title))
 
-    def cell_output(self, line):
+    def cell_output(self, line: str) -> None:
         self.events.append(("output", line))
 
-    def cell_finished(self, number, title, seconds, failed):
+    def cell_finished(self, number: int, title: str, seconds: float, failed: bool) -> None:
         self.events.append(("end", number, failed))
 
-    def notebook_finished(self, result):
+    def notebook_finished(self, result: Result) -> None:
         self.events.append(("finished", result.name, result.status))
 
 
-def test_a_run_goes_through_all_notebooks_and_leaves_outputs_pages_and_a_summary(notebook, tmp_path):
+def test_a_run_goes_through_all_notebooks_and_leaves_outputs_pages_and_a_summary(
+    notebook: Make, tmp_path: Path
+) -> None:
     notebook("01_a.ipynb", "## Greeting", "print('hello', n)", parameters="n = 1")
     notebook("02_b.ipynb", "# look around\nimport os; print(os.getcwd())")
     recorder, output = Recorder(), tmp_path / "out"
@@ -65,7 +69,7 @@ def test_a_run_goes_through_all_notebooks_and_leaves_outputs_pages_and_a_summary
     assert 'href="02_b.html"' in (output / "index.html").read_text()
 
 
-def test_a_failing_cell_ends_the_run_and_is_named_with_its_cause(notebook, tmp_path):
+def test_a_failing_cell_ends_the_run_and_is_named_with_its_cause(notebook: Make, tmp_path: Path) -> None:
     notebook("01_a.ipynb", "1", "# divide\n1/0", "2")
     notebook("02_b.ipynb", "1")
     output = tmp_path / "out"
@@ -81,7 +85,7 @@ def test_a_failing_cell_ends_the_run_and_is_named_with_its_cause(notebook, tmp_p
     assert 'id="papermill-error-cell"' in (output / "01_a.html").read_text(), "the link leads somewhere"
 
 
-def test_a_kernel_that_dies_is_a_failure_of_the_cell_that_killed_it(notebook, tmp_path):
+def test_a_kernel_that_dies_is_a_failure_of_the_cell_that_killed_it(notebook: Make, tmp_path: Path) -> None:
     notebook("01_a.ipynb", "# crash\nimport os; os._exit(3)")
     [result] = run(plan(tmp_path / "notebooks"), tmp_path / "out", Recorder())
     assert result.status == "failed"
@@ -89,7 +93,9 @@ def test_a_kernel_that_dies_is_a_failure_of_the_cell_that_killed_it(notebook, tm
     assert (result.failure.cell, result.failure.error) == (1, "DeadKernelError")
 
 
-def test_a_kernel_that_cannot_start_is_a_failure_of_its_notebook(notebook, tmp_path, kernels):
+def test_a_kernel_that_cannot_start_is_a_failure_of_its_notebook(
+    notebook: Make, tmp_path: Path, kernels: Path
+) -> None:
     notebook("01_a.ipynb", "1")
     notebook("02_b.ipynb", "1", kernel="gone")
     spec = kernels / "kernels" / "gone"
@@ -101,7 +107,7 @@ def test_a_kernel_that_cannot_start_is_a_failure_of_its_notebook(notebook, tmp_p
     assert "/no/python" in results[1].failure.message
 
 
-def test_the_workshops_kernel_wins_and_a_missing_one_is_named(notebook, kernels):
+def test_the_workshops_kernel_wins_and_a_missing_one_is_named(notebook: Make, kernels: Path) -> None:
     path = notebook("01_a.ipynb", "1", kernel="nowhere")
     assert choose_kernel([PlannedNotebook(path)]) == "mlops-workshop"
     (kernels / "kernels" / "mlops-workshop" / "kernel.json").unlink()
@@ -119,12 +125,14 @@ def test_the_workshops_kernel_wins_and_a_missing_one_is_named(notebook, kernels)
         ("x = 1\n# later", "Heading"),
     ],
 )
-def test_a_cell_is_named_by_its_comment_its_file_or_the_heading_above(source, title):
+def test_a_cell_is_named_by_its_comment_its_file_or_the_heading_above(source: str, title: str) -> None:
     assert cell_title(source, "Heading") == title
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_the_cell_and_its_kernel_and_keeps_what_ran(notebook, tmp_path, number):
+def test_an_interrupt_ends_the_cell_and_its_kernel_and_keeps_what_ran(
+    notebook: Make, tmp_path: Path, number: int
+) -> None:
     marks = tmp_path / "marks"
     notebook(
         "01_a.ipynb",

@@ -163,8 +163,8 @@ def test_what_remains_is_named_with_the_reason(room: Room, monkeypatch: pytest.M
     room.make("left")
 
     def refuse(_clients: Any, name: str) -> None:
-        error = {"Error": {"Code": "AccessDeniedException", "Message": f"not authorized to delete {name}"}}
-        raise ClientError(error, "DeleteRepository")
+        said = f"not authorized to delete {name}"
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": said}}, "DeleteRepository")
 
     with monkeypatch.context() as patch:
         patch.setitem(deletions._DELETE, "ecr-repository", refuse)

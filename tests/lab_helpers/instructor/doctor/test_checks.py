@@ -35,8 +35,12 @@ def nobody_answers(**_: Any) -> Any:
     raise EndpointConnectionError(endpoint_url="https://nowhere")
 
 
-def room(clients: Any = None, **changes: Any) -> Room:
-    return Room(clients or (lambda _: None), "us-east-1", **{"size": 5, "environ": {}, **changes})
+def no_clients(_: str) -> Any:
+    return None
+
+
+def room(clients: Clients | None = None, **changes: Any) -> Room:
+    return Room(clients or no_clients, "us-east-1", **{"size": 5, "environ": {}, **changes})
 
 
 def with_service(**operations: Any) -> Clients:
@@ -187,6 +191,7 @@ def test_a_quota_that_cannot_be_raised_and_one_that_is_not_listed() -> None:
     need = quotas.Need("sagemaker", "x", 1, used=2)
     found = quotas.compare(room(), need, quotas.Quota("x", "L-1", 3, adjustable=False))
 
+    assert found is not None
     assert found.text == "x: 3 of 7, 2 in use" and "can't be raised" in found.remedy
     assert quotas.compare(room(), need, quotas.Quota("x", "L-1", 7, adjustable=False)) is None
 
@@ -325,7 +330,7 @@ def test_an_engine_is_needed_where_the_account_is_local() -> None:
 
 @pytest.mark.docker
 def test_an_engine_that_answers_tells_its_version() -> None:
-    found = only(machine.engine(Room(lambda _: None, "us-east-1", 1)))
+    found = only(machine.engine(Room(no_clients, "us-east-1", 1)))
 
     assert found.level is Level.OK and "answers" in found.text
 

@@ -231,8 +231,8 @@ def test_what_runs_is_priced(account: Account) -> None:
         odd.hourly(prices)
 
 
-def test_other_refusals_are_not_taken_for_progress(account: Account) -> None:
-    account.list_pipeline_executions = denied  # type: ignore[method-assign]
+def test_other_refusals_are_not_taken_for_progress(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account, "list_pipeline_executions", denied)
     with pytest.raises(ClientError, match="AccessDenied"):
         read_progress(account, ANA)
 

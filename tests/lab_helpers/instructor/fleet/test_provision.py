@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab_helpers.instructor.fleet import provision
+from lab_helpers.instructor.fleet import overview, provision
 from lab_helpers.instructor.fleet.overview import Overview
 from lab_helpers.instructor.fleet.provision import LabState
 from lab_helpers.names import Names
@@ -152,7 +152,7 @@ def test_a_stack_that_failed_because_calls_were_throttled_is_made_again(
 ) -> None:
     monkeypatch.setattr(provision, "BACK_OFF_SECONDS", 3.0)
     said = ["Events: Rate exceeded (Service: Iam, Status Code: 400)"]
-    real = provision.why_failed
+    real = overview.why_failed
     monkeypatch.setattr(provision, "why_failed", lambda *given: said.pop() if said else real(*given))
     iam = two_labs.clients("iam")
     trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "x"}, "Action": "sts:AssumeRole"}]}

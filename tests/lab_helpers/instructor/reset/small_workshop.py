@@ -87,7 +87,7 @@ def make_root(directory: Path) -> Path:
 
 
 def _notebook(files: dict[str, str]) -> dict[str, Any]:
-    cells = [
+    cells: list[dict[str, Any]] = [
         {
             "cell_type": "code",
             "metadata": {},
@@ -177,7 +177,7 @@ class Lab:
 
     def predicts(self, endpoint: str) -> bool:
         answer = self.clients("sagemaker-runtime").invoke_endpoint(EndpointName=endpoint, Body=b"{}")
-        return json.load(answer["Body"]) == {"predictions": ["setosa"]}
+        return bool(json.load(answer["Body"]) == {"predictions": ["setosa"]})
 
     def newest(self, pipeline: str) -> dict[str, Any]:
         listed = self.clients("codepipeline").list_pipeline_executions(pipelineName=pipeline, maxResults=1)

@@ -2,7 +2,9 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from tests.lab_helpers.instructor.reset.small_workshop import Lab
 pytestmark = pytest.mark.docker
 
 
-def eventually(function, seconds=60):
+def eventually(function: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (value := function()):
         assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
@@ -292,7 +294,9 @@ def test_a_changed_notebook_and_unpushed_work_are_kept_in_a_dated_folder(lab: La
     assert first.read_bytes() == shipped
     assert not (notebooks / "model_image").exists()
     assert lab.git("scikit_base", "status", "--porcelain") == ""
-    assert lab.reset("01").answer.kept == ()
+    again = lab.reset("01").answer
+    assert again is not None
+    assert again.kept == ()
 
 
 @pytest.fixture(scope="module")

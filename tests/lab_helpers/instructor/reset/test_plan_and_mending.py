@@ -1,6 +1,7 @@
 """What a reset decides and writes, without an account."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,7 +148,7 @@ def test_leftovers_of_production_without_its_stack_are_seen() -> None:
 
 
 def test_the_training_job_is_the_notebook_s_own() -> None:
-    found = exercises.descriptor(exercises.find(ROOT / "notebooks", "03"), "a-bucket")
+    found: dict[str, Any] = exercises.descriptor(exercises.find(ROOT / "notebooks", "03"), "a-bucket")
 
     assert (
         found["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] == "s3://a-bucket/training/input/"
