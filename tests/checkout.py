@@ -1,4 +1,4 @@
-"""Where the checkout is whose tests these are."""
+"""The root of the checkout under test."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""How the tests share a machine: the Docker Engine, and the order of side by side.
+"""How tests share a machine: the Docker Engine, and the order in parallel runs.
 
-Tests marked `docker` get a Docker Engine and the base image before the first of them runs. Where several
-processes run tests (pytest-xdist), what shares a costly fixture stays in one of them: see `ROOMS`.
+Tests marked `docker` get a Docker Engine and the base image before the first of them runs. If several
+processes run tests (pytest-xdist), tests that share a costly fixture stay in one process: see `ROOMS`.
 """
 
 import functools
@@ -23,24 +23,24 @@ ROOMS = (
     "tests/lab_helpers/instructor/doctor",
     "tests/lab_helpers/cli",
 )
-"""Folders whose tests share an account, a lab or a server: each is one piece of work, the longest first."""
+"""Folders whose tests share an account, a lab or a server: each is one unit of work, longest first."""
 
 
 def work_of(nodeid: str) -> str:
-    """Return the piece of work that a test belongs to: its room, or else its file."""
+    """Return the unit of work that a test belongs to: its room, or else its file."""
     return next((room for room in ROOMS if nodeid.startswith(f"{room}/")), nodeid.partition("::")[0])
 
 
 class WorkScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Hands whole pieces of work to the processes, in the order in which they were collected."""
+    """Assigns whole units of work to processes, in the order of collection."""
 
     def _split_scope(self, nodeid: str) -> str:
         return work_of(nodeid)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.option.loadscopereorder = False  # by number of tests, which says nothing about their time
-    # Every session of the process, the product's included, shares what one has read of botocore's models.
+    config.option.loadscopereorder = False  # it orders by number of tests, which says nothing about duration
+    # All sessions of the process, including the product's, share the botocore models that one has read.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     # papermill would load it (30 MB) for file systems that nothing here has; what needs it loads it later.
     sys.modules.setdefault("pyarrow", None)  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkScheduli
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long goes first: a process that begins it late is the last to end."""
+    """Run long tests first: a process that starts one late ends last."""
     order = {room: place for place, room in enumerate(ROOMS)}
     items.sort(key=lambda item: order.get(work_of(item.nodeid), len(ROOMS)))
 
@@ -76,7 +76,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     capture = session.config.pluginmanager.getplugin("capturemanager")
     try:
         with capture.global_and_fixture_disabled():
-            # Processes side by side come here at once: a lock lets one prepare, the others find it done.
+            # Parallel processes get here at once: a lock lets one prepare, and the others find it done.
             os.environ["DOCKER_HOST"] = ensure_engine(report=_report)
             ensure_base_image(os.environ["DOCKER_HOST"], report=_report)
     except EngineError as error:
@@ -87,6 +87,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _report(line: str) -> None:
-    # A worker's standard output goes nowhere; its standard error is the terminal's.
+    # A worker's standard output is discarded; its standard error is the terminal's.
     stream = sys.__stderr__ if "PYTEST_XDIST_WORKER" in os.environ else sys.stdout
     print(f"engine: {line}", flush=True, file=stream)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Interrupted:
-    """boto3 clients whose n-th call, all services counted together, is a KeyboardInterrupt."""
+    """boto3 clients whose n-th call, counted across all services, raises KeyboardInterrupt."""
 
     def __init__(self, clients: Any, number: int) -> None:
         self._clients, self._left, self._lock = clients, count(number - 1, -1), threading.Lock()

@@ -1,4 +1,4 @@
-"""The roles of a lab with their policies as CloudFormation would make them.
+"""The roles of a lab with their policies, as CloudFormation would create them.
 
 Evaluated by the local account's own intrinsic functions; nothing is deployed."""
 
@@ -17,7 +17,7 @@ from tests.checkout import ROOT
 
 TOP = ROOT / "cfn" / "m.yml"
 ACCOUNT = "123456789012"
-# Attributes of resources that stand in policies: service and resource of an ARN.
+# Resource attributes that occur in policies: service and resource of an ARN.
 _ARNS = {
     "AWS::IAM::Role": ("iam", "role/{RoleName}"),
     "AWS::S3::Bucket": ("s3", "{BucketName}"),
@@ -41,7 +41,7 @@ class Place:
 
 @dataclass
 class Role:
-    """A role: its policy documents by name."""
+    """A role and its policy documents by name."""
 
     inline: dict[str, dict[str, Any]] = field(default_factory=dict)
     managed: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Role:
 
 
 class _Deployed:
-    """What `Ref` and `Fn::GetAtt` of resources give, without resources."""
+    """The values of `Ref` and `Fn::GetAtt`, without resources."""
 
     def __init__(self, place: Place) -> None:
         self.place, self.scope = place, None  # type: Place, Any
@@ -70,7 +70,7 @@ class _Deployed:
 
 
 def _resources(path: Path, given: dict[str, str], stack: str, place: Place) -> Iterator[tuple[str, Any]]:
-    """Yield type and evaluated properties of every resource that is about policies."""
+    """Yield type and evaluated properties of every resource that concerns policies."""
     text = path.read_text()
     template = parse(text, re.findall(r"^    Type: (AWS::\S+)$", text, re.MULTILINE))
     pairs = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
@@ -91,7 +91,7 @@ def _resources(path: Path, given: dict[str, str], stack: str, place: Place) -> I
 
 
 def roles(lab_id: str, place: Place | None = None, top: Path = TOP) -> dict[str, Role]:
-    """Return the roles of a lab by name, those of the top stack with the policies that it nests."""
+    """Return the roles of a lab by name; those of the top stack include the policies that it nests."""
     place, names = place or Place(), Names(lab_id)
     given = {
         "NamePrefix": names.prefix,
@@ -118,7 +118,7 @@ def roles(lab_id: str, place: Place | None = None, top: Path = TOP) -> dict[str,
 
 
 def size(document: dict[str, Any]) -> int:
-    """Return the characters of a policy as IAM counts them.
+    """Return the number of characters of a policy, as IAM counts them.
 
     "IAM doesn't count white space when calculating the size of a policy" (IAM User Guide, "IAM and AWS STS
     quotas", IAM and STS character limits).
@@ -127,7 +127,7 @@ def size(document: dict[str, Any]) -> int:
 
 
 def grants(role: Role) -> set[tuple[str, str, str, str]]:
-    """Return all that a role is allowed: effect, action, resource and condition, one of each at a time."""
+    """Return every permission of a role as single effect, action, resource and condition."""
 
     def listed(value: Any) -> list[str]:
         return value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""One boto3 session for each test process: another would read botocore's tables again, 13 MB and 0.1 s."""
+"""One boto3 session per test process: another would read botocore's tables again (13 MB, 0.1 s)."""
 
 import functools
 import threading
@@ -6,12 +6,12 @@ from typing import Any
 
 import boto3
 
-_ONE_AT_A_TIME = threading.Lock()  # threads may share clients, but not make them from one session
+_ONE_AT_A_TIME = threading.Lock()  # threads can share clients, but must not create them concurrently
 
 
 @functools.cache
 def shared_session() -> boto3.Session:
-    """Return the session; clients that name no credentials get ones that no account knows."""
+    """Return the session; clients without credentials get ones that no account accepts."""
     return boto3.Session("test", "test", region_name="eu-west-1")
 
 

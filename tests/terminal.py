@@ -1,4 +1,4 @@
-"""An instructor's terminal: this process in the environment of a local account, its own AWS settings gone."""
+"""An instructor's terminal: this process in the environment of a local account, without its AWS settings."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from local_account.foundation.daemon import Daemon
 
 @contextmanager
 def terminal(daemon: Daemon) -> Iterator[SharedClients]:
-    """Enter the environment of a running account; clients as the commands have them."""
+    """Enter the environment of a running account; yield clients as the commands use them."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)

@@ -1,4 +1,4 @@
-"""The default lab in a local account of its own, as a test drives it."""
+"""The default lab in its own local account, driven by tests."""
 
 import io
 import json
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Workshop:
-    """The default lab in a local account of its own, and the command that runs it."""
+    """The default lab in its own local account, and the command that runs it."""
 
     def __init__(self, directory: Path) -> None:
         self.state = directory / "state"
@@ -51,18 +51,18 @@ class Workshop:
         return subprocess.CompletedProcess(process.args, process.returncode, printed)
 
     def run(self) -> None:
-        """Run all notebooks; what was printed is in `said`."""
+        """Run all notebooks; the output is in `said`."""
         done = self.command("run", "--port", "0", "--output", str(self.output))
         self.said = done.stdout
         assert done.returncode == 0, done.stdout[-6000:]
 
     @property
     def uid(self) -> str:
-        """What marks the account's containers and processes."""
+        """The marker of the account's containers and processes."""
         return self.daemon.config().uid
 
     def containers(self) -> list[str]:
-        """Return the ids of the account's containers, stopped ones included."""
+        """Return the ids of the account's containers, including stopped ones."""
         label = f"label={ACCOUNT_LABEL}={self.uid}"
         done = subprocess.run(
             ["docker", "ps", "-aq", "--filter", label],
@@ -93,7 +93,7 @@ class Workshop:
         return self.names.bucket(config.region, config.account_id)
 
     def uploaded(self) -> dict[str, bytes]:
-        """Return the members of the trainingjob.zip that notebook 03 made, whatever was uploaded since."""
+        """Return the members of notebook 03's trainingjob.zip, whatever was uploaded later."""
         key = "training/source/trainingjob.zip"
         versions = self.client("s3").list_object_versions(Bucket=self.bucket, Prefix=key)["Versions"]
         first = min(versions, key=lambda version: version["LastModified"])["VersionId"]
@@ -160,7 +160,7 @@ class Workshop:
         )
 
     def failure(self, pipeline: str, execution: str) -> tuple[str, str]:
-        """Wait until an execution has failed; return the action at fault and what it says."""
+        """Wait until an execution has failed; return the failed action and its message."""
         assert self.ended(pipeline, execution) == "Failed"
         listed = self.client("codepipeline").list_action_executions(
             pipelineName=pipeline, filter={"pipelineExecutionId": execution}
@@ -173,7 +173,7 @@ class Workshop:
         return failed["actionName"], details
 
     def waits_for_approval(self, execution: str, seconds: float = 120) -> str:
-        """Wait until DeployApproval asks about this execution; return its token."""
+        """Wait until DeployApproval waits for a decision on this execution; return its token."""
 
         def token() -> str | None:
             state = self.client("codepipeline").get_pipeline_state(name=self.names.train_pipeline)
@@ -190,7 +190,7 @@ class Workshop:
         return eventually(token, seconds)
 
     def decide(self, execution: str, status: str) -> None:
-        """Answer DeployApproval (Approved or Rejected) once it asks about this execution."""
+        """Answer DeployApproval (Approved or Rejected) once it waits for a decision on this execution."""
         token = self.waits_for_approval(execution)
         self.client("codepipeline").put_approval_result(
             pipelineName=self.names.train_pipeline,
@@ -201,13 +201,13 @@ class Workshop:
         )
 
     def serving(self, endpoint: str) -> str:
-        """Return the endpoint config that an endpoint serves now; it must be in service."""
+        """Return the current endpoint config of an endpoint, which must be in service."""
         described = self.client("sagemaker").describe_endpoint(EndpointName=endpoint)
         assert described["EndpointStatus"] == "InService", described
         return str(described["EndpointConfigName"])
 
     def predict(self, endpoint: str, algorithm: str, rows: list[list[float]]) -> list[str]:
-        """Ask an endpoint."""
+        """Request predictions from an endpoint."""
         answer = self.client("sagemaker-runtime").invoke_endpoint(
             EndpointName=endpoint,
             ContentType="application/json",
@@ -228,7 +228,7 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
 
 
 def eventually(function: Callable[[], T | None], seconds: float) -> T:
-    """Wait until a function returns something true, and return that."""
+    """Wait until a function returns a true value, and return it."""
     deadline = time.monotonic() + seconds
     while not (value := function()):
         assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"

@@ -1,4 +1,4 @@
-"""What goes wrong ends with a clear message, and leaves everything before it as it was."""
+"""Failures end with a clear message and leave earlier results as they were."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 
 @pytest.fixture(autouse=True)
 def production_is_untouched(workshop: Workshop) -> Iterator[None]:
-    """Whatever fails here must not change what PRD serves."""
+    """A failure must not change what PRD serves."""
     before = workshop.serving(workshop.names.prd_endpoint)
     yield
     assert workshop.serving(workshop.names.prd_endpoint) == before
@@ -24,7 +24,7 @@ def production_is_untouched(workshop: Workshop) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def good(workshop: Workshop) -> dict[str, bytes]:
-    """The members of the zip that the notebook uploaded."""
+    """The members of the zip file that the notebook uploaded."""
     return workshop.uploaded()
 
 
@@ -73,7 +73,7 @@ def gate(good: dict[str, bytes], **changes: float) -> dict[str, bytes]:
         "no descriptor",
         "invalid JSON",
         "unknown key",
-        "hyperparameter that is no string",
+        "hyperparameter that is not a string",
         "hyperparameter of the wrong type",
         "unknown hyperparameter",
         "missed quality gate",
@@ -95,7 +95,7 @@ def test_a_bad_upload_fails_its_execution_by_name(
 
 
 def break_phase(phase: str) -> Callable[[Path], object]:
-    """Return a change that makes the first command of a buildspec phase fail."""
+    """Return a change that makes a buildspec phase fail at its first command."""
 
     def change(clone: Path) -> None:
         path = clone / "buildspec.yml"
@@ -109,7 +109,7 @@ def break_phase(phase: str) -> Callable[[Path], object]:
 
 @pytest.fixture
 def branch(workshop: Workshop) -> Iterator[str]:
-    """The branch of the model image; what a test breaks is mended afterwards."""
+    """The branch of the model image; restored after each test."""
     branch = workshop.names.model_branch
     kept: dict[str, bytes] = {}
 
@@ -137,7 +137,7 @@ def latest_digest(workshop: Workshop) -> str:
     return str(described["imageDetails"][0]["imageDigest"])
 
 
-def test_a_failing_command_names_its_phase_and_the_image_stays(workshop: Workshop, branch: str) -> None:
+def test_a_failing_command_names_its_phase_and_the_image_is_kept(workshop: Workshop, branch: str) -> None:
     before = latest_digest(workshop)
     for phase in ("install", "pre_build", "build", "post_build"):
         execution = workshop.push(branch, break_phase(phase), f"Break {phase}")
@@ -149,12 +149,12 @@ def test_a_failing_command_names_its_phase_and_the_image_stays(workshop: Worksho
         [build] = builds.batch_get_builds(ids=[newest])["builds"]
         failed = [one["phaseType"] for one in build["phases"] if one.get("phaseStatus") == "FAILED"]
         assert failed == [phase.upper()]
-        workshop.push(branch, unbreak(phase), f"Mend {phase}")
+        workshop.push(branch, unbreak(phase), f"Fix {phase}")
     assert latest_digest(workshop) == before or workshop.names.model_image
 
 
 def unbreak(phase: str) -> Callable[[Path], object]:
-    """Return the change that takes `break_phase` back."""
+    """Return the change that undoes `break_phase`."""
 
     def change(clone: Path) -> None:
         path = clone / "buildspec.yml"

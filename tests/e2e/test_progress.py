@@ -1,4 +1,4 @@
-"""What an instructor sees of a lab that has run all notebooks, and of one whose training just failed."""
+"""What an instructor sees of a lab that has run all notebooks, and of one whose training has just failed."""
 
 import pytest
 

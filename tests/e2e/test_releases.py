@@ -1,4 +1,4 @@
-"""Releases one after the other, and a run that is stopped and started again."""
+"""Successive releases, and a run that is interrupted and started again."""
 
 import json
 import signal
@@ -38,13 +38,13 @@ def test_two_uploads_in_quick_succession_each_deploy_their_own_model(workshop: W
     assert executions[1] in model_data(workshop, names.dev_endpoint)
 
 
-def test_the_monitor_rests_when_there_is_nothing_to_watch(workshop: Workshop) -> None:
+def test_the_monitor_is_disabled_when_there_is_nothing_to_watch(workshop: Workshop) -> None:
     rule = "mlops-job-monitor-iris-model"
     events = workshop.client("events")
     assert eventually(lambda: events.describe_rule(Name=rule)["State"] == "DISABLED", 90)
 
 
-def test_a_run_that_was_stopped_goes_on(workshop: Workshop) -> None:
+def test_a_stopped_run_continues(workshop: Workshop) -> None:
     stopped = workshop.spawn("run", "--output", str(workshop.output.with_name("stopped")), process_group=0)
     assert stopped.stdout is not None
     for line in stopped.stdout:

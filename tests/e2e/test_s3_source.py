@@ -1,4 +1,4 @@
-"""A lab in an account without CodeCommit: the same notebooks, the repository in the lab's bucket."""
+"""A lab in an account without CodeCommit: the same notebooks, with the repository in the lab's bucket."""
 
 import subprocess
 from pathlib import Path
@@ -40,6 +40,6 @@ def test_the_notebooks_build_both_images_from_a_repository_in_the_bucket(
 
 
 def git(environment: dict[str, str], branch: str, *arguments: str) -> str:
-    """Run git in a working copy of the lab's instance."""
+    """Run git in a working copy on the lab's instance."""
     copy = Path(environment["WORKSHOP_HOME"]) / branch
     return subprocess.check_output(["git", *arguments], cwd=copy, env=environment, text=True).strip()

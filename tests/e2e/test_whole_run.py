@@ -1,4 +1,4 @@
-"""`make run`, and what has to be true afterwards. The tests follow each other on one account."""
+"""`make run`, and what must be true afterwards. The tests share one account, in order."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_all_stacks_are_complete(workshop: Workshop) -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("algorithm", ["logistic", "random_forest"])
-def test_the_endpoints_know_the_species_by_both_algorithms(
+def test_the_endpoints_predict_the_species_with_both_algorithms(
     workshop: Workshop, examples: tuple[list[list[float]], list[str]], endpoint: str, algorithm: str
 ) -> None:
     rows, species = examples
@@ -58,7 +58,7 @@ def test_the_endpoints_know_the_species_by_both_algorithms(
     assert right / len(species) >= 0.95
 
 
-def test_the_image_that_was_trained_is_the_one_that_serves_and_the_one_in_the_registry(
+def test_the_image_that_trained_is_the_one_that_serves_and_the_one_in_the_registry(
     workshop: Workshop,
 ) -> None:
     sagemaker = workshop.client("sagemaker")
@@ -94,14 +94,14 @@ def test_both_approvals_were_given_and_the_execution_reached_prd(workshop: Works
     assert {"TrainApproval", "DeployApproval"} <= {stage["stageName"] for stage in stages}
 
 
-def test_production_scales_between_bounds(workshop: Workshop) -> None:
+def test_production_scales_within_limits(workshop: Workshop) -> None:
     targets = workshop.client("application-autoscaling").describe_scalable_targets(
         ServiceNamespace="sagemaker"
     )["ScalableTargets"]
     assert any("endpoint/iris-model-prd/" in target["ResourceId"] for target in targets)
 
 
-def test_production_grew_under_load_shrank_again_and_scales_as_declared(workshop: Workshop) -> None:
+def test_production_scaled_out_under_load_scaled_in_again_and_keeps_its_settings(workshop: Workshop) -> None:
     scaling = workshop.client("application-autoscaling")
     resource = "endpoint/iris-model-prd/variant/AllTraffic"
     activities = scaling.describe_scaling_activities(ServiceNamespace="sagemaker", ResourceId=resource)
@@ -125,7 +125,7 @@ def test_only_loopback_listens(workshop: Workshop) -> None:
     assert addresses == {"127.0.0.1"}
 
 
-def test_state_outlives_a_stop_and_nothing_is_left_running(
+def test_state_survives_a_stop_and_nothing_is_left_running(
     workshop: Workshop, examples: tuple[list[list[float]], list[str]]
 ) -> None:
     assert workshop.containers(), "endpoints serve from containers"

@@ -1,4 +1,4 @@
-"""Clients for tests: each call and each answer is checked against botocore's model of the service."""
+"""Clients for tests: every call and response is checked against botocore's model of the service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 
 
 class FakeClient:
-    """A client of `service` whose operations are the given functions, by boto3's method name."""
+    """Return a client of `service` whose operations are the given functions, by boto3's method names."""
 
     def __init__(self, service: str, **handlers: Handler) -> None:
         self._real = make_client(service)
@@ -65,7 +65,7 @@ def _valid(values: Mapping[str, Any], shape: Any) -> None:
 
 
 def lab(tmp_path: Path, lab_id: str = "", **clients: Any) -> Lab:
-    """A lab with these clients, `codepipeline=…`; dashes in a service's name are underscores."""
+    """Return a lab with these clients (`codepipeline=…`); dashes in a service's name become underscores."""
     found = {name.replace("_", "-"): client for name, client in clients.items()}
     settings = {"BUCKET": "bucket", "ACCOUNT_ID": "123456789012"}
     return Lab(Names(lab_id), shared_session(), tmp_path, settings, found)
@@ -82,10 +82,10 @@ STAGES = {
 
 
 class Pipeline:
-    """A training pipeline whose executions stand where a test puts them.
+    """A training pipeline whose executions are in the states that a test sets.
 
-    `executions` maps an execution id to the statuses of its actions in the order of STAGES; the last one that
-    is given is under way when it is `InProgress`.
+    `executions` maps an execution id to the statuses of its actions in the order of STAGES; the last one is
+    running if it is `InProgress`.
     """
 
     def __init__(self) -> None:

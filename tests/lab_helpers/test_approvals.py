@@ -1,4 +1,4 @@
-"""Decisions: for one execution only, by its own token, and safe to repeat."""
+"""Decisions: for one execution only, with its own token, and safe to repeat."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_no_decision_leaves_it_waiting(tmp_path: Path) -> None:
     assert pipeline.answers == []
 
 
-def test_another_word_is_refused_before_anything_happens(tmp_path: Path) -> None:
+def test_another_word_is_rejected_before_anything_happens(tmp_path: Path) -> None:
     pipeline = Pipeline()
     here, execution = opened(pipeline, tmp_path, pipeline.add(1, *WAITING))
     with pytest.raises(ValueError, match='"approve", "reject"'):
@@ -60,7 +60,7 @@ def test_a_token_is_given_for_the_execution_that_waits_and_no_other(tmp_path: Pa
     assert (action.name, token) == ("DeployApproval", f"token-{waiting}")
 
 
-def test_somebody_who_was_faster_counts(tmp_path: Path) -> None:
+def test_an_earlier_decision_by_someone_else_counts(tmp_path: Path) -> None:
     pipeline = Pipeline()
     execution_id = pipeline.add(1, *WAITING)
     here, execution = opened(pipeline, tmp_path, execution_id)
@@ -72,12 +72,12 @@ def test_somebody_who_was_faster_counts(tmp_path: Path) -> None:
     assert approvals.decide(here, execution, "approve", "") == "rejected"
 
 
-def test_the_outcome_of_a_stage_that_was_not_reached_is_open(tmp_path: Path) -> None:
+def test_a_stage_that_was_not_reached_has_no_outcome(tmp_path: Path) -> None:
     pipeline = Pipeline()
     _, execution = opened(pipeline, tmp_path, pipeline.add(1, DONE, "InProgress"))
     assert approvals.outcome(execution) == ""
 
 
-def test_no_buttons_where_nobody_can_press_them(tmp_path: Path) -> None:
+def test_there_are_no_buttons_where_no_one_can_press_them(tmp_path: Path) -> None:
     pipeline = Pipeline()
     assert approvals.buttons(*opened(pipeline, tmp_path, pipeline.add(1, *WAITING))) is None

@@ -1,4 +1,4 @@
-"""Code in notebooks is what the file says at that moment, and a name that it lacks is an error."""
+"""Code in notebooks is the file's current content, and a name that the file lacks is an error."""
 
 from pathlib import Path
 
@@ -82,13 +82,13 @@ def test_a_notebook_gets_a_fenced_block_that_the_code_cannot_end(program: Path) 
     assert Code(program)._repr_markdown_().endswith("\n````")
 
 
-def test_what_is_shown_follows_the_file(program: Path) -> None:
+def test_the_code_shown_follows_the_file(program: Path) -> None:
     before = repr(Code(program, "Reader.read"))
     program.write_text(SOURCE.replace("return FIRST", "return FIRST + 1"))
     assert repr(Code(program, "Reader.read")) == before + " + 1"
 
 
-def test_a_name_that_is_gone_is_an_error_that_lists_what_there_is(program: Path) -> None:
+def test_a_missing_name_is_an_error_that_lists_the_existing_ones(program: Path) -> None:
     program.write_text(SOURCE.replace("def read", "def read_row"))
     with pytest.raises(CodeError, match=r"program\.py does not define Reader\.read.*Reader\.read_row"):
         Code(program, "Reader.read")

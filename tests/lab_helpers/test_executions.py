@@ -1,4 +1,4 @@
-"""Pipeline executions: found by what started them, followed by their id, explained when they fail."""
+"""Pipeline executions: found by the revision, followed by id, explained if they fail."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pipeline() -> Pipeline:
 
 
 def sleeper(*steps: Any) -> Any:
-    """A sleep that carries out the next step; sleeping once more fails the test."""
+    """A sleep that carries out the next step; one sleep too many fails the test."""
     remaining = list(steps)
 
     def sleep(_: float) -> None:
@@ -41,9 +41,7 @@ def test_an_execution_is_found_by_the_revision_that_started_it(pipeline: Pipelin
     assert executions.newest(here, NAME) == second
 
 
-def test_a_commit_in_the_bucket_is_found_by_the_zip_file_that_came_of_it(
-    pipeline: Pipeline, tmp_path: Path
-) -> None:
+def test_a_commit_in_the_bucket_is_found_by_its_zip_file(pipeline: Pipeline, tmp_path: Path) -> None:
     commit, other = "d5ace5d6d18c7482dc17cd7328dce674aac1e9d0", "0d823c26cbcf70e986ed226ae72c21f7a2826c30"
     zips = {"version-1": other, "version-2": commit, "version-3": other}
 
@@ -54,7 +52,7 @@ def test_a_commit_in_the_bucket_is_found_by_the_zip_file_that_came_of_it(
     made = [pipeline.add(number, DONE, revision=f"version-{number}") for number in (1, 2, 3)]
     s3 = FakeClient("s3", head_object=head_object)
     here = lab(tmp_path, codepipeline=pipeline.client, s3=s3)
-    with pytest.raises(ExecutionNotFound):  # where CodeCommit is the source, nobody asks the bucket
+    with pytest.raises(ExecutionNotFound):  # with CodeCommit as the source, the bucket is not read
         executions.started_by(here, "iris-model", commit, timeout=-1)
     here = replace(here, settings={**here.settings, "REPOSITORY": ""})
     assert executions.started_by(here, "iris-model", commit) == made[1]
@@ -91,7 +89,7 @@ def test_a_pipeline_that_never_ran_and_an_unknown_execution_are_told_apart(
         executions.get(here, NAME, "x")
 
 
-def test_actions_stand_in_the_pipelines_order_with_what_is_known(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_actions_are_in_the_pipelines_order_with_what_is_known(pipeline: Pipeline, tmp_path: Path) -> None:
     execution_id = pipeline.add(1, DONE, DONE, "InProgress")
     pipeline.results[execution_id, "Train"] = {
         "outputVariables": {"TrainingJobName": "iris-model-1"},
@@ -122,7 +120,7 @@ def test_following_ends_with_the_execution(pipeline: Pipeline, tmp_path: Path) -
     assert found.status == DONE
 
 
-def test_following_can_stop_where_a_stage_begins(
+def test_following_can_stop_where_a_stage_starts(
     pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     execution_id = pipeline.add(1, DONE, DONE, "InProgress")
@@ -138,16 +136,16 @@ def test_following_can_stop_where_a_stage_begins(
     )  # only what changed is printed again
 
 
-def test_a_later_failure_is_no_matter_when_the_stage_was_reached(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_a_later_failure_does_not_matter_once_the_stage_was_reached(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
     execution_id = pipeline.add(1, DONE, DONE, DONE, DONE, "Failed", status="Failed")
     here = lab(tmp_path, codepipeline=pipeline.client)
     assert executions.follow(here, NAME, execution_id, until="DeployApproval").status == "Failed"
 
 
 @pytest.mark.parametrize("status", ["Stopped", "Cancelled", "Superseded"])
-def test_an_execution_that_was_ended_from_outside_raises(
-    pipeline: Pipeline, tmp_path: Path, status: str
-) -> None:
+def test_an_execution_stopped_from_outside_raises(pipeline: Pipeline, tmp_path: Path, status: str) -> None:
     execution_id = pipeline.add(1, DONE, status=status)
     with pytest.raises(ExecutionFailed, match=status):
         executions.follow(lab(tmp_path, codepipeline=pipeline.client), NAME, execution_id)
@@ -235,7 +233,7 @@ def test_a_failed_deployment_shows_the_stacks_first_cause(tmp_path: Path) -> Non
 STACK = "arn:aws:cloudformation:eu-west-1:123456789012:stack/iris-model-dev/1"
 
 
-def test_an_execution_in_line_behind_an_undecided_one_says_which(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_an_execution_behind_an_undecided_one_says_which(pipeline: Pipeline, tmp_path: Path) -> None:
     older = pipeline.add(1, DONE, DONE, DONE, DONE, "InProgress")
     newer = pipeline.add(2, DONE, DONE, DONE, DONE)
     here = lab(tmp_path, codepipeline=pipeline.client)
@@ -244,7 +242,7 @@ def test_an_execution_in_line_behind_an_undecided_one_says_which(pipeline: Pipel
     assert executions.follow(here, NAME, older, until="DeployApproval").id == older
 
 
-def test_following_has_an_end(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_following_times_out(pipeline: Pipeline, tmp_path: Path) -> None:
     execution_id = pipeline.add(1, "InProgress")
     with pytest.raises(TimeoutError, match="run this cell again"):
         executions.follow(lab(tmp_path, codepipeline=pipeline.client), NAME, execution_id, timeout=-1)

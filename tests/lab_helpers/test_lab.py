@@ -38,7 +38,7 @@ def test_it_finds_the_home_in_the_environment(home: Path, monkeypatch: pytest.Mo
     assert Lab.open("ana").home == home
 
 
-def test_clients_are_made_once_and_when_asked_for(home: Path) -> None:
+def test_clients_are_created_once_at_first_use(home: Path) -> None:
     class Session:
         region_name = "eu-west-1"
 
@@ -56,13 +56,13 @@ def test_clients_are_made_once_and_when_asked_for(home: Path) -> None:
     assert session.made == ["s3"]
 
 
-def test_settings_are_read_as_a_shell_would(tmp_path: Path) -> None:
+def test_settings_are_read_as_a_shell_would_read_them(tmp_path: Path) -> None:
     path = tmp_path / "lab.env"
     path.write_text("A=1\nB='two words'\nexport C=\"3\" # comment\n# D=4\nE=\n")
     assert read_settings(path) == {"A": "1", "B": "two words", "C": "3", "E": ""}
 
 
-def test_another_lab_than_the_instances_is_refused(home: Path) -> None:
+def test_a_lab_other_than_the_instances_is_rejected(home: Path) -> None:
     with pytest.raises(LabError, match="belongs to the lab 'ana', not to 'ben'"):
         Lab.open("ben", home=home)
 
@@ -72,7 +72,7 @@ def test_without_a_lab_it_says_where_it_looked(tmp_path: Path) -> None:
         Lab.open(home=tmp_path)
 
 
-def test_it_waits_for_provisioning_and_tells_how_it_goes(
+def test_it_waits_for_provisioning_and_reports_its_progress(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, log = home / ".workshop/provision.status", home / ".workshop/provision.log"
@@ -102,13 +102,13 @@ def test_failed_provisioning_shows_reason_and_log(home: Path) -> None:
     assert "stop and start the notebook instance" in said
 
 
-def test_waiting_has_an_end(home: Path) -> None:
+def test_waiting_times_out(home: Path) -> None:
     (home / ".workshop/provision.status").write_text("running")
     with pytest.raises(LabError, match="still in progress"):
         Lab.open(home=home, timeout=-1, sleep=lambda _: pytest.fail("slept"))
 
 
-def test_the_account_is_asked_for_when_the_settings_do_not_say(home: Path) -> None:
+def test_the_account_is_looked_up_if_the_settings_lack_it(home: Path) -> None:
     class Sts:
         def get_caller_identity(self) -> dict[str, Any]:
             return {"Account": "999999999999"}

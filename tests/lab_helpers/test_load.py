@@ -1,4 +1,4 @@
-"""A load measures what was sent, answered and refused, and hides nothing."""
+"""A load measures what was sent, answered and rejected, and hides nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def right(question: Question) -> str:
     return question.expected
 
 
-def test_the_questions_are_every_row_with_every_algorithm_in_an_order_of_the_seed() -> None:
+def test_the_questions_are_every_row_with_every_algorithm_in_an_order_set_by_the_seed() -> None:
     assert load.questions(ROWS, LABELS, ["logistic", "random_forest"]) == ASKED
     assert load.questions(ROWS, LABELS, ["logistic", "random_forest"], seed=1) != ASKED
     assert Counter(one.algorithm for one in ASKED) == {"logistic": 10, "random_forest": 10}
@@ -46,13 +46,13 @@ def test_each_request_is_sent_once_and_checked_by_algorithm() -> None:
     measured = load.run(ask, ASKED, users=7, requests=200)
     assert measured.answered == 200
     assert measured.ended == ""
-    assert sum(sent.values()) == 200 + 7, "and one per user before the clock started"
+    assert sum(sent.values()) == 200 + 7, "plus one per user before the clock started"
     assert measured.accuracy("logistic") == 1.0
     assert measured.accuracy("random_forest") == 0.5
     assert measured.accuracy("oracle") is None
 
 
-def test_users_ask_at_the_same_time() -> None:
+def test_users_ask_concurrently() -> None:
     together = threading.Barrier(30)
 
     def ask(question: Question) -> str:
@@ -62,7 +62,7 @@ def test_users_ask_at_the_same_time() -> None:
     assert load.run(ask, ASKED, users=30, requests=60).answered == 60
 
 
-def test_failures_are_counted_by_kind_and_are_no_latencies() -> None:
+def test_failures_are_counted_by_kind_and_have_no_latency() -> None:
     calls = iter(range(1000))
 
     def ask(question: Question) -> str:
@@ -92,7 +92,7 @@ def test_a_spent_error_budget_ends_the_load_and_says_so(capsys: pytest.CaptureFi
     assert load.levels_table([measured]).rows[0][2] == str(measured.failed)
 
 
-def test_what_nobody_expected_is_a_failure_too() -> None:
+def test_an_unexpected_exception_is_a_failure_too() -> None:
     def ask(question: Question) -> str:
         raise KeyError("x")
 
@@ -118,7 +118,7 @@ def test_an_interrupt_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -
     assert len(measured.begun) == len(measured.latencies) == measured.answered
 
 
-def test_leaving_the_block_stops_a_load_that_goes_on_in_the_background() -> None:
+def test_leaving_the_block_stops_a_load_in_the_background() -> None:
     with load.Load(right, ASKED, users=2, requests=100_000, rate=200) as crowd:
         time.sleep(0.2)
     measured = crowd.result()
@@ -126,7 +126,7 @@ def test_leaving_the_block_stops_a_load_that_goes_on_in_the_background() -> None
     assert measured.ended == "stopped"
 
 
-def test_a_rate_is_kept_when_the_answers_are_quick() -> None:
+def test_a_rate_is_kept_if_the_answers_are_quick() -> None:
     measured = load.run(right, ASKED, users=3, requests=50, rate=250, every=0.05)
     assert measured.seconds == pytest.approx(0.2, abs=0.15)
     assert measured.begun[-1] == pytest.approx(49 / 250)
@@ -143,7 +143,7 @@ def test_at_a_rate_latency_counts_from_when_a_request_was_due() -> None:
     assert max(closed.latencies) < 0.3
 
 
-def test_a_load_without_users_is_refused() -> None:
+def test_a_load_without_users_is_rejected() -> None:
     with pytest.raises(ValueError, match="at least one"):
         load.Load(right, ASKED, users=0, requests=1)
 
@@ -163,7 +163,7 @@ def test_plots_show_percentiles_and_failures() -> None:
     assert [label.split()[0] for label in labels] == ["p50", "p90", "p99"]
     assert axes.get_xscale() == axes.get_yscale() == "log"
     drawn = sum(bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle))
-    assert drawn == 100, "every answer is in the picture"
+    assert drawn == 100, "every answer is in the plot"
     plots.throughput(measured)
 
 
@@ -171,7 +171,7 @@ def test_plots_show_percentiles_and_failures() -> None:
 
 
 class Endpoint(BaseHTTPRequestHandler):
-    """POST /endpoints/{name}/invocations; the name says what becomes of the request."""
+    """Handles POST /endpoints/{name}/invocations; the name selects the outcome."""
 
     protocol_version = "HTTP/1.1"
     requests: Counter[str]
@@ -228,7 +228,7 @@ def asker(tmp_path: Path, endpoint: str, **more: Any) -> load.Ask:
 
 
 @pytest.mark.usefixtures("server")
-def test_an_endpoint_is_asked_over_connections_that_stay_open(tmp_path: Path) -> None:
+def test_an_endpoint_is_asked_over_persistent_connections(tmp_path: Path) -> None:
     measured = load.run(asker(tmp_path, "fine"), ASKED, users=4, requests=80)
     assert (measured.answered, dict(measured.failures)) == (80, {})
     assert measured.accuracy("logistic") == measured.accuracy("random_forest") == 1.0
@@ -261,7 +261,7 @@ def test_a_failure_is_named_and_not_tried_again(
     assert kind in load.MEANINGS or kind == "ValidationError"
 
 
-def test_nobody_there_is_a_failed_connection(tmp_path: Path, server: ThreadingHTTPServer) -> None:
+def test_a_refused_connection_is_a_failure(tmp_path: Path, server: ThreadingHTTPServer) -> None:
     server.shutdown()
     server.server_close()
     with pytest.raises(RequestFailed) as failed:

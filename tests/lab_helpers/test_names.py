@@ -1,4 +1,4 @@
-"""Names are derived from the lab id in one place, and fit what AWS accepts."""
+"""Names are derived from the lab id in one place and stay within the limits of AWS."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_default_lab_keeps_the_names_of_the_source_notes() -> None:
     assert names.role("sagemaker") == "mlops-sagemaker"
 
 
-def test_another_lab_puts_its_id_in_front_of_everything_but_branches() -> None:
+def test_another_lab_puts_its_id_in_front_of_everything_except_branches() -> None:
     names = Names("ana")
     assert names.tag == "ana"
     branches = {names.base_branch, names.model_branch}
@@ -71,6 +71,6 @@ def test_the_longest_lab_id_uses_the_budget_and_no_more() -> None:
 
 
 @pytest.mark.parametrize("lab_id", ["Ana", "1ana", "ana-", "a" * 11, "a b", "ä", "ana\n", "-"])
-def test_a_wrong_lab_id_is_refused_with_what_is_allowed(lab_id: str) -> None:
+def test_an_invalid_lab_id_is_rejected_with_what_is_allowed(lab_id: str) -> None:
     with pytest.raises(InvalidNameError, match="lower-case letters"):
         Names(lab_id)

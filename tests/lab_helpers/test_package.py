@@ -1,4 +1,4 @@
-"""What a notebook instance is sent: no more than runs there, and importable with `requirements.txt` alone."""
+"""The package for an instance: only what runs there, and importable with `requirements.txt` alone."""
 
 import io
 import os
@@ -27,7 +27,7 @@ print(len(names))
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as an instance unpacks it."""
+    """The package, unpacked as on an instance."""
     directory = tmp_path_factory.mktemp("workshop")
     with zipfile.ZipFile(io.BytesIO(package(ROOT))) as archive:
         archive.extractall(directory)
@@ -36,7 +36,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with `requirements.txt` and nothing else."""
+    """The Python of an environment with only `requirements.txt`."""
     uv = Path(sys.executable).with_name("uv")
     environment = tmp_path_factory.mktemp("kernel")
     clean = {**os.environ, **child_environment()}
@@ -63,14 +63,16 @@ def test_every_module_of_the_package_imports_with_the_requirements_alone(
     assert int(done.stdout) >= len(modules)
 
 
-def test_what_does_not_run_on_an_instance_is_not_sent_there(unpacked: Path) -> None:
+def test_what_does_not_run_on_an_instance_is_not_in_the_package(unpacked: Path) -> None:
     assert not [one for one in LEFT_OUT if (unpacked / one).exists()]
     assert not (unpacked / "local_account").exists()
     assert all((ROOT / one).exists() for one in LEFT_OUT)
 
 
 @pytest.mark.parametrize("command", ["doctor", "fleet", "local"])
-def test_a_command_that_is_not_sent_says_where_to_run_it(unpacked: Path, kernel: Path, command: str) -> None:
+def test_a_command_that_is_not_in_the_package_says_where_to_run_it(
+    unpacked: Path, kernel: Path, command: str
+) -> None:
     done = subprocess.run(
         [kernel, "-m", "lab_helpers", command, "up", "--size", "3"],
         cwd=unpacked,

@@ -86,7 +86,7 @@ def test_a_failed_training_job_shows_its_reason(tmp_path: Path) -> None:
     assert job.seconds is None
 
 
-def test_the_evaluation_comes_out_of_the_jobs_output(tmp_path: Path, aws: Any) -> None:
+def test_the_evaluation_is_read_from_the_jobs_output(tmp_path: Path, aws: Any) -> None:
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     content = io.BytesIO()
@@ -150,7 +150,7 @@ def serving(statuses: list[str], **more: Any) -> FakeClient:
     )
 
 
-def test_an_endpoint_is_waited_for_and_traced_back_to_its_execution(tmp_path: Path) -> None:
+def test_it_waits_for_an_endpoint_and_traces_it_back_to_its_execution(tmp_path: Path) -> None:
     client = serving(["Creating", "Creating", "InService"])
     slept: list[float] = []
     release = endpoints.wait(lab(tmp_path, sagemaker=client), "iris-model-dev", sleep=slept.append)
@@ -183,7 +183,7 @@ def test_a_prediction_names_its_algorithm_and_carries_it_as_custom_attributes(tm
     assert "setosa (1.00)" in repr(table)
 
 
-def test_a_refused_request_tells_the_containers_words(tmp_path: Path) -> None:
+def test_a_rejected_request_shows_the_containers_message(tmp_path: Path) -> None:
     def refuse(**_: Any) -> dict[str, Any]:
         error = runtime.error("ModelError", "InvokeEndpoint")
         error.response["OriginalMessage"] = "unknown algorithm 'x'"  # type: ignore[attr-defined]
@@ -310,7 +310,7 @@ def test_images_are_found_by_tag_newest_first(tmp_path: Path) -> None:
     assert "1.0 KB" in repr(images.table(found))
 
 
-def test_a_checkpoint_ticks_or_stops_with_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_checkpoint_passes_or_stops_with_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     checkpoint("the sun shines", True, fix="wait")
     assert capsys.readouterr().out == "✓ the sun shines\n"
     with pytest.raises(CheckpointFailed, match=r"the image is in ECR(.|\n)*run notebook 01"):

@@ -1,4 +1,4 @@
-"""Autoscaling as the stress test changes, watches and restores it; what CloudWatch recorded of a load."""
+"""Autoscaling as the stress test changes, watches and restores it; what CloudWatch records of a load."""
 
 from __future__ import annotations
 
@@ -201,12 +201,12 @@ def seen(**more: Any) -> scaling.Observation:
     return replace(base, **more)
 
 
-def test_what_the_template_declares_is_what_holds_at_first(account: Account) -> None:
+def test_the_settings_are_those_of_the_template_at_first(account: Account) -> None:
     assert scaling.declared(account.lab) == scaling.settings(account.lab, ENDPOINT) == DECLARED
     assert "1 to 2" in repr(DECLARED)
 
 
-def test_changed_settings_hold_and_can_be_put_back(account: Account) -> None:
+def test_changed_settings_apply_and_can_be_restored(account: Account) -> None:
     lesson = replace(DECLARED, most=3, target=600.0, scale_out_cooldown=5, scale_in_cooldown=5)
     before = account.tracking
     scaling.apply(account.lab, ENDPOINT, lesson)
@@ -218,7 +218,7 @@ def test_changed_settings_hold_and_can_be_put_back(account: Account) -> None:
     assert account.tracking == before
 
 
-def test_an_endpoint_that_is_not_scaled_says_what_to_do(account: Account) -> None:
+def test_an_endpoint_that_is_not_scaled_is_an_error_with_a_remedy(account: Account) -> None:
     account.registered = False
     for ask in (scaling.settings, scaling.observe):
         with pytest.raises(scaling.ScalingError, match="notebook 04"):
@@ -242,10 +242,10 @@ def test_it_is_watched_until_the_new_instance_serves(
         ["Updating", "1", "2"],
         ["InService", "2", "2"],
     ]
-    assert "Updating" in capsys.readouterr().out, "the wait shows how it goes"
+    assert "Updating" in capsys.readouterr().out, "the wait shows its progress"
 
 
-def test_patience_ends_the_wait(account: Account) -> None:
+def test_the_wait_times_out(account: Account) -> None:
     found = scaling.follow(account.lab, ENDPOINT, lambda _: False, patience=-1, sleep=lambda _: None)
     assert len(found) == 1
 
@@ -267,7 +267,7 @@ def test_an_observation_has_the_newest_metric_and_both_alarms(account: Account) 
     assert scaling.observe(account.lab, ENDPOINT).per_instance is None
 
 
-def test_scaling_has_ended_when_every_activity_since_then_has(account: Account) -> None:
+def test_scaling_has_ended_when_every_activity_since_then_has_ended(account: Account) -> None:
     ended = scaling.scaled(account.lab, ENDPOINT, START)
     assert not ended(seen())
     account.activities = [activity(1, "InProgress"), activity(-5)]
@@ -279,7 +279,7 @@ def test_scaling_has_ended_when_every_activity_since_then_has(account: Account) 
     assert not ended(seen(desired=2))
     assert ended(seen())
     account.activities = [activity(1, "Failed")]
-    assert ended(seen()), "nothing to wait for any more"
+    assert ended(seen()), "nothing left to wait for"
 
 
 def test_activities_are_shown_oldest_first_with_their_cause_or_failure(account: Account) -> None:
@@ -297,13 +297,13 @@ def test_activities_are_shown_oldest_first_with_their_cause_or_failure(account: 
     assert "ResourceLimitExceeded" in rows[2][4]
 
 
-def test_the_alarms_say_why_it_takes_so_long(account: Account) -> None:
+def test_the_alarms_show_why_scaling_takes_so_long(account: Account) -> None:
     rows = scaling.alarms_table(account.lab, ENDPOINT).rows
     assert rows[0][:2] == ["high", "3 periods of 60 s are above 1000"]
     assert rows[1][:2] == ["low", "15 periods of 60 s are below 900"]
 
 
-def test_the_suggested_target_is_half_of_what_it_bears_per_minute() -> None:
+def test_the_suggested_target_is_half_of_what_an_instance_can_take_per_minute() -> None:
     assert scaling.suggested_target(40) == 1200
 
 
@@ -329,7 +329,7 @@ def test_what_cloudwatch_recorded_is_added_up(account: Account) -> None:
     assert labels == ["ModelLatency 3.5 ms", "OverheadLatency 1.0 ms", "network and client 5.5 ms"]
 
 
-def test_late_metrics_are_waited_for_within_reason(account: Account) -> None:
+def test_it_waits_for_late_metrics_up_to_a_limit(account: Account) -> None:
     def arrive(_: float) -> None:
         account.points["Invocations", "Sum"] = [(START, 10.0)]
 
@@ -341,7 +341,7 @@ def test_late_metrics_are_waited_for_within_reason(account: Account) -> None:
     assert late.invocations == 10
 
 
-def test_alarms_of_the_release_are_waited_for(account: Account) -> None:
+def test_it_waits_for_the_alarms_of_the_release(account: Account) -> None:
     told: list[str] = []
     slept: list[float] = []
 
@@ -368,7 +368,7 @@ def labels(axes: Axes) -> list[str]:
     return [text.get_text() for text in legend.get_texts()]
 
 
-def test_the_picture_of_scaling_has_target_alarm_and_instances() -> None:
+def test_the_plot_of_scaling_has_target_alarm_and_instances() -> None:
     story = [
         seen(),
         seen(when=START + timedelta(seconds=5), per_instance=1800.0, high="ALARM", desired=2),

@@ -1,4 +1,4 @@
-"""commit_and_push, with real git."""
+"""`commit_and_push` with real git."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_commit_that_was_not_pushed_is_pushed(copy: Path, tmp_path: Path) -> N
     assert run(tmp_path / "remote.git", "rev-parse", "scikit_base") == commit.id
 
 
-def test_a_push_that_git_refuses_says_what_to_do(copy: Path, tmp_path: Path) -> None:
+def test_a_rejected_push_says_what_to_do(copy: Path, tmp_path: Path) -> None:
     (copy / "a").write_text("1")
     git.commit_and_push(copy, "one")
     other = tmp_path / "other"
@@ -74,6 +74,6 @@ def test_a_push_that_git_refuses_says_what_to_do(copy: Path, tmp_path: Path) -> 
     assert (copy / "a").read_text() == "3"
 
 
-def test_a_directory_that_is_no_working_copy_is_named(tmp_path: Path) -> None:
+def test_a_directory_that_is_not_a_working_copy_is_named(tmp_path: Path) -> None:
     with pytest.raises(git.GitError, match="not a git working copy"):
         git.commit_and_push(tmp_path, "x")

@@ -5,7 +5,7 @@ import pytest
 
 from local_account.foundation.daemon import Daemon, ports_from
 
-ENGINE = "unix:///nowhere.sock"  # these tests need an address, not an engine
+ENGINE = "unix:///nowhere.sock"  # these tests need a URL, not an engine
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def test_the_package_holds_what_the_instance_needs_and_is_the_same_for_the_same_
     assert package(tree) != first
 
 
-def test_what_an_instance_has_no_use_for_does_not_make_its_lab_outdated(tree: Path) -> None:
+def test_what_an_instance_does_not_need_does_not_outdate_its_lab(tree: Path) -> None:
     first = package(tree)
     for name in (
         "cfn/m.yml",
@@ -91,7 +91,7 @@ def test_what_an_instance_has_no_use_for_does_not_make_its_lab_outdated(tree: Pa
     assert package(tree) == first
 
 
-def test_what_git_ignores_stays_out_and_what_is_not_committed_yet_goes_in(tree: Path) -> None:
+def test_the_package_leaves_out_ignored_files_and_includes_uncommitted_ones(tree: Path) -> None:
     (tree / ".gitignore").write_text("*.csv\n")
     (tree / "notebooks" / "big.csv").write_text("1")
     subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
@@ -100,7 +100,7 @@ def test_what_git_ignores_stays_out_and_what_is_not_committed_yet_goes_in(tree: 
         assert "notebooks/01_a.ipynb" in archive.namelist()
 
 
-def test_an_upload_tells_whether_the_package_changed_and_its_bucket_is_private(
+def test_an_upload_returns_whether_the_package_changed_and_its_bucket_is_private(
     clients: Callable[[str], Any], tree: Path
 ) -> None:
     names, account = Names("up"), "123456789012"
@@ -121,7 +121,7 @@ def test_an_upload_tells_whether_the_package_changed_and_its_bucket_is_private(
 
 
 class Deployed:
-    """Deploys a template from a bucket as a stack of the test's own."""
+    """Deploys a template from a bucket as the test's own stack."""
 
     def __init__(self, clients: Callable[[str], Any], name: str) -> None:
         self.clients, self.name = clients, name
@@ -165,7 +165,7 @@ def test_a_stack_is_created_then_unchanged_then_updated_and_keeps_parameters(
     )
 
 
-def test_a_failed_stack_names_its_resource_and_reason_and_is_made_anew(
+def test_a_failed_stack_names_its_resource_and_reason_and_is_created_again(
     stack: Deployed, clients: Callable[[str], Any]
 ) -> None:
     bad = {"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 4}}

@@ -1,4 +1,4 @@
-"""The runner on the instance: its directory, its environment, its package; ready before them or not."""
+"""The runner on the instance: its directory, environment and package, with and without a standby process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lab_helpers.lab import LabError
 
 pytestmark = pytest.mark.slow
 
-# A package of the instance's own: what runs must be this one, not the checkout's.
+# The instance's own package: this must run, not the checkout's.
 PROGRAM = """
 import json, os, pathlib, sys, time
 here = {"arguments": sys.argv[1:], "directory": os.getcwd(), "environment": dict(os.environ),
@@ -51,7 +51,7 @@ def link_python(path: Path) -> None:
 
 @pytest.fixture
 def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the instance's packages are when they were installed before."""
+    """An environment in which the instance's packages are already installed."""
     monkeypatch.setenv("WORKSHOP_ENVIRONMENTS", str(tmp_path / "environments"))
     digest = hashlib.sha256((REPOSITORY / "requirements.txt").read_bytes()).hexdigest()[:16]
     return tmp_path / "environments" / digest
@@ -67,7 +67,7 @@ def said(home: Path) -> dict[str, Any]:
     return found
 
 
-def test_a_runner_that_is_ready_takes_the_instances_directory_environment_and_package(
+def test_a_standby_runner_uses_the_instances_directory_environment_and_package(
     home: Path, environments: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link_python(environments / "bin" / "python")
@@ -83,7 +83,7 @@ def test_a_runner_that_is_ready_takes_the_instances_directory_environment_and_pa
 
 
 @pytest.mark.parametrize("damage", ["none", "no python", "python that fails"])
-def test_without_one_the_runner_starts_when_the_instance_has_its_python(
+def test_without_a_standby_the_runner_starts_when_the_instance_has_its_python(
     home: Path, environments: Path, damage: str
 ) -> None:
     if damage != "none":
@@ -99,13 +99,13 @@ def test_without_one_the_runner_starts_when_the_instance_has_its_python(
     assert said(home)["arguments"] == ["run", "--notebooks", "01"]
 
 
-def test_a_failed_provisioning_is_told_with_its_reason(home: Path, environments: Path) -> None:
+def test_a_failed_provisioning_is_reported_with_its_reason(home: Path, environments: Path) -> None:
     (home / ".workshop" / "provision.status").write_text("failed: no space left\n")
     with pytest.raises(LabError, match="no space left"):
         run(InstanceRun(), home)
 
 
-def test_ctrl_c_reaches_the_run_and_its_end_is_waited_for(home: Path, environments: Path) -> None:
+def test_ctrl_c_reaches_the_run_and_the_command_waits_for_its_end(home: Path, environments: Path) -> None:
     link_python(environments / "bin" / "python")
     (environments / "complete").touch()
     runner = InstanceRun()
@@ -119,7 +119,7 @@ def test_ctrl_c_reaches_the_run_and_its_end_is_waited_for(home: Path, environmen
     assert run(runner, home, SLEEP="30") == 130
 
 
-def test_a_runner_that_nobody_needs_any_more_ends(environments: Path) -> None:
+def test_a_standby_runner_that_is_no_longer_needed_ends(environments: Path) -> None:
     link_python(environments / "bin" / "python")
     (environments / "complete").touch()
     standby = InstanceRun()._standby

@@ -17,7 +17,7 @@ from tests.checkout import ROOT
 pytestmark = pytest.mark.slow
 
 REPOSITORY = ROOT
-ENGINE = "unix:///nowhere.sock"  # these tests need an address, not an engine
+ENGINE = "unix:///nowhere.sock"  # these tests need a URL, not an engine
 
 
 def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -32,14 +32,14 @@ def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_a_second_start_finds_the_first(daemon: Daemon) -> None:
+def test_a_second_start_finds_the_running_account(daemon: Daemon) -> None:
     pid = daemon.pid
     assert pid is not None
     assert daemon.start(ENGINE, os.environ) == 0.0
     assert daemon.pid == pid
 
 
-def test_a_server_with_old_code_is_known(
+def test_a_server_with_outdated_code_is_recognized(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert not daemon.outdated
@@ -49,7 +49,7 @@ def test_a_server_with_old_code_is_known(
     assert daemon.outdated
 
 
-def test_env_and_exec_lead_any_client_to_the_account(daemon: Daemon) -> None:
+def test_env_and_exec_point_any_client_to_the_account(daemon: Daemon) -> None:
     said = cli("local", "exec", "--state", str(daemon.state), "--", "aws", "sts", "get-caller-identity")
     assert json.loads(said.stdout)["Account"] == "123456789012", said.stderr
     lines = cli("local", "env", "--state", str(daemon.state)).stdout.splitlines()
@@ -57,26 +57,26 @@ def test_env_and_exec_lead_any_client_to_the_account(daemon: Daemon) -> None:
     assert f"export DOCKER_HOST={ENGINE}" in lines
 
 
-def test_the_commands_own_status_is_handed_on(daemon: Daemon) -> None:
+def test_exec_passes_on_the_exit_status_of_the_command(daemon: Daemon) -> None:
     assert cli("local", "exec", "--state", str(daemon.state), "--", "sh", "-c", "exit 7").returncode == 7
     missing = cli("local", "exec", "--state", str(daemon.state), "--", "no-such-command")
     assert (missing.returncode, missing.stderr) == (127, "error: command not found: no-such-command\n")
 
 
-def test_an_unknown_notebook_instance_is_named_with_those_that_are_there(daemon: Daemon) -> None:
+def test_an_unknown_notebook_instance_is_named_with_those_that_exist(daemon: Daemon) -> None:
     said = cli("local", "env", "--state", str(daemon.state), "--notebook-instance", "ana-mlops")
     assert said.returncode == 1
     assert "no notebook instance 'ana-mlops'" in said.stderr
 
 
-def test_status_is_for_people_and_programs(daemon: Daemon) -> None:
+def test_status_is_readable_for_people_and_programs(daemon: Daemon) -> None:
     found = json.loads(cli("local", "status", "--json", "--state", str(daemon.state)).stdout)
     assert found["process"] == daemon.pid
     assert found["endpoint"] == daemon.config().endpoint_url
     assert "endpoints" in cli("local", "status", "--state", str(daemon.state)).stdout
 
 
-def test_a_port_in_use_is_named_with_its_holder_and_the_way_out(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named_with_its_owner_and_the_remedy(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -91,14 +91,14 @@ def test_a_port_in_use_is_named_with_its_holder_and_the_way_out(tmp_path: Path) 
 
 
 def test_a_server_that_dies_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    (tmp_path / "account.sqlite").mkdir()  # no database can be made here
+    (tmp_path / "account.sqlite").mkdir()  # no database can be created here
     with pytest.raises(
         DaemonError, match=r"exited with status 1 while starting\. The end of .*server\.log:(.|\n)*sqlite"
     ):
         Daemon(tmp_path).start(ENGINE, os.environ, ports_from(0))
 
 
-def test_a_killed_account_is_cleared_away_and_starts_again(tmp_path: Path) -> None:
+def test_a_killed_account_is_cleaned_up_and_starts_again(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     daemon.start(ENGINE, os.environ, ports_from(0))
     ports, pid = daemon.config(), daemon.pid
@@ -131,13 +131,13 @@ def test_reset_empties_an_account_and_touches_nothing_else(tmp_path: Path) -> No
     assert daemon.pid is None
 
 
-def test_without_an_account_the_command_that_makes_one_is_named(tmp_path: Path) -> None:
+def test_without_an_account_the_error_names_the_command_that_starts_one(tmp_path: Path) -> None:
     said = cli("local", "env", "--state", str(tmp_path))
     assert said.returncode == 1
     assert "local up" in said.stderr
 
 
-def test_an_engine_that_does_not_answer_ends_up_with_what_to_do(tmp_path: Path) -> None:
+def test_an_engine_that_does_not_answer_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     said = cli("local", "up", "--state", str(tmp_path / "s"), DOCKER_HOST="unix:///nowhere.sock")
     assert said.returncode == 1
     assert "No Docker Engine answers at DOCKER_HOST=unix:///nowhere.sock" in said.stderr
@@ -147,7 +147,7 @@ def test_an_engine_that_does_not_answer_ends_up_with_what_to_do(tmp_path: Path) 
 @pytest.mark.parametrize(
     "command", [(), ("run",), ("deploy",), ("local",), ("local", "run"), ("local", "exec")]
 )
-def test_help_teaches_every_command(command: tuple[str, ...]) -> None:
+def test_every_command_has_help(command: tuple[str, ...]) -> None:
     said = cli(*command, "--help")
     assert said.returncode == 0
     assert "Usage: python -m lab_helpers" in said.stdout
@@ -162,7 +162,7 @@ def test_help_teaches_every_command(command: tuple[str, ...]) -> None:
         (("deploy", "--region", "us-east-1", "--parameter", "x"), "Name=value"),
     ],
 )
-def test_wrong_usage_is_status_2_and_says_what_is_wrong(arguments: tuple[str, ...], part: str) -> None:
+def test_a_usage_error_is_status_2_and_says_what_is_wrong(arguments: tuple[str, ...], part: str) -> None:
     said = cli(*arguments)
     assert said.returncode == 2
     assert part in said.stderr

@@ -1,4 +1,4 @@
-"""An instance that nobody uses stops; one where a cell runs does not."""
+"""An idle instance stops; one on which a cell is running does not."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 
 
 class Jupyter:
-    """Answers as a Jupyter Server does, to those who know the token."""
+    """Answers requests with the token as a Jupyter Server does."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {"/api/kernels": [], "/api/terminals": []}
@@ -56,7 +56,7 @@ def kernel(state: str, activity: datetime) -> dict[str, str]:
     return {"execution_state": state, "last_activity": activity.isoformat().replace("+00:00", "Z")}
 
 
-def test_activity_is_the_last_of_kernels_and_terminals(jupyter: Jupyter) -> None:
+def test_activity_is_the_latest_of_kernels_and_terminals(jupyter: Jupyter) -> None:
     jupyter.answers["/api/kernels"] = [kernel("idle", NOON - 3 * HOUR), kernel("idle", NOON - 2 * HOUR)]
     assert last_activity(jupyter.known_as(), NOON) == NOON - 2 * HOUR
 
@@ -64,24 +64,24 @@ def test_activity_is_the_last_of_kernels_and_terminals(jupyter: Jupyter) -> None
     assert last_activity(jupyter.known_as(), NOON) == NOON - HOUR + timedelta(seconds=0.5)
 
 
-def test_a_running_cell_is_activity_now(jupyter: Jupyter) -> None:
+def test_a_running_cell_counts_as_activity_now(jupyter: Jupyter) -> None:
     jupyter.answers["/api/kernels"] = [kernel("busy", NOON - 9 * HOUR)]
 
     assert last_activity(jupyter.known_as(), NOON) == NOON
 
 
-def test_asking_is_no_activity(jupyter: Jupyter) -> None:
+def test_asking_does_not_count_as_activity(jupyter: Jupyter) -> None:
     last_activity(jupyter.known_as(), NOON)
 
     assert set(jupyter.asked) == {"no_track_activity=1"}
 
 
-def test_a_server_that_does_not_answer_tells_nothing(jupyter: Jupyter) -> None:
+def test_a_server_that_does_not_answer_reports_no_activity(jupyter: Jupyter) -> None:
     assert last_activity(jupyter.known_as("wrong"), NOON) is None
     assert last_activity(iter([Server("http://127.0.0.1:9/")]), NOON) is None
 
 
-def test_servers_are_found_where_jupyter_writes_them_down(tmp_path: Path) -> None:
+def test_servers_are_found_where_jupyter_records_them(tmp_path: Path) -> None:
     (tmp_path / "jpserver-1.json").write_text(json.dumps({"url": "http://x/", "token": "t"}))
     (tmp_path / "jpserver-2.json").write_text("half a docu")
 
@@ -89,7 +89,7 @@ def test_servers_are_found_where_jupyter_writes_them_down(tmp_path: Path) -> Non
 
 
 class Clock:
-    """Time that passes by sleeping."""
+    """Time that passes only by sleeping."""
 
     def __init__(self) -> None:
         self.time = NOON
@@ -123,7 +123,7 @@ def test_an_instance_that_just_started_gets_its_full_time() -> None:
     assert stopped == [NOON + HOUR]
 
 
-def test_nothing_is_stopped_while_nobody_knows_and_a_failed_stop_is_tried_again() -> None:
+def test_nothing_is_stopped_while_activity_is_unknown_and_a_failed_stop_is_tried_again() -> None:
     clock, tried = Clock(), []
 
     def stop() -> None:

@@ -1,4 +1,4 @@
-"""What a reset does on the notebook instance: exercises and working copies as at the start, nothing lost."""
+"""A reset on the notebook instance: exercises and working copies are restored, and nothing is lost."""
 
 import json
 import subprocess
@@ -53,7 +53,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_what_nobody_changed_stays_and_nothing_is_kept(home: Path) -> None:
+def test_unchanged_files_stay_and_nothing_is_kept(home: Path) -> None:
     again = put_back(home, "01")
 
     assert (again.kept, again.folder) == ([], "")
@@ -79,7 +79,7 @@ def test_changed_files_move_to_a_dated_folder_and_fresh_ones_take_their_place(ho
     assert set(recorded) == {"01_base.ipynb", "02_model.ipynb", "data/iris.csv", *programs}
 
 
-def test_files_of_earlier_notebooks_are_there_and_of_later_ones_not(home: Path) -> None:
+def test_files_of_earlier_notebooks_exist_and_those_of_later_ones_do_not(home: Path) -> None:
     notebooks = home / "notebooks"
     (notebooks / "model_image").mkdir()
     (notebooks / "model_image" / "Dockerfile").write_text("FROM mine\n")
@@ -96,7 +96,7 @@ def test_files_of_earlier_notebooks_are_there_and_of_later_ones_not(home: Path) 
     assert put_back(home, "02").kept == []
 
 
-def test_files_that_are_as_shipped_are_nobody_s_work(home: Path) -> None:
+def test_files_as_shipped_are_not_kept(home: Path) -> None:
     put_back(home, "02")
     assert names(home / "notebooks" / "base_image") == {"Dockerfile", *PROGRAMS}
     assert (home / "notebooks" / "try_out").is_dir()
@@ -110,7 +110,7 @@ def test_a_changed_program_is_kept_and_the_shipped_one_takes_its_place(home: Pat
     put_back(home, "02")
     folder = home / "notebooks" / "base_image"
     (folder / "server.py").write_text("mine")
-    (folder / "server.new.py").write_text("shipped")  # an update that the reset makes superfluous
+    (folder / "server.new.py").write_text("shipped")  # an update that the reset makes obsolete
 
     work = put_back(home, "02")
 
@@ -149,7 +149,7 @@ def test_a_second_reset_in_the_same_second_overwrites_nothing(home: Path) -> Non
     assert kept == ["first", "second"]
 
 
-def test_an_update_beside_the_notebook_goes_when_it_is_the_notebook(home: Path) -> None:
+def test_an_update_beside_the_notebook_is_removed_when_it_becomes_the_notebook(home: Path) -> None:
     fresh = (home / "workshop" / "notebooks" / "01_base.ipynb").read_bytes()
     beside = home / "notebooks" / "01_base.new.ipynb"
     beside.write_bytes(fresh)
@@ -182,10 +182,10 @@ def copy(home: Path) -> Path:
     return copy
 
 
-def test_a_working_copy_gets_the_remote_s_state_and_changes_are_copied_away(home: Path, copy: Path) -> None:
+def test_a_working_copy_gets_the_state_of_the_remote_and_changes_are_kept(home: Path, copy: Path) -> None:
     (copy / "README.md").write_text("mine\n")
     (copy / "new file.py").write_text("1\n")
-    (copy / ".git" / "index.lock").touch()  # of a git that was killed
+    (copy / ".git" / "index.lock").touch()  # left by a killed git
 
     work = put_back(home, "01")
 
@@ -207,7 +207,7 @@ def test_commits_that_were_never_pushed_stay_in_a_branch(home: Path, copy: Path)
     assert git(copy, "rev-parse", "HEAD") == git(copy, "rev-parse", "origin/scikit_base") != mine
 
 
-def test_a_rebase_that_got_stuck_and_another_branch_are_left_behind(home: Path, copy: Path) -> None:
+def test_an_unfinished_rebase_and_another_branch_are_abandoned(home: Path, copy: Path) -> None:
     git(copy, "switch", "--quiet", "--create", "elsewhere")
     for branch, text in (("elsewhere", "there\n"), ("scikit_base", "here\n")):
         git(copy, "switch", "--quiet", branch)
@@ -226,7 +226,7 @@ def test_a_rebase_that_got_stuck_and_another_branch_are_left_behind(home: Path, 
 
 
 class Bucket:
-    """As much of S3 as the attendant uses."""
+    """The part of S3 that the attendant uses."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -246,7 +246,7 @@ class Bucket:
         return {"ETag": etag, "Body": type("Body", (), {"read": lambda _self: body})()}
 
 
-def test_a_request_is_carried_out_once_over_restarts_of_the_attendant(home: Path) -> None:
+def test_a_request_is_carried_out_once_across_restarts_of_the_attendant(home: Path) -> None:
     s3: Any = Bucket()
     attendant = Attendant(home, "bucket", s3)
     assert attendant.look() is None
@@ -265,7 +265,7 @@ def test_a_request_is_carried_out_once_over_restarts_of_the_attendant(home: Path
     assert (home / "notebooks" / "01_base.ipynb").read_text() == "later work"
 
 
-def test_a_failure_is_the_answer(home: Path) -> None:
+def test_a_failure_is_reported_in_the_answer(home: Path) -> None:
     s3: Any = Bucket()
     request = Request.new("01", AT)
     s3.put_object(Key=keys.RESET_REQUEST, Body=request.to_json())
@@ -278,7 +278,7 @@ def test_a_failure_is_the_answer(home: Path) -> None:
     assert "scikit_base" in answer.error
 
 
-def test_a_request_that_can_not_be_read_is_passed_over(home: Path) -> None:
+def test_an_unreadable_request_is_ignored(home: Path) -> None:
     s3: Any = Bucket()
     s3.put_object(Key=keys.RESET_REQUEST, Body=b"{}")
 
@@ -286,7 +286,7 @@ def test_a_request_that_can_not_be_read_is_passed_over(home: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"no json", b"[]", b'{"schema": 2}', b'{"schema": 1, "id": "x"}'])
-def test_documents_of_another_form_are_refused(content: bytes) -> None:
+def test_malformed_documents_are_rejected(content: bytes) -> None:
     for kind in (Request, Answer):
         with pytest.raises(RequestError):
             kind.from_json(content)

@@ -10,7 +10,7 @@ Make = Callable[..., Path]
 
 @pytest.fixture
 def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only Jupyter kernel of the test is this Python, under the workshop's name."""
+    """The only Jupyter kernel in the test is this Python, under the workshop's name."""
     data = tmp_path / "jupyter"
     spec = data / "kernels" / "mlops-workshop"
     spec.mkdir(parents=True)

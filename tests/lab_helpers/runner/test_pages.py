@@ -1,4 +1,4 @@
-"""The page of a notebook is nbconvert's own, only made faster."""
+"""The page of a notebook is the same as nbconvert's, only faster."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def elements(page: str) -> list[tuple[str, dict[str, object], str]]:
     found = BeautifulSoup(page, "html.parser").find_all(True)
     for one in found:
         if "jp-RenderedJavaScript" in one.get_attribute_list("class"):
-            del one["id"]  # a random one
+            del one["id"]  # it is random
     return [(one.name, dict(one.attrs), "" if one.name == "script" else one.get_text()) for one in found]
 
 

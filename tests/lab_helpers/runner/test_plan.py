@@ -40,7 +40,7 @@ def test_notebooks_are_picked_by_number_range_and_name(
 
 
 @pytest.mark.parametrize("selection", ["07", "1,nothing", "", None])
-def test_a_selection_that_matches_nothing_is_refused_by_name(directory: Path, selection: str | None) -> None:
+def test_a_selection_that_matches_nothing_is_rejected_by_name(directory: Path, selection: str | None) -> None:
     if selection:
         with pytest.raises(PlanError, match=r"matches no notebook; there are 01_base, 02_model, 03_train"):
             plan(directory, selection)
@@ -62,18 +62,18 @@ def test_the_participant_reaches_every_notebook_and_other_parameters_those_that_
 
 
 @pytest.mark.parametrize("given", ["c=1", "03.tag=x", "01.nothing=1"])
-def test_a_misspelt_parameter_is_refused_before_anything_runs(directory: Path, given: str) -> None:
+def test_a_misspelled_parameter_is_rejected_before_anything_runs(directory: Path, given: str) -> None:
     with pytest.raises(PlanError, match=r"no notebook has the parameter \w+\. The notebooks have"):
         plan(directory, parameters=[given])
 
 
-def test_parameters_for_a_notebook_that_does_not_run_are_refused(directory: Path) -> None:
+def test_parameters_for_a_notebook_that_does_not_run_are_rejected(directory: Path) -> None:
     with pytest.raises(PlanError, match=r"parameters for 03, which is not among"):
         plan(directory, "01", parameters=["03.C=1"])
 
 
 @pytest.mark.parametrize("content", ["- 1\n", "a: [", None])
-def test_a_parameter_file_that_is_no_mapping_is_refused(
+def test_a_parameter_file_that_is_not_a_mapping_is_rejected(
     directory: Path, tmp_path: Path, content: str | None
 ) -> None:
     file = tmp_path / "p.yaml"
@@ -83,6 +83,6 @@ def test_a_parameter_file_that_is_no_mapping_is_refused(
         plan(directory, parameters=[str(file)])
 
 
-def test_a_directory_without_notebooks_says_which_option_names_another(tmp_path: Path) -> None:
+def test_a_folder_without_notebooks_is_an_error_that_names_the_option(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="--directory"):
         plan(tmp_path)

@@ -49,7 +49,7 @@ class Recorder:
         self.events.append(("finished", result.name, result.status))
 
 
-def test_a_run_goes_through_all_notebooks_and_leaves_outputs_pages_and_a_summary(
+def test_a_run_executes_all_notebooks_and_writes_outputs_pages_and_a_summary(
     notebook: Make, tmp_path: Path
 ) -> None:
     notebook("01_a.ipynb", "## Greeting", "print('hello', n)", parameters="n = 1")
@@ -59,7 +59,7 @@ def test_a_run_goes_through_all_notebooks_and_leaves_outputs_pages_and_a_summary
     assert [result.status for result in results] == ["succeeded", "succeeded"]
     assert not kernels_left(), "no kernel outlives the run"
     assert ("output", "hello 7") in recorder.events
-    assert ("output", str(tmp_path / "notebooks")) in recorder.events, "cells run in the notebooks' directory"
+    assert ("output", str(tmp_path / "notebooks")) in recorder.events, "cells run in the notebooks' folder"
     assert ("cell", 3, "Greeting") in recorder.events
     assert ("cell", 1, "look around") in recorder.events
     summary = json.loads((output / "summary.json").read_text())
@@ -75,14 +75,14 @@ def test_a_failing_cell_ends_the_run_and_is_named_with_its_cause(notebook: Make,
     output = tmp_path / "out"
     results = run(plan(tmp_path / "notebooks"), output, Recorder())
     assert [result.status for result in results] == ["failed", "not run"]
-    assert not kernels_left(), "the next notebook's kernel went as well"
+    assert not kernels_left(), "the next notebook's kernel ended, too"
     failure = json.loads((output / "summary.json").read_text())["notebooks"][0]["failure"]
     assert (failure["cell"], failure["title"], failure["error"]) == (2, "divide", "ZeroDivisionError")
     assert failure["message"] == "division by zero"
     assert "\x1b" not in failure["traceback"]
     index = (output / "index.html").read_text()
     assert "01_a.html#papermill-error-cell" in index
-    assert 'id="papermill-error-cell"' in (output / "01_a.html").read_text(), "the link leads somewhere"
+    assert 'id="papermill-error-cell"' in (output / "01_a.html").read_text(), "the target of the link exists"
 
 
 def test_a_kernel_that_dies_is_a_failure_of_the_cell_that_killed_it(notebook: Make, tmp_path: Path) -> None:

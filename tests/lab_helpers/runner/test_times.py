@@ -1,4 +1,4 @@
-"""Every time that a reader sees was measured."""
+"""Every time shown to readers was measured."""
 
 import json
 import re
@@ -14,7 +14,7 @@ NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_each_notebook_tells_its_measured_time(notebook: Path) -> None:
+def test_each_notebook_shows_its_measured_time(notebook: Path) -> None:
     assert re.search(r"<!-- measured:\d\d --> Unattended, it runs in \d+ s\.", notebook.read_text())
     row = re.search(
         rf"\(notebooks/{notebook.name}\).*\| (\d+) s \|\n", (REPOSITORY / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""A local account without a Docker Engine, and labs in it that cost little to make."""
+"""A local account without a Docker Engine, and labs in it that are cheap to create."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.terminal import terminal
 
 @pytest.fixture(scope="session")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    """The account as an instructor's terminal sees it."""
+    """The account as seen from an instructor's terminal."""
     daemon = Daemon(tmp_path_factory.mktemp("account"))
     daemon.start("unix:///nowhere.sock", os.environ, ports_from(0))
     try:

@@ -1,4 +1,4 @@
-"""Labs made of few resources by direct calls, and what an instructor asks about them."""
+"""Labs of a few resources, created by direct calls, and what an instructor asks about them."""
 
 import json
 import time
@@ -44,7 +44,7 @@ class Room:
         self.account = str(clients("sts").get_caller_identity()["Account"])
 
     def owned(self, *lab_ids: str) -> list[Resource]:
-        """What these labs own; of all labs without ids."""
+        """Return what these labs own; without ids, what all labs own."""
         return list_resources(self.clients, self.region, self.account, lab_ids or None)
 
     def kinds(self, lab_id: str) -> set[tuple[str, str]]:
@@ -57,7 +57,7 @@ class Room:
         return Names(lab_id).bucket(self.region, self.account)
 
     def role(self, name: str, tags: dict[str, str] | None = None, region: str = "") -> str:
-        """Make a role with an inline policy for a region; return its ARN."""
+        """Create a role with an inline policy for a region; return its ARN."""
         iam = self.clients("iam")
         listed = [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
         made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(), Tags=listed)
@@ -66,7 +66,7 @@ class Room:
         return str(made["Role"]["Arn"])
 
     def make(self, lab_id: str, expires: str = FUTURE) -> Names:
-        """Make one resource of nearly every kind, some of them tagged, without the workshop's stacks."""
+        """Create one resource of nearly every kind, some of them tagged, without the workshop's stacks."""
         names = Names(lab_id)
         tags = {"mlops-workshop:lab": names.tag, "mlops-workshop:expires": expires}
         upper = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -96,13 +96,13 @@ class Room:
         return names
 
     def stack(self, name: str, resources: dict[str, Any], **more: Any) -> str:
-        """Make a stack and return the status in which it comes to rest."""
+        """Create a stack and return its final status."""
         body = json.dumps({"Resources": resources})
         self.clients("cloudformation").create_stack(StackName=name, TemplateBody=body, **more)
         return self.at_rest(name)
 
     def at_rest(self, name: str) -> str:
-        """Wait for the end of an operation; return the status, `DELETE_COMPLETE` for no stack."""
+        """Wait for the end of an operation; return the status, `DELETE_COMPLETE` if there is no stack."""
 
         def status() -> str | None:
             stacks = self.clients("cloudformation").get_paginator("describe_stacks").paginate()
@@ -118,7 +118,7 @@ def log_group(name: str, days: int = 14) -> dict[str, Any]:
 
 
 def eventually(function: Callable[[], Any], seconds: float = 30) -> Any:
-    """Wait until a function returns something true, and return that."""
+    """Wait until a function returns a true value, and return it."""
     deadline = time.monotonic() + seconds
     while not (value := function()):
         assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"

@@ -1,4 +1,4 @@
-"""Labs go away whatever state they are in, and nothing else does."""
+"""Labs are deleted whatever state they are in, and nothing else is."""
 
 import json
 import random
@@ -18,13 +18,13 @@ INTERRUPTIONS = 25
 
 
 def assert_gone(room: Room, lab_id: str) -> None:
-    """Clean a lab, and look for it once more."""
+    """Clean a lab and check that nothing of it is left."""
     cleaned = room.clean(lab_id)
     assert cleaned.empty, (cleaned.remaining, cleaned.faults)
     assert room.owned(lab_id) == []
 
 
-def test_everything_of_a_lab_goes_and_the_others_stay(room: Room) -> None:
+def test_everything_of_a_lab_is_deleted_and_other_labs_stay(room: Room) -> None:
     for lab_id in ("one", "other"):
         room.make(lab_id)
     others = room.kinds("other")
@@ -32,7 +32,7 @@ def test_everything_of_a_lab_goes_and_the_others_stay(room: Room) -> None:
     assert_gone(room, "one")
 
     assert room.kinds("other") == others
-    assert_gone(room, "one")  # once more is no error
+    assert_gone(room, "one")  # doing it again is not an error
 
 
 def test_resources_with_similar_names_stay(room: Room) -> None:
@@ -78,7 +78,7 @@ def test_a_stack_whose_deletion_failed(room: Room) -> None:
 
 
 def test_a_stack_that_was_never_complete(room: Room) -> None:
-    """ROLLBACK_COMPLETE: its second resource can't be made."""
+    """ROLLBACK_COMPLETE: its second resource cannot be created."""
     room.clients("logs").create_log_group(logGroupName="/aws/lambda/never-mlops-job-monitor-iris-model")
     resources = {
         "Good": log_group("/aws/codebuild/never-iris-model"),
@@ -90,7 +90,7 @@ def test_a_stack_that_was_never_complete(room: Room) -> None:
 
 
 def test_a_stack_whose_rollback_failed(room: Room) -> None:
-    """UPDATE_ROLLBACK_FAILED: the resource to update was deleted by hand, so it can't be restored either."""
+    """UPDATE_ROLLBACK_FAILED: the resource to update was deleted by hand, so it cannot be restored either."""
     name = "/aws/codebuild/rolled-iris-model"
     room.stack("rolled-iris-model", {"Logs": log_group(name)})
     room.clients("logs").delete_log_group(logGroupName=name)
@@ -110,7 +110,7 @@ def test_a_stack_whose_resources_were_deleted_by_hand(room: Room) -> None:
 
 
 def test_a_stack_whose_role_was_deleted(room: Room) -> None:
-    """CloudFormation deletes a stack with the role that made it, and refuses when there is none."""
+    """CloudFormation deletes a stack with the role that created it, and refuses if the role is gone."""
     role = room.role("norole-mlops-deploy", {"mlops-workshop:lab": "norole"})
     tags = [{"Key": "mlops-workshop:lab", "Value": "norole"}]
     name = "norole-iris-model-dev"
@@ -139,7 +139,7 @@ def test_a_stack_that_is_protected(room: Room) -> None:
 
 
 def test_leftovers_of_a_lab_without_any_stack(room: Room) -> None:
-    """Only things that services made by themselves and nobody tagged, and a role."""
+    """Only untagged resources that services created by themselves, and a role."""
     logs = room.clients("logs")
     logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/ghost-iris-model-prd")
     if not logs.describe_log_groups(logGroupNamePrefix="/aws/sagemaker/TrainingJobs")["logGroups"]:
@@ -179,17 +179,17 @@ def test_what_remains_is_named_with_the_reason(room: Room, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("seed", range(INTERRUPTIONS))
-def test_interrupted_anywhere_the_same_command_ends_it(room: Room, seed: int) -> None:
+def test_interrupted_anywhere_the_same_command_completes_it(room: Room, seed: int) -> None:
     lab_id = f"int{seed}"
     room.make(lab_id)
     room.stack(f"{lab_id}-iris-model", {"Logs": log_group(f"/aws/codebuild/{lab_id}-iris-model")})
-    number = random.Random(seed).randint(1, 60)  # a whole cleaning takes some seventy calls
+    number = random.Random(seed).randint(1, 60)  # a complete cleanup takes about seventy calls
 
     try:
         room.clean(lab_id, clients=Interrupted(room.clients, number))
     except KeyboardInterrupt:
         pass
     else:
-        pytest.fail(f"it ended before its call {number}")
+        pytest.fail(f"it ended before call {number}")
 
     assert_gone(room, lab_id)

@@ -1,4 +1,4 @@
-"""`clean` as an instructor types it."""
+"""The command `clean`."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_a_dry_run_lists_and_deletes_nothing(room: Room) -> None:
     assert "of 1 lab, 0.000 USD per hour" in shown.stdout
 
 
-def test_without_anybody_to_ask_nothing_is_deleted(room: Room) -> None:
+def test_without_a_terminal_to_confirm_nothing_is_deleted(room: Room) -> None:
     room.make("ask")
 
     done = run("--participant", "ask")
@@ -42,7 +42,7 @@ def test_without_anybody_to_ask_nothing_is_deleted(room: Room) -> None:
     assert room.owned("ask")
 
 
-def test_labs_of_a_roster_go_and_the_proof_is_said(room: Room, tmp_path: Path) -> None:
+def test_labs_of_a_roster_are_deleted_and_the_proof_is_shown(room: Room, tmp_path: Path) -> None:
     roster = tmp_path / "roster.csv"
     roster.write_text("name,lab_id\nA,rosa\nB,rosb\n")
     for lab_id in ("rosa", "rosb", "rosc"):
@@ -56,7 +56,7 @@ def test_labs_of_a_roster_go_and_the_proof_is_said(room: Room, tmp_path: Path) -
     assert room.owned("rosc")
 
 
-def test_expired_labs_go_and_others_stay(room: Room) -> None:
+def test_expired_labs_are_deleted_and_others_stay(room: Room) -> None:
     room.make("expired", expires=PAST)
     room.make("fresh")
 
@@ -68,7 +68,7 @@ def test_expired_labs_go_and_others_stay(room: Room) -> None:
     assert room.owned("fresh")
 
 
-def test_what_remains_is_named_with_its_cost_and_the_status_says_so(
+def test_what_remains_is_listed_with_its_cost_and_the_exit_status_is_1(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lab_helpers.instructor.clean import deletions
@@ -94,11 +94,11 @@ def test_what_remains_is_named_with_its_cost_and_the_status_says_so(
         ("--roster", "/no/such/roster.csv"),
     ],
 )
-def test_wrong_usage_is_refused_before_anything_is_looked_at(room: Room, arguments: tuple[str, ...]) -> None:
+def test_a_usage_error_is_reported_before_anything_is_listed(room: Room, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
 
 
-def test_a_lab_that_is_not_there_is_no_error(room: Room) -> None:
+def test_a_lab_that_does_not_exist_is_not_an_error(room: Room) -> None:
     done = run("--participant", "nobody", "--yes")
 
     assert done.exit_code == 0

@@ -1,4 +1,4 @@
-"""What belongs to which lab, and what to none."""
+"""What belongs to which lab, and what belongs to none."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_everything_of_a_lab_is_listed_with_or_without_its_tag(room: Room, lab: 
     }
 
 
-def test_a_lab_is_found_without_being_asked_for_though_it_has_no_stack(room: Room, lab: Names) -> None:
+def test_a_lab_without_a_stack_is_found_without_being_requested(room: Room, lab: Names) -> None:
     assert {(one.kind, one.id) for one in room.owned() if one.lab_id == "inv"} == room.kinds("inv")
 
 
@@ -42,8 +42,8 @@ def test_a_resource_says_what_it_costs_while_it_exists(room: Room, lab: Names) -
     assert keys["role"] is None
 
 
-def test_look_alikes_are_nobody_s(room: Room, lab: Names) -> None:
-    """Names of other people: around those of a lab, and those of a lab that nothing else tells of."""
+def test_look_alikes_belong_to_no_lab(room: Room, lab: Names) -> None:
+    """Names that contain those of a lab, and names of a lab for which there is no other evidence."""
     ecr, codecommit, logs = (room.clients(name) for name in ("ecr", "codecommit", "logs"))
     for name in ("inv-scikit-base-copy", "xinv-scikit-base", "scikit-base-2", "team-iris-model"):
         ecr.create_repository(repositoryName=name)
@@ -59,15 +59,15 @@ def test_look_alikes_are_nobody_s(room: Room, lab: Names) -> None:
     assert not foreign & {one.id for one in [*room.owned(), *room.owned("inv")]}
 
 
-def test_the_tag_decides_against_the_name(room: Room) -> None:
-    """What another lab's tag is on is that lab's."""
+def test_the_tag_wins_over_the_name(room: Room) -> None:
+    """A resource with another lab's tag belongs to that lab."""
     tags = [{"Key": "mlops-workshop:lab", "Value": "tagged"}]
     room.clients("ecr").create_repository(repositoryName="whatever", tags=tags)
 
     assert room.kinds("tagged") == {("ecr-repository", "whatever")}
 
 
-def test_roles_of_a_lab_in_another_region_are_not_this_one_s(room: Room) -> None:
+def test_roles_of_a_lab_in_another_region_do_not_belong_to_this_one(room: Room) -> None:
     room.role("far-mlops-monitor", {"mlops-workshop:lab": "far"}, region="eu-west-1")
     room.role("near-mlops-monitor", {"mlops-workshop:lab": "near"})
     room.role("bare-mlops-monitor")
@@ -78,8 +78,8 @@ def test_roles_of_a_lab_in_another_region_are_not_this_one_s(room: Room) -> None
     assert ("role", "near-mlops-monitor") in {(one.kind, one.id) for one in room.owned()}
 
 
-def test_an_orphan_without_tags_is_known_by_the_resources_that_its_policies_name(room: Room) -> None:
-    """Managed policies can't be tagged, and who launches a lab in the console gives its roles no tags."""
+def test_an_untagged_orphan_is_recognized_by_the_resources_that_its_policies_name(room: Room) -> None:
+    """Managed policies have no tags here, nor do the roles of a lab launched from the console."""
     iam = room.clients("iam")
 
     def leave(lab_id: str, region: str) -> str:
@@ -102,7 +102,7 @@ def test_an_orphan_without_tags_is_known_by_the_resources_that_its_policies_name
     assert there in {one["Arn"] for one in iam.list_policies(Scope="Local")["Policies"]}
 
 
-def test_a_stack_in_another_is_listed_only_when_it_was_left_behind(room: Room) -> None:
+def test_a_nested_stack_is_listed_only_if_it_was_left_behind(room: Room) -> None:
     s3, cloudformation = room.clients("s3"), room.clients("cloudformation")
     s3.create_bucket(Bucket="nested-templates")
     queue = {"Resources": {"Group": {"Type": "AWS::Logs::LogGroup", "DeletionPolicy": "Retain"}}}
@@ -159,10 +159,10 @@ def test_a_lab_expires_with_the_last_of_its_resources(room: Room) -> None:
         ("role", "ana-mlops-admin", None),
         ("function", "mlops-job-launcher-iris-model", ""),
         ("ecr-repository", "Ana-scikit-base", None),
-        ("ecr-repository", "abcdefghijk-scikit-base", None),  # eleven characters are no lab id
+        ("ecr-repository", "abcdefghijk-scikit-base", None),  # eleven characters are too long for a lab id
     ],
 )
-def test_a_name_tells_its_lab(kind: str, name: str, lab: str | None) -> None:
+def test_a_name_identifies_its_lab(kind: str, name: str, lab: str | None) -> None:
     found = by_name(kind, name, *PLACE)
 
     assert (found.lab_id if found else None) == lab

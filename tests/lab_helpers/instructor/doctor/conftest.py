@@ -1,4 +1,4 @@
-"""A local account of these tests' own: they change its quotas and policies."""
+"""A local account for these tests only: they change its quotas and policies."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import pytest
 from local_account.foundation.daemon import Daemon, ports_from
 from tests.sessions import make_client
 
-ENGINE = "unix:///nowhere.sock"  # these tests need an address, not an engine
+ENGINE = "unix:///nowhere.sock"  # these tests need a URL, not an engine
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The doctor's checks: all is well, something is wrong, nobody answers. Each says what to do."""
+"""The doctor's checks when all is well, something is wrong, or nothing answers. Each finding has a remedy."""
 
 import json
 import urllib.error
@@ -49,14 +49,14 @@ def with_service(**operations: Any) -> Clients:
 
 def only(findings: Any) -> Any:
     (one,) = list(findings)
-    assert one.level is Level.OK or one.remedy, "a remedy stands beside every finding"
+    assert one.level is Level.OK or one.remedy, "every finding has a remedy"
     return one
 
 
 # --- the defaults are those of the templates
 
 
-def test_the_room_has_what_the_templates_and_the_notebook_have() -> None:
+def test_the_room_has_the_defaults_of_the_templates_and_the_notebook() -> None:
     def default(template: str, parameter: str) -> Any:
         return yaml_parse((CFN / f"{template}.yml").read_text())["Parameters"][parameter]["Default"]
 
@@ -84,13 +84,13 @@ def identity(arn: str, date: datetime | None = None) -> Clients:
     return with_service(get_caller_identity=lambda **_: answer)
 
 
-def test_credentials_tell_who_it_is() -> None:
+def test_credentials_are_reported_with_the_caller() -> None:
     found = only(account.credentials(room(identity(f"arn:aws:iam::{ACCOUNT}:user/ana"))))
 
     assert (found.level, found.text) == (Level.OK, f"user/ana in account {ACCOUNT}")
 
 
-def test_the_root_user_is_no_good_habit() -> None:
+def test_the_root_user_is_a_warning() -> None:
     assert only(account.credentials(room(identity(f"arn:aws:iam::{ACCOUNT}:root")))).level is Level.WARNING
 
 
@@ -116,7 +116,7 @@ def test_no_credentials_are_an_error() -> None:
 
 
 @pytest.mark.parametrize(("where", "level"), [("us-east-1", Level.OK), ("mars-1", Level.ERROR)])
-def test_a_region_has_all_services_or_names_those_that_it_lacks(where: str, level: Level) -> None:
+def test_a_region_has_all_services_or_the_missing_ones_are_named(where: str, level: Level) -> None:
     assert only(account.region(replace(room(), region=where))).level is level
 
 
@@ -129,7 +129,7 @@ def test_the_clock_is_compared_with_that_of_aws(seconds: int, level: Level) -> N
     assert only(account.clock(room(identity("a", date)))).level is level
 
 
-def test_a_clock_that_aws_refuses_is_an_error() -> None:
+def test_a_clock_that_aws_rejects_is_an_error() -> None:
     clients = with_service(get_caller_identity=fail("RequestTimeTooSkewed"))
 
     assert only(account.clock(room(clients))).level is Level.ERROR
@@ -145,12 +145,12 @@ def test_a_new_account_lacks_quotas_for_a_class(clients: Clients) -> None:
     assert found["ml.m5.large for endpoint usage"].text.endswith(" of 60")
     assert "--quota-code L-614B09FD --desired-value 60" in found["ml.m5.large for endpoint usage"].remedy
     builds = found["Concurrently running builds for Linux/Small environment"]
-    assert builds.level is Level.WARNING, "builds wait for each other, they do not fail"
+    assert builds.level is Level.WARNING, "builds are queued, they do not fail"
     assert "the last waits" in builds.text
     assert not any("Stack count" in text for text in found)
 
 
-def test_what_the_remedy_requests_is_enough(clients: Clients) -> None:
+def test_the_increase_in_the_remedy_is_enough(clients: Clients) -> None:
     event = room(clients, size=3)
     for one in quotas.quotas(event):
         words = one.remedy.split()
@@ -175,7 +175,7 @@ def test_the_labs_of_a_roster_are_not_counted_twice(clients: Clients) -> None:
     assert used(labs=(Names("ana"),)) == 1
 
 
-def test_builds_beyond_the_quota_wait_for_each_other() -> None:
+def test_builds_beyond_the_quota_are_queued() -> None:
     need = quotas.Need("codebuild", "builds", 1, queues=True)
 
     def found(value: float) -> Any:
@@ -196,7 +196,7 @@ def test_a_quota_that_cannot_be_raised_and_one_that_is_not_listed() -> None:
     assert quotas.compare(room(), need, quotas.Quota("x", "L-1", 7, adjustable=False)) is None
 
 
-def test_where_quotas_may_not_be_read_the_doctor_says_so() -> None:
+def test_quotas_that_must_not_be_read_are_a_warning() -> None:
     denied = fail("AccessDeniedException")
     clients = with_service(get_paginator=lambda _: SimpleNamespace(paginate=denied), list_buckets=denied,
                            get_caller_identity=identity("a")("sts").get_caller_identity)  # fmt: skip
@@ -228,13 +228,13 @@ def instructor(clients: Clients) -> Any:
     iam.delete_role(RoleName="instructor")
 
 
-def test_an_administrator_may_do_everything(instructor: Any) -> None:
+def test_an_administrator_is_allowed_to_do_everything(instructor: Any) -> None:
     found = list(permissions.permissions(instructor("*")))
 
     assert [one.level for one in found] == [Level.OK] * 3
 
 
-def test_what_is_lacking_is_named_by_what_it_is_for(instructor: Any) -> None:
+def test_missing_permissions_are_named_with_their_purpose(instructor: Any) -> None:
     everything = "s3:* cloudformation:* ecr:* codecommit:* sagemaker:* codepipeline:* logs:* tag:*"
     roles = "iam:Get* iam:CreateRole iam:TagRole iam:AttachRolePolicy iam:CreatePolicy* iam:DeletePolicy*"
     found = list(permissions.permissions(instructor(f"{everything} {roles}")))
@@ -250,7 +250,7 @@ def test_the_root_user_needs_no_simulation() -> None:
     assert found.level is Level.OK
 
 
-def test_without_the_simulator_the_doctor_says_so(clients: Clients) -> None:
+def test_without_the_simulator_there_is_a_warning(clients: Clients) -> None:
     own = identity(f"arn:aws:iam::{ACCOUNT}:user/ana")
     denied = with_service(get_paginator=lambda _: SimpleNamespace(paginate=fail("AccessDenied")))
     found = only(permissions.permissions(room(lambda s: own(s) if s == "sts" else denied(s))))
@@ -261,7 +261,7 @@ def test_without_the_simulator_the_doctor_says_so(clients: Clients) -> None:
 # --- CodeCommit and the network
 
 
-def test_codecommit_is_used_unknown_or_closed() -> None:
+def test_codecommit_is_in_use_unknown_or_closed() -> None:
     def found(call: Any) -> Any:
         return only(account.codecommit(room(with_service(list_repositories=call))))
 
@@ -280,7 +280,7 @@ def vpc(clients: Clients) -> dict[str, str]:
     return {"vpc": vpc_id, "subnet": subnet, "group": group}
 
 
-def test_no_subnet_needs_no_vpc() -> None:
+def test_without_a_subnet_no_vpc_is_needed() -> None:
     assert only(account.network(room())).level is Level.OK
 
 
@@ -315,21 +315,21 @@ def test_the_public_gallery_answers_or_not(status: int, level: Level) -> None:
 
 
 @pytest.mark.parametrize("environ", [{}, LOCAL])
-def test_a_gallery_out_of_reach_is_a_warning(environ: dict[str, str]) -> None:
+def test_an_unreachable_gallery_is_a_warning(environ: dict[str, str]) -> None:
     def unreachable(_: str) -> int:
         raise urllib.error.URLError("no route to host")
 
     assert only(machine.image_sources(room(environ=environ), unreachable)).level is Level.WARNING
 
 
-def test_an_engine_is_needed_where_the_account_is_local() -> None:
+def test_an_engine_is_needed_if_the_account_is_local() -> None:
     assert only(machine.engine(room(environ=LOCAL))).level is Level.ERROR
     away = {"DOCKER_HOST": "unix:///nowhere.sock"}
     assert only(machine.engine(room(environ=away))).level is Level.OK
 
 
 @pytest.mark.docker
-def test_an_engine_that_answers_tells_its_version() -> None:
+def test_an_engine_that_answers_is_shown_with_its_version() -> None:
     found = only(machine.engine(Room(no_clients, "us-east-1", 1)))
 
     assert found.level is Level.OK and "answers" in found.text
@@ -339,13 +339,13 @@ def test_an_engine_that_answers_tells_its_version() -> None:
     ("environ", "gigabytes", "level"),
     [(LOCAL, 10, Level.OK), (LOCAL, 1, Level.ERROR), ({}, 1, Level.OK), ({}, 0, Level.ERROR)],
 )
-def test_the_disk_needs_more_where_the_account_is_local(
+def test_more_disk_space_is_needed_if_the_account_is_local(
     environ: dict[str, str], gigabytes: int, level: Level
 ) -> None:
     assert only(machine.disk(room(environ=environ), lambda _: gigabytes * 10**9)).level is level
 
 
-def test_packages_are_those_that_were_tested(tmp_path: Path) -> None:
+def test_packages_must_have_the_tested_versions(tmp_path: Path) -> None:
     wanted = tmp_path / "requirements.txt"
     wanted.write_text(
         "# comment\nboto3>=1.44,<2\nrich>=13,<14  # screen\nabsent>=1\nelse>=1; python_version < '3'\n"
@@ -365,7 +365,7 @@ def test_packages_are_those_that_were_tested(tmp_path: Path) -> None:
 # --- all of them
 
 
-def test_a_check_that_cannot_look_is_a_warning_and_the_others_go_on() -> None:
+def test_a_check_that_cannot_look_is_a_warning_and_the_others_continue() -> None:
     def lost(_: Room) -> Any:
         raise EndpointConnectionError(endpoint_url="https://nowhere")
 

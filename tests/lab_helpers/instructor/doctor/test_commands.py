@@ -1,4 +1,4 @@
-"""The commands `doctor` and `cost` as people and scripts use them."""
+"""The commands `doctor` and `cost`, as used by people and scripts."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_the_doctor_shows_a_remedy_beside_each_finding_and_fails_for_errors(rost
 
 
 @pytest.mark.usefixtures("account")
-def test_the_doctor_speaks_json_on_standard_output_only() -> None:
+def test_the_doctor_prints_only_json_on_standard_output() -> None:
     done = RUNNER.invoke(app, ["doctor", "--size", "40", "--json"])
     document = json.loads(done.stdout)
 
@@ -45,7 +45,7 @@ def test_the_doctor_speaks_json_on_standard_output_only() -> None:
     assert done.exit_code == 1
 
 
-def test_the_doctor_wants_a_region_and_a_roster_that_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_needs_a_region_and_a_readable_roster(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")

@@ -1,4 +1,4 @@
-"""What an event costs: sums that add up, assumptions that can be changed, the biggest item named."""
+"""What an event costs: sums that add up, changeable assumptions, the largest item first."""
 
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ def by_what(found: Estimate, what: str) -> Decimal:
     return next(item.total for item in found.items if item.what.startswith(what))
 
 
-def test_hours_of_instances_are_multiplied_and_added() -> None:
+def test_instance_hours_are_multiplied_and_added() -> None:
     found = cost(participants=30, hours=4, endpoint_hours=2, prd_instances=1)
 
     assert by_what(found, "ml.t3.medium") == 30 * 4 * Decimal("0.05")
@@ -29,17 +29,17 @@ def test_hours_of_instances_are_multiplied_and_added() -> None:
     assert round(found.each_hour * 4, 9) == round(found.each, 9)
 
 
-def test_the_biggest_item_comes_first() -> None:
+def test_the_largest_item_comes_first() -> None:
     found = cost(participants=30)
 
     assert [item.total for item in found.items] == sorted((i.total for i in found.items), reverse=True)
-    assert found.items[0].service == "CodeCommit", "two roles each, and five of an account are free"
+    assert found.items[0].service == "CodeCommit", "two roles each, and five per account are free"
     assert cost(participants=2).items[0].service == "SageMaker endpoints"
     assert by_what(cost(participants=2), "roles") == 0
     assert by_what(cost(participants=30, git_roles=0), "roles") == 0, "labs that keep their source in S3"
 
 
-def test_every_assumption_but_names_of_types_changes_the_bill() -> None:
+def test_every_assumption_except_instance_types_changes_the_bill() -> None:
     base = cost(keep_days=1).total
     for name in ("participants", "hours", "endpoint_hours", "builds", "build_minutes", "trainings",
                  "training_minutes", "releases", "prd_instances", "images_gigabytes", "storage_gigabytes",
@@ -48,14 +48,14 @@ def test_every_assumption_but_names_of_types_changes_the_bill() -> None:
         assert cost(**{"keep_days": 1, name: more}).total > base, name
 
 
-def test_what_is_forgotten_is_told_for_a_day() -> None:
+def test_the_daily_cost_of_forgotten_labs_is_shown() -> None:
     found = cost(participants=10)
 
     assert found.forgotten_day == 240 * (Decimal("0.05") + Decimal("0.056") + Decimal("0.115"))
     assert f"{found.forgotten_day:.2f} USD a day" in found.hints[-1]
 
 
-def test_wrong_assumptions_are_refused() -> None:
+def test_invalid_assumptions_are_rejected() -> None:
     with pytest.raises(ValueError, match="hours can't be negative"):
         cost(hours=-1)
     with pytest.raises(ValueError, match="at least"):

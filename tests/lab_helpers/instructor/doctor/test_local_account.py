@@ -1,4 +1,4 @@
-"""What the local account has for the doctor: quotas, the policy simulator, and who asks."""
+"""What the doctor uses of the local account: quotas, the policy simulator, and the caller's identity."""
 
 import json
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def test_an_increase_is_granted_and_the_default_stays(clients: Clients) -> None:
     assert "not above" in refused(quotas.request_service_quota_increase, **which, DesiredValue=10)
 
 
-def test_unknown_quotas_are_refused(clients: Clients) -> None:
+def test_unknown_quotas_are_rejected(clients: Clients) -> None:
     quotas = clients("service-quotas")
 
     assert refused(quotas.list_service_quotas, ServiceCode="rockets").startswith("NoSuchResourceException")
@@ -94,7 +94,7 @@ def test_a_role_is_simulated_with_every_action_on_every_resource(clients: Client
     assert [one["SourcePolicyId"] for one in first["MatchedStatements"]] == ["work"]
 
 
-def test_policies_of_users_their_groups_and_those_given_count(clients: Clients) -> None:
+def test_policies_of_users_of_their_groups_and_of_the_request_count(clients: Clients) -> None:
     iam = clients("iam")
     user = iam.create_user(UserName="instructor")["User"]["Arn"]
     iam.create_group(GroupName="instructors")
@@ -117,7 +117,7 @@ def test_policies_of_users_their_groups_and_those_given_count(clients: Clients) 
     assert [len(page["EvaluationResults"]) for page in pages] == [2, 1]
 
 
-def test_who_cannot_be_simulated_is_refused(clients: Clients) -> None:
+def test_an_identity_that_cannot_be_simulated_is_rejected(clients: Clients) -> None:
     simulate = clients("iam").simulate_principal_policy
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/x/y"
 

@@ -1,4 +1,4 @@
-"""The price table: dated, complete for what the templates allow, and clear about what it lacks."""
+"""The price table: dated, complete for the templates, and clear about what it lacks."""
 
 import json
 import re
@@ -15,7 +15,7 @@ CFN = ROOT / "cfn"
 REGIONS = sorted(json.loads(TABLE.read_text())["regions"])
 
 
-def test_a_price_is_exact_and_has_a_day() -> None:
+def test_a_price_is_exact_and_dated() -> None:
     prices = Prices.load()
 
     assert prices.hourly("endpoint:ml.m5.large") == Decimal("0.115")
@@ -61,7 +61,7 @@ def test_the_training_job_of_the_workshop_has_a_price() -> None:
     assert Prices.load().hourly(f"training:{kind}")
 
 
-def test_what_is_missing_is_named_with_what_there_is() -> None:
+def test_a_missing_price_is_named_with_the_existing_ones() -> None:
     with pytest.raises(
         PriceError, match=r"'endpoint:ml\.p5\.48xlarge' in us-east-1: known are .*ml\.m5\.large"
     ):

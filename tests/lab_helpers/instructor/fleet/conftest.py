@@ -1,4 +1,4 @@
-"""A local account for fleets; nothing here needs a Docker Engine."""
+"""A local account for fleets; no test here needs a Docker Engine."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.fixture(scope="session")
 def room(daemon: Daemon) -> Iterator[Room]:
-    """The account as an instructor's terminal sees it."""
+    """The account as seen from an instructor's terminal."""
     with terminal(daemon) as clients:
         account = clients("sts").get_caller_identity()["Account"]
         plan = Plan(
@@ -48,7 +48,7 @@ def empty_room(room: Room) -> Iterator[Room]:
 
 @pytest.fixture(scope="session")
 def other_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The top stack with one change: how long old versions are kept."""
+    """The top stack with one change: the retention of old versions."""
     path = tmp_path_factory.mktemp("template") / "m.yml"
     shutil.copy(ROOT / "cfn" / "notebook-policies.yml", path.parent)
     text = (ROOT / "cfn" / "m.yml").read_text()

@@ -1,4 +1,4 @@
-"""A room of labs in a local account, as tests drive and examine it."""
+"""A room of labs in a local account, driven and examined by tests."""
 
 import dataclasses
 import threading
@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.2
 
 @dataclass
 class Room:
-    """The account, clients on it, and what its labs get."""
+    """The account, its clients, and the plan for its labs."""
 
     daemon: Daemon
     clients: Any
@@ -38,12 +38,12 @@ class Room:
         assert cleaned.empty, cleaned.remaining
 
     def left(self, *lab_ids: str) -> list[str]:
-        """Name every resource that there is of these labs."""
+        """Return the name of every resource of these labs."""
         found = list_resources(self.clients, self.plan.region, self.plan.account, lab_ids)
         return [f"{one.kind} {one.id}" for one in found]
 
     def faults(self, *lab_ids: str) -> list[str]:
-        """Say what is not as `fleet up` promises; nothing when every lab is ready."""
+        """Return what is not as `fleet up` promises; empty if every lab is ready."""
         overview, faults = Overview.read(self.clients), []
         for lab_id in lab_ids:
             names = Names(lab_id)
@@ -60,7 +60,7 @@ class Room:
         return faults
 
     def home(self, lab_id: str) -> Path:
-        """SageMaker directory of a lab's notebook instance."""
+        """Return the SageMaker directory of a lab's notebook instance."""
         name = Names(lab_id).notebook_instance
         return Path(self.daemon.environment(name)["WORKSHOP_HOME"])
 
@@ -70,7 +70,7 @@ def people(lab_ids: Sequence[str]) -> list[Participant]:
 
 
 class Interrupting:
-    """Clients of which the n-th call raises KeyboardInterrupt: before it is made, or when it was accepted."""
+    """Clients whose n-th call raises KeyboardInterrupt: before it is sent, or after it was accepted."""
 
     def __init__(self, clients: Any, nth: int = 0, after: bool = False) -> None:
         self._clients, self._nth, self._after = clients, nth, after

@@ -1,8 +1,8 @@
-"""Interrupted anywhere and run again, `fleet up` and `fleet down` end where they would have.
+"""Interrupted anywhere and run again, `fleet up` and `fleet down` reach the same state.
 
-Each call to the account is a point at which an instructor may press Ctrl-C: before it is sent, or after the
-account has accepted it and before the answer is seen. Points are drawn with a seed; the suite takes a few,
-`MLOPS_INTERRUPTIONS=50` as many as one wants.
+An instructor can press Ctrl-C at each call to the account: before it is sent, or after the account has
+accepted it and before the response arrives. The calls are drawn with a seed; the suite tries a few,
+`MLOPS_INTERRUPTIONS=50` sets another number.
 """
 
 import os
@@ -21,9 +21,9 @@ IN_A_ROW = 3
 
 
 @pytest.mark.timeout(max(900, INTERRUPTIONS * 60))
-def test_interrupted_anywhere_and_run_again_it_ends_in_the_intended_state(empty_room: Room) -> None:
+def test_interrupted_anywhere_and_run_again_it_reaches_the_intended_state(empty_room: Room) -> None:
     room, draw, interrupted = empty_room, random.Random(SEED), 0
-    longest = 60  # calls of a run; grows to what runs really take
+    longest = 60  # calls per run; grows to the actual number
     while interrupted < INTERRUPTIONS:
         for run, proof in ((room.up, room.faults), (room.clean, room.left)):
             for _ in range(IN_A_ROW):

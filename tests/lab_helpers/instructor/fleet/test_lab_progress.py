@@ -1,4 +1,4 @@
-"""How far a lab is, from answers of the services as they document them."""
+"""How far a lab is, from responses as the services document them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ STACKS = (ANA.top_stack, ANA.base_stack, ANA.model_stack, ANA.train_stack)
 
 
 class Account:
-    """An account whose answers a test has written down; what it has not is empty or missing, as on AWS."""
+    """An account with the responses that a test sets; everything else is empty or missing, as on AWS."""
 
     def __init__(self) -> None:
         self.stacks = dict.fromkeys(STACKS, "CREATE_COMPLETE")
@@ -35,7 +35,7 @@ class Account:
         self.executions: dict[str, tuple[str, str]] = {}
         """Status and trigger of the newest execution, by pipeline."""
         self.stages: dict[str, list[tuple[str, str, str]]] = {}
-        """Stage (named as its action), status and summary, by pipeline; all of the newest execution."""
+        """Stage (named like its action), status and summary of the newest execution, by pipeline."""
         self.meta = type("Meta", (), {"region_name": "us-east-1"})
 
     def __call__(self, service: str, /) -> Any:
@@ -132,7 +132,7 @@ def account() -> Account:
     return Account()
 
 
-def test_a_lab_that_is_not_there(account: Account) -> None:
+def test_a_lab_that_does_not_exist(account: Account) -> None:
     account.stacks, account.instance = {}, ""
     progress = read_progress(account, ANA)
     assert (progress.reached, progress.doing, progress.failures) == ("", "not provisioned", ())
@@ -167,7 +167,7 @@ def test_the_notebook_reached_is_the_first_without_its_result(
     assert {one.name for one in progress.endpoints} == {name for name in endpoints if name.startswith("ana-")}
 
 
-def test_the_execution_that_comes_with_a_pipeline_is_no_failure_and_no_activity(account: Account) -> None:
+def test_the_first_execution_of_a_new_pipeline_is_neither_a_failure_nor_activity(account: Account) -> None:
     progress = read_progress(account, ANA)
     assert progress.failures == ()
     assert progress.last_activity == NOW - timedelta(hours=2)  # the instance's
@@ -177,7 +177,7 @@ def test_the_execution_that_comes_with_a_pipeline_is_no_failure_and_no_activity(
     ("stage", "doing"),
     [("Build", "builds"), ("TrainApproval", "trains"), ("DeployApproval", "waits for a decision")],
 )
-def test_what_is_under_way_is_said(account: Account, stage: str, doing: str) -> None:
+def test_a_running_stage_is_shown(account: Account, stage: str, doing: str) -> None:
     account.executions[ANA.train_pipeline] = ("InProgress", "CloudWatchEvent")
     account.stages[ANA.train_pipeline] = [("Source", "Succeeded", ""), (stage, "InProgress", "")]
     progress = read_progress(account, ANA)
@@ -208,7 +208,7 @@ def test_a_failed_instance_says_why(account: Account) -> None:
     assert failure.why == "the hook took longer than 5 minutes"
 
 
-def test_a_decision_against_a_release_is_no_failure(account: Account) -> None:
+def test_a_rejected_release_is_not_a_failure(account: Account) -> None:
     account.executions[ANA.train_pipeline] = ("Failed", "CloudWatchEvent")
     account.stages[ANA.train_pipeline] = [("DeployApproval", "Failed", "recall of virginica is too low")]
     progress = read_progress(account, ANA)
@@ -216,7 +216,7 @@ def test_a_decision_against_a_release_is_no_failure(account: Account) -> None:
     assert progress.doing == "release rejected: recall of virginica is too low"
 
 
-def test_what_runs_is_priced(account: Account) -> None:
+def test_running_resources_are_priced(account: Account) -> None:
     prices = Prices.load()
     account.endpoints[ANA.prd_endpoint] = "InService"
     progress = read_progress(account, ANA)
@@ -231,7 +231,9 @@ def test_what_runs_is_priced(account: Account) -> None:
         odd.hourly(prices)
 
 
-def test_other_refusals_are_not_taken_for_progress(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_are_not_mistaken_for_progress(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(account, "list_pipeline_executions", denied)
     with pytest.raises(ClientError, match="AccessDenied"):
         read_progress(account, ANA)
@@ -259,7 +261,7 @@ def test_how_long_ago(passed: timedelta, said: str) -> None:
 
 
 class Text(HTMLParser):
-    """What a page says, and which elements it opens and closes."""
+    """The text of a page, and the elements that it opens and closes."""
 
     def __init__(self, document: str) -> None:
         super().__init__()
@@ -292,7 +294,7 @@ def rows() -> list[Row]:
     ]
 
 
-def test_the_page_shows_everybody_and_loads_nothing() -> None:
+def test_the_page_shows_everyone_and_loads_nothing() -> None:
     document = Text(page(rows(), NOW, 7))
     said = "\n".join(document.said)
     assert document.open == []
@@ -318,7 +320,7 @@ def test_the_page_without_names_shows_lab_ids() -> None:
     assert "ana" in said
 
 
-def test_a_page_is_replaced_in_one_step(tmp_path: Path) -> None:
+def test_a_page_is_replaced_atomically(tmp_path: Path) -> None:
     path = tmp_path / "room" / "page.html"
     write_page(path, "one")
     write_page(path, "two")
@@ -326,7 +328,7 @@ def test_a_page_is_replaced_in_one_step(tmp_path: Path) -> None:
     assert [found.name for found in path.parent.iterdir()] == ["page.html"]
 
 
-def test_an_unknown_price_is_no_zero() -> None:
+def test_an_unknown_price_is_not_shown_as_zero() -> None:
     [known, unknown] = rows()
     assert unknown.document()["usd_per_hour"] is None
     assert total([known, unknown]) == Decimal("0.05")
@@ -337,7 +339,7 @@ def test_an_unknown_price_is_no_zero() -> None:
 
 @pytest.fixture
 def run(room: Room, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """Runs a command on the local account; returns its exit status and what it said on both streams."""
+    """Runs a command in the local account; returns its exit status and the output of both streams."""
     from lab_helpers.cli import app
 
     def command(*argv: str) -> tuple[int, str]:
@@ -370,11 +372,11 @@ def test_watch_writes_the_page(run: Callable[..., tuple[int, str]], tmp_path: Pa
     roster.write_text("Zoe Zander\n")
     status, said = run("watch", str(roster), "--html", str(target), "--looks", "2", "--interval", "1")
     assert status == 0
-    assert said.count("Zoe Zander") == 1, "where there is no terminal, only changes are printed"
+    assert said.count("Zoe Zander") == 1, "without a terminal, only changes are printed"
     assert "Zoe Zander" in target.read_text()
 
 
-def test_a_faulty_roster_is_wrong_usage(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+def test_an_invalid_roster_is_a_usage_error(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     roster = tmp_path / "roster.csv"
     roster.write_text("Zoe,,No-Lab-Id\n")
     for command in (("up",), ("status",), ("watch",), ("down", "--yes")):
@@ -390,7 +392,7 @@ def test_up_can_show_the_lab_ids_only(run: Callable[..., tuple[int, str]], tmp_p
     assert "zoez-mlops" in said
 
 
-def test_open_names_an_instance_that_is_not_there(run: Callable[..., tuple[int, str]]) -> None:
+def test_open_names_an_instance_that_does_not_exist(run: Callable[..., tuple[int, str]]) -> None:
     status, said = run("open", "nobody")
     assert status == 1
     assert "there is no notebook instance nobody-mlops" in said

@@ -1,4 +1,4 @@
-"""`fleet up` in a local account: real stacks and lifecycle scripts, from every state that it may meet."""
+"""`fleet up` in a local account: real stacks and lifecycle scripts, from every state that it can meet."""
 
 import json
 import os
@@ -39,13 +39,13 @@ def stack(room: Room, name: str) -> Any:
     return Overview.read(room.clients).stacks[name]
 
 
-def test_a_fleet_is_ready_when_it_is_said_to_be(two_labs: Room) -> None:
+def test_a_fleet_reported_as_ready_is_ready(two_labs: Room) -> None:
     assert two_labs.faults("ana", "bob") == []
     assert (two_labs.home("ana") / "notebooks" / "01_build_base_image.ipynb").is_file()
     assert (two_labs.home("bob") / ".workshop" / "provision.status").read_text() == "ready\n"
 
 
-def test_run_again_it_changes_nothing(two_labs: Room) -> None:
+def test_running_it_again_changes_nothing(two_labs: Room) -> None:
     before = stack(two_labs, "ana-mlops").record
     mine = two_labs.home("ana") / "notebooks" / "01_build_base_image.ipynb"
     written = mine.stat().st_mtime_ns
@@ -57,7 +57,7 @@ def test_run_again_it_changes_nothing(two_labs: Room) -> None:
     assert mine.stat().st_mtime_ns == written
 
 
-def test_it_changes_what_changed_and_a_new_end_when_one_is_given(
+def test_it_updates_what_changed_and_a_new_expiry_if_one_is_given(
     two_labs: Room, other_template: Path
 ) -> None:
     end = "2031-01-01T00:00:00Z"
@@ -73,8 +73,8 @@ def test_it_changes_what_changed_and_a_new_end_when_one_is_given(
     assert 31 in [rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays") for rule in rules]
 
 
-def test_a_new_package_reaches_running_instances_only_when_asked(two_labs: Room) -> None:
-    package = two_labs.plan.package + b"\0"  # a zip with something behind it is still that zip
+def test_a_new_package_reaches_running_instances_only_on_request(two_labs: Room) -> None:
+    package = two_labs.plan.package + b"\0"  # a zip file with trailing bytes is still valid
     try:
         [state] = two_labs.up("bob", package=package)
         assert (state.phase, state.outdated) == ("ready", True)
@@ -96,7 +96,7 @@ def test_a_stopped_instance_is_started(two_labs: Room) -> None:
     assert two_labs.faults("bob") == []
 
 
-def test_a_provisioning_that_failed_is_tried_again_and_a_missing_stack_made_anew(two_labs: Room) -> None:
+def test_a_failed_provisioning_is_tried_again_and_a_missing_stack_is_created_again(two_labs: Room) -> None:
     cloudformation = two_labs.clients("cloudformation")
     cloudformation.delete_stack(StackName="bob-iris-train-pipeline")
     cloudformation.get_waiter("stack_delete_complete").wait(
@@ -109,8 +109,8 @@ def test_a_provisioning_that_failed_is_tried_again_and_a_missing_stack_made_anew
     assert two_labs.faults("bob") == []
 
 
-def test_what_fails_is_said_with_its_reason_and_the_others_go_on(two_labs: Room) -> None:
-    """A role of the lab's name exists already: somebody else's, or one left behind."""
+def test_a_failure_is_reported_with_its_reason_and_the_others_continue(two_labs: Room) -> None:
+    """A role with the lab's name already exists: someone else's, or a leftover."""
     iam = two_labs.clients("iam")
     trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "x"}, "Action": "sts:AssumeRole"}]}
     iam.create_role(RoleName="cy-mlops-events", AssumeRolePolicyDocument=json.dumps(trust))
@@ -128,7 +128,7 @@ def test_what_fails_is_said_with_its_reason_and_the_others_go_on(two_labs: Room)
     two_labs.clean("cy", "dee")
 
 
-def test_an_instance_that_was_deleted_by_hand_is_named_with_the_remedy(two_labs: Room) -> None:
+def test_an_instance_deleted_by_hand_is_named_with_the_remedy(two_labs: Room) -> None:
     sagemaker = two_labs.clients("sagemaker")
     two_labs.up("eve")
     sagemaker.stop_notebook_instance(NotebookInstanceName="eve-mlops")
@@ -147,7 +147,7 @@ def test_an_instance_that_was_deleted_by_hand_is_named_with_the_remedy(two_labs:
     two_labs.clean("eve")
 
 
-def test_a_stack_that_failed_because_calls_were_throttled_is_made_again(
+def test_a_stack_that_failed_because_of_throttling_is_created_again(
     two_labs: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provision, "BACK_OFF_SECONDS", 3.0)
@@ -161,7 +161,7 @@ def test_a_stack_that_failed_because_calls_were_throttled_is_made_again(
 
     def observe(states: Any) -> None:
         seen.append(states[0].detail)
-        if "again in" in states[0].detail and seen.count(states[0].detail) == 1:  # what throttled has an end
+        if "again in" in states[0].detail and seen.count(states[0].detail) == 1:  # the throttling ends
             iam.delete_role(RoleName="fay-mlops-events")
 
     [state] = provision.bring_up(
@@ -177,7 +177,7 @@ def test_a_stack_that_failed_because_calls_were_throttled_is_made_again(
     two_labs.clean("fay")
 
 
-def test_the_command_is_interrupted_goes_on_and_ends_as_if_it_had_not_been(
+def test_an_interrupted_command_continues_and_ends_as_if_it_had_not_been_interrupted(
     two_labs: Room, tmp_path: Path
 ) -> None:
     roster = tmp_path / "roster.csv"
@@ -204,4 +204,4 @@ def test_the_command_is_interrupted_goes_on_and_ends_as_if_it_had_not_been(
     done = subprocess.run(down, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
     assert two_labs.left("gus", "han") == []
-    assert two_labs.faults("ana", "bob") == []  # and nobody else's lab was touched
+    assert two_labs.faults("ana", "bob") == []  # and no other lab was touched

@@ -1,4 +1,4 @@
-"""Rosters as instructors write them, and what they are told about faulty ones."""
+"""Rosters as instructors write them, and the messages about faulty ones."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def test_lab_ids_come_from_names_and_are_unique() -> None:
     assert ids(text) == ["ana", "bob", "anac", "ana2", "jose", "soren", "bartholoma"]
 
 
-def test_a_line_at_the_end_changes_no_lab_id_above() -> None:
+def test_a_line_at_the_end_does_not_change_the_lab_ids_above() -> None:
     text = "Ana Silva\nBob\nAna Costa\n"
     assert ids(text + "Ana Cruz\nBob Bo\n")[:3] == ids(text)
 
@@ -43,14 +43,14 @@ def test_a_given_lab_id_wins_over_a_derived_one_wherever_it_is() -> None:
     assert ids("name,lab_id\nAna Silva,\nSomebody else,ana\n") == ["anas", "ana"]
 
 
-def test_names_in_another_script_take_the_address_or_a_digest() -> None:
+def test_names_in_another_script_use_the_address_or_a_digest() -> None:
     given_id = ids("山田 太郎,taro.yamada@example.org\n鈴木 花子\n")
     assert given_id[0] == "taro"
     assert given_id[1].startswith("p")
     assert ids("鈴木 花子\n") == given_id[1:]
 
 
-def test_ids_that_confuse_are_not_derived() -> None:
+def test_confusing_ids_are_not_derived() -> None:
     assert ids("Iris Murdoch\nDefault\nMlops\n") == ["irism", "default2", "mlops2"]
 
 
@@ -65,17 +65,17 @@ def test_ids_that_confuse_are_not_derived() -> None:
     ],
     ids=["semicolons", "tabs", "other order and columns", "no header", "one line"],
 )
-def test_what_spreadsheets_save(text: str) -> None:
+def test_the_formats_that_spreadsheets_save(text: str) -> None:
     assert parse_roster(text) == [Participant("Ana Silva", "ana@example.org", "a1")]
 
 
-def test_a_file_of_excel_has_a_byte_order_mark(tmp_path: Path) -> None:
+def test_a_file_from_excel_has_a_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "roster.csv"
     path.write_bytes("name,email\nAna,\n".encode("utf-8-sig"))
     assert read_roster(path) == [Participant("Ana", "", "ana")]
 
 
-def test_every_faulty_line_is_named_at_once() -> None:
+def test_all_faulty_lines_are_named_at_once() -> None:
     said = faults("Ana,not an address\n,bob@example.org\nCy,,Too-Long-Id\nDi,,d\nEd,,d\nFay,,default\n")
     for part in (
         "line 1: 'not an address' is not a valid e-mail address",
@@ -88,12 +88,12 @@ def test_every_faulty_line_is_named_at_once() -> None:
     assert "line 4" not in said.replace("already used in line 4", "")
 
 
-def test_the_same_participant_twice_is_a_fault_unless_they_have_lab_ids() -> None:
+def test_a_repeated_participant_is_an_error_unless_both_have_lab_ids() -> None:
     assert "line 2: the same participant as in line 1" in faults("Ana,a@b\nana,A@b\n")
     assert ids("Ana,a@b,x\nana,A@b,y\n") == ["x", "y"]
 
 
-def test_files_that_are_no_roster(tmp_path: Path) -> None:
+def test_files_that_are_not_a_roster(tmp_path: Path) -> None:
     assert "it has no participants" in faults("name,email\n")
     assert "there is no column `name`" in faults("email,lab id\n")
     assert "line 1: 5 columns" in faults("a,a@b,c,d,e\n")
@@ -105,13 +105,13 @@ def test_files_that_are_no_roster(tmp_path: Path) -> None:
         read_roster(tmp_path / "utf16.csv")
 
 
-def test_a_roster_written_down_reads_the_same() -> None:
+def test_a_written_roster_reads_back_the_same() -> None:
     participants = parse_roster('Ana Silva,ana@example.org\n"Bo, junior"\nAna Costa\n')
     assert parse_roster(write_roster(participants)) == participants
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_whatever_the_name_the_lab_id_is_one(name: str, email: str) -> None:
+def test_whatever_the_name_the_lab_id_is_valid(name: str, email: str) -> None:
     found = candidates(name, email)
     some = [next(found) for _ in range(12)]
     assert len(set(some)) == 12

@@ -1,4 +1,4 @@
-"""One local account with a Docker Engine, and one lab in it that every test breaks in another way."""
+"""One local account with a Docker Engine, and one lab in it that every test breaks in a different way."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, SharedClients]]:
-    """The account, and clients as an instructor's terminal has them."""
+    """The account, and clients as in an instructor's terminal."""
     daemon = Daemon(tmp_path_factory.mktemp("account"))
     daemon.start(os.environ["DOCKER_HOST"], os.environ, ports_from(0))
     try:
@@ -33,7 +33,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, 
 
 @pytest.fixture(scope="session")
 def lab(account: tuple[Daemon, SharedClients], root: Path) -> Lab:
-    """A lab that is provisioned, and in whatever state the test before left it."""
+    """A provisioned lab, in whatever state the previous test left it."""
     found = Lab(*account, root, "ana")
     found.up()
     return found

@@ -1,4 +1,4 @@
-"""The workshop with images that build and train in a second, and one lab of it that tests break and mend."""
+"""The workshop with images that build and train in a second, and a lab that tests break and reset."""
 
 import json
 import shutil
@@ -65,7 +65,7 @@ COPY model.py /opt/program/
 
 
 def make_root(directory: Path) -> Path:
-    """Copy the workshop as it would be packaged, with small programs in notebooks 01 and 02."""
+    """Copy the workshop as it is packaged, with small programs in notebooks 01 and 02."""
     for name in PACKAGED:
         source = ROOT / name
         if source.is_dir():
@@ -101,7 +101,7 @@ def _notebook(files: dict[str, str]) -> dict[str, Any]:
 
 
 class Lab:
-    """One lab, as an instructor sees it."""
+    """One lab, as seen by an instructor."""
 
     def __init__(self, daemon: Daemon, clients: Any, root: Path, lab_id: str) -> None:
         self.daemon, self.clients, self.root, self.names = daemon, clients, root, Names(lab_id)
@@ -111,7 +111,7 @@ class Lab:
 
     @property
     def home(self) -> Path:
-        """The directory of the notebook instance that persists."""
+        """The persistent directory of the notebook instance."""
         return self.daemon.state / "notebook-instances" / self.names.notebook_instance / "SageMaker"
 
     def up(self) -> None:
@@ -130,19 +130,19 @@ class Lab:
         return make_plan(self.state(), Target(to, self.names, self.root))
 
     def reset(self, to: str, clients: Any = None) -> Outcome:
-        """Reset the lab, and check that a second look finds nothing to do."""
+        """Reset the lab, and check that nothing is left to do."""
         target = Target(to, self.names, self.root)
         outcome = carry_out(clients or self.clients, target, self.region, self.account)
         self.assert_start_of(to)
         return outcome
 
     def be_at(self, to: str) -> None:
-        """Set the scene of a test: nothing to do when the one before has left it so."""
+        """Prepare the lab for a test, unless the previous test left it in this state."""
         if not self.plan(to).settled:
             self.reset(to)
 
     def assert_start_of(self, to: str) -> None:
-        """What the learner relies on when they open notebook `to`; asked of the services one by one."""
+        """Check, service by service, what the learner relies on when they open notebook `to`."""
         left = self.plan(to)
         assert left.settled, left.actions
         names = self.names
@@ -184,7 +184,7 @@ class Lab:
         return dict(listed["pipelineExecutionSummaries"][0])
 
     def stage(self, name: str) -> dict[str, Any]:
-        """State of a stage of the training pipeline's newest execution in it."""
+        """Return the state of the newest execution in a stage of the training pipeline."""
         state = self.clients("codepipeline").get_pipeline_state(name=self.names.train_pipeline)
         return next(one for one in state["stageStates"] if one["stageName"] == name)
 
@@ -201,7 +201,7 @@ class Lab:
         return str(made["commitId"])
 
     def git(self, branch: str, *arguments: str) -> str:
-        """Run git in a working copy of the instance."""
+        """Run git in a working copy on the instance."""
         environment = self.daemon.environment(self.names.notebook_instance)
         argv = ["git", "-C", str(self.home / branch), *arguments]
         done = subprocess.run(argv, env=environment, check=True, capture_output=True, text=True)

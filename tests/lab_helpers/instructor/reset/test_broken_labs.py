@@ -1,4 +1,4 @@
-"""From every broken state to the start of a notebook. Each test leaves the lab for the next one to break."""
+"""From every broken state to the start of a notebook. Each test leaves its lab to the next one."""
 
 import json
 import time
@@ -31,7 +31,7 @@ def kinds(lab: Lab, to: str) -> set[str]:
     return {action.kind for action in lab.plan(to).actions}
 
 
-def test_a_lab_that_ran_nothing_gets_what_notebooks_01_and_02_make(lab: Lab) -> None:
+def test_a_lab_that_ran_nothing_gets_the_results_of_notebooks_01_and_02(lab: Lab) -> None:
     outcome = lab.reset("03")
 
     assert {"commit", "build", "exercises"} <= {action.kind for action in outcome.done}
@@ -39,7 +39,7 @@ def test_a_lab_that_ran_nothing_gets_what_notebooks_01_and_02_make(lab: Lab) -> 
     assert lab.git("scikit_base", "rev-parse", "HEAD") == lab.tip("scikit_base")
 
 
-def test_a_lab_that_is_right_stays_as_it_is(lab: Lab) -> None:
+def test_a_lab_at_the_target_is_not_changed(lab: Lab) -> None:
     lab.reset("03")
     images, tip = lab.images(lab.names.model_image), lab.tip("iris_model")
 
@@ -57,7 +57,7 @@ def test_to_04_and_05_trains_and_releases(lab: Lab) -> None:
     assert lab.newest(lab.names.train_pipeline)["status"] == "Succeeded"
 
 
-def test_scaling_that_somebody_changed_is_as_the_template_says(lab: Lab) -> None:
+def test_scaling_changed_by_hand_is_set_back_to_the_template(lab: Lab) -> None:
     lab.be_at("05")
     target = {
         "ServiceNamespace": "sagemaker",
@@ -107,7 +107,7 @@ def test_a_rejected_release_is_trained_again(lab: Lab) -> None:
     assert lab.newest(lab.names.train_pipeline)["pipelineExecutionId"] != rejected
 
 
-def test_a_dev_stack_in_rollback_complete_goes(lab: Lab) -> None:
+def test_a_dev_stack_in_rollback_complete_is_deleted(lab: Lab) -> None:
     lab.be_at("03")
     lab.clients("logs").create_log_group(logGroupName="/taken")
     group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/taken"}}
@@ -132,7 +132,7 @@ def test_an_execution_in_the_middle_of_training_is_stopped(lab: Lab) -> None:
     assert lab.newest(lab.names.train_pipeline)["status"] != "InProgress"
 
 
-def test_a_build_that_failed_and_one_under_way_are_made_good(lab: Lab) -> None:
+def test_a_failed_build_and_a_running_one_are_replaced(lab: Lab) -> None:
     lab.be_at("03")
     lab.push("iris_model", {"Dockerfile": "FROM nowhere\n"})
     broken = lab.push(
@@ -146,7 +146,7 @@ def test_a_build_that_failed_and_one_under_way_are_made_good(lab: Lab) -> None:
     assert "Dockerfile" in lab.git("iris_model", "ls-files")
 
 
-def test_a_latest_that_somebody_moved_is_put_right_without_a_build(lab: Lab) -> None:
+def test_a_moved_latest_tag_is_moved_back_without_a_build(lab: Lab) -> None:
     lab.be_at("03")
     ecr, repository = lab.clients("ecr"), lab.names.model_image
     lab.clients("ecr").batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "latest"}])
@@ -158,7 +158,7 @@ def test_a_latest_that_somebody_moved_is_put_right_without_a_build(lab: Lab) -> 
     assert ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": "latest"}])
 
 
-def test_a_rule_that_sleeps_is_woken(lab: Lab) -> None:
+def test_a_disabled_rule_is_enabled(lab: Lab) -> None:
     lab.be_at("03")
     lab.clients("events").disable_rule(Name=lab.names.upload_rule)
 
@@ -167,7 +167,7 @@ def test_a_rule_that_sleeps_is_woken(lab: Lab) -> None:
     assert lab.clients("events").describe_rule(Name=lab.names.upload_rule)["State"] == "ENABLED"
 
 
-def test_parts_of_nested_stacks_that_were_deleted_by_hand_are_made_again(lab: Lab) -> None:
+def test_parts_of_nested_stacks_deleted_by_hand_are_recreated(lab: Lab) -> None:
     lab.be_at("03")
     lab.clients("codepipeline").delete_pipeline(name=lab.names.train_pipeline)
     lab.clients("lambda").delete_function(FunctionName=lab.names.monitor)
@@ -180,7 +180,7 @@ def test_parts_of_nested_stacks_that_were_deleted_by_hand_are_made_again(lab: La
     lab.reset("03")
 
 
-def test_a_nested_stack_whose_rollback_failed_is_made_anew(lab: Lab) -> None:
+def test_a_nested_stack_whose_rollback_failed_is_created_again(lab: Lab) -> None:
     """UPDATE_ROLLBACK_FAILED: its log group was deleted by hand before an update."""
     lab.be_at("03")
     group = f"/aws/codebuild/{lab.names.base_project}"
@@ -199,7 +199,7 @@ def test_a_nested_stack_whose_rollback_failed_is_made_anew(lab: Lab) -> None:
     lab.reset("03")
 
 
-def test_nested_stacks_in_rollback_complete_and_missing_ones_are_made_anew(lab: Lab) -> None:
+def test_missing_nested_stacks_and_those_in_rollback_complete_are_created_again(lab: Lab) -> None:
     lab.be_at("01")
     cloudformation = lab.clients("cloudformation")
     for stack in (lab.names.base_stack, lab.names.model_stack):
@@ -220,8 +220,8 @@ def test_nested_stacks_in_rollback_complete_and_missing_ones_are_made_anew(lab: 
     lab.reset("01")
 
 
-def test_parts_of_the_top_stack_that_were_deleted_by_hand_are_made_again(lab: Lab) -> None:
-    """Registry, source repository and a role, while the notebook instance keeps what the learner has."""
+def test_parts_of_the_top_stack_deleted_by_hand_are_recreated(lab: Lab) -> None:
+    """Registry, source repository and a role; the notebook instance keeps the learner's files."""
     lab.be_at("01")
     (lab.home / "notebooks" / "my own.txt").write_text("mine")
     lab.clients("ecr").delete_repository(repositoryName=lab.names.base_image, force=True)
@@ -239,7 +239,7 @@ def test_parts_of_the_top_stack_that_were_deleted_by_hand_are_made_again(lab: La
     assert lab.git("scikit_base", "rev-parse", "HEAD") == lab.tip("scikit_base")
 
 
-def test_a_bucket_that_was_deleted_by_hand_is_made_again(lab: Lab) -> None:
+def test_a_bucket_deleted_by_hand_is_recreated(lab: Lab) -> None:
     lab.be_at("01")
     empty_bucket(lab.clients, lab.bucket)
     lab.clients("s3").delete_bucket(Bucket=lab.bucket)
@@ -249,7 +249,7 @@ def test_a_bucket_that_was_deleted_by_hand_is_made_again(lab: Lab) -> None:
     assert lab.clients("s3").get_bucket_versioning(Bucket=lab.bucket)["Status"] == "Enabled"
 
 
-def test_an_instance_that_was_stopped_is_started(lab: Lab) -> None:
+def test_a_stopped_instance_is_started(lab: Lab) -> None:
     lab.be_at("01")
     sagemaker, name = lab.clients("sagemaker"), lab.names.notebook_instance
     sagemaker.stop_notebook_instance(NotebookInstanceName=name)
@@ -259,7 +259,7 @@ def test_an_instance_that_was_stopped_is_started(lab: Lab) -> None:
     assert lab.state().instance == "InService"
 
 
-def test_an_instance_that_was_deleted_is_made_again(lab: Lab) -> None:
+def test_a_deleted_instance_is_recreated(lab: Lab) -> None:
     sagemaker, name = lab.clients("sagemaker"), lab.names.notebook_instance
     sagemaker.stop_notebook_instance(NotebookInstanceName=name)
     eventually(lambda: lab.state().instance == "Stopped")
@@ -304,7 +304,7 @@ def second(account: tuple[Daemon, SharedClients], root: Path) -> Lab:
     return Lab(*account, root, "ben")
 
 
-def test_a_top_stack_in_rollback_complete_is_made_anew(second: Lab) -> None:
+def test_a_top_stack_in_rollback_complete_is_created_again(second: Lab) -> None:
     group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/taken by ben"}}
     second.clients("logs").create_log_group(logGroupName="/taken by ben")
     second.clients("cloudformation").create_stack(
@@ -315,7 +315,7 @@ def test_a_top_stack_in_rollback_complete_is_made_anew(second: Lab) -> None:
     second.reset("01")
 
 
-def test_a_top_stack_whose_deletion_failed_is_made_anew(second: Lab) -> None:
+def test_a_top_stack_whose_deletion_failed_is_created_again(second: Lab) -> None:
     """DELETE_FAILED: its bucket was not empty."""
     second.clients("s3").put_object(Bucket=second.bucket, Key="x", Body=b"x")
     second.clients("cloudformation").delete_stack(StackName=second.names.top_stack)
@@ -325,7 +325,7 @@ def test_a_top_stack_whose_deletion_failed_is_made_anew(second: Lab) -> None:
 
 
 def test_a_lab_in_the_middle_of_everything_can_be_cleaned(second: Lab) -> None:
-    """A build and an execution under way, a training job in progress, DEV being deployed."""
+    """A running build and execution, a training job in progress, DEV being deployed."""
     second.be_at("03")
     members = Target("04", second.names, second.root).training_job(second.bucket)
     second.reset("04")

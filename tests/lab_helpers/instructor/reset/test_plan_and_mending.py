@@ -1,4 +1,4 @@
-"""What a reset decides and writes, without an account."""
+"""The plans and templates of a reset, without an account."""
 
 from pathlib import Path
 from typing import Any
@@ -60,11 +60,11 @@ def kinds(plan: Plan) -> list[str]:
 
 
 @pytest.mark.parametrize("number", ["01", "02", "03"])
-def test_a_lab_that_is_there_needs_the_exercises_only(number: str) -> None:
+def test_a_lab_at_the_target_needs_only_the_exercises(number: str) -> None:
     assert kinds(make_plan(built(number), target(number))) == ["exercises"]
 
 
-def test_a_lab_that_does_not_exist_is_made_and_everything_in_it(number: str = "04") -> None:
+def test_a_lab_that_does_not_exist_is_created_with_everything_in_it(number: str = "04") -> None:
     nothing = changed(built(), stacks={}, branches={}, images={}, instance="")
 
     plan = kinds(make_plan(nothing, target(number)))
@@ -72,7 +72,7 @@ def test_a_lab_that_does_not_exist_is_made_and_everything_in_it(number: str = "0
     assert plan == ["deploy", "seed-repository", "commit", "build", "commit", "build", "train", "exercises"]
 
 
-def test_a_changed_base_image_takes_the_model_image_with_it() -> None:
+def test_a_changed_base_image_also_rebuilds_the_model_image() -> None:
     state = built()
     learner = {**state.branches, "scikit_base": Source("d" * 40, {"Dockerfile": "mine"})}
 
@@ -85,7 +85,7 @@ def test_a_changed_base_image_takes_the_model_image_with_it() -> None:
     ]
 
 
-def test_what_is_deleted_comes_before_what_is_made() -> None:
+def test_deletions_come_before_creations() -> None:
     state = built()
     under_way = Execution("e1", "InProgress", ("other",))
     state = changed(
@@ -100,7 +100,7 @@ def test_what_is_deleted_comes_before_what_is_made() -> None:
     assert plan == ["stop-executions", "delete-release", "build", "build", "exercises"]
 
 
-def test_the_execution_that_is_right_goes_on_and_others_are_stopped() -> None:
+def test_the_right_execution_continues_and_others_are_stopped() -> None:
     wanted = target("04").training_job(built().bucket)
     data = target("04").data
     from hashlib import md5
@@ -126,7 +126,7 @@ def test_the_execution_that_is_right_goes_on_and_others_are_stopped() -> None:
     assert plan == ["stop-executions", "train", "exercises"]
 
 
-def test_a_plan_says_why() -> None:
+def test_a_plan_gives_reasons() -> None:
     missing = Stack(NAMES.base_stack, "UPDATE_COMPLETE", {}, {"BuildLogs": "/aws/codebuild/ana-scikit-base"})
     state = changed(built(), stacks={**built().stacks, NAMES.base_stack: missing})
 
@@ -135,7 +135,7 @@ def test_a_plan_says_why() -> None:
     assert action.title == "deploy it (UPDATE_COMPLETE, deleted by hand: BuildLogs)"
 
 
-def test_leftovers_of_production_without_its_stack_are_seen() -> None:
+def test_leftovers_of_production_without_its_stack_are_found() -> None:
     config = Resource("sagemaker", "endpoint-config", f"{NAMES.prd_endpoint}-1", "ana", None, None, None)
     state = changed(built(), resources=(config,))
 
@@ -147,7 +147,7 @@ def test_leftovers_of_production_without_its_stack_are_seen() -> None:
 # --- sources
 
 
-def test_the_training_job_is_the_notebook_s_own() -> None:
+def test_the_training_job_is_the_notebooks_own() -> None:
     found: dict[str, Any] = exercises.descriptor(exercises.find(ROOT / "notebooks", "03"), "a-bucket")
 
     assert (
@@ -174,7 +174,7 @@ def test_a_notebook_that_lacks_something_is_named(tmp_path: Path) -> None:
 
 
 def test_every_reference_to_missing_resources_becomes_a_literal() -> None:
-    """All resources of the top stack may be missing together, and nothing refers to them any more."""
+    """Even if all resources of the top stack are missing, nothing refers to them afterwards."""
     template = read_template(ROOT / "cfn" / "m.yml")
     outputs = {key: f"told {key}" for key in template["Outputs"]}
     missing = {key: f"physical-{key}" for key in template["Resources"]}

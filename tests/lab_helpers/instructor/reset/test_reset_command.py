@@ -1,4 +1,4 @@
-"""`reset` as an instructor types it."""
+"""The command `reset`."""
 
 import json
 
@@ -18,14 +18,14 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture
 def broken(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """A lab at the start of 03 in which a rule sleeps, and the command run from its checkout."""
+    """A lab at the start of 03 with a disabled rule; the command runs from its checkout."""
     lab.be_at("03")
     lab.clients("events").disable_rule(Name=lab.names.upload_rule)
     monkeypatch.setattr(command, "REPOSITORY", lab.root)
     return lab
 
 
-def test_it_tells_what_it_would_do_and_does_it_when_told(broken: Lab) -> None:
+def test_it_shows_its_plan_and_carries_it_out_when_confirmed(broken: Lab) -> None:
     dry = run("--participant", "ana", "--to", "03", "--dry-run", "--json")
     assert dry.exit_code == 0, dry.output
     (planned,) = json.loads(dry.stdout)["planned"]
@@ -68,5 +68,5 @@ def test_a_lab_that_fails_is_named_with_the_reason(broken: Lab, monkeypatch: pyt
         ("--to", "03", "--participant", "Ana"),
     ],
 )
-def test_wrong_usage_is_refused(lab: Lab, arguments: tuple[str, ...]) -> None:
+def test_a_usage_error_is_rejected(lab: Lab, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2

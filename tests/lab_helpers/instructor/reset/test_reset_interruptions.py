@@ -1,4 +1,4 @@
-"""A reset that is interrupted at any of its calls, and the same command again."""
+"""A reset that is interrupted at any of its calls, and then run again."""
 
 import random
 import threading
@@ -17,7 +17,7 @@ INTERRUPTIONS = 25
 
 @pytest.fixture(scope="module")
 def attended(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The lab with images, and a second attendant that looks more often than the one on the instance."""
+    """The lab with images, and a second attendant that polls more often than the one on the instance."""
     lab.be_at("03")
     home = tmp_path_factory.mktemp("home")
     (home / ".workshop").mkdir()
@@ -76,11 +76,11 @@ DAMAGE: tuple[Callable[[Lab], None], ...] = (
 
 
 @pytest.mark.parametrize("seed", range(INTERRUPTIONS))
-def test_interrupted_anywhere_the_same_command_ends_it(attended: Lab, seed: int) -> None:
+def test_interrupted_anywhere_the_same_command_completes_it(attended: Lab, seed: int) -> None:
     chance = random.Random(seed)
     for damage in chance.sample(DAMAGE, 2):
         damage(attended)
-    number = chance.randint(1, 70)  # it takes some ninety calls, half of them to look
+    number = chance.randint(1, 70)  # it takes about ninety calls, half of them to read the state
 
     with pytest.raises(KeyboardInterrupt):
         attended.reset("03", clients=Interrupted(attended.clients, number))
@@ -89,6 +89,6 @@ def test_interrupted_anywhere_the_same_command_ends_it(attended: Lab, seed: int)
 
 
 def test_the_folder_of_the_notebooks_survives(attended: Lab) -> None:
-    """The instance did what it was asked each time, and holds the exercises."""
+    """The instance carried out every request, and has the exercises."""
     assert isinstance(attended.home, Path)
     assert next((attended.home / "notebooks").glob("01_*.ipynb")).is_file()

@@ -1,4 +1,4 @@
-"""A repository in a bucket: what a reset writes git-remote-s3 reads, and the other way round."""
+"""A repository in a bucket: git-remote-s3 reads what a reset writes, and vice versa."""
 
 import io
 import os
@@ -42,7 +42,7 @@ def image(**files: bytes) -> Image:
 
 
 class Place:
-    """A bucket with a repository, as the reset and as git see it."""
+    """A bucket with a repository, as seen by a reset and by git."""
 
     def __init__(self, daemon: Daemon, clients: Any, directory: Path) -> None:
         self.s3, self.bucket = clients("s3"), f"sources-{next(_NUMBERS)}"
@@ -113,7 +113,7 @@ def seeded(place: Place) -> Place:
     return place
 
 
-def test_an_address_tells_where_the_repository_is(place: Place, account: tuple[Daemon, Any]) -> None:
+def test_the_url_says_where_the_repository_is(place: Place, account: tuple[Daemon, Any]) -> None:
     assert isinstance(place.remote, BucketRemote)
     assert place.remote.resource == ("bucket", place.bucket)
     for url in ("", "https://git-codecommit.us-east-1.amazonaws.com/v1/repos/ana-mlops"):
@@ -144,7 +144,7 @@ def test_from_the_first_commit_to_an_image(place: Place) -> None:
     assert place.remote.tip(BRANCH) == first
 
 
-def test_doing_it_again_writes_nothing(seeded: Place) -> None:
+def test_repeating_it_writes_nothing(seeded: Place) -> None:
     seeded.commit(image())
     revision = seeded.remote.revision(BRANCH, seeded.remote.tip(BRANCH))
     before = seeded.s3.list_object_versions(Bucket=seeded.bucket)["Versions"]
@@ -197,8 +197,8 @@ def test_git_clones_what_a_reset_wrote_and_pushes_to_it(seeded: Place) -> None:
     assert seeded.s3.list_object_versions(Bucket=seeded.bucket)["Versions"] == before
 
 
-def test_a_working_copy_fetches_what_a_reset_made_of_its_pushes(seeded: Place) -> None:
-    """Forward a commit on top of the learner's, back to the first one, and what git wrote was as good."""
+def test_a_working_copy_fetches_what_a_reset_did_to_its_pushes(seeded: Place) -> None:
+    """A commit on top of the learner's, back to the first one, and git's own writes are accepted."""
     copy = seeded.clone()
     (seeded.directory / copy / "folder").mkdir()
     pushed = seeded.push(copy, app__py="mine\n", **{"folder/deep__py": "1\n"})
@@ -213,8 +213,8 @@ def test_a_working_copy_fetches_what_a_reset_made_of_its_pushes(seeded: Place) -
     assert seeded.git("-C", copy, "rev-parse", f"origin/{BRANCH}") == seeded.remote.tip("main")
 
 
-def test_a_repository_that_git_seeded_begins_again(place: Place) -> None:
-    """What lifecycle-config/repository.sh pushes: all branches at once, from one called otherwise."""
+def test_a_repository_seeded_by_git_goes_back_to_the_start(place: Place) -> None:
+    """What lifecycle-config/repository.sh pushes: all branches at once, from one with another name."""
     place.git("init", "--quiet", "--initial-branch=main", "seed")
     (place.directory / "seed" / "README.md").write_bytes(README)
     place.git("-C", "seed", "add", "README.md")
@@ -232,7 +232,7 @@ def test_a_repository_that_git_seeded_begins_again(place: Place) -> None:
     assert place.git("-C", copy, "rev-parse", "HEAD", "HEAD~1").split() == [commit, first]
 
 
-def test_a_zip_file_without_the_commit_s_id_is_made_again(seeded: Place) -> None:
+def test_a_zip_file_without_the_commit_id_is_written_again(seeded: Place) -> None:
     copy = seeded.clone()
     (seeded.directory / copy / ".git" / "info" / "attributes").unlink()
     pushed = seeded.push(copy, buildspec__yml=BUILDSPEC.decode())
@@ -245,7 +245,7 @@ def test_a_zip_file_without_the_commit_s_id_is_made_again(seeded: Place) -> None
 
 
 @pytest.mark.parametrize("operation", ["seed", "begin", "commit"])
-def test_interrupted_at_any_call_the_same_operation_ends_it(
+def test_interrupted_at_any_call_the_same_operation_completes_it(
     account: tuple[Daemon, SharedClients], tmp_path: Path, operation: str
 ) -> None:
     for number in range(1, 40):
@@ -288,8 +288,8 @@ def test_interrupted_at_any_call_the_same_operation_ends_it(
     raise AssertionError("it was interrupted at every one of 40 calls")
 
 
-def test_a_branch_with_two_bundles_is_made_good(seeded: Place) -> None:
-    """What a push that was killed leaves; git-remote-s3 refuses any further push."""
+def test_a_branch_with_two_bundles_is_repaired(seeded: Place) -> None:
+    """What a killed push leaves behind; git-remote-s3 rejects any further push."""
     commit = seeded.commit(image())
     seeded.s3.put_object(
         Bucket=seeded.bucket, Key=f"source/refs/heads/{BRANCH}/{'0' * 40}.bundle", Body=b"", Metadata={}
@@ -301,7 +301,7 @@ def test_a_branch_with_two_bundles_is_made_good(seeded: Place) -> None:
     assert seeded.keys() == {f"{commit}.bundle", "repo.zip"}
 
 
-def test_what_is_no_bundle_is_told_in_git_s_words(seeded: Place) -> None:
+def test_an_invalid_bundle_is_reported_with_gits_message(seeded: Place) -> None:
     (name,) = seeded.keys() - {"repo.zip"}
     seeded.s3.put_object(Bucket=seeded.bucket, Key=f"source/refs/heads/{BRANCH}/{name}", Body=b"rubbish")
 
@@ -361,8 +361,8 @@ def test_a_lab_in_the_bucket_gets_its_images_and_loses_them(bucket_lab: BucketLa
     assert bucket_lab.tip(BRANCH) == bucket_lab.tip("main")
 
 
-def test_an_execution_in_the_bucket_lab_that_builds_the_right_commit_goes_on(bucket_lab: BucketLab) -> None:
-    """It knows the commit by the version of the zip file."""
+def test_an_execution_in_the_bucket_lab_that_builds_the_right_commit_continues(bucket_lab: BucketLab) -> None:
+    """It identifies the commit by the version of the zip file."""
     bucket_lab.be_at("02")
     version = bucket_lab.remote.revision(BRANCH, bucket_lab.tip(BRANCH))["revisionValue"]
 
@@ -376,7 +376,7 @@ def test_an_execution_in_the_bucket_lab_that_builds_the_right_commit_goes_on(buc
     assert planned("another") == {"stop-executions", "stop-builds", "exercises"}
 
 
-def test_a_push_in_the_bucket_lab_that_builds_nothing_good_is_made_good(bucket_lab: BucketLab) -> None:
+def test_a_broken_push_in_the_bucket_lab_is_repaired(bucket_lab: BucketLab) -> None:
     bucket_lab.be_at("02")
     right = bucket_lab.images(bucket_lab.names.base_image)["latest"]
     copy = bucket_lab.home / BRANCH
@@ -393,7 +393,7 @@ def test_a_push_in_the_bucket_lab_that_builds_nothing_good_is_made_good(bucket_l
     assert "nowhere" not in (copy / "Dockerfile").read_text()
 
 
-def test_a_repository_in_the_bucket_that_was_deleted_by_hand_is_made_again(bucket_lab: BucketLab) -> None:
+def test_a_repository_in_the_bucket_deleted_by_hand_is_recreated(bucket_lab: BucketLab) -> None:
     bucket_lab.be_at("01")
     s3 = bucket_lab.clients("s3")
     for one in s3.list_objects_v2(Bucket=bucket_lab.bucket, Prefix="source/")["Contents"]:
@@ -405,7 +405,7 @@ def test_a_repository_in_the_bucket_that_was_deleted_by_hand_is_made_again(bucke
     assert bucket_lab.git(BRANCH, "rev-parse", "HEAD") == bucket_lab.tip(BRANCH) == bucket_lab.tip("main")
 
 
-def test_the_bucket_that_was_deleted_with_the_source_in_the_bucket_is_made_again(
+def test_a_deleted_bucket_with_the_source_in_it_is_recreated(
     bucket_lab: BucketLab,
 ) -> None:
     bucket_lab.be_at("01")
@@ -418,7 +418,7 @@ def test_the_bucket_that_was_deleted_with_the_source_in_the_bucket_is_made_again
     assert bucket_lab.git(BRANCH, "rev-parse", "HEAD") == bucket_lab.tip(BRANCH)
 
 
-def test_a_lab_made_anew_keeps_its_source_in_the_bucket(bucket_lab: BucketLab) -> None:
+def test_a_lab_created_again_keeps_its_source_in_the_bucket(bucket_lab: BucketLab) -> None:
     """DELETE_FAILED: its bucket was not empty."""
     stack = bucket_lab.names.top_stack
     bucket_lab.clients("cloudformation").delete_stack(StackName=stack)
