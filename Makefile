@@ -1,45 +1,45 @@
-# Everything an author or a participant types. `make` alone lists it.
+# Every command for authors and participants; `make` alone lists them.
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-# Machines that build images like to set it; here each of many processes would compile everything again.
+# Often set on machines that build images; here, each of many processes would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
-# Tests wait more than they compute: three processes keep two cores busy. What you name in ARGS runs in one.
+# Tests wait more than they compute: three processes keep two cores busy. Tests named in ARGS run in one.
 SIDE_BY_SIDE := --numprocesses=3
 .PHONY: help run test check quick-tests fuzz lint format bench up down reset status clean pr bootstrap
 
-help:  ## this list
+help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run:  ## the whole workshop on this machine: engine, local account, stacks, all notebooks
+run:  ## run the whole workshop on this machine: engine, local account, stacks, all notebooks
 	@.ci/bootstrap --engine
 	@$(PYTHON) -m lab_helpers local run $(ARGS)
 
 up: bootstrap  ## start the local account in the background
 	@$(PYTHON) -m lab_helpers local up $(ARGS)
 
-status: bootstrap  ## what of the local account runs
+status: bootstrap  ## show what is running in the local account
 	@$(PYTHON) -m lab_helpers local status $(ARGS)
 
-down: bootstrap  ## stop the local account and everything that it started; its state stays
+down: bootstrap  ## stop the local account and everything that it started; its state is kept
 	@$(PYTHON) -m lab_helpers local down $(ARGS)
 
-reset: bootstrap  ## stop the local account and empty its state; the engine keeps its layer cache
+reset: bootstrap  ## stop the local account and delete its state; the engine keeps its layer cache
 	@$(PYTHON) -m lab_helpers local reset --yes $(ARGS)
 
-test: bootstrap  ## every test, the end-to-end run of the notebooks included (ARGS=tests/cfn: only these, in one process)
+test: bootstrap  ## run every test, including the notebooks end to end (ARGS=tests/cfn: only these, in one process)
 	@$(PYTHON) -m pytest $(or $(ARGS),$(SIDE_BY_SIDE))
 
-check: bootstrap  ## lint, types, and the tests that need neither Docker nor minutes: after each change
+check: bootstrap  ## lint, types, and the tests that need neither Docker nor minutes; run it after each change
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint quick-tests
 
 quick-tests: bootstrap
 	@$(PYTHON) -m pytest -m "not docker and not e2e and not slow" $(or $(ARGS),--numprocesses=2)
 
-fuzz: bootstrap  ## 100,000 hostile requests to the model container (FUZZ_SEED=7 for others, FUZZ_REQUESTS=… for fewer)
+fuzz: bootstrap  ## send 100,000 hostile requests to the model container (FUZZ_SEED=7 for others, FUZZ_REQUESTS=… for fewer)
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(PYTHON) -m pytest tests/notebooks/base_image/test_fuzz.py $(ARGS)
 
-lint: bootstrap  ## ruff, mypy --strict, import-linter, codespell, cfn-lint, shellcheck
+lint: bootstrap  ## run ruff, mypy --strict, import-linter, codespell, cfn-lint, shellcheck
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy --strict
@@ -48,17 +48,17 @@ lint: bootstrap  ## ruff, mypy --strict, import-linter, codespell, cfn-lint, she
 	.venv/bin/cfn-lint -c I -- cfn/*.yml
 	.venv/bin/shellcheck .ci/bootstrap .ci/run lifecycle-config/*.sh
 
-format: bootstrap  ## format Python and notebooks, strip the notebooks' outputs
+format: bootstrap  ## format Python and notebooks, and strip the notebooks' outputs
 	$(PYTHON) -m ruff check --fix-only --quiet .
 	$(PYTHON) -m ruff format .
 	.venv/bin/nbstripout --keep-id notebooks/*.ipynb
 
-bench: bootstrap  ## measure: a table here, every figure in bench.json (ARGS="--only account,api")
+bench: bootstrap  ## run the benchmarks: prints a table, writes every figure to bench.json (ARGS="--only account,api")
 	@$(PYTHON) -m benchmarks $(ARGS)
 
-pr: lint test  ## what a change has to pass
+pr: lint test  ## everything that a change must pass
 
-clean: bootstrap  ## down, then remove what was made here: state, runs, caches, the environment
+clean: bootstrap  ## stop the local account and remove everything created here: state, runs, caches, the environment
 	@$(PYTHON) -m lab_helpers local reset --yes
 	rm -rf .local runs bench.json builds.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .venv
 
