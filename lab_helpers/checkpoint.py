@@ -10,5 +10,5 @@ class CheckpointFailed(AssertionError):  # noqa: N818 (a lesson speaks of checkp
 def checkpoint(what: str, condition: object, *, fix: str) -> None:
     """Print a check mark if `condition` is true; otherwise raise CheckpointFailed with the remedy `fix`."""
     if not condition:
-        raise CheckpointFailed(f"✗ {what}: not so.\n  What to do: {fix}")
+        raise CheckpointFailed(f"✗ not true: {what}.\n  What to do: {fix}")
     print(f"✓ {what}")

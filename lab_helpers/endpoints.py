@@ -95,7 +95,10 @@ def wait(
             raise EndpointError(f"endpoint {endpoint} is {found['EndpointStatus']}: {reason}")
         waited = time.monotonic() - began
         if waited > timeout:
-            raise EndpointError(f"endpoint {endpoint} is {found['EndpointStatus']} after {duration(waited)}")
+            raise EndpointError(
+                f"endpoint {endpoint} is still {found['EndpointStatus']} after {duration(waited)}: "
+                "run this cell again to wait longer"
+            )
         sleep(min(0.5 + waited / 20, 10))
     return release(lab, endpoint)
 

@@ -75,7 +75,8 @@ def login(lab: Lab) -> None:
     result = subprocess.run(command, input=password, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise RuntimeError(
-            f"docker login to {authorization['proxyEndpoint']} failed: {result.stderr.strip()}"
+            f"docker login to {authorization['proxyEndpoint']} failed: {result.stderr.strip()}\n"
+            "What to do: check that docker runs (`docker info`), then run this cell again."
         )
 
 
@@ -84,5 +85,8 @@ def pull(lab: Lab, uri: str) -> str:
     login(lab)
     result = subprocess.run(["docker", "pull", uri], capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise RuntimeError(f"docker pull {uri} failed: {result.stderr.strip()}")
+        raise RuntimeError(
+            f"docker pull {uri} failed: {result.stderr.strip()}\n"
+            "What to do: check that the image exists in the ECR console, then run this cell again."
+        )
     return uri

@@ -28,7 +28,7 @@ DIMENSION: Final = "sagemaker:variant:DesiredInstanceCount"
 METRIC = "InvocationsPerInstance"
 _UNDER_WAY = {"Pending", "InProgress"}
 SAFETY_FACTOR = 0.5
-"""To start with; see "Load testing your auto scaling configuration" (SageMaker AI Developer Guide)."""
+"""Initial value; see "Load testing your auto scaling configuration" (SageMaker AI Developer Guide)."""
 
 
 class ScalingError(RuntimeError):
@@ -44,7 +44,7 @@ class Settings:
     target: float
     """Invocations per instance and minute."""
     scale_out_cooldown: int
-    """Seconds after a scale-out before the next one; `cooldown_in` is the same for scale-ins."""
+    """Seconds after a scale-out before the next one; `scale_in_cooldown` is the same for scale-ins."""
     scale_in_cooldown: int
 
     def _repr_html_(self) -> str:

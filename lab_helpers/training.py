@@ -159,7 +159,10 @@ def evaluation(lab: Lab, job: Job) -> Evaluation:
         member = next((m for m in tar.getmembers() if m.name.lstrip("./") == "evaluation.json"), None)
         content = tar.extractfile(member) if member else None
         if content is None:
-            raise LookupError(f"training job {job.name} left no evaluation.json in its output")
+            raise LookupError(
+                f"training job {job.name} left no evaluation.json in its output: "
+                "the program must write it to /opt/ml/output/data"
+            )
         found: Evaluation = json.load(content)
     return found
 

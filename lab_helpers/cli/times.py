@@ -11,7 +11,7 @@ from lab_helpers.cli import ui
 def times(
     summary: Annotated[Path, typer.Argument(help="`summary.json` of a successful run.", exists=True)],
 ) -> None:
-    """Write the times that a run took into the notebooks and the README of this checkout."""
+    """Write the measured times of a run into the notebooks and the README of this checkout."""
     from lab_helpers.runner import times as measured
 
     repository = Path(__file__).resolve().parents[2]

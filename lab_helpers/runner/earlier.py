@@ -43,7 +43,10 @@ def end_earlier_executions(
         for approval in _approvals(codepipeline, pipeline, waiting):
             _reject(codepipeline, pipeline, approval)
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{pipeline}: {', '.join(sorted(waiting))} did not end within {timeout:.0f} s")
+            raise TimeoutError(
+                f"{pipeline}: {', '.join(sorted(waiting))} did not end within {timeout:.0f} s. Stop them in "
+                "the CodePipeline console, then run the same command again"
+            )
         time.sleep(0.3)
     return len(found)
 

@@ -136,9 +136,7 @@ class _Client(AsyncKernelClient):  # type: ignore[misc] # traitlets' classes are
         deadline = time.monotonic() + (timeout or math.inf)
         while True:
             self.kernel_info()
-            with contextlib.suppress(
-                Empty
-            ):  # the kernel has not read the request, or our subscription is not active yet
+            with contextlib.suppress(Empty):  # the request is unread, or our subscription not yet active
                 reply = await self.shell_channel.get_msg(timeout=1)
                 await self.iopub_channel.get_msg(timeout=0.2)
                 self._handle_kernel_info_reply(reply)

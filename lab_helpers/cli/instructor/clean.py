@@ -47,16 +47,16 @@ def clean(
     """Delete everything that belongs to a lab, then prove it by listing every service again.
 
     Endpoints go first because they cost the most; roles go last because everything else needs them. Resources
-    are found by tag *and* by name; a merely similar name is not touched. You can interrupt and repeat it at
-    any time.
+    are found by tag *and* by name; resources whose names are merely similar are not touched. You can
+    interrupt the command and run it again at any time.
 
     **Examples**
 
-    - `clean --participant ana --dry-run`: list what would be deleted
-    - `clean --participant ana`: delete it, after asking
-    - `clean --roster roster.csv --yes`: a whole event
-    - `clean --expired --yes`: forgotten labs, once a day
-    - `clean --all --json --yes | jq .remaining`: in scripts
+    - `clean --participant ana --dry-run`  # list what would be deleted
+    - `clean --participant ana`  # delete it, after asking
+    - `clean --roster roster.csv --yes`  # a whole event
+    - `clean --expired --yes`  # forgotten labs, once a day
+    - `clean --all --json --yes | jq .remaining`  # in scripts
 
     Exit status: 0 nothing is left, 1 something is (listed with its cost), 2 usage error, 130 interrupted.
     """

@@ -47,7 +47,7 @@ def cost(
 
     **Examples**
 
-    - `cost --participants 30 --hours 4`: a class
+    - `cost --participants 30 --hours 4`  # a class
     - `cost --roster roster.csv --hours 8 --assume endpoint-hours=5 --assume keep-days=2`
     - `cost -n 30 --region ap-northeast-1 --json | jq .total`
 

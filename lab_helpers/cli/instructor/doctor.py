@@ -60,9 +60,9 @@ def doctor(
 
     **Examples**
 
-    - `doctor --size 30`: two weeks before the event, as quota increases take days
-    - `doctor --roster roster.csv`: the day before
-    - `doctor --size 30 --json | jq '.findings[] | select(.level != "ok")'`: in scripts
+    - `doctor --size 30`  # two weeks before the event, as quota increases take days
+    - `doctor --roster roster.csv`  # the day before
+    - `doctor --size 30 --json | jq '.findings[] | select(.level != "ok")'`  # in scripts
 
     Exit status: 0 no errors (there may be warnings), 1 errors, 2 usage error, 130 interrupted.
     """

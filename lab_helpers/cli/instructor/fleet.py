@@ -81,10 +81,10 @@ def up(
 
     **Examples**
 
-    - `fleet up roster.csv --dry-run`: who gets which lab id
+    - `fleet up roster.csv --dry-run`  # who gets which lab id
     - `fleet up roster.csv --ttl 12h`
     - `fleet up roster.csv --parameter NotebookInstanceType=ml.t3.large`
-    - `fleet up roster.csv --restart`: after a change to the workshop
+    - `fleet up roster.csv --restart`  # after a change to the workshop
 
     Exit status: 0 all are ready, 1 some failed (listed with the reason), 2 usage error, 130 interrupted.
     """
@@ -251,11 +251,11 @@ def down(
 ) -> None:
     """Delete every lab of a roster with everything in it, and prove that nothing is left.
 
-    Same as `clean --roster`. You can interrupt and repeat it at any time.
+    Same as `clean --roster`. You can interrupt the command and run it again at any time.
 
     **Examples**
 
-    - `fleet down roster.csv --dry-run`: list what would be deleted
+    - `fleet down roster.csv --dry-run`  # list what would be deleted
     - `fleet down roster.csv --yes`
 
     Exit status: 0 nothing is left, 1 something is, 2 usage error, 130 interrupted.

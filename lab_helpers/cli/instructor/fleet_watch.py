@@ -41,7 +41,7 @@ def status(
     **Examples**
 
     - `fleet status roster.csv`
-    - `fleet status`: every lab in the account
+    - `fleet status`  # every lab in the account
     - `fleet status roster.csv --json | jq '.[] | select(.failures != [])'`
 
     Exit status: 0 nothing failed, 1 something did, 2 usage error, 130 interrupted.

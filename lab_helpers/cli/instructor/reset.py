@@ -40,17 +40,17 @@ def reset(
 ) -> None:
     """Bring labs to the start of a notebook, whatever state they are in.
 
-    Half-built, failed, rejected, busy, or with resources deleted by hand: what differs is repaired, what is
-    right stays. A lab that never ran notebooks 01 and 02 gets their results. The notebooks are restored, too;
-    the learner's changes move to `notebooks/changed-DATE-TIME/`. The command shows its plan first. You can
-    interrupt and repeat it at any time.
+    A lab can be half-built, failed, rejected, busy, or lack resources that were deleted by hand: the command
+    repairs what differs and leaves the rest alone. A lab that never ran notebooks 01 and 02 gets their
+    results. The notebooks are restored, too; the learner's changes move to `notebooks/changed-DATE-TIME/`.
+    The command shows its plan first. You can interrupt it and run it again at any time.
 
     **Examples**
 
-    - `reset --participant ana --to 03 --dry-run`: show what would be done
+    - `reset --participant ana --to 03 --dry-run`  # show what would be done
     - `reset --participant ana --to 03`
-    - `reset --all --to 01 --yes`: the whole room, before the event
-    - `reset --roster roster.csv --to 04 --json --yes`: in scripts
+    - `reset --all --to 01 --yes`  # the whole room, before the event
+    - `reset --roster roster.csv --to 04 --json --yes`  # in scripts
 
     Exit status: 0 all succeeded, 1 some failed (listed with the reason), 2 usage error, 130 interrupted.
     """

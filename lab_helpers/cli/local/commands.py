@@ -85,7 +85,7 @@ def _package_index() -> dict[str, str]:
 def _start(
     daemon: Daemon, port: int | None, steps: ui.Steps, package_index: Future[dict[str, str]] | None = None
 ) -> Future[str]:
-    """Start engine and account; the returned future ends when the base image is there."""
+    """Start engine and account; the returned future completes when the base image is ready."""
     from local_account.engine import ensure_base_image, ensure_engine
     from local_account.engine.home import engine_home, require_free_space
     from local_account.engine.users import hold
@@ -141,7 +141,7 @@ def down(
         bool, typer.Option("--keep-engine", help="Do not stop a Docker Engine that `up` started.")
     ] = False,
 ) -> None:
-    """Stop the account, everything it started, and the engine if `up` started it. The state is kept."""
+    """Stop the account, everything it started, and the engine if `up` started it; the state is kept."""
     with _readable_errors():
         steps = ui.Steps(ui.console())
         with steps.step("stop the local account"):
@@ -206,7 +206,7 @@ def _status(daemon: Daemon) -> dict[str, Any]:
 
     engine = daemon.docker_host() or find_engine()
     found: dict[str, Any] = {
-        "engine": f"{engine}{' (ours)' if engine and str(engine_home()) in engine else ''}",
+        "engine": f"{engine}{' (from the workshop)' if engine and str(engine_home()) in engine else ''}",
         "state": daemon.state,
         "process": daemon.pid,
     }

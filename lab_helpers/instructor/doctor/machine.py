@@ -72,9 +72,7 @@ class _NoEngineError(Exception):
 def _ask_engine(room: Room, question: Callable[[Any], Any]) -> Any:
     """Return what the engine's client returns. Raises _NoEngineError."""
     try:
-        docker = import_module(
-            "docker"
-        )  # a requirement of the local account only; not installed by instructors who use AWS
+        docker = import_module("docker")  # required only by the local account
     except ImportError as failure:
         raise _NoEngineError("docker-py is missing") from failure
     try:

@@ -41,7 +41,7 @@ def wanted(room: Room) -> Wanted:
             ("sagemaker", "CreateNotebookInstance DescribeNotebookInstance AddTags", notebook),
             ("sagemaker", "CreateNotebookInstanceLifecycleConfig", hook),
         ],
-        "look after the room": [
+        "watch the room": [
             ("sagemaker", "ListEndpoints ListTrainingJobs", "*"),
             ("tag", "GetResources", "*"),
             ("sagemaker", "DescribeEndpoint", endpoint),

@@ -286,9 +286,7 @@ class _Lab:
         try:
             getattr(self._clients("sagemaker"), operation)(NotebookInstanceName=self._names.notebook_instance)
         except ClientError as error:
-            if (
-                "not in ([" not in error.response["Error"]["Message"]
-            ):  # its status has changed in the meantime
+            if "not in ([" not in error.response["Error"]["Message"]:  # its status has changed
                 raise
 
     def _instance_failed(self) -> None:

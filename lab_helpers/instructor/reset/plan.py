@@ -74,7 +74,7 @@ class _Planner:
 
     def __init__(self, state: LabState, target: Target) -> None:
         self.state, self.target, self.names = state, target, state.names
-        self.anew = self._starts_over(state.stacks.get(self.names.top_stack))
+        self.starts_over = self._starts_over(state.stacks.get(self.names.top_stack))
         self.commits = [image for image in target.built if self._differs(image)]
         self.builds = self._to_build()
         self.job = self._right_execution()
@@ -92,11 +92,11 @@ class _Planner:
         """Yield the actions for the top stack, the nested stacks and the notebook instance."""
         names, stacks = self.names, self.state.stacks
         top = stacks.get(names.top_stack)
-        if self.anew:
+        if self.starts_over:
             left = f"{top.status}: everything in the lab is deleted, " if top else ""
             yield Action("deploy", names.top_stack, f"{left}the lab is created again")
             return
-        assert top is not None  # noqa: S101 (else it is made anew)
+        assert top is not None  # noqa: S101 (otherwise it starts over)
         gone = [*top.missing, *(["notebook instance (failed)"] if self.state.instance == "Failed" else [])]
         if top.status.endswith("_IN_PROGRESS"):
             yield Action("wait", top.name, f"wait until it is no longer {top.status}")

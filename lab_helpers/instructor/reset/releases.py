@@ -196,4 +196,4 @@ class Releases:
                 return now
             if now.status in executions.ENDED:
                 raise ResetError(executions.explain(self._lab, now))
-            patience.pause(lambda: f"execution {execution_id} of {pipeline} is still under way")
+            patience.pause(lambda: f"execution {execution_id} of {pipeline} is still running")

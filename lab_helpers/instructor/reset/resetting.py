@@ -158,7 +158,7 @@ class _Run:
         self._report(f"{action.subject}: {action.title}")
         _DO[action.kind](self, action.subject)
 
-    # --- what is under way
+    # --- running work
 
     def _stop_executions(self, pipeline: str) -> None:
         running.stop_executions(self._clients("codepipeline"), pipeline, REASON)
@@ -288,7 +288,7 @@ class _Run:
         while (stack := find_stack(cloudformation, name)) and stack["StackStatus"].endswith("_IN_PROGRESS"):
             if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
                 return
-            patience.pause(lambda: f"stack {name} is still under way")
+            patience.pause(lambda: f"an operation on stack {name} is still in progress")
 
     def _nested(self, actions: Sequence[Action]) -> None:
         """Delete the broken nested stacks and deploy the missing ones."""
