@@ -31,7 +31,7 @@ STARTS_OVER = {
     "DELETE_FAILED",
     "REVIEW_IN_PROGRESS",
 }
-"""States of a useless stack, which is deleted and created again."""
+"""States of a stack that is beyond repair: it is deleted and created again."""
 GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 
 
@@ -146,7 +146,7 @@ def deploy_stack(
 
     Raises
     ------
-    DeployError : the stack failed; the message holds the first failed resource's reason.
+    DeployError : the stack failed; the message has the first failed resource's reason.
     """
     events = Events(cloudformation, watch)
     stack = find_stack(cloudformation, name)

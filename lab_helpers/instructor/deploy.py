@@ -91,7 +91,8 @@ def _ensure_bucket(s3: S3Client, bucket: str, region: str) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] == "403":
             raise DeployError(
-                f"the bucket {bucket} exists, but these credentials are not allowed to use it"
+                f"the bucket {bucket} exists, but these credentials are not allowed to use it: allow "
+                "s3:ListBucket on it, or choose another lab id if it belongs to another account"
             ) from error
         # us-east-1 is the one region that CreateBucket does not accept as a LocationConstraint.
         if region == "us-east-1":

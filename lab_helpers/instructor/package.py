@@ -16,7 +16,7 @@ LEFT_OUT = (
     "lab_helpers/cli/local",
     "lab_helpers/instructor",
 )
-"""Folders that a notebook instance does not need: a change there does not outdate running labs."""
+"""What a notebook instance does not need: a change there does not outdate running labs."""
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

@@ -8,15 +8,15 @@ from lab_helpers.instructor.inventory import Resource
 from lab_helpers.names import Names
 
 STEPS = (
-    "stop what runs",
+    "stop running work",
     "endpoints",
-    "deploy stacks",
+    "DEV and PRD stacks",
     "configurations and models",
     "nested stacks",
     "pipelines, functions, rules",
     "images and object versions",
     "top stack",
-    "what no stack knows",
+    "leftovers outside stacks",
     "roles and policies",
 )
 """Titles of the steps; `step_of` assigns resources to them. The first step deletes nothing."""

@@ -42,7 +42,7 @@ def delete_stack(clients: Clients, name: str, stopping: threading.Event) -> None
 
     Waits for a running update or rollback, but aborts a creation. A failed deletion is repeated once and then
     forced; the caller must look for what that leaves behind. A stack whose service role was deleted gets the
-    role back, because CloudFormation refuses to delete it without. Raises StackLeftError.
+    role back, because CloudFormation refuses to delete it otherwise. Raises StackLeftError.
     """
     cloudformation = clients("cloudformation")
     patience, asked = Patience(stopping), 0

@@ -24,7 +24,7 @@ from lab_helpers.names import Names
 from lab_helpers.stacks import GOOD, find_stack
 
 _WHOLE = GOOD | {"UPDATE_ROLLBACK_COMPLETE"}
-"""States of a stack in which it is what some template says."""
+"""States in which a stack matches a template."""
 
 _KINDS = {
     "AWS::ECR::Repository": "ecr-repository",
