@@ -33,8 +33,9 @@ test: bootstrap  ## run every test, including the notebooks end to end (ARGS=tes
 check: bootstrap  ## lint, types, and the tests that need neither Docker nor minutes; run it after each change
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint quick-tests
 
+# `+` exempts it from --output-sync: the tests show their progress, the lint below them is printed when done.
 quick-tests: bootstrap
-	@$(PYTHON) -m pytest -m "not docker and not e2e and not slow" $(or $(ARGS),--numprocesses=2)
+	+@$(PYTHON) -m pytest -m "not docker and not e2e and not slow" $(or $(ARGS),--numprocesses=2)
 
 fuzz: bootstrap  ## send 100,000 hostile requests to the model container (FUZZ_SEED=7 for others, FUZZ_REQUESTS=… for fewer)
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(PYTHON) -m pytest tests/notebooks/base_image/test_fuzz.py $(ARGS)
