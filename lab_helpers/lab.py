@@ -191,10 +191,10 @@ def wait_until_provisioned(
                 f"The end of {log}:\n{tail(log, 20)}\n\n"
                 "What to do: look at the nested stacks in the CloudFormation console, then run this again."
             )
-        news = tail(log, 1)
-        if news != last or not last:
-            report(f"Still provisioning your notebook instance ({duration(waited)}): {news or 'starting'}")
-            last = news or "starting"
+        news = tail(log, 1) or "starting"
+        if news != last:
+            report(f"Still provisioning your notebook instance ({duration(waited)}): {news}")
+            last = news
         sleep(2)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab_helpers.lab import Lab, LabError, read_settings
+from lab_helpers.lab import Lab, LabError, read_settings, wait_until_provisioned
 from lab_helpers.names import Names
 
 
@@ -88,6 +88,24 @@ def test_it_waits_for_provisioning_and_reports_its_progress(
     said = capsys.readouterr().out
     assert "starting" in said
     assert "deploying iris-model" in said
+
+
+def test_what_stays_the_same_is_reported_once(home: Path) -> None:
+    status, log = home / ".workshop/provision.status", home / ".workshop/provision.log"
+    status.unlink()
+    steps = iter(["", "", "cloning", "cloning", "ready"])
+    said: list[str] = []
+
+    def sleep(_: float) -> None:
+        step = next(steps)
+        if step == "ready":
+            status.write_text(step)
+        elif step:
+            log.write_text(step)
+
+    wait_until_provisioned(home, timeout=60, sleep=sleep, report=said.append)
+
+    assert [line.rpartition(": ")[2] for line in said] == ["starting", "cloning"]
 
 
 def test_failed_provisioning_shows_reason_and_log(home: Path) -> None:
