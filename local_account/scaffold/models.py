@@ -58,6 +58,8 @@ class Operation:
     """The smallest request that the model accepts."""
     answers: tuple[str, ...]
     """Members of the answer, without tokens of pages."""
+    errors: tuple[str, ...]
+    """Codes of the documented errors."""
 
     @property
     def method(self) -> str:
@@ -131,7 +133,8 @@ def find_operation(service: str, name: str, into: str | None = None) -> Operatio
     answers = tuple(one for one in (output.members if output else {}) if one.lower() not in _TOKENS)
     shape = operation.input_shape
     request = _example(shape) if shape else {}
-    return Operation(service, name, _owner(leaf, name, into), request, answers)
+    errors = tuple(one.metadata.get("error", {}).get("code") or one.name for one in operation.error_shapes)
+    return Operation(service, name, _owner(leaf, name, into), request, answers, errors)
 
 
 def root() -> Path:

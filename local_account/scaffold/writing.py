@@ -52,6 +52,7 @@ def write(operation: Operation) -> list[str]:
         *([f"the request:    give real values in the test: {operation.unfit}"] if operation.unfit else []),
         f"see it fail:    .venv/bin/python -m pytest {relative(test)}",
         f"write the body: {relative(operation.file)}, {operation.owner.__name__}.{operation.method}",
+        *([f"its errors:     {', '.join(operation.errors)}"] if operation.errors else []),
         *([f"permissions:    {hint}"] if hint else []),
         f"permissions:    .venv/bin/python -m pytest {NEEDS_TEST} -k {operation.name[:30]}",
         "then:           make check",

@@ -75,6 +75,7 @@ def test_the_resource_that_iam_knows_is_written_into_needs(copy: Path) -> None:
     done = scaffold(copy, "cloudwatch", "PutMetricStream")
 
     assert done.returncode == 0, done.stderr
+    assert "InvalidParameterCombination" in done.stdout, "documented errors, by their codes"
     assert f"wrote {NEEDS}" in done.stdout
     asked = run(
         copy,
