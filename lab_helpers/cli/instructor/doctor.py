@@ -137,5 +137,8 @@ def _show(findings: list[Finding], levels: Counter[str], size: int) -> None:
         screen.print(
             Text(f"\nRequest each quota increase days before the event: {how}", style="cyan"), soft_wrap=True
         )
-    verdict = f"{levels['error']} errors, {levels['warning']} warnings for {size} participants."
+    verdict = (
+        f"{labs.counted(levels['error'], 'error')}, {labs.counted(levels['warning'], 'warning')} "
+        f"for {labs.counted(size, 'participant')}."
+    )
     screen.print(Text(f"\n{verdict}", style="red" if levels["error"] else "green"))

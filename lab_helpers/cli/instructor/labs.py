@@ -72,6 +72,6 @@ def called(lab_id: str | None) -> str:
     return "?" if lab_id is None else lab_id or "default"
 
 
-def counted(number: int) -> str:
+def counted(number: int, noun: str = "lab") -> str:
     """Return `1 lab`, `2 labs`."""
-    return f"{number} lab{'' if number == 1 else 's'}"
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -116,7 +116,7 @@ def codecommit(room: Room) -> Iterator[Finding]:
             return
         raise
     if listed:
-        yield ok("CodeCommit", f"in use: {len(listed)} repositories")
+        yield ok("CodeCommit", f"repositories in use: {len(listed)}")
     else:
         yield warning(
             "CodeCommit",
