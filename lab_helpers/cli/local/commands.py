@@ -417,7 +417,7 @@ def _summarise(screen: Any, steps: ui.Steps, output: Path, seconds: float, ended
     if ended == 0:
         screen.print(
             f"\nEverything ran. The executed notebooks: {output / 'index.html'}\n"
-            "DEV and PRD still serve: try `make status`; stop everything with `make down`.",
+            "What was deployed is still running: see `make status`; stop everything with `make down`.",
             soft_wrap=True,
         )
     elif ended == ui.INTERRUPTED:
