@@ -23,12 +23,20 @@ _CLASSES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s", r"\p{Print}": r"\
 _SCALARS = {"string", "integer", "number", "boolean"}
 
 
-@functools.cache
+_LOADING = threading.Lock()  # the first stack may come while warm_up loads it
+
+
 def jsonschema() -> Any:
     """Return the library, without the grammar that it would take two seconds to compile.
 
     The grammar is for an optional format checker that is not used here and is left out if it is missing.
     """
+    with _LOADING:
+        return _load()
+
+
+@functools.cache
+def _load() -> Any:
     absent = sys.modules.setdefault("rfc3987_syntax", None) is None  # type: ignore[arg-type]
     try:
         return importlib.import_module("jsonschema")

@@ -8,6 +8,7 @@ import pytest
 
 from local_account.services.cloudformation.providers import all_providers
 from local_account.services.cloudformation.schemas import Schemas, python_pattern
+from tests.checkout import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +80,18 @@ def test_character_classes_of_the_schemas_work_inside_and_outside_brackets(
 ) -> None:
     assert re.search(python_pattern(pattern), matching)
     assert not re.search(python_pattern(pattern), other)
+
+
+def test_two_threads_may_load_the_library_at_once() -> None:
+    """The first stack of an account may come while the account still warms up."""
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from threading import Barrier\n"
+        "from local_account.services.cloudformation.schemas import jsonschema\n"
+        "at_once = Barrier(2)\n"
+        "def load(_): at_once.wait(); return jsonschema()\n"
+        "with ThreadPoolExecutor(2) as pool: first, second = pool.map(load, range(2))\n"
+        "assert first is second\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
