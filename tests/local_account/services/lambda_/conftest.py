@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from mypy_boto3_lambda import LambdaClient
 
 from tests.local_account.iam_roles import make_role
 
@@ -32,12 +33,13 @@ def role(client: Callable[[str], Any]) -> str:
 
 
 @pytest.fixture
-def awslambda(client: Callable[[str], Any]) -> Any:
-    return client("lambda")
+def awslambda(client: Callable[[str], Any]) -> LambdaClient:
+    awslambda: LambdaClient = client("lambda")
+    return awslambda
 
 
 @pytest.fixture
-def create(awslambda: Any, role: str) -> Iterator[Callable[..., Any]]:
+def create(awslambda: LambdaClient, role: str) -> Iterator[Callable[..., Any]]:
     """Create a function whose module ``app`` has the given source."""
     names: list[str] = []
 
@@ -55,7 +57,7 @@ def create(awslambda: Any, role: str) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def call(awslambda: Any) -> Callable[..., Any]:
+def call(awslambda: LambdaClient) -> Callable[..., Any]:
     """Invoke a function; return the decoded answer, or the error payload and its kind."""
 
     def invoke(name: str, event: Any = None, **params: Any) -> Any:

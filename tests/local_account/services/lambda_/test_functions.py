@@ -11,6 +11,7 @@ import psutil
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from mypy_boto3_lambda import LambdaClient
 
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
@@ -27,7 +28,7 @@ def trust_of(principal: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_a_function_is_active_with_its_defaults(create: Create, awslambda: Any, role: str) -> None:
+def test_a_function_is_active_with_its_defaults(create: Create, awslambda: LambdaClient, role: str) -> None:
     made = create("defaults", ONE, Timeout=3, Tags={"mlops-workshop:lab": "default"})
     assert made["FunctionArn"] == "arn:aws:lambda:us-east-1:123456789012:function:defaults"
     assert (made["MemorySize"], made["Timeout"], made["Version"], made["PackageType"]) == (
@@ -67,7 +68,7 @@ def test_a_function_is_active_with_its_defaults(create: Create, awslambda: Any, 
     ],
 )
 def test_unsupported_settings_are_refused(
-    create: Create, awslambda: Any, change: dict[str, Any], message: str
+    create: Create, awslambda: LambdaClient, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(awslambda.exceptions.InvalidParameterValueException, match=message):
         create("refused", ONE, **change)
@@ -76,7 +77,7 @@ def test_unsupported_settings_are_refused(
 
 
 def test_a_role_that_lambda_may_not_assume_is_refused(
-    create: Create, awslambda: Any, client: Callable[[str], Any]
+    create: Create, awslambda: LambdaClient, client: Callable[[str], Any]
 ) -> None:
     trust = trust_of("ec2.amazonaws.com")
     role = client("iam").create_role(RoleName="not-for-lambda", AssumeRolePolicyDocument=trust)
@@ -84,7 +85,7 @@ def test_a_role_that_lambda_may_not_assume_is_refused(
         create("wrong-role", ONE, Role=role["Role"]["Arn"])
 
 
-def test_a_name_is_used_once(create: Create, awslambda: Any) -> None:
+def test_a_name_is_used_once(create: Create, awslambda: LambdaClient) -> None:
     create("once", ONE)
     with pytest.raises(awslambda.exceptions.ResourceConflictException, match="Function already exist: once"):
         create("once", TWO)
@@ -108,7 +109,7 @@ def test_code_comes_from_s3_by_version(
 
 
 def test_new_code_serves_the_next_invocation(
-    create: Create, call: Call, awslambda: Any, package: Callable[..., bytes]
+    create: Create, call: Call, awslambda: LambdaClient, package: Callable[..., bytes]
 ) -> None:
     made = create("updated", ONE)
     assert call("updated") == 1
@@ -125,7 +126,7 @@ def test_new_code_serves_the_next_invocation(
         )
 
 
-def test_a_bad_update_changes_nothing(create: Create, call: Call, awslambda: Any) -> None:
+def test_a_bad_update_changes_nothing(create: Create, call: Call, awslambda: LambdaClient) -> None:
     create("keeps", ONE)
     with pytest.raises(ClientError):
         awslambda.update_function_code(FunctionName="keeps", ZipFile=b"broken")
@@ -140,7 +141,7 @@ def test_a_zip_cannot_write_outside_its_directory(create: Create, package: Calla
         create("slips", "", Code={"ZipFile": package(ONE, **{"../../evil": "x"})})
 
 
-def test_the_configuration_is_merged(create: Create, call: Call, awslambda: Any) -> None:
+def test_the_configuration_is_merged(create: Create, call: Call, awslambda: LambdaClient) -> None:
     source = """
 import os
 def handler(event, context):
@@ -156,7 +157,7 @@ def handler(event, context):
 
 
 def test_versions_keep_their_code(
-    create: Create, call: Call, awslambda: Any, package: Callable[..., bytes]
+    create: Create, call: Call, awslambda: LambdaClient, package: Callable[..., bytes]
 ) -> None:
     made = create("versioned", ONE, Publish=True)
     assert made["Version"] == "1"
@@ -172,18 +173,18 @@ def test_versions_keep_their_code(
     assert call("versioned", Qualifier="2") == 2
 
 
-def test_tags(create: Create, awslambda: Any) -> None:
+def test_tags(create: Create, awslambda: LambdaClient) -> None:
     arn = create("tagged", ONE, Tags={"a": "1"})["FunctionArn"]
     awslambda.tag_resource(Resource=arn, Tags={"b": "2"})
     awslambda.untag_resource(Resource=arn, TagKeys=["a"])
     assert awslambda.list_tags(Resource=arn)["Tags"] == {"b": "2"}
 
 
-def test_permissions(create: Create, awslambda: Any) -> None:
+def test_permissions(create: Create, awslambda: LambdaClient) -> None:
     create("permitted", ONE)
     with pytest.raises(awslambda.exceptions.ResourceNotFoundException):
         awslambda.get_policy(FunctionName="permitted")
-    permission = {
+    permission: dict[str, Any] = {
         "FunctionName": "permitted",
         "StatementId": "rule",
         "Action": "lambda:InvokeFunction",
@@ -205,7 +206,7 @@ def test_permissions(create: Create, awslambda: Any) -> None:
         awslambda.remove_permission(FunctionName="permitted", StatementId="rule")
 
 
-def test_event_invoke_configs(create: Create, awslambda: Any) -> None:
+def test_event_invoke_configs(create: Create, awslambda: LambdaClient) -> None:
     create("configured", ONE)
     with pytest.raises(awslambda.exceptions.ResourceNotFoundException, match="have an EventInvokeConfig"):
         awslambda.get_function_event_invoke_config(FunctionName="configured")
@@ -224,7 +225,7 @@ def test_event_invoke_configs(create: Create, awslambda: Any) -> None:
     ]
 
 
-def test_missing_settings_are_reported(awslambda: Any) -> None:
+def test_missing_settings_are_reported(awslambda: LambdaClient) -> None:
     with pytest.raises(ClientError, match=r"lambda\.CreateAlias is not supported by the local account"):
         awslambda.create_alias(FunctionName="x", Name="y", FunctionVersion="1")
 
@@ -242,7 +243,7 @@ def test_the_aws_cli_invokes(create: Create, local_account: AccountProcess, tmp_
 @pytest.mark.parametrize("how", [15, 9])
 @pytest.mark.slow
 def test_functions_and_waiting_events_survive(
-    own_account: AccountProcess, how: int, eventually: Eventually, package: Any
+    own_account: AccountProcess, how: int, eventually: Eventually, package: Callable[..., bytes]
 ) -> None:
     account = own_account.start()
     role = make_role(account.client("iam"), "r", "lambda.amazonaws.com")

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from botocore.exceptions import ClientError
+from mypy_boto3_lambda import LambdaClient
 
 from tests.local_account.waiting import Eventually
 
@@ -193,18 +194,19 @@ def handler(directory, context):
     assert len(processes) == 3
 
 
-def test_reserved_concurrency_throttles(create: Create, call: Call, awslambda: Any) -> None:
+def test_reserved_concurrency_throttles(create: Create, call: Call, awslambda: LambdaClient) -> None:
     create("throttled", "def handler(e, c):\n    return 1")
     awslambda.put_function_concurrency(FunctionName="throttled", ReservedConcurrentExecutions=0)
     with pytest.raises(awslambda.exceptions.TooManyRequestsException) as refused:
         call("throttled")
-    assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    response: dict[str, Any] = {**refused.value.response}
+    assert response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
     awslambda.delete_function_concurrency(FunctionName="throttled")
     assert call("throttled") == 1
 
 
 def test_the_log_has_everything_in_order(
-    create: Create, awslambda: Any, client: Callable[[str], Any], eventually: Eventually
+    create: Create, awslambda: LambdaClient, client: Callable[[str], Any], eventually: Eventually
 ) -> None:
     source = """
 import logging, subprocess, sys
@@ -280,7 +282,7 @@ def test_json_logs_have_a_level(
 
 
 def test_an_event_is_accepted_and_served_later(
-    create: Create, awslambda: Any, client: Callable[[str], Any], eventually: Eventually
+    create: Create, awslambda: LambdaClient, client: Callable[[str], Any], eventually: Eventually
 ) -> None:
     bucket = "lambda-events"
     client("s3").create_bucket(Bucket=bucket)
@@ -296,12 +298,12 @@ def handler(event, context):
     assert [item["Key"] for item in listed] == ["x y"]
 
 
-def test_a_dry_run_runs_nothing(create: Create, awslambda: Any) -> None:
+def test_a_dry_run_runs_nothing(create: Create, awslambda: LambdaClient) -> None:
     create("dry", "raise SystemExit(1)")
     assert awslambda.invoke(FunctionName="dry", InvocationType="DryRun")["StatusCode"] == 204
 
 
-def test_bad_requests_are_refused(create: Create, awslambda: Any) -> None:
+def test_bad_requests_are_refused(create: Create, awslambda: LambdaClient) -> None:
     create("refuses", "def handler(e, c):\n    return e")
     with pytest.raises(
         awslambda.exceptions.InvalidRequestContentException, match="Could not parse request body"

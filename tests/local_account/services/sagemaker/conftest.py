@@ -1,8 +1,7 @@
 """An account with short limits, and one that also has an image that trains and serves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,17 +23,19 @@ sys.exit(main())
 
 
 @pytest.fixture(scope="session")
-def impatient(account_process: type[AccountProcess]) -> Any:
+def impatient(account_process: type[AccountProcess]) -> Callable[[Path], AccountProcess]:
     """Create an account, not started, that gives up after seconds where AWS waits for minutes."""
 
-    def make(state: Path) -> Any:
+    def make(state: Path) -> AccountProcess:
         return account_process(state, program=("-c", PROGRAM))
 
     return make
 
 
 @pytest.fixture(scope="module")
-def lab(impatient: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SageMakerLab]:
+def lab(
+    impatient: Callable[[Path], AccountProcess], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SageMakerLab]:
     """An account for the tests of one module, without an image."""
     account = impatient(tmp_path_factory.mktemp("sagemaker") / "state").start()
     prepared = SageMakerLab(account).prepare()

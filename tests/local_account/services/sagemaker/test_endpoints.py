@@ -6,12 +6,15 @@ import signal
 import tarfile
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab
 
 pytestmark = pytest.mark.docker
@@ -348,7 +351,7 @@ def test_a_canary_gets_its_share_and_an_alarm_takes_it_back(serving: SageMakerLa
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_endpoints_come_back_and_interrupted_jobs_fail_when_the_account_does(
-    impatient: Any, tmp_path: Any, how: int
+    impatient: Callable[[Path], AccountProcess], tmp_path: Any, how: int
 ) -> None:
     account = impatient(tmp_path / "state").start()
     lab = SageMakerLab(account).prepare().push_image()

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
 
 pytestmark = pytest.mark.slow
@@ -194,7 +196,9 @@ def test_instances_and_configs_are_listed(lab: SageMakerLab) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_an_instance_starts_again_with_the_account(impatient: Any, tmp_path: Path, how: int) -> None:
+def test_an_instance_starts_again_with_the_account(
+    impatient: Callable[[Path], AccountProcess], tmp_path: Path, how: int
+) -> None:
     account = impatient(tmp_path / "state").start()
     lab = SageMakerLab(account).prepare()
     try:
