@@ -28,7 +28,7 @@ WIDTH = 34
 def clean(
     participant: Annotated[
         list[str] | None,
-        typer.Option("--participant", "-p", help="Lab id (`default`: the lab without one); repeatable."),
+        typer.Option("--participant", "-p", help="Lab id; `default` is the lab without one; repeatable."),
     ] = None,
     roster: Annotated[Path | None, typer.Option("--roster", help="The labs of a roster (CSV).")] = None,
     all_: Annotated[

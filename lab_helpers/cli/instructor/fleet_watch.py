@@ -121,7 +121,7 @@ def watch(
 
 
 def open_(
-    lab: Annotated[str, typer.Argument(help="Lab id (`default`: the lab without one).")],
+    lab: Annotated[str, typer.Argument(help="Lab id; `default` is the lab without one.")],
     hours: Annotated[int, typer.Option("--hours", min=1, max=12, help="How long the session lasts.")] = 12,
     start: Annotated[
         bool, typer.Option("--start", help="If the instance is stopped, start it and wait.")

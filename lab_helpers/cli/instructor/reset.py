@@ -29,7 +29,7 @@ def reset(
     to: Annotated[str, typer.Option("--to", help="Notebook: `01` to `05`.", show_default=False)],
     participant: Annotated[
         list[str] | None,
-        typer.Option("--participant", "-p", help="Lab id (`default`: the lab without one); repeatable."),
+        typer.Option("--participant", "-p", help="Lab id; `default` is the lab without one; repeatable."),
     ] = None,
     roster: Annotated[Path | None, typer.Option("--roster", help="The labs of a roster (CSV).")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every lab that has a top stack.")] = False,
