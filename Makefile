@@ -31,9 +31,11 @@ test: bootstrap  ## run every test, including the notebooks end to end (ARGS=tes
 	@$(PYTHON) -m pytest $(or $(ARGS),$(SIDE_BY_SIDE))
 
 check: bootstrap  ## lint, types, and the tests that need neither Docker nor minutes; run it after each change
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint quick-tests
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint quick-tests || { \
+	  echo 'make check failed: the lines above with *** say where, lint or quick-tests (`make format` fixes layout)'; \
+	  exit 1; }
 
-# `+` exempts it from --output-sync: the tests show their progress, the lint below them is printed when done.
+# `+` exempts the tests from --output-sync: they show their progress, while lint appears in one piece.
 quick-tests: bootstrap
 	+@$(PYTHON) -m pytest -m "not docker and not e2e and not slow" $(or $(ARGS),--numprocesses=2)
 
