@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 MARKER = "LOCAL_ACCOUNT_PROCESS"
+_MARKER_TRIES = 200
 
 
 class Processes:
@@ -35,7 +36,13 @@ class Processes:
         """Start a process in its own session; ``popen`` goes to subprocess.Popen."""
         environment = {**(os.environ if env is None else env), **self.marker(group)}
         popen.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.Popen(list(argv), env=environment, start_new_session=True, **popen)
+        process = subprocess.Popen(list(argv), env=environment, start_new_session=True, **popen)
+        # For a moment after exec a process has no environment yet, and `members` would not see it.
+        for _ in range(_MARKER_TRIES):
+            if process.poll() is not None or _marked(process.pid):
+                break
+            time.sleep(0.001)
+        return process
 
     def members(self, group: str | None = None) -> list[psutil.Process]:
         """Return the running processes of a group, or of all groups."""
@@ -60,6 +67,15 @@ class Processes:
         for process in _alive(members, grace):
             _signal(process, "kill")
         _alive(members, 1)
+
+
+def _marked(pid: int) -> bool:
+    try:
+        return MARKER in psutil.Process(pid).environ()
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:  # of another user: it never will be readable
+        return True
 
 
 def _alive(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:

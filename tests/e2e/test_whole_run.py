@@ -1,13 +1,18 @@
 """`make run`, and what must be true afterwards. The tests share one account, in order."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from mypy_boto3_sagemaker import SageMakerClient
-from mypy_boto3_sagemaker.type_defs import DescribeTrainingJobResponseTypeDef
 
 from tests.e2e.one_workshop import Workshop
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import DescribeTrainingJobResponseTypeDef
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(1200)]
 

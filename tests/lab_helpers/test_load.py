@@ -13,7 +13,6 @@ from typing import Any
 
 import boto3
 import pytest
-from matplotlib.patches import Rectangle
 
 from lab_helpers import load, plots
 from lab_helpers.lab import Lab
@@ -162,6 +161,8 @@ def test_plots_show_percentiles_and_failures() -> None:
     labels = [text.get_text() for text in legend.get_texts()]
     assert [label.split()[0] for label in labels] == ["p50", "p90", "p99"]
     assert axes.get_xscale() == axes.get_yscale() == "log"
+    from matplotlib.patches import Rectangle
+
     drawn = sum(bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle))
     assert drawn == 100, "every answer is in the plot"
     plots.throughput(measured)

@@ -341,7 +341,7 @@ def test_a_stop_and_start_changes_nothing_that_exists(started: Instance) -> None
     heads, installed = started.heads(), uv_calls(started, "pip install")
     (started.home / "notebooks" / "01.ipynb").write_text("my work")
     (started.home / "scikit_base" / "Dockerfile").write_text("FROM scratch")
-    template = started.home / "workshop" / "cfn" / "m.yml"
+    template = started.home / "workshop" / "cfn" / "build-image.yml"
     before = template.stat().st_mtime_ns
     subprocess.run(["rm", "-r", str(started.directory / "home")], check=True)
 

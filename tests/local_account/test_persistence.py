@@ -1,5 +1,7 @@
 """What CodeCommit, ECR and its registry store survives a stop and a crash of the local account."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import json
@@ -8,13 +10,16 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from mypy_boto3_ecr import ECRClient
 
 from tests.local_account.account_process import AccountProcess
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
 
 pytestmark = pytest.mark.slow
 

@@ -1,18 +1,22 @@
 """The Train action starts one training job per execution, even when an event is delivered twice."""
 
+from __future__ import annotations
+
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.response import StreamingBody
 from botocore.stub import ANY
 from launcher.handler import answer
 from launcher.launch import Launcher, Settings
-from mypy_boto3_codepipeline.type_defs import ArtifactLocationTypeDef, JobTypeDef
 
 from tests.cfn.functions.stubbed import stub
 from tests.cfn.functions.test_descriptor import GOOD, TEMPLATES, zipped
+
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.type_defs import ArtifactLocationTypeDef, JobTypeDef
 
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
 JOB = f"ana-iris-model-{EXECUTION}"

@@ -40,6 +40,12 @@ def test_other_groups_keep_running(processes: Processes) -> None:
     assert [member.pid for member in processes.members()] == [other.pid]
 
 
+def test_a_process_is_a_member_as_soon_as_it_is_started(processes: Processes) -> None:
+    for _ in range(50):
+        started = processes.spawn("one", ["sleep", "60"])
+        assert started.pid in {member.pid for member in processes.members("one")}
+
+
 def test_a_process_that_ignores_sigterm_is_killed(processes: Processes, tmp_path: Path) -> None:
     script = f"trap '' TERM; touch {tmp_path}/started; while true; do sleep 0.05; done"
     stubborn = processes.spawn("one", ["bash", "-c", script])

@@ -1,20 +1,24 @@
 """Application Auto Scaling through unmodified boto3, with CloudWatch behind it."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
-from mypy_boto3_application_autoscaling.type_defs import PutScalingPolicyResponseTypeDef
-from mypy_boto3_cloudwatch import CloudWatchClient
-from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
 
 from tests.local_account.services.served import Served
 from tests.local_account.waiting import Eventually
+
+if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
+    from mypy_boto3_application_autoscaling.type_defs import PutScalingPolicyResponseTypeDef
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
 
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 TRACKING: Any = {

@@ -232,7 +232,7 @@ def pushed_image(local_account: AccountProcess, uri: str) -> str:
 
     engine = docker.from_env()
     tag = f"{uri}:latest"
-    engine.images.build(path=str(CFN.parent / "tests/local_account/sagemaker/image"), tag=tag)
+    engine.images.build(path=str(CFN.parent / "tests/local_account/services/sagemaker/image"), tag=tag)
     authorization = local_account.client("ecr").get_authorization_token()["authorizationData"][0]
     user, _, password = base64.b64decode(authorization["authorizationToken"]).decode().partition(":")
     credentials = {"username": user, "password": password}

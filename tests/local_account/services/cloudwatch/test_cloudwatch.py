@@ -1,23 +1,27 @@
 """CloudWatch through unmodified boto3: data in, statistics out, alarms that change by themselves."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
-from mypy_boto3_cloudwatch import CloudWatchClient
-from mypy_boto3_cloudwatch.type_defs import (
-    DatapointTypeDef,
-    DimensionTypeDef,
-    MetricAlarmTypeDef,
-    MetricDataQueryTypeDef,
-    MetricDatumTypeDef,
-)
 
 from tests.local_account.services.served import Served
 from tests.local_account.waiting import Eventually
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.type_defs import (
+        DatapointTypeDef,
+        DimensionTypeDef,
+        MetricAlarmTypeDef,
+        MetricDataQueryTypeDef,
+        MetricDatumTypeDef,
+    )
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
 DIMENSIONS: list[DimensionTypeDef] = [

@@ -1,13 +1,17 @@
 """CodeCommit through unmodified boto3."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from mypy_boto3_codecommit import CodeCommitClient
 
 from tests.local_account.services.served import Served
+
+if TYPE_CHECKING:
+    from mypy_boto3_codecommit import CodeCommitClient
 
 ZERO = "0" * 40
 

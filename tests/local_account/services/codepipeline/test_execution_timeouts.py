@@ -1,12 +1,13 @@
 """Approvals and jobs do not wait forever."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from mypy_boto3_codepipeline.type_defs import ExecutionTriggerTypeDef
 
 from local_account.foundation.account import Account
 from local_account.foundation.config import AccountConfig
@@ -14,6 +15,9 @@ from local_account.foundation.errors import Params
 from local_account.services.codepipeline import engine as engine_module
 from local_account.services.codepipeline.engine import APPROVAL_TIMEOUT, JOB_TIMEOUT, Engine
 from local_account.services.codepipeline.records import Execution
+
+if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.type_defs import ExecutionTriggerTypeDef
 
 TRIGGER: ExecutionTriggerTypeDef = {"triggerType": "StartPipelineExecution", "triggerDetail": "x"}
 

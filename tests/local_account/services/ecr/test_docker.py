@@ -1,21 +1,25 @@
 """The registry through an unmodified docker client and engine."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from docker import from_env
-from mypy_boto3_ecr import ECRClient
-from mypy_boto3_ecr.type_defs import RepositoryTypeDef
 
 from local_account.foundation.config import AccountConfig
 from local_account.foundation.containers import forget_images
 from local_account.foundation.daemon import Daemon
 from tests.local_account.services.served import Served
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecr.type_defs import RepositoryTypeDef
 
 pytestmark = pytest.mark.docker
 

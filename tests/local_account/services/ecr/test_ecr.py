@@ -1,17 +1,21 @@
 """ECR through unmodified boto3, with images pushed through the registry's HTTP API."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from mypy_boto3_ecr import ECRClient
 
 from tests.local_account.services.served import Served
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
 
 DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX = "application/vnd.oci.image.index.v1+json"

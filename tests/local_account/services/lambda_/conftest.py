@@ -1,16 +1,20 @@
 """Functions in the session's account: created from source text, deleted after the test."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from mypy_boto3_lambda import LambdaClient
 
 from tests.local_account.iam_roles import make_role
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
 
 
 def zipped(source: str, **files: str) -> bytes:

@@ -1,21 +1,25 @@
 """Functions are created, changed, described, published and deleted as documented."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from mypy_boto3_lambda import LambdaClient
 
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
 from tests.local_account.waiting import Eventually
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
 
 Create = Callable[..., Any]
 Call = Callable[..., Any]

@@ -1,19 +1,23 @@
 """Handlers run in a separate process and see what the managed runtime gives them."""
 
+from __future__ import annotations
+
 import base64
 import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
-from mypy_boto3_lambda import LambdaClient
 
 from tests.local_account.waiting import Eventually
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
 
 Create = Callable[..., Any]
 Call = Callable[..., Any]
