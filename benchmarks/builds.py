@@ -367,7 +367,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     bootstrap(REPOSITORY)
     with base_build(arguments.base) as base:
         for part in (name for name in PARTS if name in chosen):
-            for number, build in turns([base, Build("here", REPOSITORY)], arguments.rounds):
+            for number, build in turns([Build("here", REPOSITORY), base], arguments.rounds):
                 print(f"{part} of {build.name}, round {number}", file=sys.stderr, flush=True)
                 if measured := PARTS[part](build, number):
                     measurements.append(measured)
