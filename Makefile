@@ -49,7 +49,7 @@ lint: bootstrap  ## run ruff, mypy --strict, import-linter, codespell, cfn-lint,
 	.venv/bin/lint-imports --no-cache
 	.venv/bin/codespell
 	.venv/bin/cfn-lint -c I -- cfn/*.yml
-	.venv/bin/shellcheck .ci/bootstrap .ci/run lifecycle-config/*.sh
+	.venv/bin/shellcheck .ci/bootstrap .ci/run lifecycle-config/*.sh findings/*.sh
 
 format: bootstrap  ## format Python and notebooks, and strip the notebooks' outputs
 	$(PYTHON) -m ruff check --fix-only --quiet .

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# jsonschema with its extra `format-nongpl` takes more than ten times as long to import as without: the extra brings
-# rfc3987-syntax, which compiles a grammar with lark while it is imported, and jsonschema imports it whether or
-# not a format is ever checked. Jupyter brings the extra (jupyter-events requires it), so that `import nbformat`
-# takes a second or two longer in an environment with JupyterLab than in one with nbconvert only.
+# jsonschema with its extra `format-nongpl` takes more than ten times as long to import as without: the extra
+# brings rfc3987-syntax, which compiles a grammar with lark while it is imported, and jsonschema imports it
+# whether or not a format is ever checked. Jupyter brings the extra (jupyter-events requires it), so that
+# `import nbformat` takes a second or two longer in an environment with JupyterLab than with nbconvert only.
 #
 # Seen with jsonschema 4.26.0, rfc3987-syntax 1.1.0 and lark 1.3.1 on Python 3.11:
 #   without: 0.06 s CPU, lark imported: False
