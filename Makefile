@@ -1,12 +1,22 @@
 # Every command for authors and participants; `make` alone lists them.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
 # Often set on machines that build images; here, each of many processes would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
-# Tests wait more than they compute: three processes keep two cores busy. Tests named in ARGS run in one.
-SIDE_BY_SIDE := --numprocesses=3
-.PHONY: help run test check quick-tests fuzz lint format bench up down reset status clean pr bootstrap
+# Tests run side by side, a process for each of these sides, about equally long: tests wait more than they
+# compute, and what one process has imported weighs on no other. `rest` is whatever the others leave.
+SIDES := e2e labs models rest
+e2e := tests/e2e tests/lifecycle_config tests/docs tests/benchmarks
+labs := tests/lab_helpers/instructor/reset tests/lab_helpers/instance tests/lab_helpers/runner \
+  $(sort $(wildcard tests/lab_helpers/test_*.py))
+models := tests/notebooks tests/cfn tests/lab_helpers/cli tests/local_account/services/sagemaker
+rest := tests $(addprefix --ignore=,$(e2e) $(labs) $(models))
+QUICK := not docker and not e2e and not slow
+# Each line begins with its side; sed hands on whole lines only, so that the sides' progress does not mix.
+SIDE = | sed --unbuffered 's/^/$*	/'
+.PHONY: help run test check fuzz lint format bench up down reset status clean pr bootstrap
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,16 +38,25 @@ reset: bootstrap  ## stop the local account and delete its state; the engine kee
 	@$(PYTHON) -m lab_helpers local reset --yes $(ARGS)
 
 test: bootstrap  ## run every test, including the notebooks end to end (ARGS=tests/cfn: only these, in one process)
-	@$(PYTHON) -m pytest $(or $(ARGS),$(SIDE_BY_SIDE))
+ifdef ARGS
+	@$(PYTHON) -m pytest $(ARGS)
+else
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(words $(SIDES)) $(SIDES:%=test-%) || { \
+	  echo 'make test failed: look for FAILED and ERROR above; each line begins with the side that says it'; \
+	  exit 1; }
+endif
+
+test-%:
+	@$(PYTHON) -m pytest $($*) 2>&1 $(SIDE)
 
 check: bootstrap  ## lint, types, and the tests that need neither Docker nor minutes; run it after each change
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint quick-tests || { \
-	  echo 'make check failed: the lines above with *** say where, lint or quick-tests (`make format` fixes layout)'; \
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target lint $(SIDES:%=check-%) || { \
+	  echo 'make check failed: the lines above with *** say where, lint or tests (`make format` fixes layout)'; \
 	  exit 1; }
 
 # `+` exempts the tests from --output-sync: they show their progress, while lint appears in one piece.
-quick-tests: bootstrap
-	+@$(PYTHON) -m pytest -m "not docker and not e2e and not slow" $(or $(ARGS),--numprocesses=2)
+check-%:
+	+@$(PYTHON) -m pytest -m "$(QUICK)" $($*) 2>&1 $(SIDE)
 
 fuzz: bootstrap  ## send 100,000 hostile requests to the model container (FUZZ_SEED=7 for others, FUZZ_REQUESTS=… for fewer)
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(PYTHON) -m pytest tests/notebooks/base_image/test_fuzz.py $(ARGS)

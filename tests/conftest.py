@@ -1,45 +1,19 @@
-"""How tests share a machine: the Docker Engine, and the order in parallel runs.
+"""What tests share: the Docker Engine, and what one process has read of botocore's models.
 
-Tests marked `docker` get a Docker Engine and the base image before the first of them runs. If several
-processes run tests (pytest-xdist), tests that share a costly fixture stay in one process: see `ROOMS`.
+Tests marked `docker` get a Docker Engine and the base image before the first of them runs. `make test` runs
+several processes side by side (`SIDES` in the Makefile).
 """
 
 import functools
 import gc
 import os
 import sys
-from typing import Any
 
 import botocore.session
 import pytest
-from xdist.scheduler import LoadScopeScheduling
-
-ROOMS = (
-    "tests/e2e",
-    "tests/lab_helpers/instructor/reset",
-    "tests/notebooks/base_image",
-    "tests/lab_helpers/instructor/fleet",
-    "tests/lab_helpers/instructor/clean",
-    "tests/lab_helpers/instructor/doctor",
-    "tests/lab_helpers/cli",
-)
-"""Folders whose tests share an account, a lab or a server: each is one unit of work, longest first."""
 
 
-def work_of(nodeid: str) -> str:
-    """Return the unit of work that a test belongs to: its room, or else its file."""
-    return next((room for room in ROOMS if nodeid.startswith(f"{room}/")), nodeid.partition("::")[0])
-
-
-class WorkScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Assigns whole units of work to processes, in the order of collection."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return work_of(nodeid)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.option.loadscopereorder = False  # it orders by number of tests, which says nothing about duration
+def pytest_configure() -> None:
     # All sessions of the process, including the product's, share the botocore models that one has read.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     # papermill would load it (30 MB) for file systems that nothing here has; what needs it loads it later.
@@ -51,16 +25,6 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Free what a module's tests have left: a process that puts it off grows by the half."""
     if nextitem is None or nextitem.path != item.path:
         gc.collect()
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkScheduling:
-    return WorkScheduling(config, log)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run long tests first: a process that starts one late ends last."""
-    order = {room: place for place, room in enumerate(ROOMS)}
-    items.sort(key=lambda item: order.get(work_of(item.nodeid), len(ROOMS)))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -87,6 +51,4 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _report(line: str) -> None:
-    # A worker's standard output is discarded; its standard error is the terminal's.
-    stream = sys.__stderr__ if "PYTEST_XDIST_WORKER" in os.environ else sys.stdout
-    print(f"engine: {line}", flush=True, file=stream)
+    print(f"engine: {line}", flush=True)
