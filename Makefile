@@ -5,14 +5,17 @@ PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
 # Often set on machines that build images; here, each of many processes would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
-# Tests run side by side, a process for each of these sides, about equally long: tests wait more than they
-# compute, and what one process has imported weighs on no other. `rest` is whatever the others leave.
-SIDES := e2e labs models rest
+# Tests run side by side, four of these sides at a time, a process for each: tests wait more than they compute,
+# and what one process has imported weighs on no other. `programs` imports the most (scikit-learn, ONNX) and is
+# short; the others take about equally long. `rest` is whatever the others leave.
+SIDES := e2e labs models rest programs
 e2e := tests/e2e tests/lifecycle_config tests/docs tests/benchmarks
 labs := tests/lab_helpers/instructor/reset tests/lab_helpers/instance tests/lab_helpers/runner \
   $(sort $(wildcard tests/lab_helpers/test_*.py))
-models := tests/notebooks tests/cfn tests/lab_helpers/cli tests/local_account/services/sagemaker
-rest := tests $(addprefix --ignore=,$(e2e) $(labs) $(models))
+programs := tests/notebooks/test_serving_program.py tests/notebooks/test_training_program.py
+models := tests/notebooks $(addprefix --ignore=,$(programs)) tests/cfn tests/lab_helpers/cli \
+  tests/local_account/services/sagemaker
+rest := tests $(addprefix --ignore=,$(filter-out --ignore=%,$(e2e) $(labs) $(models)))
 QUICK := not docker and not e2e and not slow
 # Each line begins with its side; sed hands on whole lines only, so that the sides' progress does not mix.
 SIDE = | sed --unbuffered 's/^/$*	/'
@@ -41,7 +44,7 @@ test: bootstrap  ## run every test, including the notebooks end to end (ARGS=tes
 ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
 else
-	@$(MAKE) --no-print-directory --keep-going --jobs=$(words $(SIDES)) $(SIDES:%=test-%) || { \
+	@$(MAKE) --no-print-directory --keep-going --jobs=4 $(SIDES:%=test-%) || { \
 	  echo 'make test failed: look for FAILED and ERROR above; each line begins with the side that says it'; \
 	  exit 1; }
 endif
