@@ -10,11 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # short; the others take about equally long. `rest` is whatever the others leave.
 SIDES := e2e labs models rest programs
 e2e := tests/e2e tests/lifecycle_config tests/docs tests/benchmarks
-labs := tests/lab_helpers/instructor/reset tests/lab_helpers/instance tests/lab_helpers/runner \
+labs := tests/lab_helpers/instructor/reset tests/lab_helpers/cli tests/lab_helpers/instance tests/lab_helpers/runner \
   $(sort $(wildcard tests/lab_helpers/test_*.py))
 programs := tests/notebooks/test_serving_program.py tests/notebooks/test_training_program.py
-models := tests/notebooks $(addprefix --ignore=,$(programs)) tests/cfn tests/lab_helpers/cli \
-  tests/local_account/services/sagemaker
+models := tests/notebooks $(addprefix --ignore=,$(programs)) tests/cfn tests/local_account/services/sagemaker
 rest := tests $(addprefix --ignore=,$(filter-out --ignore=%,$(e2e) $(labs) $(models)))
 QUICK := not docker and not e2e and not slow
 # Each line begins with its side; sed hands on whole lines only, so that the sides' progress does not mix.

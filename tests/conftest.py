@@ -7,6 +7,7 @@ several processes side by side (`SIDES` in the Makefile).
 import functools
 import gc
 import os
+import signal
 import sys
 
 import botocore.session
@@ -14,6 +15,9 @@ import pytest
 
 
 def pytest_configure() -> None:
+    # `nohup make test &` starts processes that ignore Ctrl-C; those that tests interrupt would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # All sessions of the process, including the product's, share the botocore models that one has read.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     # papermill would load it (30 MB) for file systems that nothing here has; what needs it loads it later.
