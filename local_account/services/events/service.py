@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.outbox import Outbox
@@ -21,6 +21,7 @@ from local_account.services.events.pattern import Match, PatternError, compile_p
 from local_account.services.events.schedule import Schedule, ScheduleError, parse_schedule
 
 if TYPE_CHECKING:
+    from mypy_boto3_events.literals import RuleStateType
     from mypy_boto3_events.type_defs import (
         DeleteRuleRequestTypeDef,
         DescribeEventBusRequestTypeDef,
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
         ListTargetsByRuleRequestTypeDef,
         PutEventsRequestEntryTypeDef,
         PutEventsRequestTypeDef,
+        PutEventsResultEntryTypeDef,
         PutRuleRequestTypeDef,
         PutTargetsRequestTypeDef,
         RemoveTargetsRequestTypeDef,
+        RuleTypeDef,
         TagResourceRequestTypeDef,
         TagTypeDef,
         TargetUnionTypeDef,
@@ -58,6 +61,24 @@ _THREADS = 4
 _LONGEST_WAIT = 3600.0
 
 
+class Rule(TypedDict):
+    """A rule: the members of DescribeRule under their names there, and our own in lower case."""
+
+    Name: str
+    Arn: str
+    EventPattern: NotRequired[str]
+    ScheduleExpression: NotRequired[str]
+    State: RuleStateType
+    Description: NotRequired[str]
+    RoleArn: NotRequired[str]
+    origin: datetime
+    """When it got its schedule: what a rate counts from."""
+    enabled_at: datetime
+    """When its state or schedule last changed; a schedule fires only after that."""
+    targets: list[TargetUnionTypeDef]
+    tags: dict[str, str]
+
+
 class Events(Service):
     """Amazon EventBridge with the default bus; its targets are in ``targets``."""
 
@@ -65,7 +86,7 @@ class Events(Service):
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
-        self._rules = account.store.table("events.rules")
+        self._rules = account.store.table("events.rules", Rule)
         self._deliveries = Outbox(account, "events.deliveries", self._deliver, threads=_THREADS)
         self._schedule_changed = threading.Event()
 
@@ -127,7 +148,7 @@ class Events(Service):
         if "RoleArn" in params:
             self.account.check_role(params["RoleArn"], targets.PRINCIPAL)
         given: Mapping[str, Any] = params
-        rule = {member: given[member] for member in _RULE_MEMBERS if given.get(member)}
+        rule = cast("Rule", {member: given[member] for member in _RULE_MEMBERS if given.get(member)})
         rule |= {"Arn": self._rule_arn(name), "State": params.get("State", "ENABLED")}
         with self._rules.lock:
             old = self._rules.get(name)
@@ -246,7 +267,7 @@ class Events(Service):
 
     # --- from the event to its targets
 
-    def _put_entry(self, entry: PutEventsRequestEntryTypeDef) -> Params:
+    def _put_entry(self, entry: PutEventsRequestEntryTypeDef) -> PutEventsResultEntryTypeDef:
         for member in ("Source", "DetailType", "Detail"):
             if not entry.get(member):
                 reason = f"Parameter {member} is not valid. Reason: {member} is a required argument."
@@ -298,7 +319,7 @@ class Events(Service):
             if text and rule["State"] == "ENABLED" and _pattern(text)(parsed):
                 self._send(rule, event)
 
-    def _send(self, rule: Document, event: Document) -> None:
+    def _send(self, rule: Rule, event: Document) -> None:
         for target in rule["targets"]:
             self._deliveries.put(
                 {
@@ -368,7 +389,7 @@ class Events(Service):
                     self._send(rule, self._event("aws.events", "Scheduled Event", {}, [rule["Arn"]], tick))
             last = now
 
-    def _next_ticks(self, after: datetime) -> list[tuple[Document, datetime]]:
+    def _next_ticks(self, after: datetime) -> list[tuple[Rule, datetime]]:
         """Return the enabled rules that have a schedule, with when each fires next."""
         return [
             (rule, tick)
@@ -384,7 +405,7 @@ class Events(Service):
 
     # --- helpers
 
-    def _set_state(self, params: Mapping[str, Any], state: str) -> Params:
+    def _set_state(self, params: Mapping[str, Any], state: RuleStateType) -> Answer:
         self._check_bus(params)
         self._require(params["Name"])
         with self._rules.update(params["Name"]) as rule:
@@ -402,7 +423,7 @@ class Events(Service):
         self._require(name)
         return name
 
-    def _require(self, name: str) -> Document:
+    def _require(self, name: str) -> Rule:
         rule = self._rules.get(name)
         if rule is None:
             raise ServiceError(
@@ -451,8 +472,10 @@ def _limit_exceeded() -> ServiceError:
     )
 
 
-def _described(rule: Document) -> Params:
-    return {**{member: rule[member] for member in _RULE_MEMBERS if member in rule}, "EventBusName": BUS}
+def _described(rule: Rule) -> RuleTypeDef:
+    kept: Mapping[str, Any] = rule
+    described = {**{member: kept[member] for member in _RULE_MEMBERS if member in kept}, "EventBusName": BUS}
+    return cast("RuleTypeDef", described)
 
 
 def _service_of(target: TargetUnionTypeDef) -> str:
