@@ -8,11 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from local_account.foundation.errors import ServiceError
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda.literals import (
+        ArchitectureType,
+        LastUpdateStatusType,
+        PackageTypeType,
+        RuntimeType,
+        StateType,
+    )
+    from mypy_boto3_lambda.type_defs import (
+        EnvironmentResponseTypeDef,
+        EphemeralStorageTypeDef,
+        LoggingConfigTypeDef,
+        SnapStartResponseTypeDef,
+        TracingConfigResponseTypeDef,
+    )
+
     from local_account.foundation.account import Account
 
 INVALID = "InvalidParameterValueException"
@@ -81,6 +96,39 @@ _UNSUPPORTED: dict[str, Any] = {
 }
 
 
+class FunctionConfiguration(TypedDict):
+    """The configuration of a function or of one version of it, as GetFunctionConfiguration answers."""
+
+    FunctionName: str
+    FunctionArn: str
+    Description: str
+    Runtime: RuntimeType
+    Handler: str
+    Role: str
+    Timeout: int
+    """Seconds."""
+    MemorySize: int
+    """Megabytes."""
+    EphemeralStorage: EphemeralStorageTypeDef
+    Environment: NotRequired[EnvironmentResponseTypeDef]
+    """Missing if there are no variables."""
+    Architectures: list[ArchitectureType]
+    PackageType: PackageTypeType
+    TracingConfig: TracingConfigResponseTypeDef
+    SnapStart: SnapStartResponseTypeDef
+    LoggingConfig: LoggingConfigTypeDef
+    Version: str
+    """``$LATEST`` or a number."""
+    State: StateType
+    LastUpdateStatus: LastUpdateStatusType
+    CodeSha256: str
+    """Base64."""
+    CodeSize: int
+    """Bytes of the package."""
+    RevisionId: str
+    LastModified: str
+
+
 def parse_name(account: Account, reference: str, qualifier: str | None = None) -> tuple[str, str]:
     """Split a name, partial ARN or ARN into the function's name and the qualifier (``""`` if none)."""
     found = _NAME.fullmatch(reference)
@@ -107,9 +155,9 @@ def function_arn(account: Account, name: str, qualifier: str = "") -> str:
     return account.arn("lambda", f"function:{name}" + (f":{qualifier}" if qualifier else ""))
 
 
-def new(name: str, arn: str) -> dict[str, Any]:
-    """Return the default configuration of a function."""
-    return {
+def new(name: str, arn: str) -> FunctionConfiguration:
+    """Return the default configuration of a function; the request and the package add the rest."""
+    defaults = {
         "FunctionName": name,
         "FunctionArn": arn,
         "Description": "",
@@ -125,9 +173,10 @@ def new(name: str, arn: str) -> dict[str, Any]:
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
     }
+    return cast("FunctionConfiguration", defaults)
 
 
-def configure(account: Account, config: dict[str, Any], params: Mapping[str, Any]) -> None:
+def configure(account: Account, config: FunctionConfiguration, params: Mapping[str, Any]) -> None:
     """Apply the settings of a request to ``config``; raise ServiceError before anything is changed.
 
     Parameters
@@ -142,7 +191,7 @@ def configure(account: Account, config: dict[str, Any], params: Mapping[str, Any
             raise ServiceError(
                 INVALID, f"{member} is not supported by the local account (value: {params[member]})"
             )
-    settings = {member: params[member] for member in _SETTINGS if member in params}
+    settings: dict[str, Any] = {member: params[member] for member in _SETTINGS if member in params}
     _check_settings(account, settings)
     if "Environment" in params:
         variables = params["Environment"].get("Variables", {})
@@ -150,7 +199,7 @@ def configure(account: Account, config: dict[str, Any], params: Mapping[str, Any
         settings["Environment"] = {"Variables": variables}
     if "LoggingConfig" in params:
         settings["LoggingConfig"] = _logging(config["LoggingConfig"], params["LoggingConfig"])
-    config.update(settings)
+    config.update(cast("FunctionConfiguration", settings))
     if "Environment" in settings and not settings["Environment"]["Variables"]:
         del config["Environment"]
 
@@ -195,7 +244,7 @@ def _check_variables(variables: dict[str, str]) -> None:
         )
 
 
-def _logging(config: dict[str, str], given: dict[str, str]) -> dict[str, str]:
+def _logging(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     merged = {**config, **given}
     levels = ("ApplicationLogLevel", "SystemLogLevel")
     if merged["LogFormat"] == "JSON":

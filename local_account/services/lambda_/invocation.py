@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from local_account.foundation.errors import ServiceError
 from local_account.services.lambda_.logs import LogWriter, Output
-from local_account.services.lambda_.worker import INIT_SECONDS, Config, Worker, WorkerEndedError
+from local_account.services.lambda_.worker import INIT_SECONDS, Worker, WorkerEndedError
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
+    from local_account.services.lambda_.configuration import FunctionConfiguration
 
 CONCURRENCY = 10
 """Concurrent executions in the account: the limit of a new AWS account."""
@@ -37,7 +38,7 @@ _IDLE_SECONDS = 120.0
 class Function:
     """What is needed to run one version of a function."""
 
-    config: Config
+    config: FunctionConfiguration
     code: Path
     reserved: int | None
 
@@ -205,7 +206,7 @@ class Invoker:
             self._pool.release(config["FunctionName"], worker, keep)
 
     def _initialise(
-        self, worker: Worker, config: Config, request_id: str, report: dict[str, Any]
+        self, worker: Worker, config: FunctionConfiguration, request_id: str, report: dict[str, Any]
     ) -> dict[str, Any] | None:
         """Wait until a new environment has loaded the handler; return the error payload if that failed."""
         if not worker.fresh:
@@ -220,7 +221,7 @@ class Invoker:
         report["init"] = (time.monotonic() - began) * 1000
         return {**message["error"], "requestId": request_id} if "error" in message else None
 
-    def _invoke(self, worker: Worker, config: Config, request: Request) -> dict[str, Any]:
+    def _invoke(self, worker: Worker, config: FunctionConfiguration, request: Request) -> dict[str, Any]:
         line = {
             **asdict(request),
             "deadline": time.time() + config["Timeout"],
@@ -271,13 +272,15 @@ def _exited(status: int, request_id: str) -> dict[str, Any]:
     return {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {request_id} Error: {how}"}
 
 
-def _start_lines(config: Config, request_id: str) -> list[str]:
+def _start_lines(config: FunctionConfiguration, request_id: str) -> list[str]:
     if config["LoggingConfig"]["LogFormat"] == "JSON":
         return _platform(config, "platform.start", {"requestId": request_id, "version": config["Version"]})
     return [f"START RequestId: {request_id} Version: {config['Version']}\n"]
 
 
-def _end_lines(config: Config, request_id: str, report: dict[str, Any], failed: bool) -> list[str]:
+def _end_lines(
+    config: FunctionConfiguration, request_id: str, report: dict[str, Any], failed: bool
+) -> list[str]:
     duration, init = report["duration"], report.get("init")
     billed = math.ceil(duration + (init or 0))
     if config["LoggingConfig"]["LogFormat"] == "JSON":
@@ -301,7 +304,7 @@ def _end_lines(config: Config, request_id: str, report: dict[str, Any], failed: 
     return [f"END RequestId: {request_id}\n", f"{line}\n"]
 
 
-def _platform(config: Config, kind: str, record: dict[str, Any]) -> list[str]:
+def _platform(config: FunctionConfiguration, kind: str, record: dict[str, Any]) -> list[str]:
     """Return a system log record of level INFO, if the function's SystemLogLevel includes it."""
     if config["LoggingConfig"]["SystemLogLevel"] == "WARN":
         return []

@@ -6,17 +6,20 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer, Service
 from local_account.services.lambda_ import policy
 from local_account.services.lambda_.configuration import INVALID, function_arn, parse_name
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mypy_boto3_lambda.type_defs import (
         AddPermissionRequestTypeDef,
         DeleteFunctionEventInvokeConfigRequestTypeDef,
+        FunctionEventInvokeConfigTypeDef,
         GetFunctionEventInvokeConfigRequestTypeDef,
         GetPolicyRequestTypeDef,
         ListFunctionEventInvokeConfigsRequestTypeDef,
@@ -26,11 +29,48 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.account import Account
-    from local_account.foundation.store import Document
+    from local_account.services.lambda_.configuration import FunctionConfiguration
 
 _PRINCIPAL = re.compile(
     r"\*|\d{12}|arn:aws[\w-]*:(iam|sts)::.+|[a-z0-9.-]+\.(amazonaws\.com|amazon\.com|internal)"
 )
+
+
+class PolicyDocument(TypedDict):
+    """The resource-based policy of a function or a version; ``revision`` is GetPolicy's RevisionId."""
+
+    statements: list[policy.Statement]
+    revision: str
+
+
+class EventConfig(TypedDict):
+    """How asynchronous invocations of a function or a version are retried."""
+
+    MaximumRetryAttempts: NotRequired[int]
+    MaximumEventAgeInSeconds: NotRequired[int]
+    LastModified: datetime
+
+
+class FunctionDocument(TypedDict):
+    """A function with all its versions."""
+
+    config: FunctionConfiguration
+    """Of ``$LATEST``."""
+    tags: dict[str, str]
+    versions: dict[str, FunctionConfiguration]
+    """The published ones by number."""
+    last_version: int
+    """Its number; 0 if none was published."""
+    policies: dict[str, PolicyDocument]
+    """By qualifier: ``""`` for the function itself."""
+    events: dict[str, EventConfig]
+    """By version, ``$LATEST`` among them."""
+    concurrency: NotRequired[int]
+    """Reserved concurrent executions; missing if none are reserved."""
+    directories: NotRequired[dict[str, str]]
+    """Names of the directories that hold its code, by CodeSha256."""
+    sources: NotRequired[dict[str, dict[str, str] | None]]
+    """The S3 objects that its code came from, by CodeSha256; None for a zip in a request."""
 
 
 class Permissions(Service):
@@ -40,7 +80,7 @@ class Permissions(Service):
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
-        self._functions = account.store.table("lambda.functions")
+        self._functions = account.store.table("lambda.functions", FunctionDocument)
 
     def add_permission(self, params: AddPermissionRequestTypeDef) -> Answer:
         """See AddPermission."""
@@ -136,7 +176,7 @@ class Permissions(Service):
             del document["events"][qualifier or "$LATEST"]
         return {}
 
-    def _set_event_config(self, params: Mapping[str, Any], replace: bool) -> Params:
+    def _set_event_config(self, params: Mapping[str, Any], replace: bool) -> FunctionEventInvokeConfigTypeDef:
         if any(target.get("Destination") for target in params.get("DestinationConfig", {}).values()):
             raise ServiceError(INVALID, "DestinationConfig is not supported by the local account")
         name, qualifier = self._parse(params)
@@ -147,11 +187,14 @@ class Permissions(Service):
             if member in params
         }
         with self._functions.update(name) as document:
-            kept = {} if replace else document["events"].get(qualifier or "$LATEST", {})
-            document["events"][qualifier or "$LATEST"] = {**kept, **given, "LastModified": self.account.now()}
+            kept: Mapping[str, Any] = {} if replace else document["events"].get(qualifier or "$LATEST", {})
+            config = {**kept, **given, "LastModified": self.account.now()}
+            document["events"][qualifier or "$LATEST"] = cast("EventConfig", config)
         return self._event_config(document, name, qualifier)
 
-    def _event_config(self, document: Document, name: str, qualifier: str) -> Params:
+    def _event_config(
+        self, document: FunctionDocument, name: str, qualifier: str
+    ) -> FunctionEventInvokeConfigTypeDef:
         version = qualifier or "$LATEST"
         arn = function_arn(self.account, name, version)
         if version not in document["events"]:
@@ -165,7 +208,7 @@ class Permissions(Service):
     def _parse(self, params: Mapping[str, Any]) -> tuple[str, str]:
         return parse_name(self.account, params["FunctionName"], params.get("Qualifier"))
 
-    def _require(self, name: str, qualifier: str = "") -> Document:
+    def _require(self, name: str, qualifier: str = "") -> FunctionDocument:
         document = self._functions.get(name)
         if document is None or (qualifier not in ("", "$LATEST") and qualifier not in document["versions"]):
             arn = function_arn(self.account, name, qualifier)
@@ -173,7 +216,7 @@ class Permissions(Service):
         return document
 
 
-def _check_policy_revision(entry: Document, params: Mapping[str, Any]) -> None:
+def _check_policy_revision(entry: PolicyDocument, params: Mapping[str, Any]) -> None:
     if params.get("RevisionId", entry["revision"]) != entry["revision"]:
         raise ServiceError(
             "PreconditionFailedException",

@@ -8,7 +8,7 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.outbox import Outbox
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from local_account.foundation.account import Account
     from local_account.foundation.store import Document
+    from local_account.services.lambda_.configuration import FunctionConfiguration
+    from local_account.services.lambda_.permissions import FunctionDocument
 
 log = logging.getLogger(__name__)
 
@@ -100,9 +102,9 @@ class Lambda(Permissions):
                 )
         config = configuration.new(name, function_arn(self.account, name))
         configuration.configure(self.account, config, params)
-        document: Document = {
+        document: FunctionDocument = {
             "config": config,
-            "tags": params.get("Tags", {}),
+            "tags": cast("dict[str, str]", params.get("Tags", {})),
             "versions": {},
             "last_version": 0,
             "policies": {},
@@ -141,7 +143,7 @@ class Lambda(Permissions):
 
     def list_functions(self, params: ListFunctionsRequestTypeDef) -> Answer:
         """See ListFunctions."""
-        found: list[Document] = []
+        found: list[FunctionConfiguration] = []
         for document in self._functions.values():
             if params.get("FunctionVersion") == "ALL":
                 found += document["versions"].values()
@@ -349,11 +351,14 @@ class Lambda(Permissions):
 
     # --- documents
 
-    def _version_of(self, params: Mapping[str, Any]) -> tuple[Document, Document]:
+    def _version_of(self, params: Mapping[str, Any]) -> tuple[FunctionDocument, FunctionConfiguration]:
         name, qualifier = self._parse(params)
         document = self._require(name, qualifier)
         if qualifier in ("", LATEST):
-            config = {**document["config"], "FunctionArn": function_arn(self.account, name, qualifier)}
+            config: FunctionConfiguration = {
+                **document["config"],
+                "FunctionArn": function_arn(self.account, name, qualifier),
+            }
             return document, config
         return document, document["versions"][qualifier]
 
@@ -364,7 +369,7 @@ class Lambda(Permissions):
             self.account, name, qualifier
         )
 
-    def _deploy(self, document: Document, package: code.Package) -> None:
+    def _deploy(self, document: FunctionDocument, package: code.Package) -> None:
         config = document["config"]
         directory = code.unpack(package, self._directory / config["FunctionName"])
         document.setdefault("directories", {})[package.sha256] = directory.name
@@ -372,19 +377,19 @@ class Lambda(Permissions):
         config |= {"CodeSha256": package.sha256, "CodeSize": len(package.content)}
         self._revise(document)
 
-    def _revise(self, document: Document) -> None:
+    def _revise(self, document: FunctionDocument) -> None:
         moment = self.account.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         document["config"] |= {"RevisionId": str(uuid.uuid4()), "LastModified": f"{moment}+0000"}
 
-    def _publish(self, document: Document, description: str | None = None) -> Document:
+    def _publish(self, document: FunctionDocument, description: str | None = None) -> FunctionConfiguration:
         """Publish a version of ``$LATEST``, unless the last version is the same."""
         versions = document["versions"]
-        config = dict(document["config"])
+        config = document["config"].copy()
         if description is not None:
             config["Description"] = description
         last = versions.get(str(document["last_version"]))
         if last and _settings(last) == _settings(config):
-            return dict(last)
+            return last.copy()
         document["last_version"] += 1
         version = str(document["last_version"])
         config |= {
@@ -410,11 +415,11 @@ class Lambda(Permissions):
             code.sweep(directory, keep)
 
 
-def _settings(config: Document) -> Document:
+def _settings(config: FunctionConfiguration) -> Params:
     return {key: value for key, value in config.items() if key not in _UNVERSIONED}
 
 
-def _check_revision(document: Document, params: Mapping[str, Any]) -> None:
+def _check_revision(document: FunctionDocument, params: Mapping[str, Any]) -> None:
     if params.get("RevisionId", document["config"]["RevisionId"]) != document["config"]["RevisionId"]:
         raise ServiceError(
             "PreconditionFailedException",

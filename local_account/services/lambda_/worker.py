@@ -19,6 +19,7 @@ from local_account.services.lambda_ import runtime
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
+    from local_account.services.lambda_.configuration import FunctionConfiguration
     from local_account.services.lambda_.logs import Output
 
 INIT_SECONDS = 10.0
@@ -41,8 +42,6 @@ _FROM_THE_MACHINE = (
     "LD_LIBRARY_PATH",
 )
 
-Config = dict[str, Any]
-
 
 class WorkerEndedError(Exception):
     """The process ended; ``status`` is its exit status, negative for a signal."""
@@ -59,7 +58,9 @@ class Worker:
     below ``scratch``; every line that the process prints and every record that it logs goes to ``output``.
     """
 
-    def __init__(self, account: Account, config: Config, code: Path, scratch: Path, output: Output) -> None:
+    def __init__(
+        self, account: Account, config: FunctionConfiguration, code: Path, scratch: Path, output: Output
+    ) -> None:
         self._account = account
         self.output = output
         self.function: str = config["FunctionName"]
@@ -183,7 +184,9 @@ class Worker:
         self._said_all.set()
 
 
-def environment(account: Account, config: Config, code: Path, home: Path, output: Output) -> dict[str, str]:
+def environment(
+    account: Account, config: FunctionConfiguration, code: Path, home: Path, output: Output
+) -> dict[str, str]:
     """Return a handler's environment: what "Defined runtime environment variables" lists, and no more."""
     given = account.environment(config["Role"])
     logging_config = config["LoggingConfig"]

@@ -58,7 +58,8 @@ def test_nobody_may_invoke_without_a_policy() -> None:
 def service(tmp_path: Path) -> Lambda:
     service = Lambda(Account(AccountConfig.load(tmp_path)))
     config = {"FunctionName": "f", "Version": "$LATEST", "CodeSha256": "x"}
-    service._functions.put("f", {"config": config, "directories": {"x": "x"}, "versions": {}, "events": {}})
+    document: Any = {"config": config, "directories": {"x": "x"}, "versions": {}, "events": {}}
+    service._functions.put("f", document)
     return service
 
 
