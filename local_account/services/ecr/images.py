@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.services.ecr.blobs import Blobs, DigestError, digest_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mypy_boto3_ecr.literals import ImageTagMutabilityType
+    from mypy_boto3_ecr.type_defs import (
+        EncryptionConfigurationTypeDef,
+        ImageIdentifierTypeDef,
+        ImageScanningConfigurationTypeDef,
+        ImageTagMutabilityExclusionFilterTypeDef,
+    )
+
     from local_account.foundation.account import Account
-    from local_account.foundation.store import Document
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -82,22 +91,59 @@ def _sizes(descriptors: Iterable[Params]) -> dict[str, int]:
     }
 
 
+class Image(TypedDict):
+    """An image or an index; what it consists of is named by digest."""
+
+    mediaType: str
+    artifactMediaType: str | None
+    size: int
+    """Bytes of everything that its manifest lists."""
+    pushedAt: datetime
+    blobs: list[str]
+    """Configuration and layers."""
+    manifests: list[str]
+    """The images that an index lists."""
+    subject: str | None
+    """The image that it refers to."""
+
+
+class Repository(TypedDict):
+    """A repository with its images: the members of the API's ``Repository``, and what it holds."""
+
+    repositoryName: str
+    createdAt: datetime
+    imageTagMutability: ImageTagMutabilityType
+    imageTagMutabilityExclusionFilters: Sequence[ImageTagMutabilityExclusionFilterTypeDef] | None
+    imageScanningConfiguration: ImageScanningConfigurationTypeDef
+    encryptionConfiguration: EncryptionConfigurationTypeDef
+    lifecyclePolicyText: NotRequired[str | None]
+    """None if it was deleted; so is ``policyText``."""
+    lifecycleEvaluatedAt: NotRequired[datetime]
+    policyText: NotRequired[str | None]
+    resourceTags: dict[str, str]
+    """Of the repository itself."""
+    images: dict[str, Image]
+    """By digest."""
+    tags: dict[str, str]
+    """Digests of the tagged images by tag."""
+
+
 class Images:
     """All repositories of the account's registry, and the files behind them."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self.table = account.store.table("ecr-repositories")
+        self.table = account.store.table("ecr-repositories", Repository)
         self.blobs = Blobs(account.config.state_dir / "registry")
 
-    def repository(self, name: str) -> Document:
+    def repository(self, name: str) -> Repository:
         """Return the document of a repository; raise ServiceError RepositoryNotFoundException."""
         document = self.table.get(name)
         if document is None:
             raise self._no_repository(name)
         return document
 
-    def find(self, name: str, image_id: Mapping[str, Any]) -> tuple[str, Document] | None:
+    def find(self, name: str, image_id: ImageIdentifierTypeDef) -> tuple[str, Image] | None:
         """Return digest and record of the image with this ``imageDigest`` and/or ``imageTag``, or None."""
         document = self.repository(name)
         tag, digest = image_id.get("imageTag"), image_id.get("imageDigest")
@@ -155,14 +201,14 @@ class Images:
             self._announce("PUSH", name, digest, tag, manifest.media_type)
         return digest
 
-    def delete(self, name: str, image_id: Mapping[str, Any]) -> list[Params]:
+    def delete(self, name: str, image_id: ImageIdentifierTypeDef) -> list[ImageIdentifierTypeDef]:
         """Delete an image with all its tags, or one tag (and with the last tag the image).
 
         Returns what was deleted as image ids. The image must exist. Raises ServiceError
         ImageReferencedByManifestList (a failure code of BatchDeleteImage) if an index refers to it.
         """
         with self.table.update(name) as document:
-            tags: dict[str, str] = document["tags"]
+            tags = document["tags"]
             tag = image_id.get("imageTag")
             digest = tags[tag] if tag else image_id["imageDigest"]
             of_image = [one for one, target in tags.items() if target == digest]
@@ -177,11 +223,12 @@ class Images:
             record = document["images"].pop(digest) if whole else document["images"][digest]
         if whole:
             self.collect([digest, *record["blobs"]])
-        for one in removed or [None]:
-            self._announce("DELETE", name, digest, one, record["mediaType"])
-        return [{"imageDigest": digest, **({"imageTag": one} if one else {})} for one in removed or [None]]
+        gone: Sequence[str | None] = removed or [None]
+        for each in gone:
+            self._announce("DELETE", name, digest, each, record["mediaType"])
+        return [{"imageDigest": digest, **({"imageTag": each} if each else {})} for each in gone]
 
-    def delete_repository(self, name: str, *, force: bool) -> Document:
+    def delete_repository(self, name: str, *, force: bool) -> Repository:
         """Delete a repository and return its document. Raises ServiceError RepositoryNotEmptyException."""
         with self.table.lock:
             document = self.repository(name)
@@ -208,7 +255,7 @@ class Images:
         }
         self.blobs.collect(set(digests) - needed)
 
-    def tags_of(self, document: Document, digest: str) -> list[str]:
+    def tags_of(self, document: Repository, digest: str) -> list[str]:
         """Return the tags of an image."""
         return [tag for tag, target in document["tags"].items() if target == digest]
 
@@ -230,7 +277,7 @@ class Images:
                 f"The images '{', '.join(sorted(absent))}' in the index are not in the repository '{name}'",
             )
 
-    def _record(self, manifest: Manifest) -> Params:
+    def _record(self, manifest: Manifest) -> Image:
         return {
             "mediaType": manifest.media_type,
             "artifactMediaType": manifest.artifact_type,
@@ -262,7 +309,7 @@ class Images:
         )
 
 
-def is_immutable(document: Document, tag: str) -> bool:
+def is_immutable(document: Repository, tag: str) -> bool:
     """Return whether a tag of a repository may not be moved (PutImageTagMutability)."""
     mutability = document["imageTagMutability"]
     excluded = any(

@@ -10,9 +10,12 @@ import fnmatch
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from local_account.foundation.errors import Params, ServiceError
-from local_account.foundation.store import Document
+
+if TYPE_CHECKING:
+    from local_account.services.ecr.images import Repository
 
 _COUNT_TYPES = ("imageCountMoreThan", "sinceImagePushed")
 _STATUSES = ("tagged", "untagged", "any")
@@ -93,7 +96,7 @@ def parse(text: str) -> list[Rule]:
     return rules
 
 
-def expired(rules: list[Rule], repository: Document, now: datetime) -> list[str]:
+def expired(rules: list[Rule], repository: Repository, now: datetime) -> list[str]:
     """Return the digests of a repository's images that its rules expire, oldest first.
 
     Every rule counts all images that it selects; an image expires by the first rule that selects it, or

@@ -13,7 +13,7 @@ import logging
 import re
 import socket
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -27,6 +27,7 @@ from local_account.services.ecr.images import MANIFEST_BYTES, OCI_INDEX, Images,
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from mypy_boto3_ecr.type_defs import ImageIdentifierTypeDef
 
     from local_account.foundation.account import Account
 
@@ -192,7 +193,7 @@ class _Registry:
             raise _RefusedError("TAG_INVALID", f"{reference} is not a valid tag", 400)
         if by_digest:
             self._images.blobs.path(reference)
-        image_id = {"imageDigest" if by_digest else "imageTag": reference}
+        image_id = cast("ImageIdentifierTypeDef", {"imageDigest" if by_digest else "imageTag": reference})
         if request.method == "PUT":
             return self._put_manifest(request, name, None if by_digest else reference, image_id)
         found = self._images.find(name, image_id)
@@ -209,7 +210,7 @@ class _Registry:
         return response
 
     def _put_manifest(
-        self, request: Request, name: str, tag: str | None, image_id: dict[str, str]
+        self, request: Request, name: str, tag: str | None, image_id: ImageIdentifierTypeDef
     ) -> Response:
         request.max_content_length = MANIFEST_BYTES
         manifest = Manifest.parse(request.get_data(), request.mimetype or None)

@@ -10,16 +10,15 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from local_account.foundation.config import LOOPBACK
 from local_account.foundation.errors import Params, ServiceError
-from local_account.foundation.store import Document
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 from local_account.services.ecr import lifecycle_policy, registry_password
 from local_account.services.ecr.blobs import DigestError
-from local_account.services.ecr.images import Images, Manifest
+from local_account.services.ecr.images import Images, Manifest, Repository
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr.type_defs import (
@@ -32,21 +31,26 @@ if TYPE_CHECKING:
         DeleteRepositoryRequestTypeDef,
         DescribeImagesRequestTypeDef,
         DescribeRepositoriesRequestTypeDef,
+        EncryptionConfigurationTypeDef,
         GetAuthorizationTokenRequestTypeDef,
         GetLifecyclePolicyRequestTypeDef,
         GetRepositoryPolicyRequestTypeDef,
+        ImageIdentifierTypeDef,
         ListImagesRequestTypeDef,
         ListTagsForResourceRequestTypeDef,
         PutImageRequestTypeDef,
         PutImageScanningConfigurationRequestTypeDef,
         PutImageTagMutabilityRequestTypeDef,
         PutLifecyclePolicyRequestTypeDef,
+        RepositoryTypeDef,
         SetRepositoryPolicyRequestTypeDef,
         TagResourceRequestTypeDef,
         UntagResourceRequestTypeDef,
     )
 
     from local_account.foundation.account import Account
+
+_PolicyMember = Literal["lifecyclePolicyText", "policyText"]
 
 _PAGE = 100
 _HOUR = 3600.0
@@ -98,14 +102,15 @@ class Ecr(Service):
                 f"Invalid parameter at 'repositoryName' failed to satisfy constraint: '{name}' must be "
                 "lower-case letters and digits, separated by '.', '_', '-' or '/'",
             )
-        encryption = params.get("encryptionConfiguration", {"encryptionType": "AES256"})
+        default: EncryptionConfigurationTypeDef = {"encryptionType": "AES256"}
+        encryption = params.get("encryptionConfiguration", default)
         if encryption["encryptionType"] != "AES256":
             raise ServiceError(
                 "InvalidParameterException",
                 f"The encryption type {encryption['encryptionType']} is not supported by the local account: "
                 "use AES256 or leave out encryptionConfiguration",
             )
-        document: Document = {
+        document: Repository = {
             "repositoryName": name,
             "createdAt": self.account.now(),
             "imageTagMutability": params.get("imageTagMutability", "MUTABLE"),
@@ -206,7 +211,7 @@ class Ecr(Service):
     def batch_delete_image(self, params: BatchDeleteImageRequestTypeDef) -> Answer:
         """BatchDeleteImage."""
         name = params["repositoryName"]
-        deleted: list[Params] = []
+        deleted: list[ImageIdentifierTypeDef] = []
         failures = []
         for image_id in params["imageIds"]:
             failure = self._failure(name, image_id)
@@ -228,7 +233,7 @@ class Ecr(Service):
         name, tag = params["repositoryName"], params.get("imageTag")
         manifest = Manifest.parse(params["imageManifest"].encode(), params.get("imageManifestMediaType"))
         digest = self._images.put(name, manifest, tag, again=False, digest=params.get("imageDigest"))
-        image_id = {"imageDigest": digest, **({"imageTag": tag} if tag else {})}
+        image_id: ImageIdentifierTypeDef = {"imageDigest": digest, **({"imageTag": tag} if tag else {})}
         return {"image": self._image(name, image_id, digest, manifest.media_type)}
 
     def batch_check_layer_availability(self, params: BatchCheckLayerAvailabilityRequestTypeDef) -> Answer:
@@ -305,19 +310,21 @@ class Ecr(Service):
         # and there is no second (IPv6) address to try first.
         return f"{LOOPBACK}:{self.account.config.registry_port}"
 
-    def _shown(self, document: Document) -> Params:
+    def _shown(self, document: Repository) -> RepositoryTypeDef:
         name = document["repositoryName"]
-        return {
-            **{key: document[key] for key in _SHOWN},
+        kept: Mapping[str, Any] = document
+        shown = {
+            **{key: kept[key] for key in _SHOWN},
             "repositoryArn": self.account.arn("ecr", f"repository/{name}"),
             "registryId": self.account.config.account_id,
             "repositoryUri": f"{self._host}/{name}",
         }
+        return cast("RepositoryTypeDef", shown)
 
     def _named(self, name: str) -> Params:
         return {"registryId": self.account.config.account_id, "repositoryName": name}
 
-    def _image(self, name: str, image_id: Mapping[str, Any], digest: str, media_type: str) -> Params:
+    def _image(self, name: str, image_id: ImageIdentifierTypeDef, digest: str, media_type: str) -> Params:
         return {
             **self._named(name),
             "imageId": image_id,
@@ -325,7 +332,7 @@ class Ecr(Service):
             "imageManifestMediaType": media_type,
         }
 
-    def _detail(self, document: Document, digest: str) -> Params:
+    def _detail(self, document: Repository, digest: str) -> Params:
         record = document["images"][digest]
         return {
             **self._named(document["repositoryName"]),
@@ -339,7 +346,7 @@ class Ecr(Service):
             "imageStatus": "ACTIVE",
         }
 
-    def _matches(self, document: Document, digest: str, params: Mapping[str, Any]) -> bool:
+    def _matches(self, document: Repository, digest: str, params: Mapping[str, Any]) -> bool:
         wanted = params.get("filter", {})
         status = "TAGGED" if self._images.tags_of(document, digest) else "UNTAGGED"
         return wanted.get("tagStatus", "ANY") in ("ANY", status) and wanted.get("imageStatus", "ACTIVE") in (
@@ -347,7 +354,7 @@ class Ecr(Service):
             "ACTIVE",
         )
 
-    def _existing(self, name: str, image_id: Mapping[str, Any]) -> str:
+    def _existing(self, name: str, image_id: ImageIdentifierTypeDef) -> str:
         found = self._images.find(name, image_id)
         if found is None:
             digest, tag = (image_id.get(key, "null") for key in ("imageDigest", "imageTag"))
@@ -359,7 +366,7 @@ class Ecr(Service):
             )
         return found[0]
 
-    def _failure(self, name: str, image_id: Mapping[str, Any]) -> Params | None:
+    def _failure(self, name: str, image_id: ImageIdentifierTypeDef) -> Params | None:
         tag, digest = image_id.get("imageTag"), image_id.get("imageDigest")
         if self._images.find(name, image_id):
             return None
@@ -380,10 +387,10 @@ class Ecr(Service):
         name = params["repositoryName"]
         self._images.repository(name)
         with self._images.table.update(name) as document:
-            document |= {member: params.get(member) for member in members}
+            document.update(cast("Repository", {member: params.get(member) for member in members}))
         return {**self._named(name), **{member: params.get(member) for member in members}}
 
-    def _policy(self, params: Mapping[str, Any], member: str, missing: str) -> Params:
+    def _policy(self, params: Mapping[str, Any], member: _PolicyMember, missing: str) -> Params:
         name = params["repositoryName"]
         text = self._images.repository(name).get(member)
         if text is None:
@@ -395,7 +402,7 @@ class Ecr(Service):
             )
         return {**self._named(name), member: text}
 
-    def _remove_policy(self, params: Mapping[str, Any], member: str, missing: str) -> Params:
+    def _remove_policy(self, params: Mapping[str, Any], member: _PolicyMember, missing: str) -> Params:
         answer = self._policy(params, member, missing)
         with self._images.table.update(params["repositoryName"]) as document:
             document[member] = None
@@ -411,7 +418,7 @@ class Ecr(Service):
         return name
 
 
-def _image_ids(digest: str, tags: list[str]) -> list[Params]:
+def _image_ids(digest: str, tags: list[str]) -> list[ImageIdentifierTypeDef]:
     return [{"imageDigest": digest, "imageTag": tag} for tag in tags] or [{"imageDigest": digest}]
 
 

@@ -26,7 +26,7 @@ def rule(priority: int = 1, **selection: Any) -> dict[str, Any]:
     }
 
 
-def repository(*images: Image) -> dict[str, Any]:
+def repository(*images: Image) -> Any:
     return {
         "images": {
             digest: {"pushedAt": NOW - timedelta(days=age), "manifests": list(more[1:])}
