@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from local_account.services.cloudwatch import evaluation
 from local_account.services.cloudwatch.evaluation import Datapoint, Evaluation
@@ -16,13 +16,71 @@ from local_account.services.cloudwatch.metrics import Metric, MetricStore
 from local_account.services.cloudwatch.statistics import Statistics
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.literals import (
+        AlarmTypeType,
+        ComparisonOperatorType,
+        HistoryItemTypeType,
+        StandardUnitType,
+        StateValueType,
+        StatisticType,
+    )
+    from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef
+
     from local_account.foundation.account import Account
-    from local_account.foundation.store import Document, Table
+    from local_account.foundation.store import Table
 
 HISTORY_DAYS = 30
 EVENT = "CloudWatch Alarm State Change"
 _MINUTE = 60
 _PER_PERIOD = ("Sum", "SampleCount")
+
+
+class Alarm(TypedDict):
+    """A metric alarm: the members of the API's ``MetricAlarm``, and our own in lower case."""
+
+    AlarmName: str
+    AlarmArn: str
+    AlarmDescription: NotRequired[str]
+    AlarmConfigurationUpdatedTimestamp: datetime
+    ActionsEnabled: bool
+    OKActions: list[str]
+    AlarmActions: list[str]
+    InsufficientDataActions: list[str]
+    StateValue: StateValueType
+    StateReason: str
+    StateReasonData: NotRequired[str | None]
+    """JSON."""
+    StateUpdatedTimestamp: datetime
+    StateTransitionedTimestamp: datetime
+    Namespace: str
+    MetricName: str
+    Dimensions: list[DimensionTypeDef]
+    Statistic: NotRequired[StatisticType]
+    """An alarm has either this or ``ExtendedStatistic``."""
+    ExtendedStatistic: NotRequired[str]
+    Unit: NotRequired[StandardUnitType]
+    Period: int
+    """Seconds."""
+    EvaluationPeriods: int
+    DatapointsToAlarm: NotRequired[int]
+    Threshold: float
+    ComparisonOperator: ComparisonOperatorType
+    TreatMissingData: NotRequired[str]
+    EvaluateLowSampleCountPercentile: NotRequired[str]
+    held_until: NotRequired[float]
+    """Until when a state from SetAlarmState stays, in seconds since 1970."""
+
+
+class HistoryItem(TypedDict):
+    """An item of DescribeAlarmHistory."""
+
+    AlarmName: str
+    AlarmType: AlarmTypeType
+    Timestamp: datetime
+    HistoryItemType: HistoryItemTypeType
+    HistorySummary: str
+    HistoryData: str
+    """JSON."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +97,7 @@ class Window:
     scale: float
 
 
-def window(alarm: Document, now: float, scaling_minute: int) -> Window:
+def window(alarm: Alarm, now: float, scaling_minute: int) -> Window:
     """Return the window of an alarm's datapoints at a time (seconds since 1970).
 
     For an alarm of a scaling policy a minute takes ``scaling_minute`` seconds; its sums are rates per period.
@@ -54,7 +112,7 @@ def window(alarm: Document, now: float, scaling_minute: int) -> Window:
     return Window(seconds, (int(now) - 1) // seconds * seconds, count, period / seconds)
 
 
-def scaling_actions(alarm: Document) -> list[str]:
+def scaling_actions(alarm: Alarm) -> list[str]:
     """Return the ARNs of the scaling policies that an alarm invokes."""
     return [action for action in alarm.get("AlarmActions", []) if ":scalingPolicy:" in action]
 
@@ -73,18 +131,18 @@ class Alarms:
         self._evaluated: dict[str, int] = {}
 
     @property
-    def table(self) -> Table[Document]:
-        """The documents, by name: members of the API's ``MetricAlarm``, and our own in lower case."""
-        return self._account.store.table("cloudwatch.alarms")
+    def table(self) -> Table[Alarm]:
+        """The alarms by name."""
+        return self._account.store.table("cloudwatch.alarms", Alarm)
 
     @property
-    def history(self) -> Table[Document]:
+    def history(self) -> Table[HistoryItem]:
         """Items of DescribeAlarmHistory."""
-        return self._account.store.table("cloudwatch.history")
+        return self._account.store.table("cloudwatch.history", HistoryItem)
 
-    def record(self, name: str, kind: str, summary: str, data: dict[str, Any]) -> None:
+    def record(self, name: str, kind: HistoryItemTypeType, summary: str, data: dict[str, Any]) -> None:
         """Add an item to the history."""
-        item = {
+        item: HistoryItem = {
             "AlarmName": name,
             "AlarmType": "MetricAlarm",
             "Timestamp": self._account.now(),
@@ -110,14 +168,18 @@ class Alarms:
                 self._evaluated[alarm["AlarmName"]] = span.end
                 self._evaluate(alarm, span)
 
-    def set_state(self, name: str, state: str, reason: str, data: str | None, held_until: float = 0) -> None:
+    def set_state(
+        self, name: str, state: StateValueType, reason: str, data: str | None, held_until: float = 0
+    ) -> None:
         """Set a state; if it changes, record it in the history and publish an event."""
         now = self._account.now()
         with self.table.lock:
             alarm = self.table.get(name)
             if alarm is None:  # deleted in the meantime
                 return
-            before = {key: alarm.get(key) for key in ("StateValue", "StateReason", "StateReasonData")}
+            before: dict[str, Any] = {
+                key: alarm.get(key) for key in ("StateValue", "StateReason", "StateReasonData")
+            }
             changed = state != before["StateValue"]
             self.table.put(
                 name,
@@ -136,7 +198,7 @@ class Alarms:
                 alarm, before, {"StateValue": state, "StateReason": reason, "StateReasonData": data}
             )
 
-    def datapoints(self, alarm: Document, span: Window) -> list[Datapoint]:
+    def datapoints(self, alarm: Alarm, span: Window) -> list[Datapoint]:
         """Return the datapoints of an alarm's evaluation range, oldest first."""
         start = span.end - span.count * span.seconds
         statistic = alarm.get("Statistic") or alarm["ExtendedStatistic"]
@@ -154,7 +216,7 @@ class Alarms:
             points.append(Datapoint(datetime.fromtimestamp(second, UTC), value, values.count))
         return points
 
-    def _evaluate(self, alarm: Document, span: Window) -> None:
+    def _evaluate(self, alarm: Alarm, span: Window) -> None:
         found = evaluation.evaluate(alarm, self.datapoints(alarm, span))
         name = alarm["AlarmName"]
         if found and found.state != alarm["StateValue"]:
@@ -162,7 +224,7 @@ class Alarms:
         if found and found.state == evaluation.ALARM and alarm["ActionsEnabled"]:
             self._act(alarm, found)
 
-    def _act(self, alarm: Document, found: Evaluation) -> None:
+    def _act(self, alarm: Alarm, found: Evaluation) -> None:
         for policy in scaling_actions(alarm):
             if alarm["StateValue"] != evaluation.ALARM:
                 self.record(
@@ -174,7 +236,7 @@ class Alarms:
             if self.on_alarm:
                 self.on_alarm(policy, alarm["AlarmName"], found.datapoints)
 
-    def _publish(self, alarm: Document, before: dict[str, Any], after: dict[str, Any]) -> None:
+    def _publish(self, alarm: Alarm, before: dict[str, Any], after: dict[str, Any]) -> None:
         old, new = before["StateValue"], after["StateValue"]
         self.record(
             alarm["AlarmName"],

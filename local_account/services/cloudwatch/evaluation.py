@@ -10,9 +10,16 @@ import json
 import operator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
-OK, ALARM, INSUFFICIENT_DATA = "OK", "ALARM", "INSUFFICIENT_DATA"
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.literals import StateValueType
+
+    from local_account.services.cloudwatch.alarms import Alarm
+
+OK: Final = "OK"
+ALARM: Final = "ALARM"
+INSUFFICIENT_DATA: Final = "INSUFFICIENT_DATA"
 EXTRA_PERIODS = 2
 """The evaluation range is longer than the evaluation periods, so that late data does not count as missing."""
 
@@ -38,11 +45,11 @@ class Datapoint:
 class Evaluation:
     """A state, the reason for it, and the datapoints that it comes from (newest last)."""
 
-    state: str
+    state: StateValueType
     reason: str
     datapoints: tuple[Datapoint, ...]
 
-    def reason_data(self, alarm: dict[str, Any], now: datetime) -> str:
+    def reason_data(self, alarm: Alarm, now: datetime) -> str:
         """Return ``StateReasonData``."""
         data = {
             "version": "1.0",
@@ -61,10 +68,10 @@ class Evaluation:
         return json.dumps({key: value for key, value in data.items() if value is not None})
 
 
-def evaluate(alarm: dict[str, Any], datapoints: list[Datapoint]) -> Evaluation | None:
+def evaluate(alarm: Alarm, datapoints: list[Datapoint]) -> Evaluation | None:
     """Return an alarm's state from the datapoints of its evaluation range, newest last.
 
-    ``alarm`` has the members of PutMetricAlarm. None means that the state does not change.
+    None means that the state does not change.
     """
     periods = alarm["EvaluationPeriods"]
     needed = alarm.get("DatapointsToAlarm", periods)
@@ -101,12 +108,13 @@ def _without_data(treatment: str, missing: int) -> Evaluation | None:
     were = "datapoint was" if missing == 1 else "datapoints were"
     if treatment == "missing":
         return Evaluation(INSUFFICIENT_DATA, f"Insufficient Data: {missing} {were} unknown.", ())
+    state: StateValueType
     state, word = (ALARM, "Breaching") if treatment == "breaching" else (OK, "NonBreaching")
     reason = f"Threshold Crossed: no datapoints were received for {missing} periods and {missing} missing "
     return Evaluation(state, f"{reason}{were} treated as [{word}].", ())
 
 
-def _reason(alarm: dict[str, Any], real: list[Datapoint], *, breached: bool) -> str:
+def _reason(alarm: Alarm, real: list[Datapoint], *, breached: bool) -> str:
     words = _COMPARISONS[alarm["ComparisonOperator"]][1]
     shown = ", ".join(f"{point.value} ({point.time:%d/%m/%y %H:%M:%S})" for point in reversed(real))
     count = len(real)

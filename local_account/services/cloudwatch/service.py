@@ -6,13 +6,13 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service, moment
 from local_account.services.cloudwatch import evaluation
-from local_account.services.cloudwatch.alarms import Alarms
+from local_account.services.cloudwatch.alarms import Alarm, Alarms, HistoryItem
 from local_account.services.cloudwatch.metrics import Metric, MetricStore
 from local_account.services.cloudwatch.statistics import Statistics, is_statistic
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         GetMetricStatisticsInputTypeDef,
         ListMetricsInputTypeDef,
         ListTagsForResourceInputTypeDef,
+        MetricAlarmTypeDef,
         PutMetricAlarmInputTypeDef,
         PutMetricDataInputTypeDef,
         SetAlarmStateInputTypeDef,
@@ -179,7 +180,7 @@ class CloudWatch(Service):
         with self.alarms.table.lock:
             known = self.alarms.table.get(name)
             state = {key: value for key, value in (known or fresh).items() if key.startswith("State")}
-            document: Params = {
+            members = {
                 "ActionsEnabled": True,
                 "OKActions": [],
                 "AlarmActions": [],
@@ -190,6 +191,7 @@ class CloudWatch(Service):
                 "AlarmArn": self.account.arn("cloudwatch", f"alarm:{name}"),
                 "AlarmConfigurationUpdatedTimestamp": now,
             }
+            document = cast("Alarm", members)
             self.alarms.table.put(name, document)
             if not known and params.get("Tags"):  # an existing alarm is tagged by TagResource
                 self._tags.put(document["AlarmArn"], _tags(params["Tags"]))
@@ -302,7 +304,7 @@ class CloudWatch(Service):
     def _tags(self) -> Table[Document]:
         return self.account.store.table("cloudwatch.tags")
 
-    def _alarm(self, name: str) -> Document:
+    def _alarm(self, name: str) -> Alarm:
         alarm = self.alarms.table.get(name)
         if alarm is None:
             raise ServiceError("ResourceNotFound", f"The alarm {name} does not exist", status=404)
@@ -412,7 +414,7 @@ def _has_dimension(metric: Metric, wanted: DimensionFilterTypeDef) -> bool:
     )
 
 
-def _in_history(item: Document, params: Mapping[str, Any]) -> bool:
+def _in_history(item: HistoryItem, params: Mapping[str, Any]) -> bool:
     return (
         params.get("AlarmName") in (None, item["AlarmName"])
         and params.get("HistoryItemType") in (None, item["HistoryItemType"])
@@ -421,11 +423,12 @@ def _in_history(item: Document, params: Mapping[str, Any]) -> bool:
     )
 
 
-def _public(alarm: Document) -> Params:
-    return {key: value for key, value in alarm.items() if key[0].isupper() and value is not None}
+def _public(alarm: Alarm) -> MetricAlarmTypeDef:
+    shown = {key: value for key, value in alarm.items() if key[0].isupper() and value is not None}
+    return cast("MetricAlarmTypeDef", shown)
 
 
-def _actions(alarm: Document) -> list[str]:
+def _actions(alarm: Alarm) -> list[str]:
     return [*alarm["AlarmActions"], *alarm["OKActions"], *alarm["InsufficientDataActions"]]
 
 

@@ -1,19 +1,19 @@
 """States of alarms from their datapoints ("Configuring how CloudWatch alarms treat missing data")."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from local_account.services.cloudwatch.alarms import window
+from local_account.services.cloudwatch.alarms import Alarm, window
 from local_account.services.cloudwatch.evaluation import Datapoint, Evaluation, evaluate
 
 BEGIN = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 POLICY = "arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:1:resource/x:policyName/y"
 
 
-def alarm(**changes: Any) -> dict[str, Any]:
-    return {
+def alarm(**changes: Any) -> Alarm:
+    members = {
         "AlarmName": "a",
         "Period": 60,
         "EvaluationPeriods": 3,
@@ -21,7 +21,8 @@ def alarm(**changes: Any) -> dict[str, Any]:
         "ComparisonOperator": "GreaterThanThreshold",
         "Statistic": "Sum",
         "AlarmActions": [],
-    } | changes
+    }
+    return cast("Alarm", members | changes)
 
 
 def points(text: str) -> list[Datapoint]:
@@ -30,7 +31,7 @@ def points(text: str) -> list[Datapoint]:
     return [Datapoint(BEGIN + timedelta(minutes=i), values[char], 1) for i, char in enumerate(text)]
 
 
-def evaluated(alarm: dict[str, Any], data: str) -> Evaluation:
+def evaluated(alarm: Alarm, data: str) -> Evaluation:
     """Evaluate an alarm whose state changes."""
     found = evaluate(alarm, points(data))
     assert found is not None
