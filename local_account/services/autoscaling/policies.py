@@ -9,22 +9,29 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import Params
 from local_account.services.autoscaling.resources import DIMENSION, invalid, variant_of
 from local_account.services.autoscaling.tracking import COOLDOWN_SECONDS
 
 if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling.type_defs import (
+        AlarmTypeDef,
+        TargetTrackingScalingPolicyConfigurationOutputTypeDef,
+    )
+
     from local_account.foundation.account import Account
-    from local_account.foundation.store import Document
+    from local_account.services.autoscaling.records import ScalingPolicy
 
 _METRIC = "SageMakerVariantInvocationsPerInstance"
 _HIGH_PERIODS, _LOW_PERIODS = 3, 15
 _LOW_FRACTION = 0.9
 
 
-def target_tracking(params: Mapping[str, Any], known: Document | None, others: Iterable[Document]) -> Params:
+def target_tracking(
+    params: Mapping[str, Any], known: ScalingPolicy | None, others: Iterable[ScalingPolicy]
+) -> TargetTrackingScalingPolicyConfigurationOutputTypeDef:
     """Return the checked configuration of a PutScalingPolicy request, with its defaults.
 
     ``known`` is the policy that the request changes, ``others`` are the target's other policies. Raises
@@ -61,10 +68,10 @@ def target_tracking(params: Mapping[str, Any], known: Document | None, others: I
         if configuration.setdefault(cooldown, COOLDOWN_SECONDS) < 0:
             raise invalid(f"{cooldown} must be 0 seconds or more")
     configuration.setdefault("DisableScaleIn", False)
-    return configuration
+    return cast("TargetTrackingScalingPolicyConfigurationOutputTypeDef", configuration)
 
 
-def put_alarms(account: Account, policy: Document) -> list[Params]:
+def put_alarms(account: Account, policy: ScalingPolicy) -> list[AlarmTypeDef]:
     """Create or update the policy's alarms from its configuration; return them as the policy lists them."""
     configuration = policy["TargetTrackingScalingPolicyConfiguration"]
     target = configuration["TargetValue"]
@@ -72,7 +79,7 @@ def put_alarms(account: Account, policy: Document) -> list[Params]:
     if not configuration["DisableScaleIn"]:
         wanted["Low"] = ("LessThanThreshold", _LOW_PERIODS, target * _LOW_FRACTION)
     names = {side: name for side in ("High", "Low") if (name := alarm_name(policy, side))}
-    alarms = []
+    alarms: list[AlarmTypeDef] = []
     for side, (comparison, periods, threshold) in wanted.items():
         name = names.pop(side, f"TargetTracking-{policy['ResourceId']}-Alarm{side}-{uuid.uuid4()}")
         account.client("cloudwatch").put_metric_alarm(
@@ -101,7 +108,7 @@ def delete_alarms(account: Account, names: Iterable[str]) -> None:
             continue
 
 
-def alarm_name(policy: Document, side: str) -> str | None:
+def alarm_name(policy: ScalingPolicy, side: str) -> str | None:
     """Return the name of a policy's ``High`` or ``Low`` alarm."""
     for alarm in policy["Alarms"]:
         if f"-Alarm{side}-" in alarm["AlarmName"]:
@@ -109,7 +116,7 @@ def alarm_name(policy: Document, side: str) -> str | None:
     return None
 
 
-def _metric(resource_id: str, configuration: Params) -> dict[str, Any]:
+def _metric(resource_id: str, configuration: Mapping[str, Any]) -> dict[str, Any]:
     customized = configuration.get("CustomizedMetricSpecification")
     if customized:
         taken = ("MetricName", "Namespace", "Statistic", "Dimensions", "Unit")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from local_account.foundation.errors import ServiceError
 
-if TYPE_CHECKING:
-    from local_account.foundation.store import Document
-
 NAMESPACE = "sagemaker"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
-KEY = ("ServiceNamespace", "ResourceId", "ScalableDimension")
+KEY: tuple[Literal["ServiceNamespace", "ResourceId", "ScalableDimension"], ...] = (
+    "ServiceNamespace",
+    "ResourceId",
+    "ScalableDimension",
+)
 _RESOURCE = re.compile(r"endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)")
 
 
@@ -27,7 +28,7 @@ def policy_key(params: Mapping[str, Any]) -> str:
     return f"{key_of(params)}|{params['PolicyName']}"
 
 
-def matches(document: Document, params: Mapping[str, Any]) -> bool:
+def matches(document: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
     """Return whether a document is for the resource that a request asks for."""
     return all(document[name] == params[name] for name in KEY if name in params)
 

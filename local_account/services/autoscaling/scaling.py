@@ -8,17 +8,22 @@ from __future__ import annotations
 import logging
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from local_account.foundation.errors import Params
 from local_account.services.autoscaling import tracking
 from local_account.services.autoscaling.policies import alarm_name
+from local_account.services.autoscaling.records import ScalingActivity
 from local_account.services.autoscaling.resources import KEY, key_of, variant_of
 
 if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling.type_defs import NotScaledReasonTypeDef
+
     from local_account.foundation.account import Account
-    from local_account.foundation.store import Document, Table
+    from local_account.foundation.store import Table
+    from local_account.services.autoscaling.records import ScalableTarget, ScalingPolicy
     from local_account.services.autoscaling.tracking import Datapoint
 
 log = logging.getLogger(__name__)
@@ -26,7 +31,7 @@ log = logging.getLogger(__name__)
 KEPT = timedelta(weeks=6)
 _LOOK_SECONDS = 0.2
 _REPEAT = timedelta(seconds=60)
-_UNSCALABLE = {"Code": "TargetServicePutResourceAsUnscalable"}
+_UNSCALABLE: NotScaledReasonTypeDef = {"Code": "TargetServicePutResourceAsUnscalable"}
 
 
 class Scaling:
@@ -36,9 +41,9 @@ class Scaling:
         self._account = account
 
     @property
-    def activities(self) -> Table[Document]:
-        """Documents by id: members of the API's ``ScalingActivity``, and our own in lower case."""
-        return self._account.store.table("autoscaling-activities")
+    def activities(self) -> Table[ScalingActivity]:
+        """The activities by id."""
+        return self._account.store.table("autoscaling-activities", ScalingActivity)
 
     def recover(self) -> None:
         """Resume following the activities that were in progress when the account ended."""
@@ -48,9 +53,9 @@ class Scaling:
 
     def on_alarm(
         self,
-        target: Document,
-        policies: list[Document],
-        policy: Document,
+        target: ScalableTarget,
+        policies: list[ScalingPolicy],
+        policy: ScalingPolicy,
         alarm: str,
         points: tuple[Datapoint, ...],
     ) -> None:
@@ -91,7 +96,7 @@ class Scaling:
         elif decision.not_scaled:
             self._not_scaled(target, past, cause, decision.not_scaled)
 
-    def correct(self, target: Document) -> bool:
+    def correct(self, target: ScalableTarget) -> bool:
         """Correct a capacity outside the target's bounds; return False if that has to wait."""
         variant = self._variant(target)
         if variant is None:
@@ -106,7 +111,7 @@ class Scaling:
         return True
 
     def _may_scale_in(
-        self, policies: list[Document], policy: Document, points: tuple[Datapoint, ...]
+        self, policies: list[ScalingPolicy], policy: ScalingPolicy, points: tuple[Datapoint, ...]
     ) -> bool:
         """Return whether there is enough data, and every policy that may scale in is ready to.
 
@@ -119,9 +124,9 @@ class Scaling:
         return 2 * len(points) > own and all(alarm["StateValue"] == "ALARM" for alarm in found)
 
     def _set(
-        self, target: Document, current: int, capacity: int, cause: str, policy: str | None = None
+        self, target: ScalableTarget, current: int, capacity: int, cause: str, policy: str | None = None
     ) -> None:
-        activity = {
+        members = {
             **self._activity(target, cause),
             "Description": f"Setting desired instance count to {capacity}.",
             "StatusCode": "InProgress",
@@ -131,6 +136,7 @@ class Scaling:
             "before": current,
             "after": capacity,
         }
+        activity = cast("ScalingActivity", members)
         with self.activities.lock:
             past = self._of(target)
             if past and past[-1]["StatusCode"] == "InProgress":
@@ -147,10 +153,10 @@ class Scaling:
         else:
             self._spawn_follow(activity)
 
-    def _spawn_follow(self, activity: Document) -> None:
+    def _spawn_follow(self, activity: ScalingActivity) -> None:
         self._account.tasks.spawn(f"scaling-{activity['ActivityId']}", self._follow, activity)
 
-    def _follow(self, activity: Document) -> None:
+    def _follow(self, activity: ScalingActivity) -> None:
         """Wait until the endpoint has the capacity, or fails to get it."""
         while not self._account.tasks.stopping.is_set():
             variant = self._variant(activity)
@@ -169,7 +175,7 @@ class Scaling:
                 return
             self._account.tasks.stopping.wait(_LOOK_SECONDS)
 
-    def _end(self, activity: Document, failure: str | None) -> None:
+    def _end(self, activity: ScalingActivity, failure: str | None) -> None:
         count = f"set desired instance count to {activity['after']}."
         message = (
             f"Failed to {count} Reason: {failure}"
@@ -186,20 +192,23 @@ class Scaling:
                 stored["Details"] = failure
         log.info("%s: %s", activity["ResourceId"], message)
 
-    def _not_scaled(self, target: Document, past: list[Document], cause: str, reason: dict[str, Any]) -> None:
+    def _not_scaled(
+        self, target: ScalableTarget, past: list[ScalingActivity], cause: str, reason: NotScaledReasonTypeDef
+    ) -> None:
         """Record why an alarm changed nothing, once a minute while the reason stays the same."""
         now = self._account.now()
         if past and past[-1].get("NotScaledReasons") == [reason] and past[-1]["StartTime"] + _REPEAT > now:
             return
-        activity = {
+        members = {
             **self._activity(target, cause),
             "Description": "Attempting to scale due to alarm triggered",
             "StatusCode": "Failed",
             "NotScaledReasons": [reason],
         }
+        activity = cast("ScalingActivity", members)
         self.activities.put(activity["ActivityId"], activity)
 
-    def _activity(self, target: Document, cause: str) -> Document:
+    def _activity(self, target: ScalableTarget, cause: str) -> Params:
         now = self._account.now()
         for key, one in self.activities.items():
             if one["StartTime"] + KEPT < now:
@@ -211,11 +220,11 @@ class Scaling:
             "StartTime": now,
         }
 
-    def _of(self, target: Document) -> list[Document]:
+    def _of(self, target: ScalableTarget) -> list[ScalingActivity]:
         """Return the activities of a target, newest last."""
         return [one for one in self.activities.values() if key_of(one) == key_of(target)]
 
-    def _variant(self, target: Document) -> dict[str, Any] | None:
+    def _variant(self, target: ScalableTarget | ScalingActivity) -> dict[str, Any] | None:
         """Return what DescribeEndpoint says about a variant and its endpoint; None if there is none."""
         endpoint, name = variant_of(target["ResourceId"])
         try:
@@ -232,7 +241,7 @@ class Scaling:
         }
 
 
-def _last_change(changes: list[Document], policy: Document) -> tracking.Change | None:
+def _last_change(changes: list[ScalingActivity], policy: ScalingPolicy) -> tracking.Change | None:
     for one in reversed(changes):
         if one["policy"] == policy["PolicyName"]:
             return tracking.Change(

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 from local_account.services.autoscaling.policies import delete_alarms, put_alarms, target_tracking
+from local_account.services.autoscaling.records import ScalableTarget, ScalingPolicy
 from local_account.services.autoscaling.resources import (
     DIMENSION,
     KEY,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.account import Account
-    from local_account.foundation.store import Document, Table
+    from local_account.foundation.store import Table
     from local_account.services.autoscaling.tracking import Datapoint
 
 _PAGE = 50
@@ -83,8 +84,10 @@ class ApplicationAutoScaling(Service):
         with self._targets.lock:
             key = key_of(params)
             known = self._targets.get(key)
-            document: Document = known or self._new_target(params)
-            document |= {name: params[name] for name in ("MinCapacity", "MaxCapacity") if name in params}
+            document = known or self._new_target(params)
+            given: Mapping[str, Any] = params
+            bounds = {name: given[name] for name in ("MinCapacity", "MaxCapacity") if name in given}
+            document.update(cast("ScalableTarget", bounds))
             document["SuspendedState"] |= params.get("SuspendedState", {})
             _check_capacity(document)
             if known and params.get("Tags"):
@@ -130,7 +133,7 @@ class ApplicationAutoScaling(Service):
                 if key_of(one) == key_of(params) and policy_key(one) != key
             ]
             configuration = target_tracking(params, known, others)
-            document: Document = known or self._new_policy(params)
+            document = known or self._new_policy(params)
             document["TargetTrackingScalingPolicyConfiguration"] = configuration
             document["Alarms"] = put_alarms(self.account, document)
             self._policies.put(key, document)
@@ -190,18 +193,18 @@ class ApplicationAutoScaling(Service):
     # --- shared
 
     @property
-    def _targets(self) -> Table[Document]:
-        return self.account.store.table("autoscaling-targets")
+    def _targets(self) -> Table[ScalableTarget]:
+        return self.account.store.table("autoscaling-targets", ScalableTarget)
 
     @property
-    def _policies(self) -> Table[Document]:
-        return self.account.store.table("autoscaling-policies")
+    def _policies(self) -> Table[ScalingPolicy]:
+        return self.account.store.table("autoscaling-policies", ScalingPolicy)
 
-    def _new_target(self, params: Mapping[str, Any]) -> Document:
+    def _new_target(self, params: Mapping[str, Any]) -> ScalableTarget:
         if missing := [name for name in ("MinCapacity", "MaxCapacity") if name not in params]:
             raise invalid(f"{' and '.join(missing)} must be given for a new scalable target")
         role = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
-        return {
+        target: dict[str, Any] = {
             **{name: params[name] for name in KEY},
             "RoleARN": params.get("RoleARN")
             or f"arn:aws:iam::{self.account.config.account_id}:role/{role}/"
@@ -217,17 +220,19 @@ class ApplicationAutoScaling(Service):
             ),
             "Tags": params.get("Tags", {}),
         }
+        return cast("ScalableTarget", target)
 
-    def _new_policy(self, params: Mapping[str, Any]) -> Document:
+    def _new_policy(self, params: Mapping[str, Any]) -> ScalingPolicy:
         resource, policy = params["ResourceId"], params["PolicyName"]
         path = f"resource/{NAMESPACE}/{resource}:policyName/{policy}"
-        return {
+        members = {
             **{name: params[name] for name in (*KEY, "PolicyName")},
             "PolicyType": "TargetTrackingScaling",
             "PolicyARN": self.account.arn("autoscaling", f"scalingPolicy:{uuid.uuid4()}:{path}"),
             "CreationTime": self.account.now(),
             "Alarms": [],
         }
+        return cast("ScalingPolicy", members)
 
     def _check_resource(self, params: Mapping[str, Any]) -> None:
         if params["ServiceNamespace"] != NAMESPACE or params["ScalableDimension"] != DIMENSION:
@@ -253,7 +258,7 @@ class ApplicationAutoScaling(Service):
             if self.account.tasks.stopping.wait(_RETRY_SECONDS):
                 return
 
-    def _drop_policy(self, policy: Document) -> None:
+    def _drop_policy(self, policy: ScalingPolicy) -> None:
         self._policies.delete(policy_key(policy))
         delete_alarms(self.account, [alarm["AlarmName"] for alarm in policy["Alarms"]])
 
@@ -266,7 +271,7 @@ class ApplicationAutoScaling(Service):
         )
 
 
-def _check_capacity(document: Document) -> None:
+def _check_capacity(document: ScalableTarget) -> None:
     low, high = document["MinCapacity"], document["MaxCapacity"]
     if low < 0:
         raise invalid(f"MinCapacity must be 0 or more, not {low}")
@@ -274,6 +279,6 @@ def _check_capacity(document: Document) -> None:
         raise invalid(f"MinCapacity {low} is greater than MaxCapacity {high}")
 
 
-def _page(items: list[Params], params: Mapping[str, Any]) -> tuple[list[Params], str | None]:
+def _page(items: list[Any], params: Mapping[str, Any]) -> tuple[list[Any], str | None]:
     size = params.get("MaxResults", _PAGE)
     return page(items, params.get("NextToken"), size, "InvalidNextTokenException")

@@ -9,7 +9,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling.type_defs import (
+        NotScaledReasonTypeDef,
+        TargetTrackingScalingPolicyConfigurationOutputTypeDef,
+    )
+
+    from local_account.services.autoscaling.records import ScalableTarget
 
 COOLDOWN_SECONDS = 300
 """Default for SageMaker variants, in both directions."""
@@ -39,7 +47,7 @@ class Decision:
     """A capacity to set, or why none is set: a NotScaledReason, or nothing worth recording."""
 
     capacity: int | None = None
-    not_scaled: dict[str, Any] | None = None
+    not_scaled: NotScaledReasonTypeDef | None = None
 
 
 WAIT = Decision()
@@ -49,15 +57,14 @@ def scale_out(
     current: int,
     metric: float,
     *,
-    target: dict[str, Any],
-    policy: dict[str, Any],
+    target: ScalableTarget,
+    policy: TargetTrackingScalingPolicyConfigurationOutputTypeDef,
     last: Change | None,
     now: datetime,
 ) -> Decision:
     """Decide what to do about a metric above the target value.
 
-    ``target`` has the members of a ScalableTarget, ``policy`` those of a
-    TargetTrackingScalingPolicyConfiguration; ``last`` is the policy's last change of capacity.
+    ``policy`` is the configuration of the policy, ``last`` its last change of capacity.
     The capacity asked for is ``current × metric / target value``. During the scale-out cooldown, a larger
     scale-out than the last one still adds the difference.
     """
@@ -80,8 +87,8 @@ def scale_in(
     current: int,
     metric: float,
     *,
-    target: dict[str, Any],
-    policy: dict[str, Any],
+    target: ScalableTarget,
+    policy: TargetTrackingScalingPolicyConfigurationOutputTypeDef,
     last: Change | None,
     now: datetime,
 ) -> Decision:
@@ -100,7 +107,7 @@ def scale_in(
     return Decision(capacity) if capacity < current else _unchanged(current)
 
 
-def within_bounds(current: int, target: dict[str, Any]) -> tuple[int, str] | None:
+def within_bounds(current: int, target: ScalableTarget) -> tuple[int, str] | None:
     """Return the capacity to correct to and the cause if the current one is out of bounds, else None."""
     if current < target["MinCapacity"]:
         return target["MinCapacity"], f"minimum capacity was set to {target['MinCapacity']}"
@@ -109,7 +116,9 @@ def within_bounds(current: int, target: dict[str, Any]) -> tuple[int, str] | Non
     return None
 
 
-def _wanted(current: int, metric: float, policy: dict[str, Any]) -> int:
+def _wanted(
+    current: int, metric: float, policy: TargetTrackingScalingPolicyConfigurationOutputTypeDef
+) -> int:
     return math.ceil(round(current * metric / float(policy["TargetValue"]), 6))
 
 

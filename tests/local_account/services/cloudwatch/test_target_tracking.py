@@ -1,10 +1,11 @@
 """The capacity that a target-tracking policy sets, by metric, bounds, cooldowns and suspensions."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from local_account.services.autoscaling.records import ScalableTarget
 from local_account.services.autoscaling.tracking import (
     WAIT,
     Change,
@@ -15,12 +16,13 @@ from local_account.services.autoscaling.tracking import (
 )
 
 NOW = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
-POLICY = {"TargetValue": 100.0, "ScaleOutCooldown": 60, "ScaleInCooldown": 300, "DisableScaleIn": False}
+POLICY: Any = {"TargetValue": 100.0, "ScaleOutCooldown": 60, "ScaleInCooldown": 300, "DisableScaleIn": False}
 
 
-def target(least: int = 1, most: int = 10, **suspended: bool) -> dict[str, Any]:
+def target(least: int = 1, most: int = 10, **suspended: bool) -> ScalableTarget:
     state = {"DynamicScalingInSuspended": False, "DynamicScalingOutSuspended": False}
-    return {"MinCapacity": least, "MaxCapacity": most, "SuspendedState": state | suspended}
+    members = {"MinCapacity": least, "MaxCapacity": most, "SuspendedState": state | suspended}
+    return cast("ScalableTarget", members)
 
 
 def ago(seconds: float, before: int, after: int, *, successful: bool = True) -> Change:
@@ -32,7 +34,7 @@ def out(
     metric: float,
     *,
     last: Change | None = None,
-    on: dict[str, Any] | None = None,
+    on: ScalableTarget | None = None,
     **policy: Any,
 ) -> Decision:
     return scale_out(current, metric, target=on or target(), policy=POLICY | policy, last=last, now=NOW)
@@ -43,7 +45,7 @@ def back(
     metric: float,
     *,
     last: Change | None = None,
-    on: dict[str, Any] | None = None,
+    on: ScalableTarget | None = None,
     **policy: Any,
 ) -> Decision:
     return scale_in(current, metric, target=on or target(), policy=POLICY | policy, last=last, now=NOW)
