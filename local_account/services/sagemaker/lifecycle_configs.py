@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker.resources import Resources, invalid, list_page, public
@@ -16,9 +15,10 @@ if TYPE_CHECKING:
         DeleteNotebookInstanceLifecycleConfigInputTypeDef,
         DescribeNotebookInstanceLifecycleConfigInputTypeDef,
         ListNotebookInstanceLifecycleConfigsInputTypeDef,
-        NotebookInstanceLifecycleHookTypeDef,
         UpdateNotebookInstanceLifecycleConfigInputTypeDef,
     )
+
+    from local_account.services.sagemaker.records import LifecycleConfig, LifecycleHooks
 
 _NAME: Final = "NotebookInstanceLifecycleConfigName"
 _ARN: Final = "NotebookInstanceLifecycleConfigArn"
@@ -69,7 +69,7 @@ class LifecycleConfigs(Resources):
         self.lifecycle_config(params[_NAME], "update")
         hooks = _hooks(params)
         with self.table("lifecycle_configs").update(params[_NAME]) as config:
-            config.update(hooks)
+            config.update(cast("LifecycleConfig", hooks))
             config["LastModifiedTime"] = self.account.now()
         return {}
 
@@ -82,7 +82,7 @@ class LifecycleConfigs(Resources):
         self.drop_tags(config[_ARN])
         return {}
 
-    def lifecycle_config(self, name: str, purpose: str = "describe") -> dict[str, Any]:
+    def lifecycle_config(self, name: str, purpose: str = "describe") -> LifecycleConfig:
         """Return the document of a configuration; raise ServiceError if there is none."""
         config = self.table("lifecycle_configs").get(name)
         if config is None:
@@ -94,7 +94,7 @@ class LifecycleConfigs(Resources):
         return config
 
 
-def script_of(config: dict[str, Any], hook: str) -> bytes | None:
+def script_of(config: LifecycleHooks, hook: Literal["OnCreate", "OnStart"]) -> bytes | None:
     """Return the script for ``OnCreate`` or ``OnStart``, or None."""
     for item in config.get(hook, []):
         return base64.b64decode(item["Content"])
@@ -104,7 +104,7 @@ def script_of(config: dict[str, Any], hook: str) -> bytes | None:
 def _hooks(
     params: CreateNotebookInstanceLifecycleConfigInputTypeDef
     | UpdateNotebookInstanceLifecycleConfigInputTypeDef,
-) -> dict[str, Sequence[NotebookInstanceLifecycleHookTypeDef]]:
+) -> LifecycleHooks:
     given = {"OnCreate": params.get("OnCreate"), "OnStart": params.get("OnStart")}
     hooks = {hook: items for hook, items in given.items() if items}
     for hook, items in hooks.items():
@@ -115,4 +115,4 @@ def _hooks(
                 raise invalid(
                     f"The content of {hook} is not base64: encode the script, for example with Fn::Base64"
                 ) from error
-    return hooks
+    return cast("LifecycleHooks", hooks)

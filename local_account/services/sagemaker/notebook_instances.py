@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal, Unpack, cast
 
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
@@ -26,6 +26,7 @@ from local_account.services.sagemaker.notebook_runs import (
 from local_account.services.sagemaker.resources import invalid, list_page, public, refuse_unsupported
 
 if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.literals import NotebookInstanceStatusType
     from mypy_boto3_sagemaker.type_defs import (
         CreateNotebookInstanceInputTypeDef,
         CreatePresignedNotebookInstanceUrlInputTypeDef,
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.account import Account
+    from local_account.services.sagemaker.records import (
+        LifecycleHooks,
+        NotebookInstance,
+        NotebookInstanceChanges,
+    )
 
 __all__ = ["NotebookInstances", "instance_environment"]
 
@@ -116,7 +122,7 @@ class NotebookInstances(LifecycleConfigs):
             raise invalid("SecurityGroupIds requires a SubnetId")
         now = self.account.now()
         kept = ("LifecycleConfigName", "SecurityGroupIds", "Tags")
-        instance = {
+        members = {
             **_DEFAULTS,
             **{key: value for key, value in params.items() if key not in kept},
             "NotebookInstanceArn": arn,
@@ -128,6 +134,7 @@ class NotebookInstances(LifecycleConfigs):
             "LastModifiedTime": now,
             "created": False,
         }
+        instance = cast("NotebookInstance", members)
         table = self.table("notebook_instances")
         with table.lock:
             if table.get(name):
@@ -164,13 +171,14 @@ class NotebookInstances(LifecycleConfigs):
             self.account.check_role(params["RoleArn"], _PRINCIPAL)
         if params.get("LifecycleConfigName"):
             self.lifecycle_config(params["LifecycleConfigName"])
-        changes = {
+        given = {
             key: value
             for key, value in params.items()
             if key not in (_NAME, "LifecycleConfigName") and not key.startswith("Disassociate")
         }
         if params.get("LifecycleConfigName") or params.get("DisassociateLifecycleConfig"):
-            changes[_CONFIG] = params.get("LifecycleConfigName")
+            given[_CONFIG] = params.get("LifecycleConfigName")
+        changes = cast("NotebookInstanceChanges", given)
         instance = self._instance(name)
         if params.get("VolumeSizeInGB", instance["VolumeSizeInGB"]) < instance["VolumeSizeInGB"]:
             raise invalid(f"A volume cannot shrink: it has {instance['VolumeSizeInGB']} GB")
@@ -222,11 +230,13 @@ class NotebookInstances(LifecycleConfigs):
 
     def _start_instance(self, name: str) -> None:
         instance = self._instance(name)
+        hooks: tuple[Literal["OnCreate", "OnStart"], ...]
         hooks = ("OnStart",) if instance["created"] else ("OnCreate", "OnStart")
         try:
             make_directories(self.account, name)
             write_environment(self.account, name)
-            config = self.lifecycle_config(instance[_CONFIG]) if instance[_CONFIG] else {}
+            attached = instance[_CONFIG]
+            config: LifecycleHooks = self.lifecycle_config(attached) if attached else {}
             for hook in hooks:
                 script = script_of(config, hook)
                 if script is not None:
@@ -243,12 +253,12 @@ class NotebookInstances(LifecycleConfigs):
             return
         self._record_instance(name, "InService", FailureReason=None)
 
-    def _run_hook(self, instance: dict[str, Any], hook: str, script: bytes) -> None:
+    def _run_hook(self, instance: NotebookInstance, hook: str, script: bytes) -> None:
         name = instance[_NAME]
         try:
             run_script(self.account, self._notebook_logs, name, hook, script, seconds=self.lifecycle_seconds)
         except ScriptError as error:
-            arn = self.resource_arn("notebook-instance-lifecycle-config", instance[_CONFIG])
+            arn = self.resource_arn("notebook-instance-lifecycle-config", str(instance[_CONFIG]))
             raise ScriptError(
                 f"Notebook Instance Lifecycle Config '{arn}' for Notebook Instance "
                 f"'{instance['NotebookInstanceArn']}' {error} Please check your CloudWatch logs for more "
@@ -273,29 +283,37 @@ class NotebookInstances(LifecycleConfigs):
 
     # --- documents
 
-    def _instance(self, name: str) -> dict[str, Any]:
+    def _instance(self, name: str) -> NotebookInstance:
         instance = self.table("notebook_instances").get(name)
         if instance is None:
             raise invalid("RecordNotFound")
         return instance
 
-    def _transition_instance(self, name: str, allowed: tuple[str, ...], status: str, **changes: Any) -> None:
+    def _transition_instance(
+        self,
+        name: str,
+        allowed: tuple[str, ...],
+        status: NotebookInstanceStatusType,
+        **changes: Unpack[NotebookInstanceChanges],
+    ) -> None:
         with self.table("notebook_instances").lock:
             instance = self._instance(name)
             if instance[_STATUS] not in allowed:
                 raise invalid(_wrong_status(instance, allowed, status))
             self._record_instance(name, status, **changes)
 
-    def _record_instance(self, name: str, status: str, **changes: Any) -> None:
+    def _record_instance(
+        self, name: str, status: NotebookInstanceStatusType, **changes: Unpack[NotebookInstanceChanges]
+    ) -> None:
         with self.table("notebook_instances").update(name) as instance:
-            instance.update(changes)
+            instance.update(cast("NotebookInstance", changes))
             instance[_STATUS] = status
             instance["LastModifiedTime"] = self.account.now()
             detail = public(instance)
         self.publish(EVENT, detail["NotebookInstanceArn"], detail)
 
 
-def _wrong_status(instance: dict[str, Any], allowed: tuple[str, ...], wanted: str) -> str:
+def _wrong_status(instance: NotebookInstance, allowed: tuple[str, ...], wanted: str) -> str:
     return (
         f"Status ({instance[_STATUS]}) not in ([{', '.join(allowed)}]). Unable to transition to ({wanted}) "
         f"for Notebook Instance ({instance['NotebookInstanceArn']})"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from local_account.foundation.config import LOOPBACK, free_port
+from local_account.services.sagemaker.records import NotebookInstance
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -46,7 +47,7 @@ def instance_environment(account: Account, name: str) -> dict[str, str]:
     From each start of the instance on, ``STATE/notebook-instances/NAME/environment.json`` (mode 600) has the
     same, for programs without an account object. Raises KeyError for an unknown instance.
     """
-    instance = account.store.table("sagemaker.notebook_instances").require(name)
+    instance = account.store.table("sagemaker.notebook_instances", NotebookInstance).require(name)
     directory = instance_directory(account, name)
     return {
         **account.environment(instance["RoleArn"], home=directory / "home"),

@@ -10,17 +10,28 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from mypy_boto3_sagemaker.literals import EndpointStatusType, SecondaryStatusType, TrainingJobStatusType
+    from mypy_boto3_sagemaker.literals import (
+        DirectInternetAccessType,
+        EndpointStatusType,
+        InstanceTypeType,
+        IPAddressTypeType,
+        NotebookInstanceStatusType,
+        RootAccessType,
+        SecondaryStatusType,
+        TrainingJobStatusType,
+    )
     from mypy_boto3_sagemaker.type_defs import (
         AlgorithmSpecificationUnionTypeDef,
         ChannelUnionTypeDef,
         CheckpointConfigTypeDef,
         ContainerDefinitionUnionTypeDef,
         DeploymentConfigUnionTypeDef,
+        InstanceMetadataServiceConfigurationTypeDef,
         MetricDataTypeDef,
         ModelArtifactsTypeDef,
+        NotebookInstanceLifecycleHookTypeDef,
         OutputDataConfigTypeDef,
         ProductionVariantUnionTypeDef,
         ResourceConfigUnionTypeDef,
@@ -141,3 +152,59 @@ class TrainingJob(TrainingJobResults):
     CheckpointConfig: NotRequired[CheckpointConfigTypeDef]
     image: str
     """The training image by digest."""
+
+
+class LifecycleHooks(TypedDict, total=False):
+    """The scripts of a lifecycle configuration in base64, at most one of each kind."""
+
+    OnCreate: Sequence[NotebookInstanceLifecycleHookTypeDef]
+    OnStart: Sequence[NotebookInstanceLifecycleHookTypeDef]
+
+
+class LifecycleConfig(LifecycleHooks):
+    """A lifecycle configuration."""
+
+    NotebookInstanceLifecycleConfigName: str
+    NotebookInstanceLifecycleConfigArn: str
+    CreationTime: datetime
+    LastModifiedTime: datetime
+
+
+class NotebookInstanceChanges(TypedDict, total=False):
+    """The members of a notebook instance that change during its life; None means that there is nothing."""
+
+    InstanceType: InstanceTypeType
+    IpAddressType: IPAddressTypeType
+    RoleArn: str
+    VolumeSizeInGB: int
+    RootAccess: RootAccessType
+    PlatformIdentifier: str
+    InstanceMetadataServiceConfiguration: InstanceMetadataServiceConfigurationTypeDef
+    NotebookInstanceLifecycleConfigName: str | None
+    FailureReason: str | None
+
+
+class NotebookInstance(TypedDict):
+    """A notebook instance."""
+
+    NotebookInstanceName: str
+    NotebookInstanceArn: str
+    NotebookInstanceStatus: NotebookInstanceStatusType
+    FailureReason: NotRequired[str | None]
+    InstanceType: InstanceTypeType
+    RoleArn: str
+    SubnetId: NotRequired[str]
+    SecurityGroups: Sequence[str] | None
+    IpAddressType: NotRequired[IPAddressTypeType]
+    KmsKeyId: NotRequired[str]
+    NotebookInstanceLifecycleConfigName: str | None
+    DirectInternetAccess: DirectInternetAccessType
+    VolumeSizeInGB: int
+    RootAccess: RootAccessType
+    PlatformIdentifier: str
+    InstanceMetadataServiceConfiguration: InstanceMetadataServiceConfigurationTypeDef
+    Url: str
+    CreationTime: datetime
+    LastModifiedTime: datetime
+    created: bool
+    """Whether OnCreate has succeeded."""

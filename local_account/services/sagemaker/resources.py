@@ -9,9 +9,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from local_account.foundation.errors import Params, ServiceError
-from local_account.foundation.store import Document, Table
+from local_account.foundation.store import Table
 from local_account.gateway.service import Service
-from local_account.services.sagemaker.records import Endpoint, EndpointConfig, Model, TrainingJob
+from local_account.services.sagemaker.records import (
+    Endpoint,
+    EndpointConfig,
+    LifecycleConfig,
+    Model,
+    NotebookInstance,
+    TrainingJob,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import TagTypeDef
@@ -56,7 +63,11 @@ class Resources(Service):
     @overload
     def table(self, kind: Literal["training_jobs"]) -> Table[TrainingJob]: ...
     @overload
-    def table(self, kind: Literal["notebook_instances", "lifecycle_configs", "tags"]) -> Table[Document]: ...
+    def table(self, kind: Literal["notebook_instances"]) -> Table[NotebookInstance]: ...
+    @overload
+    def table(self, kind: Literal["lifecycle_configs"]) -> Table[LifecycleConfig]: ...
+    @overload
+    def table(self, kind: Literal["tags"]) -> Table[dict[str, str]]: ...
 
     def table(self, kind: str) -> Table[Any]:
         """Return the documents of a kind, such as ``endpoints``."""
