@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer, Service
@@ -13,6 +13,13 @@ from local_account.services.cloudformation.stacks import Stack, Stacks
 from local_account.services.cloudformation.template import invalid
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mypy_boto3_cloudformation.literals import (
+        ChangeSetStatusType,
+        ExecutionStatusType,
+        OnStackFailureType,
+    )
     from mypy_boto3_cloudformation.type_defs import (
         CreateChangeSetInputTypeDef,
         DeleteChangeSetInputTypeDef,
@@ -21,13 +28,14 @@ if TYPE_CHECKING:
         ListChangeSetsInputTypeDef,
     )
 
+    from local_account.foundation.store import Table
+    from local_account.services.cloudformation.plan import Change
+
 NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
 )
 """CloudFormation's exact words: the AWS CLI looks for this sentence."""
 
-ChangeSet = dict[str, Any]
-"""The members of *DescribeChangeSet*, and ``Wanted``: the stack's document after the change."""
 _SUMMARY = (
     "StackId",
     "StackName",
@@ -40,6 +48,39 @@ _SUMMARY = (
     "Description",
 )
 _WANTED = ("TemplateBody", "Description", "Values", "Parameters", "Capabilities", "Tags", "RoleARN")
+
+
+class WantedStack(TypedDict):
+    """What a change set makes of the document of its stack."""
+
+    TemplateBody: str
+    Description: str | None
+    Values: dict[str, str]
+    """Parameters as text, by name."""
+    Parameters: list[dict[str, Any]]
+    Capabilities: list[str]
+    Tags: list[dict[str, str]]
+    RoleARN: NotRequired[str]
+
+
+class ChangeSet(TypedDict):
+    """A change set: the members of *DescribeChangeSet*, and what becomes of the stack."""
+
+    ChangeSetName: str
+    ChangeSetId: str
+    StackId: str
+    StackName: str
+    Description: str | None
+    Parameters: list[dict[str, Any]]
+    Capabilities: list[str]
+    Tags: list[dict[str, str]]
+    CreationTime: datetime
+    OnStackFailure: OnStackFailureType | None
+    Changes: list[Change]
+    Status: ChangeSetStatusType
+    ExecutionStatus: ExecutionStatusType
+    StatusReason: NotRequired[str]
+    Wanted: WantedStack
 
 
 class ChangeSetOperations(Service):
@@ -65,24 +106,22 @@ class ChangeSetOperations(Service):
                 "cloudformation", f"changeSet/{params['ChangeSetName']}/{uuid.uuid4()}"
             )
             failure = {"Status": "FAILED", "ExecutionStatus": "UNAVAILABLE", "StatusReason": NO_CHANGES}
-            self._table.put(
-                identity,
-                {
-                    "ChangeSetName": params["ChangeSetName"],
-                    "ChangeSetId": identity,
-                    "StackId": stack["StackId"],
-                    "StackName": stack["StackName"],
-                    "Description": params.get("Description"),
-                    "Parameters": wanted["Parameters"],
-                    "Capabilities": wanted["Capabilities"],
-                    "Tags": wanted["Tags"],
-                    "CreationTime": self.account.now(),
-                    "OnStackFailure": params.get("OnStackFailure"),
-                    "Changes": plan.changes,
-                    **(failure if empty else {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE"}),
-                    "Wanted": {key: value for key, value in wanted.items() if key in _WANTED},
-                },
-            )
+            change_set = {
+                "ChangeSetName": params["ChangeSetName"],
+                "ChangeSetId": identity,
+                "StackId": stack["StackId"],
+                "StackName": stack["StackName"],
+                "Description": params.get("Description"),
+                "Parameters": wanted["Parameters"],
+                "Capabilities": wanted["Capabilities"],
+                "Tags": wanted["Tags"],
+                "CreationTime": self.account.now(),
+                "OnStackFailure": params.get("OnStackFailure"),
+                "Changes": plan.changes,
+                **(failure if empty else {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE"}),
+                "Wanted": {key: value for key, value in wanted.items() if key in _WANTED},
+            }
+            self._table.put(identity, cast("ChangeSet", change_set))
         return {"Id": identity, "StackId": stack["StackId"]}
 
     def describe_change_set(self, params: DescribeChangeSetInputTypeDef) -> Answer:
@@ -91,7 +130,7 @@ class ChangeSetOperations(Service):
         shown = {k: v for k, v in change_set.items() if k != "Wanted" and v is not None}
         changes = [
             {**change, "ResourceChange": _without_none(change["ResourceChange"])}
-            for change in shown["Changes"]
+            for change in change_set["Changes"]
         ]
         return {**shown, "Changes": changes, "NotificationARNs": [], "RollbackConfiguration": {}}
 
@@ -143,8 +182,8 @@ class ChangeSetOperations(Service):
                 self._table.delete(key)
 
     @property
-    def _table(self) -> Any:
-        return self.account.store.table("cloudformation.changesets")
+    def _table(self) -> Table[ChangeSet]:
+        return self.account.store.table("cloudformation.changesets", ChangeSet)
 
     def _begin(self, stack: Stack, change_set: ChangeSet, params: Mapping[str, Any]) -> None:
         failure = change_set["OnStackFailure"] or (
@@ -208,7 +247,7 @@ class ChangeSetOperations(Service):
     def _change_set(self, params: Mapping[str, Any]) -> ChangeSet:
         name = params["ChangeSetName"]
         if name.startswith("arn:"):
-            found: ChangeSet | None = self._table.get(name)
+            found = self._table.get(name)
             if found is not None:
                 return found
         else:
@@ -217,7 +256,7 @@ class ChangeSetOperations(Service):
             stack = self.stacks.require(params["StackName"])
             for each in self._table.values():
                 if each["StackId"] == stack["StackId"] and each["ChangeSetName"] == name:
-                    return each  # type: ignore[no-any-return]
+                    return each
         raise ServiceError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
 
 
