@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_input_stream
@@ -25,6 +25,8 @@ from local_account.foundation.errors import Params
 from local_account.services.codecommit.git_repository import ZERO_ID, GitRepository, Move, git_environment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from local_account.foundation.account import Account
@@ -38,6 +40,21 @@ _PATH = re.compile(r"/v1/repos/(?P<name>[\w.-]+?)(?:\.git)?(?P<rest>/info/refs|/
 _REFERENCE_TYPES = {"heads": "branch", "tags": "tag"}
 
 
+class Repository(TypedDict):
+    """What is kept of a repository beside git's own data, under the names of ``RepositoryMetadata``."""
+
+    repositoryName: str
+    repositoryId: str
+    repositoryDescription: str | None
+    creationDate: datetime
+    lastModifiedDate: datetime
+    defaultBranch: NotRequired[str | None]
+    """Read from git for every answer."""
+    tags: dict[str, str]
+    renamedFrom: NotRequired[str]
+    """The old name, until a change of the name is complete."""
+
+
 def repository_path(account: Account, name: str) -> Path:
     """Return the path of the bare git repository of a CodeCommit repository (which may not exist)."""
     return account.config.state_dir / "codecommit" / f"{name}.git"
@@ -48,7 +65,7 @@ def announce(account: Account, name: str, moves: Sequence[Move]) -> None:
 
     The first branch ever pushed to a repository becomes its default branch.
     """
-    repositories = account.store.table(REPOSITORIES)
+    repositories = account.store.table(REPOSITORIES, Repository)
     document = repositories.get(name)
     if document is None or not moves:
         return
@@ -71,7 +88,7 @@ def announce_push(account: Account, name: str, push: str) -> None:
     repository.forget_moves(push)
 
 
-def _event_detail(account: Account, document: Params, move: Move) -> Params:
+def _event_detail(account: Account, document: Repository, move: Move) -> Params:
     _, kind, short = move.reference.split("/", 2)
     event = (
         "referenceCreated"
@@ -100,7 +117,7 @@ def git_app(account: Account) -> WSGIApplication:
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         match = _PATH.fullmatch(environ["PATH_INFO"])
         name = match["name"] if match else ""
-        if match is None or account.store.table(REPOSITORIES).get(name) is None:
+        if match is None or account.store.table(REPOSITORIES, Repository).get(name) is None:
             asked = environ["PATH_INFO"].removeprefix("/v1/repos/").partition("/")[0]
             return _refuse(
                 start_response,

@@ -11,11 +11,10 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from local_account.foundation.account import Commit
 from local_account.foundation.errors import Params, ServiceError
-from local_account.foundation.store import Document
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 from local_account.services.codecommit.file_changes import (
@@ -29,6 +28,7 @@ from local_account.services.codecommit.file_changes import (
 from local_account.services.codecommit.git_repository import ZERO_ID, Author, Entry, GitError, GitRepository
 from local_account.services.codecommit.git_server import (
     REPOSITORIES,
+    Repository,
     announce,
     announce_push,
     repository_path,
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
         UpdateRepositoryDescriptionInputTypeDef,
         UpdateRepositoryNameInputTypeDef,
     )
+
+    from local_account.foundation.store import Table
 
 _PAGE = 1000
 _BATCH = 100
@@ -118,13 +120,13 @@ class CodeCommit(Service):
             self._check_free(name)
             GitRepository.create(repository_path(self.account, name))
             now = self.account.now()
-            document = {
+            document: Repository = {
                 "repositoryName": name,
                 "repositoryId": str(uuid.uuid4()),
                 "creationDate": now,
                 "lastModifiedDate": now,
                 "repositoryDescription": params.get("repositoryDescription"),
-                "tags": params.get("tags", {}),
+                "tags": cast("dict[str, str]", params.get("tags", {})),
             }
             self._table.put(name, document)
         return {"repositoryMetadata": self._metadata(document)}
@@ -471,11 +473,11 @@ class CodeCommit(Service):
     # --- shared
 
     @property
-    def _table(self) -> Any:
-        return self.account.store.table(REPOSITORIES)
+    def _table(self) -> Table[Repository]:
+        return self.account.store.table(REPOSITORIES, Repository)
 
-    def _document(self, name: str) -> Document:
-        document: Document | None = self._table.get(name)
+    def _document(self, name: str) -> Repository:
+        document = self._table.get(name)
         if document is None:
             raise ServiceError("RepositoryDoesNotExistException", f"{name} does not exist")
         return document
@@ -484,7 +486,7 @@ class CodeCommit(Service):
         if self._table.get(name):
             raise ServiceError("RepositoryNameExistsException", f"Repository named {name} already exists")
 
-    def _finish_renaming(self, document: Document) -> None:
+    def _finish_renaming(self, document: Repository) -> None:
         # New document first, then the directory, old document last: one of the names is always complete.
         old, new = document.pop("renamedFrom", None), document["repositoryName"]
         if old is None:
@@ -507,7 +509,7 @@ class CodeCommit(Service):
         self._document(name)
         return str(name)
 
-    def _metadata(self, document: Document) -> Params:
+    def _metadata(self, document: Repository) -> Params:
         name, region = document["repositoryName"], self.account.config.region
         with suppress(GitError):  # deleted in the meantime
             document["defaultBranch"] = GitRepository(repository_path(self.account, name)).default_branch()
