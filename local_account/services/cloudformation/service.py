@@ -381,7 +381,7 @@ def page(items: Iterable[T], params: Mapping[str, Any]) -> tuple[list[T], str | 
     return everything[start : start + PAGE], more
 
 
-def _present(values: dict[str, Any]) -> dict[str, Any]:
+def _present(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 

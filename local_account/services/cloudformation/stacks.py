@@ -113,14 +113,43 @@ SNAPSHOT = (
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
 
+class Name(TypedDict):
+    """Which stack has a name; deleted stacks have lost theirs."""
+
+    StackId: str
+
+
+class Event(TypedDict):
+    """An event of a stack: the members of *DescribeStackEvents*, which leaves out those that are None."""
+
+    StackId: str
+    StackName: str
+    EventId: str
+    LogicalResourceId: str
+    PhysicalResourceId: str
+    ResourceType: str
+    ResourceStatus: str
+    ResourceStatusReason: str | None
+    ResourceProperties: str | None
+    """JSON."""
+    ClientRequestToken: str | None
+    Timestamp: datetime
+
+
+class OperationEvents(TypedDict):
+    """The events of one operation on a stack, oldest first."""
+
+    Events: list[Event]
+
+
 class Stacks:
     """All stacks of the account."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._stacks = account.store.table("cloudformation.stacks", Stack)
-        self._names = account.store.table("cloudformation.names")
-        self._events = account.store.table("cloudformation.events")
+        self._names = account.store.table("cloudformation.names", Name)
+        self._events = account.store.table("cloudformation.events", OperationEvents)
 
     def all(self) -> list[Stack]:
         """Return every stack, including deleted ones, oldest first."""
@@ -207,7 +236,7 @@ class Stacks:
         with self.update(stack_id) as stack:
             stack["Resources"].pop(logical_id, None)
 
-    def events(self, stack: Stack) -> Iterable[dict[str, Any]]:
+    def events(self, stack: Stack) -> Iterable[Event]:
         """Yield the events of a stack, newest first, as *DescribeStackEvents* shows them."""
         for number in range(stack.get("Operations", 0), -1, -1):
             page = self._events.get(f"{stack['StackId']}#{number}")
@@ -236,7 +265,7 @@ class Stacks:
         token: str | None,
         properties: dict[str, Any] | None = None,
     ) -> None:
-        event = {
+        event: Event = {
             "StackId": stack["StackId"],
             "StackName": stack["StackName"],
             "EventId": f"{logical_id}-{status}-{uuid.uuid4()}",
