@@ -48,10 +48,6 @@ class QualityGate(TypedDict):
     MaximumAccuracyDrop: float
 
 
-class NoGate(TypedDict):
-    """Takes the place of the quality gate in a report when none was read."""
-
-
 class Check(TypedDict):
     """One comparison of the quality gate: `value` must reach `threshold`."""
 
@@ -64,17 +60,16 @@ class Check(TypedDict):
 class Report(TypedDict):
     """The monitor's report on an execution, schema 1 (`ReportDocument` in `cfn/functions/monitor/report.py`).
 
-    `checks` is empty and `evaluation` is None if there was nothing to judge: training failed, or its record
-    or evaluation can't be read. `qualityGate` is empty too, unless only the evaluation can't be read.
+    If training failed, `qualityGate` and `checks` are empty and `evaluation` is None.
     """
 
     pipelineExecutionId: str
     decision: str
     """`approved` or `rejected`."""
     summary: str
-    qualityGate: QualityGate | NoGate
+    qualityGate: QualityGate
     checks: list[Check]
-    evaluation: Evaluation | None
+    evaluation: Evaluation
 
 
 @dataclass(frozen=True, repr=False)
