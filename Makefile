@@ -51,7 +51,7 @@ endif
 test-%:
 	@$(PYTHON) -m pytest $($*) 2>&1 $(SIDE)
 
-check: bootstrap  ## lint, types, and the tests that need neither Docker nor minutes; run it after each change
+check: bootstrap  ## lint, types, and the quick tests that don't need Docker; run it after each change
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target lint $(SIDES:%=check-%) || { \
 	  echo 'make check failed: the lines above with *** say where, lint or tests (`make format` fixes layout)'; \
 	  exit 1; }

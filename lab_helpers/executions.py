@@ -180,7 +180,7 @@ def started_by(
 
 
 def _zip_of(lab: Lab, pipeline: str, commit: str, version: str) -> bool:
-    """Return whether a version of an image pipeline's source zip file is of a commit."""
+    """Return whether a version of an image pipeline's source zip file holds this commit."""
     branches = {
         lab.names.base_pipeline: lab.names.base_branch,
         lab.names.model_pipeline: lab.names.model_branch,

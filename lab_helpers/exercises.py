@@ -2,7 +2,7 @@
 
 What learners write with `%%writefile` exists only in the notebooks; the programs that they are given are in
 folders beside the notebooks (`base_image/`). Code that needs either without a learner, such as tests and
-`reset`, gets them from here.
+`reset`, gets it from here.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def commit_and_push(directory: Path, message: str, *, branch: str = "") -> Commi
 
 
 def _identity(directory: Path) -> list[str]:
-    """Set an author if there is none, so that a learner's first commit ever does not fail."""
+    """Set an author if there is none, so that a learner's very first commit does not fail."""
     known = subprocess.run(
         ["git", "-C", str(directory), "config", "user.email"], capture_output=True, check=False
     )

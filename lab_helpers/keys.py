@@ -1,7 +1,8 @@
-"""Every S3 key and prefix with a meaning, once (docs/names-and-contracts.md: who writes and reads them).
+"""The S3 keys and prefixes of a lab, each defined once.
 
-In the lab's bucket, but PACKAGE and TEMPLATE, which are in its assets bucket. Templates, functions and
-notebooks write some of them again: tests/lab_helpers/test_facts.py compares.
+docs/names-and-contracts.md says who writes and reads them.
+They are in the lab's bucket, except PACKAGE and TEMPLATE, which are in its assets bucket. Templates,
+functions and notebooks repeat some of them: tests/lab_helpers/test_facts.py compares them.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ TRAINING_JOB = "training/source/trainingjob.zip"
 """An upload here starts the training pipeline."""
 INPUT, TRAINING_SOURCE = "training/input/", "training/source/"
 JOBS, OUTPUT, REPORTS = "training/jobs/", "training/output/", "training/reports/"
-"""Jobs as they were asked for, what they left, and what the monitor found."""
+"""Jobs as requested, their output, and what the monitor found."""
 FUNCTIONS = "package/functions"
 """Code of the two functions."""
 PROVISION = "package/provision.json"
-"""By which a notebook instance tells how its provisioning goes."""
+"""Where a notebook instance reports the state of its provisioning."""
 RESET_REQUEST, RESET_ANSWER = "package/reset.json", "package/reset-answer.json"
 SOURCE, PIPELINES = "source/", "pipelines/"
 """Pushed commits of a lab without CodeCommit, and artifacts."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 LAB_TAG, EXPIRES_TAG = "mlops-workshop:lab", "mlops-workshop:expires"
-"""On everything that a lab owns: whose it is, and when it may be removed."""
+"""Tags on everything that a lab owns: which lab it belongs to, and when it may be removed."""
 TRAIN_APPROVAL, DEPLOY_DEV, HUMAN_APPROVAL, DEPLOY_PRD = (
     "TrainApproval",
     "DeployDev",

@@ -1,4 +1,4 @@
-"""The zip file of a branch whose repository is in a bucket: its key, and the commit that it is of.
+"""The zip file of a branch whose repository is in a bucket: its key, and the commit that it holds.
 
 Contract: git-remote-s3 (awslabs), README, "Repo as S3 Source for AWS CodePipeline".
 """
@@ -25,7 +25,7 @@ def disposition(commit: str) -> str:
 
 
 def is_of(head: HeadObjectOutputTypeDef, commit: str) -> bool:
-    """Return whether a zip file is of a commit, from its S3 HeadObject response."""
+    """Return whether a zip file holds this commit, from its S3 HeadObject response."""
     return _name(commit) in head.get("ContentDisposition", "")
 
 

@@ -15,7 +15,7 @@ INDENT = "\u2003"
 OWNERS = (
     (keys.INPUT, "", "notebook 03", "training job (channel training)"),
     (keys.TRAINING_SOURCE, "", "notebook 03", "Source action of the training pipeline"),
-    (keys.JOBS, "", "launcher function", "monitor function (the job as asked for, its quality gate)"),
+    (keys.JOBS, "", "launcher function", "monitor function (the job as requested, its quality gate)"),
     (keys.OUTPUT, "model.tar.gz", "SageMaker training", "models of the DEV and PRD endpoints"),
     (keys.OUTPUT, "output.tar.gz", "SageMaker training", "monitor function (evaluation.json)"),
     (keys.OUTPUT, "", "SageMaker training", "people who look into a job"),

@@ -1,4 +1,4 @@
-"""A training job: its course, its measurements, and the report on which its approval is based."""
+"""A training job: its progress, its measurements, and the report on which its approval is based."""
 
 from __future__ import annotations
 

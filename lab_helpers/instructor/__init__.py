@@ -1,1 +1,1 @@
-"""Tools for an instructor with a room full of labs. Never shipped to a notebook instance."""
+"""Tools for the instructor of a class. Never shipped to a notebook instance."""

@@ -10,19 +10,19 @@ from local_account.scaffold.writing import write
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the files and print the next steps; return 1, and say why, where nothing was written."""
+    """Write the files and print the next steps; return 1, and say why, if nothing was written."""
     parser = argparse.ArgumentParser(prog="python -m local_account.scaffold", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
     operation = kinds.add_parser(
         "operation",
         help="a failing test, a method and the IAM entry of one operation",
-        description="Write a failing test, the method, and the IAM entry of one operation. Nothing that "
-        "exists is overwritten.",
+        description="Write a failing test, the method, and the IAM entry of one operation. Existing code is "
+        "never overwritten.",
     )
     operation.add_argument("service", help="boto3's name of the service, such as codebuild")
     operation.add_argument("operation", help="as the API reference names it, such as ListProjects")
     operation.add_argument(
-        "--into", metavar="CLASS", help="the class to add the method to, where several may"
+        "--into", metavar="CLASS", help="the class to add the method to, if there are several candidates"
     )
     given = parser.parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""`fleet …`: a room full of labs, from the roster until the last one is deleted."""
+"""`fleet …`: the labs of a class, from the roster until the last one is deleted."""
 
 from __future__ import annotations
 

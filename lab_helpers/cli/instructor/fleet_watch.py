@@ -1,4 +1,4 @@
-"""`fleet status`, `fleet watch` and `fleet open`: how the room is doing."""
+"""`fleet status`, `fleet watch` and `fleet open`: how the class is doing."""
 
 from __future__ import annotations
 

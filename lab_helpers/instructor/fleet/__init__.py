@@ -1,1 +1,1 @@
-"""A room full of labs: the roster, provisioning, and the progress of each lab."""
+"""The labs of a class: the roster, provisioning, and the progress of each lab."""

@@ -44,7 +44,7 @@ class Stack:
 
     @property
     def settled(self) -> bool:
-        """Whether no operation is in progress (an abandoned change set is none)."""
+        """Whether no operation is in progress (an abandoned change set does not count)."""
         return not self.status.endswith("_IN_PROGRESS") or self.status == "REVIEW_IN_PROGRESS"
 
     @property

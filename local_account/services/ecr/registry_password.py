@@ -1,7 +1,7 @@
 """Passwords for the registry, from GetAuthorizationToken to ``docker login``.
 
 Contract: GetAuthorizationToken in the Amazon ECR API Reference (user ``AWS``, 12 hours). A password is its
-time of expiry and a signature over it, so that nothing has to be stored but one secret.
+time of expiry and a signature over it, so that only one secret has to be stored.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ _BATCH_SECONDS = 0.02
 _BATCH_EVENTS, _BATCH_BYTES = (
     10_000,
     1_000_000,
-)  # PutLogEvents: 10,000 events and 1,048,576 bytes, of which 26 for each event
+)  # PutLogEvents: 10,000 events and 1,048,576 bytes, including 26 for each event
 _EVENT_BYTES = 256_000
 
 

@@ -62,7 +62,7 @@ class EndpointConfig(TypedDict):
 
 
 class Variant(TypedDict):
-    """A production variant as it was asked for and prepared: the members of ``instances.VariantSpec``."""
+    """A production variant as requested and prepared: the members of ``instances.VariantSpec``."""
 
     name: str
     model_name: str

@@ -108,7 +108,7 @@ class Provider(ABC):
 def fit(shape: Any, value: Any, where: str = "") -> Any:  # noqa: PLR0911  (one per kind of shape)
     """Turn properties into parameters of an API operation, guided by botocore's shape of its input.
 
-    Names match regardless of case; text, numbers and booleans become what the shape asks for; an object
+    Names match regardless of case; text, numbers and booleans become what the shape requires; an object
     where the API takes text becomes JSON; a list of Key/Value where it takes a map becomes a map.
     Raises ResourceError for a member that the operation does not know.
     """
