@@ -165,7 +165,7 @@ def run(lab: BenchLab) -> list[Figure]:
     """The whole workshop, warm, and the same container work typed by hand.
 
     A first run warms the layer cache and the package cache. Then a new account runs everything again (with
-    nothing but images and caches), and the same docker builds, pushes, trainings and servings are done
+    nothing but images and caches), and the same docker builds, pushes, training and serving are done
     without the workshop, against the registry of another new account: RUNS times in turn, because a machine's
     speed changes within minutes. Each begins once nothing of the one before is running. A round compares its
     two runs; the figures are those of the round with the median ratio.

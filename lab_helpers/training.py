@@ -36,7 +36,7 @@ class Evaluation(TypedDict):
     rows: dict[str, int]
     """Their number in `training` and `test`."""
     digests: NotRequired[dict[str, str]]
-    """Digests of `data`, `code` and `model`, to check that a training can be repeated."""
+    """Digests of `data`, `code` and `model`, to check that a training run can be repeated."""
     hyperparameters: NotRequired[dict[str, object]]
 
 
