@@ -15,6 +15,10 @@ labs := tests/lab_helpers/instructor/reset tests/lab_helpers/cli tests/lab_helpe
 programs := tests/notebooks/test_serving_program.py tests/notebooks/test_training_program.py
 models := tests/notebooks $(addprefix --ignore=,$(programs)) tests/cfn tests/local_account/services/sagemaker
 rest := tests $(addprefix --ignore=,$(filter-out --ignore=%,$(e2e) $(labs) $(models)))
+# What is quick is mostly in `rest`, so `make check` divides it once more.
+QUICK_SIDES := services others labs models programs e2e
+services := tests/local_account/services --ignore=tests/local_account/services/sagemaker
+others := $(rest) --ignore=tests/local_account/services
 QUICK := not docker and not e2e and not slow
 # Each line begins with its side; sed hands on whole lines only, so that the sides' progress does not mix.
 SIDE = | sed --unbuffered 's/^/$*	/'
@@ -52,7 +56,7 @@ test-%:
 	@$(PYTHON) -m pytest $($*) 2>&1 $(SIDE)
 
 check: bootstrap  ## lint, types, and the quick tests that don't need Docker; run it after each change
-	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target lint $(SIDES:%=check-%) || { \
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target lint $(QUICK_SIDES:%=check-%) || { \
 	  echo 'make check failed: the lines above with *** say where, lint or tests (`make format` fixes layout)'; \
 	  exit 1; }
 

@@ -59,3 +59,10 @@ def test_the_last_side_runs_whatever_the_others_leave() -> None:
 
 def test_every_side_is_run() -> None:
     assert all(f"pytest {' '.join(paths(side))} " in commands("test") for side in (*SIDES, "rest"))
+
+
+def test_the_quick_tests_are_divided_once_more_without_loss() -> None:
+    assert included("services") == [Path("tests/local_account/services")]
+    assert ignored("services") <= ignored("rest")
+    assert included("others") == included("rest")
+    assert ignored("others") == ignored("rest") | set(included("services"))
