@@ -1,0 +1,1 @@
+"""What S3 says over HTTP beyond its operations: signatures, checksums, chunks, forms, ranges, conditions."""
