@@ -11,34 +11,41 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from local_account.foundation.store import Document
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
+    from local_account.foundation.store import Table
 
 log = logging.getLogger(__name__)
 
 _AFTER_A_FAULT = 60.0
 
+D = TypeVar("D", bound=Mapping[str, Any])
 
-class Outbox:
+
+class Entry(TypedDict, Generic[D]):
+    """A document that waits."""
+
+    due: float
+    """When it is worked on next, in seconds since 1970."""
+    document: D
+
+
+class Outbox(Generic[D]):
     """A queue in the store, worked off by its own threads; order is not preserved.
 
     ``work`` gets a document, which it may change, and returns None when it is done, or the seconds to wait
     before it is called with the document again.
     """
 
-    def __init__(
-        self, account: Account, name: str, work: Callable[[Document], float | None], threads: int
-    ) -> None:
+    def __init__(self, account: Account, name: str, work: Callable[[D], float | None], threads: int) -> None:
         self._account = account
         self._name = name
         self._work = work
         self._threads = threads
-        self._table = account.store.table(name)
+        self._table: Table[Entry[D]] = account.store.table(name, Entry[D])
         self._due: list[tuple[float, str]] = []
         self._changed = threading.Condition()
         self._stopped = False
@@ -56,7 +63,7 @@ class Outbox:
             self._stopped = True
             self._changed.notify_all()
 
-    def put(self, document: Document, delay: float = 0.0) -> None:
+    def put(self, document: D, delay: float = 0.0) -> None:
         """Accept a document; it is in the store when this returns."""
         key, due = uuid.uuid4().hex, time.time() + delay
         self._table.put(key, {"due": due, "document": document})

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         OnStackFailureType,
     )
     from mypy_boto3_cloudformation.type_defs import (
+        ChangeTypeDef,
         CreateChangeSetInputTypeDef,
         DeleteChangeSetInputTypeDef,
         DescribeChangeSetInputTypeDef,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.store import Table
-    from local_account.services.cloudformation.plan import Change
 
 NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
@@ -76,7 +76,7 @@ class ChangeSet(TypedDict):
     Tags: list[dict[str, str]]
     CreationTime: datetime
     OnStackFailure: OnStackFailureType | None
-    Changes: list[Change]
+    Changes: list[ChangeTypeDef]
     Status: ChangeSetStatusType
     ExecutionStatus: ExecutionStatusType
     StatusReason: NotRequired[str]
@@ -127,12 +127,8 @@ class ChangeSetOperations(Service):
     def describe_change_set(self, params: DescribeChangeSetInputTypeDef) -> Answer:
         """Describe a change set and what it would do."""
         change_set = self._change_set(params)
-        shown = {k: v for k, v in change_set.items() if k != "Wanted" and v is not None}
-        changes = [
-            {**change, "ResourceChange": _without_none(change["ResourceChange"])}
-            for change in change_set["Changes"]
-        ]
-        return {**shown, "Changes": changes, "NotificationARNs": [], "RollbackConfiguration": {}}
+        shown = {key: value for key, value in change_set.items() if key != "Wanted"}
+        return {**shown, "NotificationARNs": [], "RollbackConfiguration": {}}
 
     def execute_change_set(self, params: ExecuteChangeSetInputTypeDef) -> Answer:
         """Begin to carry out a change set."""
@@ -169,7 +165,7 @@ class ChangeSetOperations(Service):
         stack = self.stacks.require(params["StackName"])
         return {
             "Summaries": [
-                _without_none({key: each.get(key) for key in _SUMMARY})
+                {key: each.get(key) for key in _SUMMARY}
                 for each in self._table.values()
                 if each["StackId"] == stack["StackId"]
             ]
@@ -258,7 +254,3 @@ class ChangeSetOperations(Service):
                 if each["StackId"] == stack["StackId"] and each["ChangeSetName"] == name:
                     return each
         raise ServiceError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)
-
-
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from local_account.services.cloudformation import outputs
 from local_account.services.cloudformation.intrinsics import PendingError, Scope
@@ -17,9 +17,27 @@ from local_account.services.cloudformation.template import Template
 from local_account.services.cloudformation.walk import ordered
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.literals import (
+        ChangeActionType,
+        ChangeSourceType,
+        EvaluationTypeType,
+        PolicyActionType,
+        ReplacementType,
+        RequiresRecreationType,
+        ResourceAttributeType,
+    )
+    from mypy_boto3_cloudformation.type_defs import (
+        ChangeTypeDef,
+        ResourceChangeDetailTypeDef,
+        ResourceChangeTypeDef,
+    )
+
     from local_account.foundation.account import Account
 
-Change = dict[str, Any]
+_POLICIES: tuple[Literal["DeletionPolicy", "UpdateReplacePolicy"], ...] = (
+    "DeletionPolicy",
+    "UpdateReplacePolicy",
+)
 
 
 class Plan:
@@ -50,7 +68,7 @@ class Plan:
             return False
         return self._outputs == outputs.evaluated(self._scope)
 
-    def _changes(self) -> list[Change]:
+    def _changes(self) -> list[ChangeTypeDef]:
         active = self._scope.active()
         changes = []
         for logical_id in ordered(self._scope.dependencies()):
@@ -65,15 +83,16 @@ class Plan:
                 changes.append(change)
         for logical_id, record in self._records.items():
             if logical_id not in active:
-                policy = {"PolicyAction": "Delete" if record["DeletionPolicy"] == "Delete" else "Retain"}
+                policy: PolicyActionType = "Delete" if record["DeletionPolicy"] == "Delete" else "Retain"
+                physical_id = record["PhysicalResourceId"]
                 changes.append(
-                    _change("Remove", logical_id, record["Type"], record["PhysicalResourceId"], **policy)
+                    _change("Remove", logical_id, record["Type"], physical_id, PolicyAction=policy)
                 )
         return changes
 
     def _modification(
         self, scope: Scope, logical_id: str, resource: Mapping[str, Any], record: Resource
-    ) -> Change | None:
+    ) -> ChangeTypeDef | None:
         schema = self._types.schemas.get(resource["Type"])
         props, pending = {}, {}
         for name, value in (resource.get("Properties") or {}).items():
@@ -104,18 +123,17 @@ class Plan:
             )
             for name, cause in pending.items()
         ]
-        scopes = ["Properties"] * bool(details)
-        scopes += ["Metadata"] * (record.get("Metadata") != resource.get("Metadata"))
-        scopes += [
-            policy
-            for policy in ("DeletionPolicy", "UpdateReplacePolicy")
-            if record[policy] != resource.get(policy, "Delete")
-        ]
+        scopes: list[ResourceAttributeType] = []
+        if details:
+            scopes.append("Properties")
+        if record.get("Metadata") != resource.get("Metadata"):
+            scopes.append("Metadata")
+        scopes += [policy for policy in _POLICIES if record[policy] != resource.get(policy, "Delete")]
         # What a creation without rollback left behind is created again.
         failed = record["Status"] in ("CREATE_FAILED", "UPDATE_FAILED")
         if not scopes and not failed:
             return None
-        replacement = "True" if replacing else "False"
+        replacement: ReplacementType = "True" if replacing else "False"
         if not replacing and any(schema.is_create_only(name) for name in pending):
             replacement = "Conditional"
         if replacing or record["Status"] == "CREATE_FAILED":
@@ -142,25 +160,38 @@ def changed_types(template: Template, records: Mapping[str, Resource]) -> list[s
     ]
 
 
-def _change(action: str, logical_id: str, kind: str, physical_id: str | None = None, **more: Any) -> Change:
-    change = {
+def _change(
+    action: ChangeActionType,
+    logical_id: str,
+    kind: str,
+    physical_id: str = "",
+    **more: Unpack[ResourceChangeTypeDef],
+) -> ChangeTypeDef:
+    change: ResourceChangeTypeDef = {
         "Action": action,
         "LogicalResourceId": logical_id,
-        "PhysicalResourceId": physical_id or None,
         "ResourceType": kind,
         "Scope": [],
         "Details": [],
         **more,
     }
+    if physical_id:
+        change["PhysicalResourceId"] = physical_id
     return {"Type": "Resource", "ResourceChange": change}
 
 
 def _detail(
-    name: str, evaluation: str, source: str, recreation: str, cause: str | None = None
-) -> dict[str, Any]:
-    return {
+    name: str,
+    evaluation: EvaluationTypeType,
+    source: ChangeSourceType,
+    recreation: RequiresRecreationType,
+    cause: str = "",
+) -> ResourceChangeDetailTypeDef:
+    detail: ResourceChangeDetailTypeDef = {
         "Target": {"Attribute": "Properties", "Name": name, "RequiresRecreation": recreation},
         "Evaluation": evaluation,
         "ChangeSource": source,
-        "CausingEntity": cause,
     }
+    if cause:
+        detail["CausingEntity"] = cause
+    return detail

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.account import Account
-    from local_account.foundation.store import Document, Table
+    from local_account.foundation.store import Table
 
 _EVALUATION_SECONDS = 1.0
 _HOUSEKEEPING_SECONDS = 600.0
@@ -301,8 +301,8 @@ class CloudWatch(Service):
     # --- shared
 
     @property
-    def _tags(self) -> Table[Document]:
-        return self.account.store.table("cloudwatch.tags")
+    def _tags(self) -> Table[dict[str, str]]:
+        return self.account.store.table("cloudwatch.tags", dict[str, str])
 
     def _alarm(self, name: str) -> Alarm:
         alarm = self.alarms.table.get(name)

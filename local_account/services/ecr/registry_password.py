@@ -12,13 +12,17 @@ import hashlib
 import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 USER = "AWS"
 _LIFETIME = timedelta(hours=12)
+
+
+class _Secret(TypedDict):
+    secret: str
 
 
 def issue(account: Account) -> tuple[str, datetime]:
@@ -40,7 +44,7 @@ def is_valid(account: Account, user: str, password: str) -> bool:
 
 
 def _sign(account: Account, text: str) -> str:
-    table = account.store.table("ecr-secret")
+    table = account.store.table("ecr-secret", _Secret)
     with table.lock:
         document = table.get("secret")
         if document is None:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.outbox import Outbox
@@ -18,6 +18,7 @@ from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service, moment
 from local_account.services.events import targets
 from local_account.services.events.pattern import Match, PatternError, compile_pattern, loads
+from local_account.services.events.records import Delivery, Event, Rule
 from local_account.services.events.schedule import Schedule, ScheduleError, parse_schedule
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.account import Account
-    from local_account.foundation.store import Document
 
 log = logging.getLogger(__name__)
 
@@ -59,24 +59,6 @@ _RULE_MEMBERS = ("Name", "Arn", "EventPattern", "ScheduleExpression", "State", "
 _EVENT_FIELDS = ("id", "account", "source", "time", "region", "resources", "detail-type")
 _THREADS = 4
 _LONGEST_WAIT = 3600.0
-
-
-class Rule(TypedDict):
-    """A rule: the members of DescribeRule under their names there, and our own in lower case."""
-
-    Name: str
-    Arn: str
-    EventPattern: NotRequired[str]
-    ScheduleExpression: NotRequired[str]
-    State: RuleStateType
-    Description: NotRequired[str]
-    RoleArn: NotRequired[str]
-    origin: datetime
-    """When it got its schedule: what a rate counts from."""
-    enabled_at: datetime
-    """When its state or schedule last changed; a schedule fires only after that."""
-    targets: list[TargetUnionTypeDef]
-    tags: dict[str, str]
 
 
 class Events(Service):
@@ -299,7 +281,7 @@ class Events(Service):
 
     def _event(
         self, source: str, detail_type: str, detail: Params, resources: Iterable[str], moment: datetime
-    ) -> Document:
+    ) -> Event:
         return {
             "version": "0",
             "id": str(uuid.uuid4()),
@@ -312,14 +294,14 @@ class Events(Service):
             "detail": json.loads(json.dumps(detail, default=_plain)),
         }
 
-    def _route(self, event: Document) -> None:
+    def _route(self, event: Event) -> None:
         parsed = loads(json.dumps(event))
         for rule in self._rules.values():
             text = rule.get("EventPattern")
             if text and rule["State"] == "ENABLED" and _pattern(text)(parsed):
                 self._send(rule, event)
 
-    def _send(self, rule: Rule, event: Document) -> None:
+    def _send(self, rule: Rule, event: Event) -> None:
         for target in rule["targets"]:
             self._deliveries.put(
                 {
@@ -332,7 +314,7 @@ class Events(Service):
                 }
             )
 
-    def _deliver(self, delivery: Document) -> float | None:
+    def _deliver(self, delivery: Delivery) -> float | None:
         """Try one delivery (called by the outbox)."""
         delay = None
         try:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_account.authorization.resource_policies import allows
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.services.events.transform import TransformError, check_path, check_template, target_input
 
 if TYPE_CHECKING:
-    from mypy_boto3_events.type_defs import TargetUnionTypeDef
+    from mypy_boto3_events.type_defs import RetryPolicyTypeDef, TargetUnionTypeDef
 
     from local_account.foundation.account import Account
-    from local_account.foundation.store import Document
+    from local_account.services.events.records import Delivery
 
 PRINCIPAL = "events.amazonaws.com"
 _SUPPORTED = ("Id", "Arn", "RoleArn", "Input", "InputPath", "InputTransformer", "RetryPolicy")
@@ -107,13 +107,8 @@ def _check_input(target: TargetUnionTypeDef) -> None:
         check_template(target["InputTransformer"]["InputTemplate"], set(paths))
 
 
-def deliver(account: Account, delivery: Document) -> None:
+def deliver(account: Account, delivery: Delivery) -> None:
     """Deliver an event to a target, as the rule's permissions allow.
-
-    Parameters
-    ----------
-    delivery
-        ``id``, ``rule`` (``Name``, ``Arn``), ``target`` (of PutTargets), ``event``, ``accepted`` (seconds).
 
     Raises
     ------
@@ -160,7 +155,7 @@ def _invoke(account: Account, function_arn: str, rule_arn: str, payload: str) ->
     client.invoke(FunctionName=function_arn, InvocationType="Event", Payload=payload.encode())
 
 
-def _start_pipeline(account: Account, target: Params, token: str, text: str) -> None:
+def _start_pipeline(account: Account, target: TargetUnionTypeDef, token: str, text: str) -> None:
     _check_role(account, target["RoleArn"])
     overrides: dict[str, Any] = {}
     if "Input" in target or "InputTransformer" in target:
@@ -172,13 +167,16 @@ def _start_pipeline(account: Account, target: Params, token: str, text: str) -> 
     client.start_pipeline_execution(name=name, clientRequestToken=token, **overrides)
 
 
-def retry_delay(delivery: Document, now: float) -> float | None:
+def retry_delay(delivery: Delivery, now: float) -> float | None:
     """Return the seconds until the next attempt, longer each time; None if the RetryPolicy allows no more.
 
     ``delivery["attempts"]`` counts the failed attempts; defaults as documented: 185 times in 24 hours.
     """
-    policy = {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}
-    policy |= delivery["target"].get("RetryPolicy", {})
+    policy: RetryPolicyTypeDef = {
+        "MaximumRetryAttempts": 185,
+        "MaximumEventAgeInSeconds": 86_400,
+        **delivery["target"].get("RetryPolicy", {}),
+    }
     delay = min(2.0 ** (delivery["attempts"] - 1), _LONGEST_DELAY)
     too_old = now + delay - delivery["accepted"] > policy["MaximumEventAgeInSeconds"]
     return None if too_old or delivery["attempts"] > policy["MaximumRetryAttempts"] else delay

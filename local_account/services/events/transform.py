@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_events.type_defs import TargetUnionTypeDef
+
+    from local_account.services.events.records import Event, RuleReference
 
 _STEP = re.compile(r"\.([\w\-]+)|\[(\d+)\]|\[(\*)\]|\['([^']+)'\]|\[\"([^\"]+)\"\]")
 _VARIABLE = re.compile(r"<([\w.\-]+)>")
 _MISSING = object()
-
-Event = dict[str, Any]
 
 
 class TransformError(ValueError):
@@ -33,11 +36,8 @@ def check_template(template: str, names: set[str]) -> None:
             raise TransformError(f"InputTemplate for target contains the undefined variable <{name}>")
 
 
-def target_input(target: dict[str, Any], event: Event, rule: dict[str, str], ingested: datetime) -> str:
-    """Return the JSON text that ``target`` (PutTargets) receives for ``event``.
-
-    ``rule`` has the ``Name`` and ``Arn`` of the rule that matched.
-    """
+def target_input(target: TargetUnionTypeDef, event: Event, rule: RuleReference, ingested: datetime) -> str:
+    """Return the JSON text that ``target`` (PutTargets) receives for ``event``, which ``rule`` matched."""
     if "Input" in target:
         return str(target["Input"])
     if "InputPath" in target:

@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from local_account.foundation.errors import ServiceError
 from local_account.services.lambda_.logs import LogWriter, Output
@@ -51,6 +51,21 @@ class Request:
     arn: str
     payload: str
     client_context: str | None = None
+
+
+class AsynchronousInvocation(TypedDict):
+    """One invocation of type Event, from its acceptance until it succeeds or is dropped."""
+
+    name: str
+    qualifier: str
+    payload: str
+    request_id: str
+    accepted: float
+    """Seconds since 1970."""
+    attempts: int
+    """Those in which the function failed."""
+    throttled: int
+    """How often no execution environment was free."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,14 @@ from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, blob
 from local_account.services.lambda_ import code, configuration
 from local_account.services.lambda_.configuration import INVALID, function_arn, parse_name
-from local_account.services.lambda_.invocation import CONCURRENCY, Function, Invoker, Pool, Request
+from local_account.services.lambda_.invocation import (
+    CONCURRENCY,
+    AsynchronousInvocation,
+    Function,
+    Invoker,
+    Pool,
+    Request,
+)
 from local_account.services.lambda_.logs import LogWriter
 from local_account.services.lambda_.permissions import Permissions
 
@@ -41,7 +48,6 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.account import Account
-    from local_account.foundation.store import Document
     from local_account.services.lambda_.configuration import FunctionConfiguration
     from local_account.services.lambda_.permissions import FunctionDocument
 
@@ -52,7 +58,7 @@ _REQUEST_LIMIT, _EVENT_LIMIT = 6_291_456, 1_048_576
 _RETRY_SECONDS = (60.0, 120.0)
 _REAP_SECONDS = 15.0
 _PREPARE_SECONDS = 10.0
-_EVENT_DEFAULTS = {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 21_600}
+_EVENT_RETRIES, _EVENT_SECONDS = 2, 21_600
 _UNVERSIONED = frozenset(("Version", "FunctionArn", "LastModified", "RevisionId"))
 
 
@@ -317,15 +323,15 @@ class Lambda(Permissions):
             "LogResult": base64.b64encode(outcome.log).decode() if params.get("LogType") == "Tail" else None,
         }
 
-    def _run_event(self, event: Document) -> float | None:  # noqa: PLR0911 - one per documented end
+    def _run_event(self, event: AsynchronousInvocation) -> float | None:  # noqa: PLR0911 - one per documented end
         """Serve one asynchronous invocation (called by the outbox)."""
         name, qualifier = event["name"], event["qualifier"]
         document = self._functions.get(name)
         if document is None or (qualifier not in ("", LATEST) and qualifier not in document["versions"]):
             log.warning("an event for the function %s is dropped: the function was deleted", name)
             return None
-        policy = _EVENT_DEFAULTS | document["events"].get(qualifier or LATEST, {})
-        if time.time() - event["accepted"] > policy["MaximumEventAgeInSeconds"]:
+        policy: Mapping[str, Any] = document["events"].get(qualifier or LATEST, {})
+        if time.time() - event["accepted"] > policy.get("MaximumEventAgeInSeconds", _EVENT_SECONDS):
             log.warning("an event for the function %s is dropped: it reached its maximum age", name)
             return None
         function, arn = self._function(name, qualifier)
@@ -339,7 +345,7 @@ class Lambda(Permissions):
         if not outcome.failed:
             return None
         event["attempts"] += 1
-        if event["attempts"] > policy["MaximumRetryAttempts"]:
+        if event["attempts"] > policy.get("MaximumRetryAttempts", _EVENT_RETRIES):
             log.warning(
                 "an event for the function %s is dropped after %d attempts: %s",
                 name,

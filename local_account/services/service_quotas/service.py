@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 
@@ -24,10 +24,20 @@ if TYPE_CHECKING:
         ListServiceQuotasRequestTypeDef,
         ListServicesRequestTypeDef,
         RequestServiceQuotaIncreaseRequestTypeDef,
+        ServiceQuotaTypeDef,
     )
+
+    from local_account.foundation.store import Table
 
 _TABLE = Path(__file__).with_name("quotas.json")
 _PAGE = 100
+_UNIT = "None"
+
+
+class Increase(TypedDict):
+    """What a request has raised a quota to."""
+
+    Value: float
 
 
 class ServiceQuotas(Service):
@@ -60,11 +70,12 @@ class ServiceQuotas(Service):
 
     def request_service_quota_increase(self, params: RequestServiceQuotaIncreaseRequestTypeDef) -> Answer:
         """RequestServiceQuotaIncrease: granted at once."""
-        quota, desired = self._applied(_find(params)), params["DesiredValue"]
-        if desired <= quota["Value"]:
+        quota, desired = _find(params), params["DesiredValue"]
+        applied = self._applied(quota)
+        if desired <= applied["Value"]:
             raise ServiceError(
                 "IllegalArgumentException",
-                f"The desired value {desired:g} is not above the applied value {quota['Value']:g}",
+                f"The desired value {desired:g} is not above the applied value {applied['Value']:g}",
             )
         self._table.put(quota["QuotaCode"], {"Value": desired})
         request = {
@@ -74,34 +85,35 @@ class ServiceQuotas(Service):
             "Created": self.account.now(),
             "LastUpdated": self.account.now(),
         }
-        kept = ("ServiceCode", "ServiceName", "QuotaCode", "QuotaName", "GlobalQuota", "Unit")
-        return {"RequestedQuota": {**request, **{name: quota[name] for name in kept}}}
+        named = {member: value for member, value in quota.items() if member != "Value"}
+        return {"RequestedQuota": {**request, **named, "Unit": _UNIT}}
 
     @property
-    def _table(self) -> Any:
-        return self.account.store.table("service-quotas")
+    def _table(self) -> Table[Increase]:
+        return self.account.store.table("service-quotas", Increase)
 
-    def _applied(self, default: Params) -> Params:
-        return self._quota({**default, **(self._table.get(default["QuotaCode"]) or {})})
+    def _applied(self, default: ServiceQuotaTypeDef) -> ServiceQuotaTypeDef:
+        increase = self._table.get(default["QuotaCode"])
+        return self._quota({**default, "Value": increase["Value"]} if increase else default)
 
-    def _quota(self, quota: Params) -> Params:
+    def _quota(self, quota: ServiceQuotaTypeDef) -> ServiceQuotaTypeDef:
         arn = self.account.arn("servicequotas", f"{quota['ServiceCode']}/{quota['QuotaCode']}")
-        return {**quota, "QuotaArn": arn, "Value": float(quota["Value"]), "Adjustable": True, "Unit": "None"}
+        return {**quota, "QuotaArn": arn, "Value": float(quota["Value"]), "Adjustable": True, "Unit": _UNIT}
 
 
-def _defaults() -> list[Params]:
-    found: list[Params] = json.loads(_TABLE.read_text())
+def _defaults() -> list[ServiceQuotaTypeDef]:
+    found: list[ServiceQuotaTypeDef] = json.loads(_TABLE.read_text())
     return found
 
 
-def _of(service: str) -> list[Params]:
+def _of(service: str) -> list[ServiceQuotaTypeDef]:
     found = [one for one in _defaults() if one["ServiceCode"] == service]
     if not found:
         raise ServiceError("NoSuchResourceException", f"The local account has no quotas for {service}", 404)
     return found
 
 
-def _find(params: Mapping[str, Any]) -> Params:
+def _find(params: Mapping[str, Any]) -> ServiceQuotaTypeDef:
     for one in _of(params["ServiceCode"]):
         if one["QuotaCode"] == params["QuotaCode"]:
             return one
@@ -112,7 +124,7 @@ def _find(params: Mapping[str, Any]) -> Params:
     )
 
 
-def _page(member: str, items: list[Params], params: Mapping[str, Any]) -> Params:
+def _page(member: str, items: Sequence[object], params: Mapping[str, Any]) -> Answer:
     size = params.get("MaxResults", _PAGE)
     shown, token = page(items, params.get("NextToken"), size, "InvalidPaginationTokenException")
     return {member: shown, "NextToken": token}

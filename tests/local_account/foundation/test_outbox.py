@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pytest
 
@@ -12,13 +12,20 @@ from local_account.foundation.config import AccountConfig
 from local_account.foundation.outbox import Outbox
 from tests.local_account.waiting import Eventually
 
-Work = Callable[[dict[str, Any]], float | None]
+
+class Job(TypedDict, total=False):
+    n: int
+    attempts: int
+
+
+Work = Callable[[Job], float | None]
+Start = Callable[[Work], Outbox[Job]]
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Callable[[Work], Outbox]]:
+def outbox(tmp_path: Path) -> Iterator[Start]:
     """Start an outbox on the same store any number of times."""
-    started: list[tuple[Account, Outbox]] = []
+    started: list[tuple[Account, Outbox[Job]]] = []
 
     def end() -> None:
         for account, box in started:
@@ -28,7 +35,7 @@ def outbox(tmp_path: Path) -> Iterator[Callable[[Work], Outbox]]:
             account.store.close()
         started.clear()
 
-    def start(work: Work) -> Outbox:
+    def start(work: Work) -> Outbox[Job]:
         end()
         account = Account(AccountConfig.load(tmp_path))
         box = Outbox(account, "work", work, threads=2)
@@ -40,7 +47,7 @@ def outbox(tmp_path: Path) -> Iterator[Callable[[Work], Outbox]]:
     end()
 
 
-def test_work_is_done_and_forgotten(outbox: Any, eventually: Eventually) -> None:
+def test_work_is_done_and_forgotten(outbox: Start, eventually: Eventually) -> None:
     done: list[int] = []
     box = outbox(lambda document: done.append(document["n"]))
     for number in range(20):
@@ -53,10 +60,10 @@ def test_work_is_done_and_forgotten(outbox: Any, eventually: Eventually) -> None
     assert again == [99]
 
 
-def test_postponed_work_comes_back_changed(outbox: Any, eventually: Eventually) -> None:
+def test_postponed_work_comes_back_changed(outbox: Start, eventually: Eventually) -> None:
     seen: list[int] = []
 
-    def work(document: dict[str, Any]) -> float | None:
+    def work(document: Job) -> float | None:
         seen.append(document["attempts"])
         document["attempts"] += 1
         return 0.05 if document["attempts"] < 3 else None
@@ -66,10 +73,10 @@ def test_postponed_work_comes_back_changed(outbox: Any, eventually: Eventually) 
     assert seen == [0, 1, 2]
 
 
-def test_work_in_flight_is_done_again(outbox: Any, eventually: Eventually) -> None:
+def test_work_in_flight_is_done_again(outbox: Start, eventually: Eventually) -> None:
     began, release = threading.Event(), threading.Event()
 
-    def interrupted(_: dict[str, Any]) -> float | None:
+    def interrupted(_: Job) -> float | None:
         began.set()
         release.wait(10)
         return 0.0
@@ -84,10 +91,10 @@ def test_work_in_flight_is_done_again(outbox: Any, eventually: Eventually) -> No
     eventually(lambda: done == [1])
 
 
-def test_a_failure_loses_nothing(outbox: Any, eventually: Eventually) -> None:
+def test_a_failure_loses_nothing(outbox: Start, eventually: Eventually) -> None:
     tried = threading.Event()
 
-    def faulty(_: dict[str, Any]) -> float | None:
+    def faulty(_: Job) -> float | None:
         tried.set()
         raise RuntimeError("a bug")
 

@@ -6,21 +6,28 @@ from typing import Any
 
 import pytest
 
+from local_account.services.events.records import Delivery, Event, RuleReference
 from local_account.services.events.targets import retry_delay
 from local_account.services.events.transform import TransformError, check_template, target_input
 
-EVENT = {
+EVENT: Event = {
+    "version": "0",
     "id": "e1",
     "detail-type": "Object Created",
+    "source": "aws.s3",
+    "account": "123456789012",
+    "time": "2026-01-02T03:04:04Z",
+    "region": "us-east-1",
     "resources": ["arn:aws:s3:::b"],
     "detail": {"object": {"key": 'a "b"', "size": 5}, "tags": [{"k": 1}, {"k": 2}]},
 }
-RULE = {"Name": "r", "Arn": "arn:aws:events:us-east-1:123456789012:rule/r"}
+RULE: RuleReference = {"Name": "r", "Arn": "arn:aws:events:us-east-1:123456789012:rule/r"}
 
 
 def received(**target: Any) -> Any:
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    return json.loads(target_input({"Id": "1", "Arn": "x", **target}, EVENT, RULE, moment))
+    given: Any = {"Id": "1", "Arn": "x", **target}
+    return json.loads(target_input(given, EVENT, RULE, moment))
 
 
 def transformed(template: str, **paths: str) -> Any:
@@ -92,12 +99,19 @@ def test_undefined_variables_are_refused() -> None:
 
 
 def test_retries_slow_down_and_end() -> None:
-    delivery: dict[str, Any] = {"target": {}, "accepted": 0.0, "attempts": 1}
+    delivery: Delivery = {
+        "id": "d1",
+        "rule": RULE,
+        "target": {"Id": "1", "Arn": "x"},
+        "event": EVENT,
+        "accepted": 0.0,
+        "attempts": 1,
+    }
     delays = []
     for attempts in range(1, 12):
         delays.append(retry_delay({**delivery, "attempts": attempts}, now=0.0))
     assert delays == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     assert retry_delay({**delivery, "attempts": 186}, now=0.0) is None
     assert retry_delay(delivery, now=86_400.0) is None
-    bounded = {"RetryPolicy": {"MaximumRetryAttempts": 0}}
-    assert retry_delay({**delivery, "target": bounded}, now=0.0) is None
+    delivery["target"]["RetryPolicy"] = {"MaximumRetryAttempts": 0}
+    assert retry_delay(delivery, now=0.0) is None

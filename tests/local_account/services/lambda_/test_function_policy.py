@@ -11,7 +11,7 @@ from local_account.foundation.account import Account
 from local_account.foundation.config import AccountConfig
 from local_account.foundation.errors import ServiceError
 from local_account.services.lambda_ import Lambda
-from local_account.services.lambda_.invocation import Invoker, Outcome
+from local_account.services.lambda_.invocation import AsynchronousInvocation, Invoker, Outcome
 from local_account.services.lambda_.policy import statement
 
 RULE = "arn:aws:events:us-east-1:123456789012:rule/mlops-job-monitor"
@@ -63,16 +63,16 @@ def service(tmp_path: Path) -> Lambda:
     return service
 
 
-def event(**fields: Any) -> dict[str, Any]:
+def event(name: str = "f", accepted: float | None = None) -> AsynchronousInvocation:
     return {
-        "name": "f",
+        "name": name,
         "qualifier": "",
         "payload": "{}",
         "request_id": "r",
-        "accepted": time.time(),
+        "accepted": time.time() if accepted is None else accepted,
         "attempts": 0,
         "throttled": 0,
-    } | fields
+    }
 
 
 def test_a_failed_event_is_tried_twice_more(service: Lambda, monkeypatch: pytest.MonkeyPatch) -> None:
