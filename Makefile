@@ -20,7 +20,7 @@ QUICK_SIDES := services others labs models programs e2e
 services := tests/local_account/services --ignore=tests/local_account/services/sagemaker
 others := $(rest) --ignore=tests/local_account/services
 QUICK := not docker and not e2e and not slow
-# Each line begins with its side; sed hands on whole lines only, so that the sides' progress does not mix.
+# Each line begins with its side; sed passes on whole lines only, so that the sides' progress does not mix.
 SIDE = | sed --unbuffered 's/^/$*	/'
 .PHONY: help run test check fuzz lint format bench up down reset status clean pr bootstrap
 
@@ -48,7 +48,7 @@ ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
 else
 	@$(MAKE) --no-print-directory --keep-going --jobs=4 $(SIDES:%=test-%) || { \
-	  echo 'make test failed: look for FAILED and ERROR above; each line begins with the side that says it'; \
+	  echo 'make test failed: look for FAILED and ERROR above; each line begins with the part of the tests that printed it'; \
 	  exit 1; }
 endif
 
