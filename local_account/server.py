@@ -12,7 +12,7 @@ from typing import Any
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from local_account.authorization.authorizer import Authorizer
-from local_account.authorization.simulation import CallerIdentity, IamSimulation
+from local_account.authorization.simulation import IamSimulation
 from local_account.foundation.account import Account
 from local_account.foundation.config import LOOPBACK, AccountConfig
 from local_account.gateway.connections import KeepAliveHandler, QuietHandler
@@ -34,6 +34,7 @@ from local_account.services.events.s3 import after_s3_request
 from local_account.services.lambda_ import Lambda
 from local_account.services.sagemaker import SageMaker, SageMakerRuntime
 from local_account.services.service_quotas import ServiceQuotas
+from local_account.services.sts import SecurityTokenService
 from local_account.services.tagging import ResourceGroupsTagging
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ SERVICES: tuple[type[Service], ...] = (
     ResourceGroupsTagging,
     ServiceQuotas,
     IamSimulation,
-    CallerIdentity,
+    SecurityTokenService,
 )
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 # In the order that a deployment needs them. EC2 is large and only needed where a subnet is given: left out.
-_MOTO = ("s3", "iam", "sts", "logs")
-_CLIENTS = ("s3", "iam", "sts", "ecr", "codecommit", "sagemaker", "logs", "events", "lambda", "codepipeline")
+_MOTO = ("s3", "iam", "logs")
+_CLIENTS = ("s3", "iam", "ecr", "codecommit", "sagemaker", "logs", "events", "lambda", "codepipeline")
 _NESTED = ("codecommit", "ecr", "sagemaker", "codebuild", "codepipeline", "lambda", "events")
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from moto.backends import get_backend
 from werkzeug.wrappers import Request
 
 from local_account.authorization import s3_needs
@@ -30,27 +29,24 @@ class Authorizer:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._sessions: dict[str, Caller] = {}
 
     def caller(self, request: Request) -> Caller | None:
         """Return the session whose credentials signed a request; None if unsigned, or signed by the account.
 
-        Raises ServiceError for credentials of a session that does not exist or no longer exists.
+        Raises ServiceError for credentials of a session that does not exist or has expired.
         """
         given = request.headers.get("Authorization", "") or request.args.get("X-Amz-Credential", "")
         found = _CREDENTIAL.search(given)
         if not found or not found[1].startswith("ASIA"):
             return acting.acting_caller(request.headers, self._account)
-        if found[1] not in self._sessions:
-            self._sessions = {
-                role.access_key_id: Caller(role.arn, role.role_arn)
-                for role in get_backend("sts")[self._account.config.account_id]["aws"].assumed_roles
-            }
-        if found[1] not in self._sessions:
+        session = self._account.sessions.find(found[1])
+        if session is None:
             raise ServiceError(
                 "InvalidClientTokenId", "The security token included in the request is invalid.", 403
             )
-        return self._sessions[found[1]]
+        if session.expiration and session.expiration <= self._account.now():
+            raise ServiceError("ExpiredToken", "The security token included in the request is expired", 403)
+        return Caller(session.arn, session.role_arn)
 
     def check(self, caller: Caller | None, service: str, operation: str, params: Params) -> None:
         """Raise ServiceError AccessDenied unless the caller may make the request."""

@@ -8,7 +8,10 @@ from typing import Any
 
 from moto.backends import get_backend
 
-from local_account.authorization.policies import Policy
+from local_account.authorization.policies import Policy, PolicyError
+
+_ROLE_IDS: dict[str, str] = {}
+"""Ids of roles by name: moto's state is the process's, and so is this."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,50 @@ class Identity:
     boundary: Policy | None
 
 
+@dataclass(frozen=True)
+class Role:
+    """What STS needs to know of a role."""
+
+    id: str
+    trust_policy: str
+
+    def trusts(self, principal: str) -> bool:
+        """Return whether the trust policy lets a role of the account assume this one.
+
+        Contract: IAM User Guide, "AWS JSON policy elements: Principal": the role itself, its account, or all.
+        """
+        try:
+            statements = Policy.parse(self.trust_policy, "trust policy").statements
+        except PolicyError:
+            return False
+        about = [one for one in statements if one.names(principal)]
+        return any(one.allows for one in about) and all(one.allows for one in about)
+
+
 class Identities:
     """Roles, users and groups of an account."""
 
     def __init__(self, account_id: str) -> None:
         self._backend = get_backend("iam")[account_id]["aws"]
+
+    def role(self, arn: str) -> Role | None:
+        """Return a role by its ARN; None if there is none."""
+        found = self._role(arn.rpartition("/")[2])
+        if found is None or found.arn != arn:
+            return None
+        return Role(found.id, found.assume_role_policy_document)
+
+    def _role(self, name: str) -> Any:
+        """Return moto's role. It keeps roles by id; their names, which never change, are remembered here."""
+        roles = self._backend.roles
+        found = roles.get(_ROLE_IDS.get(name))
+        if found is None or found.name != name:
+            found = next((one for one in list(roles.values()) if one.name == name), None)
+            if found is None:
+                _ROLE_IDS.pop(name, None)
+            else:
+                _ROLE_IDS[name] = found.id
+        return found
 
     def find(self, arn: str) -> Identity | None:
         """Return a role or user by its ARN, with the permissions of its groups; None if there is none.
@@ -34,7 +76,7 @@ class Identities:
         kind, _, path = arn.rpartition(":")[2].partition("/")
         name = path.rpartition("/")[2]
         if kind == "role":
-            found = next((one for one in list(self._backend.roles.values()) if one.name == name), None)
+            found = self._role(name)
             granted = [found]
         elif kind == "user":
             found = self._backend.users.get(name)

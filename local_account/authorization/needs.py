@@ -53,6 +53,7 @@ _NAMES: dict[str, dict[str, str]] = {
     },
     "cloudwatch": {"AlarmName": "alarm:", "AlarmNames": "alarm:"},
     "iam": {"RoleName": "role/"},
+    "sts": {"RoleArn": ""},
 }  # fmt: skip
 _ARNS = ("resourceArn", "ResourceArn", "ResourceARN", "Resource", "resource")
 """Parameters that hold an ARN: those of the tagging operations."""

@@ -1,7 +1,6 @@
-"""What moto lacks in IAM and STS: the policy simulator, and the identity of the caller.
+"""What moto lacks in IAM: the policy simulator.
 
-Contract: *SimulatePrincipalPolicy* and *SimulateCustomPolicy* of the IAM API Reference, *GetCallerIdentity*
-of the STS API Reference.
+Contract: *SimulatePrincipalPolicy* and *SimulateCustomPolicy* of the IAM API Reference.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from typing import Any, ClassVar
 
 from local_account.authorization.identities import Identities, Identity
 from local_account.authorization.policies import Decision, Policy, PolicyError, Request, evaluate
-from local_account.foundation.acting import caller
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.service import Service
 
@@ -38,18 +36,6 @@ class IamSimulation(Service):
         """SimulateCustomPolicy: policies that are not attached to any identity."""
         who = Identity(params.get("CallerArn") or "", tuple(_given(params)), _boundary(params))
         return _simulated(params, who)
-
-
-class CallerIdentity(Service):
-    """The operation of STS that returns the caller; everything else is moto's."""
-
-    name = "sts"
-
-    def get_caller_identity(self, params: Params) -> Params:
-        """GetCallerIdentity: a session of a role, or the root user for the account's own credentials."""
-        account, role = self.account.config.account_id, caller()
-        arn = role.arn if role else f"arn:aws:iam::{account}:root"
-        return {"Account": account, "UserId": arn.rpartition("/")[2] if role else account, "Arn": arn}
 
 
 def _given(params: Params) -> list[Policy]:

@@ -18,6 +18,7 @@ from local_account.foundation.config import LOOPBACK, AccountConfig
 from local_account.foundation.containers import Containers
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.processes import Processes
+from local_account.foundation.sessions import Sessions
 from local_account.foundation.store import Store
 from local_account.foundation.tasks import Tasks
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 ROOT_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALACCOUNT0000", "AWS_SECRET_ACCESS_KEY": "local-account"}
-_SESSION_SECONDS = 43_200
 
 
 class Bus(Protocol):
@@ -64,6 +64,7 @@ class Account:
     def __init__(self, config: AccountConfig) -> None:
         self.config = config
         self.store = Store(config.state_dir / "account.sqlite")
+        self.sessions = Sessions(self.store, config.account_id)
         self.tasks = Tasks()
         self.processes = Processes(config.uid)
         self.containers = Containers(config.uid)
@@ -133,13 +134,11 @@ class Account:
         return environment(self.config, self._assume(role_arn) if role_arn else ROOT_CREDENTIALS, home)
 
     def _assume(self, role_arn: str) -> dict[str, str]:
-        credentials = self.client("sts").assume_role(
-            RoleArn=role_arn, RoleSessionName="local-account", DurationSeconds=_SESSION_SECONDS
-        )["Credentials"]
+        session = self.sessions.of_process(role_arn)
         return {
-            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+            "AWS_ACCESS_KEY_ID": session.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": session.secret_access_key,
+            "AWS_SESSION_TOKEN": session.session_token,
         }
 
 

@@ -25,7 +25,7 @@ from local_account.moto_backend import patches as moto_patches
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
-SERVICES = ("s3", "iam", "sts", "logs", "ec2")
+SERVICES = ("s3", "iam", "logs", "ec2")
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "BatchGet")
 
 

@@ -10,7 +10,7 @@ import typer.main
 
 from lab_helpers import cli
 from lab_helpers.instructor.doctor import CHECKS
-from local_account.authorization.simulation import CallerIdentity, IamSimulation
+from local_account.authorization.simulation import IamSimulation
 from local_account.foundation.account import Account
 from local_account.gateway.service import Service
 from local_account.moto_backend import backend
@@ -132,8 +132,8 @@ def source_of(cls: type) -> str:
     return inspect.getsource(cls)
 
 
-def test_the_simulators_are_iams_and_stss() -> None:
-    assert {IamSimulation.name, CallerIdentity.name} == {"iam", "sts"}
+def test_the_simulators_are_iams() -> None:
+    assert IamSimulation.name == "iam"
 
 
 def test_the_doctors_report_has_every_check() -> None:

@@ -47,6 +47,7 @@ REQUESTS = [
     ("cloudwatch", "PutMetricAlarm", {"AlarmName": "a"}),
     ("cloudwatch", "PutMetricData", {"Namespace": "n"}),
     ("resourcegroupstaggingapi", "GetResources", {}),
+    ("sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "s"}),
 ]  # fmt: skip
 
 

@@ -1,0 +1,5 @@
+"""AWS Security Token Service."""
+
+from local_account.services.sts.service import SecurityTokenService
+
+__all__ = ["SecurityTokenService"]

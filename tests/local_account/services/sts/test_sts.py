@@ -1,0 +1,150 @@
+"""Sessions of roles: who gets one, what it may do, and how long."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_account.foundation.sessions import Sessions
+from local_account.foundation.store import Store
+from tests.local_account.account_process import AccountProcess
+from tests.local_account.iam_roles import make_role
+from tests.sessions import make_client
+
+ACCOUNT = "123456789012"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "account.sqlite")
+    yield made
+    made.close()
+
+
+def refused(call: Callable[..., Any], **params: Any) -> str:
+    with pytest.raises(ClientError) as caught:
+        call(**params)
+    error = caught.value.response["Error"]
+    return f"{error['Code']}: {error['Message']}"
+
+
+def with_session(account: AccountProcess, session: dict[str, str], service: str) -> Any:
+    return make_client(
+        service,
+        endpoint_url=account.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+
+
+def test_a_session_survives_the_end_of_the_account(own_account: AccountProcess) -> None:
+    own_account.start()
+    role = make_role(own_account.client("iam"), "survivor", "lambda.amazonaws.com")
+    session = own_account.client("sts").assume_role(RoleArn=role, RoleSessionName="before")["Credentials"]
+
+    own_account.stop(signal.SIGKILL)
+    own_account.start()
+
+    who = with_session(own_account, session, "sts").get_caller_identity()
+    assert who["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/survivor/before"
+
+
+def test_a_session_is_as_long_as_requested(local_account: AccountProcess) -> None:
+    role = make_role(local_account.client("iam"), "sts-long", "lambda.amazonaws.com")
+    answer = local_account.client("sts").assume_role(
+        RoleArn=role, RoleSessionName="session", DurationSeconds=43_200
+    )
+
+    left = answer["Credentials"]["Expiration"] - datetime.now(UTC)
+    assert timedelta(hours=11, minutes=59) < left <= timedelta(hours=12)
+    assert answer["AssumedRoleUser"]["AssumedRoleId"].startswith("AROA")
+    assert answer["AssumedRoleUser"]["AssumedRoleId"].endswith(":session")
+
+
+def test_a_role_that_does_not_exist_cannot_be_assumed(client: Callable[[str], Any]) -> None:
+    missing = f"arn:aws:iam::{ACCOUNT}:role/sts-missing"
+    said = refused(client("sts").assume_role, RoleArn=missing, RoleSessionName="session")
+
+    assert said == (
+        f"AccessDenied: User: arn:aws:iam::{ACCOUNT}:root is not authorized to perform: sts:AssumeRole on "
+        f"resource: {missing}"
+    )
+
+
+def test_what_would_limit_a_session_is_refused_and_not_ignored(local_account: AccountProcess) -> None:
+    role = make_role(local_account.client("iam"), "sts-limited", "lambda.amazonaws.com")
+    said = refused(
+        local_account.client("sts").assume_role, RoleArn=role, RoleSessionName="session", Policy="{}"
+    )
+
+    assert said == "UnsupportedOperation: AssumeRole with Policy is not supported by the local account"
+
+
+def test_a_role_assumes_another_only_if_that_trusts_it_and_for_an_hour(local_account: AccountProcess) -> None:
+    iam, sts = local_account.client("iam"), local_account.client("sts")
+    first = make_role(iam, "sts-first", "lambda.amazonaws.com")
+    second = make_role(iam, "sts-second", "lambda.amazonaws.com")
+    session = sts.assume_role(RoleArn=first, RoleSessionName="session")["Credentials"]
+    chained = with_session(local_account, session, "sts")
+
+    assert refused(chained.assume_role, RoleArn=second, RoleSessionName="other").startswith("AccessDenied")
+
+    trust = {"Effect": "Allow", "Principal": {"AWS": first}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.update_assume_role_policy(RoleName="sts-second", PolicyDocument=document)
+    assert chained.assume_role(RoleArn=second, RoleSessionName="other")["Credentials"]
+    said = refused(chained.assume_role, RoleArn=second, RoleSessionName="other", DurationSeconds=7200)
+    assert "1 hour session limit" in said
+
+
+def test_expired_sessions_are_forgotten(store: Store) -> None:
+    sessions = Sessions(store, ACCOUNT)
+    old = sessions.open("arn:aws:iam::1:role/r", "old", "AROA1", NOW, 900)
+    kept = sessions.open("arn:aws:iam::1:role/r", "kept", "AROA1", NOW, 43_200)
+
+    later = sessions.open("arn:aws:iam::1:role/r", "later", "AROA1", NOW + timedelta(hours=2), 900)
+
+    assert sessions.find(old.access_key_id) is None
+    assert sorted(store.table("sts.sessions").keys()) == sorted((kept.access_key_id, later.access_key_id))
+    again = Sessions(store, ACCOUNT)
+    assert again.find(kept.access_key_id) == kept
+    again.open("arn:aws:iam::1:role/r", "much later", "AROA1", NOW + timedelta(hours=20), 900)
+    assert again.find(kept.access_key_id) is None
+
+
+def test_processes_with_a_role_share_a_session_that_lasts_and_is_not_stored(store: Store) -> None:
+    sessions = Sessions(store, ACCOUNT)
+    one = sessions.of_process("arn:aws:iam::1:role/r")
+
+    assert sessions.of_process("arn:aws:iam::1:role/r") == one
+    assert sessions.of_process("arn:aws:iam::1:role/other") != one
+    assert sessions.find(one.access_key_id) == one
+    assert one.expiration is None
+    assert store.table("sts.sessions").keys() == []
+
+
+def test_credentials_of_an_expired_session_are_refused_as_expired(own_account: AccountProcess) -> None:
+    own_account.start()
+    role = make_role(own_account.client("iam"), "expired", "lambda.amazonaws.com")
+    own_account.stop()
+    store = Store(own_account.state / "account.sqlite")
+    session = Sessions(store, ACCOUNT).open(role, "s", "AROA1", datetime.now(UTC) - timedelta(hours=1), 900)
+    store.close()
+    own_account.start()
+    credentials = {
+        "AccessKeyId": session.access_key_id,
+        "SecretAccessKey": session.secret_access_key,
+        "SessionToken": session.session_token,
+    }
+
+    said = refused(with_session(own_account, credentials, "sts").get_caller_identity)
+
+    assert said == "ExpiredToken: The security token included in the request is expired"
