@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The state of moto's SSM backend cannot be pickled once it is made, while that of S3, IAM, STS, Logs and EC2
-# can: whoever keeps moto's state by pickling its backends has to leave SSM out.
+# can: a program that keeps moto's state by pickling its backends has to leave SSM out.
 #
 # Seen with moto 5.2.5 on Python 3.11: the backend holds a defaultdict whose factory is a lambda.
 #   ssm: AttributeError: Can't pickle local object 'SimpleSystemManagerBackend.__init__.<locals>.<lambda>'

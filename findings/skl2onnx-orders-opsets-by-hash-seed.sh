@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The bytes of a model that skl2onnx converts depend on Python's hash seed: it collects the operator sets of a
 # model in a set of (domain, version) pairs and writes them in the order in which that set is walked. Every
-# number of the model is the same; a digest over its file is not. Whoever promises the same bytes for the same
-# training has to sort `opset_import` (or set PYTHONHASHSEED).
+# number of the model is the same; a digest of its file is not. A program that promises the same bytes for the
+# same training has to sort `opset_import` (or set PYTHONHASHSEED).
 #
 # Seen with skl2onnx 1.20.0, onnx 1.22.0 and scikit-learn 1.8.0 on Python 3.11:
 #   seeds 1 to 40 give two different files; with opset_import sorted, one

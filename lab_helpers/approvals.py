@@ -50,7 +50,7 @@ def token(lab: Lab, execution: Execution, stage: str = HUMAN_APPROVAL) -> tuple[
                     "token"
                 ]
     raise NotWaitingError(
-        f"execution {execution.id} does not wait for an approval in {stage}. "
+        f"execution {execution.id} is not waiting for an approval in {stage}. "
         "Follow it until it does; an execution that is already decided needs no second decision."
     )
 

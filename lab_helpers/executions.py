@@ -146,7 +146,7 @@ def started_by(
 
     Events arrive within seconds, so this waits at most `timeout` seconds and then raises ExecutionNotFound.
     With `retry_failed`, a revision whose execution has already failed is released again
-    (StartPipelineExecution): that is what a learner who runs the cell again wants.
+    (StartPipelineExecution): a learner who runs the cell again wants that.
     """
     client = lab.client("codepipeline")
     deadline = time.monotonic() + timeout
@@ -264,9 +264,9 @@ def follow(
 ) -> Execution:
     """Show the progress of an execution until it ends, or until the stage `until` has started.
 
-    Returns the execution as it then is. Raises ExecutionFailed with stage, action, reason and the last log
-    lines if it ends before that and has not succeeded; ExecutionBlocked if it cannot continue before another
-    execution is decided; TimeoutError after `timeout` seconds.
+    Returns the execution in its state at that time. Raises ExecutionFailed with stage, action, reason and
+    the last log lines if it ends before that and has not succeeded; ExecutionBlocked if it cannot continue
+    before another execution is decided; TimeoutError after `timeout` seconds.
     """
     live, began = Live(), time.monotonic()
     while True:
@@ -289,7 +289,7 @@ def follow(
                 )
         if waiting > timeout:
             raise TimeoutError(
-                f"execution {execution_id} of {pipeline} has made no progress within {duration(timeout)}; "
+                f"execution {execution_id} of {pipeline} is still in progress after {duration(timeout)}; "
                 "it continues by itself: run this cell again to follow it."
             )
         # Short work is noticed at once; long work is polled less often, well within the API's rate.

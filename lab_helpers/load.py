@@ -246,7 +246,7 @@ class Load:
         self._zero = time.perf_counter()
 
     def stop(self, why: str) -> None:
-        """Send no more requests, but wait for those sent. `why` is kept if there were more to send."""
+        """Send no more requests, but wait for those under way. `why` is kept if there were more to send."""
         with self._lock:
             self._ended = self._ended or why
         self._stop.set()

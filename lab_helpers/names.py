@@ -73,7 +73,8 @@ class Names:
         name = self.prefix + rest
         if len(name) > LIMITS[kind]:
             raise InvalidNameError(
-                f"{kind} name {name!r} has {len(name)} of {LIMITS[kind]} characters: use a shorter lab id"
+                f"the {kind} name {name!r} exceeds the limit of {LIMITS[kind]} characters: "
+                "use a shorter lab id"
             )
         return name
 

@@ -62,7 +62,11 @@ class Prices:
         except KeyError:
             kind = key.partition(":")[0]
             near = sorted(known for known in self.table if known.partition(":")[0] == kind)
-            hint = f"known are {', '.join(near)}" if near else f"known kinds are {', '.join(self.kinds)}"
+            hint = (
+                f"the table has {', '.join(near)}"
+                if near
+                else f"the table has the kinds {', '.join(self.kinds)}"
+            )
             raise PriceError(f"no price for {key!r} in {self.region}: {hint}") from None
 
     def hourly(self, key: str) -> Decimal:

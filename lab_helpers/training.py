@@ -34,7 +34,7 @@ class Evaluation(TypedDict):
     algorithms: dict[str, Scores]
     classes: list[str]
     rows: dict[str, int]
-    """Their number in `training` and `test`."""
+    """Number of rows in `training` and `test`."""
     digests: NotRequired[dict[str, str]]
     """Digests of `data`, `code` and `model`, to check that a training run can be repeated."""
     hyperparameters: NotRequired[dict[str, object]]

@@ -174,12 +174,12 @@ def training_figures(training: Training) -> list[Figure]:
             "s",
             "a container that only reads and fits",
         ),
-        Figure("training.fit_seconds", training.fit_seconds, "s", "of that the calls of fit"),
+        Figure("training.fit_seconds", training.fit_seconds, "s", "of which in calls of fit"),
         Figure(
             "training.to_program_ratio",
             training.job_seconds / training.program_seconds,
             "×",
-            "the one to the other",
+            "the training job to the program that only fits",
         ),
     ]
 

@@ -44,7 +44,7 @@ _KIND = re.compile(r":([a-z][a-z-]+):.*?\{12\}:\(?([a-z-]+)/")
 
 
 class ScaffoldError(Exception):
-    """Nothing was written; the message says why, and what to do in its place."""
+    """Nothing was written; the message says why, and what to do instead."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Operation:
 
     @property
     def request_type(self) -> str:
-        """Name of boto3-stubs' type of the request; empty where it has none."""
+        """Name of boto3-stubs' type of the request; empty if it has none."""
         shape = service_model(self.service).operation_model(self.name).input_shape
         name = f"{shape.name}TypeDef" if shape else ""
         found = find_spec(f"{self.stubs}.type_defs") if name and find_spec(self.stubs) else None
@@ -105,8 +105,8 @@ class Operation:
 def find_operation(service: str, name: str, into: str | None = None) -> Operation:
     """Return what has to be written for an operation.
 
-    Raises ScaffoldError for a service or an operation that botocore or the account does not know, one that
-    is implemented, and for a class that is not clear.
+    Raises ScaffoldError for a service or an operation that botocore or the account does not know, for an
+    operation that exists already, and if several classes could get the method.
     """
     known = _session().get_available_services()
     if service not in known:
@@ -127,7 +127,7 @@ def find_operation(service: str, name: str, into: str | None = None) -> Operatio
     if found := getattr(leaf, str(xform_name(name)), None):
         line = inspect.getsourcelines(found)[1]
         owner = next(one for one in leaf.__mro__ if found.__name__ in vars(one))
-        raise ScaffoldError(f"{service}.{name} is there already: {relative(_source(owner))}:{line}")
+        raise ScaffoldError(f"{service}.{name} exists already: {relative(_source(owner))}:{line}")
     operation = model.operation_model(name)
     output = operation.output_shape
     answers = tuple(one for one in (output.members if output else {}) if one.lower() not in _TOKENS)
@@ -201,7 +201,7 @@ def _owner(leaf: type[Service], name: str, into: str | None) -> type[Service]:
     if leaf in best:
         return leaf
     if len(best) > 1:
-        raise ScaffoldError(f"several classes could have {name}, say which with --into: {_listed(best)}")
+        raise ScaffoldError(f"several classes could have {name}: choose one with --into: {_listed(best)}")
     return best[0]
 
 
@@ -253,5 +253,5 @@ def _text(rules: dict[str, Any]) -> str:
 def _fits(text: str, pattern: str) -> bool:
     try:
         return not pattern or re.fullmatch(pattern, text, re.DOTALL) is not None
-    except re.error:  # Java's, with classes that Python has not: the gateway lets it pass as well
+    except re.error:  # a Java pattern with classes that Python lacks: the gateway lets it pass as well
         return True

@@ -28,12 +28,12 @@ _WIDTH = 110
 def write(operation: Operation) -> list[str]:
     """Write test, method and IAM entry; return what was written and what comes next.
 
-    Raises ScaffoldError, before anything is written, where the test's file exists or a place to write to is
+    Raises ScaffoldError, before anything is written, if the test's file exists or a place to write to is
     missing.
     """
     test = root() / "tests/local_account/services" / operation.folder / f"test_{operation.method}.py"
     if test.exists():
-        raise ScaffoldError(f"{relative(test)} exists: this operation was begun before. Nothing was written")
+        raise ScaffoldError(f"{relative(test)} exists: work on this operation has begun. Nothing was written")
     asked, entry, hint = _needed(operation)
     contents = {
         test: _test(operation),
@@ -129,7 +129,7 @@ def _method(operation: Operation, text: str) -> str:
 
 
 def _with_import(text: str, module: str, name: str) -> str:
-    """Import a name from a module of the account, where that is not done yet."""
+    """Import a name from a module of the account, unless that is done already."""
     found = re.search(rf"^from {re.escape(module)} import (.+)$", text, re.MULTILINE)
     if found:
         listed = ", ".join(sorted({*found[1].split(", "), name}))
@@ -174,7 +174,7 @@ def _needed(operation: Operation) -> tuple[str, str, str]:
 
 
 def _before_the_name(arn: str, member: str, *, alone: bool) -> str | None:
-    """Return what stands before a parameter's value in an ARN; None where the ARN does not end with it."""
+    """Return what stands before a parameter's value in an ARN; None if the ARN does not end with it."""
     *_, region, _, resource = arn.split(":", 5)
     variables = _VARIABLE.findall(resource)
     if len(variables) != 1 or not resource.endswith("}") or not region:  # needs.py makes ARNs of a region
@@ -195,7 +195,7 @@ def _arn(service: str, resource: str) -> str:
 
 
 def _with_entry(path: Path, beginning: str, entry: str) -> str:
-    """Return a module with an entry more at the end of the literal whose line begins like this."""
+    """Return a module with one more entry at the end of the literal whose first line begins like this."""
     text = path.read_text(encoding="utf-8")
     if entry in text:
         return text

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 app = typer.Typer(
-    help="Provision, watch and delete the labs of a whole room.",
+    help="Provision, watch and delete the labs of a whole class.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )

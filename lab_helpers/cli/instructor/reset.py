@@ -49,7 +49,7 @@ def reset(
 
     - `reset --participant ana --to 03 --dry-run`  # show what would be done
     - `reset --participant ana --to 03`
-    - `reset --all --to 01 --yes`  # the whole room, before the event
+    - `reset --all --to 01 --yes`  # the whole class, before the event
     - `reset --roster roster.csv --to 04 --json --yes`  # in scripts
 
     Exit status: 0 all succeeded, 1 some failed (listed with the reason), 2 usage error, 130 interrupted.

@@ -41,7 +41,7 @@ def wanted(room: Room) -> Wanted:
             ("sagemaker", "CreateNotebookInstance DescribeNotebookInstance AddTags", notebook),
             ("sagemaker", "CreateNotebookInstanceLifecycleConfig", hook),
         ],
-        "watch the room": [
+        "watch the class": [
             ("sagemaker", "ListEndpoints ListTrainingJobs", "*"),
             ("tag", "GetResources", "*"),
             ("sagemaker", "DescribeEndpoint", endpoint),

@@ -97,7 +97,7 @@ def test_nothing_is_overwritten(copy: Path) -> None:
     done = scaffold(copy, "codebuild", "ListCuratedEnvironmentImages")
 
     assert done.returncode == 1
-    assert "exists: this operation was begun before" in done.stderr
+    assert "exists: work on this operation has begun" in done.stderr
     assert test.read_text() == "# mine\n"
     assert (copy / SERVICE).read_text() == before
 
@@ -107,15 +107,15 @@ def test_nothing_is_overwritten(copy: Path) -> None:
     [
         ("codebild", "ListBuilds", "boto3 has no service 'codebild': did you mean codebuild"),
         ("codebuild", "ListBuild", "codebuild has no operation 'ListBuild': did you mean ListBuilds"),
-        ("codebuild", "StartBuild", f"codebuild.StartBuild is there already: {SERVICE}:"),
+        ("codebuild", "StartBuild", f"codebuild.StartBuild exists already: {SERVICE}:"),
         (
             "sagemaker",
             "AddTags",
-            "sagemaker.AddTags is there already: local_account/services/sagemaker/tags.py",
+            "sagemaker.AddTags exists already: local_account/services/sagemaker/tags.py",
         ),
         ("athena", "ListWorkGroups", "the local account has no service 'athena' yet: follow"),
         ("s3", "ListDirectoryBuckets", "moto answers for s3"),
-        ("sagemaker", "ListClusters", "say which with --into"),
+        ("sagemaker", "ListClusters", "choose one with --into"),
     ],
 )
 def test_refuses(service: str, operation: str, reason: str) -> None:
@@ -139,7 +139,7 @@ def test_requests_are_what_the_model_accepts_or_the_author_is_told(service: str)
         try:
             begun.append(find_operation(service, operation))
         except ScaffoldError as error:
-            assert "is there already" in str(error)
+            assert "exists already" in str(error)
     assert len(begun) > 10
     unfit = [one for one in begun if one.unfit]
     assert len(unfit) < len(begun) / 10, [f"{one.name}: {one.unfit}" for one in unfit]
