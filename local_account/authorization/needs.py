@@ -58,7 +58,7 @@ _NAMES: dict[str, dict[str, str]] = {
 _ARNS = ("resourceArn", "ResourceArn", "ResourceARN", "Resource", "resource")
 """Parameters that hold an ARN: those of the tagging operations."""
 # Operations whose resource isn't found by the parameters above: the parameter, and what stands before its
-# value in the ARN. {}: they need permission on all resources, however their parameters narrow the result.
+# value in the ARN. {}: the operation needs permission on all resources, even if parameters narrow the result.
 _OPERATIONS: dict[tuple[str, str], dict[str, str]] = {
     ("cloudwatch", "DescribeAlarms"): {},
     ("sagemaker", "ListEndpoints"): {},

@@ -80,7 +80,7 @@ def _pull(docker: list[str], image: str, report: Report) -> str | None:
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    # The first line comes once the registry has sent the manifest; layers may then take their time.
+    # The first line comes once the registry has sent the manifest; the layers may then take longer.
     try:
         process.wait(PULL_SECONDS if answered.wait(PULL_ANSWER_SECONDS) else 0.1)
     except subprocess.TimeoutExpired:

@@ -58,7 +58,7 @@ class Outbox(Generic[D]):
             self._account.tasks.spawn(f"{self._name}-{number}", self._loop)
 
     def stop(self) -> None:
-        """Start no further work; what is not done stays in the store."""
+        """Begin no further work; unfinished work stays in the store."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

@@ -74,7 +74,7 @@ def _marked(pid: int) -> bool:
         return MARKER in psutil.Process(pid).environ()
     except psutil.NoSuchProcess:
         return False
-    except psutil.Error:  # of another user: it never will be readable
+    except psutil.Error:  # another user's: it will never be readable
         return True
 
 

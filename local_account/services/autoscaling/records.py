@@ -1,7 +1,7 @@
 """What is kept of scalable targets, scaling policies and scaling activities.
 
-A document holds the members that the Describe operations answer, under their names there. What else is needed
-of an activity has a name in lower case.
+A document holds the members that the Describe operations answer, under their names there. Whatever
+else is needed of an activity has a name in lower case.
 """
 
 from __future__ import annotations
@@ -72,6 +72,6 @@ class ScalingActivity(TypedDict):
     policy: NotRequired[str | None]
     """Name of the policy that changed the capacity; None for a correction of the bounds."""
     before: NotRequired[int]
-    """The capacity that it changed."""
+    """The capacity before the change."""
     after: NotRequired[int]
-    """The capacity that it set."""
+    """The capacity after the change."""

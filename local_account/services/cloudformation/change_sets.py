@@ -51,7 +51,7 @@ _WANTED = ("TemplateBody", "Description", "Values", "Parameters", "Capabilities"
 
 
 class WantedStack(TypedDict):
-    """What a change set makes of the document of its stack."""
+    """The members that a change set would change in its stack's document."""
 
     TemplateBody: str
     Description: str | None
@@ -64,7 +64,7 @@ class WantedStack(TypedDict):
 
 
 class ChangeSet(TypedDict):
-    """A change set: the members of *DescribeChangeSet*, and what becomes of the stack."""
+    """A change set: the members of *DescribeChangeSet*, and what the stack would become."""
 
     ChangeSetName: str
     ChangeSetId: str

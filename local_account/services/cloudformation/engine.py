@@ -160,13 +160,13 @@ class Engine:
             "Tags": [],
             "Operations": 0,
         }
-        return cast("Stack", new)  # `wanted` adds what comes of its template
+        return cast("Stack", new)  # `wanted` adds what its template determines
 
     # Operations
 
     def create(self, wanted: Stack, token: str | None) -> None:
         """Write the stack (new, or only in review so far) and begin to create its resources."""
-        # With its status: from here on any client may describe it.
+        # with its status: from here on, any client may describe it
         self.stacks.add({**wanted, "StackStatus": "CREATE_IN_PROGRESS"})
         self._begin(wanted["StackId"], "CREATE_IN_PROGRESS", Deployment.create, token)
         if minutes := wanted.get("TimeoutInMinutes"):

@@ -22,7 +22,7 @@ class Resource(TypedDict):
     PhysicalResourceId: str
     """Empty until it is known."""
     Name: str
-    """Given or generated."""
+    """From the template, or generated."""
     Status: str
     StatusReason: str | None
     Timestamp: NotRequired[datetime]
@@ -46,7 +46,7 @@ class Obsolete(Resource):
 
 
 class Snapshot(TypedDict):
-    """What a template and a request make of a stack: an update keeps the old one for its rollback."""
+    """What a stack gets from a template and a request; an update keeps the old one for its rollback."""
 
     TemplateBody: str
     Description: str | None
@@ -82,16 +82,16 @@ class Stack(Snapshot):
     TimeoutInMinutes: NotRequired[int]
     EnableTerminationProtection: NotRequired[bool]
     RequestToken: NotRequired[str | None]
-    """ClientRequestToken of the request that made it what it is."""
+    """ClientRequestToken of the request that began the last operation."""
     CallerRole: NotRequired[str | None]
-    """Of whoever began the operation: without a RoleARN, CloudFormation acts with it."""
+    """Role of the caller that began the operation: without a RoleARN, CloudFormation acts with it."""
     Obsolete: list[Obsolete]
     Previous: NotRequired[Snapshot]
     """What an update rolls back to."""
     Operations: int
-    """How many there were."""
+    """The number of operations so far."""
     OnFailure: NotRequired[str]
-    """``ROLLBACK``, ``DELETE`` or ``DO_NOTHING``; of the operation under way, as are the following."""
+    """``ROLLBACK``, ``DELETE`` or ``DO_NOTHING``; this and what follows belong to the current operation."""
     DeletionMode: NotRequired[str | None]
     RetainExceptOnCreate: NotRequired[bool]
     RetainResources: NotRequired[list[str]]
@@ -114,7 +114,7 @@ STACK_TYPE = "AWS::CloudFormation::Stack"
 
 
 class Name(TypedDict):
-    """Which stack has a name; deleted stacks have lost theirs."""
+    """The stack that a name refers to; a deleted stack has lost its name."""
 
     StackId: str
 

@@ -17,7 +17,7 @@ def is_statistic(name: str) -> bool:
 
 @dataclass
 class Statistics:
-    """Count, sum, extremes and distribution of some values.
+    """Count, sum, minimum, maximum and distribution of some values.
 
     ``distribution`` maps values, rounded to three significant digits, to how often each occurred; it is None
     if a statistic set was put, for which CloudWatch has no percentiles either.

@@ -96,7 +96,7 @@ class Engine:
                 detail = record["detail"]
                 if detail["status"] == "InProgress" and "limit" in record and now > record["limit"]:
                     kind = detail["input"]["actionTypeId"]["provider"]
-                    message = f"The {kind} action got no answer until {record['limit']:%Y-%m-%d %H:%M:%S} UTC"
+                    message = f"The {kind} action was not answered by {record['limit']:%Y-%m-%d %H:%M:%S} UTC"
                     if kind == "Lambda":
                         function = detail["input"]["resolvedConfiguration"]["FunctionName"]
                         message = (
@@ -210,7 +210,7 @@ class Engine:
         again: bool | None = None,
         percent: int | None = None,
     ) -> None:
-        """Note what an action that runs is known by elsewhere, and where it stands."""
+        """Record a running action's id, page and summary in another service, and its progress."""
         with self.lock:
             execution = self.records.get(execution_id)
             record = find_record(execution, action_id) if execution else None
@@ -283,7 +283,7 @@ class Engine:
         self._proceed(execution)
 
     def _proceed(self, execution: Execution) -> None:
-        """Start what can start now, or end the stage if none of it is running any more."""
+        """Start what can start now, or end the stage if none of its actions are running any more."""
         while execution["inside"] and self._step(execution):
             pass
 

@@ -38,7 +38,7 @@ _ACTION_EVENTS = {
 
 
 class Pipeline(TypedDict):
-    """A pipeline with everything that it ever was: executions end with the version they began with."""
+    """A pipeline with all its versions: an execution ends with the version that it began with."""
 
     pipeline: PipelineDeclarationOutputTypeDef
     """The newest version."""
@@ -76,30 +76,30 @@ class ExecutionRevision(SourceRevision):
 
 
 class Job(TypedDict):
-    """The job by which a Lambda function knows its action."""
+    """The job of a Lambda function: the function knows its action by the id."""
 
     id: str
     continuationToken: NotRequired[str]
 
 
 class ActionRecord(TypedDict):
-    """An action execution, and what the engine has to know of it."""
+    """An action execution, and what the engine has to know about it."""
 
     detail: ActionExecutionDetailTypeDef
     outputs: dict[str, Artifact]
     """Where the output artifacts go, by name."""
     token: NotRequired[str]
-    """Of an approval."""
+    """The token of an approval."""
     job: NotRequired[Job]
-    """Of a Lambda function."""
+    """The job of an action that invokes a Lambda function."""
     awaiting: NotRequired[bool]
     """Whether it waits for an answer through the API, and so outlives the account's process."""
     again: NotRequired[bool]
-    """Whether its function is about to be invoked once more."""
+    """Whether its function is about to be invoked again."""
     limit: NotRequired[datetime]
-    """When it fails without an answer."""
+    """When it fails if no answer has come."""
     percent: NotRequired[int]
-    """As a function told last."""
+    """The progress that its function reported last."""
     retried: NotRequired[bool]
     """Whether a later run in its stage has taken its place."""
 
@@ -113,7 +113,7 @@ class StageRun(TypedDict):
 
 
 class Stop(TypedDict):
-    """What StopPipelineExecution asked for."""
+    """What StopPipelineExecution requested."""
 
     reason: str
     abandon: bool

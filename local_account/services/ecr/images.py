@@ -121,7 +121,7 @@ class Repository(TypedDict):
     lifecycleEvaluatedAt: NotRequired[datetime]
     policyText: NotRequired[str | None]
     resourceTags: dict[str, str]
-    """Of the repository itself."""
+    """Tags of the repository itself."""
     images: dict[str, Image]
     """By digest."""
     tags: dict[str, str]

@@ -42,7 +42,7 @@ class Rule(RuleReference):
     Description: NotRequired[str]
     RoleArn: NotRequired[str]
     origin: datetime
-    """When it got its schedule: what a rate counts from."""
+    """When its schedule was set; a rate counts from then."""
     enabled_at: datetime
     """When its state or schedule last changed; a schedule fires only after that."""
     targets: list[TargetUnionTypeDef]

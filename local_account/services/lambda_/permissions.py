@@ -55,16 +55,16 @@ class FunctionDocument(TypedDict):
     """A function with all its versions."""
 
     config: FunctionConfiguration
-    """Of ``$LATEST``."""
+    """The configuration of ``$LATEST``."""
     tags: dict[str, str]
     versions: dict[str, FunctionConfiguration]
-    """The published ones by number."""
+    """The published versions by number."""
     last_version: int
-    """Its number; 0 if none was published."""
+    """Number of the newest published version; 0 if there is none."""
     policies: dict[str, PolicyDocument]
-    """By qualifier: ``""`` for the function itself."""
+    """Policies by qualifier: ``""`` for the function itself."""
     events: dict[str, EventConfig]
-    """By version, ``$LATEST`` among them."""
+    """Event invoke configurations by version, including ``$LATEST``."""
     concurrency: NotRequired[int]
     """Reserved concurrent executions; missing if none are reserved."""
     directories: NotRequired[dict[str, str]]

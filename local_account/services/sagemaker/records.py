@@ -79,7 +79,7 @@ class Variant(TypedDict):
 
 
 class PendingDeployment(TypedDict):
-    """What UpdateEndpoint asked for, while the old fleet still serves."""
+    """What UpdateEndpoint requested, while the old fleet still serves."""
 
     EndpointConfigName: str
     StartTime: datetime
@@ -88,7 +88,7 @@ class PendingDeployment(TypedDict):
 
 
 class EndpointChanges(TypedDict, total=False):
-    """The members of an endpoint that change during its life; None means that there is nothing."""
+    """The members of an endpoint that change during its life; None means that it lacks the member."""
 
     EndpointConfigName: str
     FailureReason: str | None
@@ -131,7 +131,7 @@ class TrainingJobChanges(TrainingJobResults, total=False):
 
 
 class TrainingJob(TrainingJobResults):
-    """A training job: its request with what became of it."""
+    """A training job: its request and its outcome."""
 
     TrainingJobName: str
     TrainingJobArn: str
@@ -171,7 +171,7 @@ class LifecycleConfig(LifecycleHooks):
 
 
 class NotebookInstanceChanges(TypedDict, total=False):
-    """The members of a notebook instance that change during its life; None means that there is nothing."""
+    """The members of a notebook instance that change during its life; None means that it lacks the member."""
 
     InstanceType: InstanceTypeType
     IpAddressType: IPAddressTypeType
