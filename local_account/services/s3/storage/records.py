@@ -37,19 +37,19 @@ class Usage:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, see ObjectVersion
 class Attributes:
-    """What the client said about an object, as it came.
+    """What the client said about an object, as it came. Do not change it.
 
     ``headers`` by their names (Content-Type, x-amz-storage-class, …), ``user`` without ``x-amz-meta-``,
     ``checksums`` in base64 by algorithm ("CRC32"; composite ones end in "-<parts>"), ``checksum_type`` is
     "FULL_OBJECT", "COMPOSITE" or "".
     """
 
-    headers: Mapping[str, str] = EMPTY
-    user: Mapping[str, str] = EMPTY
-    tags: Mapping[str, str] = EMPTY
-    checksums: Mapping[str, str] = EMPTY
+    headers: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    user: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    tags: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    checksums: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     checksum_type: str = ""
 
 
