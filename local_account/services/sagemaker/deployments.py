@@ -16,7 +16,6 @@ from botocore.exceptions import ClientError
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.archives import unpack_model
 from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
-from local_account.services.sagemaker.instances import VariantSpec
 from local_account.services.sagemaker.resources import refuse_unsupported
 from local_account.services.sagemaker.s3_data import split
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import DeploymentConfigUnionTypeDef, TrafficRoutingConfigTypeDef
 
     from local_account.foundation.account import Account
+    from local_account.services.sagemaker.records import VariantSpec
 
 _ALARM_SECONDS = 1.0
 
@@ -40,30 +40,30 @@ def prepare(account: Account, endpoint: str, specs: list[VariantSpec]) -> None:
     """
     for spec in specs:
         try:
-            if not spec.image:
-                spec.image = images.resolve(account, spec.specified_image)
-                spec.resolved_at = account.now()
-            images.pull(account, spec.image)
+            if not spec["image"]:
+                spec["image"] = images.resolve(account, spec["specified_image"])
+                spec["resolved_at"] = account.now()
+            images.pull(account, spec["image"])
         except images.ImageError as error:
             raise DeploymentError(
                 "Please make sure all images included in the model for the production variant "
-                f"{spec.name} exist, and that the execution role used to create the model has permissions to "
-                f"access them. {error}"
+                f"{spec['name']} exist, and that the execution role used to create the model has "
+                f"permissions to access them. {error}"
             ) from error
         except images.EngineError as error:
             raise DeploymentError(str(error)) from error
-        if spec.model_data_url and not (spec.model_dir and Path(spec.model_dir).is_dir()):
+        if spec["model_data_url"] and not (spec["model_dir"] and Path(spec["model_dir"]).is_dir()):
             target = endpoint_directory(account, endpoint) / uuid.uuid4().hex[:12]
             _fetch_model(account, spec, target)
-            spec.model_dir = str(target)
+            spec["model_dir"] = str(target)
 
 
 def _fetch_model(account: Account, spec: VariantSpec, target: Path) -> None:
-    url = spec.model_data_url or ""
+    url = spec["model_data_url"] or ""
     bucket, key = split(url)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        body = account.client("s3", spec.role_arn).get_object(Bucket=bucket, Key=key)["Body"]
+        body = account.client("s3", spec["role_arn"]).get_object(Bucket=bucket, Key=key)["Body"]
     except ClientError as error:
         raise DeploymentError(
             f'Failed to download model data for container "container_1" from URL: "{url}". Please ensure '
@@ -85,7 +85,7 @@ def _fetch_model(account: Account, spec: VariantSpec, target: Path) -> None:
 
 def remove_other_models(account: Account, endpoint: str, specs: list[VariantSpec]) -> None:
     """Delete unpacked models that no variant uses any more."""
-    used = {spec.model_dir for spec in specs}
+    used = {spec["model_dir"] for spec in specs}
     directory = endpoint_directory(account, endpoint)
     for path in directory.iterdir() if directory.is_dir() else ():
         if str(path) not in used:

@@ -7,7 +7,6 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Unpack, cast
 
 from local_account.foundation.errors import Params
@@ -17,10 +16,9 @@ from local_account.services.sagemaker.endpoint_configs import EndpointConfigs
 from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
 from local_account.services.sagemaker.images import engine_errors
 from local_account.services.sagemaker.instance_metrics import InstanceMetrics
-from local_account.services.sagemaker.instances import VariantSpec
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.models import model_data_url, primary_container
-from local_account.services.sagemaker.records import Endpoint, EndpointChanges, Variant
+from local_account.services.sagemaker.records import Endpoint, EndpointChanges, VariantSpec
 from local_account.services.sagemaker.resources import invalid, list_page, public, unsupported
 
 if TYPE_CHECKING:
@@ -116,7 +114,7 @@ class Endpoints(EndpointConfigs):
                     "CreationTime": now,
                     "LastModifiedTime": now,
                     "LastDeploymentConfig": params.get("DeploymentConfig"),
-                    "variants": [_variant(spec) for spec in specs],
+                    "variants": specs,
                 },
             )
             self.set_tags(arn, params.get("Tags", []))
@@ -157,7 +155,7 @@ class Endpoints(EndpointConfigs):
                     "EndpointConfigName": config_name,
                     "StartTime": self.account.now(),
                     "deployment_config": config,
-                    "variants": [_variant(spec) for spec in specs],
+                    "variants": specs,
                 }
                 endpoint["EndpointStatus"] = "Updating"
                 endpoint["LastModifiedTime"] = self.account.now()
@@ -220,7 +218,7 @@ class Endpoints(EndpointConfigs):
         self, name: str, failed: EndpointStatusType, succeeded: EndpointStatusType = "InService"
     ) -> bool:
         endpoint = self._endpoint(name)
-        specs = [VariantSpec(**variant) for variant in endpoint["variants"]]
+        specs = endpoint["variants"]
         fleet = Fleet(self.account, self._endpoint_logs, name, specs, self.grace_seconds)
         reason = self._try_deployment(lambda: self._bring_up(name, fleet, specs))
         if self.account.tasks.stopping.is_set():
@@ -230,14 +228,14 @@ class Endpoints(EndpointConfigs):
             self._record_endpoint(name, failed, FailureReason=reason)
             return False
         self._routes.set(name, fleet)
-        self._record_endpoint(name, succeeded, variants=[_variant(spec) for spec in specs])
+        self._record_endpoint(name, succeeded, variants=specs)
         return True
 
     def _replace_fleet(self, name: str) -> None:
         pending = self._endpoint(name).get("pending")
         if pending is None:
             return
-        specs = [VariantSpec(**variant) for variant in pending["variants"]]
+        specs = pending["variants"]
         green = Fleet(self.account, self._endpoint_logs, name, specs, self.grace_seconds)
         blue = self._routes.current(name)
         config: DeploymentConfigUnionTypeDef = pending["deployment_config"] or {}
@@ -268,11 +266,11 @@ class Endpoints(EndpointConfigs):
             LastDeploymentConfig=pending["deployment_config"],
             FailureReason=None,
             pending=None,
-            variants=[_variant(spec) for spec in specs],
+            variants=specs,
         )
         deployments.remove_other_models(self.account, name, specs)
 
-    def _rescale_fleet(self, name: str, before: list[Variant]) -> None:
+    def _rescale_fleet(self, name: str, before: list[VariantSpec]) -> None:
         fleet = self._routes.current(name)
         if fleet is None:
             self._record_endpoint(name, "Failed", FailureReason="The endpoint has no containers")
@@ -340,24 +338,26 @@ class Endpoints(EndpointConfigs):
 
     def _variant_specs(self, config_name: str) -> list[VariantSpec]:
         config = self.endpoint_config(config_name)
-        specs = []
+        specs: list[VariantSpec] = []
         for variant in config["ProductionVariants"]:
             model = self.model(variant["ModelName"])
             container = primary_container(model)
+            startup = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", self.startup_seconds)
             specs.append(
-                VariantSpec(
-                    name=variant["VariantName"],
-                    model_name=variant["ModelName"],
-                    specified_image=container["Image"],
-                    environment=container.get("Environment", {}),
-                    model_data_url=model_data_url(container),
-                    role_arn=model["ExecutionRoleArn"],
-                    startup_seconds=float(
-                        variant.get("ContainerStartupHealthCheckTimeoutInSeconds", self.startup_seconds)
-                    ),
-                    count=variant["InitialInstanceCount"],
-                    weight=variant["InitialVariantWeight"],
-                )
+                {
+                    "name": variant["VariantName"],
+                    "model_name": variant["ModelName"],
+                    "specified_image": container["Image"],
+                    "environment": container.get("Environment", {}),
+                    "model_data_url": model_data_url(container),
+                    "role_arn": model["ExecutionRoleArn"],
+                    "startup_seconds": float(startup),
+                    "count": variant["InitialInstanceCount"],
+                    "weight": variant["InitialVariantWeight"],
+                    "image": "",
+                    "resolved_at": None,
+                    "model_dir": None,
+                }
             )
         return specs
 
@@ -416,28 +416,24 @@ class Endpoints(EndpointConfigs):
         return description
 
 
-def _variant(spec: VariantSpec) -> Variant:
-    return cast("Variant", asdict(spec))
-
-
 def _group(name: str) -> str:
     return f"endpoint-{name}"
 
 
 def _retain(
-    specs: list[VariantSpec], current: list[Variant], excluded: Sequence[VariantPropertyTypeDef]
+    specs: list[VariantSpec], current: list[VariantSpec], excluded: Sequence[VariantPropertyTypeDef]
 ) -> None:
     """Keep the endpoint's current counts and weights (RetainAllVariantProperties)."""
     left_out = {prop["VariantPropertyType"] for prop in excluded}
     by_name = {variant["name"]: variant for variant in current}
     for spec in specs:
-        if spec.name in by_name and "DesiredInstanceCount" not in left_out:
-            spec.count = by_name[spec.name]["count"]
-        if spec.name in by_name and "DesiredWeight" not in left_out:
-            spec.weight = by_name[spec.name]["weight"]
+        if spec["name"] in by_name and "DesiredInstanceCount" not in left_out:
+            spec["count"] = by_name[spec["name"]]["count"]
+        if spec["name"] in by_name and "DesiredWeight" not in left_out:
+            spec["weight"] = by_name[spec["name"]]["weight"]
 
 
-def _variant_summary(variant: Variant, fleet: Fleet | None) -> ProductionVariantSummaryTypeDef:
+def _variant_summary(variant: VariantSpec, fleet: Fleet | None) -> ProductionVariantSummaryTypeDef:
     running = fleet.variants.get(variant["name"]) if fleet else None
     summary: ProductionVariantSummaryTypeDef = {
         "VariantName": variant["name"],

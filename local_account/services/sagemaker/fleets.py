@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from local_account.services.sagemaker.instances import ServingInstance, VariantSpec
+from local_account.services.sagemaker.instances import ServingInstance
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
     from local_account.services.sagemaker.logs import Logs
+    from local_account.services.sagemaker.records import VariantSpec
 
 _DRAIN_SECONDS = 10.0
 
@@ -30,7 +31,7 @@ class Variant:
 
     def __init__(self, spec: VariantSpec) -> None:
         self.spec = spec
-        self.weight = spec.weight
+        self.weight = spec["weight"]
         self.instances: list[ServingInstance] = []
         self._turn = itertools.count()
         self._lock = threading.Lock()
@@ -81,11 +82,11 @@ class Fleet:
         self._grace = grace
         self._logs = logs
         self._endpoint = endpoint
-        self.variants = {spec.name: Variant(spec) for spec in specs}
+        self.variants = {spec["name"]: Variant(spec) for spec in specs}
 
     def launch(self) -> None:
         """Start all instances and wait until all are healthy; otherwise end all and raise DeploymentError."""
-        self._grow({name: variant.spec.count for name, variant in self.variants.items()})
+        self._grow({name: variant.spec["count"] for name, variant in self.variants.items()})
 
     def scale(self, counts: dict[str, int]) -> None:
         """Bring variants to a number of instances.

@@ -63,7 +63,7 @@ class InstanceMetrics:
                     if usage:
                         now[instance.container_id] = usage
                         before = self._before.get(instance.container_id)
-                        data += _data(endpoint, variant.spec.name, usage, before)
+                        data += _data(endpoint, variant.spec["name"], usage, before)
         self._before = now
         if data:
             self._account.client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=data)

@@ -10,9 +10,6 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import urllib3
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
 
     from local_account.foundation.account import Account
     from local_account.services.sagemaker.logs import Logs, LogStream
+    from local_account.services.sagemaker.records import VariantSpec
 
 log = logging.getLogger(__name__)
 
@@ -35,27 +33,6 @@ _FIRST_STARTS = 3
 _LONGEST_PAUSE = 10.0
 _CONNECTIONS = 256
 _REMOVAL_SECONDS = 60
-
-
-@dataclass
-class VariantSpec:
-    """What a production variant runs; kept with the endpoint, as model and configuration may be deleted."""
-
-    name: str
-    model_name: str
-    specified_image: str
-    environment: Mapping[str, str]
-    model_data_url: str | None
-    role_arn: str
-    """The model's execution role."""
-    startup_seconds: float
-    """How long ``GET /ping`` may take to answer 200."""
-    count: int
-    weight: float
-    image: str = ""
-    """``specified_image`` by digest; known once the variant was prepared."""
-    resolved_at: datetime | None = None
-    model_dir: str | None = None
 
 
 class ServingInstance:
@@ -75,7 +52,7 @@ class ServingInstance:
         self.pool: urllib3.HTTPConnectionPool | None = None
         self.error = ""
         self.stream: LogStream = logs.stream(
-            f"{LOG_GROUP}/{endpoint}", f"{spec.name}/{self.instance_id}", spec.role_arn
+            f"{LOG_GROUP}/{endpoint}", f"{spec['name']}/{self.instance_id}", spec["role_arn"]
         )
         self._account = account
         self._group = f"endpoint-{endpoint}"
@@ -136,7 +113,7 @@ class ServingInstance:
             self.stream.write(f"{explanation}\n".encode())
             self.error = (
                 "CannotStartContainerError. Please ensure the model container for variant "
-                f"{self._spec.name} starts correctly when invoked with 'docker run <image> serve': "
+                f"{self._spec['name']} starts correctly when invoked with 'docker run <image> serve': "
                 f"{explanation}"
             )
             return
@@ -156,13 +133,13 @@ class ServingInstance:
 
     def _launch(self) -> Container:
         spec = self._spec
-        volumes = {spec.model_dir: {"bind": "/opt/ml/model", "mode": "ro"}} if spec.model_dir else {}
+        volumes = {spec["model_dir"]: {"bind": "/opt/ml/model", "mode": "ro"}} if spec["model_dir"] else {}
         container = create_container(
             self._account,
             self._group,
-            spec.image,
+            spec["image"],
             command=["serve"],
-            environment=spec.environment,
+            environment=spec["environment"],
             ports={_PORT: (LOOPBACK,)},
             volumes=volumes,
         )
@@ -181,7 +158,7 @@ class ServingInstance:
         return container
 
     def _await_ping(self, container: Container, gone: threading.Event) -> None:
-        deadline = time.monotonic() + self._spec.startup_seconds
+        deadline = time.monotonic() + self._spec["startup_seconds"]
         pause = 0.03
         while not (gone.is_set() or self._over):
             if self._ping():

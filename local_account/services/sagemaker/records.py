@@ -61,8 +61,8 @@ class EndpointConfig(TypedDict):
     CreationTime: datetime
 
 
-class Variant(TypedDict):
-    """A production variant as requested and prepared: the members of ``instances.VariantSpec``."""
+class VariantSpec(TypedDict):
+    """What a production variant runs; kept with the endpoint, as model and configuration may be deleted."""
 
     name: str
     model_name: str
@@ -70,10 +70,13 @@ class Variant(TypedDict):
     environment: Mapping[str, str]
     model_data_url: str | None
     role_arn: str
+    """The model's execution role."""
     startup_seconds: float
+    """How long ``GET /ping`` may take to answer 200."""
     count: int
     weight: float
     image: str
+    """``specified_image`` by digest; empty until the variant was prepared."""
     resolved_at: datetime | None
     model_dir: str | None
 
@@ -84,7 +87,7 @@ class PendingDeployment(TypedDict):
     EndpointConfigName: str
     StartTime: datetime
     deployment_config: DeploymentConfigUnionTypeDef | None
-    variants: list[Variant]
+    variants: list[VariantSpec]
 
 
 class EndpointChanges(TypedDict, total=False):
@@ -94,7 +97,7 @@ class EndpointChanges(TypedDict, total=False):
     FailureReason: str | None
     LastDeploymentConfig: DeploymentConfigUnionTypeDef | None
     pending: PendingDeployment | None
-    variants: list[Variant]
+    variants: list[VariantSpec]
 
 
 class Endpoint(TypedDict):
@@ -109,7 +112,7 @@ class Endpoint(TypedDict):
     FailureReason: NotRequired[str | None]
     LastDeploymentConfig: DeploymentConfigUnionTypeDef | None
     pending: NotRequired[PendingDeployment | None]
-    variants: list[Variant]
+    variants: list[VariantSpec]
 
 
 class TrainingJobResults(TypedDict, total=False):

@@ -120,7 +120,7 @@ class SageMakerRuntime(Service):
             model = (answered if status else end) - sent
             self._metrics.record(
                 name,
-                variant.spec.name,
+                variant.spec["name"],
                 status,
                 instances=len(variant.healthy),
                 model_us=1e6 * model,
@@ -178,7 +178,7 @@ class SageMakerRuntime(Service):
         return {
             "Body": response.data,
             "ContentType": response.headers.get("Content-Type"),
-            "InvokedProductionVariant": variant.spec.name,
+            "InvokedProductionVariant": variant.spec["name"],
             "CustomAttributes": attributes[:_ATTRIBUTES_LENGTH] if attributes else None,
         }
 
@@ -202,5 +202,5 @@ class SageMakerRuntime(Service):
 
 def _unavailable(variant: Variant) -> ServiceError:
     return ServiceError(
-        "ServiceUnavailable", f"All containers of variant {variant.spec.name} are being started; try again"
+        "ServiceUnavailable", f"All containers of variant {variant.spec['name']} are being started; try again"
     )
