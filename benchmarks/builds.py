@@ -89,7 +89,7 @@ Part = Callable[[Build, int], Measurement | None]
 
 
 def is_pytest(command: Sequence[str]) -> bool:
-    """Return whether a command line is one of pytest, or of a worker of pytest-xdist.
+    """Return whether a command line is one of pytest.
 
     Programs that tests start have paths of pytest's temporary directory in theirs: those don't count.
     """
@@ -100,7 +100,6 @@ def is_pytest(command: Sequence[str]) -> bool:
         Path(program).name == "pytest"
         or arguments[:2] == ["-m", "pytest"]
         or (bool(arguments) and Path(arguments[0]).name == "pytest")
-        or any("execnet" in one or "exec(eval(sys.stdin.readline()))" in one for one in arguments)
     )
 
 
