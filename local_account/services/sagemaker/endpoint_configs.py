@@ -52,18 +52,15 @@ class EndpointConfigs(Models):
         names = [variant["VariantName"] for variant in variants]
         if len(set(names)) < len(names):
             raise invalid(f"Production variant names must be unique, but are: {', '.join(names)}")
-        config = {
+        document = {
             **{key: value for key, value in params.items() if key != "Tags"},
             "EndpointConfigArn": arn,
             "ProductionVariants": [self._checked_variant(variant) for variant in variants],
             "CreationTime": self.account.now(),
         }
-        table = self.table("endpoint_configs")
-        with table.lock:
-            if table.get(name):
-                raise invalid(f'Cannot create already existing endpoint configuration "{arn}".')
-            table.put(name, cast("EndpointConfig", config))
-            self.set_tags(arn, params.get("Tags", []))
+        config = cast("EndpointConfig", document)
+        in_use = invalid(f'Cannot create already existing endpoint configuration "{arn}".')
+        self.add(self.table("endpoint_configs"), name, config, arn, params.get("Tags", []), in_use=in_use)
         return {"EndpointConfigArn": arn}
 
     def describe_endpoint_config(self, params: DescribeEndpointConfigInputTypeDef) -> Answer:

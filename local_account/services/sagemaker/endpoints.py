@@ -100,24 +100,18 @@ class Endpoints(EndpointConfigs):
         deployments.check_deployment_config(params.get("DeploymentConfig"))
         specs = self._variant_specs(params["EndpointConfigName"])
         now = self.account.now()
-        table = self.table("endpoints")
-        with table.lock:
-            if table.get(name):
-                raise invalid(f'Cannot create already existing endpoint "{arn}".')
-            table.put(
-                name,
-                {
-                    "EndpointName": name,
-                    "EndpointArn": arn,
-                    "EndpointConfigName": params["EndpointConfigName"],
-                    "EndpointStatus": "Creating",
-                    "CreationTime": now,
-                    "LastModifiedTime": now,
-                    "LastDeploymentConfig": params.get("DeploymentConfig"),
-                    "variants": specs,
-                },
-            )
-            self.set_tags(arn, params.get("Tags", []))
+        endpoint: Endpoint = {
+            "EndpointName": name,
+            "EndpointArn": arn,
+            "EndpointConfigName": params["EndpointConfigName"],
+            "EndpointStatus": "Creating",
+            "CreationTime": now,
+            "LastModifiedTime": now,
+            "LastDeploymentConfig": params.get("DeploymentConfig"),
+            "variants": specs,
+        }
+        in_use = invalid(f'Cannot create already existing endpoint "{arn}".')
+        self.add(self.table("endpoints"), name, endpoint, arn, params.get("Tags", []), in_use=in_use)
         self._publish_endpoint(name)
         self.account.tasks.spawn(f"endpoint-{name}", self._create_fleet, name)
         return {"EndpointArn": arn}

@@ -33,17 +33,20 @@ class LifecycleConfigs(Resources):
         """See CreateNotebookInstanceLifecycleConfig."""
         name = params[_NAME]
         arn = self.resource_arn("notebook-instance-lifecycle-config", name)
-        table = self.table("lifecycle_configs")
         hooks = _hooks(params)
         now = self.account.now()
-        with table.lock:
-            if table.get(name):
-                raise invalid(
-                    f"Unable to create Notebook Instance Lifecycle Config {arn}. (Details: Notebook Instance "
-                    "Lifecycle Config already exists.)"
-                )
-            table.put(name, {_NAME: name, _ARN: arn, **hooks, "CreationTime": now, "LastModifiedTime": now})
-            self.set_tags(arn, params.get("Tags", []))
+        config: LifecycleConfig = {
+            _NAME: name,
+            _ARN: arn,
+            **hooks,
+            "CreationTime": now,
+            "LastModifiedTime": now,
+        }
+        in_use = invalid(
+            f"Unable to create Notebook Instance Lifecycle Config {arn}. (Details: Notebook Instance "
+            "Lifecycle Config already exists.)"
+        )
+        self.add(self.table("lifecycle_configs"), name, config, arn, params.get("Tags", []), in_use=in_use)
         return {_ARN: arn}
 
     def describe_notebook_instance_lifecycle_config(

@@ -62,12 +62,8 @@ class Models(Resources):
             "EnableNetworkIsolation": False,
         }
         model = cast("Model", document)
-        table = self.table("models")
-        with table.lock:
-            if table.get(name):
-                raise invalid(f'Cannot create already existing model "{arn}".')
-            table.put(name, model)
-            self.set_tags(arn, params.get("Tags", []))
+        in_use = invalid(f'Cannot create already existing model "{arn}".')
+        self.add(self.table("models"), name, model, arn, params.get("Tags", []), in_use=in_use)
         self.publish("SageMaker Model State Change", arn, public(model))
         return {"ModelArn": arn}
 

@@ -135,12 +135,8 @@ class NotebookInstances(LifecycleConfigs):
             "created": False,
         }
         instance = cast("NotebookInstance", members)
-        table = self.table("notebook_instances")
-        with table.lock:
-            if table.get(name):
-                raise invalid(f"Cannot create a duplicate Notebook Instance ({arn})")
-            table.put(name, instance)
-            self.set_tags(arn, params.get("Tags", []))
+        in_use = invalid(f"Cannot create a duplicate Notebook Instance ({arn})")
+        self.add(self.table("notebook_instances"), name, instance, arn, params.get("Tags", []), in_use=in_use)
         self.publish(EVENT, arn, public(instance))
         self.account.tasks.spawn(group(name), self._start_instance, name)
         return {"NotebookInstanceArn": arn}

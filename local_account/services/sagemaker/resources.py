@@ -73,6 +73,27 @@ class Resources(Service):
         """Return the documents of a kind, such as ``endpoints``."""
         return self.account.store.table(f"sagemaker.{kind}")
 
+    def add(
+        self,
+        table: Table[D],
+        name: str,
+        document: D,
+        arn: str,
+        tags: Iterable[TagTypeDef],
+        *,
+        in_use: ServiceError,
+    ) -> None:
+        """Keep a new resource and its tags.
+
+        Raises ``in_use`` if there is one of that name, and ServiceError ValidationException for more than 50
+        tags. Then nothing is kept.
+        """
+        with table.lock:
+            if table.get(name):
+                raise in_use
+            self.set_tags(arn, tags)
+            table.put(name, document)
+
     def resource_arn(self, kind: str, name: str) -> str:
         """Return the ARN, in which SageMaker writes names in lower case."""
         return self.account.arn("sagemaker", f"{kind}/{name.lower()}")

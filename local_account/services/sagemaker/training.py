@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import ServiceError
@@ -56,7 +55,6 @@ class TrainingJobs(Resources):
         super().__init__(account)
         self._training_logs = Logs(account)
         self._signals: dict[str, queue.SimpleQueue[Signal]] = {}
-        self._job_lock = threading.Lock()
 
     def start(self) -> None:
         """End what a killed account left behind: its containers are no longer watched."""
@@ -82,12 +80,17 @@ class TrainingJobs(Resources):
         name = params["TrainingJobName"]
         arn = self.resource_arn("training-job", name)
         job = self._job_document(params, arn)
-        self._check_job_name(name, arn)
+        in_use = ServiceError(
+            "ResourceInUse",
+            "Training job names must be unique within an AWS account and region, and a training job with "
+            f"this name already exists ({arn})",
+        )
+        table = self.table("training_jobs")
+        if table.get(name):
+            raise in_use
         self._check_job_sources(job)
-        with self._job_lock:
-            self._check_job_name(name, arn)
-            self.table("training_jobs").put(name, job)
-            self.set_tags(arn, params.get("Tags", []))
+        with table.lock:
+            self.add(table, name, job, arn, params.get("Tags", []), in_use=in_use)
             self._signals[name] = queue.SimpleQueue()
         self.account.tasks.spawn(f"training-job-{name}", self._run_job, name)
         return {"TrainingJobArn": arn}
@@ -157,14 +160,6 @@ class TrainingJobs(Resources):
         if job is None:
             raise invalid("Requested resource not found.")
         return job
-
-    def _check_job_name(self, name: str, arn: str) -> None:
-        if self.table("training_jobs").get(name):
-            raise ServiceError(
-                "ResourceInUse",
-                "Training job names must be unique within an AWS account and region, and a training job with "
-                f"this name already exists ({arn})",
-            )
 
     def _job_document(self, params: CreateTrainingJobRequestTypeDef, arn: str) -> TrainingJob:
         _check_features(params)

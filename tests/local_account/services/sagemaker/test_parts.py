@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -17,9 +17,13 @@ from local_account.services.sagemaker import SageMaker, deployments, s3_data
 from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
 from local_account.services.sagemaker.archives import unpack_model
 from local_account.services.sagemaker.endpoints import Endpoints
+from local_account.services.sagemaker.lifecycle_configs import LifecycleConfigs
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.resources import Resources, list_page
 from local_account.services.sagemaker.training_run import record
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import TagTypeDef
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -97,6 +101,18 @@ def test_endpoint_events_write_the_status_in_capitals(account: Any) -> None:
     assert kind == "SageMaker Endpoint State Change"
     assert detail["EndpointStatus"] == "IN_SERVICE"
     assert detail["ProductionVariants"][0]["VariantName"] == "V"
+
+
+def test_a_resource_with_too_many_tags_is_refused_and_not_made(account: Any) -> None:
+    configs = LifecycleConfigs(account)
+    name: Final = "NotebookInstanceLifecycleConfigName"
+    tags: list[TagTypeDef] = [{"Key": f"k{number}", "Value": ""} for number in range(51)]
+    with pytest.raises(ServiceError, match="at most 50"):
+        configs.create_notebook_instance_lifecycle_config({name: "c", "Tags": tags})
+    with pytest.raises(ServiceError, match="does not exist"):
+        configs.describe_notebook_instance_lifecycle_config({name: "c"})
+    made = configs.create_notebook_instance_lifecycle_config({name: "c", "Tags": tags[:1]})
+    assert account.store.table("sagemaker.tags").get(made["NotebookInstanceLifecycleConfigArn"]) == {"k0": ""}
 
 
 def test_no_part_of_the_service_hides_a_method_of_another() -> None:
