@@ -13,7 +13,7 @@ from local_account.services.s3.wire.signatures import Signature
 
 
 class Body:
-    """The content of an upload, decoded; ``trailers`` (lower-case names) are complete when `read` gives b""."""
+    """The content of an upload, decoded; ``trailers`` (lower-case names) are complete when `read` ends."""
 
     trailers: Mapping[str, str]
     length: int | None
