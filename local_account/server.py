@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from socketserver import BaseRequestHandler
 from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -113,9 +114,11 @@ class LocalAccount:
         (self.account.config.state_dir / "server.pid").unlink(missing_ok=True)
 
     def _listen(
-        self, name: str, port: int, application: Any, handler: type[QuietHandler] = QuietHandler
+        self, name: str, port: int, application: Any, handler: type[BaseRequestHandler] = QuietHandler
     ) -> None:
-        server = make_server(LOOPBACK, port, application, threaded=True, request_handler=handler)
+        # werkzeug asks for a handler of its own, but needs no more of it than socketserver does.
+        own: Any = handler
+        server = make_server(LOOPBACK, port, application, threaded=True, request_handler=own)
         server.daemon_threads = True  # type: ignore[attr-defined]
         self._listeners.append(server)
         threading.Thread(target=server.serve_forever, args=(0.1,), name=name, daemon=True).start()

@@ -78,6 +78,7 @@ class Gateway:
             return self._status()(environ, start_response)
         service = service_of(request)
         request_id = str(uuid.uuid4())
+        request.get_data()  # a client that goes away while it sends has asked for nothing
         response = (
             self._owned(self._services[service], request, request_id)
             if self._is_owned(service, request)

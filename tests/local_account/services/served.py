@@ -111,13 +111,14 @@ class Served:
         ]
         self.services = {service.name: service for service in services}
         gateway = Gateway(self.account, self.services, Authorizer(self.account), moto)
+        listeners: list[tuple[int, Any, Any]] = [
+            (config.gateway_port, gateway, KeepAliveHandler.until(threading.Event())),
+            (config.git_port, git_app(self.account), QuietHandler),
+            (config.registry_port, registry_app(self.account), QuietHandler),
+        ]
         self._listeners = [
             make_server(LOOPBACK, port, app, threaded=True, request_handler=handler)
-            for port, app, handler in (
-                (config.gateway_port, gateway, KeepAliveHandler.until(threading.Event())),
-                (config.git_port, git_app(self.account), QuietHandler),
-                (config.registry_port, registry_app(self.account), QuietHandler),
-            )
+            for port, app, handler in listeners
         ]
         for listener in self._listeners:
             threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True).start()
