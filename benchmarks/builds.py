@@ -1,9 +1,9 @@
-"""Compare two builds of the workshop on this machine, turn about: this checkout, and a commit of before.
+"""Compare two builds of the workshop on this machine, in turn: this checkout and an earlier commit.
 
 python -m benchmarks.builds --base REF [--only tests,check,package,provision,run] [--rounds 1]
 
-REF is checked out into a worktree of its own with an environment of its own; its layout may be another.
-Every figure comes from both builds in the same run, with the load of the machine when it was taken.
+REF is checked out into its own worktree, with its own environment; its layout may differ. Every figure is
+measured for both builds in the same run, and comes with the machine's load at that moment.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ class Measurement:
     build: str
     round: int
     load: float
-    """Load average of the last minute when it began."""
+    """The machine's one-minute load average at the start."""
     seconds: float
     cpu_seconds: float
-    """User and system time of the command and of what it waited for; containers and daemons are not in it."""
+    """User and system time of the command and of its children, without containers and daemons."""
     pytest_peak_mb: float = 0.0
-    """Resident memory of the largest pytest process at its peak, in 10^6 bytes; 0 where none ran."""
+    """Resident memory of the largest pytest process at its peak, in 10^6 bytes; 0 if none ran."""
     value: float | None = None
     """Bytes of the package."""
     status: int = 0
-    """Exit status of the command: figures of a failed one are shown as such and compared with nothing."""
+    """Exit status of the command; figures of a failed command are marked, and not compared."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,10 @@ Part = Callable[[Build, int], Measurement | None]
 
 
 def is_pytest(command: Sequence[str]) -> bool:
-    """Return whether a command line is one of pytest.
+    """Return whether a command line runs pytest.
 
-    Programs that tests start have paths of pytest's temporary directory in theirs: those don't count.
+    Programs that tests start have paths with `pytest` in their arguments (its temporary directory): those
+    don't count.
     """
     program, *arguments = command or [""]
     if not Path(program).name.startswith(("python", "pytest")):
@@ -160,7 +161,7 @@ def measure(
 
 
 def own_environment() -> dict[str, str]:
-    """Return this process's environment without what leads one build into the other, or into an account."""
+    """Return this process's environment without variables that point to another build or to an account."""
     alien = ("AWS_", "PYTHON", "PYTEST_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "MLOPS_")
     return {
         name: value
@@ -175,14 +176,14 @@ def tests(build: Build, number: int) -> Measurement:
 
 
 def check(build: Build, number: int) -> Measurement | None:
-    """`make check`; None where a build has none."""
+    """`make check`; None if a build has no such target."""
     if not build.has_target("check"):
         return None
     return _told(*measure("check", build, number, ["make", "check"]))
 
 
 def package(build: Build, number: int) -> Measurement:
-    """Bytes of what a notebook instance fetches."""
+    """The size in bytes of the package that a notebook instance fetches."""
     measured, said = measure("package", build, number, [build.python, "-c", PACKAGE])
     if measured.status:
         return _told(measured, said)
@@ -190,7 +191,7 @@ def package(build: Build, number: int) -> Measurement:
 
 
 def provision(build: Build, number: int) -> Measurement:
-    """`fleet up` for one lab in an empty account that runs already, until its instance is ready."""
+    """`fleet up` for one lab in an empty account that is already running, until its instance is ready."""
     with account(build) as local:
         roster = build.root / ".local" / f"builds-{os.getpid()}.csv"
         roster.write_text("name,lab_id\nAna,ana\n")
@@ -202,7 +203,7 @@ def provision(build: Build, number: int) -> Measurement:
 
 
 def run(build: Build, number: int) -> Measurement:
-    """`make run` with a state of its own: engine, account, stacks, and all notebooks."""
+    """`make run` with its own state: engine, account, stacks, and all notebooks."""
     with tempfile.TemporaryDirectory(prefix="mlops-builds-", ignore_cleanup_errors=True) as directory:
         state = Path(directory) / "state"
         arguments = f"ARGS=--state {state} --port 0 --output {directory}/run"
@@ -214,7 +215,7 @@ def run(build: Build, number: int) -> Measurement:
 
 @contextlib.contextmanager
 def account(build: Build) -> Iterator[Callable[..., list[str]]]:
-    """Start a build's local account; yield what makes a command line of `local …` for it."""
+    """Start a build's local account; yield a function that returns the command line of `local …` for it."""
     (build.root / ".local").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mlops-builds-", ignore_cleanup_errors=True) as directory:
         state = Path(directory) / "state"
@@ -245,7 +246,9 @@ def _call(build: Build, argv: Sequence[str], *, check: bool = False) -> None:
 
 def _told(measured: Measurement, said: str) -> Measurement:
     if measured.status:
-        print(f"{measured.part} of {measured.build} ended with {measured.status}:", file=sys.stderr)
+        print(
+            f"{measured.part} of {measured.build} failed with exit status {measured.status}:", file=sys.stderr
+        )
         print(said[-4000:], file=sys.stderr)
     return measured
 
@@ -261,7 +264,7 @@ PARTS: dict[str, Part] = {
 
 @contextlib.contextmanager
 def base_build(ref: str) -> Iterator[Build]:
-    """Check out `ref` beside the project, make its environment, and remove both afterwards."""
+    """Check out `ref` in a temporary directory, create its environment, and remove both afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="mlops-base-"))
     root = directory / "base"
     git = ["git", "-C", str(REPOSITORY), "worktree"]
@@ -275,12 +278,12 @@ def base_build(ref: str) -> Iterator[Build]:
 
 
 def bootstrap(root: Path) -> None:
-    """Make the environment of a checkout, as its `make` would."""
+    """Create the environment of a checkout, as its `make` would."""
     subprocess.run([".ci/bootstrap"], cwd=root, env=own_environment(), check=True)
 
 
 def turns(builds: Sequence[Build], rounds: int) -> Iterator[tuple[int, Build]]:
-    """Yield each build once a round, and who is first changes: what warms up or tires helps nobody."""
+    """Yield each build once per round, alternating which is first: a machine that changes favors neither."""
     for number in range(rounds):
         for build in builds if number % 2 == 0 else reversed(builds):
             yield number + 1, build
@@ -288,7 +291,7 @@ def turns(builds: Sequence[Build], rounds: int) -> Iterator[tuple[int, Build]]:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: medians of both builds; None where a build has no such figure."""
+    """One line of the table: medians of both builds; None if a build has no such figure."""
 
     figure: str
     unit: str
@@ -297,7 +300,7 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """What is here, as a multiple of the base."""
+        """This checkout's figure divided by the base's."""
         return self.here / self.base if self.here is not None and self.base else None
 
 

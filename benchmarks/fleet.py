@@ -1,4 +1,4 @@
-"""A room of labs: provisioned, prepared, working at the same time, reset and deleted; and how that scales."""
+"""Many labs: provisioned, prepared, working at the same time, reset and deleted; and how that scales."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def fleet(lab: BenchLab) -> list[Figure]:
         about = f"fleet up: {room} from nothing to ready"
         limit = UP_SECONDS if largest else None
         figures.append(Figure(f"fleet.up_{size}_seconds", took, "s", about, limit))
-        figures.append(Figure(f"fleet.up_{size}_seconds_per_lab", took / size, "s", "of it for each lab"))
+        figures.append(Figure(f"fleet.up_{size}_seconds_per_lab", took / size, "s", "of which for each lab"))
         again = _command(lab, "fleet", "up", str(roster), "--json")[0]
         figures.append(Figure(f"fleet.again_{size}_seconds", again, "s", "fleet up again, nothing to change"))
         looked = _command(lab, "fleet", "status", str(roster), "--json")[0]
@@ -68,7 +68,9 @@ def _at_work(lab: BenchLab, roster: Path) -> list[Figure]:
     figures = [
         Figure("fleet.prepare_10_seconds", prepared, "s", "reset --to 03: both images of 10 new labs"),
         Figure("fleet.at_work_10_seconds", together, "s", "10 labs run notebooks 03 and 04 at once"),
-        Figure("fleet.at_work_10_longest_seconds", max(seconds), "s", "of it the last one to finish"),
+        Figure(
+            "fleet.at_work_10_longest_seconds", max(seconds), "s", "of which until the slowest had finished"
+        ),
     ]
     for to in ("05", "04", "03", "02", "01"):
         took = _command(lab, "reset", "--participant", lab_ids[0], "--to", to, "--yes", "--json")[0]

@@ -185,7 +185,7 @@ def run(lab: BenchLab) -> list[Figure]:
         Figure("run.again_seconds", middle.again, "s", "make run again on the same account", 120),
         Figure("run.resident_mb", memory, "MB", "memory of the account after a whole run", 300),
         *(
-            Figure(f"run.{name}_seconds", took, "s", f"of it {name}")
+            Figure(f"run.{name}_seconds", took, "s", f"of which {name}")
             for name, took in middle.notebooks.items()
         ),
         *(
@@ -196,8 +196,8 @@ def run(lab: BenchLab) -> list[Figure]:
         Figure(
             "run.to_hand_ratio", middle.ratio, "", f"whole run against by hand, median of {RUNS} rounds", 1.5
         ),
-        Figure("run.to_hand_ratio_lowest", rounds[0].ratio, "", "of the rounds"),
-        Figure("run.to_hand_ratio_highest", rounds[-1].ratio, "", "of the rounds"),
+        Figure("run.to_hand_ratio_lowest", rounds[0].ratio, "", "lowest of the rounds"),
+        Figure("run.to_hand_ratio_highest", rounds[-1].ratio, "", "highest of the rounds"),
     ]
 
 

@@ -20,13 +20,13 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # All sessions of the process, including the product's, share the botocore models that one has read.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
-    # papermill would load it (30 MB) for file systems that nothing here has; what needs it loads it later.
+    # papermill would load it (30 MB) for file systems that nothing here uses; other users load it later.
     sys.modules.setdefault("pyarrow", None)  # type: ignore[arg-type]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Free what a module's tests have left: a process that puts it off grows by the half."""
+    """Free what a module's tests have left: without this, a process grows half as large again."""
     if nextitem is None or nextitem.path != item.path:
         gc.collect()
 
@@ -35,7 +35,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if sys.modules.get("pyarrow", ...) is None:
         del sys.modules["pyarrow"]
     gc.collect()
-    gc.freeze()  # what is imported and collected stays: no need to look through it again and again
+    gc.freeze()  # what is imported and collected stays: no later collection has to look at it
     needy = [item for item in session.items if item.get_closest_marker("docker")]
     if not needy or session.config.option.collectonly:
         return
@@ -44,7 +44,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     capture = session.config.pluginmanager.getplugin("capturemanager")
     try:
         with capture.global_and_fixture_disabled():
-            # Parallel processes get here at once: a lock lets one prepare, and the others find it done.
+            # Parallel processes arrive here together: a lock lets one prepare, and the others find it done.
             os.environ["DOCKER_HOST"] = ensure_engine(report=_report)
             ensure_base_image(os.environ["DOCKER_HOST"], report=_report)
     except EngineError as error:
