@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -50,6 +51,17 @@ def fail(message: str, status: int) -> None:
     """Print an error message on standard error and exit with `status`."""
     console(stderr=True).print(Text("error: ", style="bold red") + Text(message), soft_wrap=True)
     raise typer.Exit(status)
+
+
+def confirm(question: str, instead: str = "--yes") -> None:
+    """Ask a question, and exit unless the answer is yes; `instead` says which options make it unnecessary."""
+    if not sys.stdin.isatty():
+        fail(f"cannot ask for confirmation without a terminal: give {instead}", USAGE)
+    if not typer.confirm(question):
+        raise typer.Exit(FAILED)
+
+
+YES_OR_DRY_RUN = "--yes, or --dry-run to only list"
 
 
 def pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:

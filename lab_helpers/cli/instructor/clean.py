@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from decimal import Decimal
@@ -81,7 +80,8 @@ def clean(
             if dry_run or not found:
                 _show(found, account.region, as_json, planned=dry_run)
                 raise typer.Exit(0)
-            _confirm(found, yes)
+            if not yes:
+                ui.confirm(_question(found), ui.YES_OR_DRY_RUN)
             began = time.monotonic()
             with ui.LabLines(screen) as lines:
                 ids = sorted({one.lab_id or "" for one in found}) if wanted is None else wanted
@@ -125,18 +125,11 @@ def _expired(account: labs.Account) -> list[str]:
     return sorted(lab for lab, end in expirations(account.clients).items() if end < now)
 
 
-def _confirm(found: Sequence[Resource], yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        ui.fail(
-            "cannot ask for confirmation without a terminal: give --yes, or --dry-run to only list", ui.USAGE
-        )
+def _question(found: Sequence[Resource]) -> str:
     ids = sorted({labs.called(one.lab_id) for one in found})
     count = f"{len(found)} resources of {labs.counted(len(ids))}"
     shown = ", ".join(ids[:8]) + (" …" if len(ids) > 8 else "")
-    if not typer.confirm(f"Delete {count} ({shown}), with everything that the learners made?"):
-        raise typer.Exit(ui.FAILED)
+    return f"Delete {count} ({shown}), with everything that the learners made?"
 
 
 def _show(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -87,7 +86,9 @@ def reset(
             elif not targets:
                 screen.print("There are no labs.")
             raise typer.Exit(0)
-        _confirm(targets, yes)
+        if not yes:
+            labs_meant = "" if len(targets) == 1 else f" in {len(targets)} labs"
+            ui.confirm(f"Do that{labs_meant}?", ui.YES_OR_DRY_RUN)
         outcomes = _carry_out(account, targets, plans, screen)
         failed = [one for one in outcomes if isinstance(one, str)]
         if as_json:
@@ -126,17 +127,6 @@ def _tell(screen: Any, target: Target, plan: Plan) -> None:
     screen.print(f"[bold]{labs.called(target.names.lab_id)}[/] to the start of {target.number}:")
     for action in plan.actions:
         screen.print(Text(f"  {action.subject}: {action.title}"), soft_wrap=True)
-
-
-def _confirm(targets: Sequence[Target], yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        ui.fail(
-            "cannot ask for confirmation without a terminal: give --yes, or --dry-run to only list", ui.USAGE
-        )
-    if not typer.confirm(f"Do that{'' if len(targets) == 1 else f' in {len(targets)} labs'}?"):
-        raise typer.Exit(ui.FAILED)
 
 
 def _carry_out(

@@ -170,7 +170,7 @@ def reset(
     with _readable_errors():
         daemon = _daemon(state)
         if not yes and daemon.state.exists():
-            typer.confirm(f"Remove everything in {daemon.state}?", abort=True)
+            ui.confirm(f"Remove everything in {daemon.state}?")
         steps = ui.Steps(ui.console())
         with steps.step(f"reset {daemon.state}"):
             if not daemon.reset():

@@ -12,12 +12,12 @@ import psutil
 import pytest
 
 from local_account.foundation.daemon import Daemon, DaemonError, ports_from
+from tests.background_account import ENGINE
 from tests.checkout import ROOT
 
 pytestmark = pytest.mark.slow
 
 REPOSITORY = ROOT
-ENGINE = "unix:///nowhere.sock"  # these tests need a URL, not an engine
 
 
 def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -25,6 +25,7 @@ def cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         [sys.executable, "-m", "lab_helpers", *arguments],
         cwd=REPOSITORY,
         env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
@@ -113,6 +114,13 @@ def test_a_killed_account_is_cleaned_up_and_starts_again(tmp_path: Path) -> None
     assert daemon.config() == ports
     assert daemon.stop()
     assert not daemon.stop()
+
+
+def test_reset_deletes_nothing_when_it_cannot_ask(tmp_path: Path) -> None:
+    refused = cli("local", "reset", "--state", str(tmp_path))
+    assert refused.returncode == 2
+    assert "cannot ask for confirmation without a terminal: give --yes" in refused.stderr
+    assert tmp_path.exists()
 
 
 def test_reset_empties_an_account_and_touches_nothing_else(tmp_path: Path) -> None:
