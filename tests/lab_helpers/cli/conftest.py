@@ -1,17 +1,13 @@
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from local_account.foundation.daemon import Daemon, ports_from
-
-ENGINE = "unix:///nowhere.sock"  # these tests need a URL, not an engine
+from local_account.foundation.daemon import Daemon
+from tests.background_account import background_account
 
 
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A local account that runs in the background."""
-    daemon = Daemon(tmp_path_factory.mktemp("account"))
-    daemon.start(ENGINE, os.environ, ports_from(0))
-    yield daemon
-    daemon.stop()
+    with background_account(tmp_path_factory.mktemp("account")) as daemon:
+        yield daemon

@@ -15,6 +15,12 @@ from local_account.services.cloudformation.providers.base import (
 )
 from local_account.services.cloudformation.providers.tags import retag
 
+_HOLDERS = (
+    ("Roles", "role", "RoleName"),
+    ("Users", "user", "UserName"),
+    ("Groups", "group", "GroupName"),
+)
+
 
 def _document(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
@@ -89,11 +95,6 @@ class Policy(Provider):
     """AWS::IAM::Policy: one inline policy for roles, users and groups."""
 
     type = "AWS::IAM::Policy"
-    _HOLDERS = (
-        ("Roles", "role", "RoleName"),
-        ("Users", "user", "UserName"),
-        ("Groups", "group", "GroupName"),
-    )
 
     def create(self, ctx: Context, props: Properties) -> None:
         """PutRolePolicy, PutUserPolicy, PutGroupPolicy."""
@@ -103,7 +104,7 @@ class Policy(Provider):
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
         """Put the policy on its current principals, delete it from its former ones."""
         iam = ctx.client("iam")
-        for holders, kind, key in self._HOLDERS:
+        for holders, kind, key in _HOLDERS:
             for holder in props.get(holders, []):
                 put = getattr(iam, f"put_{kind}_policy")
                 put(
@@ -131,11 +132,6 @@ class ManagedPolicy(Provider):
     type = "AWS::IAM::ManagedPolicy"
     name_property = "ManagedPolicyName"
     name_limit = 128
-    _HOLDERS = (
-        ("Roles", "role", "RoleName"),
-        ("Users", "user", "UserName"),
-        ("Groups", "group", "GroupName"),
-    )
 
     def create(self, ctx: Context, props: Properties) -> None:
         """CreatePolicy, then AttachRolePolicy, AttachUserPolicy and AttachGroupPolicy."""
@@ -159,7 +155,7 @@ class ManagedPolicy(Provider):
 
     def _attach(self, ctx: Context, props: Properties, old: Properties) -> None:
         iam = ctx.client("iam")
-        for holders, kind, key in self._HOLDERS:
+        for holders, kind, key in _HOLDERS:
             for holder in props.get(holders, []):
                 if holder not in old.get(holders, []):
                     getattr(iam, f"attach_{kind}_policy")(**{key: holder}, PolicyArn=ctx.physical_id)

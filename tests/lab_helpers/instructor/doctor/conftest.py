@@ -1,23 +1,19 @@
 """A local account for these tests only: they change its quotas and policies."""
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from local_account.foundation.daemon import Daemon, ports_from
+from local_account.foundation.daemon import Daemon
+from tests.background_account import background_account
 from tests.sessions import make_client
-
-ENGINE = "unix:///nowhere.sock"  # these tests need a URL, not an engine
 
 
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path_factory.mktemp("account"))
-    daemon.start(ENGINE, os.environ, ports_from(0))
-    yield daemon
-    daemon.stop()
+    with background_account(tmp_path_factory.mktemp("account")) as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="session")

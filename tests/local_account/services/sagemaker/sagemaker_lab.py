@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,25 @@ class SageMakerLab:
         """Invoke an endpoint; the body of the answer is read."""
         answer = self.runtime.invoke_endpoint(EndpointName=name, Body=body, **options)
         return {**answer, "Body": answer["Body"].read()}
+
+    def statistic(
+        self, endpoint: str, metric: str, name: str, namespace: str = "AWS/SageMaker"
+    ) -> list[float]:
+        """Return ``Sum`` or ``Average`` of a metric of an endpoint's only variant, by minute."""
+        now = datetime.now(UTC)
+        points = self.cloudwatch.get_metric_statistics(
+            Namespace=namespace,
+            MetricName=metric,
+            Dimensions=[
+                {"Name": "EndpointName", "Value": endpoint},
+                {"Name": "VariantName", "Value": "AllTraffic"},
+            ],
+            StartTime=now - timedelta(minutes=15),
+            EndTime=now + timedelta(minutes=5),
+            Period=60,
+            Statistics=[name],
+        )["Datapoints"]
+        return [point[name] for point in points]
 
     def lines(self, group: str, prefix: str) -> list[str]:
         """Return the messages of the log streams with a prefix."""

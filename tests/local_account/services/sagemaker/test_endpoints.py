@@ -7,7 +7,6 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,21 +136,7 @@ def test_invocations_are_counted_in_cloudwatch(serving: SageMakerLab) -> None:
 
     def sums() -> dict[str, float]:
         return {
-            name: sum(
-                point["Sum"]
-                for point in serving.cloudwatch.get_metric_statistics(
-                    Namespace="AWS/SageMaker",
-                    MetricName=name,
-                    Dimensions=[
-                        {"Name": "EndpointName", "Value": "counted"},
-                        {"Name": "VariantName", "Value": "AllTraffic"},
-                    ],
-                    StartTime=datetime.now(UTC) - timedelta(minutes=5),
-                    EndTime=datetime.now(UTC) + timedelta(minutes=5),
-                    Period=60,
-                    Statistics=["Sum"],
-                )["Datapoints"]
-            )
+            name: sum(serving.statistic("counted", name, "Sum"))
             for name in ("Invocations", "InvocationsPerInstance", "Invocation5XXErrors", "ModelLatency")
         }
 
