@@ -20,7 +20,7 @@ PROGRAM = "python -m lab_helpers "
 
 
 def commands(command: Any, *path: str) -> dict[str, Any]:
-    """Commands by their words. They are click's or typer's own, as typer's version has it."""
+    """Commands by their words. They are click's or typer's own, depending on typer's version."""
     if not hasattr(command, "commands"):
         return {" ".join(path): command}
     found: dict[str, Any] = {}
@@ -50,7 +50,7 @@ def test_commands_and_options_that_pages_show_exist(path: Path) -> None:
         told = line.partition(PROGRAM)[2] if program else line
         try:
             words = shlex.split(re.split(r"[|;)]|\$\(", told)[0], comments=True)
-        except ValueError:  # a sentence with an apostrophe is no command
+        except ValueError:  # a sentence with an apostrophe is not a command
             continue
         name = command_in(words)
         assert name or not program or not words or words[0].startswith(("-", "…")) or words[0] in GROUPS, line

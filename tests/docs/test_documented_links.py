@@ -10,7 +10,7 @@ from tests.docs.pages import PAGES, ROOT, anchors, page, prose, spans
 WIDTH = 110
 _PLACEHOLDER = re.compile(r"[{}…$<>]|\b[A-Z]{2,}\b|NN_")
 every_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-# What a page may name though it is made only when something runs.
+# what a page may name although it exists only after a run
 MADE = {"runs/", ".venv/", ".local/", "notebooks/changed-2026-11-23-194720"}
 
 

@@ -95,7 +95,7 @@ def test_repositories_and_images_survive(
     assert ecr.describe_repositories()["repositories"] == [repository]
     (image,) = ecr.describe_images(repositoryName="app", imageIds=[{"imageTag": "v1"}])["imageDetails"]
     assert image["imageDigest"] == digest
-    # The password from the earlier login still works: nobody has to log in again.
+    # The password from the earlier login still works: no one has to log in again.
     layer = session.get(f"{root}/app/blobs/{digest_of(b'layer')}")
     assert layer.content == b"layer"
 

@@ -25,7 +25,7 @@ def exercises(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def program(exercises: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Import the programs of the image as the container does, and forget them afterwards.
+    """Import the programs of the image as the container does, and unload them afterwards.
 
     Those that are files are imported from where they lie; `app` and `model` are written by the notebooks.
     """

@@ -1,4 +1,4 @@
-"""The serving program, asked request by request, without the HTTP around it."""
+"""The serving program, called with single requests, without the HTTP around it."""
 
 from __future__ import annotations
 

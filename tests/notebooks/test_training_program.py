@@ -1,4 +1,4 @@
-"""The training program: what SageMaker hands in, what it finds afterwards, and why training failed."""
+"""The training program: what SageMaker provides, what it finds afterwards, and why training failed."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_a_forest_predicts_the_same_without_the_zeros_in_its_leaves(program: Any
 def test_the_digest_does_not_depend_on_the_hash_seed(
     program: Any, opt_ml: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """skl2onnx walks through a set of strings, so one process in eight or so has them the other way round."""
+    """skl2onnx iterates over a set of strings, so about one process in eight has them in the other order."""
     import skl2onnx
 
     model, training = program("model"), program("training")

@@ -14,7 +14,7 @@ from tests.notebooks import sources
 # The learners' sources are taken from the notebooks in one place.
 from tests.notebooks.base_image import model_container
 
-# Tags of this run: another one beside it removes its own when it ends.
+# Tags of this run only: another run at the same time removes its own when it ends.
 BASE, MODEL = f"workshop-test-base:serving-{os.getpid()}", f"workshop-test-model:serving-{os.getpid()}"
 
 

@@ -1,4 +1,4 @@
-"""Hostile requests by the hundred thousand, each a function of (seed, number): any one can be had again.
+"""Hostile requests by the hundred thousand, each a function of (seed, number), so any one can be sent again.
 
 Hypothesis makes the material once (documents, tables, arrays, header values); requests are put together
 from it and then damaged byte by byte. A well-framed request goes over a kept connection and has to be
@@ -74,7 +74,7 @@ class Case:
 
 @dataclass
 class Findings:
-    """What a run has seen."""
+    """The answers that a run has received."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -109,7 +109,7 @@ class Fuzzer:
         self.documents = _drawn(JSON, seed, material)
         self.values = _drawn(VALUE, seed, material)
         self.arrays = [self._npy(array) for array in _drawn(ARRAYS, seed, material)]
-        # More of what finds more, less of what is only valid.
+        # more of what finds faults, less of what is merely valid
         self.makers: list[Callable[[random.Random], Case]] = [
             self.valid_json,
             self.valid_csv,
@@ -319,7 +319,7 @@ class _Lane:
         if not case.framed:
             self.single = wire.Connection(self.address, timeout=self.timeout)
             self.waiting = number, case
-            # When it has seen enough and closes, what it answered before can still be read, or was reset.
+            # When the server closes early, its previous answers can still be read, or were reset.
             with suppress(ConnectionError):
                 self.single.send(case.data)
                 self.single.finish()

@@ -83,7 +83,7 @@ class Container:
         return sum(process.resident for process in self.processes())
 
     def kill(self, *processes: Process) -> tuple[float, float]:
-        """SIGKILL, as the kernel does it when memory is short; return when it began and ended (monotonic)."""
+        """Send SIGKILL, as the kernel does if memory is short; return begin and end (monotonic clock)."""
         kill = "; ".join(f"os.kill({process.pid}, 9)" for process in processes)
         said = self.execute(
             f"import os, time\nbegan = time.monotonic()\n{kill}\nprint(began, time.monotonic())"
@@ -93,7 +93,7 @@ class Container:
 
     @contextmanager
     def paused(self, process: Process) -> Iterator[None]:
-        """Let a process do nothing for a while."""
+        """Suspend a process for a while."""
         self.execute(f"import os, signal; os.kill({process.pid}, signal.SIGSTOP)")
         try:
             yield
@@ -155,7 +155,7 @@ def serving(
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str]) -> None:
-    """Poll `condition` each 20 ms; after `seconds` fail with the text that `otherwise` returns."""
+    """Poll `condition` every 20 ms; after `seconds`, fail with the text that `otherwise` returns."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, otherwise()
@@ -180,7 +180,7 @@ def run_python(image: str, code: str, *arguments: str, mounts: Sequence[tuple[Pa
 def _address(container: str, port: int) -> tuple[str, int]:
     shown = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", container).strip()
     try:
-        # Nobody need listen yet: a refusal comes from the container, so the way there is open.
+        # Nothing has to listen yet: a refusal comes from the container, so the container can be reached.
         with socket.create_connection((shown, port), timeout=1):
             return shown, port
     except ConnectionRefusedError:

@@ -1,4 +1,4 @@
-"""Loaded by schemathesis (SCHEMATHESIS_HOOKS): bodies of the two types that OpenAPI has no words for."""
+"""Loaded by schemathesis (SCHEMATHESIS_HOOKS): bodies of the two media types that OpenAPI cannot describe."""
 
 from __future__ import annotations
 

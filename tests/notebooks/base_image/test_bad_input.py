@@ -22,7 +22,7 @@ LISTING = "import os; print(*os.listdir('/dev/shm'))"
 
 
 def refused(server: Container, body: bytes, kind: str | None = "application/json", status: int = 400) -> str:
-    """Send a body that has to be refused; return what is said, on a connection that still works."""
+    """Send a body that must be refused; return the reason. The connection must still work."""
     with server.connect() as connection:
         answer = connection.ask(wire.request(body, kind=kind))
         assert answer.status == status, (answer.status, answer.body[:300])
@@ -32,7 +32,7 @@ def refused(server: Container, body: bytes, kind: str | None = "application/json
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_crashes_and_nothing_sent_is_run(shared_server: Container) -> Iterator[None]:
-    """Over the whole module the processes stay the same, and no pickle or header has left its mark."""
+    """During the whole module, the processes stay the same, and no pickle or header leaves a file."""
     before = shared_server.identities()
     yield
     assert shared_server.identities() == before
@@ -144,7 +144,7 @@ def test_a_cell_that_is_no_number_is_named_by_row_and_column(
 
 @pytest.mark.parametrize("cell", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1" + "0" * 400])
 def test_numbers_that_are_none_are_refused(server: Container, cell: str) -> None:
-    # JSON has no such tokens and no limit of magnitude: it may be the document that is refused.
+    # JSON has no such tokens and no limit of magnitude, so the whole document may be refused.
     assert refused(server, rows("1", "2", cell, "4"))
 
 

@@ -26,7 +26,7 @@ MANY_ROWS = wire.request({"instances": [SETOSA, VIRGINICA] * 20_000})
 
 @pytest.fixture(scope="module", autouse=True)
 def stopped_with_a_stalled_client(image: str, trained: Path) -> Iterator[Future[tuple[float, int]]]:
-    """How long `docker stop` took with half a request under way, and the exit code: measured meanwhile."""
+    """Seconds that `docker stop` took with half a request under way, and the exit code; in the background."""
 
     def stop() -> tuple[float, int]:
         with serving(image, trained / "model") as container, container.connect() as stalled:
@@ -237,7 +237,7 @@ def test_sigterm_ends_an_idle_server_at_once_although_connections_are_open(image
         assert idle.ask(ONE_ROW).status == 200
         began = time.monotonic()
         assert container.stop().wait() == 0
-        assert time.monotonic() - began < 10  # who waits for the connections waits for more than 20 seconds
+        assert time.monotonic() - began < 10  # waiting for the connections takes more than 20 seconds
         assert container.exit_code() == 0
         assert idle.is_closed(within=1)
 
@@ -254,7 +254,7 @@ def test_sigterm_lets_requests_under_way_finish(image: str, trained: Path) -> No
         reading.send(MANY_ROWS)
         sending.send(ONE_ROW[:-10])
         computing.send(wire.request(body, headers=attributes))
-        time.sleep(0.3)  # each request is at the server, none can be through
+        time.sleep(0.3)  # every request has arrived, none can be answered yet
         stopping = container.stop()
         time.sleep(0.7)
         assert container.running()

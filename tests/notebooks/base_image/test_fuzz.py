@@ -1,4 +1,4 @@
-"""Hostile requests, many: no 5xx, no crash, memory flat.
+"""Many hostile requests: no 5xx, no crash, no growing memory.
 
 FUZZ_REQUESTS (5,000; `make fuzz`: 100,000), FUZZ_SEED (0) and FUZZ_FIRST (0) choose which: a request that is
 reported as number N of seed S is sent alone with FUZZ_SEED=S FUZZ_FIRST=N FUZZ_REQUESTS=1.

@@ -1,4 +1,4 @@
-"""HTTP as no client should send it: answered once with 4xx and closed, or understood; never guessed.
+"""HTTP as no client should send it: refused once with 4xx and closed, or understood; never guessed at.
 
 Contract: RFC 9112 (framing, section 6.3: what has two lengths is refused), RFC 9110 (Expect, methods).
 """
@@ -180,7 +180,7 @@ def test_chunks_of_a_byte_do_not_cost_more_than_their_bytes(server: Container) -
             connection.ask(chunked(b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")).status
             == 200
         )
-        assert time.monotonic() - began < 9  # the connection gives up after 10
+        assert time.monotonic() - began < 9  # the connection gives up after 10 s
 
 
 REPEATED = {
@@ -233,7 +233,7 @@ def test_a_known_head_does_not_hide_what_follows_it(server: Container) -> None:
             assert connection.ask(ONE_ROW).status == 200
         connection.send(ONE_ROW + wire.request(path="/ping"))  # more than the known length
         assert [connection.receive().status for _ in range(2)] == [200, 200]
-        connection.send(ONE_ROW[:-1])  # less than it
+        connection.send(ONE_ROW[:-1])  # less than the known length
         time.sleep(0.05)
         connection.send(ONE_ROW[-1:] + b"\r\n\r\n")  # empty lines are no request, whatever came before
         assert connection.receive().status == 200
@@ -260,7 +260,7 @@ def test_expect_100_continue(server: Container) -> None:
             assert connection.receive().status == 100
             connection.send(BODY)
             assert connection.receive().json()["predictions"] == ["setosa"]
-        # A client may lose its patience and send the body at once.
+        # A client may stop waiting for 100 Continue and send the body.
         connection.send(post(LENGTH, "Expect: 100-continue"))
         answer = connection.receive()
         if answer.status == 100:
@@ -472,7 +472,7 @@ def test_a_slow_reader_gets_everything_and_holds_nobody_up(server: Container) ->
         for _ in range(50):
             began = time.monotonic()
             assert server.ask(ONE_ROW).status == 200
-            assert time.monotonic() - began < 5  # who waited for the reader would wait for ever
+            assert time.monotonic() - began < 5  # a server that waited for the reader would wait forever
         assert len(slow.receive().json()["predictions"]) == 40_000
 
 
@@ -484,7 +484,7 @@ def test_clients_that_vanish_do_no_harm(server: Container) -> None:
     for number in range(100):
         connection = server.connect(timeout=5)
         connection.send(many[: len(many) if number % 2 else len(many) // 2])
-        if number % 3 == 0:  # a reset in place of an orderly end
+        if number % 3 == 0:  # a reset instead of an orderly close
             connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
     assert server.ask(ONE_ROW).status == 200

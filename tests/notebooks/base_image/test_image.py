@@ -90,7 +90,7 @@ def test_every_package_is_pinned_in_what_the_learner_writes(written: Path, base_
 
 
 def test_packages_have_what_they_need(base_image: str) -> None:
-    # What `pip check` does, which is not in the image any more than it has to be.
+    # What `pip check` does; the image need not contain pip for it.
     library = Path(packaging.__file__).parent
     said = run_python(
         base_image,

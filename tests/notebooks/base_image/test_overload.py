@@ -1,4 +1,4 @@
-"""More than it can do, and workers that die: somebody is always served, and nobody waits without end."""
+"""Overload, and workers that die: some clients are always served, and none waits forever."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_connections_are_shared_by_all_workers(own: Container) -> None:
                 connection.close()
         assert sum(shares) == count
         assert max(shares) - min(shares) <= max(2, count // 8), shares
-        time.sleep(0.1)  # until the workers have seen that all are gone
+        time.sleep(0.1)  # until the workers have noticed that all clients are gone
 
 
 def test_a_worker_that_hangs_keeps_nobody_waiting(own: Container) -> None:
@@ -117,11 +117,11 @@ def test_overload_is_answered_with_503_quickly_and_the_health_check_does_not_suf
     assert statuses[200] >= 4
     longest = max(waited for _, waited in answers)
     assert longest < 60  # InvokeEndpoint gives up then
-    # Who is refused learns it long before the work that was accepted is done.
+    # Refused clients learn it long before the accepted work is done.
     refused = sorted(waited for status, waited in answers if status == 503)
     assert refused[len(refused) // 2] < max(2, longest / 4), f"{refused[-1]:.1f} s at most; {statuses}"
     assert {status for status, _ in pings} == {200}
-    # SageMaker's health check waits two seconds, and forgives single ones that take longer.
+    # SageMaker's health check waits two seconds, and tolerates single ones that take longer.
     assert sorted(waited for _, waited in pings)[len(pings) * 9 // 10] < 2, pings
     assert own.ask(ONE_ROW).status == 200
 
@@ -144,7 +144,7 @@ def test_a_killed_worker_is_replaced_without_a_failed_ping(own: Container) -> No
     kills = []
     try:
         for number in range(5):
-            # One, and then all that there are: pings wait for the next one and are answered.
+            # One worker, and then all of them: pings wait for the next worker and are answered.
             dead = own.workers()[:1] if number == 0 else own.workers()
             gone = {(process.pid, process.born) for process in dead}
             kills.append(own.kill(*dead))
@@ -160,7 +160,7 @@ def test_a_killed_worker_is_replaced_without_a_failed_ping(own: Container) -> No
         for thread in threads:
             thread.join()
     assert len(pings) > 50
-    # A request that the worker is answering when it is killed dies with it; every other one is answered.
+    # The request that a worker is answering when it is killed is lost; every other one is answered.
     lost = [(began, ended) for status, began, ended in pings if status != 200]
     assert all(any(began <= to and at <= ended for at, to in kills) for began, ended in lost), (lost, kills)
     assert len(lost) <= len(kills) * len(workers)

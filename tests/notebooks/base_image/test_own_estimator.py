@@ -99,7 +99,7 @@ def test_notebook_or_docs_name_the_line(written: Path) -> None:
 def test_it_predicts_what_scikit_learn_predicts(
     own_image: str, own_trained: Path, own_server: Container
 ) -> None:
-    # The reference is fitted anew by scikit-learn in the image, on the rows that the training step fits on.
+    # The reference is fitted again by scikit-learn in the image, on the rows that the training step fits on.
     code = """
 import json, sys
 sys.path.insert(0, "/opt/program")
@@ -136,7 +136,7 @@ def test_bad_input_and_other_types_are_treated_alike(own_server: Container) -> N
 
 
 class Bomb:
-    """Loading it would say so in the log."""
+    """Loading it would write to the log."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return print, ("exploded",)

@@ -1,4 +1,4 @@
-"""docs/model-server.openapi.yml says what the server does: schemathesis asks it, right and wrong."""
+"""docs/model-server.openapi.yml says what the server does: schemathesis sends valid and invalid requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DESCRIPTION = ROOT / "docs/model-server.openapi.yml"
 @pytest.mark.docker
 def test_the_server_does_what_its_description_says(server: Container, tmp_path: Path) -> None:
     host, port = server.address
-    # Its command line, not its pytest plugin: that would cost every start of pytest more than a second.
+    # Its command line, not its pytest plugin, which would add more than a second to every start of pytest.
     command = [
         str(Path(sys.executable).parent / "schemathesis"),
         "run",

@@ -24,7 +24,7 @@ class ProtocolError(AssertionError):
 
 
 class ClosedError(ConnectionError):
-    """The server closed (or reset) the connection where an answer was awaited."""
+    """The server closed (or reset) the connection when an answer was expected."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """What a refusal says; it has to be JSON with the one key `error`."""
+        """The reason of a refusal, which must be JSON with the single key `error`."""
         document = self.json()
         assert list(document) == ["error"], document
         assert isinstance(document["error"], str)
@@ -106,7 +106,7 @@ class Connection:
         self.socket.sendall(data)
 
     def finish(self) -> None:
-        """Say that nothing more will be sent (the server may still answer)."""
+        """Signal that nothing more will be sent (the server may still answer)."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def ask(self, data: bytes) -> Answer:
@@ -119,7 +119,7 @@ class Connection:
         return bool(self.pending or select.select([self.socket], [], [], 0)[0])
 
     def receive(self, *, head: bool = False) -> Answer:
-        """Return the next answer, also 100; raises ClosedError, ProtocolError, TimeoutError."""
+        """Return the next answer, including 100; raises ClosedError, ProtocolError, TimeoutError."""
         while b"\r\n\r\n" not in self.pending:
             if len(self.pending) > 65_536:
                 raise ProtocolError(f"no end of headers: {self.pending[:200]!r}")

@@ -1,4 +1,4 @@
-"""A room of labs in a local account, driven and examined by tests."""
+"""The labs of a class in a local account, driven and examined by tests."""
 
 import dataclasses
 import threading

@@ -54,7 +54,7 @@ def uploaded(local_account: AccountProcess, lab_id: str, template: Path = CFN / 
 
 @pytest.fixture(scope="module")
 def top_stack(local_account: AccountProcess) -> Any:
-    """The top stack of the lab ``cfn``, as somebody launches it in the console."""
+    """The top stack of the lab ``cfn``, as launched in the console."""
     local_account.client("s3").create_bucket(Bucket="cfn-mlops-assets")
     cloudformation = local_account.client("cloudformation")
     there = uploaded(local_account, "cfn")

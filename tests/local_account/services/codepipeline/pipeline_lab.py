@@ -61,7 +61,7 @@ class PipelineLab:
         return str(declaration["name"])
 
     def quiet(self, *stages: dict[str, Any], **members: Any) -> str:
-        """Create a pipeline whose first execution has already failed for want of a source."""
+        """Create a pipeline whose first execution has already failed for lack of a source."""
         name = self.create(*stages, **members)
         first = self.executions(name)[0]["pipelineExecutionId"]
         assert self.ended(name, first)["status"] == "Failed"
