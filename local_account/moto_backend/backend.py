@@ -1,13 +1,15 @@
-"""moto behind the gateway: the services it serves, and its snapshots.
+"""moto behind the gateway: the services it serves, and their state on disk.
 
-moto keeps everything in memory. A request that may change something is answered only after the service's
-backend has been pickled into the state directory; concurrent requests share a snapshot.
+moto keeps everything in memory. A request that may change something is answered only after the change is in
+the state directory: for IAM and EC2, the rows of the objects that it changed (`state`); for the others, the
+pickled backend, a snapshot that concurrent requests share.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
+import re
 import threading
 from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
@@ -21,11 +23,15 @@ from werkzeug.wrappers import Request, Response
 
 from local_account.foundation.errors import ServiceError
 from local_account.moto_backend import patches as moto_patches
+from local_account.moto_backend.changes import COLLECTIONS
+from local_account.moto_backend.database import Database
+from local_account.moto_backend.state import State
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 SERVICES = ("s3", "iam", "logs", "ec2")
+_PICKLED = tuple(service for service in SERVICES if service not in COLLECTIONS)
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "BatchGet")
 
 
@@ -45,14 +51,21 @@ class MotoBackend:
         self._save_locks = {service: threading.Lock() for service in SERVICES}
         self._changes = dict.fromkeys(SERVICES, 0)
         self._saved = dict.fromkeys(SERVICES, 0)
+        self._database = Database(self._directory / "objects.sqlite")
+        self._states: dict[str, State] = {}
         moto_patches.apply()
-        for service in SERVICES:
+        for service in _PICKLED:
             self._load(service)
+        self._state("iam")  # the authorizer reads moto's records; EC2, which is large, waits for a request
 
     def stop(self) -> None:
-        """Write snapshots that a full disk prevented."""
-        for service in SERVICES:
+        """Write what a full disk prevented."""
+        for service in _PICKLED:
             self._commit(service)
+        for service, state in self._states.items():
+            with self._locks[service]:
+                state.finish()
+        self._database.close()
 
     def handle(self, service: str, request: Request) -> Response:
         """Let moto answer a request; any change is on disk when this returns.
@@ -60,10 +73,16 @@ class MotoBackend:
         Raises ServiceError UnsupportedOperation for what moto lacks, OSError for a failed snapshot.
         """
         operation = _operation(service, request)
-        if operation.startswith(_READS):
+        if service in COLLECTIONS:
+            with self._locks[service]:  # moto does almost no locking itself
+                state = self._state(service)
+                response = self._call(request)
+                if not operation.startswith(_READS):
+                    state.save(operation, _params(request), _region(request))
+        elif operation.startswith(_READS):
             response = self._call(request)
         else:
-            with self._locks[service]:  # moto does almost no locking itself
+            with self._locks[service]:
                 response = self._call(request)
                 self._changes[service] += 1
             self._commit(service)
@@ -83,6 +102,11 @@ class MotoBackend:
             return Response.from_app(_in_one_piece(self._application), request.environ)
         except NotImplementedError:  # for some of what moto lacks; for the rest it answers with a page
             return Response("", 501, content_type="text/html")
+
+    def _state(self, service: str) -> State:
+        if service not in self._states:
+            self._states[service] = State(self._database, service, self._account.config.account_id)
+        return self._states[service]
 
     def _path(self, service: str) -> Path:
         return self._directory / f"{service}.pickle"
@@ -123,7 +147,17 @@ def _operation(service: str, request: Request) -> str:
         return target.rpartition(".")[2]
     if "/operation/" in request.path:
         return request.path.rpartition("/")[2]
-    return dict(parse_qsl(request.get_data(as_text=True))).get("Action", "")
+    return _params(request).get("Action", "")
+
+
+def _params(request: Request) -> dict[str, str]:
+    return dict(parse_qsl(request.get_data(as_text=True)))
+
+
+def _region(request: Request) -> str:
+    """Return the region in the signature's credential scope, which moto goes by, too."""
+    scope = re.search(r"/\d{8}/([^/]+)/", request.headers.get("Authorization", ""))
+    return scope.group(1) if scope else "us-east-1"
 
 
 def _in_one_piece(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:

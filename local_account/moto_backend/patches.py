@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from moto.core.common_models import BaseModel
 from moto.s3 import notifications
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
@@ -18,6 +19,8 @@ from local_account.moto_backend.bucket_policies import permission
 
 def apply() -> None:
     """Apply every patch; calling it again does no harm."""
+    # moto keeps every object it ever made, for its dashboard: deleted ones, too.
+    _replace(BaseModel, "__new__", lambda cls, *_, **__: object.__new__(cls))
     # The account's own EventBridge publishes S3's events.
     _replace(notifications, "_send_event_bridge_message", lambda *_, **__: None)
     # moto ignores the conditions of a bucket policy: a TLS-only policy would lock everyone out of the bucket.
