@@ -30,7 +30,8 @@ from local_account.services.s3.storage.records import (
     UploadsPage,
     Usage,
 )
-from local_account.services.s3.storage.storage import Storage, Unless
+from local_account.services.s3.storage.storage import Storage
+from local_account.services.s3.storage.versions import Unless
 
 __all__ = [
     "MINIMUM_PART",
