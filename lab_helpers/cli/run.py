@@ -37,7 +37,9 @@ def run(
     kernel: Annotated[
         str | None, typer.Option("--kernel", help="Jupyter kernel. Default: `mlops-workshop`.")
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show short cells, too.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also show cells that finish quickly.")
+    ] = False,
 ) -> None:
     """Run the notebooks in order with papermill and stop at the first failure.
 

@@ -308,7 +308,8 @@ def run(
         str | None, typer.Option("--notebooks", "-n", help="Notebooks to run: `01,03-04`. Default: all.")
     ] = None,
     parameters: Annotated[
-        list[str] | None, typer.Option("--parameters", "-p", help="As for `run`; repeatable.")
+        list[str] | None,
+        typer.Option("--parameters", "-p", help="`name=value`, `03.name=value` or a YAML file; repeatable."),
     ] = None,
     decision: Annotated[
         str, typer.Option("--decision", help="The decision at DeployApproval: `approve` or `reject`.")
