@@ -10,7 +10,6 @@ import textwrap
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 MARKS = {
     "Succeeded": "✓",
@@ -51,7 +50,7 @@ def size(count: float) -> str:
 class Table:
     """Rows of text under headers: an HTML table for notebooks, aligned text everywhere else."""
 
-    def __init__(self, headers: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "") -> None:
+    def __init__(self, headers: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> None:
         self.headers = [str(header) for header in headers]
         self.rows = [["" if cell is None else str(cell) for cell in row] for row in rows]
         self.caption = caption

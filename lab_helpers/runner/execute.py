@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.utils import run_sync
+from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -129,11 +131,11 @@ class _Watch:
         self.observer, self.result = observer, result
         self.number, self.title, self._heading, self._start = 0, "", "", 0.0
 
-    def begin(self, cells: Sequence[Any]) -> None:
+    def begin(self, cells: Sequence[NotebookNode]) -> None:
         self.result.cells = sum(cell.cell_type == "code" for cell in cells)
         self.observer.notebook_started(self.result.name, self.result.cells)
 
-    def cell_start(self, cell: Any) -> None:
+    def cell_start(self, cell: NotebookNode) -> None:
         if cell.cell_type == "markdown":
             headings = re.findall(r"^#+\s+(.*)$", cell.source, flags=re.MULTILINE)
             self._heading = headings[-1] if headings else self._heading
@@ -142,13 +144,13 @@ class _Watch:
             self.title, self._start = cell_title(cell.source, self._heading), time.monotonic()
             self.observer.cell_started(self.number, self.title)
 
-    def cell_end(self, cell: Any) -> None:
+    def cell_end(self, cell: NotebookNode) -> None:
         if cell.cell_type == "code":
             failed = cell.metadata.papermill["status"] == NotebookExecutionManager.FAILED
             self.result.executed += not failed
             self.observer.cell_finished(self.number, self.title, time.monotonic() - self._start, failed)
 
-    def output(self, message: Any) -> None:
+    def output(self, message: NotebookNode) -> None:
         text = message.get("text", "") if message.get("output_type") == "stream" else ""
         lines = [line for line in plain(text).replace("\r", "\n").splitlines() if line.strip()]
         if lines:
@@ -169,12 +171,12 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc] # papermill has 
         if self.saves:
             super().save(**kwargs)
 
-    def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+    def cell_start(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
         self.saves = cell.cell_type == "code"
         super().cell_start(cell, cell_index, **kwargs)
         self.watch.cell_start(cell)
 
-    def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
+    def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
         if sys.exception() is not None:  # called while leaving an interrupted cell, or one whose kernel died
             cell.metadata.papermill["status"] = self.FAILED
         self.saves = False
@@ -211,15 +213,15 @@ class _ObservedEngine(NBClientEngine):  # type: ignore[misc] # papermill has no 
     @classmethod
     def execute_notebook(
         cls,
-        nb: Any,
+        nb: NotebookNode,
         kernel_name: str,
         output_path: str | None = None,
         *,
         watch: _Watch,
-        kernel: Any,
+        kernel: AsyncKernelManager,
         start_timeout: int = 60,
         **_: Any,
-    ) -> Any:
+    ) -> NotebookNode:
         manager = _Manager(nb, output_path=output_path, progress_bar=False)
         manager.watch = watch
         watch.begin(nb.cells)

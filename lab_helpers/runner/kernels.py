@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty
-from typing import Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.blocking.client import BlockingKernelClient
@@ -74,8 +73,8 @@ class Kernels:
 
     def __init__(self, name: str | None) -> None:
         self._name = name
-        self._booting: dict[Path, tuple[Any, BlockingKernelClient]] = {}
-        self._ending: list[Any] = []
+        self._booting: dict[Path, tuple[AsyncKernelManager, BlockingKernelClient]] = {}
+        self._ending: list[AsyncKernelManager] = []
         self._numbers = itertools.count()
         self._sockets = tempfile.TemporaryDirectory(prefix="kernels-")
 
@@ -110,14 +109,14 @@ class Kernels:
                 run_sync(manager.start_kernel)(cwd=str(planned.path.parent), stderr=log)
             self._booting[planned.path] = manager, _load(manager, planned.path)
 
-    def take(self, planned: PlannedNotebook, output: Path) -> Any:
+    def take(self, planned: PlannedNotebook, output: Path) -> AsyncKernelManager:
         """Return the manager of the notebook's kernel, which may still be booting."""
         self.boot(planned, output)
         manager, loading = self._booting.pop(planned.path)
         loading.stop_channels()
         return manager
 
-    def retire(self, manager: Any) -> None:
+    def retire(self, manager: AsyncKernelManager) -> None:
         """Ask a kernel to end; it is reaped at the end of the run."""
         if run_sync(manager.is_alive)():
             run_sync(manager.request_shutdown)()
@@ -147,7 +146,7 @@ class _Client(AsyncKernelClient):  # type: ignore[misc] # traitlets' classes are
                 raise RuntimeError(f"the kernel did not answer within {timeout:g} seconds")
 
 
-def _load(manager: Any, notebook: Path) -> BlockingKernelClient:
+def _load(manager: AsyncKernelManager, notebook: Path) -> BlockingKernelClient:
     """Ask a booting kernel to load what the notebook imports; return the client that asked.
 
     This defines no names: a notebook that lacks an import still fails.

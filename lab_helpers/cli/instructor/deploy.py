@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -121,7 +121,7 @@ def deploy_lab(
             steps.report(text.plain)
 
     with steps.step("package"):
-        account: Any = clients("sts").get_caller_identity()["Account"]
+        account = clients("sts").get_caller_identity()["Account"]
         uploaded = lab.upload(
             clients,
             names,

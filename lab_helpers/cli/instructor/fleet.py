@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -154,7 +155,9 @@ def _state(one: LabState) -> dict[str, Any]:
     }
 
 
-def _conclude(screen: Any, states: Sequence[LabState], failed: Sequence[LabState], seconds: float) -> None:
+def _conclude(
+    screen: Console, states: Sequence[LabState], failed: Sequence[LabState], seconds: float
+) -> None:
     for one in failed:
         screen.print(
             Text("✗ ", style="bold red")
@@ -179,7 +182,7 @@ def _conclude(screen: Any, states: Sequence[LabState], failed: Sequence[LabState
 class _Board:
     """The live table of `up`: updated in place on a terminal, else one line per change."""
 
-    def __init__(self, screen: Any) -> None:
+    def __init__(self, screen: Console) -> None:
         self._screen = screen
         self._said: dict[str, str] = {}
         self._began = time.monotonic()

@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -234,7 +234,7 @@ def _shown(rows: Sequence[Row]) -> Group | Text:
     return Group(table, *failures, Text(summary, style="dim"))
 
 
-def _changes(screen: Any, rows: Sequence[Row], note: str, said: str) -> str:
+def _changes(screen: Console, rows: Sequence[Row], note: str, said: str) -> str:
     """Print the table if its content has changed, where there is no terminal; return its content."""
     now = json.dumps([[row.name, row.progress.reached, row.progress.doing] for row in rows]) + note
     if now != said:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from lab_helpers.cli import ui
@@ -123,14 +124,14 @@ def _plans(account: labs.Account, targets: Sequence[Target]) -> list[Plan]:
         return list(pool.map(plan, targets))
 
 
-def _tell(screen: Any, target: Target, plan: Plan) -> None:
+def _tell(screen: Console, target: Target, plan: Plan) -> None:
     screen.print(f"[bold]{labs.called(target.names.lab_id)}[/] to the start of {target.number}:")
     for action in plan.actions:
         screen.print(Text(f"  {action.subject}: {action.title}"), soft_wrap=True)
 
 
 def _carry_out(
-    account: labs.Account, targets: Sequence[Target], plans: Sequence[Plan], screen: Any
+    account: labs.Account, targets: Sequence[Target], plans: Sequence[Plan], screen: Console
 ) -> list[Outcome | str]:
     """Return what was done in each lab, or why it failed."""
     from botocore.exceptions import BotoCoreError, ClientError

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from lab_helpers.cli import ui
@@ -21,7 +23,9 @@ from lab_helpers.display import duration
 
 if TYPE_CHECKING:
     import boto3
+    from mypy_boto3_codepipeline import CodePipelineClient
 
+    from lab_helpers.clients import Clients
     from local_account.foundation.daemon import Daemon
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -235,13 +239,13 @@ def _status(daemon: Daemon) -> dict[str, Any]:
     return found
 
 
-def _clients(daemon: Daemon, session: boto3.Session | None = None) -> Any:
+def _clients(daemon: Daemon, session: boto3.Session | None = None) -> Clients:
     """Return `client(service)` for the account, regardless of this process's AWS settings."""
     import boto3
 
     environment, session = daemon.environment(), session or boto3.Session()
-    return lambda service: session.client(
-        service,
+    return partial(
+        session.client,
         region_name=environment["AWS_REGION"],
         endpoint_url=environment["AWS_ENDPOINT_URL"],
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
@@ -391,7 +395,7 @@ def run(
     raise typer.Exit(ended)
 
 
-def _end_earlier(pipelines: Any, pipeline: str) -> list[str]:
+def _end_earlier(pipelines: CodePipelineClient, pipeline: str) -> list[str]:
     from lab_helpers.runner.earlier import end_earlier_executions
 
     said: list[str] = []
@@ -399,7 +403,7 @@ def _end_earlier(pipelines: Any, pipeline: str) -> list[str]:
     return said
 
 
-def _summarise(screen: Any, steps: ui.Steps, output: Path, seconds: float, ended: int) -> None:
+def _summarise(screen: Console, steps: ui.Steps, output: Path, seconds: float, ended: int) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("part")
     table.add_column("time", justify="right")

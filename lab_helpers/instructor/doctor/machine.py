@@ -9,12 +9,17 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from packaging.requirements import Requirement
 
 from lab_helpers.instructor.doctor.findings import Finding, error, ok, warning
 from lab_helpers.instructor.doctor.room import ROOT, Room
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+T = TypeVar("T")
 
 BASE_IMAGE = "public.ecr.aws/docker/library/python:3.12-slim"
 IMAGE_BYTES = 3 * 1024**3
@@ -69,7 +74,7 @@ class _NoEngineError(Exception):
     """No Docker Engine answers; the message says why."""
 
 
-def _ask_engine(room: Room, question: Callable[[Any], Any]) -> Any:
+def _ask_engine(room: Room, question: Callable[[DockerClient], T]) -> T:
     """Return what the engine's client returns. Raises _NoEngineError."""
     try:
         docker = import_module("docker")  # required only by the local account

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -37,6 +37,8 @@ from lab_helpers.stacks import DeployError, find_stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from lab_helpers.instructor.fleet.provision import LabState as FleetLab
 
 LOOKS = 6
 ANSWER_SECONDS = 120.0
@@ -223,7 +225,7 @@ class _Run:
         )
         said = ""
 
-        def observe(states: Sequence[Any]) -> None:
+        def observe(states: Sequence[FleetLab]) -> None:
             nonlocal said
             now = f"{states[0].phase} {states[0].detail}".strip()
             if now != said:
