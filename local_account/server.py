@@ -33,6 +33,7 @@ from local_account.services.ecr.registry import registry_app
 from local_account.services.events import Events
 from local_account.services.events.s3 import after_s3_request
 from local_account.services.lambda_ import Lambda
+from local_account.services.logs import Logs
 from local_account.services.sagemaker import SageMaker, SageMakerRuntime
 from local_account.services.service_quotas import ServiceQuotas
 from local_account.services.sts import SecurityTokenService
@@ -46,6 +47,7 @@ SERVICES: tuple[type[Service], ...] = (
     CodeBuild,
     CodePipeline,
     Lambda,
+    Logs,
     SageMaker,
     SageMakerRuntime,
     ResourceGroupsTagging,
@@ -104,6 +106,7 @@ class LocalAccount:
             ("listeners", self._close),
             ("tasks", self.account.tasks.stop),
             ("moto", self._moto.stop),
+            *((f"files of {name}", service.close) for name, service in self.services.items()),
             ("store", self.account.store.close),
         ]
         for name, step in steps:

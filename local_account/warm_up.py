@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 # In the order that a deployment needs them. EC2 is large and only needed where a subnet is given: left out.
-_MOTO = ("s3", "iam", "logs")
+_MOTO = ("s3", "iam")
 _CLIENTS = ("s3", "iam", "ecr", "codecommit", "sagemaker", "logs", "events", "lambda", "codepipeline")
-_NESTED = ("codecommit", "ecr", "sagemaker", "codebuild", "codepipeline", "lambda", "events")
+_NESTED = ("codecommit", "ecr", "sagemaker", "codebuild", "codepipeline", "lambda", "events", "logs")
 
 
 def warm_up(account: Account) -> None:
@@ -35,7 +35,6 @@ def _steps(account: Account) -> Iterator[Callable[[], object]]:
         yield partial(get_backend, service)
     for service in _CLIENTS:
         yield partial(account.client, service)
-    yield partial(account.client("logs").describe_log_groups, limit=1)  # moto builds an application for it
     for service in _NESTED:
         yield partial(service_model, service)
     yield partial(import_module, "docker")  # otherwise the first training job waits for it

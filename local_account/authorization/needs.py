@@ -61,6 +61,9 @@ _ARNS = ("resourceArn", "ResourceArn", "ResourceARN", "Resource", "resource")
 # value in the ARN. {}: the operation needs permission on all resources, even if parameters narrow the result.
 _OPERATIONS: dict[tuple[str, str], dict[str, str]] = {
     ("cloudwatch", "DescribeAlarms"): {},
+    ("logs", "DeleteResourcePolicy"): {},
+    ("logs", "DescribeResourcePolicies"): {},
+    ("logs", "PutResourcePolicy"): {},
     ("sagemaker", "ListEndpoints"): {},
     ("sagemaker", "ListModels"): {},
     ("sagemaker", "ListTrainingJobs"): {},
@@ -174,7 +177,8 @@ def _pipeline(params: Params, arn: Arn) -> list[str]:
 
 
 def _log(params: Params, arn: Arn) -> list[str]:
-    name = params.get("logGroupName")
+    identifier = params.get("logGroupIdentifier", "")
+    name = params.get("logGroupName") or identifier.rpartition(":log-group:")[2].removesuffix(":*")
     return [arn("logs", f"log-group:{name}:log-stream:{params.get('logStreamName', '')}")] if name else []
 
 

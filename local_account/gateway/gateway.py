@@ -100,14 +100,17 @@ class Gateway:
         call = None
         try:
             call = protocol.find_operation(service.name, request)
-            params = protocol.parse(call, request)
+            kind = service.requests.get(call.operation.name)
+            decoded = protocol.decode(call, request, kind) if kind else None
+            params = protocol.parse(call, request) if decoded is None else decoded
             operation = getattr(service, call.method_name, None)
             if operation is None:
                 raise ServiceError(  # noqa: TRY301
                     protocol.UNSUPPORTED,
                     f"{service.name}.{call.operation.name} is not supported by the local account",
                 )
-            protocol.validate(call, params, service.validation_error)
+            if decoded is None:
+                protocol.validate(call, params, service.validation_error)
             caller = self._guard.caller(request)
             self._guard.check(caller, service.name, call.operation.name, params)
             with acting.answering(caller):

@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
 from botocore import xform_name
 from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
@@ -30,6 +31,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway.service import Encoded
 
 UNSUPPORTED = "UnsupportedOperation"
 
@@ -126,6 +128,25 @@ def parse(call: Call, request: Request) -> Params:
     return parsed if isinstance(parsed, dict) else {}
 
 
+def decode(call: Call, request: Request, kind: Any) -> Params | None:
+    """Read and check a JSON request in one pass; return None if it is not of the kind.
+
+    ``kind`` is a TypedDict that msgspec can decode.
+    """
+    if call.operation.service_model.protocol != "json":
+        return None
+    try:
+        decoded: Params = _decoder(kind).decode(_plain(request))
+    except msgspec.DecodeError:
+        return None
+    return decoded
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
 def _plain(request: Request) -> bytes:
     """Return the body, decompressed: clients compress long ones where the model allows it (PutMetricData)."""
     body = request.get_data()
@@ -205,8 +226,12 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         return None
 
 
-def answer(call: Call, result: Mapping[str, Any], request_id: str) -> Response:
+def answer(call: Call, result: Mapping[str, Any] | Encoded, request_id: str) -> Response:
     """Serialize the result of an operation."""
+    if isinstance(result, Encoded):
+        response = Response(result.body, content_type="application/x-amz-json-1.1")
+        response.headers["x-amzn-RequestId"] = request_id
+        return response
     response = _serialize(call, result, request_id)
     shape = call.operation.output_shape
     for name, member in (shape.members if shape else {}).items():

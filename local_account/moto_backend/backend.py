@@ -30,7 +30,7 @@ from local_account.moto_backend.state import State
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
-SERVICES = ("s3", "iam", "logs", "ec2")
+SERVICES = ("s3", "iam", "ec2")
 _PICKLED = tuple(service for service in SERVICES if service not in COLLECTIONS)
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "BatchGet")
 

@@ -94,21 +94,16 @@ class ResourceGroupsTagging(Service):
             yield one["ScalableTargetARN"], one["Tags"]
         yield from table("sagemaker.tags").items()
         yield from table("cloudwatch.tags").items()
+        yield from table("logs.tags").items()
         stacks = table("cloudformation.stacks")
         for named in table("cloudformation.names").values():
             stack = stacks.require(named["StackId"])
             yield stack["StackId"], {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
 
     def _moto(self) -> Iterator[Tagged]:
-        def backend(service: str) -> Any:
-            account = get_backend(service)[self.account.config.account_id]
-            return account["aws" if service == "s3" else self.account.config.region]
-
-        s3, logs = map(backend, ("s3", "logs"))
+        s3 = get_backend("s3")[self.account.config.account_id]["aws"]
         for bucket in list(s3.buckets.values()):
             yield bucket.arn, s3.tagger.get_tag_dict_for_resource(bucket.arn)
-        for group in list(logs.groups.values()):
-            yield group.arn.removesuffix(":*"), logs.tagger.get_tag_dict_for_resource(group.arn)
 
 
 def _page(member: str, items: list[Any], params: Mapping[str, Any], size: int = _PAGE) -> Params:

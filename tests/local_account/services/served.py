@@ -20,6 +20,7 @@ from local_account.services.codecommit import CodeCommit
 from local_account.services.codecommit.git_server import git_app
 from local_account.services.ecr import Ecr
 from local_account.services.ecr.registry import registry_app
+from local_account.services.logs import Logs
 
 
 class RecordingBus:
@@ -102,11 +103,13 @@ class Served:
         cloudwatch = CloudWatch(self.account)
         cloudwatch.alarms.on_alarm = self.autoscaling.on_alarm
         self.ecr = Ecr(self.account)
-        services = [
+        self.logs = Logs(self.account)
+        services: list[Service] = [
             CodeCommit(self.account),
             self.ecr,
             self.autoscaling,
             cloudwatch,
+            self.logs,
             self.sagemaker,
         ]
         self.services = {service.name: service for service in services}
@@ -129,5 +132,10 @@ class Served:
         for listener in self._listeners:
             listener.shutdown()
             listener.server_close()
+        self.account.tasks.stopping.set()
+        for service in self.services.values():
+            service.stop()
         self.account.tasks.stop()
+        for service in self.services.values():
+            service.close()
         self.account.store.close()

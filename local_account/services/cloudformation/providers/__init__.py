@@ -37,6 +37,8 @@ _PROVIDERS: tuple[type[Provider], ...] = (
     lambda_.Function,
     lambda_.Permission,
     logs.LogGroup,
+    logs.LogStream,
+    logs.MetricFilter,
     nested.NestedStack,
     s3.Bucket,
     s3.BucketPolicy,

@@ -305,8 +305,8 @@ def second(account: tuple[Daemon, SharedClients], root: Path) -> Lab:
 
 
 def test_a_top_stack_in_rollback_complete_is_created_again(second: Lab) -> None:
-    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/taken by ben"}}
-    second.clients("logs").create_log_group(logGroupName="/taken by ben")
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/taken-by-ben"}}
+    second.clients("logs").create_log_group(logGroupName="/taken-by-ben")
     second.clients("cloudformation").create_stack(
         StackName=second.names.top_stack, TemplateBody=json.dumps({"Resources": {"Logs": group}})
     )

@@ -1,0 +1,55 @@
+"""CloudWatch Logs: groups, streams and events in a file of their own; metric filters; retention.
+
+Contract: CloudWatch Logs API Reference. Events are kept as they come, a row for each PutLogEvents, so a write
+costs the same whatever is stored. Subscription filters, Logs Insights (StartQuery), Live Tail, exports and
+encryption keys are not supported, and refused by name.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from local_account.services.logs.event_operations import EventOperations
+from local_account.services.logs.filter_operations import FilterOperations
+from local_account.services.logs.group_operations import GroupOperations
+from local_account.services.logs.retention import Sweeper
+
+log = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 60
+_PUBLISH_SECONDS = 1
+
+
+class Logs(GroupOperations, EventOperations, FilterOperations):
+    """The CloudWatch Logs API."""
+
+    def start(self) -> None:
+        """Free what is deleted or expired, and publish what metric filters find, from now on."""
+        self.account.tasks.spawn("logs-sweeper", self._sweep_until_stopped)
+        self.account.tasks.every(_PUBLISH_SECONDS, "logs-metrics", self.publish_metrics)
+
+    def stop(self) -> None:
+        """Wake the sweeper, which then ends."""
+        self.deleted.set()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()
+
+    def sweep(self) -> None:
+        """Delete the events that have expired, and those of deleted groups and streams."""
+        Sweeper(self.database, self.milliseconds, self.account.tasks.stopping.is_set).sweep()
+
+    def publish_metrics(self) -> None:
+        """Hand to CloudWatch what metric filters have found."""
+        client = self.account.client("cloudwatch")
+        self.metric_filters.publish(client.put_metric_data, self.milliseconds())
+
+    def _sweep_until_stopped(self) -> None:
+        while not self.account.tasks.stopping.is_set():
+            self.deleted.clear()
+            try:
+                self.sweep()
+            except Exception:
+                log.exception("expired and deleted events could not be freed")
+            self.deleted.wait(_SWEEP_SECONDS)
