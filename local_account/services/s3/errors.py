@@ -201,10 +201,10 @@ CODES: dict[str, tuple[int, str]] = {
 class S3Error(ServiceError):
     """An error as S3 answers it.
 
-    ``status`` and ``message`` are the table's unless they are given; ``fields`` are further elements of the
+    Status and message are the table's, unless a message is given; ``fields`` are further elements of the
     error document, by S3's names (``Key="a.txt"``, ``BucketName="lab"``). They must be strings.
     """
 
-    def __init__(self, code: str, message: str = "", /, *, status: int = 0, **fields: str) -> None:
-        known_status, words = CODES[code]
-        super().__init__(code, message or words, status or known_status, **fields)
+    def __init__(self, code: str, message: str = "", /, **fields: str) -> None:
+        status, words = CODES[code]
+        super().__init__(code, message or words, status, **fields)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from local_account.gateway.streams import Stream
-from local_account.services.s3.wire.signatures import Signature
+from local_account.services.s3.wire.credentials import Signature
 
 
 class Body:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from local_account.gateway.streams import Stream
-from local_account.services.s3.wire.signatures import Lookup
+from local_account.services.s3.wire.credentials import Lookup
 
 
 @dataclass(frozen=True, slots=True)
