@@ -7,7 +7,14 @@ requests"; Amazon S3 API Reference, GetObject, PutObject, DeleteObject and CopyO
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from local_account.services.s3.errors import S3Error
+
+_NAMES = ("If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since")
+_COPY_NAMES = tuple(f"x-amz-copy-source-{name.lower()}" for name in _NAMES)
+_HEADERS = frozenset(name.lower() for name in _NAMES)
 
 
 def check_read(headers: Mapping[str, str], etag: str, modified: datetime) -> None:
@@ -16,12 +23,19 @@ def check_read(headers: Mapping[str, str], etag: str, modified: datetime) -> Non
     ``headers`` have lower-case names; ``etag`` has no quotes. Raises S3Error: PreconditionFailed (412, with
     Condition) or NotModified (304, to be answered without a body).
     """
-    raise NotImplementedError
+    if headers.keys().isdisjoint(_HEADERS):
+        return
+    failed = _failed(headers, _NAMES, etag, modified)
+    if failed in _NAMES[:2]:
+        raise S3Error("PreconditionFailed", Condition=failed)
+    if failed:
+        raise S3Error("NotModified")
 
 
 def check_copy_source(headers: Mapping[str, str], etag: str, modified: datetime) -> None:
     """Check ``x-amz-copy-source-if-…`` against the source. Raises S3Error PreconditionFailed."""
-    raise NotImplementedError
+    if failed := _failed(headers, _COPY_NAMES, etag, modified):
+        raise S3Error("PreconditionFailed", Condition=failed)
 
 
 def check_write(headers: Mapping[str, str], key: str, etag: str | None) -> None:
@@ -29,16 +43,74 @@ def check_write(headers: Mapping[str, str], key: str, etag: str | None) -> None:
 
     ``etag`` is None if there is no current object (or only a delete marker). Raises S3Error:
     PreconditionFailed; NoSuchKey for If-Match without an object; NotImplemented for what S3 does not have
-    (If-None-Match with anything but ``*``, dates).
+    (If-None-Match with anything but ``*``, both, dates).
     """
-    raise NotImplementedError
+    if headers.keys().isdisjoint(_HEADERS):
+        return
+    match, none_match = headers.get("if-match"), headers.get("if-none-match")
+    for name in _NAMES:
+        if name.lower() in headers and (
+            name.endswith("-Since") or (name == "If-None-Match" and (none_match != "*" or match is not None))
+        ):
+            raise S3Error("NotImplemented", Header=name)
+    if none_match is not None and etag is not None:
+        raise S3Error("PreconditionFailed", Condition="If-None-Match")
+    if match is not None:
+        _require(match, key, etag)
 
 
 def check_delete(headers: Mapping[str, str], key: str, etag: str | None) -> None:
-    """Check If-Match of a DELETE against the current object. Raises S3Error PreconditionFailed."""
-    raise NotImplementedError
+    """Check If-Match of a DELETE against the current object.
+
+    Raises S3Error PreconditionFailed, or NoSuchKey if there is none.
+    """
+    match = headers.get("if-match")
+    if match is not None:
+        _require(match, key, etag)
 
 
 def has_conditions(headers: Mapping[str, str]) -> bool:
     """Return whether any header makes the request conditional."""
-    raise NotImplementedError
+    return not headers.keys().isdisjoint(_HEADERS)
+
+
+def _require(match: str, key: str, etag: str | None) -> None:
+    if etag is None:
+        raise S3Error("NoSuchKey", Key=key)
+    if not _matches(match, etag):
+        raise S3Error("PreconditionFailed", Condition="If-Match")
+
+
+def _failed(headers: Mapping[str, str], names: tuple[str, ...], etag: str, modified: datetime) -> str:
+    """Return the name of the condition that does not hold, "" if all do.
+
+    A condition on the ETag takes precedence over the one on the time that goes with it (RFC 9110, 13.2.2).
+    """
+    match, unmodified_since, none_match, modified_since = (headers.get(name.lower()) for name in names)
+    if match is not None:
+        if not _matches(match, etag):
+            return names[0]
+    elif unmodified_since is not None and _is_later(modified, unmodified_since) is True:
+        return names[1]
+    if none_match is not None:
+        return names[2] if _matches(none_match, etag) else ""
+    if modified_since is not None and _is_later(modified, modified_since) is False:
+        return names[3]
+    return ""
+
+
+def _matches(given: str, etag: str) -> bool:
+    return given.strip() == "*" or any(
+        tag.strip().removeprefix("W/").strip('"') == etag for tag in given.split(",")
+    )
+
+
+def _is_later(modified: datetime, date: str) -> bool | None:
+    """Return whether an object is newer than a date, in whole seconds; None for what is not a date."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return modified.replace(microsecond=0) > moment
