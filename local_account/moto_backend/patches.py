@@ -10,9 +10,11 @@ import re
 from typing import Any
 
 from moto.core.common_models import BaseModel
+from moto.iam import aws_managed_policies, models
 from moto.s3 import notifications
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
+from moto.settings import load_iam_aws_managed_policies
 
 from local_account.moto_backend.bucket_policies import permission
 
@@ -21,6 +23,9 @@ def apply() -> None:
     """Apply every patch; calling it again does no harm."""
     # moto keeps every object it ever made, for its dashboard: deleted ones, too.
     _replace(BaseModel, "__new__", lambda cls, *_, **__: object.__new__(cls))
+    # 1,400 policies of AWS as one text, which moto reads only if it is told to.
+    if not load_iam_aws_managed_policies():
+        aws_managed_policies.aws_managed_policies_data = models.aws_managed_policies_data = "{}"
     # The account's own EventBridge publishes S3's events.
     _replace(notifications, "_send_event_bridge_message", lambda *_, **__: None)
     # moto ignores the conditions of a bucket policy: a TLS-only policy would lock everyone out of the bucket.
