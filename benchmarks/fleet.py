@@ -32,22 +32,22 @@ def fleet(lab: BenchLab) -> list[Figure]:
     for size in SIZES:
         lab.daemon.reset()
         lab.start()
-        roster = _roster(lab, size)
+        roster = write_roster(lab, size)
         largest, room = size == max(SIZES), f"{size} labs" if size > 1 else "1 lab"
-        took = _command(lab, "fleet", "up", str(roster), "--json")[0]
+        took = lab_command(lab, "fleet", "up", str(roster), "--json")[0]
         about = f"fleet up: {room} from nothing to ready"
         limit = UP_SECONDS if largest else None
         figures.append(Figure(f"fleet.up_{size}_seconds", took, "s", about, limit))
         figures.append(Figure(f"fleet.up_{size}_seconds_per_lab", took / size, "s", "of which for each lab"))
-        again = _command(lab, "fleet", "up", str(roster), "--json")[0]
+        again = lab_command(lab, "fleet", "up", str(roster), "--json")[0]
         figures.append(Figure(f"fleet.again_{size}_seconds", again, "s", "fleet up again, nothing to change"))
-        looked = _command(lab, "fleet", "status", str(roster), "--json")[0]
+        looked = lab_command(lab, "fleet", "status", str(roster), "--json")[0]
         figures.append(Figure(f"fleet.status_{size}_seconds", looked, "s", "fleet status"))
         if largest:
             figures += _memory(lab, size)
         if size == AT_WORK:
             figures += _at_work(lab, roster)
-        took, output = _command(lab, "clean", "--all", "--yes", "--json")
+        took, output = lab_command(lab, "clean", "--all", "--yes", "--json")
         if json.loads(output)["remaining"]:
             raise RuntimeError(f"clean left something behind: {output[-2000:]}")
         about = f"clean: {room} deleted, and listed again in every service: empty"
@@ -59,7 +59,7 @@ def fleet(lab: BenchLab) -> list[Figure]:
 def _at_work(lab: BenchLab, roster: Path) -> list[Figure]:
     """Prepare ten labs, run notebooks 03 and 04 in all of them at once, and reset one of them."""
     lab_ids = [f"p{number}" for number in range(1, AT_WORK + 1)]
-    prepared = _command(lab, "reset", "--roster", str(roster), "--to", "03", "--yes", "--json")[0]
+    prepared = lab_command(lab, "reset", "--roster", str(roster), "--to", "03", "--yes", "--json")[0]
     began = time.monotonic()
     with ThreadPoolExecutor(AT_WORK, thread_name_prefix="at-work") as pool:
         seconds = list(pool.map(lambda number: _notebooks(lab, lab_ids[number], number), range(AT_WORK)))
@@ -73,7 +73,7 @@ def _at_work(lab: BenchLab, roster: Path) -> list[Figure]:
         ),
     ]
     for to in ("05", "04", "03", "02", "01"):
-        took = _command(lab, "reset", "--participant", lab_ids[0], "--to", to, "--yes", "--json")[0]
+        took = lab_command(lab, "reset", "--participant", lab_ids[0], "--to", to, "--yes", "--json")[0]
         about = f"reset of one lab to the start of notebook {to}"
         figures.append(Figure(f"fleet.reset_to_{to}_seconds", took, "s", about, RESET_SECONDS))
     return figures
@@ -138,14 +138,15 @@ def _memory(lab: BenchLab, size: int) -> list[Figure]:
     ]
 
 
-def _roster(lab: BenchLab, size: int) -> Path:
+def write_roster(lab: BenchLab, size: int) -> Path:
+    """Write the roster of the labs p1, p2, … into the account's state directory."""
     path = lab.daemon.state / "roster.csv"
     lines = [f"Participant {number},,p{number}" for number in range(1, size + 1)]
     path.write_text("\n".join(["name,email,lab_id", *lines]) + "\n", encoding="utf-8")
     return path
 
 
-def _command(lab: BenchLab, *arguments: str) -> tuple[float, str]:
+def lab_command(lab: BenchLab, *arguments: str) -> tuple[float, str]:
     """Run an instructor's command; return its seconds and output. Raises RuntimeError if it fails."""
     began = time.monotonic()
     done = subprocess.run(
