@@ -22,7 +22,7 @@ READERS = 4
 BLOCK = 10_000
 """Numbers that are reserved at a time, so that most writes need not store the last one."""
 LOG_BYTES = 8 * 1024 * 1024
-"""The log (WAL) is written back into the index from this size on.
+"""The log (WAL) is written back into the index from this size on, and cut to it then.
 
 On a disk with 2 ms per fsync a put of 1 KB took 250 µs with SQLite's own checkpoints in the commit (every
 1,000 pages), and 70 µs without them: so a thread makes them.
@@ -42,6 +42,7 @@ class Index:
     def __init__(self, path: Path) -> None:
         self._log_path = path.with_name(path.name + "-wal")
         self._writer = connect(path, cache_kib=8192)
+        self._writer.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
         prepare(self._writer)
         self._execute: Execute = self._writer.execute
         self._lock = threading.Lock()
@@ -55,6 +56,7 @@ class Index:
         self._after: list[Callable[[], None]] = []
         self._commits = 0
         self._keeper_connection = connect(path, cache_kib=256)
+        self._keeping = threading.Lock()
         self._wanted = threading.Event()
         self._closing = False
         self._keeper = threading.Thread(target=self._keep, name="s3-index-log", daemon=True)
@@ -94,8 +96,8 @@ class Index:
         if kind is None:
             for step in after:
                 step()
-            if not self._commits & 255 and self._log_size() > LOG_BYTES:
-                self._wanted.set()
+            if not self._commits & 63:
+                self._watch_log()
 
     def _roll_back(self, error: BaseException | None) -> None:
         self._mark = self._stored_mark
@@ -150,11 +152,13 @@ class Index:
 
     # --- the log
 
-    def _log_size(self) -> int:
-        try:
-            return os.stat(self._log_path).st_size  # noqa: PTH116 (it is called often)
-        except FileNotFoundError:
-            return 0
+    def _watch_log(self) -> None:
+        size = os.stat(self._log_path).st_size  # noqa: PTH116 (it is called often)
+        if size > LOG_BYTES:
+            self._wanted.set()
+        if size > 8 * LOG_BYTES:  # writers are faster than the disk: they wait for it
+            with self._keeping:
+                pass
 
     def _keep(self) -> None:
         while True:
@@ -162,9 +166,12 @@ class Index:
             self._wanted.clear()
             if self._closing:
                 return
-            self._shorten(self._keeper_connection, "PASSIVE")
-            with self._lock:  # the rest, which is short: only a log that is written back whole starts again
+            with self._keeping:
                 self._shorten(self._keeper_connection, "PASSIVE")
+                with (
+                    self._lock
+                ):  # the rest, which is short: only a log that is written back whole starts again
+                    self._shorten(self._keeper_connection, "PASSIVE")
 
     def _shorten(self, connection: sqlite3.Connection, mode: str) -> None:
         try:

@@ -109,7 +109,15 @@ class Uploads:
             kept = pack((body.id, body.size) for body in segments if body.size)
             execute(
                 "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (upload.sequence, number, size, etag, rows.text(checksums), microseconds(now), kept),
+                (
+                    upload.sequence,
+                    number,
+                    size,
+                    etag,
+                    rows.checksums_text(checksums),
+                    microseconds(now),
+                    kept,
+                ),
             )
         return Part(number, size, etag, checksums, now)
 

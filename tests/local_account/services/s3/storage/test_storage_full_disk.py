@@ -1,0 +1,84 @@
+"""A full disk is an error, loses nothing, and is over once there is room."""
+
+import os
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_account.services.s3.storage import Attributes, Storage
+from tests.local_account.services.s3.storage.objects import (
+    LARGE,
+    NOW,
+    assert_files_are_those_of_the_index,
+    keys,
+    put,
+    put_part,
+    read,
+)
+
+FULL = (OSError, sqlite3.OperationalError)
+WORDS = "No space left|disk is full|disk I/O error"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a few megabytes."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(where)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system takes root")
+    yield where
+    subprocess.run(["umount", "--lazy", str(where)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write until nothing more fits."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    with pytest.raises(OSError, match="No space left"):
+        while True:
+            os.write(descriptor, b"\0" * 4096)
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("size", [1000, LARGE, 40 * LARGE])
+def test_a_full_disk_is_an_error_and_nothing_is_lost(small_disk: Path, size: int) -> None:
+    directory = small_disk / "s3"
+    storage = Storage(directory)
+    storage.create_bucket("b", "us-east-1", NOW)
+    upload = storage.create_upload("b", "upload", Attributes(), NOW)
+    part = put_part(storage, upload, 1, b"p" * LARGE)
+    put(storage, "before", b"b" * 1000)
+    written: list[str] = []
+    for round_ in range(3):
+        filler = small_disk / "filler"
+        fill(filler)
+        with pytest.raises(FULL, match=WORDS):
+            for i in range(10_000):
+                key = f"{round_}-{i}"
+                put(storage, key, key.encode() * (size // len(key)))
+                written.append(key)
+        with pytest.raises(FULL, match=WORDS):
+            for _ in range(10_000):
+                put_part(storage, upload, 1, b"p" * LARGE)
+                fill(filler)
+        filler.unlink()
+        put(storage, f"after-{round_}", b"a" * LARGE)
+        written.append(f"after-{round_}")
+        assert read(storage, "before") == b"b" * 1000
+        assert set(keys(storage)) == {"before", *written[-999:]} or len(written) > 999
+    storage.complete(upload, [(1, part.etag)], "e", Attributes(), now=NOW)
+    storage.close()
+    again = Storage(directory)
+    assert read(again, "upload") == b"p" * LARGE
+    for key in written:
+        expected = b"a" * LARGE if key.startswith("after") else key.encode() * (size // len(key))
+        assert read(again, key) == expected
+    again.close()
+    assert_files_are_those_of_the_index(directory)
+    assert list((directory / "incoming").iterdir()) == []
