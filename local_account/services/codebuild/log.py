@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from local_account.foundation.log_events import MOST_EVENT_BYTES, LogEvent, batches, pieces
+
 log = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 0.2
-_MAX_BATCH = 1_000
-_MAX_EVENT_BYTES = 250_000
-"""Slightly less than PutLogEvents accepts for one event."""
 _MARK = b"\0"
 """Begins a line of CodeBuild's own, even in the middle of a line of the build's output."""
 
@@ -36,7 +35,8 @@ class BuildLog:
         self._input, self.output = os.pipe()
         os.set_blocking(self._input, False)
         self._file = path.open("ab")
-        self._pending: list[dict[str, Any]] = []
+        self._pending: list[LogEvent] = []
+        self._latest = 0
         self._partial = b""
         self._closing = threading.Event()
         self._write_lock = threading.Lock()
@@ -114,18 +114,16 @@ class BuildLog:
             return
         self._file.write(line + b"\n")
         text = line.rstrip(b"\r").decode(errors="replace")
-        now = int(time.time() * 1000)
-        for start in range(0, max(len(text), 1), _MAX_EVENT_BYTES // 4):
-            self._pending.append(
-                {"timestamp": now, "message": text[start : start + _MAX_EVENT_BYTES // 4] + "\n"}
-            )
+        # Events have to be in the order of their time, and clocks can be set back.
+        self._latest = max(self._latest, int(time.time() * 1000))
+        for piece in pieces(text, MOST_EVENT_BYTES - 1):
+            self._pending.append({"timestamp": self._latest, "message": f"{piece}\n"})
 
     def _flush(self) -> bool:
         self._file.flush()
         if self._logs is None:
             self._pending.clear()
-        while self._pending:
-            batch = self._pending[:_MAX_BATCH]
+        for batch in list(batches(self._pending)):
             try:
                 self._logs.put_log_events(  # type: ignore[union-attr]
                     logGroupName=self._group, logStreamName=self._stream, logEvents=batch

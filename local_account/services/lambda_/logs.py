@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from local_account.foundation.log_events import LogEvent, batches, pieces
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -13,11 +15,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BATCH_SECONDS = 0.02
-_BATCH_EVENTS, _BATCH_BYTES = (
-    10_000,
-    1_000_000,
-)  # PutLogEvents: 10,000 events and 1,048,576 bytes, including 26 for each event
-_EVENT_BYTES = 256_000
 
 
 class Line(NamedTuple):
@@ -68,18 +65,14 @@ class LogWriter:
                     log.exception("%d lines for the log group %s were lost", len(lines), group)
 
     def _put(self, group: str, stream: str, lines: list[Line]) -> None:
-        events: list[dict[str, Any]] = []
-        size = 0
-        for line in sorted(lines, key=lambda line: line.timestamp):
-            message = line.message.encode()[:_EVENT_BYTES].decode(errors="ignore")
-            size += len(message.encode()) + 26
-            if size > _BATCH_BYTES or len(events) == _BATCH_EVENTS:
-                self._send(group, stream, events)
-                events, size = [], len(message.encode()) + 26
-            events.append({"timestamp": line.timestamp, "message": message})
-        self._send(group, stream, events)
+        events: list[LogEvent] = [
+            {"timestamp": line.timestamp, "message": next(pieces(line.message))}
+            for line in sorted(lines, key=lambda line: line.timestamp)
+        ]
+        for batch in batches(events):
+            self._send(group, stream, batch)
 
-    def _send(self, group: str, stream: str, events: list[dict[str, Any]]) -> None:
+    def _send(self, group: str, stream: str, events: list[LogEvent]) -> None:
         logs = self._account.client("logs")
         try:
             logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)

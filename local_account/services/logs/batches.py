@@ -15,10 +15,8 @@ import msgspec
 from msgspec import Meta
 
 from local_account.foundation.errors import ServiceError
+from local_account.foundation.log_events import EVENT_OVERHEAD, MOST_BYTES, MOST_EVENTS
 
-MOST_EVENTS = 10_000
-MOST_BYTES = 1_048_576
-EVENT_OVERHEAD = 26
 SPAN = 60_000
 """Milliseconds between the first and the last event of a row, at most."""
 _DAY = 86_400_000

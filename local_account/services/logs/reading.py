@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from local_account.services.logs.batches import EVENT_OVERHEAD, MOST_BYTES, SPAN, decode
+from local_account.foundation.log_events import EVENT_OVERHEAD, MOST_BYTES
+from local_account.services.logs.batches import SPAN, decode
 from local_account.services.logs.patterns import Pattern
 
 _INDEX_BITS, _ROW_BITS = 14, 48

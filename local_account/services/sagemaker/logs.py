@@ -6,8 +6,10 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from local_account.foundation.log_events import LogEvent, batches, pieces
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -15,10 +17,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.5
-_BATCH_EVENTS = 10_000
-_BATCH_BYTES = 1_048_576
-_EVENT_OVERHEAD = 26
-_EVENT_BYTES = 262_144 - _EVENT_OVERHEAD
 
 
 class Logs:
@@ -80,7 +78,8 @@ class LogStream:
         self._role_arn = role_arn
         self._on_line = on_line
         self._rest = b""
-        self._events: list[dict[str, Any]] = []
+        self._events: list[LogEvent] = []
+        self._latest = 0
         self._created = False
         self._lock = threading.Lock()
         self._sending = threading.Lock()
@@ -116,7 +115,7 @@ class LogStream:
                 if not self._created:
                     create_stream(client, self.group, self.name)
                     self._created = True
-                for batch in _batches(events):
+                for batch in batches(events):
                     client.put_log_events(logGroupName=self.group, logStreamName=self.name, logEvents=batch)
             except Exception:
                 if not self._account.tasks.stopping.is_set():
@@ -124,12 +123,11 @@ class LogStream:
 
     def _event(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip("\r")
-        now = int(time.time() * 1000)
         with self._lock:
-            for start in range(0, len(text) or 1, _EVENT_BYTES // 4):
-                self._events.append(
-                    {"timestamp": now, "message": text[start : start + _EVENT_BYTES // 4] or " "}
-                )
+            # Events have to be in the order of their time, and clocks can be set back.
+            self._latest = now = max(self._latest, int(time.time() * 1000))
+            for piece in pieces(text):
+                self._events.append({"timestamp": now, "message": piece or " "})
         if self._on_line:
             self._on_line(text, now)
 
@@ -141,17 +139,3 @@ def create_stream(client: Any, group: str, name: str) -> None:
         client.create_log_group(logGroupName=group)
     with contextlib.suppress(exists):
         client.create_log_stream(logGroupName=group, logStreamName=name)
-
-
-def _batches(events: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    size = 0
-    for event in events:
-        bytes_of_event = len(event["message"].encode()) + _EVENT_OVERHEAD
-        if batch and (len(batch) == _BATCH_EVENTS or size + bytes_of_event > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(event)
-        size += bytes_of_event
-    if batch:
-        yield batch

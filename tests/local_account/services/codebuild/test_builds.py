@@ -146,6 +146,22 @@ def test_every_line_is_in_the_log_in_order(lab: CodeBuildLab) -> None:
     assert lines.index("unfinished") < lines.index("5001")
 
 
+def test_long_lines_and_many_are_in_the_log_whole(lab: CodeBuildLab) -> None:
+    """More than one PutLogEvents accepts, in bytes and in events."""
+    build = lab.run("""
+        version: 0.2
+        phases:
+          build:
+            commands:
+              - for i in 1 2 3 4 5 6; do head -c 300000 /dev/zero | tr '\\0' $i; echo; done; seq 1 30000
+    """)
+    lines = lab.log(build).split("\n")
+    whole = "".join(line for line in lines if len(line) > 30_000)
+    assert [whole.count(digit) for digit in "123456"] == [300_000] * 6
+    start = lines.index("1")
+    assert lines[start : start + 30_000] == [str(number) for number in range(1, 30_001)]
+
+
 def test_the_source_comes_from_s3_and_artifacts_go_there(lab: CodeBuildLab) -> None:
     bucket, s3 = lab.bucket(), lab.client("s3")
     spec = """version: 0.2
