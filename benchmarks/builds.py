@@ -1,6 +1,6 @@
 """Compare two builds of the workshop on this machine, in turn: this checkout and an earlier commit.
 
-python -m benchmarks.builds --base REF [--only tests,check,package,provision,run] [--rounds 1]
+python -m benchmarks.builds --base REF [--only tests,check,package,provision,fleet,run] [--rounds 1]
 
 REF is checked out into its own worktree, with its own environment; its layout may differ. Every figure is
 measured for both builds in the same run, and comes with the machine's load at that moment.
@@ -44,6 +44,7 @@ else:
     sys.exit("no package(root) in this build")
 """
 SAMPLE_SECONDS = 0.5
+FLEET = 30
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Build:
         )
 
 
-Part = Callable[[Build, int], Measurement | None]
+Part = Callable[[Build, int], Measurement | Sequence[Measurement] | None]
 
 
 def is_pytest(command: Sequence[str]) -> bool:
@@ -202,6 +203,27 @@ def provision(build: Build, number: int) -> Measurement:
             roster.unlink()
 
 
+def fleet(build: Build, number: int) -> list[Measurement]:
+    """`fleet up` for FLEET labs in an empty account that runs already, then `clean` of all of them."""
+    found: list[Measurement] = []
+    labs = "".join(f"Participant {lab},p{lab}\n" for lab in range(1, FLEET + 1))
+    with account(build) as local:
+        roster = build.root / ".local" / f"builds-{os.getpid()}.csv"
+        roster.write_text(f"name,lab_id\n{labs}")
+        try:
+            for part, arguments in (
+                ("fleet", ("fleet", "up", str(roster), "--json")),
+                ("clean", ("clean", "--all", "--yes", "--json")),
+            ):
+                command = local("exec", "--", build.python, "-m", "lab_helpers", *arguments)
+                found.append(_told(*measure(part, build, number, command)))
+                if found[-1].status:
+                    break  # what is left of a fleet that was not made takes less time to delete
+        finally:
+            roster.unlink()
+    return found
+
+
 def run(build: Build, number: int) -> Measurement:
     """`make run` with its own state: engine, account, stacks, and all notebooks."""
     with tempfile.TemporaryDirectory(prefix="mlops-builds-", ignore_cleanup_errors=True) as directory:
@@ -258,6 +280,7 @@ PARTS: dict[str, Part] = {
     "check": check,
     "package": package,
     "provision": provision,
+    "fleet": fleet,
     "run": run,
 }
 
@@ -308,7 +331,7 @@ def rows(measurements: Iterable[Measurement]) -> list[Row]:
     """Return one row for each figure; rounds that failed are left out."""
     good = [one for one in measurements if one.status == 0]
     found: list[Row] = []
-    for part in PARTS:
+    for part in dict.fromkeys(one.part for one in good):
         of_part = [one for one in good if one.part == part]
         figures: list[tuple[str, str, Callable[[Measurement], float | None]]] = [
             ("seconds", "s", lambda one: one.seconds),
@@ -372,7 +395,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for number, build in turns([Build("here", REPOSITORY), base], arguments.rounds):
                 print(f"{part} of {build.name}, round {number}", file=sys.stderr, flush=True)
                 if measured := PARTS[part](build, number):
-                    measurements.append(measured)
+                    measurements += [measured] if isinstance(measured, Measurement) else measured
                     # Figures measured so far are kept, whatever comes next.
                     document = {"base": arguments.base, "cpus": os.cpu_count()}
                     document["measurements"] = [asdict(one) for one in measurements]

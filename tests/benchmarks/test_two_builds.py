@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from rich.console import Console
 from benchmarks import builds
 from benchmarks.builds import Build, Measurement, Row, is_pytest, measure, own_environment, rows, table, turns
 from tests.checkout import ROOT
+
+TIMES = {"base": 100.0, "here": 50.0}
 
 
 def measured(part: str, build: str, seconds: float, **more: Any) -> Measurement:
@@ -53,6 +57,33 @@ def test_a_part_that_only_one_build_has_is_shown_without_a_ratio() -> None:
         console.print(table(found.values()))
     [line] = [line for line in capture.get().splitlines() if "check: seconds" in line]
     assert line.split() == ["check:", "seconds", "—", "80.0", "s", "—"]
+
+
+def test_a_part_may_have_figures_of_two_commands() -> None:
+    found = by_figure(
+        *(measured(part, build, seconds) for part in ("fleet", "clean") for build, seconds in TIMES.items())
+    )
+    assert [name for name in found if "seconds" in name] == ["fleet: seconds", "clean: seconds"]
+    assert found["clean: seconds"].ratio == 0.5
+
+
+@pytest.mark.parametrize(("up", "parts"), [(0, ["fleet", "clean"]), (1, ["fleet"])])
+def test_a_fleet_is_cleaned_only_if_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, up: int, parts: list[str]
+) -> None:
+    @contextlib.contextmanager
+    def account(build: Build) -> Iterator[Callable[..., list[str]]]:
+        def local(*arguments: str) -> list[str]:
+            code = f"import sys; sys.exit({up} if 'up' in {arguments!r} else 0)"
+            return [sys.executable, "-c", code]
+
+        yield local
+
+    monkeypatch.setattr(builds, "account", account)
+    (tmp_path / ".local").mkdir()
+    found = builds.fleet(Build("here", tmp_path), 1)
+    assert [one.part for one in found] == parts
+    assert [*(tmp_path / ".local").iterdir()] == []
 
 
 def test_the_package_is_compared_by_its_bytes() -> None:
