@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only account,api,push,upload,run,fleet,server] [--peers ours,…]`."""
+"""`python -m benchmarks [--only account,api,push,upload,run,fleet,server,growth] [--peers ours,…]`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.figures import Figure, table, write
+from benchmarks.growth import plan
+from benchmarks.growth.part import growth
 from benchmarks.lab import bench_lab
 from benchmarks.parts import PARTS
 from benchmarks.server.part import server
@@ -25,12 +27,39 @@ def main() -> int:
     parser.add_argument(
         "--peers", default=",".join(PEERS), help="servers of the part `server` (default: all)"
     )
+    parser.add_argument(
+        "--growth", default=",".join(plan.PARTS), help="what of the part `growth` (default: all)"
+    )
+    parser.add_argument(
+        "--scale", type=float, default=1, help="sizes of the part `growth`: 0.01 tries it out (default: 1)"
+    )
+    parser.add_argument(
+        "--pictures", type=Path, help="directory for the curves of `growth` (default: bench-*.svg)"
+    )
     arguments = parser.parse_args()
-    chosen, peers = ([name.strip() for name in text.split(",")] for text in (arguments.only, arguments.peers))
-    for what, names, known in (("part", chosen, list(PARTS)), ("peer", peers, list(PEERS))):
+    chosen, peers, of_growth = (
+        [name.strip() for name in text.split(",")]
+        for text in (arguments.only, arguments.peers, arguments.growth)
+    )
+    for what, names, known in (
+        ("part", chosen, list(PARTS)),
+        ("peer", peers, list(PEERS)),
+        ("part of growth", of_growth, list(plan.PARTS)),
+    ):
         if unknown := [name for name in names if name not in known]:
             parser.error(f"no such {what}: {', '.join(unknown)}; choose from {', '.join(known)}")
-    parts = PARTS | {"server": functools.partial(server, peers=peers)}
+
+    def picture(curve: str) -> Path:
+        if arguments.pictures is None:
+            return Path(arguments.output.with_name(f"bench-growth-{curve}.svg"))
+        return Path(arguments.pictures / f"growth-{curve}.svg")
+
+    parts = PARTS | {
+        "server": functools.partial(server, peers=peers),
+        "growth": functools.partial(
+            growth, parts=of_growth, plan=plan.Plan().scaled(arguments.scale), picture=picture
+        ),
+    }
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is ended then too
     console, figures = Console(), list[Figure]()
     with bench_lab() as lab:

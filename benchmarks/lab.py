@@ -22,6 +22,7 @@ from local_account.engine.package_index import child_environment
 from local_account.foundation.daemon import Daemon, ports_from
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+REST_SECONDS, IDLE_PERCENT = 60, 5
 _RUN = (sys.executable, "-m", "lab_helpers", "local", "run", "--notebooks", "01-04")
 
 
@@ -94,9 +95,24 @@ def bench_lab() -> Iterator[BenchLab]:
     """An account that is removed afterwards; the engine and its layer cache stay, to keep everything warm."""
     docker_host = ensure_engine(report=lambda line: print(f"engine: {line}", file=sys.stderr))
     ensure_base_image(docker_host, report=lambda line: print(f"engine: {line}", file=sys.stderr))
+    with account_directory(docker_host) as lab:
+        yield lab
+
+
+@contextlib.contextmanager
+def account_directory(docker_host: str) -> Iterator[BenchLab]:
+    """A directory for one account, which is removed afterwards with everything that it started."""
     with tempfile.TemporaryDirectory(prefix="mlops-bench-", ignore_cleanup_errors=True) as directory:
         lab = BenchLab(Daemon(Path(directory)), docker_host)
         try:
             yield lab
         finally:
             lab.daemon.reset()
+
+
+def rest(seconds: float = REST_SECONDS) -> None:
+    """Wait until deletions and writes have reached the disk and, at most `seconds`, nothing is running."""
+    os.sync()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and psutil.cpu_percent(interval=2) > IDLE_PERCENT:
+        pass

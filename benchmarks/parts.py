@@ -16,12 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from benchmarks.by_hand import by_hand
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.fleet import fleet
-from benchmarks.lab import BenchLab
+from benchmarks.growth.part import growth
+from benchmarks.lab import BenchLab, rest
 from benchmarks.server.part import server
 from lab_helpers import keys
 from lab_helpers.names import Names
@@ -32,7 +31,6 @@ RUNS = 5
 REQUESTS = 100
 EVENTS = 3
 WAIT_SECONDS = 120
-REST_SECONDS, IDLE_PERCENT = 60, 5
 NAMES = Names()
 
 
@@ -204,7 +202,7 @@ def run(lab: BenchLab) -> list[Figure]:
 def _round(lab: BenchLab) -> _Round:
     lab.daemon.reset()
     lab.start()
-    _rest()
+    rest()
     seconds, summary = lab.run()
     memory = lab.resident_megabytes
     notebooks = {f"notebook_{one['name'][:2]}": float(one["seconds"]) for one in summary["notebooks"]}
@@ -213,16 +211,8 @@ def _round(lab: BenchLab) -> _Round:
         exercises = shutil.copytree(lab.home / "notebooks", Path(kept) / "notebooks")
         lab.daemon.reset()
         lab.start()
-        _rest()
+        rest()
         return _Round(seconds, notebooks, again, by_hand(lab, exercises), memory)
-
-
-def _rest() -> None:
-    """Wait until all deletions and writes have reached the disk, and the processors are idle."""
-    os.sync()
-    deadline = time.monotonic() + REST_SECONDS
-    while psutil.cpu_percent(interval=2) > IDLE_PERCENT and time.monotonic() < deadline:
-        pass
 
 
 PARTS: dict[str, Callable[[BenchLab], list[Figure]]] = {
@@ -233,6 +223,7 @@ PARTS: dict[str, Callable[[BenchLab], list[Figure]]] = {
     "run": run,
     "fleet": fleet,
     "server": server,
+    "growth": growth,
 }
 
 
