@@ -193,14 +193,11 @@ def package(build: Build, number: int) -> Measurement:
 
 def provision(build: Build, number: int) -> Measurement:
     """`fleet up` for one lab in an empty account that is already running, until its instance is ready."""
-    with account(build) as local:
-        roster = build.root / ".local" / f"builds-{os.getpid()}.csv"
-        roster.write_text("name,lab_id\nAna,ana\n")
-        try:
-            command = [build.python, "-m", "lab_helpers", "fleet", "up", str(roster), "--json"]
-            return _told(*measure("provision", build, number, local("exec", "--", *command)))
-        finally:
-            roster.unlink()
+    with account(build) as local, tempfile.NamedTemporaryFile("w", prefix="mlops-", suffix=".csv") as roster:
+        roster.write("name,lab_id\nAna,ana\n")
+        roster.flush()
+        command = [build.python, "-m", "lab_helpers", "fleet", "up", roster.name, "--json"]
+        return _told(*measure("provision", build, number, local("exec", "--", *command)))
 
 
 def fleet(build: Build, number: int) -> list[Measurement]:

@@ -24,6 +24,10 @@ class PortInUseError(Exception):
     """A port of the account is in use by another program."""
 
 
+class DamagedConfigError(Exception):
+    """The file that holds the account's configuration is not one."""
+
+
 @dataclass(frozen=True)
 class AccountConfig:
     """What identifies one local account.
@@ -58,13 +62,18 @@ class AccountConfig:
         """Read the account at ``state_dir``, or create one there.
 
         ``ports`` are the ports asked for, by name; 0 picks a free one. A port that is already recorded stays
-        unless another is asked for.
+        unless another is asked for. Raises DamagedConfigError for a file that `save` has not written.
         """
         state_dir = state_dir.resolve()
         state_dir.mkdir(parents=True, exist_ok=True)
         path = state_dir / "account.json"
-        stored = json.loads(path.read_text()) if path.exists() else {"uid": uuid.uuid4().hex[:12]}
-        config = cls(state_dir=state_dir, **stored)
+        try:
+            stored = json.loads(path.read_text()) if path.exists() else {"uid": uuid.uuid4().hex[:12]}
+            config = cls(state_dir=state_dir, **stored)
+        except (ValueError, TypeError) as error:
+            raise DamagedConfigError(f"{path} is damaged ({error})") from error
+        if not config.uid:
+            raise DamagedConfigError(f"{path} is damaged (it has no uid)")
         for name, asked in (ports or {}).items():
             if asked == 0 and name in stored:
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -17,7 +18,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
-from local_account.foundation.config import DEFAULT_PORTS, LOOPBACK, AccountConfig, free_port
+from local_account.foundation.config import (
+    DEFAULT_PORTS,
+    LOOPBACK,
+    AccountConfig,
+    DamagedConfigError,
+    free_port,
+)
 from local_account.foundation.containers import Containers, forget_images
 
 if TYPE_CHECKING:
@@ -27,10 +34,16 @@ START_SECONDS = 60
 STOP_SECONDS = 60
 REPOSITORY = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
+_BEFORE_AN_ACCOUNT = {"engine.log", "server.log", "docker_host"}
+"""What can be in a state directory that never had an account: `.ci/bootstrap` and `Daemon.start` write it."""
 
 
 class DaemonError(RuntimeError):
     """The account did not start, or does not exist; the message says why and what to do."""
+
+
+class DamagedAccountError(DaemonError):
+    """The account's configuration cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +77,44 @@ class Daemon:
         return any(path.stat().st_mtime > started for path in REPOSITORY.glob("local_account/**/*.py"))
 
     def config(self) -> AccountConfig:
-        """Return the account's ports and ids. Raises DaemonError if there is no account."""
+        """Return the account's ports and ids. Raises DaemonError if there is none or it is damaged."""
         if not (self.state / "account.json").exists():
             raise DaemonError(
                 f"there is no local account in {self.state}: create one with `python -m lab_helpers local up`"
             )
-        return AccountConfig.load(self.state)
+        try:
+            return AccountConfig.load(self.state)
+        except DamagedConfigError as error:
+            raise DamagedAccountError(
+                f"{error}: nothing else knows the account's ports. Delete the state with "
+                f"`python -m lab_helpers local reset --state {self.state}`, and start again"
+            ) from error
+
+    def claim(self) -> None:
+        """Make sure that the state directory can be one: `reset` will delete everything in it.
+
+        Raises DaemonError if it cannot be created or written to, or if there is something other than an
+        account in it, or an account whose configuration is damaged.
+        """
+        elsewhere = "choose another directory with --state or MLOPS_LOCAL_STATE"
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            raise DaemonError(f"{self.state} cannot be created ({error.strerror}): {elsewhere}") from error
+        if not os.access(self.state, os.W_OK | os.X_OK):
+            raise DaemonError(f"{self.state} cannot be written to: {elsewhere}")
+        if (self.state / "account.json").exists():
+            self.config()
+        elif others := self._foreign():
+            raise DaemonError(
+                f"{self.state} holds something other than a local account ({', '.join(others[:3])}), which "
+                f"`local reset` would delete: {elsewhere}"
+            )
+
+    def _foreign(self) -> list[str]:
+        return sorted(path.name for path in self.state.iterdir() if path.name not in _BEFORE_AN_ACCOUNT)
 
     def docker_host(self) -> str | None:
         """Return the address of the engine that the account was started with."""
@@ -81,11 +126,12 @@ class Daemon:
     ) -> float:
         """Start the server unless it is running; return the seconds until its ready line.
 
-        Raises DaemonError with the reason: a port in use, or the end of the log if the server died.
+        Raises DaemonError with the reason: a port in use, or the end of the log if the server died; and as
+        `claim` does.
         """
         if self.pid is not None:
             return 0.0
-        self.state.mkdir(parents=True, exist_ok=True)
+        self.claim()
         (self.state / "docker_host").write_text(docker_host + "\n")
         argv = [sys.executable, "-m", "local_account", "--state", str(self.state.resolve())]
         for name, port in (ports or {}).items():
@@ -124,8 +170,11 @@ class Daemon:
     def _failure(self, output: str, status: int) -> str:
         for line in output.splitlines():
             if line.startswith("error: port "):
-                words = line.removeprefix("error: ")
-                return f"{words}. {_listener(int(words.split()[1]))}`--port 0` picks free ports."
+                what = line.removeprefix("error: ").split(":")[0]
+                return (
+                    f"{what}. {_listener(int(what.split()[1]))}Stop it, or choose other ports: "
+                    "`--port 0` picks free ports, `--port N` takes N and the two after it."
+                )
         if "No space left on device" in output or "database or disk is full" in output:
             return f"Disk full: free some space for {self.state}; nothing is lost. {self._tail(output)}"
         return f"the local account exited with status {status} while starting. {self._tail(output)}"
@@ -147,7 +196,8 @@ class Daemon:
                     process.kill()
                     process.wait(5)
         left = self._end_leftovers() if (self.state / "account.json").exists() else False
-        (self.state / "server.pid").unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):
+            (self.state / "server.pid").unlink(missing_ok=True)
         return pid is not None or left
 
     def _end_leftovers(self) -> bool:
@@ -183,15 +233,17 @@ class Daemon:
         The engine also forgets the images of the account's registry. Raises DaemonError for a directory that
         holds something other than an account.
         """
+        if self.state.exists() and not self.state.is_dir():
+            raise DaemonError(f"{self.state} is not a directory; nothing was removed")
         if not self.state.exists() or not any(self.state.iterdir()):
             return False
-        known = {"account.json", "server.log", "engine.log"}
-        if not any((self.state / name).exists() for name in known):
+        if not (self.state / "account.json").exists() and self._foreign():
             raise DaemonError(
                 f"{self.state} does not look like the state of a local account; nothing was removed"
             )
-        self.stop()
-        self.forget_images()
+        with contextlib.suppress(DamagedAccountError):  # what it started and pushed cannot be told any more
+            self.stop()
+            self.forget_images()
         for path in self.state.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -27,7 +27,8 @@ from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 
 from lab_helpers.instructor.package import files as package_files
 from lab_helpers.names import Names
-from local_account.foundation.daemon import Daemon, ports_from
+from local_account.foundation.daemon import Daemon
+from tests.background_account import background_account
 from tests.checkout import ROOT
 from tests.sessions import make_client
 
@@ -232,10 +233,8 @@ def git(*arguments: object) -> str:
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A local account; nothing here needs a Docker Engine."""
-    daemon = Daemon(tmp_path_factory.mktemp("account"))
-    daemon.start("unix:///nowhere.sock", os.environ, ports_from(0))
-    yield daemon
-    daemon.stop()
+    with background_account(tmp_path_factory.mktemp("account")) as daemon:
+        yield daemon
 
 
 LABS = count(1)

@@ -48,6 +48,8 @@ Port = Annotated[
     int | None,
     typer.Option(
         "--port",
+        min=0,
+        max=65_533,
         help="First of three ports (default: those of the last start, else 5901); 0 picks free ones.",
     ),
 ]
@@ -98,6 +100,7 @@ def _start(
     running = daemon.pid is not None
     with steps.step("Docker Engine"):
         if not running:
+            daemon.claim()
             require_free_space(daemon.state)
         docker_host = ensure_engine(report=steps.report)
         hold(engine_home(), daemon.state)

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local_account.foundation.config import AccountConfig
 from local_account.foundation.daemon import Daemon, DaemonError, ports_from
 from tests.background_account import ENGINE
 from tests.checkout import ROOT
@@ -86,12 +87,14 @@ def test_a_port_in_use_is_named_with_its_owner_and_the_remedy(tmp_path: Path) ->
             Daemon(tmp_path).start(ENGINE, os.environ, {**ports_from(0), "git_port": port})
     assert f"port {port} (git port)" in str(raised.value)
     assert "`--port 0` picks free ports" in str(raised.value)
+    assert "--git-port" not in str(raised.value), "`local up` has no such option"
     if os.geteuid() == 0:
         assert f"process {os.getpid()} of" in str(raised.value)
     assert Daemon(tmp_path).pid is None
 
 
 def test_a_server_that_dies_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    AccountConfig.load(tmp_path)
     (tmp_path / "account.sqlite").mkdir()  # no database can be created here
     with pytest.raises(
         DaemonError, match=r"exited with status 1 while starting\. The end of .*server\.log:(.|\n)*sqlite"
@@ -137,6 +140,52 @@ def test_reset_empties_an_account_and_touches_nothing_else(tmp_path: Path) -> No
     assert daemon.reset()
     assert list(state.iterdir()) == []
     assert daemon.pid is None
+
+
+def test_reset_never_deletes_what_was_there_before_the_account(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "server.log").write_text("of another program")
+    refused = cli("local", "up", "--port", "0", "--state", str(tmp_path))
+    assert refused.returncode == 1
+    assert "holds something other than a local account (thesis.txt)" in refused.stderr
+    assert "--state or MLOPS_LOCAL_STATE" in refused.stderr
+    assert cli("local", "reset", "--yes", "--state", str(tmp_path)).returncode == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["server.log", "thesis.txt"]
+
+
+@pytest.mark.parametrize("command", [["up", "--port", "0"], ["run", "--notebooks", "00"]])
+def test_a_state_directory_that_cannot_be_one_is_refused_before_anything_starts(
+    tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    refused = cli("local", *command, "--state", str(tmp_path / "file" / "state"))
+    assert refused.returncode == 1
+    assert f"{tmp_path / 'file' / 'state'} cannot be created (Not a directory)" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_state_that_is_a_file_is_neither_running_nor_removed(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("years of work")
+    assert cli("local", "down", "--keep-engine", "--state", str(file)).returncode == 0
+    refused = cli("local", "reset", "--yes", "--state", str(file))
+    assert (refused.returncode, "is not a directory" in refused.stderr) == (1, True)
+    assert file.read_text() == "years of work"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"uid": "x", "no_such_field": 1}'])
+def test_an_account_whose_configuration_is_damaged_can_be_reset(tmp_path: Path, content: str) -> None:
+    (tmp_path / "account.json").write_text(content)
+    with pytest.raises(DaemonError, match=r"account\.json is damaged .*local reset"):
+        Daemon(tmp_path).start(ENGINE, os.environ)
+    assert Daemon(tmp_path).reset()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("port", ["-1", "65534"])
+def test_three_ports_must_fit(tmp_path: Path, port: str) -> None:
+    refused = cli("local", "up", "--port", port, "--state", str(tmp_path))
+    assert (refused.returncode, "--port" in refused.stderr) == (2, True)
 
 
 def test_without_an_account_the_error_names_the_command_that_starts_one(tmp_path: Path) -> None:

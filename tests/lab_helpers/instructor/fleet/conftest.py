@@ -1,6 +1,5 @@
 """A local account for fleets; no test here needs a Docker Engine."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,8 @@ import pytest
 
 from lab_helpers.instructor.fleet.provision import Plan
 from lab_helpers.instructor.package import package
-from local_account.foundation.daemon import Daemon, ports_from
+from local_account.foundation.daemon import Daemon
+from tests.background_account import background_account
 from tests.checkout import ROOT
 from tests.lab_helpers.instructor.fleet.one_room import Room
 from tests.terminal import terminal
@@ -17,10 +17,8 @@ from tests.terminal import terminal
 
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path_factory.mktemp("account"))
-    daemon.start("unix:///nowhere.sock", os.environ, ports_from(0))
-    yield daemon
-    daemon.stop()
+    with background_account(tmp_path_factory.mktemp("account")) as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="session")
