@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,5 +66,41 @@ def test_a_full_disk_is_reported_and_nothing_is_lost(
         assert s3.get_object(Bucket="kept", Key="before")["Body"].read() == b"1"
         assert s3.get_object(Bucket="kept", Key="after")["Body"].read() == b"2"
         assert events.describe_rule(Name="after")["State"] == "ENABLED"
+    finally:
+        account.stop()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="mounts a file system")
+def test_log_events_that_do_not_fit_are_refused_whole_and_the_others_stay(
+    small_disk: Path, account_process: type[AccountProcess]
+) -> None:
+    account = account_process(small_disk / "state").start()
+    stream = {"logGroupName": "kept", "logStreamName": "s"}
+    event = {"timestamp": int(time.time() * 1000), "message": "before"}
+
+    def messages() -> list[str]:
+        pages = account.client("logs").get_paginator("filter_log_events").paginate(logGroupName="kept")
+        return [one["message"] for page in pages for one in page["events"]]
+
+    try:
+        logs = account.client("logs")
+        logs.create_log_group(logGroupName="kept")
+        logs.create_log_stream(**stream)
+        logs.put_log_events(**stream, logEvents=[event])
+        filler = small_disk / "filler"
+        fill(filler)
+        big = [{**event, "message": "x" * 100_000}] * 9
+        answered = 0
+        with pytest.raises(ClientError, match="Disk full: free some space"):
+            for _ in range(20):
+                logs.put_log_events(**stream, logEvents=big)
+                answered += 9
+        assert len(messages()) == 1 + answered, "what is there can be read"
+        filler.unlink()
+        logs.put_log_events(**stream, logEvents=[{**event, "message": "after"}])
+        account.stop(9)
+        account.start()
+        found = messages()
+        assert (found[0], found[-1], len(found)) == ("before", "after", 2 + answered)
     finally:
         account.stop()

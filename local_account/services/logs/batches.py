@@ -24,7 +24,7 @@ _NEWEST = 2 * 3_600_000
 _OLDEST = 14 * _DAY
 
 
-class InputEvent(msgspec.Struct):
+class InputEvent(msgspec.Struct, forbid_unknown_fields=True):
     """One event of a request."""
 
     timestamp: Annotated[int, Meta(ge=0)]

@@ -55,6 +55,7 @@ class Database:
         self._writer.execute("PRAGMA journal_mode=WAL")
         self._writer.execute("PRAGMA synchronous=NORMAL")
         self._writer.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        self._writer.execute(f"PRAGMA journal_size_limit={_CHECKPOINT_PAGES * 4096}")
         self._writer.executescript(_SCHEMA)
 
     def _connect(self) -> sqlite3.Connection:
@@ -88,10 +89,12 @@ class Database:
             connection.execute("ROLLBACK")
             self._readers.put(connection)
 
-    def shrink(self) -> None:
-        """Give free pages back to the file system, a few at a time."""
+    def shrink(self) -> bool:
+        """Give some free pages back to the file system; return whether there were any."""
         with self._lock:
+            (free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
             self._writer.execute("PRAGMA incremental_vacuum(1000)").fetchall()
+            return bool(free)
 
     def close(self) -> None:
         """Close the file; nothing is lost."""

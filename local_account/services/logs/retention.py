@@ -56,8 +56,8 @@ class Sweeper:
         freed = False
         while not self._should_stop() and (self._drop_garbage() or self._expire()):
             freed = True
-        if freed:
-            self._database.shrink()
+        while freed and not self._should_stop() and self._database.shrink():
+            pass
 
     def _drop_garbage(self) -> bool:
         with self._database.write() as connection:
