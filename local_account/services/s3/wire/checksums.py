@@ -12,9 +12,8 @@ import hashlib
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
-
-from awscrt import checksums as crt
 
 from local_account.services.s3.errors import S3Error
 from local_account.services.s3.wire.credentials import UNSIGNED
@@ -23,16 +22,6 @@ ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
 FULL_OBJECT = "FULL_OBJECT"
 COMPOSITE = "COMPOSITE"
 _SIZES = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32}
-_CRCS: dict[str, Callable[[bytes | memoryview, int], int]] = {
-    "CRC32": zlib.crc32,
-    "CRC32C": crt.crc32c,
-    "CRC64NVME": crt.crc64nvme,
-}
-_COMBINE: dict[str, Callable[[int, int, int], int]] = {
-    "CRC32": crt.combine_crc32,
-    "CRC32C": crt.combine_crc32c,
-    "CRC64NVME": crt.combine_crc64nvme,
-}
 _TYPES = {
     "CRC32": (FULL_OBJECT, COMPOSITE),
     "CRC32C": (FULL_OBJECT, COMPOSITE),
@@ -66,7 +55,7 @@ class _Crc:
     """A CRC with the interface of hashlib."""
 
     def __init__(self, algorithm: str) -> None:
-        self._compute = _CRCS[algorithm]
+        self._compute = _crc(algorithm)
         self._size = _SIZES[algorithm]
         self._value = 0
 
@@ -207,7 +196,7 @@ def full_object(algorithm: str, parts: Sequence[tuple[str, int]]) -> str:
     """Return the checksum (base64) of the whole from each part's checksum (base64) and size. CRCs only."""
     whole = 0
     for checksum, size in parts:
-        whole = _COMBINE[algorithm](whole, int.from_bytes(base64.b64decode(checksum), "big"), size)
+        whole = _combine(algorithm)(whole, int.from_bytes(base64.b64decode(checksum), "big"), size)
     return _text(whole.to_bytes(_SIZES[algorithm], "big"))
 
 
@@ -218,11 +207,32 @@ def multipart_etag(etags: Sequence[str]) -> str:
 
 
 def _hash(algorithm: str) -> _Hash:
-    if algorithm in _CRCS:
-        return _Crc(algorithm)
     if algorithm == "SHA1":
         return hashlib.sha1(usedforsecurity=False)
-    return hashlib.sha256()
+    return hashlib.sha256() if algorithm == "SHA256" else _Crc(algorithm)
+
+
+@cache
+def _crc(algorithm: str) -> Callable[[bytes | memoryview, int], int]:
+    if algorithm == "CRC32":
+        return zlib.crc32
+    from awscrt import checksums as crt  # 12 MB, which an account that stores nothing does not need
+
+    found: Callable[[bytes | memoryview, int], int]
+    found = crt.crc32c if algorithm == "CRC32C" else crt.crc64nvme
+    return found
+
+
+@cache
+def _combine(algorithm: str) -> Callable[[int, int, int], int]:
+    from awscrt import checksums as crt
+
+    combine: dict[str, Callable[[int, int, int], int]] = {
+        "CRC32": crt.combine_crc32,
+        "CRC32C": crt.combine_crc32c,
+        "CRC64NVME": crt.combine_crc64nvme,
+    }
+    return combine[algorithm]
 
 
 def _promise(headers: Mapping[str, str]) -> tuple[tuple[str, str], str]:

@@ -49,7 +49,7 @@ _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._~=&-]*")
 _QUERY_NAMES = ("Algorithm", "Credential", "Signature", "Date", "SignedHeaders", "Expires")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Claim:
     """What a request says about its signature."""
 
