@@ -17,6 +17,8 @@ from typing import Any, Generic, TypeVar, overload
 
 Document = dict[str, Any]
 """A document of any shape. The owner of a table declares its documents' shape with a TypedDict."""
+_LAST = chr(0x10FFFF)
+"""Sorts after every character in a key."""
 D = TypeVar("D", bound=Mapping[str, Any])
 
 
@@ -39,6 +41,11 @@ def _decode(value: Document) -> object:
     return value
 
 
+def _quoted(text: str) -> str:
+    """Return a literal: an index over part of a table is used only for a literal that equals its own."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 class Store:
     """All tables of one account, in one file."""
 
@@ -50,6 +57,7 @@ class Store:
             "CREATE TABLE IF NOT EXISTS documents (tab TEXT, key TEXT, doc TEXT, PRIMARY KEY (tab, key))"
         )
         self._lock = threading.RLock()
+        self._depth = 0
         self._tables: dict[str, Table[Any]] = {}
 
     @overload
@@ -66,6 +74,24 @@ class Store:
         """Run one statement; used by the tables."""
         with self._lock:
             return self._connection.execute(sql, args).fetchall()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all writes of a block, or none if it raises. Other threads wait: do nothing slow in it."""
+        with self._lock:
+            self._depth += 1
+            try:
+                if self._depth == 1:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                if self._depth == 1:
+                    self._connection.execute("COMMIT")
+            except BaseException:
+                if self._depth == 1 and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._depth -= 1
 
     def close(self) -> None:
         """Close the file; nothing is lost."""
@@ -112,14 +138,36 @@ class Table(Generic[D]):
         rows = self._store.execute("SELECT key FROM documents WHERE tab=? ORDER BY rowid", self._name)
         return [row[0] for row in rows]
 
-    def items(self) -> list[tuple[str, D]]:
-        """Return all (key, document) pairs in insertion order."""
-        rows = self._store.execute("SELECT key, doc FROM documents WHERE tab=? ORDER BY rowid", self._name)
+    def items(self, prefix: str = "") -> list[tuple[str, D]]:
+        """Return the (key, document) pairs whose key begins with ``prefix``, in insertion order."""
+        rows = self._store.execute(
+            "SELECT key, doc FROM documents WHERE tab=? AND key>=? AND key<? ORDER BY rowid",
+            self._name,
+            prefix,
+            prefix + _LAST,
+        )
         return [(key, json.loads(doc, object_hook=_decode)) for key, doc in rows]
 
-    def values(self) -> list[D]:
-        """Return all documents in insertion order."""
-        return [document for _, document in self.items()]
+    def values(self, prefix: str = "") -> list[D]:
+        """Return the documents whose key begins with ``prefix``, in insertion order."""
+        return [document for _, document in self.items(prefix)]
+
+    def index(self, member: str) -> None:
+        """Make `where` find documents by a member (``a.b`` is member b of member a) without reading all."""
+        name = f"{self._name}.{member}".replace('"', "")
+        self._store.execute(
+            f'CREATE INDEX IF NOT EXISTS "{name}" ON documents (json_extract(doc, {_quoted("$." + member)})) '
+            f"WHERE tab={_quoted(self._name)}"
+        )
+
+    def where(self, member: str, value: str) -> list[D]:
+        """Return the documents in which a member is ``value``, in insertion order; see `index`."""
+        rows = self._store.execute(
+            f"SELECT doc FROM documents WHERE tab={_quoted(self._name)} "  # noqa: S608 - names of ours
+            f"AND json_extract(doc, {_quoted('$.' + member)})=? ORDER BY rowid",
+            value,
+        )
+        return [json.loads(doc, object_hook=_decode) for (doc,) in rows]
 
     @contextmanager
     def update(self, key: str) -> Iterator[D]:

@@ -162,20 +162,18 @@ class ChangeSetOperations(Service):
 
     def list_change_sets(self, params: ListChangeSetsInputTypeDef) -> Answer:
         """List the change sets of a stack."""
-        stack = self.stacks.require(params["StackName"])
+        stack = self.stacks.require_head(params["StackName"])
         return {
             "Summaries": [
                 {key: each.get(key) for key in _SUMMARY}
-                for each in self._table.values()
-                if each["StackId"] == stack["StackId"]
+                for each in self._table.where("StackId", stack["StackId"])
             ]
         }
 
     def forget_change_sets(self, stack_id: str) -> None:
         """Delete the change sets of a stack together with the stack."""
-        for key, change_set in self._table.items():
-            if change_set["StackId"] == stack_id:
-                self._table.delete(key)
+        for change_set in self._table.where("StackId", stack_id):
+            self._table.delete(change_set["ChangeSetId"])
 
     @property
     def _table(self) -> Table[ChangeSet]:
@@ -197,8 +195,8 @@ class ChangeSetOperations(Service):
         if "RetainExceptOnCreate" in params:
             wanted["RetainExceptOnCreate"] = params["RetainExceptOnCreate"]
         token = params.get("ClientRequestToken")
-        for other in self._table.values():
-            if other["StackId"] == stack["StackId"] and other["ExecutionStatus"] == "AVAILABLE":
+        for other in self._table.where("StackId", stack["StackId"]):
+            if other["ExecutionStatus"] == "AVAILABLE":
                 with self._table.update(other["ChangeSetId"]) as document:
                     mine = other["ChangeSetId"] == change_set["ChangeSetId"]
                     document["ExecutionStatus"] = "EXECUTE_COMPLETE" if mine else "OBSOLETE"
@@ -228,8 +226,8 @@ class ChangeSetOperations(Service):
             raise invalid(
                 f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated."
             )
-        for other in self._table.values():
-            if other["StackId"] == stack["StackId"] and other["ChangeSetName"] == params["ChangeSetName"]:
+        for other in self._table.where("StackId", stack["StackId"]):
+            if other["ChangeSetName"] == params["ChangeSetName"]:
                 if other["ExecutionStatus"] in ("EXECUTE_COMPLETE", "OBSOLETE"):
                     # ExecuteChangeSet "deletes all change sets associated with the stack": the name is free.
                     # (Two runs of `aws cloudformation deploy` within a second use the same one.)
@@ -249,8 +247,8 @@ class ChangeSetOperations(Service):
         else:
             if "StackName" not in params:
                 raise invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
-            stack = self.stacks.require(params["StackName"])
-            for each in self._table.values():
-                if each["StackId"] == stack["StackId"] and each["ChangeSetName"] == name:
+            stack = self.stacks.require_head(params["StackName"])
+            for each in self._table.where("StackId", stack["StackId"]):
+                if each["ChangeSetName"] == name:
                     return each
         raise ServiceError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", status=404)

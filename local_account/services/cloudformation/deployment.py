@@ -84,7 +84,7 @@ class Deployment:
             if self._account.tasks.stopping.is_set():
                 return
             log.exception("the operation on stack %s failed", self._name)
-            status = self._stacks.require(self._stack_id)["StackStatus"]
+            status = self._stacks.require_head(self._stack_id)["StackStatus"]
             reason = error.message if isinstance(error, ServiceError) else f"{type(error).__name__}: {error}"
             self._status(_FAILED.get(status, "UPDATE_ROLLBACK_FAILED"), f"Internal failure: {reason}")
         finally:
@@ -210,7 +210,7 @@ class Deployment:
     # After failures
 
     def _after_failed_creation(self, reason: str) -> None:
-        match self._stacks.require(self._stack_id).get("OnFailure", "ROLLBACK"):
+        match self._stacks.require_head(self._stack_id).get("OnFailure", "ROLLBACK"):
             case "DO_NOTHING":
                 self._status("CREATE_FAILED", reason)
             case "DELETE":
@@ -432,8 +432,7 @@ class Deployment:
             if recorded:
                 self._put(logical_id, record)
             else:
-                stack = self._stacks.require(self._stack_id)
-                self._stacks.add_resource_event(stack, logical_id, record, self._token)
+                self._stacks.add_resource_event(self._stack_id, logical_id, record, self._token)
 
         if keep:
             status("DELETE_SKIPPED")
@@ -467,7 +466,7 @@ class Deployment:
     def _context(
         self, logical_id: str, record: Resource, created: Callable[[str], None] = lambda _: None
     ) -> Context:
-        stack = self._stacks.require(self._stack_id)
+        stack = self._stacks.require_head(self._stack_id)
         return Context(
             account=self._account,
             role_arn=stack.get("RoleARN") or stack.get("CallerRole"),

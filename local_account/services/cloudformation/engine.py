@@ -141,7 +141,7 @@ class Engine:
                 f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy constraint: "
                 f"Member must satisfy regular expression pattern: {STACK_NAME.pattern}"
             )
-        if (stack := self.stacks.find(name)) is not None:
+        if (stack := self.stacks.head(name)) is not None:
             raise ServiceError(
                 "AlreadyExistsException", f"Stack [{name}] already exists, in status {stack['StackStatus']}"
             )
@@ -263,7 +263,7 @@ class Engine:
         self._account.tasks.spawn(f"cloudformation {stack_id.split('/')[1]}", body)
 
     def _time_out(self, stack_id: str) -> None:
-        if self.stacks.require(stack_id)["StackStatus"] == "CREATE_IN_PROGRESS":
+        if self.stacks.require_head(stack_id)["StackStatus"] == "CREATE_IN_PROGRESS":
             self.cancel(stack_id, "Stack creation time exceeded the specified timeout.")
 
     def _fetch(self, url: str) -> str:

@@ -40,9 +40,9 @@ def results(stacks: Stacks, stack_id: str, scope: Scope, imports: Imports) -> di
     for export in exports:
         owner = others.get(str(export), {}).get("ExportingStackId", stack_id)
         if owner != stack_id:
-            name = stacks.require(owner)["StackName"]
+            name = stacks.require_head(owner)["StackName"]
             raise invalid(f"Export with name {export} is already exported by stack {name}.")
-    for export, value in (stacks.require(stack_id).get("Exports") or {}).items():
+    for export, value in (stacks.require_head(stack_id).get("Exports") or {}).items():
         if exports.get(export) != value and (users := stacks.importers(export)):
             act = "updated" if export in exports else "deleted"
             raise invalid(f"Export {export} cannot be {act} as it is in use by {' and '.join(users)}")

@@ -14,7 +14,7 @@ from local_account.gateway.service import Answer
 from local_account.services.cloudformation import parameters
 from local_account.services.cloudformation.change_sets import ChangeSetOperations
 from local_account.services.cloudformation.engine import UPDATABLE, Engine
-from local_account.services.cloudformation.stacks import Resource, Stack
+from local_account.services.cloudformation.stacks import Head, Resource, Stack
 from local_account.services.cloudformation.template import Template, invalid
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class CloudFormation(ChangeSetOperations):
         super().__init__(account)
         self.engine = Engine(account)
         self.stacks = self.engine.stacks
+        self._table.index("StackId")
 
     def start(self) -> None:
         """Finish the operations that an earlier run of the account left unfinished."""
@@ -137,7 +138,7 @@ class CloudFormation(ChangeSetOperations):
 
     def _repeated(self, params: CreateStackInputTypeDef | UpdateStackInputTypeDef) -> Answer | None:
         """Return the answer to a request that is repeated with the same ClientRequestToken."""
-        token, stack = params.get("ClientRequestToken"), self.stacks.find(params["StackName"])
+        token, stack = params.get("ClientRequestToken"), self.stacks.head(params["StackName"])
         return (
             {"StackId": stack["StackId"]} if token and stack and stack.get("RequestToken") == token else None
         )
@@ -175,7 +176,7 @@ class CloudFormation(ChangeSetOperations):
     def cancel_update_stack(self, params: CancelUpdateStackInputTypeDef) -> Answer:
         """Cancel an update and roll it back."""
         with self.engine.lock:
-            stack = self.stacks.require(params["StackName"])
+            stack = self.stacks.require_head(params["StackName"])
             if stack["StackStatus"] != "UPDATE_IN_PROGRESS":
                 raise invalid("CancelUpdateStack cannot be called from current stack status")
             self.engine.cancel(stack["StackId"], "User Initiated")
@@ -209,15 +210,14 @@ class CloudFormation(ChangeSetOperations):
 
     def update_termination_protection(self, params: UpdateTerminationProtectionInputTypeDef) -> Answer:
         """Turn a stack's protection from deletion on or off."""
-        stack = self.stacks.require(params["StackName"])
-        with self.stacks.update(stack["StackId"]) as document:
-            document["EnableTerminationProtection"] = params["EnableTerminationProtection"]
+        stack = self.stacks.require_head(params["StackName"])
+        self.stacks.protect(stack["StackId"], params["EnableTerminationProtection"])
         return {"StackId": stack["StackId"]}
 
     def describe_stacks(self, params: DescribeStacksInputTypeDef) -> Answer:
         """Describe one stack, or all that are not deleted."""
         name = params.get("StackName")
-        stacks = [self.stacks.require(name)] if name else list(reversed(self.stacks.active()))
+        stacks = [self.stacks.require_head(name)] if name else list(reversed(self.stacks.active()))
         chosen, token = page(stacks, params)
         return {"Stacks": [_shown(stack) for stack in chosen], "NextToken": token}
 
@@ -238,7 +238,7 @@ class CloudFormation(ChangeSetOperations):
 
     def describe_stack_events(self, params: DescribeStackEventsInputTypeDef) -> Answer:
         """List the events of a stack, newest first."""
-        stack = self.stacks.require(params["StackName"])
+        stack = self.stacks.require_head(params["StackName"])
         events, token = page(self.stacks.events(stack), params)
         return {"StackEvents": [_present(event) for event in events], "NextToken": token}
 
@@ -359,9 +359,8 @@ class CloudFormation(ChangeSetOperations):
         return stack
 
     def _owner(self, physical_id: str) -> Stack:
-        for stack in self.stacks.active():
-            if any(record["PhysicalResourceId"] == physical_id for record in stack["Resources"].values()):
-                return stack
+        if stack := self.stacks.owner(physical_id):
+            return stack
         raise invalid(f"Stack for {physical_id} does not exist")
 
 
@@ -385,7 +384,7 @@ def _present(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _shown(stack: Stack) -> Params:
+def _shown(stack: Head) -> Params:
     shown = _present({key: stack.get(key) for key in _SHOWN})
     return {
         **shown,

@@ -61,3 +61,39 @@ def test_callers_get_copies(store: Store) -> None:
     table.put("b1", {"tags": []})
     table.require("b1")["tags"].append("changed")
     assert table.require("b1") == {"tags": []}
+
+
+def test_documents_are_found_by_the_beginning_of_their_key(store: Store) -> None:
+    table = store.table("resources")
+    for key in ("stack/b#1", "stack/a#2", "stack/a#1", "stack/ab#1"):
+        table.put(key, {"key": key})
+    assert [key for key, _ in table.items("stack/a#")] == ["stack/a#2", "stack/a#1"]
+    assert table.values("stack/b") == [{"key": "stack/b#1"}]
+
+
+def test_documents_are_found_by_a_member_and_the_index_is_used(store: Store) -> None:
+    table = store.table("builds")
+    table.index("build.projectName")
+    for key, project in (("1", "a"), ("2", "b"), ("3", "a")):
+        table.put(key, {"build": {"projectName": project, "id": key}})
+    store.table("other").put("1", {"build": {"projectName": "a"}})
+    asked: list[str] = []
+    store._connection.set_trace_callback(asked.append)
+
+    assert [one["build"]["id"] for one in table.where("build.projectName", "a")] == ["1", "3"]
+
+    store._connection.set_trace_callback(None)
+    (plan,) = store.execute(f"EXPLAIN QUERY PLAN {asked[0]}")
+    assert "USING INDEX builds.build.projectName" in plan[-1]
+
+
+def test_writes_that_belong_together_are_made_or_not(store: Store) -> None:
+    table = store.table("builds")
+    with store.together():
+        table.put("1", {})
+        with store.together():
+            table.put("2", {})
+    with pytest.raises(RuntimeError), store.together():
+        table.put("3", {})
+        raise RuntimeError
+    assert table.keys() == ["1", "2"]
