@@ -32,7 +32,8 @@ def _add(name: str, module: str, needs: str) -> None:
     """Add a command whose folder a notebook instance does not have."""
     if find_spec(needs) is None:
         anything = {"ignore_unknown_options": True}
-        app.command(name, hidden=True, context_settings=anything)(_absent(name, needs))
+        absent = app.command(name, hidden=True, context_settings=anything, add_help_option=False)
+        absent(_absent(name, needs))
         return
     found = import_module(module)
     if isinstance(group := getattr(found, "app", None), typer.Typer):

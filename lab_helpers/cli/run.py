@@ -88,11 +88,12 @@ def run(
                         with contextlib.suppress(PlanError, KernelMissingError):  # reported below
                             first = plan(directory.resolve(), notebooks, participant, parameters or ())[:1]
                             kernels = open_kernels.enter_context(Kernels(choose_kernel(first, kernel)))
-                            output.mkdir(parents=True, exist_ok=True)
+                            ui.make_folder("--output", output)
                             kernels.boot_ahead(first, output)
                         wait()
                 planned = plan(directory.resolve(), notebooks, participant, parameters or ())
                 chosen = choose_kernel(planned, kernel)
+                ui.make_folder("--output", output)
             except PlanError as error:
                 ui.fail(str(error), ui.USAGE)
             except (LabError, KernelMissingError) as error:

@@ -9,7 +9,9 @@ from lab_helpers.cli import ui
 
 
 def times(
-    summary: Annotated[Path, typer.Argument(help="`summary.json` of a successful run.", exists=True)],
+    summary: Annotated[
+        Path, typer.Argument(help="`summary.json` of a successful run.", exists=True, dir_okay=False)
+    ],
 ) -> None:
     """Write the measured times of a run into the notebooks and the README of this checkout."""
     from lab_helpers.runner import times as measured

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -42,7 +44,7 @@ def readable_errors(*expected: type[Exception]) -> Iterator[None]:
     except expected as error:
         fail(str(error), FAILED)
     except OSError as error:
-        if error.errno != 28:  # ENOSPC
+        if error.errno != errno.ENOSPC:
             raise
         fail(f"Disk full: {error}. Free some space and run the same command again; nothing is lost.", FAILED)
 
@@ -51,6 +53,16 @@ def fail(message: str, status: int) -> None:
     """Print an error message on standard error and exit with `status`."""
     console(stderr=True).print(Text("error: ", style="bold red") + Text(message), soft_wrap=True)
     raise typer.Exit(status)
+
+
+def make_folder(option: str, path: Path) -> None:
+    """Create the folder that an option names, with its parents; exit with a usage error if that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        fail(f"{option} {path} cannot be created: {error.strerror}", USAGE)
 
 
 def confirm(question: str, instead: str = "--yes") -> None:

@@ -81,6 +81,8 @@ def read_parameters(given: Iterable[str]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for one in given:
         name, equals, value = one.partition("=")
+        if equals and not all(name.split(".")):
+            raise PlanError(f"--parameters {one} has no name: write it as name=value or 03.name=value")
         try:
             if equals:
                 notebook, dot, parameter = name.partition(".")
@@ -90,7 +92,8 @@ def read_parameters(given: Iterable[str]) -> dict[str, Any]:
             else:
                 document = yaml.safe_load(Path(one).read_text(encoding="utf-8")) or {}
         except (OSError, UnicodeDecodeError) as error:
-            raise PlanError(f"--parameters {one}: {error}; give name=value or a YAML file") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise PlanError(f"--parameters {one}: {reason}; give name=value or a YAML file") from error
         except yaml.YAMLError as error:
             raise PlanError(f"--parameters {one} is not valid YAML: {error}") from error
         if not isinstance(document, dict):

@@ -18,12 +18,15 @@ class TimesError(Exception):
 
 def read(summary: Path) -> dict[str, float]:
     """Return seconds by notebook name from `summary.json`; raises TimesError unless all succeeded."""
-    document = json.loads(summary.read_text(encoding="utf-8"))
-    if document["status"] != "succeeded":
-        raise TimesError(
-            f"{summary} is of a run with the status {document['status']}: use a run that succeeded"
-        )
-    return {notebook["name"]: float(notebook["seconds"]) for notebook in document["notebooks"]}
+    try:
+        document = json.loads(summary.read_text(encoding="utf-8"))
+        status = document["status"]
+        seconds = {notebook["name"]: float(notebook["seconds"]) for notebook in document["notebooks"]}
+    except (ValueError, LookupError, TypeError) as error:
+        raise TimesError(f"{summary} is not the summary.json of a run: give runs/…/summary.json") from error
+    if status != "succeeded":
+        raise TimesError(f"{summary} is of a run with the status {status}: use a run that succeeded")
+    return seconds
 
 
 def write_notebook(path: Path, seconds: float) -> None:

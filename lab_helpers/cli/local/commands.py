@@ -354,6 +354,7 @@ def run(
         except PlanError as error:
             ui.fail(str(error), ui.USAGE)
         of_stack = ui.pairs("--stack-parameter", stack_parameters)
+        _check(decision, output)
         steps = ui.Steps(screen)
         image = _start(daemon, port, steps, package_index)
         clients, runner = _clients(daemon, session.result()), InstanceRun()
@@ -396,6 +397,15 @@ def run(
             ui.fail(str(error), ui.FAILED)
         _summarise(screen, steps, output, time.monotonic() - begin, ended)
     raise typer.Exit(ended)
+
+
+def _check(decision: str, output: Path | None) -> None:
+    from lab_helpers.approvals import DECISIONS
+
+    if decision not in DECISIONS:
+        ui.fail(f"--decision {decision!r} is neither {' nor '.join(DECISIONS)}", ui.USAGE)
+    if output is not None:
+        ui.make_folder("--output", output)
 
 
 def _end_earlier(pipelines: CodePipelineClient, pipeline: str) -> list[str]:

@@ -164,6 +164,21 @@ def test_a_state_directory_that_cannot_be_one_is_refused_before_anything_starts(
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [("--output", "{file}/runs", "cannot be created: Not a directory"), ("--decision", "maybe", "neither")],
+)
+def test_a_wrong_option_of_run_is_refused_before_anything_starts(
+    tmp_path: Path, option: str, value: str, says: str
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    refused = cli("local", "run", option, value.format(file=file), "--state", str(tmp_path / "state"))
+    assert refused.returncode == 2
+    assert says in refused.stderr
+    assert not (tmp_path / "state").exists()
+
+
 def test_a_state_that_is_a_file_is_neither_running_nor_removed(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("years of work")

@@ -67,6 +67,12 @@ def test_a_misspelled_parameter_is_rejected_before_anything_runs(directory: Path
         plan(directory, parameters=[given])
 
 
+@pytest.mark.parametrize("given", ["=1", ".C=1", "03.=1"])
+def test_a_parameter_without_a_name_is_rejected(directory: Path, given: str) -> None:
+    with pytest.raises(PlanError, match="has no name: write it as name=value"):
+        plan(directory, parameters=[given])
+
+
 def test_parameters_for_a_notebook_that_does_not_run_are_rejected(directory: Path) -> None:
     with pytest.raises(PlanError, match=r"parameters for 03, which is not among"):
         plan(directory, "01", parameters=["03.C=1"])

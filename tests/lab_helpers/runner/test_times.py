@@ -41,6 +41,14 @@ def test_a_failed_run_measures_nothing(tmp_path: Path) -> None:
         times.read(summary)
 
 
+@pytest.mark.parametrize("content", ["# README", "[]", "{}", '{"status": "succeeded", "notebooks": [{}]}'])
+def test_a_file_that_is_not_a_summary_is_named(tmp_path: Path, content: str) -> None:
+    other = tmp_path / "README.md"
+    other.write_text(content)
+    with pytest.raises(times.TimesError, match=r"README\.md is not the summary\.json of a run"):
+        times.read(other)
+
+
 def test_a_missing_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing\n")
     with pytest.raises(times.TimesError, match=r"notebooks/01_x\.ipynb"):
