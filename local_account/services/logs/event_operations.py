@@ -50,8 +50,9 @@ class EventOperations(LogsBase):
         if batch.timestamps:
             with self.database.write() as connection:
                 if not append(connection, group.id, stream.id, batch, now):
-                    # Deleted in the meantime: raise what a later request would get.
-                    stream_of(connection, group_of(connection, group.name), stream.name)
+                    # Deleted in the meantime, and perhaps created again.
+                    group = group_of(connection, group.name)
+                    append(connection, group.id, stream_of(connection, group, stream.name).id, batch, now)
                 for one in self.metric_filters.of_group(connection, group.id):
                     one.observe(connection, group.id, batch.timestamps, batch.messages)
         return {

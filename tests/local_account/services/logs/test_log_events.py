@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local_account.services.logs import reading
+from local_account.services.logs import Logs, reading
 from tests.local_account.services.logs.conftest import LogWriter
 
 DAY = 86_400_000
@@ -276,6 +276,24 @@ def test_a_deleted_stream_is_no_longer_found_and_its_successor_is_empty(writer: 
     writer.stream("s")
     assert writer.read("s") == []
     assert writer.described()["storedBytes"] == len("stays") + 26
+
+
+def test_events_for_a_stream_that_is_replaced_meanwhile_are_in_the_new_one(
+    writer: LogWriter, logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.stream("s")
+    write = logs.database.write
+
+    def after_replacing() -> Any:
+        monkeypatch.setattr(logs.database, "write", write)
+        writer.client.delete_log_group(logGroupName=writer.group)
+        writer.client.create_log_group(logGroupName=writer.group)
+        writer.stream("s")
+        return write()
+
+    monkeypatch.setattr(logs.database, "write", after_replacing)
+    writer.put("s", (0, "kept"))
+    assert writer.read("s") == ["kept"]
 
 
 @pytest.mark.parametrize("operation", ["start_query", "put_subscription_filter", "create_export_task"])
