@@ -137,7 +137,7 @@ def decode(call: Call, request: Request, kind: Any) -> Params | None:
         return None
     try:
         decoded: Params = _decoder(kind).decode(_plain(request))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return decoded
 

@@ -68,7 +68,8 @@ class Service:
     """Types of long requests, by operation, for the protocol ``json``.
 
     msgspec decodes and checks them in one pass, a hundred times faster than botocore's validator. What does
-    not fit the type is left to botocore's model, which says why; so the type must not accept more than that.
+    not fit the type is left to botocore's model, which says why; so the type must not accept more than that
+    (unknown members of the request itself are ignored, as AWS does).
     """
 
     def __init__(self, account: Account) -> None:

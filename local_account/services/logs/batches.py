@@ -148,7 +148,10 @@ def _rows(timestamps: list[int], messages: list[str], size: int) -> Iterator[Row
 
 
 def _size(messages: Sequence[str]) -> int:
-    return sum(map(len, map(str.encode, messages))) + EVENT_OVERHEAD * len(messages)
+    try:
+        return sum(map(len, map(str.encode, messages))) + EVENT_OVERHEAD * len(messages)
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which JSON can express
+        raise ServiceError("SerializationException", f"A message is not valid text: {error}") from error
 
 
 def _invalid(message: str) -> ServiceError:

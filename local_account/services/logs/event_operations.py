@@ -157,9 +157,10 @@ def _compiled(text: str) -> Pattern | None:
 
 def _read_token(token: str) -> tuple[str, int]:
     found = _TOKEN.fullmatch(token)
-    if found is None:
+    at = int(found[2]) if found else position(END_OF_TIME)
+    if found is None or at >= position(END_OF_TIME):
         raise invalid("The specified nextToken is invalid.")
-    return found[1], int(found[2])
+    return found[1], at
 
 
 def _refuse_unmask(params: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from local_account.services.logs.patterns.base import Pattern
@@ -54,7 +55,7 @@ class TermsPattern(Pattern):
             term.is_in(message) for term in self._excluded
         )
 
-    def select(self, messages: list[str]) -> list[int]:  # type: ignore[override]
+    def select(self, messages: Sequence[str]) -> list[int]:
         """Return the indexes of the messages that match, faster for one term and for none."""
         if not (self._optional or self._excluded):
             if not self._required:

@@ -247,6 +247,9 @@ def test_tokens_and_patterns_that_mean_nothing_are_refused(writer: LogWriter) ->
     assert writer.refused("get_log_events", **group, logStreamName="s", nextToken="x") == (
         "InvalidParameterException: The specified nextToken is invalid."
     )
+    assert writer.refused("filter_log_events", **group, nextToken=f"f/{'9' * 56}") == (
+        "InvalidParameterException: The specified nextToken is invalid."
+    )
     assert writer.refused("filter_log_events", **group, filterPattern="{ $.a = ") == (
         "InvalidParameterException: Invalid filter pattern"
     )

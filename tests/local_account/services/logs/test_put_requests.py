@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request
 from local_account.foundation.errors import ServiceError
 from local_account.gateway import protocol
 from local_account.services.logs import Logs
+from tests.local_account.services.logs.conftest import LogWriter
 from tests.local_account.services.served import Served
 
 TARGET = {"X-Amz-Target": "Logs_20140328.PutLogEvents"}
@@ -77,7 +78,17 @@ def test_a_refusal_has_the_words_of_the_model(served: Served) -> None:
     assert send(served, "no JSON")[1] == "SerializationException"
 
 
-def send(served: Served, body: str) -> tuple[int, str, str]:
+def test_a_message_that_is_not_text_is_refused(served: Served, writer: LogWriter) -> None:
+    writer.stream("s")
+    event = {"timestamp": writer.now, "message": "half a pair: \ud800"}
+    names = {"logGroupName": writer.group, "logStreamName": "s"}
+    assert send(served, json.dumps({**names, "logEvents": [event]}))[1] == "SerializationException"
+    plain = json.dumps({**names, "logEvents": [{**event, "message": "~"}]})
+    assert send(served, plain.encode().replace(b"~", b"\xff"))[1] == "SerializationException"
+    assert writer.read("s") == []
+
+
+def send(served: Served, body: str | bytes) -> tuple[int, str, str]:
     credential = "AKIALOCALACCOUNT0000/20261130/us-east-1/logs/aws4_request"
     connection = HTTPConnection("127.0.0.1", served.account.config.gateway_port)
     headers = {**TARGET, "Authorization": f"AWS4-HMAC-SHA256 Credential={credential}, Signature=x"}
