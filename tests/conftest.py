@@ -12,12 +12,18 @@ import sys
 
 import botocore.session
 import pytest
+from hypothesis import HealthCheck, settings
 
 
 def pytest_configure() -> None:
     # `nohup make test &` starts processes that ignore Ctrl-C; those that tests interrupt would inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # How fast a property is tried out, or its data generated, says something about the machine's load only.
+    settings.register_profile(
+        "any-load", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("any-load")
     # All sessions of the process, including the product's, share the botocore models that one has read.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     # papermill would load it (30 MB) for file systems that nothing here uses; other users load it later.

@@ -1,14 +1,33 @@
 """The picture of the rooms in the overview shows the imports that the code has."""
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import grimp
+import pytest
 
+from tests.checkout import ROOT
 from tests.docs.pages import fences, page
 
 PACKAGES = ("lab_helpers", "local_account", "benchmarks")
 STARTED = {"server", "warm_up", "scaffold", "__main__"}
 """What is at the top of the account, one room in the picture."""
+
+
+ALONE = ("cfn/functions", "notebooks/base_image", "findings")
+"""Folders of files that run where none of the packages is, or prove something without them."""
+
+
+def imported_by(folder: str) -> Iterator[tuple[Path, str]]:
+    """Yield each file of a folder with the packages that it imports, conditional imports included."""
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name.partition(".")[0]) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield path, node.module.partition(".")[0]
 
 
 def room_of(module: str) -> str | None:
@@ -66,3 +85,13 @@ def test_no_arrow_leads_back() -> None:
     assert arrows
     for room, _ in arrows:
         assert room not in reached(room, arrows), f"the picture has a cycle through {room}"
+
+
+@pytest.mark.parametrize("folder", [*PACKAGES, *ALONE])
+def test_what_is_shipped_or_run_imports_no_tests(folder: str) -> None:
+    assert [path for path, package in imported_by(folder) if package == "tests"] == []
+
+
+@pytest.mark.parametrize("folder", ALONE)
+def test_files_that_run_alone_import_no_package_of_this_repository(folder: str) -> None:
+    assert [(path, package) for path, package in imported_by(folder) if package in PACKAGES] == []
