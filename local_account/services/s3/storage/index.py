@@ -21,7 +21,7 @@ READERS = 4
 """Connections for reading. A read holds one for microseconds, a page of a list for milliseconds."""
 BLOCK = 10_000
 """Numbers that are reserved at a time, so that most writes need not store the last one."""
-LOG_BYTES = 8 * 1024 * 1024
+LOG_BYTES = 16 * 1024 * 1024
 """The log (WAL) is written back into the index from this size on, and cut to it then.
 
 On a disk with 2 ms per fsync a put of 1 KB took 250 µs with SQLite's own checkpoints in the commit (every
@@ -156,22 +156,22 @@ class Index:
         size = os.stat(self._log_path).st_size  # noqa: PTH116 (it is called often)
         if size > LOG_BYTES:
             self._wanted.set()
-        if size > 8 * LOG_BYTES:  # writers are faster than the disk: they wait for it
+        if size > 4 * LOG_BYTES:  # writers are faster than the disk: they wait for it
             with self._keeping:
                 pass
 
     def _keep(self) -> None:
         while True:
             self._wanted.wait()
+            if not self._closing:
+                with self._keeping:
+                    self._shorten(self._keeper_connection, "PASSIVE")
+                    # The rest is short, and only a log that is written back whole begins again.
+                    with self._lock:
+                        self._shorten(self._keeper_connection, "PASSIVE")
             self._wanted.clear()
             if self._closing:
                 return
-            with self._keeping:
-                self._shorten(self._keeper_connection, "PASSIVE")
-                with (
-                    self._lock
-                ):  # the rest, which is short: only a log that is written back whole starts again
-                    self._shorten(self._keeper_connection, "PASSIVE")
 
     def _shorten(self, connection: sqlite3.Connection, mode: str) -> None:
         try:

@@ -13,6 +13,7 @@ from local_account.services.s3.storage.records import EMPTY, Attributes, ObjectV
 
 Row = tuple[Any, ...]
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -39,7 +40,7 @@ def moment(value: int) -> datetime:
 
 def text(mapping: Mapping[str, Any]) -> str:
     """Return a mapping as the index keeps it."""
-    return json.dumps(dict(mapping), ensure_ascii=False, separators=(",", ":")) if mapping else ""
+    return _encode(dict(mapping)) if mapping else ""
 
 
 @lru_cache(4096)  # most objects have the same few headers and no tags
