@@ -1,5 +1,7 @@
 """Bytes: shared by copies, kept while they are read, gone when nothing needs them, never whole in memory."""
 
+import errno
+import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +88,51 @@ def test_what_is_being_read_stays_until_it_is_closed(storage: Storage, directory
     two.close()
     assert files(directory) == set()
     assert read(storage, "k") == b"new"
+
+
+def test_a_read_that_is_overtaken_by_a_write_gets_the_new_object(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(storage, "k", b"old" * LARGE)
+    look = storage._index.one
+
+    def overtaken(sql: str, arguments: tuple[object, ...]) -> object:
+        row = look(sql, arguments)
+        monkeypatch.undo()
+        put(storage, "k", b"new" * LARGE)
+        return row
+
+    monkeypatch.setattr(storage._index, "one", overtaken)
+    assert read(storage, "k") == b"new" * LARGE
+
+
+def test_a_file_that_cannot_be_moved_is_read_where_it_is_until_the_next_start(
+    storage: Storage, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", target)
+
+    monkeypatch.setattr(os, "rename", full)
+    put(storage, "k", b"x" * LARGE)
+    put(storage, "gone", b"x" * LARGE)
+    monkeypatch.undo()
+    assert read(storage, "k") == b"x" * LARGE
+    storage.delete("b", "gone", NOW)
+    storage.close()
+    assert len(list((directory / "incoming").iterdir())) == 1
+    again = Storage(directory)
+    assert list((directory / "incoming").iterdir()) == []
+    assert read(again, "k") == b"x" * LARGE
+    again.close()
+
+
+def test_a_disk_that_takes_a_little_at_a_time_gets_all(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data)[:999]))
+    put(storage, "k", bytes(range(250)) * 200)
+    assert read(storage, "k") == bytes(range(250)) * 200
 
 
 def test_what_is_received_and_not_stored_leaves_no_file(storage: Storage, directory: Path) -> None:

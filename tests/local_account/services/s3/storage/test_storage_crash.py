@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local_account.services.s3.storage import Attributes, NoSuchKey, Storage
+from local_account.services.s3.storage import Attributes, InvalidVersionId, NoSuchKey, Storage, index
 from tests.local_account.services.s3.storage import crash_writer
 from tests.local_account.services.s3.storage.objects import (
     LARGE,
@@ -76,22 +76,29 @@ def test_acknowledged_writes_survive_kills_at_random_moments(directory: Path) ->
     assert acknowledged > 10 * KILLS
 
 
-@pytest.mark.parametrize("step", ["open", "write", "close", "rename", "unlink"])
-def test_a_kill_just_before_any_step_on_a_file_leaves_no_file_behind(
+@pytest.mark.parametrize("step", ["open", "write", "close", "rename", "unlink", "execute"])
+def test_a_kill_just_before_any_step_leaves_nothing_half_done(
     storage: Storage, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """What a kill leaves is what the directory has at that moment: it is copied then, and opened after."""
     put(storage, "old", b"o" * LARGE)
-    copies: list[tuple[Path, str]] = []
-    before = getattr(os, step)
-    doing = ""
+    old_upload = storage.create_upload("b", "aborted", Attributes(), NOW)
+    put_part(storage, old_upload, 1, b"p" * LARGE)
+    copies: list[tuple[Path, int]] = []
+    done = 0
+    owner, name = (storage._index, "_execute") if step == "execute" else (os, step)
+    original = getattr(owner, name)
 
     def snapshot(*arguments: object, **options: object) -> object:
         monkeypatch.undo()
-        copies.append((tmp_path / f"copy{len(copies)}", doing))
+        copies.append((tmp_path / f"copy{len(copies)}", done))
         shutil.copytree(directory, copies[-1][0])
-        monkeypatch.setattr(os, step, snapshot)
-        return before(*arguments, **options)
+        monkeypatch.setattr(owner, name, snapshot)
+        return original(*arguments, **options)
+
+    def copy() -> None:
+        with storage.copy_segments(storage.latest("b", "new"), 1) as segments:
+            storage.put("b", "copy", segments, "e", Attributes(), now=NOW)
 
     def multipart() -> None:
         upload = storage.create_upload("b", "parts", Attributes(), NOW)
@@ -99,29 +106,55 @@ def test_a_kill_just_before_any_step_on_a_file_leaves_no_file_behind(
         put_part(storage, upload, 2, b"q")
         storage.complete(upload, [(1, part.etag)], "e", Attributes(), now=NOW)
 
-    steps: list[tuple[str, Callable[[], object]]] = [
-        ("put", lambda: put(storage, "new", b"n" * LARGE)),
-        ("overwrite", lambda: put(storage, "old", b"O" * LARGE)),
-        ("multipart", multipart),
-        ("delete", lambda: storage.delete("b", "old", NOW)),
+    # what is done, the key that it changes, and what the key has then
+    steps: list[tuple[Callable[[], object], str, bytes | None]] = [
+        (lambda: put(storage, "new", b"n" * LARGE), "new", b"n" * LARGE),
+        (lambda: put(storage, "small", b"s" * 100), "small", b"s" * 100),
+        (lambda: put(storage, "old", b"O" * LARGE), "old", b"O" * LARGE),
+        (copy, "copy", b"n" * (LARGE - 1)),
+        (multipart, "parts", b"p" * LARGE),
+        (lambda: storage.abort(old_upload), "", None),
+        (lambda: storage.delete("b", "old", NOW), "old", None),
+        (lambda: storage.delete("b", "small", NOW), "small", None),
     ]
-    monkeypatch.setattr(os, step, snapshot)
-    for doing, act in steps:  # noqa: B007
+    monkeypatch.setattr(owner, name, snapshot)
+    for act, _, _ in steps:
         act()
+        done += 1
     monkeypatch.undo()
     assert copies
-    for copy, during in copies:
-        again = Storage(copy)
-        order = [name for name, _ in steps]
-        done = order.index(during)
-        new = keys(again)
-        assert ("new" in new) == (done > 0 or step in ("rename", "unlink"))
-        if "new" in new:
-            assert read(again, "new") == b"n" * LARGE
-        if "old" in new:
-            assert read(again, "old") in (b"o" * LARGE, b"O" * LARGE)
-        if "parts" in new:
-            assert read(again, "parts") == b"p" * LARGE
+    for copied, before in copies:
+        expected: dict[str, bytes | None] = {"old": b"o" * LARGE}
+        for _, key, data in steps[:before]:
+            expected[key] = data
+        _, key, data = steps[before]
+        allowed = {**expected, key: data}
+        again = Storage(copied)
+        found: dict[str, bytes | None] = dict.fromkeys({*expected, *allowed})
+        found |= {key: read(again, key) for key in keys(again)}
+        for each, value in found.items():
+            assert value == expected.get(each) or value == allowed.get(each), each
         again.close()
-        assert_files_are_those_of_the_index(copy)
-        assert list((copy / "incoming").iterdir()) == []
+        assert_files_are_those_of_the_index(copied)
+        assert list((copied / "incoming").iterdir()) == []
+
+
+def test_numbers_of_files_and_versions_are_never_given_out_again(
+    storage: Storage, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "BLOCK", 3)
+    storage.set_versioning("b", "Enabled")
+    for turn in range(8):
+        for _ in range(turn % 3):
+            with pytest.raises(InvalidVersionId):  # after a number was given to the marker
+                storage.delete_many("b", [("k", None), ("k", "bad")], NOW)
+        last = put(storage, "k", b"%d" % turn * LARGE)
+        copied = tmp_path / f"copy{turn}"
+        shutil.copytree(directory, copied)
+        again = Storage(copied)
+        after = put(again, "k", b"after" * LARGE)
+        assert after.sequence > last.sequence
+        assert read(again, "k", last.version_id) == b"%d" % turn * LARGE
+        assert read(again, "k") == b"after" * LARGE
+        again.close()
+        assert_files_are_those_of_the_index(copied)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from local_account.services.s3.storage import Attributes, InvalidVersionId, Page, Storage
@@ -108,6 +108,9 @@ def test_pages_of_any_size_add_up(
 
 
 @given(KEYS, KEYS)
+@example("a\ud7ff", "a\ue000")
+@example("a\U0010ffff", "b")
+@example("\U0010ffff", "\U0010ffff\U0010ffff")
 def test_the_successor_of_a_prefix_is_above_its_keys_and_below_all_others(prefix: str, key: str) -> None:
     above = successor(prefix)
     begins = key.startswith(prefix)
