@@ -105,6 +105,8 @@ class Table(Generic[D]):
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
         self._name = name
+        self.changes = 0
+        """The number of writes so far: what was made of the documents is valid until it changes."""
         self.lock = threading.RLock()
         """Held by ``update``; hold it around steps on several documents that belong together."""
 
@@ -128,10 +130,12 @@ class Table(Generic[D]):
             key,
             json.dumps(document, default=_encode),
         )
+        self.changes += 1
 
     def delete(self, key: str) -> None:
         """Delete the document if there is one."""
         self._store.execute("DELETE FROM documents WHERE tab=? AND key=?", self._name, key)
+        self.changes += 1
 
     def keys(self) -> list[str]:
         """Return all keys in insertion order."""

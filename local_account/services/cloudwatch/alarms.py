@@ -129,6 +129,10 @@ class Alarms:
         self._account = account
         self._metrics = metrics
         self._evaluated: dict[str, int] = {}
+        self._known: list[tuple[Alarm, Metric]] = []
+        self._known_as_of = -1
+        self._settled: dict[str, int] = {}
+        """Alarms without data since their window began, with `MetricStore.puts`: they stay until it grows."""
 
     @property
     def table(self) -> Table[Alarm]:
@@ -160,13 +164,22 @@ class Alarms:
                 self.history.delete(key)
 
     def evaluate_all(self) -> None:
-        """Evaluate the alarms that have a new period."""
+        """Evaluate the alarms that have a new period, unless nothing can have changed: no data, as before."""
         now = time.time()
-        for alarm in self.table.values():
+        if self._known_as_of != self.table.changes:
+            self._known_as_of = self.table.changes
+            self._known = [(alarm, Metric.of(alarm)) for alarm in self.table.values()]
+            self._settled.clear()
+        for alarm, metric in self._known:
+            name = alarm["AlarmName"]
+            puts = self._metrics.puts(metric)
+            if self._settled.get(name) == puts:
+                continue
             span = window(alarm, now, self._account.config.scaling_minute_seconds)
-            if self._evaluated.get(alarm["AlarmName"]) != span.end and alarm.get("held_until", 0) <= now:
-                self._evaluated[alarm["AlarmName"]] = span.end
-                self._evaluate(alarm, span)
+            if self._evaluated.get(name) != span.end and alarm.get("held_until", 0) <= now:
+                self._evaluated[name] = span.end
+                if self._evaluate(alarm, span):
+                    self._settled[name] = puts
 
     def set_state(
         self, name: str, state: StateValueType, reason: str, data: str | None, held_until: float = 0
@@ -216,13 +229,16 @@ class Alarms:
             points.append(Datapoint(datetime.fromtimestamp(second, UTC), value, values.count))
         return points
 
-    def _evaluate(self, alarm: Alarm, span: Window) -> None:
+    def _evaluate(self, alarm: Alarm, span: Window) -> bool:
+        """Evaluate an alarm; return whether only new data can change its state."""
         found = evaluation.evaluate(alarm, self.datapoints(alarm, span))
         name = alarm["AlarmName"]
         if found and found.state != alarm["StateValue"]:
             self.set_state(name, found.state, found.reason, found.reason_data(alarm, self._account.now()))
         if found and found.state == evaluation.ALARM and alarm["ActionsEnabled"]:
             self._act(alarm, found)
+            return False
+        return not self._metrics.has_data_since(Metric.of(alarm), span.end - span.count * span.seconds)
 
     def _act(self, alarm: Alarm, found: Evaluation) -> None:
         for policy in scaling_actions(alarm):

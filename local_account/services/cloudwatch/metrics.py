@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,11 +58,38 @@ class MetricStore:
         self._lock = threading.Lock()
         for statement in _TABLES:
             store.execute(statement)
+        self._ids: dict[tuple[Metric, str], int] = {}
+        self._puts: dict[Metric, int] = {}
 
     def put(self, metric: Metric, unit: str, second: int, values: Statistics) -> None:
         """Add values to those of a second (since 1970)."""
-        with self._lock:
-            self._add(self._id(metric, unit), second, values)
+        self.put_all([(metric, unit, second, values)])
+
+    def put_all(self, data: Iterable[tuple[Metric, str, int, Statistics]]) -> None:
+        """Add values to those of seconds, all of them or, if that fails, none."""
+        listed = list(data)
+        with self._lock, self._store.together():
+            for metric, unit, second, values in listed:
+                self._add(self._id(metric, unit), second, values)
+        for metric, *_ in listed:
+            self._puts[metric] = self.puts(metric) + 1
+
+    def has_data_since(self, metric: Metric, second: int) -> bool:
+        """Return whether a metric has data at or after a second; clients may put data of the future."""
+        return bool(
+            self._store.execute(
+                "SELECT 1 FROM metric_data JOIN metrics ON metric=id WHERE namespace=? AND name=?"
+                " AND dimensions=? AND second>=? LIMIT 1",
+                metric.namespace,
+                metric.name,
+                json.dumps(metric.dimensions),
+                second,
+            )
+        )
+
+    def puts(self, metric: Metric) -> int:
+        """Return how often data of a metric was put: as long as this stays, no data has been added."""
+        return self._puts.get(metric, 0)
 
     def metrics(self, namespace: str | None = None, name: str | None = None) -> list[Metric]:
         """Return the metrics that have data, filtered by namespace or name if given."""
@@ -129,6 +156,9 @@ class MetricStore:
             yield metric, minute, [list(row) for row in rows]
 
     def _id(self, metric: Metric, unit: str) -> int:
+        known = self._ids.get((metric, unit))
+        if known is not None:
+            return known
         key = (metric.namespace, metric.name, json.dumps(metric.dimensions), unit)
         self._store.execute(
             "INSERT OR IGNORE INTO metrics (namespace, name, dimensions, unit) VALUES (?, ?, ?, ?)", *key
@@ -136,6 +166,7 @@ class MetricStore:
         rows = self._store.execute(
             "SELECT id FROM metrics WHERE namespace=? AND name=? AND dimensions=? AND unit=?", *key
         )
+        self._ids[metric, unit] = int(rows[0][0])
         return int(rows[0][0])
 
     def _add(self, metric: int, second: int, values: Statistics) -> None:

@@ -86,8 +86,7 @@ class CloudWatch(Service):
             )
             for number, datum in enumerate(params.get("MetricData", []), 1)
         ]
-        for datum in data:
-            self.metrics.put(*datum)
+        self.metrics.put_all(data)
         return {}
 
     def get_metric_statistics(self, params: GetMetricStatisticsInputTypeDef) -> Answer:
