@@ -125,7 +125,7 @@ class Engine:
             for execution in earlier:
                 if token and execution["token"] == token:
                     return str(execution["id"])
-            waiting = sum(execution["status"] in ("InProgress", "Stopping") for execution in earlier)
+            waiting = len(self.records.running(name))
             if pipeline["pipeline"]["executionMode"] != "SUPERSEDED" and waiting >= QUEUE_LIMIT:
                 raise ServiceError(
                     "ConcurrentPipelineExecutionsLimitExceededException",
@@ -248,7 +248,7 @@ class Engine:
 
     def _admit_one(self, name: str, transitions: dict[str, TransitionStateTypeDef]) -> bool:
         by_stage: dict[str, list[Execution]] = {}
-        waiting = [e for e in self.records.of(name) if e["status"] == "InProgress" and not e["inside"]]
+        waiting = [e for e in self.records.running(name) if e["status"] == "InProgress" and not e["inside"]]
         for execution in sorted(waiting, key=lambda e: (-e["position"], e["number"])):
             by_stage.setdefault(self._stage(execution)["name"], []).append(execution)
         for stage, queued in by_stage.items():
@@ -272,7 +272,7 @@ class Engine:
             return False
         return execution["mode"] == "PARALLEL" or not any(
             other["inside"] and self._stage(other)["name"] == stage
-            for other in self.records.of(execution["pipeline"])
+            for other in self.records.running(execution["pipeline"])
         )
 
     def _enter(self, execution: Execution, stage: str) -> None:

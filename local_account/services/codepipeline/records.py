@@ -192,7 +192,12 @@ class Records:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._table = account.store.table("codepipeline.executions", Execution)
-        self._executions = dict(self._table.items())
+        self._executions: dict[str, Execution] = {}
+        self._of: dict[str, dict[str, Execution]] = {}
+        """Those of each pipeline, oldest first."""
+        self._running: dict[str, Execution] = {}
+        for execution in sorted(self._table.values(), key=lambda one: one["number"]):
+            self._remember(execution)
         self._events: queue.SimpleQueue[tuple[str, Params, str] | None] = queue.SimpleQueue()
 
     def start(self) -> None:
@@ -206,8 +211,8 @@ class Records:
     def save(self, execution: Execution) -> None:
         """Write an execution to the store."""
         execution["updated"] = self._account.now()
-        self._executions[execution["id"]] = execution
         self._table.put(execution["id"], execution)
+        self._remember(execution)
 
     def get(self, execution_id: str) -> Execution | None:
         """Return the execution itself (change it only under the engine's lock)."""
@@ -215,22 +220,39 @@ class Records:
 
     def of(self, pipeline: str) -> list[Execution]:
         """Return the executions of a pipeline, oldest first."""
-        found = [e for e in self.all() if e["pipeline"] == pipeline]
-        return sorted(found, key=lambda execution: execution["number"])
+        return list(self._of.get(pipeline, {}).values())
 
-    def all(self) -> list[Execution]:
-        """Return all executions."""
-        return list(self._executions.values())
+    def running(self, pipeline: str | None = None) -> list[Execution]:
+        """Return the executions that have not ended, of one pipeline or of all, oldest first."""
+        found = list(self._running.values())
+        if pipeline is not None:
+            found = [one for one in found if one["pipeline"] == pipeline]
+        return sorted(found, key=lambda one: one["number"])
 
-    def running(self) -> list[Execution]:
-        """Return the executions that have not ended."""
-        return [e for e in self.all() if e["status"] in ("InProgress", "Stopping")]
+    def of_job(self, job_id: str) -> tuple[Execution, ActionRecord] | None:
+        """Return the action that has a job, and its execution."""
+        for executions in (self._running, self._executions):
+            for execution in list(executions.values()):
+                for record in execution["actions"]:
+                    if "job" in record and record["job"]["id"] == job_id:
+                        return execution, record
+        return None
 
     def forget(self, pipeline: str) -> None:
         """Delete the executions of a pipeline."""
-        for execution in self.of(pipeline):
-            del self._executions[execution["id"]]
-            self._table.delete(execution["id"])
+        for execution_id in self._of.pop(pipeline, {}):
+            self._table.delete(execution_id)
+            self._executions.pop(execution_id, None)
+            self._running.pop(execution_id, None)
+
+    def _remember(self, execution: Execution) -> None:
+        execution_id = execution["id"]
+        self._executions[execution_id] = execution
+        self._of.setdefault(execution["pipeline"], {})[execution_id] = execution
+        if execution["status"] in ("InProgress", "Stopping"):
+            self._running[execution_id] = execution
+        else:
+            self._running.pop(execution_id, None)
 
     def pipeline_event(self, execution: Execution, state: str) -> None:
         """Queue a ``CodePipeline Pipeline Execution State Change``."""

@@ -455,11 +455,10 @@ class CodePipeline(Service):
         )
 
     def _job(self, job_id: str) -> tuple[Execution, ActionRecord]:
-        for execution in self._records.all():
-            for record in execution["actions"]:
-                if "job" in record and record["job"]["id"] == job_id:
-                    return execution, record
-        raise ServiceError("JobNotFoundException", f"The job {job_id} does not exist")
+        found = self._records.of_job(job_id)
+        if found is None:
+            raise ServiceError("JobNotFoundException", f"The job {job_id} does not exist")
+        return found
 
     def _open_job(self, job_id: str) -> tuple[Execution, ActionRecord]:
         execution, record = self._job(job_id)

@@ -69,6 +69,8 @@ class Events(Service):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._rules = account.store.table("events.rules", Rule)
+        self._read: list[tuple[Rule, Match | None]] = []
+        self._read_at = -1
         self._deliveries = Outbox(account, "events.deliveries", self._deliver, threads=_THREADS)
         self._schedule_changed = threading.Event()
 
@@ -296,10 +298,21 @@ class Events(Service):
 
     def _route(self, event: Event) -> None:
         parsed = loads(json.dumps(event))
-        for rule in self._rules.values():
-            text = rule.get("EventPattern")
-            if text and rule["State"] == "ENABLED" and _pattern(text)(parsed):
+        for rule, match in self._enabled():
+            if match and match(parsed):
                 self._send(rule, event)
+
+    def _enabled(self) -> list[tuple[Rule, Match | None]]:
+        """Return the enabled rules with their patterns; read again only when one has changed."""
+        changes = self._rules.changes
+        if self._read_at != changes:
+            self._read = [
+                (rule, _pattern(text) if (text := rule.get("EventPattern")) else None)
+                for rule in self._rules.values()
+                if rule["State"] == "ENABLED"
+            ]
+            self._read_at = changes
+        return self._read
 
     def _send(self, rule: Rule, event: Event) -> None:
         for target in rule["targets"]:
@@ -375,8 +388,8 @@ class Events(Service):
         """Return the enabled rules that have a schedule, with when each fires next."""
         return [
             (rule, tick)
-            for rule in self._rules.values()
-            if rule["State"] == "ENABLED" and "ScheduleExpression" in rule
+            for rule, _ in self._enabled()
+            if "ScheduleExpression" in rule
             for tick in [
                 _schedule(rule["ScheduleExpression"]).next_after(
                     max(after, rule["enabled_at"]), rule["origin"]
