@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 ROOT_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALACCOUNT0000", "AWS_SECRET_ACCESS_KEY": "local-account"}
+_UNCHECKED = frozenset({"logs"})
+"""Clients that leave it to the gateway to check parameters. A client takes 5.1 ms for PutLogEvents with 1,000
+lines, 3.3 of them for botocore's check, in the process that everybody waits for."""
 
 
 class Bus(Protocol):
@@ -105,6 +108,7 @@ class Account:
                     config=Config(
                         retries={"total_max_attempts": 1},
                         max_pool_connections=50,
+                        parameter_validation=service not in _UNCHECKED,
                         s3={"addressing_style": "path"},
                     ),
                 )
