@@ -160,22 +160,22 @@ def _verify_claim(head: Head, claim: _Claim, lookup: Lookup, now: datetime) -> S
 def _canonical_targets(head: Head, presigned: bool) -> Iterable[tuple[str, str]]:
     """Return path and query as AWS documents them and, if that differs, as they were sent.
 
-    Some clients sign what they send without encoding it again (curl before 8.3, for one).
+    Clients that sign what they send without encoding or sorting it are accepted, too (curl before 8.3).
     """
     pairs = [pair for pair in head.query.split("&") if pair]
     if presigned:
         pairs = [pair for pair in pairs if not pair.startswith("X-Amz-Signature=")]
-    sent = head.path, _joined(pair.partition("=")[::2] for pair in pairs)
     path = head.path if _PLAIN_PATH.fullmatch(head.path) else _encoded(head.path, "/~")
+    sent = _joined(pair.partition("=")[::2] for pair in pairs)
     query = (
-        sent[1]
+        sent
         if _PLAIN_QUERY.fullmatch(head.query)
         else _joined(
             (_encoded(name, "~"), _encoded(value, "~"))
             for name, _, value in (pair.replace("+", "%20").partition("=") for pair in pairs)
         )
     )
-    return ((path, query), sent) if sent != (path, query) else ((path, query),)
+    return dict.fromkeys([(path, query), (head.path, sent), (head.path, "&".join(pairs))])
 
 
 def _joined(pairs: Iterable[Iterable[str]]) -> str:
