@@ -24,4 +24,4 @@ def times(
         measured.write_table(repository / "README.md", seconds)
     except measured.TimesError as error:
         ui.fail(str(error), ui.FAILED)
-    ui.console().print(f"wrote the times of {len(seconds)} notebooks; review them with `git diff`")
+    ui.console().print(f"wrote the times of {', '.join(seconds)}; review them with `git diff`")
