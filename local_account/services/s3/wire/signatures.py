@@ -34,6 +34,7 @@ __all__ = [
     "Lookup",
     "Signature",
     "access_key_of",
+    "headers_of",
     "is_signed",
     "sign",
     "signing_key",
@@ -46,6 +47,10 @@ _WEEK = 604_800
 _TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._~-]*")
 _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._~=&-]*")
+_OF_SIGNATURE = frozenset(
+    f"x-amz-{name}"
+    for name in ("algorithm", "credential", "signature", "date", "signedheaders", "expires", "security-token")
+)
 _QUERY_NAMES = ("Algorithm", "Credential", "Signature", "Date", "SignedHeaders", "Expires")
 
 
@@ -117,6 +122,25 @@ def access_key_of(head: Head) -> str:
         return ""
     query = dict(parse_qsl(head.query))
     return query.get("X-Amz-Credential", "").partition("/")[0] or query.get("AWSAccessKeyId", "")
+
+
+def headers_of(head: Head) -> Mapping[str, str]:
+    """Return the headers of a request, with those that a presigned URL carries in its query.
+
+    SDKs move ``x-amz-…`` headers there (boto3 with Version 2, AWS SDK for JavaScript), and S3 reads them as
+    headers. A header that was sent takes precedence.
+    """
+    if "Signature=" not in head.query:
+        return head.headers
+    moved = {name.lower(): value for name, value in parse_qsl(head.query, keep_blank_values=True)}
+    return {
+        **{
+            name: value
+            for name, value in moved.items()
+            if (name.startswith("x-amz-") and name not in _OF_SIGNATURE) or name in signatures_v2.MOVED
+        },
+        **head.headers,
+    }
 
 
 @lru_cache(256)

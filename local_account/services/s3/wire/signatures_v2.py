@@ -18,6 +18,8 @@ from local_account.services.s3.errors import S3Error
 from local_account.services.s3.wire.credentials import UNSIGNED, Lookup, Signature, mismatch, secret_of
 
 _SKEW = timedelta(minutes=15)
+MOVED = ("content-md5", "content-type")
+"""Headers that are part of the signature, and that botocore moves into the query of a presigned URL."""
 _SUBRESOURCES = re.compile(
     "accelerate|acl|analytics|cors|defaultObjectAcl|delete|inventory|lifecycle|location|logging|metrics|"
     "notification|object-lock|partNumber|policy|replication|requestPayment|response-cache-control|"

@@ -25,6 +25,7 @@ from local_account.services.s3.wire.signatures import (
     Credentials,
     Signature,
     access_key_of,
+    headers_of,
     is_signed,
     verify,
 )
@@ -221,6 +222,22 @@ def test_presigned_headers_and_overrides_are_part_of_the_signature(version: str)
         "get_object", {"Bucket": "b", "Key": "k", "ResponseContentDisposition": 'attachment; filename="a b"'}
     )
     assert check(sent("GET", url, {})) is not None
+
+
+def test_headers_that_a_presigned_url_carries_are_headers() -> None:
+    client = Recorder(signature_version="s3").client
+    parameters = {"Bucket": "b", "Key": "k", "ContentType": "text/csv", "Metadata": {"a": "b c"}}
+    head = sent("PUT", client.generate_presigned_url("put_object", parameters), {"Content-Type": "text/csv"})
+    assert check(head) is not None
+    assert headers_of(head)["x-amz-meta-a"] == "b c"
+    version_4 = sent(
+        "PUT",
+        "http://a/b/k?X-Amz-Signature=x&X-Amz-Date=x&x-amz-acl=private&X-Amz-Meta-A=q",
+        {"x-amz-meta-a": "h"},
+    )
+    assert headers_of(version_4) == {"host": "a", "x-amz-acl": "private", "x-amz-meta-a": "h"}
+    plain = sent("PUT", "http://a/b/k?x-amz-acl=private", {})
+    assert headers_of(plain) == {"host": "a"}
 
 
 @pytest.mark.parametrize("version", ["s3v4", "s3"])
