@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sqlite3
 import threading
 from array import array
 from collections.abc import Callable, Iterable
@@ -27,6 +28,8 @@ one of 16 KB 85 and 215 µs.
 """
 COPIED = 1024 * 1024
 """Bytes that are copied at a time."""
+FORGOTTEN = 100
+"""Files that one transaction says are unlinked, so that a put after a large deletion does not pay for it."""
 
 Segment = tuple[int, int]
 """The id of a file, and its size in bytes."""
@@ -102,8 +105,10 @@ class Bodies:
         if garbage:
             self._doom(garbage)
             self._sweep(garbage)
-            with contextlib.suppress(Exception), self._index as execute:  # a full disk: at the next write
-                self.forget_unlinked(execute)
+            # A full disk is no reason not to start: they are unlinked again the next time.
+            with contextlib.suppress(sqlite3.OperationalError), self._index as execute:
+                execute("DELETE FROM garbage")
+                self._index.on_commit(self._unlinked.clear)
 
     # --- where a file is
 
@@ -214,7 +219,7 @@ class Bodies:
     def forget_unlinked(self, execute: Execute) -> None:
         """Say in the index which garbage is gone."""
         if self._unlinked:
-            gone = self._unlinked[:]
+            gone = self._unlinked[:FORGOTTEN]
             for identifier in gone:
                 execute("DELETE FROM garbage WHERE id = ?", (identifier,))
 

@@ -20,7 +20,7 @@ from tests.local_account.services.s3.storage.objects import (
 )
 
 FULL = (OSError, sqlite3.OperationalError)
-WORDS = "No space left|disk is full|disk I/O error"
+WORDS = "No space left|database or disk is full"  # the gateway answers DiskFull to these
 
 
 @pytest.fixture
