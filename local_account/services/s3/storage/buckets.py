@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 from local_account.services.s3.storage.errors import BucketAlreadyExists, BucketNotEmpty, NoSuchBucket
 from local_account.services.s3.storage.index import Execute, Index
@@ -44,16 +46,17 @@ class Buckets:
         """Return all buckets in order of their names."""
         return [known.bucket for _, known in sorted(self._known.copy().items())]
 
-    def create(self, name: str, region: str, now: datetime) -> Bucket:
+    def create(self, name: str, region: str, now: datetime, settings: Mapping[str, Any]) -> Bucket:
         """Return the new bucket. Raises BucketAlreadyExists."""
-        bucket = Bucket(name, now, region, "", MappingProxyType({}))
+        kept = json.dumps(dict(settings))
+        bucket = Bucket(name, now, region, "", MappingProxyType(json.loads(kept)))
         with self._index as execute:
             if name in self._known:
                 raise BucketAlreadyExists(f"there is a bucket {name!r}")
             number = (
                 execute(
-                    "INSERT INTO buckets VALUES (NULL, ?, ?, ?, '', '{}')",
-                    (name, microseconds(now), region),
+                    "INSERT INTO buckets VALUES (NULL, ?, ?, ?, '', ?)",
+                    (name, microseconds(now), region, kept),
                 ).lastrowid
                 or 0
             )

@@ -59,9 +59,11 @@ class Storage:
 
     # --- buckets
 
-    def create_bucket(self, name: str, region: str, now: datetime) -> Bucket:
-        """Return the new bucket. Raises BucketAlreadyExists."""
-        return self._buckets.create(name, region, now)
+    def create_bucket(
+        self, name: str, region: str, now: datetime, settings: Mapping[str, Any] | None = None
+    ) -> Bucket:
+        """Return the new bucket, with its settings from the start. Raises BucketAlreadyExists."""
+        return self._buckets.create(name, region, now, settings or {})
 
     def bucket(self, name: str) -> Bucket:
         """Return the bucket."""

@@ -17,7 +17,7 @@ from tests.local_account.services.s3.storage.objects import LARGE, NOW, files, p
 
 
 def test_a_bucket_and_its_settings_outlive_the_process(storage: Storage, directory: Path) -> None:
-    storage.create_bucket("a", "eu-central-1", NOW)
+    storage.create_bucket("a", "eu-central-1", NOW, {"ownership": "BucketOwnerEnforced"})
     storage.configure("a", "policy", {"Statement": []})
     storage.configure("a", "lifecycle", {"Rules": [1]})
     storage.configure("a", "policy", None)
@@ -28,7 +28,7 @@ def test_a_bucket_and_its_settings_outlive_the_process(storage: Storage, directo
     assert [bucket.name for bucket in again.buckets()] == ["a", "b"]
     bucket = again.bucket("a")
     assert (bucket.created, bucket.region, bucket.versioning) == (NOW, "eu-central-1", "Enabled")
-    assert bucket.settings == {"lifecycle": {"Rules": [1]}}
+    assert bucket.settings == {"ownership": "BucketOwnerEnforced", "lifecycle": {"Rules": [1]}}
     again.close()
 
 
