@@ -23,6 +23,7 @@ import psutil
 from benchmarks.figures import Figure
 from benchmarks.fleet import lab_command, write_roster
 from benchmarks.lab import BenchLab
+from lab_helpers.names import LAB_TAG
 from local_account.engine import ensure_base_image, ensure_engine
 from local_account.foundation.daemon import Daemon
 
@@ -102,7 +103,7 @@ def _calls(lab: BenchLab) -> dict[str, Callable[[], object]]:
     }
     pipeline = f"{MODEL}-iris-train-pipeline"
     role = client["codepipeline"].get_pipeline(name=pipeline)["pipeline"]["roleArn"]
-    tag = [{"Key": "mlops-workshop:lab", "Values": [MODEL]}]
+    tag = [{"Key": LAB_TAG, "Values": [MODEL]}]
     entry = {"Source": "bench", "DetailType": "bench", "Detail": "{}"}
     datum = {"MetricName": "bench", "Value": 1.0}
     config = client["sagemaker"].list_endpoint_configs(NameContains=MODEL)["EndpointConfigs"]
