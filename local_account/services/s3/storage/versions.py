@@ -24,7 +24,10 @@ from local_account.services.s3.storage.records import (
 from local_account.services.s3.storage.rows import BODY, WHOLE, Row, microseconds
 
 Unless = Callable[[ObjectVersion | None], None]
-"""Called in the transaction with the current version (None if absent or a delete marker); raise to refuse."""
+"""Called in the transaction with the current version (None if absent or a delete marker); raise to refuse.
+
+It can read the storage, and cannot write to it.
+"""
 Query = Callable[[str, tuple[object, ...]], Row | None]
 
 _DATA = "(SELECT data FROM small WHERE small.sequence = versions.sequence)"
