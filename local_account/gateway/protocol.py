@@ -31,6 +31,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from local_account.foundation.errors import Params, ServiceError
+from local_account.gateway import query_xml
 from local_account.gateway.service import Encoded
 
 UNSUPPORTED = "UnsupportedOperation"
@@ -230,6 +231,10 @@ def answer(call: Call, result: Mapping[str, Any] | Encoded, request_id: str) -> 
     """Serialize the result of an operation."""
     if isinstance(result, Encoded):
         response = Response(result.body, content_type="application/x-amz-json-1.1")
+        response.headers["x-amzn-RequestId"] = request_id
+        return response
+    if call.operation.service_model.protocol == "query":
+        response = Response(query_xml.write(call.operation, result, request_id), content_type="text/xml")
         response.headers["x-amzn-RequestId"] = request_id
         return response
     response = _serialize(call, result, request_id)
