@@ -156,6 +156,21 @@ class Table(Generic[D]):
         """Return the documents whose key begins with ``prefix``, in insertion order."""
         return [document for _, document in self.items(prefix)]
 
+    def containing(self, text: str) -> list[D]:
+        """Return the documents that contain a text, in insertion order; all are searched, none is read."""
+        rows = self._store.execute(
+            "SELECT doc FROM documents WHERE tab=? AND instr(doc, ?) ORDER BY rowid", self._name, text
+        )
+        return [json.loads(doc, object_hook=_decode) for (doc,) in rows]
+
+    def members(self, *names: str) -> list[tuple[Any, ...]]:
+        """Return the key and some members (texts or numbers) of every document, without reading them."""
+        extracts = "".join(f", json_extract(doc, {_quoted('$.' + name)})" for name in names)
+        return self._store.execute(
+            f"SELECT key{extracts} FROM documents WHERE tab=? ORDER BY rowid",  # noqa: S608 - names of ours
+            self._name,
+        )
+
     def index(self, member: str) -> None:
         """Make `where` find documents by a member (``a.b`` is member b of member a) without reading all."""
         name = f"{self._name}.{member}".replace('"', "")

@@ -1,4 +1,4 @@
-"""The records of executions, in memory and in the store, and the events published about them.
+"""The records of executions, and the events published about them.
 
 Pipelines and executions are one document each; an action execution is part of its execution.
 """
@@ -6,7 +6,9 @@ Pipelines and executions are one document each; an action execution is part of i
 from __future__ import annotations
 
 import queue
+import threading
 import uuid
+from collections import OrderedDict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
@@ -35,6 +37,11 @@ _ACTION_EVENTS = {
     "Failed": "FAILED",
     "Abandoned": "ABANDONED",
 }
+
+
+_RUNNING = ("InProgress", "Stopping")
+_ENDED = 200
+"""Ended executions that stay in memory, some 30 KB each."""
 
 
 class Pipeline(TypedDict):
@@ -186,18 +193,27 @@ def new_execution(pipeline: Pipeline, number: int, now: datetime) -> Execution:
     }
 
 
+def _with_job(execution: Execution, job_id: str) -> ActionRecord | None:
+    return next((one for one in execution["actions"] if "job" in one and one["job"]["id"] == job_id), None)
+
+
 class Records:
-    """All executions of the account."""
+    """All executions of the account: those that run in memory, of the others the last."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._table = account.store.table("codepipeline.executions", Execution)
-        self._executions: dict[str, Execution] = {}
-        self._of: dict[str, dict[str, Execution]] = {}
-        """Those of each pipeline, oldest first."""
+        self._lock = threading.RLock()
+        self._of: dict[str, dict[str, None]] = {}
+        """The ids of each pipeline's executions, oldest first."""
         self._running: dict[str, Execution] = {}
-        for execution in sorted(self._table.values(), key=lambda one: one["number"]):
-            self._remember(execution)
+        self._ended: OrderedDict[str, Execution] = OrderedDict()
+        """The last that were asked for: with many labs, all of them would take hundreds of megabytes."""
+        listed = self._table.members("pipeline", "number", "status")
+        for execution_id, pipeline, _, status in sorted(listed, key=lambda row: int(row[2])):
+            self._of.setdefault(pipeline, {})[execution_id] = None
+            if status in _RUNNING:
+                self._running[execution_id] = self._table.require(execution_id)
         self._events: queue.SimpleQueue[tuple[str, Params, str] | None] = queue.SimpleQueue()
 
     def start(self) -> None:
@@ -211,16 +227,22 @@ class Records:
     def save(self, execution: Execution) -> None:
         """Write an execution to the store."""
         execution["updated"] = self._account.now()
-        self._table.put(execution["id"], execution)
-        self._remember(execution)
+        with self._lock:
+            self._table.put(execution["id"], execution)
+            self._remember(execution)
 
     def get(self, execution_id: str) -> Execution | None:
         """Return the execution itself (change it only under the engine's lock)."""
-        return self._executions.get(execution_id)
+        with self._lock:
+            found = self._running.get(execution_id) or self._ended.get(execution_id)
+            if found is None and (found := self._table.get(execution_id)) is not None:
+                self._remember(found)
+            return found
 
     def of(self, pipeline: str) -> list[Execution]:
         """Return the executions of a pipeline, oldest first."""
-        return list(self._of.get(pipeline, {}).values())
+        found = (self.get(execution_id) for execution_id in list(self._of.get(pipeline, {})))
+        return [execution for execution in found if execution is not None]
 
     def running(self, pipeline: str | None = None) -> list[Execution]:
         """Return the executions that have not ended, of one pipeline or of all, oldest first."""
@@ -231,28 +253,35 @@ class Records:
 
     def of_job(self, job_id: str) -> tuple[Execution, ActionRecord] | None:
         """Return the action that has a job, and its execution."""
-        for executions in (self._running, self._executions):
-            for execution in list(executions.values()):
-                for record in execution["actions"]:
-                    if "job" in record and record["job"]["id"] == job_id:
-                        return execution, record
+        for execution in self.running():
+            if record := _with_job(execution, job_id):
+                return execution, record
+        for stored in self._table.containing(job_id):
+            ended = self.get(stored["id"])
+            if ended and (record := _with_job(ended, job_id)):
+                return ended, record
         return None
 
     def forget(self, pipeline: str) -> None:
         """Delete the executions of a pipeline."""
-        for execution_id in self._of.pop(pipeline, {}):
-            self._table.delete(execution_id)
-            self._executions.pop(execution_id, None)
-            self._running.pop(execution_id, None)
+        with self._lock:
+            for execution_id in self._of.pop(pipeline, {}):
+                self._table.delete(execution_id)
+                self._ended.pop(execution_id, None)
+                self._running.pop(execution_id, None)
 
     def _remember(self, execution: Execution) -> None:
         execution_id = execution["id"]
-        self._executions[execution_id] = execution
-        self._of.setdefault(execution["pipeline"], {})[execution_id] = execution
-        if execution["status"] in ("InProgress", "Stopping"):
+        self._of.setdefault(execution["pipeline"], {})[execution_id] = None
+        if execution["status"] in _RUNNING:
+            self._ended.pop(execution_id, None)
             self._running[execution_id] = execution
-        else:
-            self._running.pop(execution_id, None)
+            return
+        self._running.pop(execution_id, None)
+        self._ended[execution_id] = execution
+        self._ended.move_to_end(execution_id)
+        while len(self._ended) > _ENDED:
+            self._ended.popitem(last=False)
 
     def pipeline_event(self, execution: Execution, state: str) -> None:
         """Queue a ``CodePipeline Pipeline Execution State Change``."""

@@ -97,3 +97,17 @@ def test_writes_that_belong_together_are_made_or_not(store: Store) -> None:
         table.put("3", {})
         raise RuntimeError
     assert table.keys() == ["1", "2"]
+
+
+def test_members_are_read_without_the_documents(store: Store) -> None:
+    table = store.table("builds")
+    table.put("1", {"pipeline": "a", "number": 2, "big": ["x"]})
+    table.put("2", {"pipeline": "b", "status": "Failed"})
+    assert table.members("pipeline", "number", "status") == [("1", "a", 2, None), ("2", "b", None, "Failed")]
+
+
+def test_documents_are_found_by_a_text_in_them(store: Store) -> None:
+    table = store.table("builds")
+    for key, job in (("1", "j1"), ("2", "j2")):
+        table.put(key, {"actions": [{"job": job}]})
+    assert table.containing("j2") == [{"actions": [{"job": "j2"}]}]
