@@ -53,8 +53,11 @@ class EventOperations(LogsBase):
                     # Deleted in the meantime, and perhaps created again.
                     group = group_of(connection, group.name)
                     append(connection, group.id, stream_of(connection, group, stream.name).id, batch, now)
-                for one in self.metric_filters.of_group(connection, group.id):
+                filters = self.metric_filters.of_group(connection, group.id)
+                for one in filters:
                     one.observe(connection, group.id, batch.timestamps, batch.messages)
+            if filters:
+                self.metric_filters.found.set()
         return {
             "nextSequenceToken": f"{position(now):056d}",
             "rejectedLogEventsInfo": batch.rejected or None,

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
+from botocore.exceptions import ClientError, ParamValidationError
+
 from local_account.services.logs.database import Database
 from local_account.services.logs.patterns import Pattern, compile_pattern
 
@@ -113,7 +115,7 @@ class MetricFilter:
         dimensions = {}
         for name, selector in self.transformation.get("dimensions", {}).items():
             found = self.pattern.value(message, selector)
-            if found is None:
+            if not found:
                 return None
             dimensions[name] = found
         return self.metric(dimensions), value
@@ -145,6 +147,9 @@ class MetricFilters:
         self._database = database
         self._compiled: dict[int, list[MetricFilter]] = {}
         self._publishing = threading.Lock()
+        self.found = threading.Event()
+        """Set while there may be something to publish: the account is at rest most of the time."""
+        self.found.set()
 
     def of_group(self, connection: sqlite3.Connection, group: int) -> list[MetricFilter]:
         """Return the compiled filters of a group; to be called in a transaction that writes."""
@@ -171,9 +176,15 @@ class MetricFilters:
     def publish(self, put_metric_data: Callable[..., Any], now: int) -> None:
         """Hand what was found to CloudWatch, and default values for whole minutes without a match."""
         with self._publishing:
-            while self._publish_observations(put_metric_data):
-                pass
-            self._publish_defaults(put_metric_data, now // _MINUTE)
+            self.found.clear()
+            try:
+                while self._publish_observations(put_metric_data):
+                    pass
+                if self._publish_defaults(put_metric_data, now // _MINUTE):
+                    self.found.set()
+            except BaseException:
+                self.found.set()
+                raise
 
     def _publish_observations(self, put_metric_data: Callable[..., Any]) -> bool:
         with self._database.read() as connection:
@@ -190,12 +201,13 @@ class MetricFilters:
             identity: MetricId = json.loads(metric)
             data[identity["namespace"]] += _data(identity, minute, counts)
         for namespace, some in data.items():
-            put_metric_data(Namespace=namespace, MetricData=some)
+            _send(put_metric_data, namespace, some)
         with self._database.write() as connection:
             connection.execute("DELETE FROM observations WHERE id<=?", (rows[-1][0],))
         return len(rows) == _PUBLISHED
 
-    def _publish_defaults(self, put_metric_data: Callable[..., Any], this_minute: int) -> None:
+    def _publish_defaults(self, put_metric_data: Callable[..., Any], this_minute: int) -> bool:
+        """Return whether there are minutes that are not over."""
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT log_group, name, minute, matched, document FROM filtered_minutes"
@@ -208,21 +220,30 @@ class MetricFilters:
                 default = one.transformation.get("defaultValue")
                 if default is not None:
                     identity: MetricId = json.loads(one.metric({}))
-                    put_metric_data(
-                        Namespace=identity["namespace"],
-                        MetricData=list(_data(identity, minute, {default: 1})),
-                    )
+                    _send(put_metric_data, identity["namespace"], list(_data(identity, minute, {default: 1})))
             with self._database.write() as connection:
                 connection.execute(
                     "DELETE FROM filtered_minutes WHERE log_group=? AND name=? AND minute=?",
                     (group, name, minute),
                 )
+        with self._database.read() as connection:
+            return connection.execute("SELECT 1 FROM filtered_minutes LIMIT 1").fetchone() is not None
 
 
 def documents(connection: sqlite3.Connection, group: int) -> list[FilterDocument]:
     """Return the filters of a group by name."""
     rows = connection.execute("SELECT document FROM metric_filters WHERE log_group=? ORDER BY name", (group,))
     return [json.loads(row[0]) for row in rows]
+
+
+def _send(put_metric_data: Callable[..., Any], namespace: str, data: list[MetricDatumTypeDef]) -> None:
+    """Hand values to CloudWatch; what it refuses would be refused again, and is only reported."""
+    try:
+        put_metric_data(Namespace=namespace, MetricData=data)
+    except (ClientError, ParamValidationError) as error:
+        if isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+            raise
+        log.exception("%d values that metric filters found for %s were lost", len(data), namespace)
 
 
 def _data(identity: MetricId, minute: int, counts: dict[float, int]) -> Iterator[MetricDatumTypeDef]:

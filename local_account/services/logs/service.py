@@ -27,7 +27,7 @@ class Logs(GroupOperations, EventOperations, FilterOperations):
     def start(self) -> None:
         """Free what is deleted or expired, and publish what metric filters find, from now on."""
         self.account.tasks.spawn("logs-sweeper", self._sweep_until_stopped)
-        self.account.tasks.every(_PUBLISH_SECONDS, "logs-metrics", self.publish_metrics)
+        self.account.tasks.every(_PUBLISH_SECONDS, "logs-metrics", self._publish_if_found)
 
     def stop(self) -> None:
         """Wake the sweeper, which then ends."""
@@ -44,6 +44,10 @@ class Logs(GroupOperations, EventOperations, FilterOperations):
     def publish_metrics(self) -> None:
         """Hand to CloudWatch what metric filters have found."""
         self.metric_filters.publish(self._put_metric_data, self.milliseconds())
+
+    def _publish_if_found(self) -> None:
+        if self.metric_filters.found.is_set():
+            self.publish_metrics()
 
     def _put_metric_data(self, **request: Any) -> None:
         # Making a client takes a tenth of a second: not before there is something to publish.

@@ -123,6 +123,19 @@ def test_what_cloudwatch_did_not_accept_is_published_later(
     assert metrics.published("errors") == (1, 1)
 
 
+def test_what_cloudwatch_refuses_does_not_hold_up_the_rest(metrics: Metrics, logs: Logs) -> None:
+    metrics.writer.stream("s")
+    metrics.filter("calls", "{ $.kind = * }", dimensions={"Kind": "$.kind"})
+    metrics.filter("size", "{ $.size = * }", "$.size")
+    too_long = "x" * 2000
+    metrics.writer.put("s", (0, f'{{"kind": "{too_long}"}}'), (0, '{"size": 1e300}'), (0, '{"kind": ""}'))
+    logs.publish_metrics()
+    metrics.writer.put("s", (0, '{"kind": "GET"}'), (0, '{"size": 2}'))
+    logs.publish_metrics()
+    assert metrics.published("calls", Kind="GET") == (1, 1)
+    assert metrics.published("size") == (2, 1)
+
+
 def test_filters_are_listed_replaced_and_deleted(metrics: Metrics) -> None:
     writer = metrics.writer
     for name in ("b", "a", "other"):
