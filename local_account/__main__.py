@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
-from local_account.foundation.config import DEFAULT_PORTS, AccountConfig, PortInUseError
+from local_account.foundation.config import DEFAULT_PORTS, AccountConfig, OlderStateError, PortInUseError
 
 _M_ARENA_MAX = -8  # malloc.h
 
@@ -45,7 +45,7 @@ def main() -> int:
 
     try:
         account = LocalAccount(AccountConfig.load(arguments.state, ports))
-    except PortInUseError as error:
+    except (PortInUseError, OlderStateError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     account.start()

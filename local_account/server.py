@@ -31,9 +31,9 @@ from local_account.services.codepipeline import CodePipeline
 from local_account.services.ecr import Ecr
 from local_account.services.ecr.registry import registry_app
 from local_account.services.events import Events
-from local_account.services.events.s3 import after_s3_request
 from local_account.services.lambda_ import Lambda
 from local_account.services.logs import Logs
+from local_account.services.s3 import S3
 from local_account.services.sagemaker import SageMaker, SageMakerRuntime
 from local_account.services.service_quotas import ServiceQuotas
 from local_account.services.sts import SecurityTokenService
@@ -61,6 +61,7 @@ class LocalAccount:
     """One running local account. A process can hold only one, because moto's state is the process's."""
 
     def __init__(self, config: AccountConfig) -> None:
+        config.check_state()
         config.check_ports()
         botocore_tables.share()
         self.account = Account(config)
@@ -81,9 +82,10 @@ class LocalAccount:
         self.services = {
             service.name: service for service in (events, codecommit, *others, autoscaling, cloudwatch)
         }
+        authorizer = Authorizer(self.account)
+        self.services[S3.name] = S3(self.account, authorizer)
         self._moto = MotoBackend(self.account)
-        gateway = Gateway(self.account, self.services, Authorizer(self.account), self._moto)
-        gateway.after_s3 = after_s3_request
+        gateway = Gateway(self.account, self.services, authorizer, self._moto)
         self._listen("gateway", config.gateway_port, gateway, KeepAliveHandler.until(self._closed))
         self._listen("git", config.git_port, git_app(self.account))
         self._listen("registry", config.registry_port, registry_app(self.account))

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 # In the order that a deployment needs them. EC2 is large and only needed where a subnet is given: left out.
-_MOTO = ("s3", "iam")
 _CLIENTS = ("s3", "iam", "ecr", "codecommit", "sagemaker", "logs", "events", "lambda", "codepipeline")
-_NESTED = ("codecommit", "ecr", "sagemaker", "codebuild", "codepipeline", "lambda", "events", "logs")
+_NESTED = ("s3", "codecommit", "ecr", "sagemaker", "codebuild", "codepipeline", "lambda", "events", "logs")
 
 
 def warm_up(account: Account) -> None:
@@ -31,8 +30,7 @@ def _steps(account: Account) -> Iterator[Callable[[], object]]:
     from moto.backends import get_backend
 
     yield jsonschema
-    for service in _MOTO:
-        yield partial(get_backend, service)
+    yield partial(get_backend, "iam")
     for service in _CLIENTS:
         yield partial(account.client, service)
     for service in _NESTED:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request
 
-from local_account.authorization import s3_needs
 from local_account.authorization.identities import Identities
 from local_account.authorization.needs import Need, needs
-from local_account.authorization.policies import Decision, Outcome, PolicyError, evaluate
+from local_account.authorization.policies import Decision, Outcome, Policy, PolicyError, evaluate
 from local_account.authorization.policies import Request as PolicyRequest
 from local_account.foundation import acting
+from local_account.foundation.account import ROOT_CREDENTIALS
 from local_account.foundation.acting import Caller
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway import protocol
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 _CREDENTIAL = re.compile(r"(?:Credential=)?([A-Z0-9]{16,128})/\d{8}/")
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What belongs to an access key id: a session's secret has a token, and ends."""
+
+    key: str
+    token: str = ""
+    expires: datetime | None = None
 
 
 class Authorizer:
@@ -38,8 +49,17 @@ class Authorizer:
         given = request.headers.get("Authorization", "") or request.args.get("X-Amz-Credential", "")
         found = _CREDENTIAL.search(given)
         if not found or not found[1].startswith("ASIA"):
-            return acting.acting_caller(request.headers, self._account)
-        session = self._account.sessions.find(found[1])
+            return acting.acting_caller(request.headers.get(acting.HEADER), self._account)
+        return self.caller_of(found[1])
+
+    def caller_of(self, access_key_id: str, acts_as: str | None = None) -> Caller | None:
+        """Return the session of an access key; None for the account's own, unless it acts as a role.
+
+        Raises ServiceError for credentials of a session that does not exist or has expired.
+        """
+        if not access_key_id.startswith("ASIA"):
+            return acting.acting_caller(acts_as, self._account)
+        session = self._account.sessions.find(access_key_id)
         if session is None:
             raise ServiceError(
                 "InvalidClientTokenId", "The security token included in the request is invalid.", 403
@@ -47,6 +67,18 @@ class Authorizer:
         if session.expiration and session.expiration <= self._account.now():
             raise ServiceError("ExpiredToken", "The security token included in the request is expired", 403)
         return Caller(session.arn, session.role_arn)
+
+    def secret(self, access_key_id: str) -> Secret | None:
+        """Return the secret of an access key: the account's own, a session's or a user's; None if unknown."""
+        if access_key_id == ROOT_CREDENTIALS["AWS_ACCESS_KEY_ID"]:
+            return Secret(ROOT_CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+        if access_key_id.startswith("ASIA"):
+            session = self._account.sessions.find(access_key_id)
+            if session is None:
+                return None
+            return Secret(session.secret_access_key, session.session_token, session.expiration)
+        key = Identities(self._account.config.account_id).secret_key(access_key_id)
+        return Secret(key) if key else None
 
     def check(self, caller: Caller | None, service: str, operation: str, params: Params) -> None:
         """Raise ServiceError AccessDenied unless the caller may make the request."""
@@ -57,19 +89,16 @@ class Authorizer:
         """Raise ServiceError AccessDenied unless the caller may make a request, still unparsed, to moto."""
         if caller is None:
             return
-        if service == "s3":
-            self._require(caller, service, s3_needs.needs(request))
-            return
         call = protocol.find_operation(service, request)
         self.check(caller, service, call.operation.name, protocol.parse(call, request))
 
-    def decide(self, role_arn: str, need: Need) -> Decision:
-        """Evaluate the policies of a role. A deleted role may do nothing."""
+    def decide(self, role_arn: str, need: Need, of_resource: Iterable[Policy] = ()) -> Decision:
+        """Evaluate the policies of a role and of the resource. A deleted role may do nothing."""
         found = Identities(self._account.config.account_id).find(role_arn)
         if found is None:
             return Decision(Outcome.IMPLICIT_DENY)
         request = PolicyRequest(need.action, need.resource, need.context, role_arn)
-        return evaluate(request, found.policies, boundary=found.boundary)
+        return evaluate(request, found.policies, of_resource, found.boundary)
 
     def _require(self, caller: Caller, service: str, required: Iterable[Need]) -> None:
         for need in required:
@@ -78,20 +107,20 @@ class Authorizer:
             except PolicyError as error:
                 raise ServiceError("MalformedPolicyDocument", str(error)) from error
             if not decision.allowed:
-                raise _denied(caller, service, need, decision)
+                raise denied(caller.arn, service, need, decision)
 
 
-def _denied(caller: Caller, service: str, need: Need, decision: Decision) -> ServiceError:
+def denied(arn: str, service: str, need: Need, decision: Decision) -> ServiceError:
     """Return the error for a denied request (IAM User Guide, "Troubleshoot access denied error messages")."""
-    reason = (
-        f"with an explicit deny in an identity-based policy: {decision.statements[0][0].name}"
-        if decision.outcome is Outcome.EXPLICIT_DENY
-        else f"because no identity-based policy allows the {need.action} action"
-    )
-    message = (
-        f"User: {caller.arn} is not authorized to perform: {need.action} "
-        f"on resource: {need.resource} {reason}"
-    )
+    reason = f"because no identity-based policy allows the {need.action} action"
+    if decision.outcome is Outcome.EXPLICIT_DENY:
+        policy, statement = decision.statements[0]
+        reason = (
+            f"with an explicit deny in an identity-based policy: {policy.name}"
+            if statement.principals is None
+            else "with an explicit deny in a resource-based policy"
+        )
+    message = f"User: {arn} is not authorized to perform: {need.action} on resource: {need.resource} {reason}"
     if service == "ec2":
         return ServiceError("UnauthorizedOperation", message, 403)
     if service == "s3" or protocol.service_model(service).protocol == "query":

@@ -92,6 +92,14 @@ class Identities:
             self._managed(boundary) if boundary else None,
         )
 
+    def secret_key(self, access_key_id: str) -> str | None:
+        """Return the secret of a user's active access key; None if there is no such key."""
+        for user in list(self._backend.users.values()):
+            for key in user.access_keys:
+                if key.access_key_id == access_key_id and key.status == "Active":
+                    return str(key.secret_access_key)
+        return None
+
     def _managed(self, arn: str) -> Policy:
         return _of_managed(self._backend.managed_policies[arn])
 

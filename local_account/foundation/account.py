@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from boto3.session import Session
     from botocore.client import BaseClient
 
+Tagged = tuple[str, Mapping[str, str]]
+"""The ARN of a resource and its tags."""
 ROOT_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALACCOUNT0000", "AWS_SECRET_ACCESS_KEY": "local-account"}
 _UNCHECKED = frozenset({"logs"})
 """Clients that leave it to the gateway to check parameters. A client takes 5.1 ms for PutLogEvents with 1,000
@@ -63,6 +65,8 @@ class Account:
 
     bus: Bus
     repositories: Repositories
+    tagged: list[Callable[[], Iterable[Tagged]]]
+    """Functions that return the tagged resources of services whose tags are not in the store."""
 
     def __init__(self, config: AccountConfig) -> None:
         self.config = config
@@ -71,6 +75,7 @@ class Account:
         self.tasks = Tasks()
         self.processes = Processes(config.uid)
         self.containers = Containers(config.uid)
+        self.tagged = []
         self._session: Session | None = None
         self._clients: dict[str, BaseClient] = {}
         self._lock = threading.Lock()

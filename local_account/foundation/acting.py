@@ -14,8 +14,6 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from werkzeug.datastructures import Headers
-
     from local_account.foundation.account import Account
 
 HEADER = "X-Local-Account-Role"
@@ -52,9 +50,8 @@ def calling_role() -> str | None:
     return found.role_arn if found else None
 
 
-def acting_caller(headers: Headers, account: Account) -> Caller | None:
-    """Return the role session a service of the account acts as; None if it acts as itself."""
-    role_arn = headers.get(HEADER)
+def acting_caller(role_arn: str | None, account: Account) -> Caller | None:
+    """Return the role session a service of the account acts as, by its header; None if it acts as itself."""
     if not role_arn:
         return None
     session = f"assumed-role/{role_arn.rpartition('/')[2]}/local-account"

@@ -28,6 +28,10 @@ class DamagedConfigError(Exception):
     """The file that holds the account's configuration is not one."""
 
 
+class OlderStateError(Exception):
+    """The state was written by an older build, and this one cannot take it over."""
+
+
 @dataclass(frozen=True)
 class AccountConfig:
     """What identifies one local account.
@@ -91,6 +95,14 @@ class AccountConfig:
         temporary = self.path.with_suffix(f".{uuid.uuid4().hex}.tmp")
         temporary.write_text(json.dumps(self._fields, indent=2) + "\n")
         temporary.replace(self.path)
+
+    def check_state(self) -> None:
+        """Raise OlderStateError, saying what to do, for a state that this build cannot read."""
+        for path in sorted((self.state_dir / "moto").glob("*.pickle")):
+            raise OlderStateError(
+                f"the state in {self.state_dir} is of an older build, which kept it in moto/{path.name}: "
+                "empty it with `python -m lab_helpers local reset`, or start the build that wrote it"
+            )
 
     def check_ports(self) -> None:
         """Raise PortInUseError, naming the port and a way out, before anything is started."""

@@ -175,6 +175,8 @@ class Daemon:
                     f"{what}. {_listener(int(what.split()[1]))}Stop it, or choose other ports: "
                     "`--port 0` picks free ports, `--port N` takes N and the two after it."
                 )
+            if line.startswith("error: the state "):
+                return line.removeprefix("error: ")
         if "No space left on device" in output or "database or disk is full" in output:
             return f"Disk full: free some space for {self.state}; nothing is lost. {self._tail(output)}"
         return f"the local account exited with status {status} while starting. {self._tail(output)}"

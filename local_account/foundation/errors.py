@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
 from typing import Any
 
 Params = dict[str, Any]
@@ -20,3 +22,14 @@ class ServiceError(Exception):
         self.message = message
         self.status = status
         self.fields = fields
+
+
+def failure(error: Exception, state_dir: Path) -> ServiceError:
+    """Return what a client sees of an exception that nobody expected; a full disk is named."""
+    if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
+        return ServiceError(
+            "DiskFull",
+            f"Disk full: free some space for {state_dir} and try again; nothing is lost",
+            status=507,
+        )
+    return ServiceError("InternalFailure", f"{type(error).__name__}: {error}", status=500)

@@ -1,12 +1,12 @@
 """The front door: sends each HTTP request to the service that owns its operation, or else to moto.
 
-The service that a request is for is in its signature (AWS Signature Version 4, credential scope); the
-signature itself is not checked, since the gateway listens on the loopback interface only.
+The service that a request is for is in its signature (AWS Signature Version 4, credential scope). S3 checks
+the signature itself, since its URLs are handed on; other services do not: the gateway listens on the loopback
+interface only.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import re
@@ -17,18 +17,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from werkzeug.wrappers import Request, Response
 
 from local_account.foundation import acting
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import Params, ServiceError, failure
 from local_account.gateway import protocol
-from local_account.gateway.service import Service
+from local_account.gateway.service import HttpService, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from local_account.foundation.account import Account
 
 log = logging.getLogger(__name__)
 
 STATUS_PATH = "/_local_account"
+_S3_SCOPE = "/s3/aws4_request"
 _SIGNING_NAMES = {
     "monitoring": "cloudwatch",
     "servicequotas": "service-quotas",
@@ -68,15 +67,19 @@ class Gateway:
         self._services = services
         self._guard = guard
         self._backend = backend
-        self.after_s3: Callable[[Account, dict[str, Any], int, Mapping[str, str]], None] | None = None
-        """Called after each S3 request with its WSGI environment, the status and the response's headers."""
+        http = services.get("s3")
+        self._s3 = http if isinstance(http, HttpService) else None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
+        if self._s3 and _S3_SCOPE in environ.get("HTTP_AUTHORIZATION", ""):  # most requests: found at once
+            return self._s3.respond(environ, start_response)
         request = Request(environ)
         if request.path == STATUS_PATH:
             return self._status()(environ, start_response)
         service = service_of(request)
+        if service == "s3" and self._s3:
+            return self._s3.respond(environ, start_response)
         request_id = str(uuid.uuid4())
         request.get_data()  # a client that goes away while it sends has asked for nothing
         response = (
@@ -142,22 +145,10 @@ class Gateway:
         except Exception as error:
             log.exception("%s failed", service)
             return protocol.plain_error(service, self._failure(error), request_id)
-        if service == "s3" and self.after_s3:
-            try:
-                self.after_s3(self._account, request.environ, response.status_code, dict(response.headers))
-            except Exception:
-                log.exception("events of %s %s were lost", request.method, request.path)
         return response
 
     def _failure(self, error: Exception) -> ServiceError:
-        if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
-            where = self._account.config.state_dir
-            return ServiceError(
-                "DiskFull",
-                f"Disk full: free some space for {where} and try again; nothing is lost",
-                status=507,
-            )
-        return ServiceError("InternalFailure", f"{type(error).__name__}: {error}", status=500)
+        return failure(error, self._account.config.state_dir)
 
     def _status(self) -> Response:
         config = self._account.config

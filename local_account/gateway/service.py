@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -83,3 +83,11 @@ class Service:
 
     def close(self) -> None:
         """Close files; called once, after the last request."""
+
+
+class HttpService(Service):
+    """A service that reads and answers HTTP itself, because its bodies are streamed."""
+
+    def respond(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request (WSGI)."""
+        raise NotImplementedError

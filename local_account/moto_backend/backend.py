@@ -1,37 +1,31 @@
 """moto behind the gateway: the services it serves, and their state on disk.
 
-moto keeps everything in memory. A request that may change something is answered only after the change is in
-the state directory: for IAM and EC2, the rows of the objects that it changed (`state`); for the others, the
-pickled backend, a snapshot that concurrent requests share.
+moto keeps everything in memory. A request that may change something is answered only after the rows of the
+objects that it changed are in the state directory (`state`).
 """
 
 from __future__ import annotations
 
 import io
-import pickle
 import re
 import threading
 from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Request, Response
 
 from local_account.foundation.errors import ServiceError
 from local_account.moto_backend import patches as moto_patches
-from local_account.moto_backend.changes import COLLECTIONS
 from local_account.moto_backend.database import Database
 from local_account.moto_backend.state import State
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
-SERVICES = ("s3", "iam", "ec2")
-_PICKLED = tuple(service for service in SERVICES if service not in COLLECTIONS)
+SERVICES = ("iam", "ec2")
 _READS = ("Get", "List", "Describe", "Head", "Filter", "Simulate", "BatchGet")
 
 
@@ -48,20 +42,13 @@ class MotoBackend:
         # moto would otherwise list its own directory for each request.
         self._application.get_backend_for_host = lru_cache(self._application.get_backend_for_host)
         self._locks = {service: threading.RLock() for service in SERVICES}
-        self._save_locks = {service: threading.Lock() for service in SERVICES}
-        self._changes = dict.fromkeys(SERVICES, 0)
-        self._saved = dict.fromkeys(SERVICES, 0)
         self._database = Database(self._directory / "objects.sqlite")
         self._states: dict[str, State] = {}
         moto_patches.apply()
-        for service in _PICKLED:
-            self._load(service)
         self._state("iam")  # the authorizer reads moto's records; EC2, which is large, waits for a request
 
     def stop(self) -> None:
         """Write what a full disk prevented."""
-        for service in _PICKLED:
-            self._commit(service)
         for service, state in self._states.items():
             with self._locks[service]:
                 state.finish()
@@ -72,20 +59,12 @@ class MotoBackend:
 
         Raises ServiceError UnsupportedOperation for what moto lacks, OSError for a failed snapshot.
         """
-        operation = _operation(service, request)
-        if service in COLLECTIONS:
-            with self._locks[service]:  # moto does almost no locking itself
-                state = self._state(service)
-                response = self._call(request)
-                if not operation.startswith(_READS):
-                    state.save(operation, _params(request), _region(request))
-        elif operation.startswith(_READS):
+        operation = _operation(request)
+        with self._locks[service]:  # moto does almost no locking itself
+            state = self._state(service)
             response = self._call(request)
-        else:
-            with self._locks[service]:
-                response = self._call(request)
-                self._changes[service] += 1
-            self._commit(service)
+            if not operation.startswith(_READS):
+                state.save(operation, _params(request), _region(request))
         if response.status_code in (500, 501) and "html" in (response.content_type or ""):
             raise ServiceError(
                 "UnsupportedOperation",
@@ -108,40 +87,8 @@ class MotoBackend:
             self._states[service] = State(self._database, service, self._account.config.account_id)
         return self._states[service]
 
-    def _path(self, service: str) -> Path:
-        return self._directory / f"{service}.pickle"
 
-    def _load(self, service: str) -> None:
-        path = self._path(service)
-        if not path.exists():
-            return
-        backends = get_backend(service)
-        for account_id, regions in pickle.loads(path.read_bytes()).items():  # noqa: S301 - our own file, mode 600
-            for region, backend in regions.items():
-                dict.__setitem__(backends[account_id], region, backend)
-
-    def _commit(self, service: str) -> None:
-        """Return when a snapshot has every change made so far; concurrent callers share the next one."""
-        change = self._changes[service]
-        with self._save_locks[service]:
-            if self._saved[service] < change:
-                self._save(service)
-
-    def _save(self, service: str) -> None:
-        with self._locks[service]:
-            change = self._changes[service]
-            backends = get_backend(service)
-            content = pickle.dumps({account_id: dict(regions) for account_id, regions in backends.items()})
-        temporary = self._path(service).with_suffix(".tmp")
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(content)
-        temporary.replace(self._path(service))
-        self._saved[service] = change
-
-
-def _operation(service: str, request: Request) -> str:
-    if service == "s3":
-        return {"GET": "Get", "HEAD": "Head"}.get(request.method, request.method)
+def _operation(request: Request) -> str:
     target = request.headers.get("X-Amz-Target", "")
     if target:
         return target.rpartition(".")[2]
@@ -167,8 +114,3 @@ def _in_one_piece(application: Callable[..., Iterable[bytes]]) -> Callable[..., 
         return [b"".join(application(environ, start_response))]
 
     return call
-
-
-def s3_bucket(account_id: str, name: str) -> Any:
-    """Return moto's own record of a bucket, or None; read directly, since every S3 request needs it."""
-    return get_backend("s3")[account_id]["aws"].buckets.get(name)

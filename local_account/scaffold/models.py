@@ -21,7 +21,7 @@ from botocore import xform_name
 from local_account import services
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway import protocol
-from local_account.gateway.service import Service
+from local_account.gateway.service import HttpService, Service
 from local_account.moto_backend.backend import SERVICES as MOTO_SERVICES
 
 CONTRIBUTING = "CONTRIBUTING.md"
@@ -123,6 +123,11 @@ def find_operation(service: str, name: str, into: str | None = None) -> Operatio
     if leaf is None:
         raise ScaffoldError(
             f'the local account has no service {service!r} yet: follow "Add a service" in {CONTRIBUTING}'
+        )
+    if issubclass(leaf, HttpService):
+        raise ScaffoldError(
+            f"{service} reads its requests itself: add a method for {name} to a class of its noun in "
+            f"{relative(_source(leaf).parent)}"
         )
     if found := getattr(leaf, str(xform_name(name)), None):
         line = inspect.getsourcelines(found)[1]

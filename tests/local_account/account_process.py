@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from botocore.config import Config
 
+from local_account.foundation.account import ROOT_CREDENTIALS
 from tests.sessions import make_client
 
 READY_SECONDS = 30
@@ -52,8 +53,8 @@ class AccountProcess:
             service,
             endpoint_url=self.endpoint_url,
             region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=ROOT_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=ROOT_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=Config(retries={"total_max_attempts": 1}, **config),
         )
 
@@ -63,8 +64,7 @@ class AccountProcess:
         return {
             **os.environ,
             "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            **ROOT_CREDENTIALS,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_REGION": "us-east-1",
             "GIT_CONFIG_COUNT": "1",

@@ -47,18 +47,24 @@ def test_a_full_disk_is_reported_and_nothing_is_lost(
         s3, events = account.client("s3"), account.client("events")
         s3.create_bucket(Bucket="kept")
         s3.put_object(Bucket="kept", Key="before", Body=b"1")
+        upload = {"Bucket": "kept", "Key": "parts"}
+        upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
         filler = small_disk / "filler"
         fill(filler)
         attempts: tuple[Callable[[], Any], ...] = (
             lambda: s3.put_object(Bucket="kept", Key="big", Body=b"x" * 200_000),
+            lambda: s3.upload_part(PartNumber=1, Body=b"x" * 200_000, **upload),
+            lambda: s3.put_object(Bucket="kept", Key="small", Body=b"x" * 2_000),
             lambda: events.put_rule(Name="r", EventPattern='{"source": ["' + "x" * 1500 + '"]}'),
         )
         for attempt in attempts:
             with pytest.raises(ClientError, match="Disk full: free some space"):
-                for _ in range(200):
+                for _ in range(2000):
                     attempt()
         filler.unlink()
+        assert "big" not in [one["Key"] for one in s3.list_objects_v2(Bucket="kept")["Contents"]]
         s3.put_object(Bucket="kept", Key="after", Body=b"2")
+        s3.upload_part(PartNumber=1, Body=b"x", **upload)
         events.put_rule(Name="after", EventPattern='{"source": ["a"]}')
         account.stop(9)
         account.start()

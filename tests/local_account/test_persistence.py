@@ -1,4 +1,4 @@
-"""What CodeCommit, ECR and its registry store survives a stop and a crash of the local account."""
+"""What CodeCommit, ECR and its registry, and S3 store survives a stop and a crash of the local account."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import base64
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.local_account.account_process import AccountProcess
 
@@ -164,3 +166,103 @@ def test_what_was_deleted_stays_deleted(own_account: AccountProcess) -> None:
     with pytest.raises(ClientError, match="RepositoryDoesNotExistException"):
         account.client("codecommit").get_repository(repositoryName="gone")
     assert account.client("ecr").describe_repositories()["repositories"] == []
+
+
+KILLS = 6
+WRITERS = 4
+
+
+class Writer(threading.Thread):
+    """Puts, overwrites and deletes objects until the account is gone; remembers what was acknowledged."""
+
+    def __init__(self, s3: Any, name: str, kept: dict[str, bytes | None]) -> None:
+        super().__init__(daemon=True)
+        self.s3 = s3
+        self.label = name
+        self.kept = kept
+        self.unsure: dict[str, bytes | None] = {}
+        """What was being written when the account ended: it may be there or not."""
+
+    def run(self) -> None:
+        chance = random.Random(self.label)
+        for number in range(10_000):
+            key = f"{self.label}/{number if chance.random() < 0.7 else chance.randrange(number + 1)}"
+            content = self.label.encode() * chance.choice((1, 100, 20_000))
+            wanted = None if chance.random() < 0.2 else content + f" {number}".encode()
+            self.unsure = {key: wanted}
+            try:
+                if wanted is None:
+                    self.s3.delete_object(Bucket="kept", Key=key)
+                else:
+                    self.s3.put_object(Bucket="kept", Key=key, Body=wanted)
+            except (BotoCoreError, ClientError):
+                return
+            self.kept[key] = wanted
+            self.unsure = {}
+
+
+def test_every_acknowledged_object_survives_kills_and_none_is_torn(own_account: AccountProcess) -> None:
+    account = own_account.start()
+    account.client("s3").create_bucket(Bucket="kept")
+    kept: dict[str, bytes | None] = {}
+    for kill in range(KILLS):
+        writers = [Writer(account.client("s3"), f"{kill}-{number}", kept) for number in range(WRITERS)]
+        before = len(kept)
+        for writer in writers:
+            writer.start()
+        enough = before + random.randrange(20, 200)
+        while len(kept) < enough and any(writer.is_alive() for writer in writers):
+            time.sleep(0.001)
+        account.stop(signal.SIGKILL)
+        for writer in writers:
+            writer.join(30)
+        account.start()
+        unsure = {key: value for writer in writers for key, value in writer.unsure.items()}
+        found = contents(account.client("s3"))
+        for key in {*kept, *unsure, *found}:
+            assert found.get(key) in {kept.get(key), unsure.get(key, kept.get(key))}, key
+        kept.update({key: found.get(key) for key in unsure})
+    assert sum(value is not None for value in kept.values()) > KILLS * 10
+    bodies = account.state / "s3" / "incoming"
+    assert not list(bodies.iterdir()), "what was cut off is cleaned up"
+
+
+def contents(s3: Any) -> dict[str, bytes]:
+    """Return the content of each object in the bucket."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="kept")
+    keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
+    return {key: s3.get_object(Bucket="kept", Key=key)["Body"].read() for key in keys}
+
+
+def test_uploads_and_settings_survive_a_kill(own_account: AccountProcess) -> None:
+    account = own_account.start()
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="kept")
+    s3.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_tagging(Bucket="kept", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    versions = [s3.put_object(Bucket="kept", Key="k", Body=body)["VersionId"] for body in (b"1", b"2")]
+    upload = {"Bucket": "kept", "Key": "big", "UploadId": ""}
+    upload["UploadId"] = s3.create_multipart_upload(Bucket="kept", Key="big")["UploadId"]
+    content = os.urandom(5 * 1024 * 1024)
+    first = s3.upload_part(PartNumber=1, Body=content, **upload)["ETag"]
+
+    account.stop(signal.SIGKILL)
+    account.start()
+
+    s3 = account.client("s3")
+    assert s3.get_object(Bucket="kept", Key="k", VersionId=versions[0])["Body"].read() == b"1"
+    assert s3.get_bucket_tagging(Bucket="kept")["TagSet"] == [{"Key": "a", "Value": "b"}]
+    second = s3.upload_part(PartNumber=2, Body=b"end", **upload)["ETag"]
+    parts = [{"PartNumber": 1, "ETag": first}, {"PartNumber": 2, "ETag": second}]
+    s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **upload)
+    assert s3.get_object(Bucket="kept", Key="big")["Body"].read() == content + b"end"
+
+
+def test_the_state_of_an_older_build_is_refused_with_a_sentence(own_account: AccountProcess) -> None:
+    own_account.start()
+    own_account.stop()
+    (own_account.state / "moto" / "s3.pickle").write_bytes(b"")
+    with pytest.raises(
+        AssertionError, match=r"of an older build, which kept it in moto/s3\.pickle: empty it"
+    ):
+        own_account.start()

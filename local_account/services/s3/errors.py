@@ -16,7 +16,9 @@ CODES: dict[str, tuple[int, str]] = {
         400,
         "The authorization query parameters that you provided are not valid.",
     ),
+    "AccessForbidden": (403, "CORSResponse: This CORS request is not allowed."),
     "BadDigest": (400, "The Content-MD5 you specified did not match what we received."),
+    "BadRequest": (400, "Bad Request"),
     "BucketAlreadyExists": (
         409,
         "The requested bucket name is not available. The bucket namespace is shared by all users of the "
@@ -208,3 +210,5 @@ class S3Error(ServiceError):
     def __init__(self, code: str, message: str = "", /, **fields: str) -> None:
         status, words = CODES[code]
         super().__init__(code, message or words, status, **fields)
+        self.headers: dict[str, str] = {}
+        """Headers of the answer, besides those that every answer has."""

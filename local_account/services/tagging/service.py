@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from moto.backends import get_backend
-
+from local_account.foundation.account import Tagged
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
         GetTagValuesInputTypeDef,
     )
 
-Tagged = tuple[str, Mapping[str, str]]
 _PAGE = 100
 _VALUES_PER_KEY = 20
 """*TagFilters*: "You can include up to 20 values for each key"."""
@@ -71,7 +69,7 @@ class ResourceGroupsTagging(Service):
         return _page("TagValues", values, params)
 
     def _tagged(self) -> Iterator[Tagged]:
-        for arn, tags in (*self._owned(), *self._moto()):
+        for arn, tags in self._owned():
             if tags:
                 yield arn, tags
 
@@ -95,15 +93,12 @@ class ResourceGroupsTagging(Service):
         yield from table("sagemaker.tags").items()
         yield from table("cloudwatch.tags").items()
         yield from table("logs.tags").items()
+        for of_service in account.tagged:
+            yield from of_service()
         stacks = table("cloudformation.stacks")
         for named in table("cloudformation.names").values():
             stack = stacks.require(named["StackId"])
             yield stack["StackId"], {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
-
-    def _moto(self) -> Iterator[Tagged]:
-        s3 = get_backend("s3")[self.account.config.account_id]["aws"]
-        for bucket in list(s3.buckets.values()):
-            yield bucket.arn, s3.tagger.get_tag_dict_for_resource(bucket.arn)
 
 
 def _page(member: str, items: list[Any], params: Mapping[str, Any], size: int = _PAGE) -> Params:

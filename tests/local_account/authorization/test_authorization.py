@@ -138,7 +138,9 @@ def test_objects_are_judged_by_key_and_lists_by_prefix(role: Role, client: Any) 
     role.allow(["s3:GetObject", "s3:PutObject"], f"arn:aws:s3:::{bucket}/mine/*")
     assert "s3:GetObject" in refused(s3.copy_object, Bucket=bucket, Key="mine/c", CopySource=copy)
     wanted = {"Delete": {"Objects": [{"Key": "yours/a"}]}}
-    assert "s3:DeleteObject" in refused(s3.delete_objects, Bucket=bucket, **wanted)
+    (error,) = s3.delete_objects(Bucket=bucket, **wanted)["Errors"]
+    assert (error["Key"], error["Code"]) == ("yours/a", "AccessDenied")
+    assert "s3:DeleteObject" in error["Message"]
     role.allow("s3:ListBucket", f"arn:aws:s3:::{bucket}", Condition={"StringLike": {"s3:prefix": "mine/*"}})
     assert s3.list_objects_v2(Bucket=bucket, Prefix="mine/")["KeyCount"] == 1
     assert "s3:ListBucket" in refused(s3.list_objects_v2, Bucket=bucket)

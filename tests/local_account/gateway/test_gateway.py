@@ -3,6 +3,8 @@
 import json
 import socket
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import psutil
@@ -99,16 +101,17 @@ class Open:
 class Broken:
     """A backend that fails."""
 
-    services = ("s3",)
+    services = ("iam",)
 
     def handle(self, *_: Any) -> Any:
         raise RuntimeError("out of order")
 
 
 def test_a_failure_inside_moto_is_an_error_that_clients_can_read() -> None:
-    gateway = Gateway(cast("Any", None), {}, Open(), cast("Any", Broken()))
-    headers = {"Authorization": SIGNED.format("s3")}
-    answer = Browser(gateway).put("/bucket/key", data=b"x", headers=headers)
+    account = SimpleNamespace(config=SimpleNamespace(state_dir=Path("state")))
+    gateway = Gateway(cast("Any", account), {}, Open(), cast("Any", Broken()))
+    headers = {"Authorization": SIGNED.format("iam")}
+    answer = Browser(gateway).post("/", data={"Action": "ListRoles"}, headers=headers)
     assert answer.status_code == 500
     assert "<Code>InternalFailure</Code><Message>RuntimeError: out of order</Message>" in answer.text
 

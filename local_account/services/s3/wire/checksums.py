@@ -78,12 +78,14 @@ class Verifier:
         ``x-amz-sdk-checksum-algorithm``, ``x-amz-content-sha256``.
     default
         The algorithm to compute if the client names none (S3: ``CRC64NVME``); "" for none.
+    also
+        An algorithm to compute in any case, and to report beside the client's; "" for none.
 
     Raises S3Error: InvalidDigest, InvalidRequest (more than one checksum, an unknown algorithm, a value that
     cannot be one), InvalidArgument (``x-amz-content-sha256``).
     """
 
-    def __init__(self, headers: Mapping[str, str], *, default: str = "CRC64NVME") -> None:
+    def __init__(self, headers: Mapping[str, str], *, default: str = "CRC64NVME", also: str = "") -> None:
         self._md5_given = _md5(headers.get("content-md5"))
         self._content_given = _content_sha256(headers.get("x-amz-content-sha256", ""))
         self._value, self._trailer = _promise(headers)
@@ -92,8 +94,9 @@ class Verifier:
         self._size = 0
         self._etag = hashlib.md5(usedforsecurity=False)
         self._hashes: dict[str, _Hash] = {}
-        if self.algorithm:
-            self._hashes[self.algorithm] = _hash(self.algorithm)
+        self._reported = tuple(dict.fromkeys(name for name in (self.algorithm, also) if name))
+        for name in self._reported:
+            self._hashes[name] = _hash(name)
         if self._content_given and "SHA256" not in self._hashes:
             self._hashes["SHA256"] = _hash("SHA256")
         self._updates = (self._etag.update, *(one.update for one in self._hashes.values()))
@@ -125,13 +128,13 @@ class Verifier:
                 ExpectedDigest=_text(self._md5_given),
                 CalculatedDigest=_text(md5),
             )
-        checksum = _text(self._hashes[self.algorithm].digest()) if self.algorithm else ""
+        reported = {name: _text(self._hashes[name].digest()) for name in self._reported}
         given = self._trailer_value(trailers or {}) if self._trailer else self._value[1]
-        if given and given != checksum:
+        if given and given != reported[self.algorithm]:
             raise S3Error(
                 "BadDigest", f"The {self.algorithm} you specified did not match the calculated checksum."
             )
-        return Digest(self._size, md5.hex(), {self.algorithm: checksum} if self.algorithm else {})
+        return Digest(self._size, md5.hex(), reported)
 
     def _trailer_value(self, trailers: Mapping[str, str]) -> str:
         value = trailers.get(self._trailer)

@@ -1,0 +1,129 @@
+"""Lifecycle rules: which ones S3 accepts, and what each calls for.
+
+Contract: Amazon S3 User Guide, "Lifecycle configuration elements"; Amazon S3 API Reference,
+PutBucketLifecycleConfiguration.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from local_account.services.s3 import tags
+from local_account.services.s3.errors import S3Error
+
+MOST_RULES = 1000
+_ACTIONS = (
+    "Expiration",
+    "NoncurrentVersionExpiration",
+    "AbortIncompleteMultipartUpload",
+    "Transitions",
+    "NoncurrentVersionTransitions",
+)
+_PREDICATES = ("Prefix", "Tag", "ObjectSizeGreaterThan", "ObjectSizeLessThan")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that is enabled, as it is carried out. Days are None where there is no such action."""
+
+    prefix: str
+    tags: Mapping[str, str]
+    larger_than: int | None
+    smaller_than: int | None
+    days: int | None
+    date: datetime | None
+    expired_marker: bool
+    noncurrent_days: int | None
+    newer_noncurrent: int
+    abort_days: int | None
+
+
+def check(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration as it is kept: each rule has an ID. Raises S3Error."""
+    rules = [dict(rule) for rule in document.get("Rules", [])]
+    if not 1 <= len(rules) <= MOST_RULES:
+        raise S3Error("MalformedXML")
+    for rule in rules:
+        rule["ID"] = rule.get("ID") or uuid.uuid4().hex
+        _check_rule(rule)
+    if len({rule["ID"] for rule in rules}) < len(rules):
+        raise S3Error("InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule")
+    return {"Rules": rules}
+
+
+def rules(document: Mapping[str, Any]) -> list[Rule]:
+    """Return the rules of a configuration that are enabled."""
+    return [_rule(one) for one in document.get("Rules", []) if one["Status"] == "Enabled"]
+
+
+def _check_rule(rule: Mapping[str, Any]) -> None:
+    if len(rule["ID"]) > 255:
+        raise S3Error("InvalidArgument", "ID length should not exceed allowed limit of 255")
+    if ("Filter" in rule) == ("Prefix" in rule):
+        raise S3Error("MalformedXML")
+    given = rule.get("Filter", {})
+    if len([name for name in (*_PREDICATES, "And") if name in given]) > 1:
+        raise S3Error("MalformedXML")
+    if not any(name in rule for name in _ACTIONS):
+        raise S3Error("InvalidRequest", "At least one action needs to be specified in a rule")
+    for action in ("Transitions", "NoncurrentVersionTransitions"):
+        if rule.get(action):
+            raise S3Error(
+                "NotImplemented", f"LifecycleConfiguration/{action} is not supported by the local account"
+            )
+    predicates = {**given, **given.get("And", {})}
+    tagged = [predicates["Tag"]] if "Tag" in predicates else predicates.get("Tags", [])
+    tags.of_object({"TagSet": tagged})
+    _check_expiration(rule.get("Expiration"), tagged=bool(tagged))
+    if "NoncurrentVersionExpiration" in rule:
+        noncurrent = rule["NoncurrentVersionExpiration"]
+        _positive(noncurrent.get("NoncurrentDays"), "NoncurrentDays", "NoncurrentVersionExpiration")
+        if not 1 <= noncurrent.get("NewerNoncurrentVersions", 1) <= 100:
+            raise S3Error("InvalidArgument", "'NewerNoncurrentVersions' must be between 1 and 100")
+    if "AbortIncompleteMultipartUpload" in rule:
+        if tagged:
+            raise S3Error("InvalidRequest", "AbortIncompleteMultipartUpload cannot be specified with Tags")
+        days = rule["AbortIncompleteMultipartUpload"].get("DaysAfterInitiation")
+        _positive(days, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
+
+
+def _check_expiration(expiration: Mapping[str, Any] | None, *, tagged: bool) -> None:
+    if expiration is None:
+        return
+    if len(expiration) != 1:
+        raise S3Error("MalformedXML")
+    if "Days" in expiration:
+        _positive(expiration["Days"], "Days", "Expiration")
+    if "Date" in expiration and not expiration["Date"].endswith("T00:00:00.000Z"):
+        raise S3Error("InvalidArgument", "'Date' must be at midnight GMT")
+    if tagged and "ExpiredObjectDeleteMarker" in expiration:
+        raise S3Error("InvalidRequest", "ExpiredObjectDeleteMarker cannot be specified with Tags")
+
+
+def _positive(days: int | None, name: str, action: str) -> None:
+    if days is None or days < 1:
+        raise S3Error("InvalidArgument", f"'{name}' for {action} action must be a positive integer")
+
+
+def _rule(document: Mapping[str, Any]) -> Rule:
+    given = document.get("Filter", {})
+    predicates = {**given, **given.get("And", {})}
+    tagged = [predicates["Tag"]] if "Tag" in predicates else predicates.get("Tags", [])
+    expiration = document.get("Expiration", {})
+    noncurrent = document.get("NoncurrentVersionExpiration", {})
+    return Rule(
+        prefix=document.get("Prefix") or predicates.get("Prefix", ""),
+        tags={one["Key"]: one["Value"] for one in tagged},
+        larger_than=predicates.get("ObjectSizeGreaterThan"),
+        smaller_than=predicates.get("ObjectSizeLessThan"),
+        days=expiration.get("Days"),
+        date=datetime.fromisoformat(expiration["Date"]) if "Date" in expiration else None,
+        expired_marker=expiration.get("ExpiredObjectDeleteMarker", False),
+        noncurrent_days=noncurrent.get("NoncurrentDays"),
+        newer_noncurrent=noncurrent.get("NewerNoncurrentVersions", 0),
+        abort_days=document.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation"),
+    )

@@ -1,0 +1,135 @@
+"""The IAM permissions that a request to Amazon S3 needs.
+
+Contract: Amazon S3 User Guide, "Required permissions for Amazon S3 API operations"; the condition keys of the
+Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from local_account.authorization.needs import Need
+from local_account.services.s3.call import Call
+
+# Operations whose action has another name.
+_ACTIONS = {
+    "CreateMultipartUpload": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+    "CopyObject": "PutObject",
+    "DeleteBucketCors": "PutBucketCORS",
+    "DeleteBucketEncryption": "PutEncryptionConfiguration",
+    "DeleteBucketLifecycle": "PutLifecycleConfiguration",
+    "DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
+    "DeleteBucketTagging": "PutBucketTagging",
+    "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
+    "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
+    "GetBucketCors": "GetBucketCORS",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "GetBucketNotificationConfiguration": "GetBucketNotification",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "HeadBucket": "ListBucket",
+    "HeadObject": "GetObject",
+    "ListBuckets": "ListAllMyBuckets",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "ListObjectVersions": "ListBucketVersions",
+    "ListObjects": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "ListParts": "ListMultipartUploadParts",
+    "PostObject": "PutObject",
+    "PutBucketAccelerateConfiguration": "PutAccelerateConfiguration",
+    "PutBucketCors": "PutBucketCORS",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "PutBucketNotificationConfiguration": "PutBucketNotification",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "UploadPart": "PutObject",
+    "UploadPartCopy": "PutObject",
+}
+# Actions on objects that are called otherwise when the request names a version.
+_OF_VERSIONS = {
+    "DeleteObject": "DeleteObjectVersion",
+    "DeleteObjectTagging": "DeleteObjectVersionTagging",
+    "GetObject": "GetObjectVersion",
+    "GetObjectAcl": "GetObjectVersionAcl",
+    "GetObjectAttributes": "GetObjectVersionAttributes",
+    "GetObjectTagging": "GetObjectVersionTagging",
+    "PutObjectAcl": "PutObjectVersionAcl",
+    "PutObjectTagging": "PutObjectVersionTagging",
+}
+_LIST_KEYS = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
+_HEADER_KEYS = (
+    "x-amz-acl",
+    "x-amz-copy-source",
+    "x-amz-metadata-directive",
+    "x-amz-server-side-encryption",
+    "x-amz-storage-class",
+)
+
+
+def arn_of(bucket: str, key: str = "") -> str:
+    """Return the ARN of a bucket or of an object."""
+    return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
+
+
+def needs(call: Call) -> list[Need]:
+    """Return every permission that a request needs, but for those of DeleteObjects: it asks for each key."""
+    operation = call.operation
+    if operation in ("DeleteObjects", "PreflightRequest"):
+        return []
+    action = _ACTIONS.get(operation, operation)
+    if operation == "ListBuckets":
+        return [Need(f"s3:{action}")]
+    version = call.query.get("versionId")
+    if version is not None:
+        action = _OF_VERSIONS.get(action, action)
+    context = _context(call)
+    resource = arn_of(call.bucket, call.key)
+    required = [Need(f"s3:{action}", resource, context)]
+    if operation == "GetObjectAttributes":
+        required.append(Need(f"s3:{'GetObjectVersion' if version else 'GetObject'}", resource, context))
+    if operation in ("CopyObject", "UploadPartCopy"):
+        path, _, version = unquote(call.headers["x-amz-copy-source"]).lstrip("/").partition("?versionId=")
+        required.append(
+            Need(f"s3:GetObject{'Version' if version else ''}", f"arn:aws:s3:::{path}", common(call))
+        )
+    if action == "PutObject":
+        if call.headers.get("x-amz-tagging"):
+            required.append(Need("s3:PutObjectTagging", resource, context))
+        if call.headers.get("x-amz-acl"):
+            required.append(Need("s3:PutObjectAcl", resource, context))
+    return required
+
+
+def deletion(call: Call, key: str, version_id: str | None) -> Need:
+    """Return the permission to delete one key, or one version of it."""
+    action = "DeleteObjectVersion" if version_id is not None else "DeleteObject"
+    return Need(f"s3:{action}", arn_of(call.bucket, key), common(call))
+
+
+def common(call: Call) -> dict[str, list[str]]:
+    """Return the condition keys that every request has. On the loopback interface it counts as secure."""
+    return {
+        "aws:securetransport": ["true"],
+        "aws:sourceip": [call.source_ip],
+        "s3:signatureversion": ["AWS4-HMAC-SHA256"],
+        "s3:authtype": [_auth_type(call)],
+    }
+
+
+def _auth_type(call: Call) -> str:
+    return "REST-QUERY-STRING" if call.signature and call.signature.presigned else "REST-HEADER"
+
+
+def _context(call: Call) -> Mapping[str, list[str]]:
+    context = common(call)
+    for parameter, name in _LIST_KEYS.items():
+        if parameter in call.query:
+            context[name] = [call.query[parameter]]
+    for header in _HEADER_KEYS:
+        if header in call.headers:
+            context[f"s3:{header}"] = [call.headers[header]]
+    if "versionId" in call.query:
+        context["s3:versionid"] = [call.query["versionId"]]
+    return context
