@@ -137,10 +137,24 @@ class Table(Generic[D]):
         self._store.execute("DELETE FROM documents WHERE tab=? AND key=?", self._name, key)
         self.changes += 1
 
-    def keys(self) -> list[str]:
-        """Return all keys in insertion order."""
-        rows = self._store.execute("SELECT key FROM documents WHERE tab=? ORDER BY rowid", self._name)
+    def keys(self, prefix: str = "") -> list[str]:
+        """Return the keys that begin with ``prefix``, in insertion order."""
+        rows = self._store.execute(
+            "SELECT key FROM documents WHERE tab=? AND key>=? AND key<? ORDER BY rowid",
+            self._name,
+            prefix,
+            prefix + _LAST,
+        )
         return [row[0] for row in rows]
+
+    def named(self, part: str) -> list[D]:
+        """Return the documents whose key contains ``part``, in upper or lower case, in insertion order."""
+        rows = self._store.execute(
+            "SELECT doc FROM documents WHERE tab=? AND instr(lower(key), ?) ORDER BY rowid",
+            self._name,
+            part.lower(),
+        )
+        return [json.loads(doc, object_hook=_decode) for (doc,) in rows]
 
     def items(self, prefix: str = "") -> list[tuple[str, D]]:
         """Return the (key, document) pairs whose key begins with ``prefix``, in insertion order."""

@@ -39,6 +39,7 @@ class Scaling:
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self.activities.index("ResourceId")
 
     @property
     def activities(self) -> Table[ScalingActivity]:
@@ -222,7 +223,8 @@ class Scaling:
 
     def _of(self, target: ScalableTarget) -> list[ScalingActivity]:
         """Return the activities of a target, newest last."""
-        return [one for one in self.activities.values() if key_of(one) == key_of(target)]
+        listed = self.activities.where("ResourceId", target["ResourceId"])
+        return [one for one in listed if key_of(one) == key_of(target)]
 
     def _variant(self, target: ScalableTarget | ScalingActivity) -> dict[str, Any] | None:
         """Return what DescribeEndpoint says about a variant and its endpoint; None if there is none."""

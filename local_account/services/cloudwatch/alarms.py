@@ -127,6 +127,7 @@ class Alarms:
     def __init__(self, account: Account, metrics: MetricStore) -> None:
         self.on_alarm: Callable[[str, str, tuple[Datapoint, ...]], None] | None = None
         self._account = account
+        self.history.index("AlarmName")
         self._metrics = metrics
         self._evaluated: dict[str, int] = {}
         self._known: list[tuple[Alarm, Metric]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -208,10 +208,8 @@ class CloudWatch(Service):
         action = params.get("ActionPrefix", "")
         found = [
             _public(alarm)
-            for name, alarm in sorted(self.alarms.table.items())
-            if (not names or name in names)
-            and name.startswith(prefix)
-            and params.get("StateValue") in (None, alarm["StateValue"])
+            for _, alarm in sorted(self._alarms(names) if names else self.alarms.table.items(prefix))
+            if params.get("StateValue") in (None, alarm["StateValue"])
             and (not action or any(one.startswith(action) for one in _actions(alarm)))
         ]
         size = params.get("MaxRecords", 100 if names else _ALARMS_PAGE)
@@ -233,7 +231,9 @@ class CloudWatch(Service):
 
     def describe_alarm_history(self, params: DescribeAlarmHistoryInputTypeDef) -> Answer:
         """DescribeAlarmHistory: the last thirty days, newest first unless ScanBy says otherwise."""
-        found = [item for item in self.alarms.history.values() if _in_history(item, params)]
+        history, name = self.alarms.history, params.get("AlarmName")
+        listed = history.where("AlarmName", name) if name else history.values()
+        found = [item for item in listed if _in_history(item, params)]
         if params.get("ScanBy", "TimestampDescending") == "TimestampDescending":
             found.reverse()
         size = params.get("MaxRecords", 100)
@@ -302,6 +302,10 @@ class CloudWatch(Service):
     @property
     def _tags(self) -> Table[dict[str, str]]:
         return self.account.store.table("cloudwatch.tags", dict[str, str])
+
+    def _alarms(self, names: Iterable[str]) -> list[tuple[str, Alarm]]:
+        found = {name: self.alarms.table.get(name) for name in names}
+        return [(name, alarm) for name, alarm in found.items() if alarm]
 
     def _alarm(self, name: str) -> Alarm:
         alarm = self.alarms.table.get(name)

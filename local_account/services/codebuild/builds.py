@@ -59,6 +59,14 @@ class Builds:
         """Return all builds, oldest first."""
         return [document["build"] for document in self._table.values()]
 
+    def of(self, project: str) -> list[BuildTypeDef]:
+        """Return the builds of a project, oldest first."""
+        return [document["build"] for document in self._table.values(f"{project}:")]
+
+    def ids(self, project: str | None = None) -> list[str]:
+        """Return the ids of the builds, of one project or of all, oldest first."""
+        return self._table.keys("" if project is None else f"{project}:")
+
     def delete(self, build_id: str) -> None:
         """Delete the record of a build."""
         self._table.delete(build_id)

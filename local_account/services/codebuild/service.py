@@ -164,7 +164,7 @@ class CodeBuild(Service):
         projects.check(project)
         self._check_role(project["serviceRole"])
         limit = project.get("concurrentBuildLimit", -1)
-        if limit > 0 and sum(not b["buildComplete"] for b in self._of_project(name)) >= limit:
+        if limit > 0 and sum(not b["buildComplete"] for b in self._builds.of(name)) >= limit:
             raise ServiceError(
                 "AccountLimitExceededException",
                 f"Cannot have more than {limit} builds running for the project {name} (concurrentBuildLimit)",
@@ -229,14 +229,14 @@ class CodeBuild(Service):
 
     def list_builds(self, params: ListBuildsInputTypeDef) -> Answer:
         """ListBuilds: newest first."""
-        return self._list(self._builds.all(), params)
+        return self._list(self._builds.ids(), params)
 
     def list_builds_for_project(self, params: ListBuildsForProjectInputTypeDef) -> Answer:
         """ListBuildsForProject: newest first."""
         name = params["projectName"]
         if self._projects.get(name) is None:
             raise self._no_project(name)
-        return self._list(self._of_project(name), params)
+        return self._list(self._builds.ids(name), params)
 
     def expire(self, now: datetime | None = None) -> None:
         """End the builds whose ``timeoutInMinutes`` or ``queuedTimeoutInMinutes`` has passed."""
@@ -279,13 +279,9 @@ class CodeBuild(Service):
             raise ServiceError("ResourceNotFoundException", f"Build does not exist: {build_id}")
         return build
 
-    def _of_project(self, name: str) -> list[BuildTypeDef]:
-        return [build for build in self._builds.all() if build["projectName"] == name]
-
     def _list(
-        self, builds: list[BuildTypeDef], params: ListBuildsInputTypeDef | ListBuildsForProjectInputTypeDef
+        self, ids: list[str], params: ListBuildsInputTypeDef | ListBuildsForProjectInputTypeDef
     ) -> Answer:
-        ids = [build["id"] for build in builds]
         if params.get("sortOrder", "DESCENDING") == "DESCENDING":
             ids.reverse()
         return _page("ids", ids, params.get("nextToken"))
@@ -293,7 +289,7 @@ class CodeBuild(Service):
     def _same_request(self, name: str, params: StartBuildInputTypeDef) -> BuildTypeDef | None:
         """Return the build that a request with the same ``idempotencyToken`` started within 5 minutes."""
         token, since = params.get("idempotencyToken"), self.account.now() - timedelta(minutes=5)
-        for build in self._of_project(name) if token else ():
+        for build in self._builds.of(name) if token else ():
             request = self._builds.request(build["id"])["params"]
             if request.get("idempotencyToken") == token and build["startTime"] > since:
                 if request != params:

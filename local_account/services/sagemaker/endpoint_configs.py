@@ -69,7 +69,7 @@ class EndpointConfigs(Models):
 
     def list_endpoint_configs(self, params: ListEndpointConfigsInputTypeDef) -> Answer:
         """See ListEndpointConfigs."""
-        configs, token = list_page(params, self.table("endpoint_configs").values(), name="EndpointConfigName")
+        configs, token = list_page(params, self.table("endpoint_configs"), name="EndpointConfigName")
         return {"EndpointConfigs": [public(config) for config in configs], "NextToken": token}
 
     def delete_endpoint_config(self, params: DeleteEndpointConfigInputTypeDef) -> Answer:

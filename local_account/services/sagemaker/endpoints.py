@@ -123,7 +123,7 @@ class Endpoints(EndpointConfigs):
     def list_endpoints(self, params: ListEndpointsInputTypeDef) -> Answer:
         """See ListEndpoints."""
         endpoints, token = list_page(
-            params, self.table("endpoints").values(), name="EndpointName", status="EndpointStatus"
+            params, self.table("endpoints"), name="EndpointName", status="EndpointStatus"
         )
         return {"Endpoints": [public(endpoint) for endpoint in endpoints], "NextToken": token}
 

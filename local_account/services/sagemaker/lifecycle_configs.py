@@ -59,7 +59,7 @@ class LifecycleConfigs(Resources):
         self, params: ListNotebookInstanceLifecycleConfigsInputTypeDef
     ) -> Answer:
         """See ListNotebookInstanceLifecycleConfigs."""
-        configs, token = list_page(params, self.table("lifecycle_configs").values(), name=_NAME)
+        configs, token = list_page(params, self.table("lifecycle_configs"), name=_NAME)
         return {
             "NotebookInstanceLifecycleConfigs": [public(config) for config in configs],
             "NextToken": token,

@@ -73,7 +73,7 @@ class Models(Resources):
 
     def list_models(self, params: ListModelsInputTypeDef) -> Answer:
         """See ListModels."""
-        models, token = list_page(params, self.table("models").values(), name="ModelName")
+        models, token = list_page(params, self.table("models"), name="ModelName")
         return {"Models": [public(model) for model in models], "NextToken": token}
 
     def delete_model(self, params: DeleteModelInputTypeDef) -> Answer:

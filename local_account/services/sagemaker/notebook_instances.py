@@ -151,9 +151,10 @@ class NotebookInstances(LifecycleConfigs):
         wanted = params.get("NotebookInstanceLifecycleConfigNameContains", "")
         instances, token = list_page(
             params,
-            [item for item in self.table("notebook_instances").values() if wanted in (item[_CONFIG] or "")],
+            self.table("notebook_instances"),
             name=_NAME,
             status=_STATUS,
+            only=lambda instance: wanted in (instance[_CONFIG] or ""),
             sort_by="Name",
             order="Ascending",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -148,19 +148,25 @@ def epoch_ms(value: Any) -> Any:
 
 def list_page(
     params: Mapping[str, Any],
-    documents: Iterable[D],
+    table: Table[D],
     *,
     name: str,
     status: str = "",
     sort_by: str = "CreationTime",
     order: str = "Descending",
+    only: Callable[[D], bool] = lambda _: True,
 ) -> tuple[list[D], str | None]:
     """Filter, sort and page as the List operations of SageMaker do.
 
-    ``name`` and ``status`` are the members that ``NameContains``, ``StatusEquals`` and ``SortBy`` refer to.
+    ``name`` and ``status`` are the members that ``NameContains``, ``StatusEquals`` and ``SortBy`` refer to;
+    of documents, only those whose name fits are read. ``only`` is a further condition.
     Returns the page (10 documents unless ``MaxResults`` says otherwise) and ``NextToken``.
     """
-    found = [document for document in documents if _matches(params, document, name, status)]
+    part = params.get("NameContains", "")
+    documents = table.named(part) if part else table.values()
+    found = [
+        document for document in documents if _matches(params, document, name, status) and only(document)
+    ]
     asked = str(params.get("SortBy", sort_by))
     member = {"Name": name, "Status": status}.get(asked, asked)
     found.sort(key=lambda document: document[member], reverse=params.get("SortOrder", order) == "Descending")

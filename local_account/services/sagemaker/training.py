@@ -104,7 +104,7 @@ class TrainingJobs(Resources):
         refuse_unsupported(params, ("WarmPoolStatusEquals", "TrainingPlanArnEquals"))
         jobs, token = list_page(
             params,
-            self.table("training_jobs").values(),
+            self.table("training_jobs"),
             name="TrainingJobName",
             status="TrainingJobStatus",
             order="Ascending",

@@ -6,6 +6,7 @@ AWS, IAM roles are not among the resources ("Services that support the Resource 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -75,19 +76,18 @@ class ResourceGroupsTagging(Service):
 
     def _owned(self) -> Iterator[Tagged]:
         account, table = self.account, self.account.store.table
-        for name, one in table("codecommit-repositories").items():
-            yield account.arn("codecommit", name), one["tags"]
-        for name, one in table("ecr-repositories").items():
-            yield account.arn("ecr", f"repository/{name}"), one["resourceTags"]
-        for name, one in table("codebuild.projects").items():
-            tags = {tag["key"]: tag["value"] for tag in one["project"].get("tags", [])}
-            yield account.arn("codebuild", f"project/{name}"), tags
-        for name, one in table("codepipeline.pipelines").items():
-            yield account.arn("codepipeline", name), {tag["key"]: tag["value"] for tag in one["tags"]}
-        for name, one in table("lambda.functions").items():
-            yield account.arn("lambda", f"function:{name}"), one["tags"]
-        for one in table("events.rules").values():
-            yield one["Arn"], one["tags"]
+        for name, tags in self._members("codecommit-repositories", "tags"):
+            yield account.arn("codecommit", name), tags
+        for name, tags in self._members("ecr-repositories", "resourceTags"):
+            yield account.arn("ecr", f"repository/{name}"), tags
+        for name, tags in self._members("codebuild.projects", "project.tags"):
+            yield account.arn("codebuild", f"project/{name}"), {tag["key"]: tag["value"] for tag in tags}
+        for name, tags in self._members("codepipeline.pipelines", "tags"):
+            yield account.arn("codepipeline", name), {tag["key"]: tag["value"] for tag in tags}
+        for name, tags in self._members("lambda.functions", "tags"):
+            yield account.arn("lambda", f"function:{name}"), tags
+        for name, tags in self._members("events.rules", "tags"):
+            yield account.arn("events", f"rule/{name}"), tags
         for one in table("autoscaling-targets").values():
             yield one["ScalableTargetARN"], one["Tags"]
         yield from table("sagemaker.tags").items()
@@ -95,10 +95,15 @@ class ResourceGroupsTagging(Service):
         yield from table("logs.tags").items()
         for of_service in account.tagged:
             yield from of_service()
-        stacks = table("cloudformation.stacks")
-        for named in table("cloudformation.names").values():
-            stack = stacks.require(named["StackId"])
-            yield stack["StackId"], {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
+        active = {named["StackId"] for named in table("cloudformation.names").values()}
+        for stack_id, tags in self._members("cloudformation.stacks", "Tags"):
+            if stack_id in active:
+                yield stack_id, {tag["Key"]: tag["Value"] for tag in tags}
+
+    def _members(self, table: str, member: str) -> Iterator[tuple[str, Any]]:
+        """Yield key and tags of each document; the rest, which can be large, is not read."""
+        for key, tags in self.account.store.table(table).members(member):
+            yield key, json.loads(tags or "[]") or {}
 
 
 def _page(member: str, items: list[Any], params: Mapping[str, Any], size: int = _PAGE) -> Params:

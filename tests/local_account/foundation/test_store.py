@@ -111,3 +111,11 @@ def test_documents_are_found_by_a_text_in_them(store: Store) -> None:
     for key, job in (("1", "j1"), ("2", "j2")):
         table.put(key, {"actions": [{"job": job}]})
     assert table.containing("j2") == [{"actions": [{"job": "j2"}]}]
+
+
+def test_documents_are_found_by_a_part_of_their_key_in_any_case(store: Store) -> None:
+    table = store.table("jobs")
+    for key in ("Ana-1", "bob-1", "ana-2"):
+        table.put(key, {"key": key})
+    assert [one["key"] for one in table.named("aNA-")] == ["Ana-1", "ana-2"]
+    assert table.keys("ana") == ["ana-2"]

@@ -204,19 +204,22 @@ def test_lines_split_over_chunks_arrive_whole(account: Any) -> None:
     assert lines == ["first", "second", "\ufffd"]
 
 
-def test_lists_are_filtered_sorted_and_paged() -> None:
-    documents = [
-        {"Name": f"job-{n}", "Status": "Done" if n % 2 else "Open", "CreationTime": START + timedelta(n)}
-        for n in range(5)
-    ]
+def test_lists_are_filtered_sorted_and_paged(tmp_path: Path) -> None:
+    table = Store(tmp_path / "account.sqlite").table("jobs")
+    for n in range(5):
+        created = START + timedelta(n)
+        table.put(
+            f"job-{n}", {"Name": f"job-{n}", "Status": "Done" if n % 2 else "Open", "CreationTime": created}
+        )
 
     def names(**params: Any) -> tuple[list[Any], str | None]:
-        found, token = list_page(params, documents, name="Name", status="Status")
+        found, token = list_page(params, table, name="Name", status="Status")
         return [document["Name"] for document in found], token
 
     assert names()[0] == ["job-4", "job-3", "job-2", "job-1", "job-0"]
     assert names(StatusEquals="Done", SortOrder="Ascending")[0] == ["job-1", "job-3"]
     assert names(CreationTimeAfter=START + timedelta(3))[0] == ["job-4", "job-3"]
+    assert names(NameContains="OB-2")[0] == ["job-2"]
     first, token = names(MaxResults=3)
     assert first == ["job-4", "job-3", "job-2"]
     assert names(MaxResults=3, NextToken=token) == (["job-1", "job-0"], None)
