@@ -64,11 +64,13 @@ class Buckets:
             return Reply(200, {"Location": f"/{name}"})
         if len(self._storage.buckets()) >= MOST_BUCKETS:
             raise S3Error("TooManyBuckets")
-        self._storage.create_bucket(name, region, self._with.now())
-        self._storage.configure(name, "ownership", {"Rules": [{"ObjectOwnership": ownership}]})
-        self._storage.configure(name, "publicAccessBlock", _PUBLIC_ACCESS)
+        settings: dict[str, Any] = {
+            "ownership": {"Rules": [{"ObjectOwnership": ownership}]},
+            "publicAccessBlock": _PUBLIC_ACCESS,
+        }
         if tagged:
-            self._storage.configure(name, "tagging", {"TagSet": tags.tag_set(tagged)})
+            settings["tagging"] = {"TagSet": tags.tag_set(tagged)}
+        self._storage.create_bucket(name, region, self._with.now(), settings)
         return Reply(
             200, {"Location": f"/{name}" if region == "us-east-1" else f"http://{name}.s3.amazonaws.com/"}
         )

@@ -13,7 +13,13 @@ from urllib.parse import unquote
 from local_account.services.s3 import attributes, documents
 from local_account.services.s3.call import Call, Reply, xml
 from local_account.services.s3.errors import S3Error
-from local_account.services.s3.facilities import Facilities, check_key, quoted, version_header
+from local_account.services.s3.facilities import (
+    Facilities,
+    check_key,
+    expiration_header,
+    quoted,
+    version_header,
+)
 from local_account.services.s3.objects import LARGEST_PUT, written_if
 from local_account.services.s3.refusals import refusal
 from local_account.services.s3.storage import Attributes, StorageError
@@ -87,6 +93,7 @@ class Copies:
         headers = {
             **attributes.ENCRYPTION,
             **version_header(version, bucket.versioning),
+            **expiration_header(bucket, version),
             **_source_header(source, of_bucket),
         }
         return xml(documents.answer("CopyObject", {"CopyObjectResult": result}), headers)

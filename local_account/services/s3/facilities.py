@@ -10,12 +10,13 @@ from email.utils import formatdate
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
+from local_account.services.s3 import lifecycle_rules
 from local_account.services.s3.errors import S3Error
 
 if TYPE_CHECKING:
     from local_account.services.s3.events import Announcements
     from local_account.services.s3.gate import Gate
-    from local_account.services.s3.storage import ObjectVersion, Storage
+    from local_account.services.s3.storage import Bucket, ObjectVersion, Storage
 
 LONGEST_KEY = 1024
 """Bytes ("Creating object key names", Amazon S3 User Guide)."""
@@ -57,6 +58,15 @@ def check_key(key: str) -> None:
     """Raise S3Error KeyTooLongError for a key that no object can have."""
     if len(key) * 4 > LONGEST_KEY and (size := len(key.encode())) > LONGEST_KEY:
         raise S3Error("KeyTooLongError", Size=str(size), MaxSizeAllowed=str(LONGEST_KEY))
+
+
+def expiration_header(bucket: Bucket, version: ObjectVersion) -> dict[str, str]:
+    """Return the header that says when a lifecycle rule will delete the object, if one will."""
+    rules = bucket.settings.get("lifecycle")
+    if rules is None or not version.is_latest:
+        return {}
+    found = lifecycle_rules.expiration(rules, version)
+    return {"x-amz-expiration": found} if found else {}
 
 
 def version_header(version: ObjectVersion, versioning: str) -> dict[str, str]:

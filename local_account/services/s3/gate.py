@@ -59,8 +59,10 @@ class Gate:
         try:
             bucket = self._storage.bucket(call.bucket)
         except NoSuchBucket:
-            self._check(call, None)
-            if call.operation != "CreateBucket":
+            creates = call.operation == "CreateBucket"
+            if creates or not call.anonymous:  # strangers learn which buckets there are, as on AWS
+                self._check(call, None)
+            if not creates:
                 raise
             return None
         self._check(call, bucket)

@@ -7,7 +7,7 @@ configuration elements": an object expires at the midnight (UTC) after its days 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -31,18 +31,27 @@ class Lifecycle:
         self._with = facilities
         self._storage = facilities.storage
         self._stopping = stopping
+        self._done: dict[str, tuple[datetime, object]] = {}
+        """By bucket: the day on which its rules were carried out, and these rules."""
 
     def carry_out(self) -> None:
-        """Delete what the rules of the buckets call for at this time."""
+        """Delete what the rules of the buckets call for at this time.
+
+        Only midnight and other rules can change that, so a bucket is looked through once a day.
+        """
         now = self._with.now()
         for bucket in self._storage.buckets():
-            for rule in rules(bucket.settings.get("lifecycle") or {}):
+            document = bucket.settings.get("lifecycle")
+            if document is None or self._done.get(bucket.name) == (_midnight(now), document):
+                continue
+            for rule in rules(document):
                 if self._stopping():
                     return
                 try:
                     self._apply(bucket, rule, now)
                 except Exception:
                     log.exception("a lifecycle rule of %s was not carried out", bucket.name)
+            self._done[bucket.name] = (_midnight(now), document)
 
     def _apply(self, bucket: Bucket, rule: Rule, now: datetime) -> None:
         storage, name, prefix = self._storage, bucket.name, rule.prefix
@@ -92,7 +101,9 @@ class Lifecycle:
         while not self._stopping():
             found = page(after)
             for version in found.versions:
-                if not _matches(rule, version.attributes.tags, version):
+                if not version.is_delete_marker and not rule.matches(
+                    version.key, version.attributes.tags, version.size
+                ):
                     continue
                 if markers_before is not None and version.modified >= markers_before:
                     continue
@@ -137,13 +148,3 @@ def _limit(rule: Rule, now: datetime) -> datetime | None:
     if rule.date is not None and now >= rule.date:
         return now
     return None
-
-
-def _matches(rule: Rule, tags: Mapping[str, str], version: ObjectVersion) -> bool:
-    if rule.tags and any(tags.get(key) != value for key, value in rule.tags.items()):
-        return False
-    if version.is_delete_marker:
-        return True
-    return (rule.larger_than is None or version.size > rule.larger_than) and (
-        rule.smaller_than is None or version.size < rule.smaller_than
-    )

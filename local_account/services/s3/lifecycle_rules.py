@@ -9,11 +9,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from local_account.services.s3 import tags
 from local_account.services.s3.errors import S3Error
+
+if TYPE_CHECKING:
+    from local_account.services.s3.storage import ObjectVersion
 
 MOST_RULES = 1000
 _ACTIONS = (
@@ -30,6 +35,7 @@ _PREDICATES = ("Prefix", "Tag", "ObjectSizeGreaterThan", "ObjectSizeLessThan")
 class Rule:
     """A rule that is enabled, as it is carried out. Days are None where there is no such action."""
 
+    id: str
     prefix: str
     tags: Mapping[str, str]
     larger_than: int | None
@@ -40,6 +46,15 @@ class Rule:
     noncurrent_days: int | None
     newer_noncurrent: int
     abort_days: int | None
+
+    def matches(self, key: str, tagged: Mapping[str, str], size: int) -> bool:
+        """Return whether the rule is for an object."""
+        return (
+            key.startswith(self.prefix)
+            and all(tagged.get(name) == value for name, value in self.tags.items())
+            and (self.larger_than is None or size > self.larger_than)
+            and (self.smaller_than is None or size < self.smaller_than)
+        )
 
 
 def check(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,6 +73,40 @@ def check(document: Mapping[str, Any]) -> dict[str, Any]:
 def rules(document: Mapping[str, Any]) -> list[Rule]:
     """Return the rules of a configuration that are enabled."""
     return [_rule(one) for one in document.get("Rules", []) if one["Status"] == "Enabled"]
+
+
+def expiration(document: Mapping[str, Any], version: ObjectVersion) -> str:
+    """Return ``x-amz-expiration`` of a current version: when it expires, by which rule; "" if never."""
+    ends = [
+        (rule.date or midnight_after(version.modified, rule.days or 0), rule.id)
+        for rule in _parsed(document)
+        if (rule.days is not None or rule.date is not None)
+        and rule.matches(version.key, version.attributes.tags, version.size)
+    ]
+    if not ends:
+        return ""
+    moment, name = min(ends)
+    return f'expiry-date="{format_datetime(moment, usegmt=True)}", rule-id="{quote(name)}"'
+
+
+def midnight_after(moment: datetime, days: int) -> datetime:
+    """Return the midnight (UTC) after days have passed."""
+    passed = moment.astimezone(UTC) + timedelta(days=days)
+    midnight = passed.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight if midnight == passed else midnight + timedelta(days=1)
+
+
+_PARSED: dict[int, tuple[object, list[Rule]]] = {}
+
+
+def _parsed(document: Mapping[str, Any]) -> list[Rule]:
+    """Return `rules`, which a bucket's requests need again and again; each configuration is one object."""
+    known = _PARSED.get(id(document))
+    if known is None or known[0] is not document:
+        if len(_PARSED) > 1000:
+            _PARSED.clear()
+        known = _PARSED[id(document)] = (document, rules(document))
+    return known[1]
 
 
 def _check_rule(rule: Mapping[str, Any]) -> None:
@@ -116,6 +165,7 @@ def _rule(document: Mapping[str, Any]) -> Rule:
     expiration = document.get("Expiration", {})
     noncurrent = document.get("NoncurrentVersionExpiration", {})
     return Rule(
+        id=document["ID"],
         prefix=document.get("Prefix") or predicates.get("Prefix", ""),
         tags={one["Key"]: one["Value"] for one in tagged},
         larger_than=predicates.get("ObjectSizeGreaterThan"),

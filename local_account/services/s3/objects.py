@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from local_account.services.s3 import attributes, documents, needs
 from local_account.services.s3.call import Call, Reply, xml
 from local_account.services.s3.errors import S3Error
-from local_account.services.s3.facilities import Facilities, check_key, http_date, quoted, version_header
+from local_account.services.s3.facilities import (
+    Facilities,
+    check_key,
+    expiration_header,
+    http_date,
+    quoted,
+    version_header,
+)
 from local_account.services.s3.refusals import refusal
 from local_account.services.s3.storage import Attributes, StorageError
 from local_account.services.s3.wire import checksums, chunked, conditions, ranges
@@ -64,6 +71,7 @@ class Objects:
             **attributes.checksums(version.attributes.checksums, version.attributes.checksum_type),
             **attributes.ENCRYPTION,
             **version_header(version, bucket.versioning),
+            **expiration_header(bucket, version),
         }
         return Reply(200, headers)
 
@@ -184,6 +192,7 @@ class Objects:
         said["Accept-Ranges"] = "bytes"
         if bucket.versioning:
             said["x-amz-version-id"] = version.version_id
+        said.update(expiration_header(bucket, version))
         span = self._span(call, version)
         whole = span is None or span.length == version.size
         if headers.get("x-amz-checksum-mode", "").upper() == "ENABLED" and whole:

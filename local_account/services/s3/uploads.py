@@ -13,7 +13,13 @@ from urllib.parse import quote
 from local_account.services.s3 import attributes, documents
 from local_account.services.s3.call import Call, Reply, xml
 from local_account.services.s3.errors import S3Error
-from local_account.services.s3.facilities import Facilities, check_key, quoted, version_header
+from local_account.services.s3.facilities import (
+    Facilities,
+    check_key,
+    expiration_header,
+    quoted,
+    version_header,
+)
 from local_account.services.s3.storage import Attributes
 from local_account.services.s3.wire import checksums, conditions
 
@@ -115,7 +121,11 @@ class Uploads:
             "ChecksumType": kind,
             f"Checksum{algorithm}": value,
         }
-        headers = {**attributes.ENCRYPTION, **version_header(version, bucket.versioning)}
+        headers = {
+            **attributes.ENCRYPTION,
+            **version_header(version, bucket.versioning),
+            **expiration_header(bucket, version),
+        }
         return xml(documents.answer("CompleteMultipartUpload", result), headers)
 
     def abort_multipart_upload(self, call: Call) -> Reply:

@@ -124,6 +124,8 @@ def test_nobody_reads_without_a_signature(local_account: AccountProcess, s3: S3C
     assert code(nobody.get_object, Bucket=bucket, Key="k") == "AccessDenied"
     assert code(nobody.put_object, Bucket=bucket, Key="k", Body=b"y") == "AccessDenied"
     assert code(nobody.list_objects_v2, Bucket=bucket) == "AccessDenied"
+    assert code(nobody.list_objects_v2, Bucket="no-such-bucket") == "NoSuchBucket"
+    assert code(nobody.create_bucket, Bucket="created-by-nobody") == "AccessDenied"
 
 
 def test_a_public_policy_is_blocked_until_the_block_is_lifted(

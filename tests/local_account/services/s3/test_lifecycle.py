@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from local_account.foundation.config import LOOPBACK, AccountConfig
 from local_account.gateway.connections import KeepAliveHandler
 from local_account.gateway.gateway import Gateway
 from local_account.services.s3 import S3
+from local_account.services.s3.storage import Candidates
 from tests.local_account.services.s3.refusing import code
 from tests.local_account.services.served import RecordingBus
 
@@ -99,6 +101,30 @@ def test_an_object_expires_at_the_midnight_after_its_days(aging: Aging) -> None:
     assert aging.keys() == ["new/a", "old/a", "old/b"], "the midnight after two days has not come"
     aging.carry_out_after(3)
     assert aging.keys() == ["new/a"]
+
+
+def test_clients_are_told_when_an_object_expires(aging: Aging) -> None:
+    aging.rule(ID="soon", Expiration={"Days": 2})
+    put = aging.client.put_object(Bucket=BUCKET, Key="old/a", Body=b"x")
+    modified = aging.client.head_object(Bucket=BUCKET, Key="old/a")["LastModified"]
+    midnight = (modified + timedelta(days=3)).replace(hour=0, minute=0, second=0)
+    expected = f'expiry-date="{format_datetime(midnight.astimezone(UTC), usegmt=True)}", rule-id="soon"'
+    assert put["Expiration"] == expected
+    assert aging.client.get_object(Bucket=BUCKET, Key="old/a")["Expiration"] == expected
+    other: Any = aging.client.put_object(Bucket=BUCKET, Key="new/a", Body=b"x")
+    assert "Expiration" not in other
+
+
+def test_a_bucket_is_looked_through_once_a_day(aging: Aging) -> None:
+    aging.rule(Expiration={"Days": 1})
+    aging.client.put_object(Bucket=BUCKET, Key="old/a", Body=b"x")
+    aging.carry_out_after(0)
+    asked = []
+    aging.service.storage.expired = lambda *_: asked.append(1) or Candidates([], None)  # type: ignore[method-assign, func-returns-value]
+    aging.carry_out_after(0)
+    assert not asked
+    aging.carry_out_after(1)
+    assert asked
 
 
 def test_expiry_is_announced(aging: Aging) -> None:
