@@ -53,7 +53,7 @@ else
 endif
 
 test-%:
-	@$(PYTHON) -m pytest $($*) 2>&1 $(SIDE)
+	@$(PYTHON) -m pytest $(or $($*),$(error there is no side $*)) 2>&1 $(SIDE)
 
 check: bootstrap  ## lint, types, and the quick tests that don't need Docker; run it after each change
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target lint $(QUICK_SIDES:%=check-%) || { \
@@ -62,7 +62,7 @@ check: bootstrap  ## lint, types, and the quick tests that don't need Docker; ru
 
 # `+` exempts the tests from --output-sync: they show their progress, while lint appears in one piece.
 check-%:
-	+@$(PYTHON) -m pytest -m "$(QUICK)" $($*) 2>&1 $(SIDE)
+	+@$(PYTHON) -m pytest -m "$(QUICK)" $(or $($*),$(error there is no side $*)) 2>&1 $(SIDE)
 
 fuzz: bootstrap  ## send 100,000 hostile requests to the model container (FUZZ_SEED=7 for others, FUZZ_REQUESTS=… for fewer)
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(PYTHON) -m pytest tests/notebooks/base_image/test_fuzz.py $(ARGS)
