@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -68,14 +69,14 @@ def written_by(notebook: Path) -> list[tuple[str, str]]:
 def programs(notebooks: Path, folder: str) -> dict[str, bytes]:
     """Return the programs that come with the exercises in `folder`, by name; empty without such a folder.
 
-    Files that a notebook writes there are not included, nor is `NAME.new.py`, the update of a program that
-    the learner has changed.
+    Files that a notebook writes there are not included, nor are `NAME.new.py` and `NAME.new2.py`,
+    the updates of a program that the learner has changed.
     """
     written = {name for notebook in notebooks.glob("[0-9][0-9]_*.ipynb") for name, _ in written_by(notebook)}
     return {
         path.name: path.read_bytes()
         for path in sorted((notebooks / folder).glob("*.py"))
-        if f"{folder}/{path.name}" not in written and not path.name.endswith(".new.py")
+        if f"{folder}/{path.name}" not in written and not re.search(r"\.new\d*\.py$", path.name)
     }
 
 

@@ -2,7 +2,8 @@
 
 Uses only the standard library of Python 3.9 (Amazon Linux 2023), because the workshop's own environment does
 not exist yet. A file that the learner has not touched is updated. If they have changed it, the new version is
-written next to it as `NAME.new.ipynb`, and only if it differs from the version that they began with.
+written next to it as `NAME.new.ipynb`, and only if it differs from the version that they began with. If they
+have worked in that file as well, the next version is written as `NAME.new2.ipynb`.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 
 def copy_exercises(source: Path, target: Path, record: Path) -> Iterator[str]:
     """Copy every file under `source` to `target` and yield a line for each thing done.
 
-    `record` is a JSON file that maps each relative path to the SHA-256 of what was last copied there.
+    `record` is a JSON file that maps each relative path to the SHA-256 of what was last copied there. If it
+    is missing or damaged, every file that differs counts as changed.
     """
-    copied: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+    copied = _read(record)
     for path in sorted(found for found in source.rglob("*") if found.is_file()):
         name = path.relative_to(source).as_posix()
         content = path.read_bytes()
@@ -29,11 +32,30 @@ def copy_exercises(source: Path, target: Path, record: Path) -> Iterator[str]:
             if _write(mine, content):
                 yield f"copied {name}"
         elif version != copied.get(name):
-            beside = mine.with_name(f"{mine.stem}.new{mine.suffix}")
+            beside = _beside(mine, target, version, copied)
             _write(beside, content)
+            copied[beside.relative_to(target).as_posix()] = version
             yield f"kept your {name}, the new version is {beside.name}"
         copied[name] = version
     _write(record, json.dumps(copied, indent=1).encode())
+
+
+def _beside(mine: Path, target: Path, version: str, copied: dict[str, str]) -> Path:
+    """Return the path for a new version: the first that is free, or holds what was copied there."""
+    for number in count(1):
+        beside = mine.with_name(f"{mine.stem}.new{number if number > 1 else ''}{mine.suffix}")
+        known = (version, copied.get(beside.relative_to(target).as_posix()))
+        if not beside.exists() or _digest(beside.read_bytes()) in known:
+            return beside
+    raise AssertionError("there is always a next number")
+
+
+def _read(record: Path) -> dict[str, str]:
+    try:
+        copied = json.loads(record.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return copied if isinstance(copied, dict) else {}
 
 
 def _write(path: Path, content: bytes) -> bool:

@@ -59,9 +59,9 @@ class PutBack:
         """Replace changed files by the new versions that lifecycle-config/exercises.py put beside them."""
         for name, content in _files(self._source):
             mine = self._target / name
-            beside = mine.with_name(f"{mine.stem}.new{mine.suffix}")
-            if beside.is_file() and beside.read_bytes() == content:
-                beside.unlink()
+            for beside in mine.parent.glob(f"{mine.stem}.new*{mine.suffix}"):
+                if beside.is_file() and beside.read_bytes() == content:
+                    beside.unlink()
 
     def _exercises(self) -> None:
         copied = {}

@@ -80,6 +80,7 @@ def test_a_program_that_the_learner_changed_stays_and_its_update_does_not_get_in
         "server.py": "mine",
         "server.new.py": "one, better",
     }
+    (target / "base_image" / "server.new2.py").write_text("one, better still")
     assert set(exercises.programs(target, "base_image")) == {"app.py", "rows.py", "server.py"}
 
 
@@ -90,11 +91,33 @@ def test_the_programs_of_the_checkout_reach_the_learner(tmp_path: Path) -> None:
     assert exercises.programs(tmp_path / "notebooks", "base_image") == programs
 
 
-def test_work_stays_even_when_the_record_is_lost(places: tuple[Path, Path, Path]) -> None:
+def test_work_in_a_new_version_stays_when_a_newer_one_comes(places: tuple[Path, Path, Path]) -> None:
+    source, target, _ = places
+    list(copy_exercises(*places))
+    (target / "01.ipynb").write_text("mine")
+    (source / "01.ipynb").write_text("two")
+    list(copy_exercises(*places))
+    (source / "01.ipynb").write_text("three")
+    assert list(copy_exercises(*places)) == ["kept your 01.ipynb, the new version is 01.new.ipynb"]
+    assert (target / "01.new.ipynb").read_text() == "three", "nobody has worked in it"
+
+    (target / "01.new.ipynb").write_text("mine, in three")
+    (source / "01.ipynb").write_text("four")
+    assert list(copy_exercises(*places)) == ["kept your 01.ipynb, the new version is 01.new2.ipynb"]
+
+    found = {path.name: path.read_text() for path in target.glob("01*")}
+    assert found == {"01.ipynb": "mine", "01.new.ipynb": "mine, in three", "01.new2.ipynb": "four"}
+    assert list(copy_exercises(*places)) == []
+
+
+@pytest.mark.parametrize("damage", [None, "", "[]", '{"01.ip'])
+def test_work_stays_even_when_the_record_is_lost(places: tuple[Path, Path, Path], damage: str | None) -> None:
     _, target, record = places
     list(copy_exercises(*places))
     (target / "01.ipynb").write_text("mine")
     record.unlink()
+    if damage is not None:
+        record.write_text(damage)
 
     list(copy_exercises(*places))
 
