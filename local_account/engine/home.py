@@ -1,6 +1,7 @@
 """Where the engine that the workshop starts lives, and a lock for changing it."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -27,10 +28,22 @@ def engine_home() -> Path:
     return Path(cache).absolute() / "mlops-workshop" / "engine"
 
 
+def create(directory: Path) -> None:
+    """Create a directory of the engine, with its parents. Raises EngineError if that is not possible."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise EngineError(
+            f"{directory} cannot be created ({error.strerror}): choose another place with MLOPS_ENGINE_HOME"
+        ) from error
+
+
 @contextlib.contextmanager
 def locked(home: Path, what: str, report: Report) -> Iterator[None]:
     """Hold `home/what.lock`; a second process waits, and then finds the work done."""
-    home.mkdir(parents=True, exist_ok=True)
+    create(home)
     with (home / f"{what}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,12 +4,13 @@ import hashlib
 from pathlib import Path
 
 from local_account.engine.dockerd import running_pid, stop_engine
+from local_account.engine.home import create
 
 
 def hold(home: Path, state: Path) -> None:
     """Note that the account in `state` uses the engine of `home`."""
     users = home / "users"
-    users.mkdir(parents=True, exist_ok=True)
+    create(users)
     _entry(users, state).write_text(f"{state.resolve()}\n")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local_account.engine import EngineError, dockerd, ensure_engine, find_engine, stop_engine
-from local_account.engine.home import engine_home, require_free_space
+from local_account.engine.home import engine_home, locked, require_free_space
 from local_account.engine.users import hold, release
 
 Machine = Callable[[str, str], Path]
@@ -166,3 +166,14 @@ def test_the_engine_lives_outside_every_state_directory(
     assert engine_home() == tmp_path / "mlops-workshop" / "engine"
     monkeypatch.setenv("MLOPS_ENGINE_HOME", str(tmp_path / "here"))
     assert engine_home() == tmp_path / "here"
+
+
+def test_an_engine_home_that_cannot_be_created_names_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EngineError, match=r"cannot be created \(Not a directory\): .*MLOPS_ENGINE_HOME"):
+        hold(tmp_path / "file" / "engine", tmp_path / "state")
+    with (
+        pytest.raises(EngineError, match="MLOPS_ENGINE_HOME"),
+        locked(tmp_path / "file" / "engine", "engine", report=print),
+    ):
+        pass
