@@ -42,10 +42,9 @@ class Results:
     channel: list[Placed] = field(default_factory=list)
     resting: list[Resting] = field(default_factory=list)
     labs: Labs | None = None
-    failed: list[str] = field(default_factory=list)
 
-    def figures(self) -> Iterator[Figure]:
-        """Yield every figure; those with a limit are rows of the table."""
+    def figures(self, failed: Sequence[str] = ()) -> Iterator[Figure]:
+        """Yield every figure; `failed` says what this account did not do."""
         yield from _details(self.objects)
         yield from _growth(self.objects)
         yield from _ratios(self.objects)
@@ -54,8 +53,8 @@ class Results:
         yield from _lines(self.lines)
         yield from _channel(self.channel)
         yield from _resting(self.resting, self.labs)
-        about = ", ".join(self.failed) or "every part was measured to its end"
-        yield Figure("growth.failed_parts", len(self.failed), "", about, 0)
+        about = ", ".join(failed) or "this account was measured to the end of every part"
+        yield Figure("growth.left_out", len(failed), "", about, 0)
 
 
 def slug(label: str) -> str:

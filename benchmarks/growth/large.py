@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.growth.memory import Peak
 from benchmarks.growth.plan import Notes, Plan
-from benchmarks.growth.servers import Server
+from benchmarks.growth.servers import FAILURES, Server
 from benchmarks.growth.wire import EMPTY, Connection, Payload, WireError
 from benchmarks.lab import rest
 
@@ -54,8 +54,9 @@ def large(servers: Sequence[Server], plan: Plan, room: Path, notes: Notes) -> li
         ):
             try:
                 found += (both := _rounds(server, client, steps, payload.size, plan))
-            except (WireError, OSError) as error:
-                notes.leave_out(f"{payload.size / 1e6:.0f} MB of {server.name}, {client}: {error}")
+            except FAILURES as error:
+                line = f"{payload.size / 1e6:.0f} MB, {client}: {error}"
+                notes.leave_out(server.name, line, peer=server.is_peer)
                 continue
             finally:
                 s3.delete_object(Bucket=BUCKET, Key=KEY)

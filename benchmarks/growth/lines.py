@@ -11,10 +11,11 @@ from typing import Any
 from benchmarks.figures import percentile
 from benchmarks.growth.objects import BOTO3, LEAN
 from benchmarks.growth.plan import Notes, Plan
-from benchmarks.growth.servers import EMPTY_ACCOUNT, Server
-from benchmarks.growth.wire import Request, WireError, load
+from benchmarks.growth.servers import EMPTY_ACCOUNT, FAILURES, Server
+from benchmarks.growth.wire import Connection, Request, WireError, load
 
 GROUP, STREAM = "growth", "lines"
+READS = 5
 TARGET = "Logs_20140328."
 TEXT = "epoch {:07d}: loss 0.{:07d}, accuracy 0.9, learning rate 0.001, 1284 samples, 12.3 s"
 """84 characters: a line as training programs print them."""
@@ -52,27 +53,29 @@ def lines(servers: Sequence[Server], plan: Plan, notes: Notes) -> list[LinesPoin
         logs.create_log_stream(logGroupName=GROUP, logStreamName=STREAM)
     for stored in plan.stored_lines:
         for one in everything:
-            if one.stopped or one.server.name == EMPTY_ACCOUNT:
-                continue
-            try:
-                _fill(one, stored, plan)
-            except (WireError, OSError) as error:
-                one.stopped = True
-                notes.leave_out(f"{one.server.name} from {stored:,} lines on: {error}")
-            if one.lines < stored:
-                one.stopped = True
-                about = f"{one.lines:,} after {plan.lines_seconds:.0f} s"
-                notes.leave_out(f"{one.server.name} from {stored:,} lines on: {about}")
-        for one in everything:
-            if one.stopped:
-                continue
-            if one.server.name == EMPTY_ACCOUNT:
-                _again(one)
-            for point in _measure(one, stored, plan):
-                found.append(point)
-                each = f"{point.p50_ms:.1f} ms for {plan.lines:,}, {point.lines_per_second:,.0f} lines/s"
-                notes.say(f"{stored:,} lines: {point.server} {point.client} {each}")
+            if not one.stopped:
+                found += _step(one, stored, plan, notes)
     return found
+
+
+def _step(one: _Written, stored: int, plan: Plan, notes: Notes) -> list[LinesPoint]:
+    """Fill and measure one server; one that is too slow or fails is `stopped`."""
+    points: list[LinesPoint] = []
+    try:
+        if one.server.name == EMPTY_ACCOUNT:
+            _again(one)
+        else:
+            _fill(one, stored, plan)
+            if one.lines < stored:
+                raise WireError(f"{one.lines:,} lines after {plan.lines_seconds:.0f} s")
+        for point in _measure(one, stored, plan):
+            points.append(point)
+            each = f"{point.p50_ms:.1f} ms for {plan.lines:,}, {point.lines_per_second:,.0f} lines/s"
+            notes.say(f"{stored:,} lines: {point.server} {point.client} {each}")
+    except FAILURES as error:
+        one.stopped = True
+        notes.leave_out(one.server.name, f"from {stored:,} lines on: {error}", peer=one.server.is_peer)
+    return points
 
 
 def _again(one: _Written) -> None:
@@ -133,6 +136,12 @@ def _measure(one: _Written, stored: int, plan: Plan) -> Iterator[LinesPoint]:
 
 
 def _read_ms(one: _Written, plan: Plan) -> float:
+    """Read the last page; raise WireError unless it ends with the lines that were written last."""
     body = {"logGroupName": GROUP, "logStreamName": STREAM, "limit": plan.lines, "startFromHead": False}
     request = one.server.signer.json("logs", TARGET + "GetLogEvents", json.dumps(body).encode())
-    return percentile(load(one.server.port, [request] * 5).milliseconds, 50)
+    connection = Connection(one.server.port)
+    read = [event["message"] for event in json.loads(connection.call(request).body)["events"]]
+    connection.close()
+    if read != (wanted := [TEXT.format(n, n) for n in range(one.lines - plan.lines, one.lines)]):
+        raise WireError(f"{len(read)} lines to {read[-1:]} were read, not {len(wanted)} to {wanted[-1:]}")
+    return percentile(load(one.server.port, [request] * READS).milliseconds, 50)

@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.growth.objects import BOTO3, LEAN, PREFIX, SMALL
 from benchmarks.growth.plan import Notes, Plan
-from benchmarks.growth.servers import Server
-from benchmarks.growth.wire import Connection, WireError
+from benchmarks.growth.servers import FAILURES, Server
+from benchmarks.growth.wire import Connection
 
 PAGE = 1_000
 TOKEN = re.compile(rb"<NextContinuationToken>([^<]+)</NextContinuationToken>")
@@ -40,14 +40,15 @@ def listing(servers: Sequence[Server], plan: Plan, notes: Notes) -> list[Listed]
         for client, walk in ((LEAN, _lean), (BOTO3, _boto3)):
             try:
                 keys, seconds = walk(server, plan.listing_seconds)
-            except (WireError, OSError) as error:
-                notes.leave_out(f"list of {server.name}, {client}: {error}")
+            except FAILURES as error:
+                notes.leave_out(server.name, f"list, {client}: {error}", peer=server.is_peer)
                 continue
             if keys:
                 found.append(one := Listed(server.name, client, keys, seconds))
                 notes.say(f"list: {server.name} {client} {keys:,} keys in {seconds:.2f} s")
                 if keys < (wanted := plan.stages[-1].objects):
-                    notes.leave_out(f"list of {one.server}, {client}: all but {keys:,} of {wanted:,} keys")
+                    line = f"list, {client}: all but {keys:,} of {wanted:,} keys"
+                    notes.leave_out(one.server, line, peer=server.is_peer)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.figures import percentile
 from benchmarks.growth.plan import Notes, Plan, Stage
-from benchmarks.growth.servers import ACCOUNT, EMPTY_ACCOUNT, Server
+from benchmarks.growth.servers import ACCOUNT, EMPTY_ACCOUNT, FAILURES, Server
 from benchmarks.growth.wire import Connection, Load, Payload, Request, WireError, load
 from benchmarks.lab import rest
 
@@ -100,8 +100,11 @@ def objects(servers: Sequence[Server], plan: Plan, notes: Notes) -> list[Point]:
         found = {held.server.name: Measured() for held in standing}
         for number in range(plan.rounds):
             for held in standing if number % 2 == 0 else reversed(standing):
-                _measure(held.server, found[held.server.name], plan)
+                if not held.stopped:
+                    _try(held, found[held.server.name], stage, plan, notes)
         for held in standing:
+            if held.stopped:
+                continue
             points += (here := list(found[held.server.name].points(held, stage)))
             notes.say(f"{stage.label}: {held.server.name} {_said(here)}")
     return points
@@ -111,6 +114,14 @@ def _said(points: Sequence[Point]) -> str:
     return ", ".join(
         f"{one.operation} {one.client} {one.p50_ms:.2f} ms, {one.per_second:.0f}/s" for one in points
     )
+
+
+def _try(held: Held, found: Measured, stage: Stage, plan: Plan, notes: Notes) -> None:
+    try:
+        _measure(held.server, found, plan)
+    except FAILURES as error:
+        held.stopped = True
+        notes.leave_out(held.server.name, f"from {stage.label} on: {error}", peer=held.server.is_peer)
 
 
 def _measure(server: Server, found: Measured, plan: Plan) -> None:
@@ -124,6 +135,8 @@ def _measure(server: Server, found: Measured, plan: Plan) -> None:
             one = load(server.port, requests, connections, bounds)
             found.add(operation, client, one)
             keys = keys[: len(one.milliseconds)]  # only what was put can be got
+        for key in (keys[0], keys[-1]):
+            _check(server, key, payload)
     s3 = server.client("s3")
     body = payload.body
     calls: dict[str, Callable[[str], Any]] = {
@@ -142,6 +155,13 @@ def _request(server: Server, operation: str, key: str, payload: Payload) -> Requ
     if operation == "put":
         return server.signer.s3("PUT", f"/{MEASURED}/{key}", payload)
     return server.signer.s3("GET", f"/{MEASURED}/{key}")
+
+
+def _check(server: Server, key: str, payload: Payload) -> None:
+    connection = Connection(server.port)
+    if connection.call(_request(server, "get", key, payload)).body != payload.body:
+        raise WireError(f"{key} does not hold what was put there")
+    connection.close()
 
 
 def _timed(call: Callable[[str], Any], keys: Sequence[str], seconds: float) -> Load:
@@ -174,8 +194,8 @@ def _fill(held: Held, stage: Stage, plan: Plan, notes: Notes) -> None:
     try:
         _fill_bytes(held, wanted, plan, deadline)
         _fill_objects(held, stage.objects, plan, deadline)
-    except (WireError, OSError) as error:
-        notes.leave_out(f"{server.name} from {stage.label} on: {error}")
+    except FAILURES as error:
+        notes.leave_out(server.name, f"from {stage.label} on: {error}", peer=server.is_peer)
         held.stopped = True
         return
     took = time.monotonic() - begin
@@ -184,10 +204,9 @@ def _fill(held: Held, stage: Stage, plan: Plan, notes: Notes) -> None:
         notes.say(f"{server.name} holds {size} after {took:.1f} s more")
     if held.stored < wanted or held.objects < stage.objects:
         held.stopped = True
-        notes.leave_out(
-            f"{server.name} from {stage.label} on: {held.stored / 1e6:,.0f} MB and {held.objects:,} objects "
-            f"after {took:.0f} s, {server.resident_mb:,.0f} MB resident"
-        )
+        got = f"{held.stored / 1e6:,.0f} MB and {held.objects:,} objects after {took:.0f} s"
+        line = f"from {stage.label} on: {got}, {server.resident_mb:,.0f} MB resident"
+        notes.leave_out(server.name, line, peer=server.is_peer)
 
 
 def _fill_bytes(held: Held, wanted: int, plan: Plan, deadline: float) -> None:

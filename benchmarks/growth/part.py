@@ -50,8 +50,7 @@ def growth(
                 return run()
             except Exception as error:
                 traceback.print_exc()
-                results.failed.append(name)
-                notes.leave_out(f"part {name}: {error}")
+                notes.leave_out("part", f"{name}: {error}")
                 return None
 
         with _others(lab, room) as (empty, peers):
@@ -73,7 +72,7 @@ def growth(
     if picture is not None:
         for path in draw(results.objects, results.lines, picture):
             console.print(f"picture: {path}", highlight=False)
-    return list(results.figures())
+    return list(results.figures(notes.failed))
 
 
 @contextlib.contextmanager

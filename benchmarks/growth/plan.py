@@ -92,12 +92,16 @@ class Notes:
     """Says what is going on, and keeps what was left out and why."""
 
     left_out: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    """What was left out of this account's own figures."""
 
     def say(self, line: str) -> None:
         """Show progress."""
         print(f"  growth: {line}", file=sys.stderr, flush=True)
 
-    def leave_out(self, line: str) -> None:
-        """Show and keep what was not measured."""
-        self.left_out.append(line)
-        self.say(f"left out: {line}")
+    def leave_out(self, who: str, line: str, *, peer: bool = False) -> None:
+        """Show and keep what was not measured; peers need not be able to do everything."""
+        self.left_out.append(f"{who} {line}")
+        if not peer:
+            self.failed.append(f"{who} {line}")
+        self.say(f"left out: {who} {line}")

@@ -18,9 +18,11 @@ from typing import Any
 
 import boto3
 import psutil
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from benchmarks.growth.wire import Signer
+from benchmarks.growth.wire import Signer, WireError
 from benchmarks.lab import REPOSITORY, BenchLab
 from local_account.engine.package_index import child_environment
 from local_account.foundation.config import LOOPBACK, free_port
@@ -31,6 +33,10 @@ READY_SECONDS = 60
 END_SECONDS = 10
 KEYS = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 """The example credentials of AWS's documentation: peers take any."""
+
+
+FAILURES = (WireError, OSError, ClientError, BotoCoreError, Boto3Error)
+"""What a call raises that a server answers wrongly, late or not at all."""
 
 
 class ServerError(RuntimeError):

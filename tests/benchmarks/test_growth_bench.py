@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from benchmarks.figures import Figure
+from benchmarks.growth import lines as lines_part
 from benchmarks.growth import part as growth_part
 from benchmarks.growth.channel import Placed
 from benchmarks.growth.curves import draw
@@ -226,14 +227,29 @@ def test_a_server_that_is_not_filled_in_time_is_left_out_and_said(servers: list[
     assert objects([replace(moto, name=ACCOUNT)], plan, notes) == []
     [line] = notes.left_out
     assert "account from far away on: 0 MB and 0 objects" in line
+    assert notes.failed == notes.left_out
+    assert objects([moto], plan, peers := Notes()) == []
+    assert (len(peers.left_out), peers.failed) == (1, [])
+
+
+@pytest.mark.slow
+def test_lines_that_are_not_there_are_never_counted(
+    servers: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers 200 and keeps nothing would be the fastest."""
+    monkeypatch.setattr(lines_part, "GROUP", "growth-other")
+    monkeypatch.setattr(lines_part, "_events", lambda *_: [{"timestamp": 1, "message": "too old"}])
+    notes = Notes()
+    assert lines([servers[0]], TINY, notes) == []
+    assert "from 0 lines on: 0 lines to [] were read" in notes.failed[0]
 
 
 def point(server: str, stage: str, operation: str = "put", client: str = LEAN, ms: float = 1) -> Point:
     return Point(server, stage, operation, client, ms, 3 * ms, 1000 / ms, 0, 0, 100)
 
 
-def by_name(results: Results) -> dict[str, Figure]:
-    return {figure.name: figure for figure in results.figures()}
+def by_name(results: Results, *failed: str) -> dict[str, Figure]:
+    return {figure.name: figure for figure in results.figures(failed)}
 
 
 def test_growth_is_judged_against_an_empty_account_of_the_same_minute() -> None:
@@ -273,9 +289,9 @@ def test_a_peer_is_compared_at_the_stage_where_it_does_best() -> None:
 
 
 def test_what_failed_is_a_figure_beyond_its_limit() -> None:
-    assert by_name(Results())["growth.failed_parts"].kept is True
-    failed = by_name(Results(failed=["large"]))["growth.failed_parts"]
-    assert (failed.kept, failed.about) == (False, "large")
+    assert by_name(Results())["growth.left_out"].kept is True
+    failed = by_name(Results(), "part large: no such bucket")["growth.left_out"]
+    assert (failed.kept, failed.about) == (False, "part large: no such bucket")
 
 
 def test_only_this_account_has_limits_and_rows() -> None:
@@ -318,7 +334,7 @@ def test_a_part_that_fails_loses_its_own_figures_only(
     monkeypatch.setattr(growth_part, "large", fails)
     found = growth_part.growth(Lab(), ("objects", "large"))  # type: ignore[arg-type]
     figures = {figure.name: figure.kept for figure in found}
-    assert figures["growth.failed_parts"] is False
+    assert figures["growth.left_out"] is False
     assert figures["growth.rest.account.resident_mb"] is True
     assert "growth.put_1kb_lean_first_p50_ms" in figures
     assert "no such bucket" in capsys.readouterr().out
