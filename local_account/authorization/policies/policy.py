@@ -67,6 +67,7 @@ class Statement:
         """Parse a statement. Raises PolicyError."""
         if unknown := set(document) - _KNOWN:
             raise PolicyError(f"{where}: unknown element {', '.join(sorted(unknown))}")
+        _check_shape(document, where)
         if document.get("Effect") not in _EFFECTS:
             raise PolicyError(f"{where}: Effect must be Allow or Deny")
         if "NotPrincipal" in document:
@@ -143,10 +144,44 @@ class Policy:
         return cls(
             name,
             tuple(
-                Statement.parse(one, f"policy {name}, statement {one.get('Sid') or number}")
+                Statement.parse(one, f"policy {name}, statement {_label(one, name) or number}")
                 for number, one in enumerate(statements, 1)
             ),
         )
+
+
+def _label(statement: object, name: str) -> str:
+    if not isinstance(statement, dict):
+        raise PolicyError(f"policy {name}: each Statement must be an object")
+    return str(statement.get("Sid") or "")
+
+
+def _check_shape(document: Mapping[str, Any], where: str) -> None:
+    """Raise PolicyError for a value that is not of its element's type (*Grammar of the IAM JSON policy*)."""
+    if not isinstance(document.get("Sid", ""), str) or not isinstance(document.get("Effect", ""), str):
+        raise PolicyError(f"{where}: Sid and Effect must be strings")
+    for element in ("Action", "NotAction", "Resource", "NotResource"):
+        if element in document and not _is_text(document[element]):
+            raise PolicyError(f"{where}: {element} must be a string or a list of strings")
+    principal = document.get("Principal", "*")
+    if not (
+        principal == "*" or (isinstance(principal, dict) and all(_is_text(one) for one in principal.values()))
+    ):
+        raise PolicyError(f"{where}: Principal must be * or name principals by kind")
+    condition = document.get("Condition", {})
+    if not isinstance(condition, dict) or not all(
+        isinstance(keys, dict) and all(_is_value(one) for one in keys.values()) for keys in condition.values()
+    ):
+        raise PolicyError(f"{where}: Condition must have keys with values for each operator")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+
+
+def _is_value(value: object) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return all(isinstance(one, (str, bool, int, float)) for one in values)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

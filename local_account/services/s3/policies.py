@@ -57,21 +57,18 @@ def check(document: str, bucket: str) -> None:
     listed = statements if isinstance(statements, list) else [statements]
     if not listed:
         raise _malformed("Missing required field Statement")
-    for statement in listed:
-        if not isinstance(statement, dict):
-            raise _malformed("Missing required field Statement")
-        _check_statement(statement, bucket)
     try:
         parsed(document)
     except PolicyError as error:
         raise _malformed(str(error)) from error
+    for statement in listed:
+        _check_statement(statement or {}, bucket)
 
 
 def _check_statement(statement: Mapping[str, Any], bucket: str) -> None:
     if "Principal" not in statement and "NotPrincipal" not in statement:
         raise _malformed("Missing required field Principal")
-    principal = statement.get("Principal")
-    if not (principal == "*" or (isinstance(principal, dict) and principal)):
+    if not statement.get("Principal"):
         raise _malformed("Invalid principal in policy")
     for element, alternative in (("Action", "NotAction"), ("Resource", "NotResource")):
         if element not in statement and alternative not in statement:

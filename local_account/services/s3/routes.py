@@ -159,7 +159,7 @@ def find(method: str, bucket: str, key: str, query: Mapping[str, str], *, copies
     if method == "OPTIONS":
         return "PreflightRequest" if bucket else ""
     if not bucket:
-        return "ListBuckets" if method == "GET" else ""
+        return "ListBuckets" if method == "GET" and not key else ""
     if key:
         found = _find(_OBJECT, _ONE_OBJECT, method, query)
         if found == "GetObjectAnnotation" and "annotationName" not in query:

@@ -42,10 +42,12 @@ def _lifecycle_rule(rule: Properties) -> Properties:
     same = ("Status", "AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration")
     result = {key: rule[key] for key in same if key in rule}
     filters = {"Prefix": rule.get("Prefix", "")}
-    if sizes := [key for key in ("ObjectSizeGreaterThan", "ObjectSizeLessThan") if key in rule]:
-        raise ResourceError(f"LifecycleConfiguration/Rules/{sizes[0]} is not supported by the local account")
+    sizes: Properties = {
+        key: int(rule[key]) for key in ("ObjectSizeGreaterThan", "ObjectSizeLessThan") if key in rule
+    }
     tags = [{"Key": tag["Key"], "Value": tag["Value"]} for tag in rule.get("TagFilters", [])]
-    result["Filter"] = {"And": {**filters, "Tags": tags}} if tags else filters
+    more: Properties = {**sizes, "Tags": tags} if tags else {**sizes}
+    result["Filter"] = {"And": {**filters, **more}} if more else filters
     if "Id" in rule:
         result["ID"] = rule["Id"]
     if "ExpirationInDays" in rule:
@@ -60,12 +62,21 @@ def _lifecycle_rule(rule: Properties) -> Properties:
             {"StorageClass": each["StorageClass"], "Days": each["TransitionInDays"]} for each in transitions
         ]
     known = {*same, "Id", "Prefix", "TagFilters", "ExpirationInDays", "ExpiredObjectDeleteMarker"}
-    known |= {"NoncurrentVersionExpirationInDays", "Transition", "Transitions"}
+    known |= {"NoncurrentVersionExpirationInDays", "Transition", "Transitions", *sizes}
     if unknown := set(rule) - known:
         raise ResourceError(
             f"LifecycleConfiguration/Rules/{min(unknown)} is not supported by the local account"
         )
     return result
+
+
+def _cors(value: Properties) -> Properties:
+    renamed = {"ExposedHeaders": "ExposeHeaders", "Id": "ID", "MaxAge": "MaxAgeSeconds"}
+    return {
+        "CORSRules": [
+            {renamed.get(name, name): each for name, each in rule.items()} for rule in value["CorsRules"]
+        ]
+    }
 
 
 # Property: how to set it, how to remove it.
@@ -75,6 +86,10 @@ _SETTINGS: dict[str, Setting] = {
             Bucket=bucket, ServerSideEncryptionConfiguration=_encryption(value)
         ),
         lambda s3, bucket: s3.delete_bucket_encryption(Bucket=bucket),
+    ),
+    "CorsConfiguration": (
+        lambda s3, bucket, value: s3.put_bucket_cors(Bucket=bucket, CORSConfiguration=_cors(value)),
+        lambda s3, bucket: s3.delete_bucket_cors(Bucket=bucket),
     ),
     "LifecycleConfiguration": (
         lambda s3, bucket, value: s3.put_bucket_lifecycle_configuration(
