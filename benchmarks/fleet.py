@@ -21,8 +21,8 @@ from local_account.foundation.processes import Processes
 
 SIZES = (1, 10, 30, 100)
 AT_WORK = 10
-UP_SECONDS = {30: 120, 100: 240}
-CLEAN_SECONDS = {30: 60}
+UP_SECONDS = {30: 80, 100: 240}
+CLEAN_SECONDS = {30: 30}
 ACCOUNT_MB = {100: 400}
 RESET_SECONDS = 10
 

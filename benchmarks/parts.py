@@ -54,7 +54,7 @@ def account(lab: BenchLab) -> list[Figure]:
             3,
         ),
         Figure("account.ready_again_seconds", median(again, STARTS), "s", "the same with its state", 3),
-        Figure("account.resident_mb", lab.resident_megabytes, "MB", "memory when ready", 300),
+        Figure("account.resident_mb", lab.resident_megabytes, "MB", "memory when ready", 150),
     ]
 
 
