@@ -35,6 +35,7 @@ from local_account.gateway import query_xml
 from local_account.gateway.service import Encoded
 
 UNSUPPORTED = "UnsupportedOperation"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def parse(call: Call, request: Request) -> Params:
             document = json.loads(body)
             if not isinstance(document, dict):
                 raise ValueError("the top level is not an object")  # noqa: TRY301, TRY004
-        except ValueError as error:
+            _require_text(body, document)
+        except (ValueError, RecursionError) as error:
             raise ServiceError(
                 "SerializationException", f"The request body is not valid JSON: {error}"
             ) from error
@@ -137,10 +139,18 @@ def decode(call: Call, request: Request, kind: Any) -> Params | None:
     if call.operation.service_model.protocol != "json":
         return None
     try:
-        decoded: Params = _decoder(kind).decode(_plain(request))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = _plain(request)
+        decoded: Params = _decoder(kind).decode(body)
+        _require_text(body, decoded)
+    except (msgspec.DecodeError, UnicodeError):
         return None
     return decoded
+
+
+def _require_text(body: bytes, document: object) -> None:
+    """Raise UnicodeEncodeError for half of a surrogate pair, which JSON can express, and which is no text."""
+    if _SURROGATE.search(body):
+        msgspec.json.encode(document)
 
 
 @cache
@@ -186,6 +196,9 @@ def _constraint_faults(shape: Any, value: Any, where: str) -> list[str]:
             for fault in _constraint_faults(shape.members[name], member, f"{where}.{name}".lstrip("."))
         ]
     if shape.type_name == "list":
+        if len(value) > shape.metadata.get("max", len(value)):
+            rule = f"Member must have length less than or equal to {shape.metadata['max']}"
+            return [f"Value at '{where}' failed to satisfy constraint: {rule}"]
         return [
             fault
             for index, member in enumerate(value, 1)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import FilterLogEventsRequestTypeDef, GetLogEventsRequestTypeDef
 
 _PAGE = 10_000
-_TOKEN = re.compile(r"([fb])/(\d{1,56})")
+_TOKEN = re.compile(r"([fb])/([0-9]{1,56})")
 _FIRST_BACKWARD = 1_704_067_200_000
 """2024-01-01: FilterLogEvents searches backward only from there on."""
 
@@ -67,7 +67,8 @@ class EventOperations(LogsBase):
         """GetLogEvents: a page of a stream, from its end, from its head, or from a token on."""
         _refuse_unmask(params)
         group = self.named_group(params)
-        low = position(max(params.get("startTime", 0), cutoff(group.retention, self.milliseconds())))
+        start = max(params.get("startTime", 0), cutoff(group.retention, self.milliseconds()))
+        low = position(min(start, END_OF_TIME - 1))
         high = position(min(params.get("endTime", END_OF_TIME), END_OF_TIME))
         token = params.get("nextToken")
         direction, at = _read_token(token) if token else ("f" if params.get("startFromHead") else "b", None)

@@ -103,6 +103,8 @@ def _check(transformation: Transformation, pattern: Pattern) -> None:
     if value.startswith("$"):
         if not pattern.names_values:
             raise invalid("Invalid metric transformation: the filter pattern does not name the metric value")
+        if not pattern.has_value(value):
+            raise invalid(f"Invalid metric transformation: metric value '{value}' is not a field")
     elif number(value) is None:
         raise invalid(
             f"Invalid metric transformation: metric value '{value}' is neither a number nor a field"
@@ -118,7 +120,7 @@ def _check(transformation: Transformation, pattern: Pattern) -> None:
     if len(dimensions) > _MOST_DIMENSIONS:
         raise invalid(f"Invalid metric transformation: at most {_MOST_DIMENSIONS} dimensions")
     for selector in dimensions.values():
-        if not selector.startswith("$"):
+        if not pattern.has_value(selector):
             raise invalid(f"Invalid metric transformation: dimension value '{selector}' is not a field")
 
 

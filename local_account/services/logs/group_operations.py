@@ -43,6 +43,7 @@ _PAGE = 50
 _MOST_TAGS = 50
 _MOST_POLICIES = 10
 _GROUP_ARN = re.compile(r"arn:aws:logs:[^:]+:\d{12}:log-group:([.\-_/#A-Za-z0-9]+)")
+_TIME = re.compile(r"-1|[0-9]{1,18}")
 _LINKED = ("accountIdentifiers", "includeLinkedAccounts")
 
 
@@ -265,7 +266,7 @@ class GroupOperations(LogsBase):
         try:
             if not isinstance(json.loads(document), dict):
                 raise invalid("The policyDocument is not a JSON object")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise invalid(f"The policyDocument is not valid JSON: {error}") from error
         now = self.milliseconds()
         with self.database.write() as connection:
@@ -316,6 +317,6 @@ def _read_token(token: str | None) -> str:
 
 def _read_time_token(text: str) -> tuple[int, str]:
     time, _, name = text.partition(":")
-    if not time.lstrip("-").isdecimal():
+    if not _TIME.fullmatch(time):
         raise invalid("The specified nextToken is invalid.")
     return int(time), name

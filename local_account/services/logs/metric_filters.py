@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 from botocore.exceptions import ClientError, ParamValidationError
 
 from local_account.services.logs.database import Database
-from local_account.services.logs.patterns import Pattern, compile_pattern
+from local_account.services.logs.patterns import Pattern, as_number, compile_pattern
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricDatumTypeDef
@@ -133,11 +133,8 @@ class MetricFilter:
 
 def number(text: str) -> float | None:
     """Return the number that a text is; None if it is none, or not finite."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    value = as_number(text)
+    return value if value is not None and math.isfinite(value) else None
 
 
 class MetricFilters:

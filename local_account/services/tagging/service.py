@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     )
 
 _PAGE = 100
-_VALUES_PER_KEY = 20
-"""*TagFilters*: "You can include up to 20 values for each key"."""
 
 
 class ResourceGroupsTagging(Service):
@@ -42,8 +40,6 @@ class ResourceGroupsTagging(Service):
         if not 1 <= size <= _PAGE:
             raise _invalid(f"ResourcesPerPage {size} is not between 1 and {_PAGE}")
         filters = params.get("TagFilters", [])
-        if any(len(one.get("Values", [])) > _VALUES_PER_KEY for one in filters):
-            raise _invalid(f"TagFilters: at most {_VALUES_PER_KEY} values for each key")
         if params.get("ResourceARNList") and (filters or params.get("ResourceTypeFilters")):
             raise _invalid("ResourceARNList can't be combined with filters")
         wanted = set(params.get("ResourceARNList", []))

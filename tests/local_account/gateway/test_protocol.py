@@ -1,6 +1,7 @@
 """Requests are checked against the service's own model before an operation sees them."""
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -73,11 +74,32 @@ def test_enumerations_are_checked() -> None:
         checked("sagemaker", request("SageMaker.CreateTrainingJob", body))
 
 
-@pytest.mark.parametrize("body", ["{", "[1]", '"x"'])
+@pytest.mark.parametrize(
+    "body",
+    ["{", "[1]", '"x"', '{"ids": ' + "[" * 50_000, r'{"ids": ["\ud800"]}', r'{"ids": ["\uDC00\uD800"]}'],
+)
 def test_a_malformed_body_is_a_serialization_exception(body: str) -> None:
     with pytest.raises(ServiceError) as raised:
         checked("codebuild", request("CodeBuild_20161006.BatchGetBuilds", body))
     assert raised.value.code == "SerializationException"
+
+
+def test_text_outside_the_basic_plane_is_read() -> None:
+    sent = request("CodeBuild_20161006.BatchGetBuilds", r'{"ids": ["\ud83d\ude00", "\\ud800"]}')
+    assert checked("codebuild", sent) == {"ids": ["\U0001f600", r"\ud800"]}
+
+
+@pytest.mark.parametrize(("transformations", "refused"), [(1, False), (2, True)])
+def test_the_length_of_a_list_is_checked(transformations: int, refused: bool) -> None:
+    one = {"metricName": "m", "metricNamespace": "n", "metricValue": "1"}
+    body = {
+        "logGroupName": "g",
+        "filterName": "f",
+        "filterPattern": "",
+        "metricTransformations": [one] * transformations,
+    }
+    with pytest.raises(ServiceError, match="length less than or equal to 1") if refused else nullcontext():
+        checked("logs", request("Logs_20140328.PutMetricFilter", body))
 
 
 def test_an_operation_that_the_model_lacks_is_unknown() -> None:

@@ -7,11 +7,12 @@ log events, and Live Tail".
 from __future__ import annotations
 
 from local_account.services.logs.patterns.base import Pattern, PatternError
+from local_account.services.logs.patterns.comparisons import as_number
 from local_account.services.logs.patterns.fields import FieldsPattern
 from local_account.services.logs.patterns.json_objects import JsonPattern
 from local_account.services.logs.patterns.terms import TermsPattern
 
-__all__ = ["Pattern", "PatternError", "compile_pattern"]
+__all__ = ["Pattern", "PatternError", "as_number", "compile_pattern"]
 
 
 def compile_pattern(text: str) -> Pattern:

@@ -33,6 +33,10 @@ class Pattern(ABC):
         """Return the fields of a matching message by name, as TestMetricFilter shows them."""
         return {}
 
+    def has_value(self, selector: str) -> bool:
+        """Return whether a selector such as ``$.latency`` names a value that matching events can have."""
+        return False
+
     def value(self, message: str, selector: str) -> str | None:
         """Return the text of a value of a matching message; None if it has no such value."""
         return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from local_account.services.logs.patterns.base import PatternError
+from local_account.services.logs.patterns.matchers import Matcher, wildcards
 from local_account.services.logs.patterns.scanner import Scanner
 
 Scalar = str | int | float | bool
@@ -18,8 +20,7 @@ _ORDERS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
 }
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
-_MOST_REGEXES = 2
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Comparison:
     sign: str
     text: str
     number: float | None
-    matcher: re.Pattern[str] | None
+    matcher: Matcher | None
     """A regular expression, or the one of a text with wildcards."""
 
     @classmethod
@@ -47,12 +48,10 @@ class Comparison:
         text = "" if regex else quoted if quoted is not None else scanner.match(bare)
         if text is None:
             raise scanner.unexpected()
-        number = float(text) if quoted is None and _NUMBER.fullmatch(text) else None
+        number = as_number(text) if quoted is None else None
         if sign in _ORDERS and number is None:
             raise PatternError("")
-        if scanner.regexes > _MOST_REGEXES:
-            raise PatternError("")
-        return cls(sign, text, number, regex or (_wildcards(text) if "*" in text else None))
+        return cls(sign, text, number, regex or (wildcards(text) if "*" in text else None))
 
     @property
     def literal(self) -> str:
@@ -64,15 +63,15 @@ class Comparison:
         """Return whether the comparison holds for a value."""
         order = _ORDERS.get(self.sign)
         if order is not None:
-            number = _as_number(value)
+            number = as_number(value)
             return number is not None and self.number is not None and order(number, self.number)
         return self._equals(value) == (self.sign == "=")
 
     def _equals(self, value: Scalar) -> bool:
         if self.number is not None:
-            return _as_number(value) == self.number
+            return as_number(value) == self.number
         text = text_of(value)
-        return self.matcher.search(text) is not None if self.matcher else text == self.text
+        return self.matcher(text) if self.matcher else text == self.text
 
 
 def text_of(value: Scalar) -> str:
@@ -82,13 +81,13 @@ def text_of(value: Scalar) -> str:
     return str(value)
 
 
-def _as_number(value: Scalar) -> float | None:
+def as_number(value: Scalar) -> float | None:
+    """Return the number that a value is, or that a text is in full; None if it is none."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
         return float(value) if _NUMBER.fullmatch(value) else None
-    return float(value)
-
-
-def _wildcards(text: str) -> re.Pattern[str]:
-    return re.compile("^" + ".*".join(map(re.escape, text.split("*"))) + r"\Z", re.DOTALL)
+    try:
+        return float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return math.copysign(math.inf, value > 0 or -1)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from local_account.services.logs.patterns.base import PatternError
 from local_account.services.logs.patterns.scanner import Scanner
 
 Condition = TypeVar("Condition")
 Subject = TypeVar("Subject")
+_MOST_DEPTH = 100
 
 
 @dataclass(frozen=True)
@@ -19,15 +21,20 @@ class Expression(Generic[Condition]):
     alternatives: tuple[tuple[Condition | Expression[Condition], ...], ...]
 
     @classmethod
-    def read(cls, scanner: Scanner, condition: Callable[[Scanner], Condition]) -> Expression[Condition]:
+    def read(
+        cls, scanner: Scanner, condition: Callable[[Scanner], Condition], depth: int = 0
+    ) -> Expression[Condition]:
         """Read an expression: parentheses bind tighter than ``&&``, and that tighter than ``||``.
 
-        Raises PatternError if it is malformed.
+        Raises PatternError if it is malformed, or has too many parentheses in each other.
         """
+
+        if depth > _MOST_DEPTH:
+            raise PatternError("Invalid filter pattern: too many nested parentheses")
 
         def operand() -> Condition | Expression[Condition]:
             if scanner.take("("):
-                inner = cls.read(scanner, condition)
+                inner = cls.read(scanner, condition, depth + 1)
                 scanner.expect(")")
                 return inner
             scanner.space()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from local_account.services.logs.patterns.base import Pattern, PatternError
 from local_account.services.logs.patterns.comparisons import Comparison
@@ -14,6 +15,7 @@ from local_account.services.logs.patterns.scanner import Scanner
 _NAME = re.compile(r"[A-Za-z_]\w*(?:-\w+)*")
 _BARE = re.compile(r"[^\s,\]&|()\"=<>!%]+")
 _FIELD = re.compile(r'\[([^\]]*)\]|"((?:[^"\\]|\\.)*)"|(\S+)')
+_UNBRACKETED = re.compile(r'()"((?:[^"\\]|\\.)*)"|(\S+)')
 """*Characters between brackets and double quotation marks are considered single fields.*"""
 _ELLIPSIS = "..."
 
@@ -96,6 +98,11 @@ class FieldsPattern(Pattern):
             for number, (field, text) in enumerate(zip(fields, texts, strict=True), 1)
         }
 
+    def has_value(self, selector: str) -> bool:
+        """Return whether the pattern has a field of the name, or the selector is a field's number."""
+        name = selector.removeprefix("$")
+        return name.isdecimal() or any(name and one.name == name for one in (*self._before, *self._after))
+
     def value(self, message: str, selector: str) -> str | None:
         """Return the field that a selector such as ``$bytes`` names."""
         return self.extracted(message).get(selector)
@@ -106,8 +113,8 @@ class FieldsPattern(Pattern):
         if len(texts) < self._needed:
             return None
         if not self._open and len(texts) > self._needed:
-            found = list(_FIELD.finditer(message))
-            texts[self._needed - 1 :] = [message[found[self._needed - 1].start() :].rstrip()]
+            last = next(islice(_found(message), self._needed - 1, None))
+            texts[self._needed - 1 :] = [message[last.start() :].rstrip()]
         for index, expression in self._conditions:
             text = texts[index]
             if not expression.holds(lambda one: one.comparison.holds(text)):  # noqa: B023 - called at once
@@ -117,8 +124,16 @@ class FieldsPattern(Pattern):
 
 def _split(message: str) -> list[str]:
     if "[" in message or '"' in message:
-        return [one[one.lastindex or 0] for one in _FIELD.finditer(message)]
+        return [one[one.lastindex or 0] for one in _found(message)]
     return message.split()
+
+
+def _found(message: str) -> Iterator[re.Match[str]]:
+    # After the last closing bracket, each opening one would be a search to the end of the message.
+    brackets_end, at = message.rfind("]"), 0
+    while found := (_FIELD if at <= brackets_end else _UNBRACKETED).search(message, at):
+        yield found
+        at = found.end()
 
 
 def _field(scanner: Scanner) -> _Field | None:

@@ -120,12 +120,19 @@ class JsonPattern(Pattern):
         document = _document(message)
         return document is not None and self._expression.holds(lambda one: one.holds(document))
 
+    def has_value(self, selector: str) -> bool:
+        """Return whether the selector is well-formed."""
+        scanner = Scanner(selector)
+        try:
+            Selector.read(scanner)
+            scanner.end()
+        except PatternError:
+            return False
+        return True
+
     def value(self, message: str, selector: str) -> str | None:
         """Return the text of the value that a selector points to."""
-        try:
-            nodes = Selector.read(Scanner(selector)).find(_document(message))
-        except PatternError:
-            return None
+        nodes = Selector.read(Scanner(selector)).find(_document(message))
         return next((text_of(node) for node in nodes if isinstance(node, Scalar)), None)
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 
 from local_account.services.logs.patterns.base import PatternError
+from local_account.services.logs.patterns.matchers import Matcher, regex
 
 _SPACE = re.compile(r"\s*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _UNESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _REGEX = re.compile(r"%([^%]*)%")
-_REGEX_TEXT = re.compile(
-    r"(?:[A-Za-z0-9:_#=@/;,\- ^$?\[\]{}|*+.]|\\(?:[dDsSwW]|x[0-9A-Fa-f]{2}|[:_#=@/;,\-^$?\[\]{}|*+.\\%\"]))*"
-)
-"""*Supported regular expressions (regex) syntax*: no groups, no multi-byte characters, these escapes."""
+_MOST_REGEXES = 2
+"""In a pattern: *Supported regular expressions (regex) syntax*, "Quotas"."""
 
 
 class Scanner:
@@ -67,7 +65,7 @@ class Scanner:
         self.at = found.end()
         return _UNESCAPED.sub(r"\1", found[1])
 
-    def regex(self) -> re.Pattern[str] | None:
+    def regex(self) -> Matcher | None:
         """Read a regular expression between percent signs; None if none begins here."""
         if not self.text.startswith("%", self.at):
             return None
@@ -76,7 +74,9 @@ class Scanner:
             raise PatternError("")
         self.at = found.end()
         self.regexes += 1
-        return _compiled(found[1])
+        if self.regexes > _MOST_REGEXES:
+            raise PatternError("")
+        return regex(found[1])
 
     def end(self) -> None:
         """Raise PatternError if anything but white space follows."""
@@ -88,13 +88,3 @@ class Scanner:
         """Return the error for the characters that follow."""
         found = re.compile(r"[^\w\s]+").match(self.text, self.at)
         return PatternError(f"Invalid character(s) in term '{found[0]}'" if found else "")
-
-
-@cache
-def _compiled(text: str) -> re.Pattern[str]:
-    if not _REGEX_TEXT.fullmatch(text):
-        raise PatternError(f"Invalid character(s) in term '{text}'")
-    try:
-        return re.compile(text, re.ASCII)
-    except re.error as error:
-        raise PatternError("") from error

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from local_account.services.logs.patterns.base import Pattern
+from local_account.services.logs.patterns.matchers import Matcher
 from local_account.services.logs.patterns.scanner import Scanner
 
 _WORD = re.compile(r"\w+")
@@ -15,10 +16,10 @@ _WORD = re.compile(r"\w+")
 @dataclass(frozen=True)
 class _Term:
     text: str
-    regex: re.Pattern[str] | None = None
+    regex: Matcher | None = None
 
     def is_in(self, message: str) -> bool:
-        return self.regex.search(message) is not None if self.regex else self.text in message
+        return self.regex(message) if self.regex else self.text in message
 
     @property
     def is_blank(self) -> bool:

@@ -181,6 +181,12 @@ def test_extracted_fields_have_names_or_numbers() -> None:
         ("{ $.a[*].b[*] = 1 }", "^$"),
         ("{ $.a[*]=1 || $.b[*]=1 || $.c[*]=1 || $.d[*]=1 }", "^$"),
         ("{ $.a = %1% || $.a = %2% || $.a = %3% }", "^$"),
+        ("%a% %b% %c%", "^$"),
+        ("%a{1001}%", "repeats its parts 1001 times"),
+        ("%a*+%", "^$"),
+        ("%a{200}b{1,51}%", "repeats its parts 251 times"),
+        ("{ " + "(" * 500 + "$.a = 1" + ")" * 500 + " }", "nested parentheses"),
+        ("[" + "(" * 500 + "a = 1" + ")" * 500 + "]", "nested parentheses"),
         ("[..., a, ...]", "^$"),
         ("[a, a]", "^$"),
         ("[a = 1 || b = 2]", "^$"),
@@ -199,3 +205,47 @@ def test_a_matching_message_contains_every_needle(pattern: str) -> None:
     for message in ("ERROR ARGUMENTS", "no space"):
         if compiled.matches(message):
             assert all(needle in message.encode() for needle in compiled.needles)
+
+
+@pytest.mark.timeout(60)  # where time grows faster than the message, each takes hours
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("%.*.*.*.*x%", "a" * 1_000_000),
+        ("%[a-z]{1,100}.{1,100}[a-y]{1,50}X%", "a" * 1_000_000),
+        ('{ $.a = "*a*a*a*a*b" }', json.dumps({"a": "a" * 1_000_000})),
+        ("[first = x, rest]", "[ " * 500_000),
+        ("[first = x, rest]", '" ' * 500_001),
+    ],
+)
+def test_a_long_message_takes_no_longer_than_its_length(pattern: str, message: str) -> None:
+    assert not compile_pattern(pattern).matches(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "holds"),
+    [
+        ("a*b*c", "abc", True),
+        ("a*b*c", "axxbyybc", True),
+        ("a*b*c", "acb", False),
+        ("ab*ba", "aba", False),
+        ("*b*", "abc", True),
+        ("*", "", True),
+        ("a**", "a\nb", True),
+    ],
+)
+def test_wildcards_stand_for_any_characters(text: str, value: str, holds: bool) -> None:
+    assert compile_pattern(f'{{ $.v = "{text}" }}').matches(json.dumps({"v": value})) is holds
+
+
+@pytest.mark.parametrize(
+    ("pattern", "holds"), [("{ $.n > 1 }", True), ("{ $.n = 1 }", False), ("{ $.n < 1 }", False)]
+)
+def test_a_number_too_large_to_compute_with_is_a_number(pattern: str, holds: bool) -> None:
+    assert compile_pattern(pattern).matches(f'{{"n": {"1" * 400}}}') is holds
+
+
+def test_what_follows_the_last_bracket_is_split_at_spaces() -> None:
+    pattern = compile_pattern("[a, b, c, d]")
+
+    assert list(pattern.extracted('[x y] [z "1 2" 3').values()) == ["x y", "[z", "1 2", "3"]

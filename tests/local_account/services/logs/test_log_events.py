@@ -64,6 +64,13 @@ def test_a_token_of_an_empty_stream_finds_what_comes_later(writer: LogWriter) ->
     assert writer.read("s", nextToken=token) == ["first"]
 
 
+def test_a_token_from_after_the_end_of_time_is_valid(writer: LogWriter) -> None:
+    writer.stream("s")
+    page = writer.get("s", startTime=2**63 - 1)
+    assert page["events"] == []
+    assert writer.get("s", nextToken=page["nextForwardToken"])["nextForwardToken"] == page["nextForwardToken"]
+
+
 def test_the_end_of_a_time_range_is_excluded_when_reading_and_included_when_filtering(
     writer: LogWriter,
 ) -> None:
@@ -249,6 +256,9 @@ def test_tokens_and_patterns_that_mean_nothing_are_refused(writer: LogWriter) ->
     )
     assert writer.refused("filter_log_events", **group, nextToken=f"f/{'9' * 56}") == (
         "InvalidParameterException: The specified nextToken is invalid."
+    )
+    assert writer.refused("get_log_events", **group, logStreamName="s", nextToken="f/\u0663").endswith(
+        "is invalid."
     )
     assert writer.refused("filter_log_events", **group, filterPattern="{ $.a = ") == (
         "InvalidParameterException: Invalid filter pattern"

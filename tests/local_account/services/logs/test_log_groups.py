@@ -1,5 +1,6 @@
 """Log groups and streams: lists, pages, retention, tags, resource policies, protection."""
 
+import base64
 import json
 from datetime import timedelta
 
@@ -71,6 +72,14 @@ def test_streams_are_listed_by_name_or_by_their_last_event(writer: LogWriter) ->
     assert writer.refused(
         "describe_log_streams", logGroupName=writer.group, orderBy="LastEventTime", logStreamNamePrefix="d"
     ).startswith("InvalidParameterException")
+
+
+@pytest.mark.parametrize("token", ["--5:a", f"{'9' * 40}:a", f"{'1' * 5000}:a", "\u0663:a", "x"])
+def test_a_page_of_streams_needs_a_token_of_such_a_page(writer: LogWriter, token: str) -> None:
+    made_up = base64.urlsafe_b64encode(token.encode()).decode()
+    assert writer.refused(
+        "describe_log_streams", logGroupName=writer.group, orderBy="LastEventTime", nextToken=made_up
+    ) == ("InvalidParameterException: The specified nextToken is invalid.")
 
 
 def test_a_stream_has_the_times_of_its_events(writer: LogWriter) -> None:

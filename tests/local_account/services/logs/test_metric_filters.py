@@ -173,6 +173,10 @@ def test_bad_filters_are_refused(metrics: Metrics) -> None:
     )
     assert "'many'" in metrics.refused("ERROR", value="many")
     assert "metric value" in metrics.refused("ERROR", value="$.x")
+    for value in ("$", "$.", "$.a[", "1_0", " 5 ", "\u0663"):
+        assert f"metric value '{value}'" in metrics.refused("{ $.a = 1 }", value=value)
+    assert "metric value '$c'" in metrics.refused("[a, b]", value="$c")
+    assert "dimension value '$'" in metrics.refused("[a, b]", dimensions={"d": "$"})
     for number in range(5):
         metrics.filter(f"regex{number}", "%a%")
     assert metrics.refused("%b%") == "LimitExceededException: Resource limit exceeded."
