@@ -120,7 +120,7 @@ def _measure(one: _Written, stored: int, plan: Plan) -> Iterator[LinesPoint]:
             server.resident_mb,
         )
 
-    limit = plan.request_seconds * 5
+    limit = plan.request_seconds * 10
     lean = load(server.port, list(_requests(one, plan.batches, plan)), 1, limit).milliseconds
     one.lines -= (plan.batches - len(lean)) * plan.lines  # not sent: the seconds were over
     yield point(LEAN, lean, _read_ms(one, plan))

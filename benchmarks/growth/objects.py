@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ RESIDENT_LIMIT_MB = 8_000
 
 @dataclass(frozen=True)
 class Point:
-    """A server at a stage: what a request took, all rounds together."""
+    """A server at a stage: what a request took in all rounds, and the median of their rates."""
 
     server: str
     stage: str
@@ -64,7 +65,7 @@ class Measured:
         """Yield a point for each operation and client."""
         for (operation, client), loads in self.loads.items():
             took = [one for each in loads for one in each.milliseconds]
-            rate = len(took) / sum(one.seconds for one in loads)
+            rate = statistics.median(one.per_second for one in loads)
             yield Point(
                 held.server.name,
                 stage.label,

@@ -36,10 +36,10 @@ class Plan:
     peer_stored: int = 500_000_000
     """Peers hold what they are given in memory: they get no more than this in bytes, and as many objects."""
     fill_seconds: float = 400
-    rounds: int = 2
-    requests: int = 400
+    rounds: int = 3
+    requests: int = 2_000
     """Most requests of one measurement; it also ends after `request_seconds`."""
-    request_seconds: float = 2.0
+    request_seconds: float = 1.0
     connections: int = 4
     transfer: int = 1_000_000_000
     transfer_rounds: int = 3
