@@ -37,7 +37,7 @@ class Announcements:
 
     def deleted(self, call: Call, bucket: Bucket, key: str, version_id: str | None, deleted: Deleted) -> None:
         """Publish *Object Deleted*, unless there was nothing to delete; ``version_id`` as in the request."""
-        self._deleted(bucket, key, version_id, deleted, self._made(call, call.operation))
+        self._deleted(bucket, key, version_id, deleted, self._made(call, "DeleteObject"))
 
     def expired(self, bucket: Bucket, key: str, version_id: str | None, deleted: Deleted) -> None:
         """Publish *Object Deleted* for what a lifecycle rule deleted."""

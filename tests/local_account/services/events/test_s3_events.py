@@ -137,6 +137,7 @@ def test_deletions_say_what_was_deleted(client: Callable[[str], Any], bucket: st
     markers = [one["DeleteMarkerVersionId"] for one in deleted]
     found = published(5)[1:]
     assert {event["detail-type"] for event in found} == {"Object Deleted"}
+    assert {event["detail"]["reason"] for event in found} == {"DeleteObject"}, "DeleteObjects, too"
     said = [
         (
             event["detail"]["object"]["key"],
