@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
-from local_account.services.s3 import attributes, documents
+from local_account.services.s3 import attributes, copy_source, documents
 from local_account.services.s3.call import Call, Reply, xml
 from local_account.services.s3.errors import S3Error
 from local_account.services.s3.facilities import (
@@ -132,8 +131,8 @@ class Copies:
     def _source(self, call: Call) -> tuple[ObjectVersion, Bucket, bool]:
         """Return the version to copy, its bucket, and whether the request names the version."""
         given = call.headers["x-amz-copy-source"]
-        path, _, version_id = given.partition("?versionId=")
-        name, _, key = unquote(path).lstrip("/").partition("/")
+        named = copy_source.of_header(given)
+        name, key, version_id = named.bucket, named.key, named.version_id
         if name.startswith("arn:"):
             raise S3Error("NotImplemented", "Access points are not supported by the local account")
         if not name or not key:
@@ -146,13 +145,11 @@ class Copies:
         owner = call.headers.get("x-amz-source-expected-bucket-owner")
         if owner and owner != self._with.account_id:
             raise S3Error("AccessDenied")
-        of_source = replace(
-            call, bucket=name, key=key, query={"versionId": unquote(version_id)} if version_id else {}
-        )
+        of_source = replace(call, bucket=name, key=key, query={"versionId": version_id} if version_id else {})
         try:
             bucket = self._storage.bucket(name)
             version = (
-                self._storage.version(name, key, unquote(version_id))
+                self._storage.version(name, key, version_id)
                 if version_id
                 else self._storage.latest(name, key)
             )

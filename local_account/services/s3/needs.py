@@ -7,9 +7,9 @@ Service Authorization Reference, "Actions, resources, and condition keys for Ama
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import unquote
 
 from local_account.authorization.needs import Need
+from local_account.services.s3 import copy_source
 from local_account.services.s3.call import Call
 
 # Operations whose action has another name.
@@ -90,10 +90,9 @@ def needs(call: Call) -> list[Need]:
     if operation == "GetObjectAttributes":
         required.append(Need(f"s3:{'GetObjectVersion' if version else 'GetObject'}", resource, context))
     if operation in ("CopyObject", "UploadPartCopy"):
-        path, _, version = unquote(call.headers["x-amz-copy-source"]).lstrip("/").partition("?versionId=")
-        required.append(
-            Need(f"s3:GetObject{'Version' if version else ''}", f"arn:aws:s3:::{path}", common(call))
-        )
+        source = copy_source.of_header(call.headers["x-amz-copy-source"])
+        reads = "s3:GetObjectVersion" if source.version_id else "s3:GetObject"
+        required.append(Need(reads, arn_of(source.bucket, source.key), common(call)))
     if action == "PutObject":
         if call.headers.get("x-amz-tagging"):
             required.append(Need("s3:PutObjectTagging", resource, context))

@@ -14,7 +14,7 @@ from tests.local_account.authorization.labs import action_details, works_on
 _OPEN = {"DeleteObjects", "PreflightRequest"}
 
 
-def call(operation: str, **more: str) -> Call:
+def call(operation: str, copy_source: str = "other/key", **more: str) -> Call:
     on_object = any(operation in methods.values() for methods in routes._OBJECT.values()) or (
         operation
         in {*routes._ONE_OBJECT.values(), *routes._COPIES.values(), "PostObject", "ListObjectAnnotations"}
@@ -24,7 +24,7 @@ def call(operation: str, **more: str) -> Call:
         bucket="" if operation == "ListBuckets" else "bucket",
         key="key" if on_object else "",
         query={name: value for name, value in more.items() if name == "versionId"},
-        headers={"x-amz-copy-source": "other/key"} if "Copy" in operation else {},
+        headers={"x-amz-copy-source": copy_source} if "Copy" in operation else {},
         stream=io.BytesIO(),
         signature=None,
         caller=None,
@@ -61,3 +61,16 @@ def test_a_copy_needs_to_read_its_source() -> None:
         ("s3:PutObject", "arn:aws:s3:::bucket/key"),
         ("s3:GetObject", "arn:aws:s3:::other/key"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("/other/a%20b?versionId=v", ("s3:GetObjectVersion", "arn:aws:s3:::other/a b")),
+        ("other/a%3FversionId=b", ("s3:GetObject", "arn:aws:s3:::other/a?versionId=b")),
+        ("other%2Fa%253FversionId=b", ("s3:GetObject", "arn:aws:s3:::other/a%3FversionId=b")),
+    ],
+)
+def test_a_copy_needs_to_read_the_very_key_that_is_copied(source: str, expected: tuple[str, str]) -> None:
+    read = needs(call("CopyObject", copy_source=source))[1]
+    assert (read.action, read.resource) == expected
