@@ -20,7 +20,7 @@ from local_account.services.s3.facilities import (
     version_header,
 )
 from local_account.services.s3.refusals import refusal
-from local_account.services.s3.storage import Attributes, StorageError
+from local_account.services.s3.storage import Attributes, StorageError, is_version_id
 from local_account.services.s3.wire import checksums, chunked, conditions, ranges
 
 if TYPE_CHECKING:
@@ -258,44 +258,36 @@ class Objects:
             raise S3Error("MalformedXML")
         done: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
-        plain = []
+        plain: list[tuple[str, str | None]] = []
         for one in asked["Objects"]:
             try:
                 check_key(one["Key"])
+                _check_version(one)
                 if call.caller or call.anonymous or bucket.settings.get("policy"):
                     need = needs.deletion(call, one["Key"], one.get("VersionId"))
                     self._with.gate.require(call, bucket, need)
                 if {"ETag", "Size", "LastModifiedTime"} & set(one):
                     done.append(self._delete_if(call, bucket, one))
                 else:
-                    plain.append(one)
+                    plain.append((one["Key"], one.get("VersionId")))
             except (S3Error, StorageError) as error:
                 failed.append(_failed(one, refusal(error, call)))
-        found, faults = self._delete_all(call, bucket, plain)
-        done += found
-        failed += faults
+        done += self._delete_all(call, bucket, plain)
         shown: dict[str, Any] = {"Errors": failed}
         if not asked.get("Quiet"):
             shown["Deleted"] = done
         return xml(documents.answer("DeleteObjects", shown))
 
     def _delete_all(
-        self, call: Call, bucket: Bucket, objects: list[dict[str, Any]]
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Delete in one transaction, or one by one if S3 would refuse any of them."""
-        asked = [(one["Key"], one.get("VersionId")) for one in objects]
-        try:
-            results = self._storage.delete_many(call.bucket, asked, self._with.now())
-        except StorageError:
-            if len(objects) > 1:
-                pairs = [self._delete_all(call, bucket, [one]) for one in objects]
-                return [one for pair in pairs for one in pair[0]], [one for pair in pairs for one in pair[1]]
-            raise
+        self, call: Call, bucket: Bucket, asked: list[tuple[str, str | None]]
+    ) -> list[dict[str, Any]]:
+        """Delete in one transaction."""
+        results = self._storage.delete_many(call.bucket, asked, self._with.now())
         done = []
         for (key, version_id), deleted in zip(asked, results, strict=True):
             self._with.events.deleted(call, bucket, key, version_id, deleted)
             done.append(_done(key, version_id, deleted))
-        return done, []
+        return done
 
     def _delete_if(self, call: Call, bucket: Bucket, one: Mapping[str, Any]) -> dict[str, Any]:
         key, version_id = one["Key"], one.get("VersionId")
@@ -346,6 +338,12 @@ def _part_span(number: str, version: ObjectVersion) -> ranges.Span | None:
         return ranges.Span(0, version.size, version.size) if version.size else None
     start = sum(part.size for part in version.parts[:index])
     return ranges.Span(start, start + version.parts[index].size, version.size)
+
+
+def _check_version(one: Mapping[str, Any]) -> None:
+    """Refuse a version that none can have: that key fails, the others are deleted."""
+    if "VersionId" in one and not is_version_id(one["VersionId"]):
+        raise S3Error("NoSuchVersion")
 
 
 def _done(key: str, version_id: str | None, deleted: Deleted) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from local_account.services.s3.storage.errors import (
     NoSuchVersion,
     StorageError,
 )
+from local_account.services.s3.storage.identifiers import is_version_id
 from local_account.services.s3.storage.records import (
     MINIMUM_PART,
     NULL_VERSION,
@@ -63,4 +64,5 @@ __all__ = [
     "Upload",
     "UploadsPage",
     "Usage",
+    "is_version_id",
 ]

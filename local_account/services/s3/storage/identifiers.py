@@ -6,6 +6,7 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from local_account.services.s3.storage.errors import InvalidVersionId
+from local_account.services.s3.storage.records import NULL_VERSION
 
 _UPLOAD_DIGITS = 16
 
@@ -27,6 +28,17 @@ def version_sequence(identifier: str) -> int:
         raise InvalidVersionId(f"{identifier!r} is not a version id")
     # SQLite's integers have 63 bits; a larger one is of an id that was made up, and names no version
     return (int.from_bytes(raw[:8], "big") ^ int.from_bytes(raw[8:16], "big")) & (2**63 - 1)
+
+
+def is_version_id(identifier: str) -> bool:
+    """Return whether a version can have an id."""
+    if identifier == NULL_VERSION:
+        return True
+    try:
+        version_sequence(identifier)
+    except InvalidVersionId:
+        return False
+    return True
 
 
 def upload_id(sequence: int) -> str:

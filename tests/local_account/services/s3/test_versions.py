@@ -54,6 +54,15 @@ def test_many_versions_are_deleted_at_once(s3: S3Client, versioned: str) -> None
     assert s3.list_object_versions(Bucket=versioned)["DeleteMarkers"][0]["VersionId"] == markers[0]
 
 
+def test_a_version_that_none_can_have_fails_alone(s3: S3Client, versioned: str) -> None:
+    s3.put_object(Bucket=versioned, Key="k", Body=b"x")
+    doomed: Any = {"Objects": [{"Key": "k", "VersionId": "made-up"}, {"Key": "k"}]}
+    answer = s3.delete_objects(Bucket=versioned, Delete=doomed)
+    (error,) = answer["Errors"]
+    assert (error["Key"], error["VersionId"], error["Code"]) == ("k", "made-up", "NoSuchVersion")
+    assert [one["DeleteMarker"] for one in answer["Deleted"]] == [True]
+
+
 def test_a_bucket_of_old_objects_gets_versions_and_loses_them_again(s3: S3Client, bucket: str) -> None:
     assert "Status" not in s3.get_bucket_versioning(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="k", Body=b"before")
