@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from local_account.foundation import acting
 from local_account.foundation.account import ROOT_CREDENTIALS
 from local_account.foundation.acting import Caller
 from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.sessions import Session
 from local_account.gateway import protocol
 
 if TYPE_CHECKING:
@@ -44,36 +46,48 @@ class Authorizer:
     def caller(self, request: Request) -> Caller | None:
         """Return the session whose credentials signed a request; None if unsigned, or signed by the account.
 
-        Raises ServiceError for credentials of a session that does not exist or has expired.
+        Raises ServiceError for credentials of a session that does not exist or has expired, or whose token is
+        not in the request.
         """
         given = request.headers.get("Authorization", "") or request.args.get("X-Amz-Credential", "")
         found = _CREDENTIAL.search(given)
         if not found or not found[1].startswith("ASIA"):
             return acting.acting_caller(request.headers.get(acting.HEADER), self._account)
+        session = self._account.sessions.find(found[1])
+        token = request.headers.get("X-Amz-Security-Token") or request.args.get("X-Amz-Security-Token", "")
+        if session and not hmac.compare_digest(session.session_token.encode(), token.encode()):
+            raise _invalid_token()
         return self.caller_of(found[1])
 
     def caller_of(self, access_key_id: str, acts_as: str | None = None) -> Caller | None:
         """Return the session of an access key; None for the account's own, unless it acts as a role.
 
-        Raises ServiceError for credentials of a session that does not exist or has expired.
+        Raises ServiceError for credentials of a session that does not exist or has expired, or whose role has
+        been deleted.
         """
         if not access_key_id.startswith("ASIA"):
             return acting.acting_caller(acts_as, self._account)
-        session = self._account.sessions.find(access_key_id)
+        session = self._session(access_key_id)
         if session is None:
-            raise ServiceError(
-                "InvalidClientTokenId", "The security token included in the request is invalid.", 403
-            )
+            raise _invalid_token()
         if session.expiration and session.expiration <= self._account.now():
             raise ServiceError("ExpiredToken", "The security token included in the request is expired", 403)
         return Caller(session.arn, session.role_arn)
+
+    def _session(self, access_key_id: str) -> Session | None:
+        """Return a session whose role still exists; one that is created later under its name is another."""
+        session = self._account.sessions.find(access_key_id)
+        if session and session.role_id:
+            role = Identities(self._account.config.account_id).role(session.role_arn)
+            return session if role and role.id == session.role_id else None
+        return session
 
     def secret(self, access_key_id: str) -> Secret | None:
         """Return the secret of an access key: the account's own, a session's or a user's; None if unknown."""
         if access_key_id == ROOT_CREDENTIALS["AWS_ACCESS_KEY_ID"]:
             return Secret(ROOT_CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
         if access_key_id.startswith("ASIA"):
-            session = self._account.sessions.find(access_key_id)
+            session = self._session(access_key_id)
             if session is None:
                 return None
             return Secret(session.secret_access_key, session.session_token, session.expiration)
@@ -108,6 +122,10 @@ class Authorizer:
                 raise ServiceError("MalformedPolicyDocument", str(error)) from error
             if not decision.allowed:
                 raise denied(caller.arn, service, need, decision)
+
+
+def _invalid_token() -> ServiceError:
+    return ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
 
 
 def denied(arn: str, service: str, need: Need, decision: Decision) -> ServiceError:

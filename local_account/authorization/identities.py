@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from moto.backends import get_backend
 
-from local_account.authorization.policies import Policy, PolicyError
+from local_account.authorization.policies import Policy, PolicyError, Request
 
+_SESSION_SECONDS = 3600
+"""*CreateRole*, MaxSessionDuration: "If you do not specify a value for this setting, the default value of one
+hour is applied."""
 _ROLE_IDS: dict[str, str] = {}
 """Ids of roles by name: moto's state is the process's, and so is this."""
 
@@ -29,17 +32,28 @@ class Role:
 
     id: str
     trust_policy: str
+    session_seconds: int
+    """How long a session can be (MaxSessionDuration)."""
 
-    def trusts(self, principal: str) -> bool:
-        """Return whether the trust policy lets a role of the account assume this one.
+    def trusts(self, request: Request, session_arn: str) -> bool:
+        """Return whether the trust policy lets a session of a role of the account assume this role.
 
-        Contract: IAM User Guide, "AWS JSON policy elements: Principal": the role itself, its account, or all.
+        ``request`` is for ``sts:AssumeRole``, by the session's role.
+
+        Contract: IAM User Guide, "AWS JSON policy elements: Principal": the session, its role, its
+        account, or all.
         """
         try:
             statements = Policy.parse(self.trust_policy, "trust policy").statements
         except PolicyError:
             return False
-        about = [one for one in statements if one.names(principal)]
+        about = [
+            one
+            for one in statements
+            if one.names(request.principal) or one.grants_to(session_arn)
+            # A trust policy has no Resource: it is about its role.
+            if replace(one, resources=("*",)).applies(request)
+        ]
         return any(one.allows for one in about) and all(one.allows for one in about)
 
 
@@ -54,7 +68,9 @@ class Identities:
         found = self._role(arn.rpartition("/")[2])
         if found is None or found.arn != arn:
             return None
-        return Role(found.id, found.assume_role_policy_document)
+        return Role(
+            found.id, found.assume_role_policy_document, int(found.max_session_duration or _SESSION_SECONDS)
+        )
 
     def _role(self, name: str) -> Any:
         """Return moto's role. It keeps roles by id; their names, which never change, are remembered here."""
@@ -80,7 +96,7 @@ class Identities:
             granted = [found]
         elif kind == "user":
             found = self._backend.users.get(name)
-            granted = [found, *(one for one in self._backend.groups.values() if found in one.users)]
+            granted = [found, *(one for one in list(self._backend.groups.values()) if found in one.users)]
         else:
             return None
         if found is None:
@@ -101,17 +117,20 @@ class Identities:
         return None
 
     def _managed(self, arn: str) -> Policy:
-        return _of_managed(self._backend.managed_policies[arn])
+        found = self._backend.managed_policies.get(arn)
+        return _of_managed(found) if found else Policy(arn, ())  # deleted: nothing is within it
 
 
 def _policies(holder: Any) -> list[Policy]:
     """Return the inline and the managed policies of a role, user or group."""
-    inline = [_parsed(document, name) for name, document in holder.policies.items()]
-    return inline + [_of_managed(one) for one in holder.managed_policies.values()]
+    # Other requests change these dictionaries meanwhile; a copy is made in one step.
+    inline = [_parsed(document, name) for name, document in list(holder.policies.items())]
+    return inline + [_of_managed(one) for one in list(holder.managed_policies.values())]
 
 
 def _of_managed(policy: Any) -> Policy:
-    (version,) = (one for one in policy.versions if one.version_id == policy.default_version_id)
+    default = policy.default_version_id
+    (version,) = (one for one in list(policy.versions) if one.version_id == default)
     return _parsed(version.document, policy.name)
 
 

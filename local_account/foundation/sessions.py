@@ -36,6 +36,11 @@ class Session:
     expiration: datetime | None
     """None for the account's own processes: they end when the account does."""
 
+    @property
+    def role_id(self) -> str:
+        """The id of the role; "" for the account's own processes, which go on if the role is replaced."""
+        return self.user_id.partition(":")[0] if self.expiration else ""
+
 
 class _Document(TypedDict):
     """A session in the store; the members are those of `Session`."""

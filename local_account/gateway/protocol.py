@@ -233,9 +233,9 @@ def _broken_constraint(shape: Any, value: Any) -> str:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    # The models' patterns are Java's; a few use classes that Python does not have.
+    # The models' patterns are Java's: classes are ASCII, and there are a few that Python does not have.
     try:
-        return re.compile(pattern, re.DOTALL)
+        return re.compile(pattern, re.DOTALL | re.ASCII)
     except re.error:
         return None
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from local_account.authorization.identities import Identities
-from local_account.foundation.acting import caller
+from local_account.authorization.policies import Request
+from local_account.foundation.acting import Caller, caller
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer, Service
 
@@ -48,7 +49,7 @@ class SecurityTokenService(Service):
         role_arn, seconds = params["RoleArn"], params.get("DurationSeconds", _CHAINED_SECONDS)
         role = Identities(self.account.config.account_id).role(role_arn)
         who = caller()
-        if role is None or (who and not role.trusts(who.role_arn)):
+        if role is None or (who and not role.trusts(_request(params, who), who.arn)):
             arn = who.arn if who else f"arn:aws:iam::{self.account.config.account_id}:root"
             raise ServiceError(
                 "AccessDenied",
@@ -60,6 +61,11 @@ class SecurityTokenService(Service):
                 "ValidationError",
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role "
                 "chaining.",
+            )
+        if seconds > role.session_seconds:
+            raise ServiceError(
+                "ValidationError",
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
             )
         session = self.account.sessions.open(
             role_arn, params["RoleSessionName"], role.id, self.account.now(), seconds
@@ -78,9 +84,24 @@ class SecurityTokenService(Service):
     def get_caller_identity(self, params: object) -> Answer:
         """GetCallerIdentity: a session of a role, or the root user for the account's own credentials."""
         account, who = self.account.config.account_id, caller()
-        arn = who.arn if who else f"arn:aws:iam::{account}:root"
-        return {"Account": account, "UserId": arn.rpartition("/")[2] if who else account, "Arn": arn}
+        if who is None:
+            return {"Account": account, "UserId": account, "Arn": f"arn:aws:iam::{account}:root"}
+        role, name = Identities(account).role(who.role_arn), who.arn.rpartition("/")[2]
+        return {"Account": account, "UserId": f"{role.id}:{name}" if role else name, "Arn": who.arn}
 
     def get_access_key_info(self, params: GetAccessKeyInfoRequestTypeDef) -> Answer:
         """GetAccessKeyInfo: there is one account."""
         return {"Account": self.account.config.account_id}
+
+
+def _request(params: AssumeRoleRequestTypeDef, who: Caller) -> Request:
+    """Return what a trust policy decides on (IAM User Guide, "IAM and AWS STS condition context keys")."""
+    given = {
+        "sts:externalid": params.get("ExternalId"),
+        "sts:rolesessionname": params["RoleSessionName"],
+        "sts:sourceidentity": params.get("SourceIdentity"),
+        "aws:principalarn": who.role_arn,
+        "aws:principalaccount": who.role_arn.split(":")[4],
+    }
+    context = {key: [value] for key, value in given.items() if value}
+    return Request("sts:AssumeRole", params["RoleArn"], context, who.role_arn)

@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -58,15 +59,22 @@ def test_a_session_survives_the_end_of_the_account(own_account: AccountProcess) 
 
 
 def test_a_session_is_as_long_as_requested(local_account: AccountProcess) -> None:
-    role = make_role(local_account.client("iam"), "sts-long", "lambda.amazonaws.com")
-    answer = local_account.client("sts").assume_role(
-        RoleArn=role, RoleSessionName="session", DurationSeconds=43_200
+    iam, sts = local_account.client("iam"), local_account.client("sts")
+    role = make_role(iam, "sts-long", "lambda.amazonaws.com")
+    request = {"RoleArn": role, "RoleSessionName": "session", "DurationSeconds": 43_200}
+    assert refused(sts.assume_role, **request) == (
+        "ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
     )
+
+    iam.update_role(RoleName="sts-long", MaxSessionDuration=43_200)
+    answer = sts.assume_role(**request)
 
     left = answer["Credentials"]["Expiration"] - datetime.now(UTC)
     assert timedelta(hours=11, minutes=59) < left <= timedelta(hours=12)
     assert answer["AssumedRoleUser"]["AssumedRoleId"].startswith("AROA")
     assert answer["AssumedRoleUser"]["AssumedRoleId"].endswith(":session")
+    who = with_session(local_account, answer["Credentials"], "sts").get_caller_identity()
+    assert who["UserId"] == answer["AssumedRoleUser"]["AssumedRoleId"]
 
 
 def test_a_role_that_does_not_exist_cannot_be_assumed(client: Callable[[str], Any]) -> None:
@@ -101,8 +109,107 @@ def test_a_role_assumes_another_only_if_that_trusts_it_and_for_an_hour(local_acc
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     iam.update_assume_role_policy(RoleName="sts-second", PolicyDocument=document)
     assert chained.assume_role(RoleArn=second, RoleSessionName="other")["Credentials"]
+    iam.update_role(RoleName="sts-second", MaxSessionDuration=43_200)
     said = refused(chained.assume_role, RoleArn=second, RoleSessionName="other", DurationSeconds=7200)
     assert "1 hour session limit" in said
+
+
+def test_a_trust_policy_decides_by_its_actions_and_conditions(local_account: AccountProcess) -> None:
+    iam, sts = local_account.client("iam"), local_account.client("sts")
+    first = make_role(iam, "sts-asking", "lambda.amazonaws.com")
+    second = make_role(iam, "sts-asked", "lambda.amazonaws.com")
+    session = sts.assume_role(RoleArn=first, RoleSessionName="me")["Credentials"]
+    chained = with_session(local_account, session, "sts")
+
+    def trust(**changes: Any) -> None:
+        statement = {"Effect": "Allow", "Principal": {"AWS": first}, "Action": "sts:AssumeRole"} | changes
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.update_assume_role_policy(RoleName="sts-asked", PolicyDocument=document)
+
+    def assume(**params: str) -> Any:
+        return chained.assume_role(RoleArn=second, RoleSessionName="other", **params)
+
+    trust(Action="sts:TagSession")
+    assert refused(assume).startswith("AccessDenied")
+    trust(Condition={"StringEquals": {"sts:ExternalId": "42"}})
+    assert refused(assume).startswith("AccessDenied")
+    assert refused(assume, ExternalId="43").startswith("AccessDenied")
+    assert assume(ExternalId="42")["Credentials"]
+    trust(Condition={"StringLike": {"sts:RoleSessionName": "x*"}})
+    assert refused(assume).startswith("AccessDenied")
+    trust(Principal={"AWS": f"arn:aws:sts::{ACCOUNT}:assumed-role/sts-asking/me"})
+    assert assume()["Credentials"]
+    trust(Principal={"AWS": f"arn:aws:sts::{ACCOUNT}:assumed-role/sts-asking/you"})
+    assert refused(assume).startswith("AccessDenied")
+
+
+@pytest.mark.parametrize("service", ["sts", "iam", "s3", "logs"])
+def test_a_session_needs_its_own_token(local_account: AccountProcess, service: str) -> None:
+    role = make_role(local_account.client("iam"), f"sts-token-{service}", "lambda.amazonaws.com")
+    sts = local_account.client("sts")
+    one, other = (
+        sts.assume_role(RoleArn=role, RoleSessionName=name)["Credentials"] for name in ("one", "two")
+    )
+    calls = {
+        "sts": "get_caller_identity",
+        "iam": "list_roles",
+        "s3": "list_buckets",
+        "logs": "describe_log_groups",
+    }
+
+    mixed = with_session(local_account, {**one, "SessionToken": other["SessionToken"]}, service)
+
+    said = refused(getattr(mixed, calls[service]))
+    assert said.startswith("InvalidToken:" if service == "s3" else "InvalidClientTokenId:")
+    assert getattr(with_session(local_account, one, service), calls[service])()
+
+
+@pytest.mark.parametrize("service", ["sts", "iam", "s3", "logs"])
+def test_sessions_of_a_deleted_role_do_not_act_as_its_successor(
+    local_account: AccountProcess, service: str
+) -> None:
+    iam, name = local_account.client("iam"), f"sts-successor-{service}"
+    role = make_role(iam, name, "lambda.amazonaws.com")
+    session = local_account.client("sts").assume_role(RoleArn=role, RoleSessionName="old")["Credentials"]
+    calls = {
+        "sts": "get_caller_identity",
+        "iam": "list_roles",
+        "s3": "list_buckets",
+        "logs": "describe_log_groups",
+    }
+    call = getattr(with_session(local_account, session, service), calls[service])
+    assert call()
+
+    iam.delete_role_policy(RoleName=name, PolicyName="everything")
+    iam.delete_role(RoleName=name)
+    assert refused(call).startswith("Invalid")
+    make_role(iam, name, "lambda.amazonaws.com")
+    assert refused(call).startswith("Invalid")
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"),
+    [
+        ("a", False),
+        ("ab", True),
+        ("a" * 64, True),
+        ("a" * 65, False),
+        ("a b", False),
+        ("é1", False),
+        ("a+=,.@-_", True),
+    ],
+)
+def test_session_names_follow_the_rules(local_account: AccountProcess, name: str, valid: bool) -> None:
+    iam = local_account.client("iam")
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        make_role(iam, "sts-names", "lambda.amazonaws.com")
+    sts = local_account.client("sts", parameter_validation=False)
+    request = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/sts-names", "RoleSessionName": name}
+    if valid:
+        arn = sts.assume_role(**request)["AssumedRoleUser"]["Arn"]
+        assert arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/sts-names/{name}"
+    else:
+        assert refused(sts.assume_role, **request).startswith("ValidationError")
 
 
 def test_expired_sessions_are_forgotten(store: Store) -> None:
@@ -133,10 +240,12 @@ def test_processes_with_a_role_share_a_session_that_lasts_and_is_not_stored(stor
 
 def test_credentials_of_an_expired_session_are_refused_as_expired(own_account: AccountProcess) -> None:
     own_account.start()
-    role = make_role(own_account.client("iam"), "expired", "lambda.amazonaws.com")
+    make_role(own_account.client("iam"), "expired", "lambda.amazonaws.com")
+    role = own_account.client("iam").get_role(RoleName="expired")["Role"]
     own_account.stop()
     store = Store(own_account.state / "account.sqlite")
-    session = Sessions(store, ACCOUNT).open(role, "s", "AROA1", datetime.now(UTC) - timedelta(hours=1), 900)
+    began = datetime.now(UTC) - timedelta(hours=1)
+    session = Sessions(store, ACCOUNT).open(role["Arn"], "s", role["RoleId"], began, 900)
     store.close()
     own_account.start()
     credentials = {
@@ -148,3 +257,20 @@ def test_credentials_of_an_expired_session_are_refused_as_expired(own_account: A
     said = refused(with_session(own_account, credentials, "sts").get_caller_identity)
 
     assert said == "ExpiredToken: The security token included in the request is expired"
+
+
+def test_nothing_is_within_a_boundary_that_has_been_deleted(local_account: AccountProcess) -> None:
+    iam, sts = local_account.client("iam"), local_account.client("sts")
+    role = make_role(iam, "sts-bounded", "lambda.amazonaws.com")
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    policy = iam.create_policy(PolicyName="sts-boundary", PolicyDocument=json.dumps(everything))["Policy"][
+        "Arn"
+    ]
+    iam.put_role_permissions_boundary(RoleName="sts-bounded", PermissionsBoundary=policy)
+    session = sts.assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
+    logs = with_session(local_account, session, "logs")
+    assert logs.describe_log_groups()
+
+    iam.delete_policy(PolicyArn=policy)
+
+    assert refused(logs.describe_log_groups).startswith("AccessDeniedException")
