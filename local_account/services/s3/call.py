@@ -51,12 +51,15 @@ class Call:
             )
         return given
 
-    def document(self) -> bytes:
-        """Return the whole body, its checksums verified. Raises S3Error."""
+    def document(self, headers: Mapping[str, str] | None = None) -> bytes:
+        """Return the whole body, its checksums verified. Raises S3Error.
+
+        ``headers`` are those that are about the body, where some are not.
+        """
         from local_account.services.s3.wire.checksums import Verifier
 
         body = chunked.body_of(self.stream, self.headers, self.signature)
-        verifier = Verifier(self.headers, default="")
+        verifier = Verifier(self.headers if headers is None else headers, default="")
         chunks = []
         size = 0
         while chunk := body.read(65_536):

@@ -39,7 +39,7 @@ class Listings:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         limit = call.number("max-keys", PAGE, PAGE)
         token, after = query.get("continuation-token"), query.get("start-after", "")
-        start = _key_of(token) if token is not None else after
+        start = _key_of(token) if token else after
         page = self._storage.list_objects(call.bucket, prefix, delimiter, start, limit)
         parts = [
             _HEAD.format("ListBucketResult"),

@@ -87,6 +87,8 @@ class Objects:
 
         ``default`` and ``also`` are those of `checksums.Verifier`.
         """
+        if "transfer-encoding" in call.headers and "x-amz-decoded-content-length" not in call.headers:
+            raise S3Error("NotImplemented", Header="Transfer-Encoding")
         body = chunked.body_of(call.stream, call.headers, call.signature)
         if body.length is None:
             raise S3Error("MissingContentLength")

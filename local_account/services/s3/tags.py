@@ -21,7 +21,7 @@ _ALLOWED = re.compile(r"[\w\s+\-=.:/@]*")
 def from_header(header: str) -> dict[str, str]:
     """Return the tags of a header ``x-amz-tagging`` (a query string). Raises S3Error InvalidArgument."""
     try:
-        pairs = parse_qsl(header, keep_blank_values=True, strict_parsing=bool(header))
+        pairs = parse_qsl(header, keep_blank_values=True, errors="strict")
     except ValueError as error:
         raise _unparsed() from error
     tags = dict(pairs)

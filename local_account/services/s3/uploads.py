@@ -20,12 +20,12 @@ from local_account.services.s3.facilities import (
     quoted,
     version_header,
 )
-from local_account.services.s3.storage import Attributes
+from local_account.services.s3.storage import Attributes, NoSuchKey, NoSuchUpload
 from local_account.services.s3.wire import checksums, conditions
 
 if TYPE_CHECKING:
     from local_account.services.s3.objects import Objects
-    from local_account.services.s3.storage import Body, Part, Upload
+    from local_account.services.s3.storage import Body, Bucket, ObjectVersion, Part, Upload
 
 MOST_PARTS = 10_000
 PAGE = 1000
@@ -89,13 +89,25 @@ class Uploads:
     def complete_multipart_upload(self, call: Call) -> Reply:
         """CompleteMultipartUpload."""
         bucket = self._storage.bucket(call.bucket)
-        upload = self._storage.upload(call.bucket, call.key, call.query["uploadId"])
-        listed = documents.read("CompleteMultipartUpload", call.document()).get("Parts", [])
+        # A checksum in a header is the object's here, not the body's.
+        about_body = {
+            name: value for name, value in call.headers.items() if not name.startswith("x-amz-checksum-")
+        }
+        body = call.document(about_body)
+        if not body.strip():
+            raise S3Error("InvalidRequest", "You must specify at least one part")
+        listed = documents.read("CompleteMultipartUpload", body).get("Parts", [])
         if not listed or any("PartNumber" not in one or "ETag" not in one for one in listed):
             raise S3Error("MalformedXML")
         if len(listed) > MOST_PARTS:
             raise S3Error("MalformedXML")
         wanted = [(one["PartNumber"], one["ETag"].strip('"')) for one in listed]
+        try:
+            upload = self._storage.upload(call.bucket, call.key, call.query["uploadId"])
+        except NoSuchUpload:
+            if (done := self._completed(call, wanted)) is None:
+                raise
+            return _completion(call, bucket, done)
         parts = self._storage.chosen(upload, wanted)
         algorithm, kind = algorithm_of_upload(upload), upload.said["type"]
         _check_parts(upload, listed, parts)
@@ -112,21 +124,16 @@ class Uploads:
         etag = checksums.multipart_etag([part.etag for part in parts])
         version = self._storage.complete(upload, wanted, etag, stored, self._with.now(), unless=condition)
         self._with.events.created(call, bucket, version, "CompleteMultipartUpload")
-        host = call.headers.get("host", "s3.amazonaws.com")
-        result = {
-            "Location": f"http://{host}/{call.bucket}/{quote(call.key)}",
-            "Bucket": call.bucket,
-            "Key": call.key,
-            "ETag": quoted(etag),
-            "ChecksumType": kind,
-            f"Checksum{algorithm}": value,
-        }
-        headers = {
-            **attributes.ENCRYPTION,
-            **version_header(version, bucket.versioning),
-            **expiration_header(bucket, version),
-        }
-        return xml(documents.answer("CompleteMultipartUpload", result), headers)
+        return _completion(call, bucket, version)
+
+    def _completed(self, call: Call, wanted: Sequence[tuple[int, str]]) -> ObjectVersion | None:
+        """Return the object that these parts became: a client that lost the answer asks again."""
+        try:
+            latest = self._storage.latest(call.bucket, call.key)
+        except NoSuchKey:
+            return None
+        parts = [(part.number, part.etag) for part in latest.parts]
+        return latest if parts == list(wanted) else None
 
     def abort_multipart_upload(self, call: Call) -> Reply:
         """AbortMultipartUpload."""
@@ -157,6 +164,24 @@ class Uploads:
         if upload.said.get("algorithm"):
             result |= {"ChecksumAlgorithm": upload.said["algorithm"], "ChecksumType": upload.said["type"]}
         return xml(documents.answer("ListParts", result))
+
+
+def _completion(call: Call, bucket: Bucket, version: ObjectVersion) -> Reply:
+    host = call.headers.get("host", "s3.amazonaws.com")
+    result = {
+        "Location": f"http://{host}/{call.bucket}/{quote(call.key)}",
+        "Bucket": call.bucket,
+        "Key": call.key,
+        "ETag": quoted(version.etag),
+        "ChecksumType": version.attributes.checksum_type,
+        **{f"Checksum{name}": value for name, value in version.attributes.checksums.items()},
+    }
+    headers = {
+        **attributes.ENCRYPTION,
+        **version_header(version, bucket.versioning),
+        **expiration_header(bucket, version),
+    }
+    return xml(documents.answer("CompleteMultipartUpload", result), headers)
 
 
 def algorithm_of_upload(upload: Upload) -> str:

@@ -251,6 +251,8 @@ def body_of(stream: Stream, headers: Mapping[str, str], signature: Signature | N
 
 def stored_encoding(content_encoding: str) -> str:
     """Return the Content-Encoding that an object keeps: ``aws-chunked`` is not part of it. "" for none."""
+    if "aws-chunked" not in content_encoding.lower():
+        return content_encoding
     kept = (part.strip() for part in content_encoding.split(","))
     return ",".join(part for part in kept if part and part.lower() != "aws-chunked")
 

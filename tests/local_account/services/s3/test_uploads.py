@@ -58,6 +58,18 @@ def test_parts_become_an_object(s3: S3Client, versioned: str) -> None:
     assert found["ObjectParts"]["TotalPartsCount"] == 2
 
 
+def test_a_completion_can_be_asked_for_again(s3: S3Client, versioned: str) -> None:
+    upload = begin(s3, versioned)
+    parts: Any = {"Parts": send(s3, upload, b"x")}
+    first = s3.complete_multipart_upload(MultipartUpload=parts, **upload)
+    again = s3.complete_multipart_upload(MultipartUpload=parts, **upload)
+    assert (again["ETag"], again["VersionId"]) == (first["ETag"], first["VersionId"])
+    assert len(s3.list_object_versions(Bucket=versioned)["Versions"]) == 1
+    s3.delete_object(Bucket=versioned, Key="k")
+    assert code(s3.complete_multipart_upload, MultipartUpload=parts, **upload) == "NoSuchUpload"
+    assert code(s3.complete_multipart_upload, **upload) == "InvalidRequest"
+
+
 def test_a_part_can_be_sent_again_and_left_out(s3: S3Client, bucket: str) -> None:
     upload = begin(s3, bucket)
     send(s3, upload, b"first try", b"not wanted")
@@ -108,6 +120,10 @@ def test_checksums_of_parts_become_one(
     assert value.endswith("-2") == (expected == "COMPOSITE")
     head: Any = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
     assert head[f"Checksum{algorithm}"] == value
+    again = begin(s3, bucket, **more)
+    parts = send(s3, again, FIRST, LAST, ChecksumAlgorithm=algorithm)
+    promised: Any = {f"Checksum{algorithm}": value}
+    s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **again, **promised)  # type: ignore[typeddict-item]
     if expected == "FULL_OBJECT":
         whole: Any = s3.put_object(Bucket=bucket, Key="w", Body=FIRST + LAST, ChecksumAlgorithm=algorithm)  # type: ignore[arg-type]
         assert whole[f"Checksum{algorithm}"] == value
