@@ -151,6 +151,7 @@ def _large(transfers: Sequence[Transfer]) -> Iterator[Figure]:
         yield Figure(
             f"{name}.mb_per_second", one.mb_per_second, "MB/s", about, at_least=rate, detail=not ours
         )
+        yield Figure(f"{name}.cpu_seconds", one.cpu_seconds, "s", "CPU time of the server", detail=True)
         yield Figure(
             f"{name}.above_idle_mb", one.above_idle_mb, "MB", "memory above idle", above, detail=not ours
         )

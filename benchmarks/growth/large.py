@@ -23,13 +23,15 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Transfer:
-    """One direction with one client: the median rate of the rounds, and the most memory above idle."""
+    """One direction with one client: medians of the rounds, and the most memory above idle."""
 
     server: str
     client: str
     direction: str
     mb_per_second: float
     above_idle_mb: float
+    cpu_seconds: float
+    """Processor time of the server: the rate also depends on the client, which shares the machine."""
 
 
 def write_random(path: Path, size: int) -> Path:
@@ -62,7 +64,7 @@ def large(servers: Sequence[Server], plan: Plan, room: Path, notes: Notes) -> li
                 s3.delete_object(Bucket=BUCKET, Key=KEY)
             for one in both:
                 above = f"{one.above_idle_mb:.0f} MB above idle"
-                rate = f"{one.mb_per_second:.0f} MB/s"
+                rate = f"{one.mb_per_second:.0f} MB/s, {one.cpu_seconds:.1f} s of CPU"
                 notes.say(f"{one.direction} {one.server} {one.client}: {rate}, {above}")
     source.unlink()
     return found
@@ -75,18 +77,20 @@ def _rounds(server: Server, client: str, steps: Steps, size: int, plan: Plan) ->
     rounds = plan.peer_transfer_rounds if server.is_peer else plan.transfer_rounds
     found: list[Transfer] = []
     rates: dict[str, list[float]] = {"upload": [], "download": []}
+    busy: dict[str, list[float]] = {"upload": [], "download": []}
     above = dict.fromkeys(rates, 0.0)
     for _ in range(rounds):
         for direction, step in zip(rates, steps, strict=True):
             rest(plan.rest_seconds)
             with Peak(server) as peak:
-                begin = time.perf_counter()
+                before, begin = server.cpu_seconds, time.perf_counter()
                 step()
                 rates[direction].append(size / 1e6 / (time.perf_counter() - begin))
+                busy[direction].append(server.cpu_seconds - before)
             above[direction] = max(above[direction], peak.above)
     for direction, measured in rates.items():
-        rate = statistics.median(measured)
-        found.append(Transfer(server.name, client, direction, rate, above[direction]))
+        rate, cpu = statistics.median(measured), statistics.median(busy[direction])
+        found.append(Transfer(server.name, client, direction, rate, above[direction], cpu))
     return found
 
 
