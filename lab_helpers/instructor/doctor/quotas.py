@@ -114,6 +114,7 @@ def needs(room: Room) -> list[Need]:
         Need("iam", "Roles per account", 8, count.roles()),
         Need("s3", "Buckets", 2, count.buckets()),
         Need("lambda", "Concurrent executions", 2),
+        Need("events", "Number of rules", 4, count.rules()),
     ]
 
 
@@ -161,6 +162,11 @@ class _Counts:
                 p for one in names for p in (one.base_pipeline, one.model_pipeline, one.train_pipeline)
             },
             "repository": {one.repository for one in names},
+            "rule": {
+                rule
+                for one in names
+                for rule in (one.base_push_rule, one.model_push_rule, one.upload_rule, one.monitor_rule)
+            },
             "bucket": {
                 b
                 for one in names
@@ -206,6 +212,9 @@ class _Counts:
 
     def pipelines(self) -> int | None:
         return self._others("pipeline", "codepipeline", "list_pipelines", "pipelines", "name")
+
+    def rules(self) -> int | None:
+        return self._others("rule", "events", "list_rules", "Rules", "Name")
 
     def repositories(self) -> int | None:
         return self._others("repository", "codecommit", "list_repositories", "repositories", "repositoryName")

@@ -136,7 +136,7 @@ class Events(Service):
         rule |= {"Arn": self._rule_arn(name), "State": params.get("State", "ENABLED")}
         with self._rules.lock:
             old = self._rules.get(name)
-            if old is None and len(self._rules.keys()) >= _RULES:
+            if old is None and len(self._rules.keys()) >= self._limit():
                 raise _limit_exceeded()
             now = self.account.now()
             same = old is not None and old.get("ScheduleExpression") == rule.get("ScheduleExpression")
@@ -408,6 +408,14 @@ class Events(Service):
                 rule |= {"State": state, "enabled_at": self.account.now()}
         self._schedule_changed.set()
         return {}
+
+    def _limit(self) -> float:
+        """Return how many rules the bus may have; the applied quota is read when the default is used up."""
+        if len(self._rules.keys()) < _RULES:
+            return _RULES
+        quotas = self.account.client("service-quotas")
+        applied = quotas.get_service_quota(ServiceCode="events", QuotaCode="L-244521F2")["Quota"]["Value"]
+        return float(applied)
 
     def _rule_arn(self, name: str) -> str:
         return self.account.arn("events", f"rule/{name}")

@@ -150,6 +150,12 @@ def test_a_new_account_lacks_quotas_for_a_class(clients: Clients) -> None:
     assert not any("Stack count" in text for text in found)
 
 
+def test_a_hundred_labs_need_more_rules_than_a_new_account_may_have(clients: Clients) -> None:
+    texts = [one.text for one in quotas.quotas(room(clients, size=100))]
+
+    assert any(text.startswith("Number of rules: 300 of 40") for text in texts)
+
+
 def test_the_increase_in_the_remedy_is_enough(clients: Clients) -> None:
     event = room(clients, size=3)
     for one in quotas.quotas(event):

@@ -118,6 +118,21 @@ def test_a_rule_has_five_targets_at_most(rule: Rule, events: Any) -> None:
     assert events.list_targets_by_rule(Rule="many")["Targets"][0]["Input"] == "1"
 
 
+def test_a_bus_has_as_many_rules_as_the_quota_says(own_account: AccountProcess) -> None:
+    own_account.start()
+    events, quotas = own_account.client("events"), own_account.client("service-quotas")
+    for number in range(300):
+        events.put_rule(Name=f"rule-{number}", EventPattern=json.dumps(PATTERN))
+    with pytest.raises(events.exceptions.LimitExceededException):
+        events.put_rule(Name="one-more", EventPattern=json.dumps(PATTERN))
+
+    quotas.request_service_quota_increase(ServiceCode="events", QuotaCode="L-244521F2", DesiredValue=301)
+
+    events.put_rule(Name="one-more", EventPattern=json.dumps(PATTERN))
+    with pytest.raises(events.exceptions.LimitExceededException):
+        events.put_rule(Name="and-another", EventPattern=json.dumps(PATTERN))
+
+
 def test_patterns_are_tried_out(events: Any) -> None:
     event = {"id": "1", "account": "1", "source": "workshop", "time": "2026-01-01T00:00:00Z", "region": "x",
              "resources": [], "detail-type": "t", "detail": {}}  # fmt: skip
