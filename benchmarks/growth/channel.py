@@ -24,6 +24,7 @@ import docker
 from benchmarks.growth.large import write_random
 from benchmarks.growth.plan import Notes, Plan
 from benchmarks.lab import BenchLab, rest
+from lab_helpers.instructor import defaults
 from local_account.engine import host
 from local_account.engine.base_image import BASE_IMAGE
 
@@ -127,7 +128,7 @@ def _job(lab: BenchLab, source: Path, image: str, role: str, number: int) -> tup
         Environment={"SIZE": str(source.stat().st_size)},
         InputDataConfig=[{"ChannelName": "training", "DataSource": {"S3DataSource": data}}],
         OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/output/"},
-        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+        ResourceConfig={"InstanceType": defaults.TRAINING_TYPE, "InstanceCount": 1, "VolumeSizeInGB": 5},
         StoppingCondition={"MaxRuntimeInSeconds": JOB_SECONDS},
     )
     job = _ended(sagemaker, name)
