@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Service
 from local_account.services.logs.database import Database
-from local_account.services.logs.groups import Group, Groups
+from local_account.services.logs.groups import Groups
 from local_account.services.logs.metric_filters import MetricFilters
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ class LogsBase(Service):
         """Return the ARN of a group, without ``:*``."""
         return self.account.arn("logs", f"log-group:{group}")
 
-    def named_group(self, params: Mapping[str, Any]) -> Group:
-        """Return the group that ``logGroupName`` or ``logGroupIdentifier`` (a name or an ARN) names."""
+    def name_of_group(self, params: Mapping[str, Any]) -> str:
+        """Return the name of the group that ``logGroupName`` or ``logGroupIdentifier`` (also an ARN) is for."""
         name, identifier = params.get("logGroupName"), params.get("logGroupIdentifier")
         if bool(name) == bool(identifier):
             raise invalid("Specify either logGroupName or logGroupIdentifier, and not both.")
-        return self.groups.group(name or str(identifier).rpartition(":log-group:")[2].removesuffix(":*"))
+        return name or str(identifier).rpartition(":log-group:")[2].removesuffix(":*")
 
 
 def invalid(message: str) -> ServiceError:

@@ -66,14 +66,14 @@ class EventOperations(LogsBase):
     def get_log_events(self, params: GetLogEventsRequestTypeDef) -> Encoded:
         """GetLogEvents: a page of a stream, from its end, from its head, or from a token on."""
         _refuse_unmask(params)
-        group = self.named_group(params)
-        start = max(params.get("startTime", 0), cutoff(group.retention, self.milliseconds()))
-        low = position(min(start, END_OF_TIME - 1))
         high = position(min(params.get("endTime", END_OF_TIME), END_OF_TIME))
         token = params.get("nextToken")
         direction, at = _read_token(token) if token else ("f" if params.get("startFromHead") else "b", None)
         forward = direction == "f"
         with self.database.read() as connection:
+            group = group_of(connection, self.name_of_group(params))
+            start = max(params.get("startTime", 0), cutoff(group.retention, self.milliseconds()))
+            low = position(min(start, END_OF_TIME - 1))
             stream = stream_of(connection, group, params["logStreamName"])
             query = Query(
                 Scope(group.id, [stream.id]),
@@ -104,18 +104,18 @@ class EventOperations(LogsBase):
         if names and prefix:
             raise invalid("logStreamNames and logStreamNamePrefix are mutually exclusive parameters.")
         pattern = _compiled(params.get("filterPattern", ""))
-        group = self.named_group(params)
-        start = params.get("startTime", 0)
-        low = position(max(start, cutoff(group.retention, self.milliseconds())))
+        start, low = params.get("startTime", 0), 0
         high = position(min(params.get("endTime", END_OF_TIME) + 1, END_OF_TIME))  # the end is included
         backward = not params.get("startFromHead", True)
         if token := params.get("nextToken"):
             direction, at = _read_token(token)
             backward = direction == "b"
-            low, high = (low, min(high, at)) if backward else (max(low, at), high)
+            low, high = (0, min(high, at)) if backward else (at, high)
         elif backward and start < _FIRST_BACKWARD:
             raise invalid("startFromHead can be false only if startTime is on or after 2024-01-01T00:00:00Z.")
         with self.database.read() as connection:
+            group = group_of(connection, self.name_of_group(params))
+            low = max(low, position(max(start, cutoff(group.retention, self.milliseconds()))))
             scope = _scope(connection, group, list(names or ()), prefix)
             query = Query(scope, low, high, params.get("limit", _PAGE), pattern, backward)
             page = read_page(connection, query)

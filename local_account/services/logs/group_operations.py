@@ -62,15 +62,19 @@ class GroupOperations(LogsBase):
         if name.startswith("aws/"):
             raise invalid("Log group names can't start with the string aws/")
         protected = params.get("deletionProtectionEnabled", False)
-        self.groups.create(name, self.milliseconds(), kind, protected=protected)
-        if tags:
-            self.tags.put(self.arn_of(name), dict(tags))
+        with self.tags.lock:
+            self.groups.create(name, self.milliseconds(), kind, protected=protected)
+            if tags:
+                self.tags.put(self.arn_of(name), dict(tags))
+            else:  # a crash may have left those of a deleted group
+                self.tags.delete(self.arn_of(name))
         return {}
 
     def delete_log_group(self, params: DeleteLogGroupRequestTypeDef) -> Answer:
         """DeleteLogGroup."""
-        self.groups.delete(params["logGroupName"])
-        self.tags.delete(self.arn_of(params["logGroupName"]))
+        with self.tags.lock:
+            self.groups.delete(params["logGroupName"])
+            self.tags.delete(self.arn_of(params["logGroupName"]))
         self.deleted.set()
         return {}
 
@@ -78,8 +82,7 @@ class GroupOperations(LogsBase):
         self, params: PutLogGroupDeletionProtectionRequestTypeDef
     ) -> Answer:
         """PutLogGroupDeletionProtection."""
-        group = self.named_group(params)
-        self.groups.protect(group.name, protected=params["deletionProtectionEnabled"])
+        self.groups.protect(self.name_of_group(params), protected=params["deletionProtectionEnabled"])
         return {}
 
     def describe_log_groups(self, params: DescribeLogGroupsRequestTypeDef) -> Answer:
@@ -153,7 +156,7 @@ class GroupOperations(LogsBase):
 
     def describe_log_streams(self, params: DescribeLogStreamsRequestTypeDef) -> Answer:
         """DescribeLogStreams: by name, or by the time of the last event."""
-        group = self.named_group(params)
+        group = self.groups.group(self.name_of_group(params))
         prefix = params.get("logStreamNamePrefix", "")
         limit, backward = params.get("limit", _PAGE), params.get("descending", False)
         token = _read_token(params.get("nextToken"))
@@ -210,50 +213,48 @@ class GroupOperations(LogsBase):
 
     def tag_resource(self, params: TagResourceRequestTypeDef) -> Answer:
         """TagResource: of a log group."""
-        self._tag(self._tagged(params["resourceArn"]), dict(params["tags"]))
+        self._tag(_group_in(params["resourceArn"]), dict(params["tags"]))
         return {}
 
     def untag_resource(self, params: UntagResourceRequestTypeDef) -> Answer:
         """UntagResource."""
-        self._untag(self._tagged(params["resourceArn"]), list(params["tagKeys"]))
+        self._untag(_group_in(params["resourceArn"]), list(params["tagKeys"]))
         return {}
 
     def list_tags_for_resource(self, params: ListTagsForResourceRequestTypeDef) -> Answer:
         """ListTagsForResource."""
-        return {"tags": self.tags.get(self._tagged(params["resourceArn"])) or {}}
+        return {"tags": self._tags_of(_group_in(params["resourceArn"]))}
 
     def tag_log_group(self, params: TagLogGroupRequestTypeDef) -> Answer:
         """TagLogGroup, the older form of TagResource."""
-        self._tag(self.arn_of(self.groups.group(params["logGroupName"]).name), dict(params["tags"]))
+        self._tag(params["logGroupName"], dict(params["tags"]))
         return {}
 
     def untag_log_group(self, params: UntagLogGroupRequestTypeDef) -> Answer:
         """UntagLogGroup, the older form of UntagResource."""
-        self._untag(self.arn_of(self.groups.group(params["logGroupName"]).name), list(params["tags"]))
+        self._untag(params["logGroupName"], list(params["tags"]))
         return {}
 
     def list_tags_log_group(self, params: ListTagsLogGroupRequestTypeDef) -> Answer:
         """ListTagsLogGroup, the older form of ListTagsForResource."""
-        return {"tags": self.tags.get(self.arn_of(self.groups.group(params["logGroupName"]).name)) or {}}
+        return {"tags": self._tags_of(params["logGroupName"])}
 
-    def _tagged(self, arn: str) -> str:
-        found = _GROUP_ARN.fullmatch(arn)
-        if found is None:
-            raise invalid(f"{arn} is not the ARN of a log group: it must not end with :*")
-        return self.arn_of(self.groups.group(found[1]).name)
+    def _tags_of(self, name: str) -> dict[str, str]:
+        return self.tags.get(self.arn_of(self.groups.group(name).name)) or {}
 
-    def _tag(self, arn: str, tags: dict[str, str]) -> None:
-        with self.tags.lock:
-            together = (self.tags.get(arn) or {}) | tags
+    def _tag(self, name: str, tags: dict[str, str]) -> None:
+        with self.tags.lock:  # so that the group is not deleted meanwhile, and has tags after all
+            together = self._tags_of(name) | tags
             if len(together) > _MOST_TAGS:
                 raise ServiceError(
                     "TooManyTagsException", f"A resource can have no more than {_MOST_TAGS} tags."
                 )
-            self.tags.put(arn, together)
+            self.tags.put(self.arn_of(name), together)
 
-    def _untag(self, arn: str, keys: list[str]) -> None:
+    def _untag(self, name: str, keys: list[str]) -> None:
         with self.tags.lock:
-            self.tags.put(arn, {k: v for k, v in (self.tags.get(arn) or {}).items() if k not in keys})
+            left = {key: value for key, value in self._tags_of(name).items() if key not in keys}
+            self.tags.put(self.arn_of(name), left)
 
     # --- resource policies
 
@@ -293,6 +294,13 @@ class GroupOperations(LogsBase):
             if connection.execute("DELETE FROM policies WHERE name=?", (name,)).rowcount == 0:
                 raise ServiceError("ResourceNotFoundException", f"Policy with name [{name}] does not exist.")
         return {}
+
+
+def _group_in(arn: str) -> str:
+    found = _GROUP_ARN.fullmatch(arn)
+    if found is None:
+        raise invalid(f"{arn} is not the ARN of a log group: it must not end with :*")
+    return found[1]
 
 
 def _policy(name: str, document: str, updated: int) -> dict[str, Any]:

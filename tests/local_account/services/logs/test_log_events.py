@@ -1,6 +1,7 @@
 """PutLogEvents, GetLogEvents and FilterLogEvents through unmodified boto3."""
 
 import random
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -289,6 +290,29 @@ def test_a_deleted_stream_is_no_longer_found_and_its_successor_is_empty(writer: 
     writer.stream("s")
     assert writer.read("s") == []
     assert writer.described()["storedBytes"] == len("stays") + 26
+
+
+@pytest.mark.parametrize("operation", ["filter_log_events", "get_log_events"])
+def test_a_group_that_is_deleted_meanwhile_is_read_or_does_not_exist(
+    writer: LogWriter, logs: Logs, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    writer.stream("s")
+    writer.put("s", (0, "x"))
+    clock, groups = logs.clock, [writer.group]
+
+    def deleting() -> datetime:
+        while groups:
+            logs.groups.delete(groups.pop())
+        return clock()
+
+    monkeypatch.setattr(logs, "clock", deleting)
+    stream = {"logStreamName": "s"} if operation == "get_log_events" else {}
+    page = getattr(writer.client, operation)(logGroupName=writer.group, **stream)
+
+    assert [one["message"] for one in page["events"]] == ["x"]
+    assert writer.refused(operation, logGroupName=writer.group, **stream).startswith(
+        "ResourceNotFoundException"
+    )
 
 
 def test_events_for_a_stream_that_is_replaced_meanwhile_are_in_the_new_one(

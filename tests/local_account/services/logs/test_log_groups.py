@@ -160,6 +160,17 @@ def test_tags_are_added_listed_and_removed_in_both_forms(writer: LogWriter) -> N
     assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {}
 
 
+def test_a_group_does_not_have_the_tags_that_a_crash_left_of_its_predecessor(
+    writer: LogWriter, logs: Logs
+) -> None:
+    writer.client.tag_log_group(logGroupName=writer.group, tags={"team": "a"})
+    logs.groups.delete(writer.group)  # as far as the account came
+
+    writer.client.create_log_group(logGroupName=writer.group)
+
+    assert writer.client.list_tags_log_group(logGroupName=writer.group)["tags"] == {}
+
+
 def test_a_protected_group_is_not_deleted(writer: LogWriter) -> None:
     protect = writer.client.put_log_group_deletion_protection
     protect(logGroupIdentifier=writer.group, deletionProtectionEnabled=True)
