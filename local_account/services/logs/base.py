@@ -48,7 +48,7 @@ class LogsBase(Service):
         return self.account.arn("logs", f"log-group:{group}")
 
     def name_of_group(self, params: Mapping[str, Any]) -> str:
-        """Return the name of the group that ``logGroupName`` or ``logGroupIdentifier`` (also an ARN) is for."""
+        """Return the name of the group that ``logGroupName`` or ``logGroupIdentifier`` (or an ARN) is for."""
         name, identifier = params.get("logGroupName"), params.get("logGroupIdentifier")
         if bool(name) == bool(identifier):
             raise invalid("Specify either logGroupName or logGroupIdentifier, and not both.")
