@@ -52,6 +52,11 @@ else
 	  exit 1; }
 endif
 
+# Otherwise make finds the folder of this name, and has nothing to do.
+.PHONY: tests
+tests:
+	@echo 'there is no target "tests": `make test` runs them (ARGS=tests/cfn: only these)' >&2; exit 2
+
 test-%:
 	@$(PYTHON) -m pytest $(or $($*),$(error there is no side $*)) 2>&1 $(SIDE)
 

@@ -28,7 +28,10 @@ def copy_exercises(source: Path, target: Path, record: Path) -> Iterator[str]:
         content = path.read_bytes()
         version = _digest(content)
         mine = target / name
-        if not mine.exists() or _digest(mine.read_bytes()) in (version, copied.get(name)):
+        if (blocker := _not_a_folder(mine.parent, target)) is not None:
+            yield f"kept your {blocker.relative_to(target).as_posix()}, so {name} could not be copied"
+            continue
+        if not mine.exists() or _holds(mine, (version, copied.get(name))):
             if _write(mine, content):
                 yield f"copied {name}"
         elif version != copied.get(name):
@@ -45,9 +48,26 @@ def _beside(mine: Path, target: Path, version: str, copied: dict[str, str]) -> P
     for number in count(1):
         beside = mine.with_name(f"{mine.stem}.new{number if number > 1 else ''}{mine.suffix}")
         known = (version, copied.get(beside.relative_to(target).as_posix()))
-        if not beside.exists() or _digest(beside.read_bytes()) in known:
+        if not beside.exists() or _holds(beside, known):
             return beside
     raise AssertionError("there is always a next number")
+
+
+def _not_a_folder(folder: Path, target: Path) -> Path | None:
+    """Return what the learner has put in the place of a folder; None if nothing is in the way."""
+    return next(
+        (
+            one
+            for one in (folder, *folder.parents)
+            if target in one.parents and one.exists() and not one.is_dir()
+        ),
+        None,
+    )
+
+
+def _holds(path: Path, versions: tuple[str | None, ...]) -> bool:
+    """Return whether a path is a file with one of these contents, and not, say, a folder of the learner's."""
+    return path.is_file() and _digest(path.read_bytes()) in versions
 
 
 def _read(record: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.checkout import ROOT
@@ -66,3 +67,25 @@ def test_the_quick_tests_are_divided_once_more_without_loss() -> None:
     assert ignored("services") <= ignored("rest")
     assert included("others") == included("rest")
     assert ignored("others") == ignored("rest") | set(included("services"))
+
+
+def test_the_name_of_the_folder_points_to_the_target() -> None:
+    asked = subprocess.run(["make", "tests"], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert asked.returncode != 0
+    assert "`make test` runs them" in asked.stderr
+
+
+def test_a_number_of_requests_that_is_none_is_a_sentence() -> None:
+    asked = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "tests/notebooks/base_image/test_fuzz.py"],
+        cwd=ROOT,
+        env={**os.environ, "FUZZ_REQUESTS": "x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert asked.returncode != 0
+    assert "FUZZ_REQUESTS='x' is not a number: give digits, such as 5000" in asked.stdout
+    assert "Traceback" not in asked.stdout

@@ -23,6 +23,7 @@ from local_account.foundation.config import (
     LOOPBACK,
     AccountConfig,
     DamagedConfigError,
+    PortInUseError,
     free_port,
 )
 from local_account.foundation.containers import Containers, forget_images
@@ -89,6 +90,17 @@ class Daemon:
                 f"{error}: nothing else knows the account's ports. Delete the state with "
                 f"`python -m lab_helpers local reset --state {self.state}`, and start again"
             ) from error
+
+    def ports_from(self, first: int | None) -> dict[str, int]:
+        """Return the ports to start with, as `ports_from` does; 0 keeps those of the account if all are free.
+
+        Names that clients keep contain the ports, so an account changes them only if it has to.
+        """
+        if first == 0 and (self.state / "account.json").exists():
+            with contextlib.suppress(PortInUseError):
+                self.config().check_ports()
+                return {}
+        return ports_from(first)
 
     def claim(self) -> None:
         """Make sure that the state directory can be one: `reset` will delete everything in it.

@@ -131,3 +131,34 @@ def test_a_deleted_exercise_comes_back(places: tuple[Path, Path, Path]) -> None:
     (target / "01.ipynb").unlink()
 
     assert list(copy_exercises(*places)) == ["copied 01.ipynb"]
+
+
+def test_a_folder_in_the_place_of_a_file_stays(places: tuple[Path, Path, Path]) -> None:
+    _, target, _ = places
+    list(copy_exercises(*places))
+    (target / "01.ipynb").unlink()
+    (target / "01.ipynb").mkdir()
+    (target / "01.ipynb" / "notes").write_text("mine")
+    places[2].unlink()
+    (target / "01.new.ipynb").mkdir()
+
+    assert list(copy_exercises(*places)) == ["kept your 01.ipynb, the new version is 01.new2.ipynb"]
+
+    assert (target / "01.ipynb" / "notes").read_text() == "mine"
+    assert (target / "01.new2.ipynb").read_text() == "one"
+
+
+def test_a_file_in_the_place_of_a_folder_stays(places: tuple[Path, Path, Path]) -> None:
+    source, target, _ = places
+    (source / "base_image").mkdir()
+    (source / "base_image" / "rows.py").write_text("one")
+    target.mkdir(exist_ok=True)
+    (target / "base_image").write_text("mine")
+
+    done = list(copy_exercises(*places))
+
+    assert "kept your base_image, so base_image/rows.py could not be copied" in done
+    assert "copied 01.ipynb" in done
+    assert (target / "base_image").read_text() == "mine"
+    (target / "base_image").unlink()
+    assert list(copy_exercises(*places)) == ["copied base_image/rows.py"]

@@ -50,7 +50,8 @@ Port = Annotated[
         "--port",
         min=0,
         max=65_533,
-        help="First of three ports (default: those of the last start, else 5901); 0 picks free ones.",
+        help="First of three ports (default: those of the last start, else 5901). 0 picks free ones, unless "
+        "those of the last start are free.",
     ),
 ]
 Instance = Annotated[
@@ -95,7 +96,6 @@ def _start(
     from local_account.engine import ensure_base_image, ensure_engine
     from local_account.engine.home import engine_home, require_free_space
     from local_account.engine.users import hold
-    from local_account.foundation.daemon import ports_from
 
     running = daemon.pid is not None
     with steps.step("Docker Engine"):
@@ -122,7 +122,7 @@ def _start(
             steps.report(f"already running, process {daemon.pid}")
         else:
             index = (package_index or _ahead(_package_index)).result()
-            daemon.start(docker_host, {**os.environ, **index}, ports_from(port))
+            daemon.start(docker_host, {**os.environ, **index}, daemon.ports_from(port))
     return image
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local_account.foundation.config import AccountConfig
+from local_account.foundation.config import DEFAULT_PORTS, AccountConfig
 from local_account.foundation.daemon import Daemon, DaemonError, ports_from
 from tests.background_account import ENGINE
 from tests.checkout import ROOT
@@ -117,6 +117,18 @@ def test_a_killed_account_is_cleaned_up_and_starts_again(tmp_path: Path) -> None
     assert daemon.config() == ports
     assert daemon.stop()
     assert not daemon.stop()
+
+
+def test_free_ports_are_picked_only_if_the_ports_of_the_account_are_taken(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    assert set(daemon.ports_from(0)) == set(DEFAULT_PORTS)
+    config = AccountConfig.load(tmp_path, daemon.ports_from(0))
+
+    assert daemon.ports_from(0) == {}, "those of the account"
+    with socket.create_server(("127.0.0.1", config.git_port)):
+        assert config.git_port not in daemon.ports_from(0).values()
+        assert len(daemon.ports_from(0)) == 3
+    assert daemon.ports_from(7000) == dict(zip(DEFAULT_PORTS, (7000, 7001, 7002), strict=True))
 
 
 def test_reset_deletes_nothing_when_it_cannot_ask(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ reported as number N of seed S is sent alone with FUZZ_SEED=S FUZZ_FIRST=N FUZZ_
 from __future__ import annotations
 
 import os
+import re
 import time
 
 import pytest
@@ -15,9 +16,21 @@ from tests.notebooks.base_image import fuzzing
 from tests.notebooks.base_image.model_container import Container
 
 pytestmark = pytest.mark.docker
-REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "5000"))
-SEED = int(os.environ.get("FUZZ_SEED", "0"))
-FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
+
+
+def number(name: str, default: int) -> int:
+    """Return the number in a variable; without one, pytest ends with a sentence instead of a traceback."""
+    text = os.environ.get(name, str(default))
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise pytest.Collector.CollectError(
+            f"{name}={text!r} is not a number: give digits, such as {default}"
+        )
+    return int(text)
+
+
+REQUESTS = number("FUZZ_REQUESTS", 5000)
+SEED = number("FUZZ_SEED", 0)
+FIRST = number("FUZZ_FIRST", 0)
 GROWTH = 5_000_000
 """Bytes that all processes together may have grown by after the first tenth of the run."""
 
