@@ -6,6 +6,8 @@ metadata" and "Controlling ownership of objects and disabling ACLs for your buck
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,8 @@ ENCRYPTION = {"x-amz-server-side-encryption": "AES256"}
 """Every object is encrypted with SSE-S3 ("Default encryption"); here it is the disk's matter."""
 DEFAULT_TYPE = "binary/octet-stream"
 _USER = "x-amz-meta-"
+# A form, or the query of a presigned URL, can hold what no header can.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _KEPT = {
     "cache-control": "Cache-Control",
     "content-disposition": "Content-Disposition",
@@ -31,6 +35,7 @@ _KEPT = {
     "expires": "Expires",
     "x-amz-website-redirect-location": "x-amz-website-redirect-location",
 }
+_SAID_AGAIN = {*_KEPT, "content-type", "content-encoding"}
 _STORAGE_CLASSES = {
     "STANDARD",
     "REDUCED_REDUNDANCY",
@@ -58,12 +63,14 @@ def of_request(headers: Mapping[str, str], bucket: Bucket) -> Attributes:
     user: dict[str, str] = {}
     size = 0
     for name, value in headers.items():
+        if name in _SAID_AGAIN and _CONTROL.search(value):
+            raise S3Error("InvalidArgument", ArgumentName=name, ArgumentValue=value)
         if name in _KEPT:
             kept[_KEPT[name]] = value
         elif name.startswith("x-amz-"):
             if name.startswith(_USER):
                 user[name[len(_USER) :]] = value
-                size += len(name) - len(_USER) + len(value)
+                size += len(name) - len(_USER) + len(value.encode())
             else:
                 _check_header(name, value, bucket)
         elif name == "content-encoding" and (encoding := stored_encoding(value)):
@@ -116,11 +123,22 @@ def check_acl(name: str, value: str, bucket: Bucket) -> None:
 
 
 def of_version(version: ObjectVersion) -> dict[str, str]:
-    """Return the headers that an object is read with, without its checksums."""
+    """Return the headers that an object is read with, without its checksums.
+
+    Metadata that is not US-ASCII is encoded (RFC 2047); what is not printable is only counted.
+    """
     attributes = version.attributes
     headers = dict(attributes.headers)
+    missing = 0
     for name, value in attributes.user.items():
-        headers[_USER + name] = value
+        if _CONTROL.search(value):
+            missing += 1
+        elif value.isascii():
+            headers[_USER + name] = value
+        else:
+            headers[_USER + name] = f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
+    if missing:
+        headers["x-amz-missing-meta"] = str(missing)
     if attributes.tags:
         headers["x-amz-tagging-count"] = str(len(attributes.tags))
     headers.update(ENCRYPTION)

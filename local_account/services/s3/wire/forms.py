@@ -115,9 +115,12 @@ def read_form(stream: Stream, content_type: str) -> Form:
 
 
 def headers_of(form: Form) -> dict[str, str]:
-    """Return the fields that a PUT would send as headers (Content-Type, x-amz-meta-…), by lower-case name."""
+    """Return the fields that a PUT would send as headers (Content-Type, x-amz-meta-…), by lower-case name.
+
+    As in a request's head, their characters are bytes (latin-1), but for metadata, which is text.
+    """
     headers = {
-        name: value
+        name: value if name.startswith("x-amz-meta-") else value.encode().decode("latin-1")
         for name, value in form.fields.items()
         if name in _HEADERS or (name.startswith("x-amz-") and name not in _NOT_HEADERS)
     }

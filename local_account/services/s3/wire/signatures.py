@@ -132,7 +132,8 @@ def headers_of(head: Head) -> Mapping[str, str]:
     """
     if "Signature=" not in head.query:
         return head.headers
-    moved = {name.lower(): value for name, value in parse_qsl(head.query, keep_blank_values=True)}
+    pairs = parse_qsl(head.query, keep_blank_values=True)
+    moved = {name.lower(): value.encode(errors="replace").decode("latin-1") for name, value in pairs}
     return {
         **{
             name: value

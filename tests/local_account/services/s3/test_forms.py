@@ -44,6 +44,21 @@ def test_a_form_uploads(signing: S3Client, s3: S3Client, bucket: str) -> None:
     assert answer.headers["ETag"] == got["ETag"]
 
 
+def test_a_form_can_hold_what_no_header_can(s3: S3Client, bucket: str) -> None:
+    fields = {"x-amz-meta-a": "日本", "x-amz-meta-b": "1\r\nX-Evil: 2", "Content-Disposition": "日"}
+    conditions: list[Any] = [["starts-with", f"${name}", ""] for name in fields]
+    form = s3.generate_presigned_post(bucket, "k", Fields=fields, Conditions=conditions)
+    assert post(form).status_code == 204
+    headers = s3.get_object(Bucket=bucket, Key="k")["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["x-amz-meta-a"] == "=?UTF-8?B?5pel5pys?="
+    assert (headers["x-amz-missing-meta"], "x-amz-meta-b" in headers) == ("1", False)
+    assert headers["content-disposition"].encode("latin-1").decode() == "日"
+    assert "x-evil" not in headers
+    form["fields"]["Content-Disposition"] = "1\r\nX-Evil: 2"
+    broken = post(form)
+    assert (broken.status_code, "<Code>InvalidArgument</Code>" in broken.text) == (400, True)
+
+
 def test_a_form_says_how_it_wants_to_be_answered(s3: S3Client, bucket: str) -> None:
     conditions: list[Any] = [["starts-with", "$success_action_status", ""]]
     form = s3.generate_presigned_post(bucket, "k", Conditions=conditions)

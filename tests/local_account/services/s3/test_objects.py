@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from local_account.services.s3 import attributes
+from local_account.services.s3.storage import Bucket, ObjectVersion
 from tests.local_account.services.s3.refusing import code, refused
 
 if TYPE_CHECKING:
@@ -76,6 +78,33 @@ def test_what_the_client_said_is_said_again(s3: S3Client, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="k")["TagCount"] == 3
     listed = s3.list_objects_v2(Bucket=bucket)["Contents"][0]
     assert listed["StorageClass"] == "STANDARD_IA"
+
+
+def test_metadata_that_is_not_ascii_is_encoded() -> None:
+    said = "ÄMÄZÕÑ S3".encode().decode("latin-1")  # a head is made of bytes
+    bucket = Bucket("b", datetime.now(UTC), "us-east-1", "", {})
+    stored = attributes.of_request({"x-amz-meta-nonascii": said, "x-amz-meta-ascii": "AMAZONS3"}, bucket)
+    version = ObjectVersion("b", "k", "null", True, False, 0, "", datetime.now(UTC), stored, 1)
+    read = attributes.of_version(version)
+    # the example of the user guide: S3 takes each byte for a character
+    assert read["x-amz-meta-nonascii"] == "=?UTF-8?B?w4PChE3Dg8KEWsODwpXDg8KRIFMz?="
+    assert read["x-amz-meta-ascii"] == "AMAZONS3"
+
+
+def test_a_body_without_a_length_is_refused_by_name(s3: S3Client, bucket: str) -> None:
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
+    refusal = requests.put(url, data=iter([b"in", b"pieces"]), timeout=5)
+    assert refusal.status_code == 501
+    assert "<Code>NotImplemented</Code>" in refusal.text
+    assert "<Header>Transfer-Encoding</Header>" in refusal.text
+
+
+def test_a_tag_in_a_header_needs_no_value(s3: S3Client, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="seen&a=1")
+    tags = s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"]
+    assert tags == [{"Key": "seen", "Value": ""}, {"Key": "a", "Value": "1"}]
+    error = refused(s3.put_object, Bucket=bucket, Key="k", Body=b"x", Tagging="a=1&a=2")
+    assert (error["Code"], error["ArgumentName"]) == ("InvalidArgument", "x-amz-tagging")
 
 
 def test_a_query_can_replace_headers_of_the_answer(s3: S3Client, bucket: str) -> None:
