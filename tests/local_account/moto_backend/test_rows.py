@@ -329,3 +329,21 @@ def test_a_killed_account_has_its_roles_policies_and_security_groups_again(
     ] == [arn]
     assert ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["GroupName"] == "kept"
     assert ec2.describe_vpcs()["Vpcs"] == vpcs
+
+
+def test_a_user_is_not_renamed_to_another_and_a_profile_gives_up_only_its_roles(moto: Moto) -> None:
+    iam = moto.client("iam")
+    for name in ("ana", "ben"):
+        iam.create_user(UserName=name)
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)
+    iam.create_instance_profile(InstanceProfileName="p")
+
+    with pytest.raises(ClientError, match="EntityAlreadyExists"):
+        iam.update_user(UserName="ana", NewUserName="ben")
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        iam.remove_role_from_instance_profile(InstanceProfileName="p", RoleName="r")
+
+    iam.update_user(UserName="ana", NewUserName="eva")
+    assert {one["UserName"] for one in iam.list_users()["Users"]} == {"ben", "eva"}
+    iam.add_role_to_instance_profile(InstanceProfileName="p", RoleName="r")
+    iam.remove_role_from_instance_profile(InstanceProfileName="p", RoleName="r")
