@@ -10,8 +10,7 @@ import contextlib
 import io
 import json
 import tarfile
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
@@ -19,44 +18,66 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _CHUNK = 1 << 20
+Open = Callable[[], tuple[IO[bytes], int]]
+"""Opens a file: its content, closed after it was read, and its size in bytes."""
 
 
-class TarBuilder:
-    """A tar file for a container, built on disk."""
+class Files:
+    """Files for a container, sent as one tar stream: content is opened only when its turn comes."""
 
-    def __init__(self, directory: Path) -> None:
-        self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - closed in put_into
-        self._tar = tarfile.open(fileobj=self._file, mode="w")  # noqa: SIM115
+    def __init__(self) -> None:
+        self._entries: list[tuple[str, Open | None]] = []
         self._directories: set[str] = set()
 
     def directory(self, path: str) -> None:
         """Add a directory that any user of the container can write to."""
         if path not in self._directories:
             self._directories.add(path)
-            info = tarfile.TarInfo(path)
-            info.type, info.mode = tarfile.DIRTYPE, 0o777
-            self._tar.addfile(info)
+            self._entries.append((path, None))
 
-    def file(self, path: str, content: IO[bytes], size: int) -> None:
+    def file(self, path: str, opened: Open) -> None:
         """Add a file, and the directories above it that are below ``opt/ml``."""
         for parent in reversed(PurePosixPath(path).parents):
             if len(parent.parts) >= 2:
                 self.directory(str(parent))
-        info = tarfile.TarInfo(path)
-        info.size, info.mode = size, 0o666
-        self._tar.addfile(info, content)
+        self._entries.append((path, opened))
 
     def json(self, path: str, document: Any) -> None:
         """Add a file with a JSON document."""
         content = json.dumps(document).encode()
-        self.file(path, io.BytesIO(content), len(content))
+        self.file(path, lambda: (io.BytesIO(content), len(content)))
 
     def put_into(self, container: Container) -> None:
-        """Unpack it at the root of a container, running or not, and free the disk space."""
-        self._tar.close()
-        self._file.seek(0)
-        with self._file as content:
-            container.put_archive("/", content)
+        """Unpack them at the root of a container, running or not.
+
+        Raises what opening or reading a file raises. Nothing is kept on disk on the way: a large channel
+        would otherwise be written twice.
+        """
+        container.put_archive("/", self._stream())
+
+    def _stream(self) -> Iterator[bytes]:
+        pending = bytearray()  # small files share a chunk
+        for path, opened in self._entries:
+            info = tarfile.TarInfo(path)
+            if opened is None:
+                info.type, info.mode = tarfile.DIRTYPE, 0o777
+                pending += info.tobuf()
+                continue
+            content, left = opened()
+            with contextlib.closing(content):
+                info.size, info.mode = left, 0o666
+                pending += info.tobuf()
+                while left:
+                    chunk = content.read(min(_CHUNK, left))
+                    if not chunk:
+                        raise EOFError(f"{path} is {left} bytes shorter than announced")
+                    left -= len(chunk)
+                    pending += chunk
+                    if len(pending) >= _CHUNK:
+                        yield bytes(pending)
+                        pending.clear()
+            pending += bytes(-info.size % tarfile.BLOCKSIZE)
+        yield bytes(pending) + bytes(2 * tarfile.BLOCKSIZE)
 
 
 class _Chunks(io.RawIOBase):

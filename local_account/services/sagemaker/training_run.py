@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Unpack, cast
 
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
-from local_account.services.sagemaker.archives import TarBuilder, container_files, pack, read_text
+from local_account.services.sagemaker.archives import Files, container_files, pack, read_text
 from local_account.services.sagemaker.records import TrainingJob, TrainingJobChanges
 from local_account.services.sagemaker.resources import Resources, public
 from local_account.services.sagemaker.s3_data import NoDataError, channel_objects, list_prefix, split
@@ -190,8 +190,8 @@ class TrainingRun:
 
     # --- before the container runs
 
-    def _input(self) -> TarBuilder:
-        files = TarBuilder(self._account.config.state_dir)
+    def _input(self) -> Files:
+        files = Files()
         for directory in ("", "/input", "/input/config", "/input/data", "/model", "/output", "/output/data"):
             files.directory(_ML + directory)
         files.json(f"{_ML}/input/config/hyperparameters.json", self._job.get("HyperParameters", {}))
@@ -211,7 +211,7 @@ class TrainingRun:
                 self._add_object(files, f"{local}/{key[len(prefix) :].lstrip('/')}", bucket, key)
         return files
 
-    def _download(self, channel: ChannelUnionTypeDef, files: TarBuilder) -> None:
+    def _download(self, channel: ChannelUnionTypeDef, files: Files) -> None:
         try:
             objects = channel_objects(
                 self._s3,
@@ -226,9 +226,12 @@ class TrainingRun:
                 files, f"{_ML}/input/data/{channel['ChannelName']}/{item.path}", item.bucket, item.key
             )
 
-    def _add_object(self, files: TarBuilder, path: str, bucket: str, key: str) -> None:
-        response = self._s3.get_object(Bucket=bucket, Key=key)
-        files.file(path, response["Body"], response["ContentLength"])
+    def _add_object(self, files: Files, path: str, bucket: str, key: str) -> None:
+        def opened() -> tuple[IO[bytes], int]:
+            response = self._s3.get_object(Bucket=bucket, Key=key)
+            return response["Body"], response["ContentLength"]
+
+        files.file(path, opened)
 
     def _channel_config(self, channel: ChannelUnionTypeDef) -> dict[str, str]:
         source = channel["DataSource"]["S3DataSource"]

@@ -4,10 +4,11 @@ import doctest
 import io
 import tarfile
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -15,7 +16,7 @@ from local_account.foundation.errors import ServiceError
 from local_account.foundation.store import Store
 from local_account.services.sagemaker import SageMaker, deployments, s3_data
 from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
-from local_account.services.sagemaker.archives import unpack_model
+from local_account.services.sagemaker.archives import Files, unpack_model
 from local_account.services.sagemaker.endpoints import Endpoints
 from local_account.services.sagemaker.lifecycle_configs import LifecycleConfigs
 from local_account.services.sagemaker.logs import Logs
@@ -50,6 +51,54 @@ class Account:
 @pytest.fixture
 def account(tmp_path: Path) -> Any:
     return Account(tmp_path)
+
+
+class Unpacked:
+    """A container that keeps what is put into it; like requests, it takes the stream in chunks."""
+
+    def __init__(self) -> None:
+        self.chunks: list[int] = []
+        self.files: dict[str, bytes | None] = {}
+
+    def put_archive(self, path: str, data: Iterator[bytes]) -> None:
+        assert path == "/"
+        content = io.BytesIO()
+        for chunk in data:
+            self.chunks.append(len(chunk))
+            content.write(chunk)
+        content.seek(0)
+        with tarfile.open(fileobj=content) as tar:
+            for member in tar:
+                file = tar.extractfile(member)
+                self.files[member.name] = file.read() if file else None
+
+
+def test_files_of_any_size_reach_a_container_in_one_stream_of_bounded_chunks() -> None:
+    sizes = [0, 1, 511, 512, 513, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_000_000]
+    contents = {f"opt/ml/input/{size}.bin": bytes([size % 251]) * size for size in sizes}
+    files, container, opened = Files(), Unpacked(), []
+
+    def opener(path: str) -> Callable[[], tuple[IO[bytes], int]]:
+        def open_() -> tuple[IO[bytes], int]:
+            opened.append(path)
+            return io.BytesIO(contents[path]), len(contents[path])
+
+        return open_
+
+    for path in contents:
+        files.file(path, opener(path))
+    assert opened == []
+    files.put_into(cast("Any", container))
+    assert container.files == {"opt/ml": None, "opt/ml/input": None, **contents}
+    assert max(container.chunks) <= 1 << 22
+    assert opened == list(contents)
+
+
+def test_a_file_that_ends_early_is_an_error_and_not_a_shorter_file() -> None:
+    files = Files()
+    files.file("opt/ml/input/data", lambda: (io.BytesIO(b"short"), 6))
+    with pytest.raises(EOFError, match="opt/ml/input/data is 1 bytes shorter"):
+        files.put_into(cast("Any", Unpacked()))
 
 
 def test_every_status_of_a_job_is_an_event_with_times_in_milliseconds(account: Any) -> None:
