@@ -95,16 +95,14 @@ def read_form(stream: Stream, content_type: str) -> Form:
     size = 0
     while True:
         event = _next(decoder, stream)
-        if isinstance(event, File) or (isinstance(event, Field) and event.name == "file"):
-            break
         if isinstance(event, Epilogue):
             raise S3Error("IncorrectNumberOfFilesInPostRequest")
-        if isinstance(event, Field):
+        if isinstance(event, Field | File):  # what its name says: clients give other fields file names, too
+            if event.name == "file":
+                break
             value = _value(decoder, stream, _FIELD_BYTES - size)
             size += len(event.name) + len(value)
             fields[event.name.lower()] = value.decode("utf-8", "replace")
-    if event.name != "file":
-        raise S3Error("IncorrectNumberOfFilesInPostRequest")
     given = event.filename if isinstance(event, File) else ""
     filename = given.replace("\\", "/").rpartition("/")[2]
     if "key" not in fields:

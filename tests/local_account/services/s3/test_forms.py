@@ -44,6 +44,16 @@ def test_a_form_uploads(signing: S3Client, s3: S3Client, bucket: str) -> None:
     assert answer.headers["ETag"] == got["ETag"]
 
 
+def test_fields_can_have_file_names(signing: S3Client, s3: S3Client, bucket: str) -> None:
+    form = signing.generate_presigned_post(bucket, "k")
+    parts = {name: (name, value) for name, value in form["fields"].items()}
+    answer = requests.post(form["url"], files={**parts, "file": ("f", b"content")}, timeout=5)
+    assert answer.status_code == 204
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"content"
+    nameless = requests.post(form["url"], files=parts, timeout=5)
+    assert "<Code>IncorrectNumberOfFilesInPostRequest</Code>" in nameless.text
+
+
 def test_a_form_can_hold_what_no_header_can(s3: S3Client, bucket: str) -> None:
     fields = {"x-amz-meta-a": "日本", "x-amz-meta-b": "1\r\nX-Evil: 2", "Content-Disposition": "日"}
     conditions: list[Any] = [["starts-with", f"${name}", ""] for name in fields]
