@@ -10,8 +10,9 @@ import base64
 import binascii
 import hmac
 import json
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from local_account.services.s3.errors import S3Error
@@ -22,6 +23,7 @@ from local_account.services.s3.wire.signatures import sign, signing_key
 
 __all__ = ["Form", "Upload", "check", "headers_of", "read_form"]
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z")
 _UNCHECKED = frozenset(("x-amz-signature", "file", "policy", "signature", "awsaccesskeyid"))
 
 
@@ -101,11 +103,11 @@ def _check_expiration(given: object, now: datetime) -> None:
     if given is None:
         raise _invalid("Policy missing expiration.")
     try:
+        if not _TIME.fullmatch(str(given)):
+            raise ValueError("not ISO 8601, in UTC")  # noqa: TRY301
         expiration = datetime.fromisoformat(str(given))
     except ValueError:
         raise _invalid(f"Invalid 'expiration' value: '{given}'") from None
-    if expiration.tzinfo is None:
-        expiration = expiration.replace(tzinfo=UTC)
     if now > expiration:
         raise _denied("Policy expired.")
 
@@ -113,6 +115,10 @@ def _check_expiration(given: object, now: datetime) -> None:
 def _check_condition(condition: Any, values: Mapping[str, str], file: Upload) -> set[str]:
     """Check one condition of a policy; return the names of the fields that it is about."""
     if isinstance(condition, dict):
+        if len(condition) != 1:
+            raise _invalid(
+                "Invalid Simple-Condition: Simple-Conditions must have exactly one property specified."
+            )
         for name, value in condition.items():
             _require(values.get(name.lower(), "") == str(value), ["eq", f"${name}", value])
         return {name.lower() for name in condition}

@@ -196,6 +196,10 @@ def test_what_boto3_presigns_is_accepted(version: str, token: str | None) -> Non
         ([["content-length-range", "a", "b"]], {}),
         ([], {"expiration": None}),
         ([], {"expiration": "soon"}),
+        ([], {"expiration": "2999-12-31 00:00:00+00:00"}),
+        ([], {"expiration": "2999-12-31T00:00:00"}),
+        ([{}], {}),
+        ([{"key": "k", "bucket": "b"}], {}),
         ([], {"conditions": "all"}),
     ],
 )
