@@ -6,7 +6,10 @@ authorizes a request" and "Blocking public access to your Amazon S3 storage".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from local_account.authorization.authorizer import Authorizer, denied
@@ -15,9 +18,10 @@ from local_account.authorization.policies import Decision, Outcome, Policy, Requ
 from local_account.foundation.acting import HEADER
 from local_account.services.s3 import policies
 from local_account.services.s3.call import Call
+from local_account.services.s3.circumstances import TAGGED_ACTIONS, Circumstances, of_every_request
 from local_account.services.s3.errors import S3Error
-from local_account.services.s3.needs import arn_of, common, needs
-from local_account.services.s3.storage import NoSuchBucket
+from local_account.services.s3.needs import arn_of, common, needs, split
+from local_account.services.s3.storage import NoSuchBucket, StorageError
 from local_account.services.s3.wire.signatures import Credentials
 
 if TYPE_CHECKING:
@@ -33,10 +37,19 @@ _OF_ROOT = {"GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"}
 class Gate:
     """Lets requests through or refuses them."""
 
-    def __init__(self, authorizer: Authorizer, storage: Storage, account_id: str) -> None:
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        storage: Storage,
+        account_id: str,
+        region: str,
+        now: Callable[[], datetime],
+    ) -> None:
         self._authorizer = authorizer
         self._storage = storage
         self._account_id = account_id
+        self._region = region
+        self._now = now
         self._root = f"arn:aws:iam::{account_id}:root"
 
     def caller(self, access_key_id: str, headers: Mapping[str, str]) -> Caller | None:
@@ -73,10 +86,21 @@ class Gate:
         if owner and owner != self._account_id:
             raise S3Error("AccessDenied")
         policy = bucket.settings.get("policy") if bucket else None
-        if policy is None and call.caller is None and not call.anonymous:
+        copies = "x-amz-copy-source" in call.headers
+        if policy is None and call.caller is None and not call.anonymous and not copies:
             return
         for need in needs(call):
-            self.require(call, bucket, need)
+            self.require(call, self._bucket_of(need, bucket) if copies else bucket, need)
+
+    def _bucket_of(self, need: Need, bucket: Bucket | None) -> Bucket | None:
+        """Return the bucket whose policy is about a need: a copy reads from one and writes to another."""
+        name, _ = split(need.resource)
+        if bucket is not None and bucket.name == name:
+            return bucket
+        try:
+            return self._storage.bucket(name)
+        except NoSuchBucket:
+            return None
 
     def require(self, call: Call, bucket: Bucket | None, need: Need) -> None:
         """Raise S3Error AccessDenied unless one permission is granted."""
@@ -97,6 +121,8 @@ class Gate:
 
     def _decide(self, call: Call, bucket: Bucket | None, need: Need) -> Decision:
         document = bucket.settings.get("policy") if bucket else None
+        known = {**need.context, **of_every_request(call, self._account_id, self._region, self._now())}
+        need = replace(need, context=Circumstances(known, partial(self._tags, need)))
         of_bucket = (policies.parsed(document),) if document else ()
         if call.anonymous:
             if bucket is None or not document or _is_restricted(bucket, document):
@@ -107,6 +133,18 @@ class Gate:
         if not of_bucket or call.operation in _OF_ROOT:
             return Decision(Outcome.ALLOWED)
         return evaluate(Request(need.action, need.resource, need.context, self._root), _EVERYTHING, of_bucket)
+
+    def _tags(self, need: Need) -> Mapping[str, str]:
+        if need.action not in TAGGED_ACTIONS:
+            return {}
+        bucket, key = split(need.resource)
+        version_id = need.context.get("s3:versionid")
+        try:
+            if version_id:
+                return self._storage.version(bucket, key, version_id[0]).attributes.tags
+            return self._storage.latest(bucket, key).attributes.tags
+        except StorageError:
+            return {}
 
 
 def _is_restricted(bucket: Bucket, policy: str) -> bool:

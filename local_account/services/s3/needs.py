@@ -6,7 +6,7 @@ Service Authorization Reference, "Actions, resources, and condition keys for Ama
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 from local_account.authorization.needs import Need
 from local_account.services.s3 import copy_source
@@ -60,7 +60,10 @@ _OF_VERSIONS = {
 }
 _LIST_KEYS = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
 _HEADER_KEYS = (
+    "if-match",
+    "if-none-match",
     "x-amz-acl",
+    "x-amz-content-sha256",
     "x-amz-copy-source",
     "x-amz-metadata-directive",
     "x-amz-server-side-encryption",
@@ -73,6 +76,12 @@ def arn_of(bucket: str, key: str = "") -> str:
     return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
 
 
+def split(arn: str) -> tuple[str, str]:
+    """Return the bucket and the key of an ARN; the key is empty for a bucket."""
+    bucket, _, key = arn.removeprefix("arn:aws:s3:::").partition("/")
+    return bucket, key
+
+
 def needs(call: Call) -> list[Need]:
     """Return every permission that a request needs, but for those of DeleteObjects: it asks for each key."""
     operation = call.operation
@@ -81,18 +90,19 @@ def needs(call: Call) -> list[Need]:
     action = _ACTIONS.get(operation, operation)
     if operation == "ListBuckets":
         return [Need(f"s3:{action}")]
-    version = call.query.get("versionId")
-    if version is not None:
+    if "versionId" in call.query:
         action = _OF_VERSIONS.get(action, action)
     context = _context(call)
     resource = arn_of(call.bucket, call.key)
     required = [Need(f"s3:{action}", resource, context)]
     if operation == "GetObjectAttributes":
-        required.append(Need(f"s3:{'GetObjectVersion' if version else 'GetObject'}", resource, context))
+        reads = "s3:GetObjectVersion" if call.query.get("versionId") else "s3:GetObject"
+        required.append(Need(reads, resource, context))
     if operation in ("CopyObject", "UploadPartCopy"):
         source = copy_source.of_header(call.headers["x-amz-copy-source"])
         reads = "s3:GetObjectVersion" if source.version_id else "s3:GetObject"
-        required.append(Need(reads, arn_of(source.bucket, source.key), common(call)))
+        version = {"s3:versionid": [source.version_id]} if source.version_id else {}
+        required.append(Need(reads, arn_of(source.bucket, source.key), common(call) | version))
     if action == "PutObject":
         if call.headers.get("x-amz-tagging"):
             required.append(Need("s3:PutObjectTagging", resource, context))
@@ -121,7 +131,7 @@ def _auth_type(call: Call) -> str:
     return "REST-QUERY-STRING" if call.signature and call.signature.presigned else "REST-HEADER"
 
 
-def _context(call: Call) -> Mapping[str, list[str]]:
+def _context(call: Call) -> dict[str, list[str]]:
     context = common(call)
     for parameter, name in _LIST_KEYS.items():
         if parameter in call.query:
@@ -131,4 +141,8 @@ def _context(call: Call) -> Mapping[str, list[str]]:
             context[f"s3:{header}"] = [call.headers[header]]
     if "versionId" in call.query:
         context["s3:versionid"] = [call.query["versionId"]]
+    if tagging := call.headers.get("x-amz-tagging"):
+        tags = parse_qsl(tagging, keep_blank_values=True)
+        context["s3:requestobjecttagkeys"] = [key for key, _ in tags]
+        context |= {f"s3:requestobjecttag/{key.lower()}": [value] for key, value in tags}
     return context

@@ -68,8 +68,10 @@ class S3(HttpService):
     ) -> None:
         super().__init__(account)
         self.storage = Storage(account.config.state_dir / "s3")
-        self._gate = Gate(authorizer, self.storage, account.config.account_id)
         self._now = clock or account.now
+        self._gate = Gate(
+            authorizer, self.storage, account.config.account_id, account.config.region, self._now
+        )
         facilities = Facilities(
             self.storage,
             self._gate,

@@ -181,3 +181,67 @@ def test_what_is_no_policy_is_refused(s3: S3Client, bucket: str, policy: str, re
     error = refused(s3.put_bucket_policy, Bucket=bucket, Policy=policy)
     assert error["Code"] == "MalformedPolicy"
     assert reason in error["Message"]
+
+
+def test_a_copy_is_judged_by_the_policy_of_each_bucket(
+    local_account: AccountProcess, s3: S3Client, bucket: str
+) -> None:
+    source = f"{bucket}-source"
+    private: Any = {"Bucket": source, "Key": "k"}
+    s3.create_bucket(Bucket=source)
+    s3.put_object(Bucket=source, Key="k", Body=b"private")
+    s3.delete_public_access_block(Bucket=bucket)
+    everything = policy_of(Effect="Allow", Principal="*", Action="s3:*", Resource="*")
+    s3.put_bucket_policy(Bucket=bucket, Policy=everything)
+    nobody = anonymous(local_account)
+    nobody.put_object(Bucket=bucket, Key="own", Body=b"x")
+    assert code(nobody.copy_object, Bucket=bucket, Key="stolen", CopySource=private) == "AccessDenied"
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource=private)
+    deny = policy_of(Effect="Deny", Principal="*", Action="s3:GetObject", Resource=of(source))
+    s3.put_bucket_policy(Bucket=source, Policy=deny)
+    assert code(s3.copy_object, Bucket=bucket, Key="copy", CopySource=private) == "AccessDenied"
+    missing: Any = {"Bucket": f"{bucket}-none", "Key": "k"}
+    assert code(s3.copy_object, Bucket=bucket, Key="copy", CopySource=missing) == "NoSuchBucket"
+
+
+@pytest.mark.parametrize(
+    ("action", "condition", "refuses"),
+    [
+        ("GetObject", {"StringEquals": {"s3:ExistingObjectTag/Class": "secret"}}, True),
+        ("GetObject", {"StringEquals": {"s3:ExistingObjectTag/Class": "open"}}, False),
+        ("GetObject", {"StringLike": {"aws:Referer": "https://evil/*"}}, True),
+        ("GetObject", {"StringLike": {"aws:UserAgent": "*Boto*"}}, True),
+        ("GetObject", {"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, True),
+        ("GetObject", {"StringNotEquals": {"aws:PrincipalAccount": "123456789012"}}, False),
+        ("GetObject", {"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::123456789012:root"}}, False),
+        ("GetObject", {"StringNotEquals": {"aws:RequestedRegion": "us-east-1"}}, False),
+        ("PutObject", {"StringEquals": {"s3:RequestObjectTag/Class": "secret"}}, True),
+        ("PutObject", {"ForAnyValue:StringEquals": {"s3:RequestObjectTagKeys": ["other"]}}, False),
+        ("PutObject", {"Null": {"s3:if-none-match": "true"}}, False),
+        ("PutObject", {"Null": {"s3:if-none-match": "false"}}, True),
+    ],
+)
+def test_a_policy_can_ask_for_the_circumstances(
+    local_account: AccountProcess, bucket: str, action: str, condition: Any, *, refuses: bool
+) -> None:
+    s3 = local_account.client("s3")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="Class=secret")
+    deny = policy_of(
+        Effect="Deny", Principal="*", Action=f"s3:{action}", Resource=of(bucket), Condition=condition
+    )
+    s3.put_bucket_policy(Bucket=bucket, Policy=deny)
+
+    def come_from(request: Any, **_: Any) -> None:
+        request.headers["Referer"] = "https://evil/page"
+
+    s3.meta.events.register("before-sign.s3.GetObject", come_from)
+    calls: dict[str, Callable[[], Any]] = {
+        "GetObject": lambda: s3.get_object(Bucket=bucket, Key="k"),
+        "PutObject": lambda: s3.put_object(
+            Bucket=bucket, Key="new", Body=b"x", Tagging="Class=secret", IfNoneMatch="*"
+        ),
+    }
+    if refuses:
+        assert code(calls[action]) == "AccessDenied"
+    else:
+        calls[action]()
