@@ -6,6 +6,7 @@ Contract: Amazon S3 User Guide, "Using EventBridge" and "EventBridge event messa
 from __future__ import annotations
 
 import logging
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,11 @@ class Announcements:
 
     def expired(self, bucket: Bucket, key: str, version_id: str | None, deleted: Deleted) -> None:
         """Publish *Object Deleted* for what a lifecycle rule deleted."""
-        detail: Params = {"requester": _LIFECYCLE, "reason": "Lifecycle Expiration"}
+        detail: Params = {
+            "request-id": os.urandom(8).hex().upper(),
+            "requester": _LIFECYCLE,
+            "reason": "Lifecycle Expiration",
+        }
         self._deleted(bucket, key, version_id, deleted, detail)
 
     def tagged(self, call: Call, bucket: Bucket, version: ObjectVersion) -> None:

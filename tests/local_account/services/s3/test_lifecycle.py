@@ -135,6 +135,7 @@ def test_expiry_is_announced(aging: Aging) -> None:
     aging.carry_out_after(2)
     (detail,) = aging.bus.details(reason="Lifecycle Expiration")
     assert (detail["object"]["key"], detail["deletion-type"]) == ("old/a", "Permanently Deleted")
+    assert (detail["requester"], bool(detail["request-id"])) == ("s3.amazonaws.com", True)
 
 
 def test_versions_expire_by_a_marker_and_then_for_good(aging: Aging) -> None:
