@@ -35,7 +35,7 @@ from local_account.services.s3.listings import Listings
 from local_account.services.s3.objects import Objects
 from local_account.services.s3.refusals import refusal
 from local_account.services.s3.settings import Settings
-from local_account.services.s3.storage import Storage, StorageError
+from local_account.services.s3.storage import NoSuchBucket, Storage, StorageError
 from local_account.services.s3.uploads import Uploads
 from local_account.services.s3.wire import signatures
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from local_account.authorization.authorizer import Authorizer
     from local_account.foundation.account import Account
-    from local_account.services.s3.storage import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -146,28 +145,41 @@ class S3(HttpService):
             anonymous=True,
         )
         try:
-            return self._perform(call, head)
+            reply = self._perform(call, head)
+        except S3Error as error:
+            error.headers |= self._cross_origin(call, head.method)
+            raise
         except StorageError as error:
-            raise refusal(error, call) from error
+            refused = refusal(error, call)
+            refused.headers |= self._cross_origin(call, head.method)
+            raise refused from error
+        reply.headers |= self._cross_origin(call, head.method)
+        return reply
+
+    def _cross_origin(self, call: Call, method: str) -> Mapping[str, str]:
+        """Return what a browser is told with any answer, so that its page can read errors, too."""
+        if "origin" not in call.headers:
+            return _NOTHING
+        try:
+            rules = self.storage.bucket(call.bucket).settings.get("cors")
+        except NoSuchBucket:
+            return _NOTHING
+        return cors.actual(rules, method, call.headers["origin"]) if rules else _NOTHING
 
     def _perform(self, call: Call, head: Head) -> Reply:
         if call.operation == "PreflightRequest":
             bucket = self.storage.bucket(call.bucket)
             return Reply(200, cors.preflight(bucket.settings.get("cors"), call.headers))
-        found: Bucket | None = None
         if call.operation not in _OPEN:
             call.signature = signatures.verify(head, self._gate.credentials, self._now())
             call.anonymous = call.signature is None
             if call.signature is not None:
                 call.caller = self._caller(call.signature.access_key_id, call.headers)
-            found = self._gate.admit(call)
+            self._gate.admit(call)
         perform = self._operations.get(call.operation)
         if perform is None:
             raise S3Error("NotImplemented", f"s3.{call.operation} is not supported by the local account")
-        reply = perform(call)
-        if "origin" in call.headers and found is not None and (rules := found.settings.get("cors")):
-            reply.headers |= cors.actual(rules, head.method, call.headers["origin"])
-        return reply
+        return perform(call)
 
     def _caller(self, access_key_id: str, headers: Mapping[str, str]) -> Any:
         try:

@@ -231,3 +231,15 @@ def test_a_document_that_is_no_xml_is_refused(s3: S3Client, bucket: str) -> None
         answer = requests.put(url, data=body, timeout=5)
         assert answer.status_code == 400
         assert "<Code>MalformedXML</Code>" in answer.text or "IllegalVersioning" in answer.text
+
+
+def test_a_page_of_another_origin_can_read_errors_too(s3: S3Client, bucket: str) -> None:
+    allowed: Any = {"AllowedMethods": ["GET"], "AllowedOrigins": ["https://app.example.org"]}
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [allowed]})
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "none"})
+    for link, status in ((url, 404), (url.partition("?")[0], 403)):
+        answer = requests.get(link, headers={"Origin": "https://app.example.org"}, timeout=5)
+        assert answer.status_code == status
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.org"
+        other = requests.get(link, headers={"Origin": "https://other.example.org"}, timeout=5)
+        assert "Access-Control-Allow-Origin" not in other.headers
