@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-from local_account.services.s3 import attributes, documents
+from local_account.services.s3 import attributes, documents, tags
 from local_account.services.s3.call import Call, Reply
 from local_account.services.s3.errors import S3Error
 from local_account.services.s3.facilities import Facilities, check_key, quoted, version_header
@@ -37,6 +37,9 @@ class Forms:
         form = post_policy.read_form(call.stream, call.headers.get("content-type", ""))
         signer = post_policy.check(form, call.bucket, gate.credentials, self._with.now())
         headers = post_policy.headers_of(form)
+        if tagging := form.fields.get("tagging"):
+            given = tags.of_object(documents.read("PutObjectTagging", tagging.encode()))
+            headers["x-amz-tagging"] = urlencode(given)
         caller = gate.caller(signer, headers) if signer else None
         made = replace(call, key=form.fields["key"], headers=headers, caller=caller, anonymous=not signer)
         bucket = gate.admit(made)

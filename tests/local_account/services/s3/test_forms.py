@@ -54,6 +54,18 @@ def test_fields_can_have_file_names(signing: S3Client, s3: S3Client, bucket: str
     assert "<Code>IncorrectNumberOfFilesInPostRequest</Code>" in nameless.text
 
 
+def test_a_form_can_give_tags(s3: S3Client, bucket: str) -> None:
+    tagging = "<Tagging><TagSet><Tag><Key>a&amp;b</Key><Value>1 +</Value></Tag></TagSet></Tagging>"
+    conditions: list[Any] = [["starts-with", "$tagging", ""]]
+    form = s3.generate_presigned_post(bucket, "k", Fields={"tagging": tagging}, Conditions=conditions)
+    assert "<Code>InvalidTag</Code>" in post(form).text
+    form["fields"]["tagging"] = tagging.replace("&amp;", "/")
+    assert post(form).status_code == 204
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == [{"Key": "a/b", "Value": "1 +"}]
+    form["fields"]["tagging"] = "a=1"
+    assert "<Code>MalformedXML</Code>" in post(form).text
+
+
 def test_a_form_can_hold_what_no_header_can(s3: S3Client, bucket: str) -> None:
     fields = {"x-amz-meta-a": "日本", "x-amz-meta-b": "1\r\nX-Evil: 2", "Content-Disposition": "日"}
     conditions: list[Any] = [["starts-with", f"${name}", ""] for name in fields]
