@@ -5,7 +5,7 @@ Contract: Amazon S3 API Reference, CopyObject and UploadPartCopy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from local_account.services.s3.facilities import (
 )
 from local_account.services.s3.objects import LARGEST_PUT, written_if
 from local_account.services.s3.refusals import refusal
-from local_account.services.s3.storage import Attributes, StorageError
+from local_account.services.s3.storage import Attributes, NoSuchVersion, StorageError
 from local_account.services.s3.uploads import algorithm_of_upload, part_number
 from local_account.services.s3.wire import checksums, conditions, ranges
 
@@ -40,6 +40,13 @@ class Copies:
 
     def copy_object(self, call: Call) -> Reply:
         """CopyObject."""
+        return _as_it_is_now(self._copy, call)
+
+    def upload_part_copy(self, call: Call) -> Reply:
+        """UploadPartCopy."""
+        return _as_it_is_now(self._copy_part, call)
+
+    def _copy(self, call: Call) -> Reply:
         bucket = self._storage.bucket(call.bucket)
         check_key(call.key)
         source, of_bucket, named = self._source(call)
@@ -97,8 +104,7 @@ class Copies:
         }
         return xml(documents.answer("CopyObject", {"CopyObjectResult": result}), headers)
 
-    def upload_part_copy(self, call: Call) -> Reply:
-        """UploadPartCopy."""
+    def _copy_part(self, call: Call) -> Reply:
         self._storage.bucket(call.bucket)
         number = part_number(call)
         upload = self._storage.upload(call.bucket, call.key, call.query["uploadId"])
@@ -179,6 +185,16 @@ class Copies:
             for piece in content if content.data is None else [content.data]:
                 verifier.update(piece)
         return verifier.finish()
+
+
+def _as_it_is_now(copy: Callable[[Call], Reply], call: Call) -> Reply:
+    """Copy; once more if the newest version of the source was found, and is gone before it is read."""
+    while True:
+        try:
+            return copy(call)
+        except NoSuchVersion:
+            if copy_source.of_header(call.headers["x-amz-copy-source"]).version_id:
+                raise
 
 
 def _directive(headers: Mapping[str, str], name: str) -> str:

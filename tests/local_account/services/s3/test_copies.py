@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.local_account.services.s3.refusing import code, refused
+from tests.local_account.services.s3.test_lifecycle import BUCKET, Aging
 from tests.local_account.services.s3.test_uploads import FIRST, LAST, begin, send
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from mypy_boto3_s3 import S3Client
 
 
@@ -99,3 +103,32 @@ def test_what_cannot_be_copied(
     s3.put_object(Bucket=bucket, Key="there", Body=b"x")
     found = code(s3.copy_object, Bucket=bucket, Key="there", CopySource=source.format(bucket=bucket), **more)
     assert found == expected
+
+
+def test_a_source_that_changes_meanwhile_is_copied_as_it_is_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Aging(tmp_path / "state")
+    s3, storage = account.client, account.service.storage
+    genuine = storage.copy_segments
+    changes: list[Callable[[], Any]] = [
+        lambda: s3.put_object(Bucket=BUCKET, Key="k", Body=b"second"),
+        lambda: s3.delete_object(Bucket=BUCKET, Key="k"),
+    ]
+
+    def change_first(*args: Any) -> Any:
+        if changes:
+            changes.pop(0)()
+        return genuine(*args)
+
+    try:
+        s3.put_object(Bucket=BUCKET, Key="k", Body=b"first")
+        monkeypatch.setattr(storage, "copy_segments", change_first)
+        source: Any = {"Bucket": BUCKET, "Key": "k"}
+        held = changes.pop()
+        s3.copy_object(Bucket=BUCKET, Key="copy", CopySource=source)
+        assert s3.get_object(Bucket=BUCKET, Key="copy")["Body"].read() == b"second"
+        changes.append(held)
+        assert code(s3.copy_object, Bucket=BUCKET, Key="copy", CopySource=source) == "NoSuchKey"
+    finally:
+        account.close()
