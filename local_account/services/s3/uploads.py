@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST_PARTS = 10_000
 PAGE = 1000
+MOST_COMPLETIONS = 10_000
+"""Uploads whose completion can be asked for again."""
 DEFAULT_ALGORITHM = "CRC64NVME"
 
 
@@ -39,6 +41,8 @@ class Uploads:
         self._with = facilities
         self._storage = facilities.storage
         self._objects = objects
+        self._completions: dict[str, int] = {}
+        """Sequences of the versions that the latest uploads became, by upload id."""
 
     def create_multipart_upload(self, call: Call) -> Reply:
         """CreateMultipartUpload."""
@@ -123,17 +127,29 @@ class Uploads:
 
         etag = checksums.multipart_etag([part.etag for part in parts])
         version = self._storage.complete(upload, wanted, etag, stored, self._with.now(), unless=condition)
+        self._remember(upload.id, version)
         self._with.events.created(call, bucket, version, "CompleteMultipartUpload")
         return _completion(call, bucket, version)
 
+    def _remember(self, upload_id: str, version: ObjectVersion) -> None:
+        if len(self._completions) >= MOST_COMPLETIONS:
+            self._completions.clear()
+        self._completions[upload_id] = version.sequence
+
     def _completed(self, call: Call, wanted: Sequence[tuple[int, str]]) -> ObjectVersion | None:
-        """Return the object that these parts became: a client that lost the answer asks again."""
+        """Return the object that these parts of this upload became: a client that lost the answer asks again.
+
+        Never that of another upload, which may have been aborted, or have had the same parts.
+        """
+        sequence = self._completions.get(call.query["uploadId"])
+        if sequence is None:
+            return None
         try:
             latest = self._storage.latest(call.bucket, call.key)
         except NoSuchKey:
             return None
         parts = [(part.number, part.etag) for part in latest.parts]
-        return latest if parts == list(wanted) else None
+        return latest if (latest.sequence, parts) == (sequence, list(wanted)) else None
 
     def abort_multipart_upload(self, call: Call) -> Reply:
         """AbortMultipartUpload."""

@@ -65,6 +65,11 @@ def test_a_completion_can_be_asked_for_again(s3: S3Client, versioned: str) -> No
     again = s3.complete_multipart_upload(MultipartUpload=parts, **upload)
     assert (again["ETag"], again["VersionId"]) == (first["ETag"], first["VersionId"])
     assert len(s3.list_object_versions(Bucket=versioned)["Versions"]) == 1
+    aborted = begin(s3, versioned)
+    send(s3, aborted, b"x")
+    s3.abort_multipart_upload(**aborted)
+    for other in (aborted, {**upload, "UploadId": "made-up"}):
+        assert code(s3.complete_multipart_upload, MultipartUpload=parts, **other) == "NoSuchUpload"
     s3.delete_object(Bucket=versioned, Key="k")
     assert code(s3.complete_multipart_upload, MultipartUpload=parts, **upload) == "NoSuchUpload"
     assert code(s3.complete_multipart_upload, **upload) == "InvalidRequest"
