@@ -41,7 +41,7 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self._log_path = path.with_name(path.name + "-wal")
-        self._writer = connect(path, cache_kib=8192)
+        self._writer = connect(path, cache_kib=4096)
         self._writer.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
         prepare(self._writer)
         self._execute: Execute = self._writer.execute
@@ -51,7 +51,7 @@ class Index:
         self._mark = self._stored_mark = mark
         self._readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         for _ in range(READERS):
-            self._readers.put(connect(path, cache_kib=2048))
+            self._readers.put(connect(path, cache_kib=1024))
         self._on: list[Callable[[], None]] = []
         self._after: list[Callable[[], None]] = []
         self._commits = 0
