@@ -6,19 +6,20 @@ PYTHON := .venv/bin/python
 # Often set on machines that build images; here, each of many processes would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 # Tests run side by side, four of these sides at a time, a process for each: tests wait more than they compute,
-# and what one process has imported weighs on no other. `programs` imports the most (scikit-learn, ONNX) and is
-# short; the others take about equally long. `rest` is whatever the others leave.
-SIDES := e2e labs models rest storage programs
+# and what one process has imported weighs on no other. `programs` and `moto` import the most (scikit-learn,
+# ONNX; moto's EC2) and are short; the others take about equally long. `rest` is whatever the others leave.
+SIDES := e2e labs models rest storage moto programs
 e2e := tests/e2e tests/lifecycle_config tests/docs tests/benchmarks
 labs := tests/lab_helpers/instructor/reset tests/lab_helpers/cli tests/lab_helpers/instance tests/lab_helpers/runner \
-  $(sort $(wildcard tests/lab_helpers/test_*.py))
+  $(sort $(wildcard tests/lab_helpers/test_*.py)) tests/cfn
 programs := tests/notebooks/test_serving_program.py tests/notebooks/test_training_program.py
-models := tests/notebooks $(addprefix --ignore=,$(programs)) tests/cfn tests/local_account/services/sagemaker
+models := tests/notebooks $(addprefix --ignore=,$(programs)) tests/local_account/services/sagemaker
 storage := tests/local_account/services/s3 tests/local_account/services/logs \
   $(sort $(wildcard tests/local_account/test_*.py))
-rest := tests $(addprefix --ignore=,$(filter-out --ignore=%,$(e2e) $(labs) $(models) $(storage)))
+moto := tests/local_account/moto_backend
+rest := tests $(addprefix --ignore=,$(filter-out --ignore=%,$(e2e) $(labs) $(models) $(storage) $(moto)))
 # What is quick is mostly in `rest`, so `make check` divides it once more.
-QUICK_SIDES := services others storage labs models programs e2e
+QUICK_SIDES := services others storage labs models moto programs e2e
 services := tests/local_account/services \
   $(addprefix --ignore=,$(filter tests/local_account/services/%,$(models) $(storage)))
 others := $(rest) --ignore=tests/local_account/services
