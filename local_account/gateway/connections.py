@@ -8,7 +8,6 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from socketserver import BaseRequestHandler
 from typing import Any
@@ -210,14 +209,9 @@ def _environ(head: Head) -> dict[str, Any]:
         "RAW_URI": target,
         "SERVER_PROTOCOL": head.version,
     }
-    underscored = []
     for name, value in head.headers.items():
-        if "_" in name:
-            underscored.append(name)
-        else:
+        if "_" not in name:  # it could pass for a header that has dashes; S3 reads its metadata in the head
             environ[_environ_key(name)] = value
-    if underscored:
-        _add_metadata(environ, head.headers, underscored)
     return environ
 
 
@@ -225,14 +219,3 @@ def _environ(head: Head) -> dict[str, Any]:
 def _environ_key(name: str) -> str:
     key = name.upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
-
-
-def _add_metadata(environ: dict[str, Any], headers: Mapping[str, str], names: Iterable[str]) -> None:
-    """Add metadata of S3 whose names have underscores; others could pass for a header that has dashes."""
-    preserved = {}
-    for name in names:
-        key = _environ_key(name)
-        if name.startswith("x-amz-meta-") and key not in environ:
-            environ[key] = headers[name]
-            preserved[key] = name
-    environ["moto.preserved_header_names"] = preserved

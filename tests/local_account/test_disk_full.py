@@ -1,7 +1,6 @@
 """A full disk is reported, loses nothing, and is over once there is space again."""
 
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_account.account_process import AccountProcess
+from tests.local_account.small_disk import fill, small_file_system
 
 pytestmark = pytest.mark.slow
 
@@ -18,24 +18,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of a few megabytes."""
-    where = tmp_path / "disk"
-    where.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(where)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small file system takes root")
-    yield where
-    subprocess.run(["umount", "--lazy", str(where)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Write until nothing more fits."""
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
-    with pytest.raises(OSError, match="No space left"):
-        while True:
-            os.write(descriptor, b"\0" * 4096)
-    os.close(descriptor)
+    with small_file_system(tmp_path, megabytes=6) as where:
+        yield where
 
 
 @pytest.mark.skipif(os.name != "posix", reason="mounts a file system")

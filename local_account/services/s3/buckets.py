@@ -6,8 +6,6 @@ Amazon S3 User Guide, "General purpose bucket naming rules".
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
 import re
 from typing import Any
@@ -18,6 +16,7 @@ from local_account.services.s3 import documents, tags
 from local_account.services.s3.call import Call, Reply, xml
 from local_account.services.s3.errors import S3Error
 from local_account.services.s3.facilities import Facilities
+from local_account.services.s3.tokens import text_of, token_of
 
 MOST_BUCKETS = 10_000
 """Of an account ("General purpose bucket quotas")."""
@@ -105,7 +104,7 @@ class Buckets:
                 ArgumentValue=call.query["max-buckets"],
             )
         token = call.query.get("continuation-token")
-        after = _name_of(token) if token else ""
+        after = text_of(token) if token else ""
         found = [
             one
             for one in self._storage.buckets()
@@ -124,7 +123,7 @@ class Buckets:
         if prefix:
             result["Prefix"] = prefix
         if len(found) > limit:
-            result["ContinuationToken"] = base64.urlsafe_b64encode(found[limit - 1].name.encode()).decode()
+            result["ContinuationToken"] = token_of(found[limit - 1].name)
         shape: Shape = documents.operation("ListBuckets").output_shape  # type: ignore[assignment]
         return xml(documents.write("ListAllMyBucketsResult", shape, result))
 
@@ -173,14 +172,3 @@ def _check_location(constraint: str | None, region: str) -> None:
             f"The {constraint} location constraint is incompatible for the region specific endpoint this "
             "request was sent to.",
         )
-
-
-def _name_of(token: str) -> str:
-    try:
-        return base64.b64decode(token.encode(), b"-_", validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise S3Error(
-            "InvalidArgument",
-            "The continuation token provided is incorrect",
-            ArgumentName="continuation-token",
-        ) from error

@@ -6,8 +6,6 @@ Their documents are written here, not by the model: a page has a thousand entrie
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -16,11 +14,14 @@ from local_account.services.s3.call import Call, Reply, xml
 from local_account.services.s3.documents import NAMESPACE, escape, iso
 from local_account.services.s3.errors import S3Error
 from local_account.services.s3.facilities import Facilities
+from local_account.services.s3.tokens import text_of, token_of
 
 if TYPE_CHECKING:
     from local_account.services.s3.storage import ObjectVersion, Upload
 
 PAGE = 1000
+_MARK = "1"
+"""Begins what the tokens of ListObjectsV2 stand for."""
 _HEAD = f'<?xml version="1.0" encoding="UTF-8"?>\n<{{}} xmlns="{NAMESPACE}">'
 Encode = Callable[[str], str]
 
@@ -39,7 +40,7 @@ class Listings:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         limit = call.number("max-keys", PAGE, PAGE)
         token, after = query.get("continuation-token"), query.get("start-after", "")
-        start = _key_of(token) if token else after
+        start = text_of(token, _MARK) if token else after
         page = self._storage.list_objects(call.bucket, prefix, delimiter, start, limit)
         parts = [
             _HEAD.format("ListBucketResult"),
@@ -49,7 +50,7 @@ class Listings:
         if token is not None:
             parts.append(_element("ContinuationToken", token))
         if page.truncated:
-            parts.append(_element("NextContinuationToken", _token_of(page.last)))
+            parts.append(_element("NextContinuationToken", token_of(page.last, _MARK)))
         if "start-after" in query:
             parts.append(_element("StartAfter", encode(after)))
         parts.append(f"<KeyCount>{len(page.versions) + len(page.common_prefixes)}</KeyCount>")
@@ -229,22 +230,3 @@ def _upload(one: Upload, encode: Encode, owner: str) -> str:
 
 def _prefixes(prefixes: Sequence[str], encode: Encode) -> list[str]:
     return [f"<CommonPrefixes><Prefix>{encode(one)}</Prefix></CommonPrefixes>" for one in prefixes]
-
-
-def _token_of(key: str) -> str:
-    """Return a continuation token: opaque to clients."""
-    return base64.urlsafe_b64encode(b"1" + key.encode()).decode()
-
-
-def _key_of(token: str) -> str:
-    try:
-        decoded = base64.b64decode(token.encode(), b"-_", validate=True)
-        if decoded[:1] != b"1":
-            raise ValueError("not one of ours")  # noqa: TRY301
-        return decoded[1:].decode()
-    except (binascii.Error, ValueError) as error:
-        raise S3Error(
-            "InvalidArgument",
-            "The continuation token provided is incorrect",
-            ArgumentName="continuation-token",
-        ) from error

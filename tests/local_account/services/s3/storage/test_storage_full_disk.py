@@ -1,8 +1,6 @@
 """A full disk is an error, loses nothing, and is over once there is room."""
 
-import os
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from tests.local_account.services.s3.storage.objects import (
     put_part,
     read,
 )
+from tests.local_account.small_disk import fill, small_file_system
 
 FULL = (OSError, sqlite3.OperationalError)
 WORDS = "No space left|database or disk is full"  # the gateway answers DiskFull to these
@@ -26,24 +25,8 @@ WORDS = "No space left|database or disk is full"  # the gateway answers DiskFull
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of a few megabytes."""
-    where = tmp_path / "disk"
-    where.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(where)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small file system takes root")
-    yield where
-    subprocess.run(["umount", "--lazy", str(where)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Write until nothing more fits."""
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    with pytest.raises(OSError, match="No space left"):
-        while True:
-            os.write(descriptor, b"\0" * 4096)
-    os.close(descriptor)
+    with small_file_system(tmp_path, megabytes=4) as where:
+        yield where
 
 
 @pytest.mark.parametrize("size", [1000, LARGE, 40 * LARGE])
