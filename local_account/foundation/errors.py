@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import logging
 from pathlib import Path
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 Params = dict[str, Any]
 
@@ -33,3 +36,16 @@ def failure(error: Exception, state_dir: Path) -> ServiceError:
             status=507,
         )
     return ServiceError("InternalFailure", f"{type(error).__name__}: {error}", status=500)
+
+
+def log_loss(log: logging.Logger, error: Exception, what: str, *args: object) -> None:
+    """Log what was lost by an error that is being handled.
+
+    One line if a service refused the call: the user's role or request is at fault. Otherwise with the
+    traceback.
+    """
+    if isinstance(error, ClientError):
+        fault = error.response["Error"]
+        log.warning(f"{what}: %s: %s", *args, fault["Code"], fault["Message"])
+    else:
+        log.error(what, *args, exc_info=error)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from local_account.foundation.errors import log_loss
 from local_account.foundation.log_events import LogEvent, batches, pieces
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class LogStream:
         self._events: list[LogEvent] = []
         self._latest = 0
         self._created = False
+        self._lost = 0
         self._lock = threading.Lock()
         self._sending = threading.Lock()
 
@@ -102,9 +104,11 @@ class LogStream:
             self._rest = b""
         self._logs.forget(self)
         self.flush()
+        if self._lost:
+            log.warning("%d lines of %s %s were lost", self._lost, self.group, self.name)
 
     def flush(self) -> None:
-        """Send what is waiting; what cannot be sent is reported in the account's log."""
+        """Send what is waiting; the first time that it cannot be sent, the account's log says why."""
         with self._sending:
             with self._lock:
                 events, self._events = self._events, []
@@ -117,9 +121,12 @@ class LogStream:
                     self._created = True
                 for batch in batches(events):
                     client.put_log_events(logGroupName=self.group, logStreamName=self.name, logEvents=batch)
-            except Exception:
-                if not self._account.tasks.stopping.is_set():
-                    log.exception("%d lines of %s %s were lost", len(events), self.group, self.name)
+            except Exception as error:
+                if self._account.tasks.stopping.is_set():
+                    return
+                if not self._lost:
+                    log_loss(log, error, "lines of %s %s are lost", self.group, self.name)
+                self._lost += len(events)
 
     def _event(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip("\r")

@@ -13,9 +13,12 @@ import queue
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any, Unpack, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, Unpack, cast
+
+from botocore.exceptions import ClientError
 
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from local_account.services.sagemaker.logs import Logs, LogStream
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 EVENT = "SageMaker Training Job State Change"
@@ -40,6 +44,10 @@ _HOST = "algo-1"
 _REASON_LENGTH = 1024
 _METRICS_SECONDS = 1.0
 _LOG_SECONDS = 10.0
+_INTERNAL = (
+    "InternalServerError: We encountered an internal error. Please try again. "
+    "(The traceback is in the log of the local account.)"
+)
 ENDED = ("Completed", "Failed", "Stopped")
 
 
@@ -124,11 +132,11 @@ class TrainingRun:
             self._end("Failed", "Failed", "Training job failed", str(error))
         except _Stopped as stopped:
             self._end("Stopped", stopped.status, stopped.message)
-        except Exception as error:
+        except Exception:
             if self._account.tasks.stopping.is_set():
                 return  # start() records it at the account's next start
             log.exception("training job %s", self._name)
-            self._end("Failed", "Failed", "Training job failed", f"InternalServerError: {error}")
+            self._end("Failed", "Failed", "Training job failed", _INTERNAL)
         else:
             if not self._account.tasks.stopping.is_set():
                 self._end("Completed", "Completed", "Training job completed")
@@ -168,7 +176,7 @@ class TrainingRun:
         self._record("Downloading", "Downloading input data", TrainingStartTime=self._account.now())
         with ThreadPoolExecutor(2, f"{self._group}-") as pool:
             pulling = pool.submit(images.pull, self._account, self._job["image"])
-            files = self._input()
+            files = self._downloading(self._input)
             try:
                 pulling.result()
             except images.ImageError as error:
@@ -177,7 +185,7 @@ class TrainingRun:
                 raise JobError(f"InternalServerError: {error}") from error
         self._raise_if_stopped()
         container = images.create_container(self._account, self._group, self._job["image"], **self._options())
-        files.put_into(container)
+        self._downloading(lambda: files.put_into(container))
         self._raise_if_stopped()
         code = self._run_container(container)
         if self._account.tasks.stopping.is_set():
@@ -189,6 +197,16 @@ class TrainingRun:
             raise JobError(self._algorithm_error(container, code))
 
     # --- before the container runs
+
+    def _downloading(self, step: Callable[[], T]) -> T:
+        """Take a step that reads S3; raise JobError in the words of SageMaker if S3 refuses."""
+        try:
+            return step()
+        except ClientError as error:
+            fault, status = error.response["Error"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+            raise JobError(
+                f"ClientError: Data download failed:{fault['Code']} ({status}): {fault['Message']}"
+            ) from error
 
     def _input(self) -> Files:
         files = Files()
@@ -277,17 +295,23 @@ class TrainingRun:
     # --- while it runs
 
     def _run_container(self, container: Container) -> int:
-        from docker.errors import APIError
-
         milliseconds = int(time.time() * 1000)
         stream = self._logs.stream(
             LOG_GROUP, f"{self._name}/{_HOST}-{milliseconds}", self._job["RoleArn"], self._metrics.scan
         )
         try:
+            return self._run_logged(container, stream)
+        finally:
+            stream.close()
+            self._send_metrics()
+
+    def _run_logged(self, container: Container, stream: LogStream) -> int:
+        from docker.errors import APIError
+
+        try:
             container.start()
         except APIError as error:
             stream.write(f"{error.explanation or error}\n".encode())
-            stream.close()
             raise JobError(
                 "AlgorithmError: CannotStartContainerError. Please ensure the algorithm container starts "
                 f"when invoked with 'docker run <image> train': {error.explanation or error}"
@@ -301,8 +325,6 @@ class TrainingRun:
         self._wait(container, started + self._job["StoppingCondition"]["MaxRuntimeInSeconds"])
         code = int(container.wait()["StatusCode"])
         follower.join(_LOG_SECONDS)
-        stream.close()
-        self._metrics.send(self._account.client("cloudwatch", self._job["RoleArn"]))
         return code
 
     def _follow(self, container: Container, stream: LogStream) -> None:
@@ -334,6 +356,9 @@ class TrainingRun:
             return
 
     def _send_metrics(self) -> None:
+        """Send new metrics; they are a duty beside the job, and never decide its status."""
+        if self._account.tasks.stopping.is_set():
+            return
         if self._metrics.send(self._account.client("cloudwatch", self._job["RoleArn"])):
             with self._resources.table("training_jobs").update(self._name) as job:
                 job["FinalMetricDataList"] = self._metrics.final()

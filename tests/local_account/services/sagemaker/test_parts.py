@@ -3,6 +3,7 @@
 import doctest
 import io
 import tarfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_account.foundation.errors import ServiceError
 from local_account.foundation.store import Store
@@ -237,6 +239,54 @@ def test_metrics_keep_the_last_value_and_skip_what_is_not_a_number() -> None:
     assert metrics.send(client)
     assert [item["Value"] for item in sent] == [0.5, 0.25]
     assert not metrics.send(client)
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "inf", "-inf", "1e400", "1e300", "-1e300"])
+def test_a_value_that_cloudwatch_refuses_costs_no_other_value(value: str) -> None:
+    metrics = AlgorithmMetrics("job", [{"Name": "loss", "Regex": "loss=(\\S+)"}])
+    metrics.scan(f"loss=0.25 loss={value} loss=1e-300", 1_000)
+    metrics.scan(f"loss={value}", 2_000)
+    assert [item["Value"] for item in metrics.final()] == [1e-300]
+    sent: list[dict[str, Any]] = []
+    client: Any = SimpleNamespace(put_metric_data=lambda Namespace, MetricData: sent.extend(MetricData))
+    assert metrics.send(client)
+    assert [item["Value"] for item in sent] == [0.25, 1e-300]
+
+
+def test_metrics_that_cannot_be_sent_are_reported_once_and_fail_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(**_: Any) -> None:
+        fault: Any = {"Code": "AccessDenied", "Message": "not authorized"}
+        raise ClientError({"Error": fault}, "PutMetricData")
+
+    metrics = AlgorithmMetrics("job", [{"Name": "loss", "Regex": "loss=(\\S+)"}])
+    client: Any = SimpleNamespace(put_metric_data=refuse)
+    for _ in range(2):
+        metrics.scan("loss=0.25", 1_000)
+        assert metrics.send(client)
+    (record,) = caplog.records
+    assert record.getMessage() == "metrics of the training job job are lost: AccessDenied: not authorized"
+    assert record.exc_info is None
+
+
+def test_lines_that_cannot_be_sent_are_counted_and_reported_without_a_traceback(
+    account: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def client(*_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "CreateLogGroup")
+
+    account.tasks = SimpleNamespace(every=lambda *_: object(), stopping=threading.Event())
+    account.client = client
+    stream = Logs(account).stream("g", "s")
+    for _ in range(3):
+        stream.write(b"line\n")
+        stream.flush()
+    stream.close()
+    assert [(record.getMessage(), record.exc_info) for record in caplog.records] == [
+        ("lines of g s are lost: AccessDenied: not authorized", None),
+        ("3 lines of g s were lost", None),
+    ]
 
 
 def test_an_invalid_regular_expression_is_refused() -> None:

@@ -4,11 +4,13 @@ import io
 import json
 import tarfile
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.iam_roles import make_role
 from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab, channel
 from tests.local_account.waiting import eventually
 
@@ -19,6 +21,15 @@ def archive(lab: SageMakerLab, key: str) -> dict[str, bytes]:
     body = lab.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as tar:
         return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+
+
+def algorithm(lab: SageMakerLab) -> dict[str, Any]:
+    """Return an AlgorithmSpecification that takes any word after ``value=`` for a metric."""
+    return {
+        "TrainingImage": lab.image,
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": "value", "Regex": "value=(\\S+)"}],
+    }
 
 
 @pytest.mark.docker
@@ -75,6 +86,38 @@ def test_a_job_trains_in_its_container_and_leaves_model_output_logs_and_metrics(
     tags = lab.sagemaker.list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]
     assert tags == [{"Key": "team", "Value": "red"}]
     eventually(lambda: not lab.containers)  # removed once the end of the job has been recorded
+
+
+@pytest.mark.docker
+def test_values_that_cloudwatch_refuses_cost_no_other_value_and_no_model(image_lab: SageMakerLab) -> None:
+    parameters = {"say": "value=nan|value=inf|value=1e300|value=0.25|value=nan", "sleep": "2"}
+    image_lab.train("not-a-number", HyperParameters=parameters, AlgorithmSpecification=algorithm(image_lab))
+    job = image_lab.trained("not-a-number")
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert [(one["MetricName"], one["Value"]) for one in job["FinalMetricDataList"]] == [("value", 0.25)]
+    assert "model.json" in archive(image_lab, "output/not-a-number/output/model.tar.gz")
+    assert "value=nan" in image_lab.lines(GROUP, "not-a-number/")
+    metrics = image_lab.cloudwatch.list_metrics(Namespace=GROUP, MetricName="value")["Metrics"]
+    assert len(metrics) == 1
+
+
+@pytest.mark.docker
+def test_a_role_without_metrics_and_logs_trains_all_the_same(image_lab: SageMakerLab) -> None:
+    iam = image_lab.account.client("iam")
+    role = make_role(iam, "quiet", "sagemaker.amazonaws.com", actions=["s3:*"])
+    image_lab.train(
+        "quiet",
+        RoleArn=role,
+        HyperParameters={"say": "value=0.5", "sleep": "2"},
+        AlgorithmSpecification=algorithm(image_lab),
+    )
+    job = image_lab.trained("quiet")
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert image_lab.lines(GROUP, "quiet/") == []
+    log = Path(f"{image_lab.account.state}.log").read_text()
+    assert "metrics of the training job quiet are lost: AccessDenied" in log
+    assert "lines of /aws/sagemaker/TrainingJobs quiet/algo-1" in log
+    assert "Traceback" not in log
 
 
 @pytest.mark.docker
