@@ -105,9 +105,8 @@ def run(
     status = overall(results)
     for result in results:
         if result.failure:
-            where = f"{result.name}, cell {result.failure.cell} ({result.failure.title})"
             ui.console(stderr=True).print(
-                f"{result.status} in {where}\n  {result.failure.error}: {result.failure.message}",
+                f"{result.status} in {result.name}{result.failure.where}\n  {result.failure.cause}",
                 markup=False,
                 soft_wrap=True,
             )

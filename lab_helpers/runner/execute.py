@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import re
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.utils import run_sync
 from nbformat import NotebookNode
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
-from papermill.exceptions import PapermillExecutionError
-from papermill.execute import execute_notebook
+from papermill.execute import prepare_notebook_metadata
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 
+from lab_helpers.runner.cells import CellFailedError, Client, Manager, plain
 from lab_helpers.runner.kernels import Kernels, kernel_log
 from lab_helpers.runner.plan import PlannedNotebook
 
-INTERRUPT_SECONDS = 10
+START_SECONDS = 60
 Status = Literal["succeeded", "failed", "interrupted", "not run"]
 
 
@@ -37,6 +32,16 @@ class Failure:
     error: str
     message: str
     traceback: str = ""
+
+    @property
+    def where(self) -> str:
+        """The cell, as it follows the notebook's name; empty if no cell was reached."""
+        return f", cell {self.cell} ({self.title})" if self.cell else ""
+
+    @property
+    def cause(self) -> str:
+        """The exception and its message, if it has one."""
+        return f"{self.error}: {self.message}" if self.message else self.error
 
 
 @dataclass
@@ -73,21 +78,22 @@ def run_notebook(planned: PlannedNotebook, output: Path, kernels: Kernels, obser
     start, kernel = time.monotonic(), None
     try:
         kernel = kernels.take(planned, output)
-        execute_notebook(
-            planned.path,
-            output,
-            parameters=dict(planned.parameters) or None,
-            engine_name=_ENGINE,
-            progress_bar=False,
-            watch=watch,
-            kernel=kernel,
-        )
+        nb = load_notebook_node(str(planned.path))
+        if planned.parameters:
+            nb = parameterize_notebook(nb, dict(planned.parameters))
+        nb = prepare_notebook_metadata(nb, str(planned.path), str(output))
+        manager = Manager(nb, output, watch)
+        with manager.running():
+            client = Client(manager, km=kernel, startup_timeout=START_SECONDS)
+            try:
+                client.execute()
+            finally:
+                if client.kc is not None:
+                    client.kc.stop_channels()
         result.status = "succeeded"
-    except PapermillExecutionError as error:
+    except CellFailedError as error:
         result.status = "failed"
-        result.failure = Failure(
-            watch.number, watch.title, error.ename, str(error.evalue), plain("\n".join(error.traceback))
-        )
+        result.failure = Failure(watch.number, watch.title, error.error, error.message, error.traceback)
     except KeyboardInterrupt:
         result.status = "interrupted"
         result.failure = Failure(watch.number, watch.title, "Interrupted", "the run was stopped in this cell")
@@ -119,11 +125,6 @@ def cell_title(source: str, heading: str) -> str:
     return (heading or first)[:80]
 
 
-def plain(text: str) -> str:
-    """Remove the colors of a traceback (ECMA-48 control sequences)."""
-    return re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", "", text)
-
-
 class _Watch:
     """Turns papermill's calls for all cells into the observer's for code cells."""
 
@@ -146,7 +147,7 @@ class _Watch:
 
     def cell_end(self, cell: NotebookNode) -> None:
         if cell.cell_type == "code":
-            failed = cell.metadata.papermill["status"] == NotebookExecutionManager.FAILED
+            failed = cell.metadata.papermill["status"] == Manager.FAILED
             self.result.executed += not failed
             self.observer.cell_finished(self.number, self.title, time.monotonic() - self._start, failed)
 
@@ -155,88 +156,3 @@ class _Watch:
         lines = [line for line in plain(text).replace("\r", "\n").splitlines() if line.strip()]
         if lines:
             self.observer.cell_output(lines[-1].strip())
-
-
-class _Manager(NotebookExecutionManager):  # type: ignore[misc] # papermill has no types
-    """Writes the notebook when a code cell starts, every 30 s while it runs, and at the end.
-
-    papermill does so before and after every cell, even prose: more than a second of a short notebook. Here a
-    cell's outputs are written when the next cell starts, so nothing is lost.
-    """
-
-    watch: _Watch
-    saves = True
-
-    def save(self, **kwargs: Any) -> None:
-        if self.saves:
-            super().save(**kwargs)
-
-    def cell_start(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
-        self.saves = cell.cell_type == "code"
-        super().cell_start(cell, cell_index, **kwargs)
-        self.watch.cell_start(cell)
-
-    def cell_complete(self, cell: NotebookNode, cell_index: int | None = None, **kwargs: Any) -> None:
-        if sys.exception() is not None:  # called while leaving an interrupted cell, or one whose kernel died
-            cell.metadata.papermill["status"] = self.FAILED
-        self.saves = False
-        super().cell_complete(cell, cell_index, **kwargs)
-        self.saves = True
-        self.watch.cell_end(cell)
-
-
-class _Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no types
-    def papermill_execute_cells(self) -> None:
-        try:
-            super().papermill_execute_cells()
-        except KeyboardInterrupt:
-            # The kernel is in its own session and did not get the terminal's signal. What a cell started (a
-            # docker build, a container) ends with the cell: the kernel answers when that is over, and is shut
-            # down only then. Nothing awaits the cell any longer, which asyncio would complain about.
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-            run_sync(self.km.interrupt_kernel)()
-            self.timeout = INTERRUPT_SECONDS
-            with contextlib.suppress(Exception):  # a cell that does not respond is killed with its kernel
-                self.wait_for_reply(self.kc.kernel_info())
-            raise
-
-    def process_message(self, *arguments: Any, **kwargs: Any) -> Any:
-        output = super().process_message(*arguments, **kwargs)
-        if output:
-            self.nb_man.watch.output(output)
-        return output
-
-
-class _ObservedEngine(NBClientEngine):  # type: ignore[misc] # papermill has no types
-    """papermill's own engine ("Extending papermill through engines"), with an observer."""
-
-    @classmethod
-    def execute_notebook(
-        cls,
-        nb: NotebookNode,
-        kernel_name: str,
-        output_path: str | None = None,
-        *,
-        watch: _Watch,
-        kernel: AsyncKernelManager,
-        start_timeout: int = 60,
-        **_: Any,
-    ) -> NotebookNode:
-        manager = _Manager(nb, output_path=output_path, progress_bar=False)
-        manager.watch = watch
-        watch.begin(nb.cells)
-        manager.notebook_start()
-        client = _Client(
-            manager, km=kernel, kernel_name=kernel_name, startup_timeout=start_timeout, timeout=None
-        )
-        try:
-            client.execute()
-        finally:
-            if client.kc is not None:
-                client.kc.stop_channels()
-            manager.notebook_complete()
-        return manager.nb
-
-
-_ENGINE = "observed"
-papermill_engines.register(_ENGINE, _ObservedEngine)

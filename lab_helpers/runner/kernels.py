@@ -11,7 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty
+from typing import Any
 
+import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -124,7 +126,15 @@ class Kernels:
 
 
 class _Client(AsyncKernelClient):  # type: ignore[misc] # traitlets' classes are untyped
-    """A kernel client that does not wait longer than necessary."""
+    """A kernel client that does not wait longer than necessary, and has room for every output."""
+
+    def connect_iopub(self, identity: bytes | None = None) -> Any:
+        """Connect to the outputs without a limit of 1,000 waiting messages: more would be dropped.
+
+        Outputs that nobody needs are dropped when they are read (`cells.LARGEST_OUTPUT`).
+        """
+        self.context.setsockopt(zmq.RCVHWM, 0)  # for the sockets that it makes from now on
+        return super().connect_iopub(identity)
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until the kernel answers and its outputs arrive; raises RuntimeError if it dies or is late.

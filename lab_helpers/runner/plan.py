@@ -10,11 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from lab_helpers.runner.parameters import PlanError, declared_parameters, for_notebook, read_parameters
 
-
-class PlanError(ValueError):
-    """The request does not match the notebooks; nothing has been run."""
+__all__ = [
+    "PlanError",
+    "PlannedNotebook",
+    "declared_parameters",
+    "find_notebooks",
+    "imported_modules",
+    "plan",
+    "select",
+]
 
 
 @dataclass(frozen=True)
@@ -72,56 +78,6 @@ def select(notebooks: Sequence[Path], selection: str | None) -> list[Path]:
     return [path for path in notebooks if path in chosen]
 
 
-def read_parameters(given: Iterable[str]) -> dict[str, Any]:
-    """Merge `name=value`, `03.name=value` and YAML files; later ones override earlier ones.
-
-    Values are YAML (`C=0.5` is a number). A mapping under a notebook's number or name applies to that
-    notebook only. Raises PlanError for a file that is missing or is not a mapping.
-    """
-    merged: dict[str, Any] = {}
-    for one in given:
-        name, equals, value = one.partition("=")
-        if equals and not all(name.split(".")):
-            raise PlanError(f"--parameters {one} has no name: write it as name=value or 03.name=value")
-        try:
-            if equals:
-                notebook, dot, parameter = name.partition(".")
-                document = (
-                    {notebook: {parameter: yaml.safe_load(value)}} if dot else {name: yaml.safe_load(value)}
-                )
-            else:
-                document = yaml.safe_load(Path(one).read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise PlanError(f"--parameters {one}: {reason}; give name=value or a YAML file") from error
-        except yaml.YAMLError as error:
-            raise PlanError(f"--parameters {one} is not valid YAML: {error}") from error
-        if not isinstance(document, dict):
-            raise PlanError(f"--parameters {one} must hold a mapping of names to values")
-        for key, content in ((str(key), content) for key, content in document.items()):
-            there = merged.get(key)
-            merged[key] = (
-                {**there, **content} if isinstance(there, dict) and isinstance(content, dict) else content
-            )
-    return merged
-
-
-def declared_parameters(notebook: Path) -> set[str]:
-    """Return the names that the notebook's cell tagged `parameters` assigns (papermill, "Parameterize")."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    names: set[str] = set()
-    for cell in cells:
-        if cell["cell_type"] == "code" and "parameters" in cell["metadata"].get("tags", []):
-            for statement in ast.parse("".join(cell["source"])).body:
-                targets = (
-                    statement.targets
-                    if isinstance(statement, ast.Assign)
-                    else [getattr(statement, "target", None)]
-                )
-                names |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return names
-
-
 def imported_modules(notebook: Path) -> list[str]:
     """Return the modules that the code cells import, in order; cells with magics are skipped."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
@@ -164,12 +120,14 @@ def plan(
         unused -= mine.keys()
         for key in (_number(path), path.stem):
             content = own.pop(key, {})
-            if unknown := content.keys() - declared:
-                raise PlanError(_unknown(sorted(unknown), {path.stem: declared}))
+            if unknown := content.keys() - declared.keys():
+                raise PlanError(_unknown(sorted(unknown), {path.stem: set(declared)}))
             mine |= content
-        planned.append(PlannedNotebook(path, mine))
+        planned.append(PlannedNotebook(path, for_notebook(mine, declared)))
     if unused:
-        raise PlanError(_unknown(sorted(unused), {path.stem: declared_parameters(path) for path in chosen}))
+        raise PlanError(
+            _unknown(sorted(unused), {path.stem: set(declared_parameters(path)) for path in chosen})
+        )
     if own:
         raise PlanError(
             f"parameters for {', '.join(sorted(own))}, which {_is_are(own)} not among the notebooks to run"

@@ -92,6 +92,6 @@ def _failure_banner(directory: Path, result: Result) -> str:
         # papermill puts this anchor in front of a failed cell.
         where = f'<a href="{html.escape(result.name)}.html#papermill-error-cell">{where}</a>'
     verb = "Stopped" if result.status == "interrupted" else "Failed"
-    cause = html.escape(f"{failure.error}: {failure.message}"[:2000])
+    cause = html.escape(failure.cause[:2000])
     trace = f"<details><summary>Traceback</summary><pre>{html.escape(failure.traceback)}</pre></details>"
     return f"{verb} in {where}<pre>{cause}</pre>{trace if failure.traceback else ''}"

@@ -92,3 +92,50 @@ def test_a_parameter_file_that_is_not_a_mapping_is_rejected(
 def test_a_folder_without_notebooks_is_an_error_that_names_the_option(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="--directory"):
         plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-2", 0.01),
+        ("9e-1", 0.9),
+        ("1E5", 100_000.0),
+        ("-3", -3),
+        (".5", 0.5),
+        ("1:30", "1:30"),
+        ("2026-11-29", "2026-11-29"),
+        ("True", True),
+        ("None", None),
+        ("eu-south-1", "eu-south-1"),
+        ("", ""),
+    ],
+)
+def test_a_value_is_what_papermill_makes_of_it(notebook: Make, tmp_path: Path, text: str, value: Any) -> None:
+    notebook("01_a.ipynb", "1", parameters="x = 1")
+    [planned] = plan(tmp_path / "notebooks", parameters=[f"x={text}"])
+    assert repr(planned.parameters["x"]) == repr(value)
+
+
+@pytest.mark.parametrize("text", ["010", "no", "ON", "false", "null", "1_000", "[1, 2]", "'010'", "0x10"])
+def test_a_value_that_could_be_two_things_is_refused_unless_the_notebook_says_text(
+    notebook: Make, tmp_path: Path, text: str
+) -> None:
+    notebook("01_a.ipynb", "1", parameters="x = 1\ny = ''")
+    with pytest.raises(PlanError, match=r"parameter x: .*YAML file"):
+        plan(tmp_path / "notebooks", parameters=[f"x={text}"])
+    [planned] = plan(tmp_path / "notebooks", parameters=[f"y={text}"])
+    assert planned.parameters["y"] == text
+
+
+def test_a_parameter_file_is_yaml_1_2_and_means_what_it_says(directory: Path, tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    for text, value in {"1e-2": 0.01, "2026-11-29": "2026-11-29", "'no'": "no", "true": True}.items():
+        file.write_text(f"C: {text}\n")
+        assert repr(plan(directory, parameters=[str(file)])[2].parameters["C"]) == repr(value)
+    for text in ("no", "010"):
+        file.write_text(f"C: {text}\n")
+        with pytest.raises(PlanError, match=r"p\.yaml, line 1: .* in YAML 1\.1 and 1\.2"):
+            plan(directory, parameters=[str(file)])
+    file.write_text("C: !!binary aGk=\n")
+    with pytest.raises(PlanError, match="cannot be given a bytes"):
+        plan(directory, parameters=[str(file)])

@@ -177,3 +177,58 @@ finally:
     assert summary["notebooks"][0]["failure"]["title"] == "wait"
     assert summary["notebooks"][0]["executed"] == 1
     assert "before" in (tmp_path / "out" / "01_a.ipynb").read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "said"),
+    [
+        ("raise SystemExit", "SystemExit", "before its last cell"),
+        ("exit()", "exit()", "before its last cell"),
+        ("import sys; sys.exit('no quota')", "SystemExit", "no quota"),
+        ("%lod_ext autoreload", "UsageError", "%lod_ext"),
+        ("%%writefile\n1", "UsageError", "filename"),
+    ],
+)
+def test_the_cell_that_ends_a_notebook_early_is_named_with_the_reason(
+    notebook: Make, tmp_path: Path, source: str, error: str, said: str
+) -> None:
+    notebook("01_a.ipynb", "1", source, "print('last')")
+    notebook("02_b.ipynb", "1")
+    results = run(plan(tmp_path / "notebooks"), tmp_path / "out", Recorder())
+    assert [result.status for result in results] == ["failed", "not run"]
+    failure = results[0].failure
+    assert failure is not None
+    assert (failure.cell, failure.error) == (2, error)
+    assert said in failure.message
+    assert 'id="papermill-error-cell"' in (tmp_path / "out/01_a.html").read_text()
+
+
+@pytest.mark.parametrize("source", ["raise SystemExit", "exit()"])
+def test_the_last_cell_may_end_the_notebook(notebook: Make, tmp_path: Path, source: str) -> None:
+    notebook("01_a.ipynb", "1", source, "## The end")
+    [result] = run(plan(tmp_path / "notebooks"), tmp_path / "out", Recorder())
+    assert (result.status, result.executed, result.cells) == ("succeeded", 2, 2)
+
+
+def test_a_cell_that_is_tagged_to_raise_may_raise(notebook: Make, tmp_path: Path) -> None:
+    path = notebook("01_a.ipynb", "1/0", "%lod_ext x")
+    document = json.loads(path.read_text())
+    document["cells"][0]["metadata"]["tags"] = ["raises-exception"]
+    path.write_text(json.dumps(document))
+    [result] = run(plan(tmp_path / "notebooks"), tmp_path / "out", Recorder())
+    assert result.failure is not None
+    assert (result.failure.cell, result.failure.error) == (2, "UsageError")
+    assert "ZeroDivisionError" not in result.failure.traceback, "that was the cell before"
+
+
+def test_whatever_a_cell_prints_its_notebook_runs_and_stays_small(notebook: Make, tmp_path: Path) -> None:
+    alternate = "for n in range(3000):\n    print('e', file=sys.stderr, flush=True); print('o', flush=True)"
+    notebook(
+        "01_a.ipynb", f"import sys\n{alternate}", "print('x' * 30_000_000)\nprint('end')", "print('last')"
+    )
+    [result] = run(plan(tmp_path / "notebooks"), tmp_path / "out", Recorder())
+    assert result.status == "succeeded", result.failure
+    written = tmp_path / "out/01_a.ipynb"
+    assert written.stat().st_size < 15_000_000
+    assert written.read_text().count("were not kept") == 2
+    assert "last" in written.read_text()
