@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HEADER = "X-Local-Account-Role"
 _caller: contextvars.ContextVar[Caller | None] = contextvars.ContextVar("caller", default=None)
+_HARMLESS = ("can_paginate",)
 _role: contextvars.ContextVar[str] = contextvars.ContextVar("role", default="")
 
 
@@ -65,7 +66,11 @@ def send_role(params: Mapping[str, Any], **_: Any) -> None:
 
 
 class ActingClient:
-    """A boto3 client whose calls are made as a role. Paginators and waiters act as the account."""
+    """A boto3 client whose calls are made as a role, one by one or by a paginator.
+
+    Nothing else of a client makes calls as the role, so nothing else that makes calls is there: waiters, and
+    transfers such as ``upload_file``, which use threads of their own.
+    """
 
     def __init__(self, client: Any, role_arn: str) -> None:
         self._client = client
@@ -73,7 +78,16 @@ class ActingClient:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
-        return self._acting(found) if name in self._client.meta.method_to_api_mapping else found
+        if name in self._client.meta.method_to_api_mapping:
+            return self._acting(found)
+        if callable(found) and not name.startswith("_") and name not in _HARMLESS:
+            raise AttributeError(f"{name} would act as the account, not as {self._role_arn}")
+        return found
+
+    def get_paginator(self, operation_name: str) -> Any:
+        """Return a paginator that makes its calls as the role."""
+        # botocore's method takes the operation from the client that it is called on.
+        return type(self._client).get_paginator(self, operation_name)
 
     def _acting(self, call: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(call)

@@ -78,7 +78,8 @@ def upload(
     try:
         if target["type"] == "S3" and target.get("packaging", "NONE") == "NONE":
             for relative, path in files:
-                s3.upload_file(str(path), bucket, f"{key}/{relative}".lstrip("/"))
+                with path.open("rb") as file:
+                    s3.put_object(Bucket=bucket, Key=f"{key}/{relative}".lstrip("/"), Body=file)
             return result
         with tempfile.TemporaryDirectory() as directory:
             package = Path(directory) / "artifact.zip"

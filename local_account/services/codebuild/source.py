@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping
@@ -87,7 +88,8 @@ def _folder(bucket: str, prefix: str, directory: Path, s3: S3Client) -> Fetched:
             if relative.endswith("/") or not relative or not path.is_relative_to(directory.resolve()):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            s3.download_file(bucket, item["Key"], str(path))
+            with path.open("wb") as file:
+                shutil.copyfileobj(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"], file)
             found = True
     if not found:
         raise SourceError(f"there is nothing under s3://{bucket}/{prefix}")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker.type_defs import S3DataSourceUnionTypeDef
+
+_VIRTUAL_HOST = re.compile(r"(.+)\.s3[.-].*amazonaws\.com(?:\.cn)?")
 
 
 class NoDataError(Exception):
@@ -30,11 +33,24 @@ class S3Object:
 
 
 def split(uri: str) -> tuple[str, str]:
-    """Return bucket and key of ``s3://bucket/key`` (or of a path-style https URL)."""
-    parts = urlsplit(uri)
-    if parts.scheme == "s3":
-        return parts.netloc, parts.path.lstrip("/")
-    bucket, _, key = parts.path.lstrip("/").partition("/")
+    """Return bucket and key of an S3 URI, or of the https URL of an object.
+
+    An S3 URI is not a URL: in a key, ``#``, ``?`` and ``%`` are characters like any other.
+
+    >>> split("s3://bucket/runs/exp#7/what?/a%20b.csv")
+    ('bucket', 'runs/exp#7/what?/a%20b.csv')
+    >>> split("https://bucket.s3.eu-west-1.amazonaws.com/models/a%20b.tar.gz")
+    ('bucket', 'models/a b.tar.gz')
+    >>> split("https://s3.eu-west-1.amazonaws.com/bucket/models/m.tar.gz")
+    ('bucket', 'models/m.tar.gz')
+    """
+    scheme, _, rest = uri.partition("://")
+    host, _, path = rest.partition("/")
+    if scheme == "s3":
+        return host, path
+    if virtual := _VIRTUAL_HOST.fullmatch(host):
+        return virtual[1], unquote(path)
+    bucket, _, key = unquote(path).partition("/")
     return bucket, key
 
 
@@ -109,7 +125,14 @@ def _manifest_objects(s3: S3Client, bucket: str, key: str) -> Iterator[S3Object]
     manifest = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
     data_bucket, prefix = split(manifest[0]["prefix"])
     for name in manifest[1:]:
-        s3.head_object(Bucket=data_bucket, Key=prefix + name)
+        try:
+            s3.head_object(Bucket=data_bucket, Key=prefix + name)
+        except ClientError as error:
+            fault = error.response["Error"]
+            raise NoDataError(
+                f"s3://{data_bucket}/{prefix}{name}, which the manifest s3://{bucket}/{key} names, cannot be "
+                f"read: {fault['Message']} ({fault['Code']})"
+            ) from error
         yield S3Object(data_bucket, prefix + name, _safe(name.lstrip("/")))
 
 

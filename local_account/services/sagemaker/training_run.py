@@ -222,6 +222,7 @@ class TrainingRun:
         for channel in channels:
             self._download(channel, files)
         if checkpoints := self._job.get("CheckpointConfig"):
+            # All that begins with the prefix, "ck/run" as well as "ck/run2": as reported of AWS.
             bucket, prefix = split(checkpoints["S3Uri"])
             local = checkpoints.get("LocalPath", f"/{_ML}/checkpoints").strip("/")
             files.directory(local)
@@ -374,7 +375,8 @@ class TrainingRun:
         """Upload the results as the request says: the model unless training failed, other output always."""
         output = self._job["OutputDataConfig"]
         bucket, prefix = split(output["S3OutputPath"])
-        base = f"{prefix.rstrip('/')}/{self._name}/output".lstrip("/")
+        folder = prefix.rstrip("/")
+        base = f"{folder}/{self._name}/output" if folder else f"{self._name}/output"
         packed = output.get("CompressionType", "GZIP") == "GZIP"
         upload = self._upload_archive if packed else self._upload_files
         model, data = ("model.tar.gz", "output.tar.gz") if packed else ("model/", "data/")

@@ -171,7 +171,9 @@ class _Deployment:
         if stack is None:
             return message
         failures = []
-        for page in self._client.get_paginator("describe_stack_events").paginate(StackName=stack["StackId"]):
+        # CodePipeline says why without a permission of the pipeline's role for it.
+        events = self._context.account.client("cloudformation").get_paginator("describe_stack_events")
+        for page in events.paginate(StackName=stack["StackId"]):
             for event in page["StackEvents"]:  # newest first
                 if event["Timestamp"] < self._begun.replace(microsecond=0):
                     continue

@@ -183,6 +183,50 @@ def test_a_manifest_names_the_files_of_a_channel(image_lab: SageMakerLab) -> Non
 
 
 @pytest.mark.docker
+@pytest.mark.parametrize("odd", ["#", "?", "%23 + ä"])
+def test_every_character_of_a_key_counts(image_lab: SageMakerLab, odd: str) -> None:
+    lab = image_lab
+    for key in (f"odd/set{odd}1/a.csv", f"odd/set{odd}2/b.csv", f"odd/ck{odd}9/state", "odd/ck/other"):
+        lab.s3.put_object(Bucket=BUCKET, Key=key, Body=b"1\n")
+    manifest = [{"prefix": f"s3://{BUCKET}/odd/set{odd}1/"}, "a.csv"]
+    lab.s3.put_object(Bucket=BUCKET, Key=f"odd/list{odd}.json", Body=json.dumps(manifest))
+    name = f"odd-{ord(odd[0])}"
+    lab.train(
+        name,
+        InputDataConfig=[
+            channel("training", f"s3://{BUCKET}/odd/set{odd}2/"),
+            channel("listed", f"s3://{BUCKET}/odd/list{odd}.json", "ManifestFile"),
+        ],
+        OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/out{odd}1"},
+        CheckpointConfig={"S3Uri": f"s3://{BUCKET}/odd/ck{odd}9"},
+    )
+    job = lab.trained(name)
+    assert job["TrainingJobStatus"] == "Completed", job
+    results = f"out{odd}1/{name}/output"
+    assert job["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{BUCKET}/{results}/model.tar.gz"
+    seen = json.loads(archive(lab, f"{results}/output.tar.gz")["seen.json"])
+    data = [path for path in seen["files"] if path.startswith("input/data/")]
+    assert sorted(data) == ["input/data/listed/a.csv", "input/data/training/b.csv"]
+    assert seen["checkpoints"] == ["checkpoints/state"]
+    lab.model(name, f"s3://{BUCKET}/{results}/model.tar.gz")
+
+
+@pytest.mark.docker
+def test_reading_the_data_needs_the_roles_permissions(image_lab: SageMakerLab) -> None:
+    iam = image_lab.account.client("iam")
+    blind = make_role(iam, "blind", "sagemaker.amazonaws.com", actions=["s3:GetObject"])
+    with pytest.raises(
+        ClientError, match=r'"s3:ListBucket" permissions on bucket.*s3:ListBucket on resource'
+    ):
+        image_lab.train("blind", RoleArn=blind)
+    lister = make_role(iam, "lister", "sagemaker.amazonaws.com", actions=["s3:ListBucket", "logs:*"])
+    image_lab.train("lister", RoleArn=lister)
+    job = image_lab.trained("lister")
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("ClientError: Data download failed:AccessDenied (403): User: ")
+
+
+@pytest.mark.docker
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -26,6 +26,7 @@ def train() -> None:
     seen = {
         "environment": dict(os.environ),
         "files": {str(p.relative_to(ML)): p.read_text() for p in (ML / "input").rglob("*") if p.is_file()},
+        "checkpoints": sorted(str(p.relative_to(ML)) for p in (ML / "checkpoints").rglob("*") if p.is_file()),
         "arguments": sys.argv[1:],
     }
     (ML / "model/model.json").write_text(json.dumps({"answer": parameters.get("answer", "42")}))
