@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import tempfile
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local_account.services.codebuild import archive
+from local_account.services.codebuild import archive, globs
 from local_account.services.codebuild.buildspec import ArtifactSpec
 
 if TYPE_CHECKING:
@@ -27,39 +26,25 @@ def collect(spec: ArtifactSpec, directory: Path, say: Callable[[str], object]) -
     Raises ArtifactError with CodeBuild's message if they match nothing.
     """
     say(f"Expanding base directory path: {spec.base_directory}")
-    bases = (
-        [directory] if spec.base_directory == "." else sorted(directory.glob(spec.base_directory.strip("/")))
-    )
-    bases = [base for base in bases if base.is_dir()]
+    bases = globs.directories(directory, spec.base_directory)
     if not bases:
         raise ArtifactError(f"no matching base directory path found for {spec.base_directory}")
     found: dict[str, Path] = {}
     for base in bases:
+        excluded = {path for pattern in spec.exclude for path in globs.files(base, pattern)}
         for pattern in spec.files:
             say(f"Expanding {pattern}")
-            matches = _matches(base, pattern)
+            matches = globs.files(base, pattern)
             if not matches:
                 say(f"Skipping invalid file path {pattern}")
             for path in matches:
-                relative = path.relative_to(base).as_posix()
-                if not any(fnmatch.fnmatch(relative, exclude) for exclude in spec.exclude):
-                    found[path.name if spec.discard_paths else relative] = path
+                if path not in excluded:
+                    name = path.name if spec.discard_paths else path.relative_to(base).as_posix()
+                    found[name] = path
     say(f"Found {len(found)} file(s)")
     if not found:
         raise ArtifactError("no matching artifact paths found")
     return sorted(found.items())
-
-
-def _matches(base: Path, pattern: str) -> list[Path]:
-    pattern = str(PurePosixPath(pattern.removeprefix("./")))
-    inside = base.resolve()
-    return [
-        path
-        for path in base.glob(pattern)
-        if path.is_file()
-        and path.resolve().is_relative_to(inside)
-        and ".git" not in path.relative_to(base).parts
-    ]
 
 
 def upload(
