@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 PHASES = ("install", "pre_build", "build", "post_build")
-SHELLS = {"sh": "/bin/sh", "/bin/sh": "/bin/sh", "bash": "/bin/bash", "/bin/bash": "/bin/bash"}
+SHELLS = {"sh": "sh", "/bin/sh": "sh", "bash": "bash", "/bin/bash": "bash"}
 _ON_FAILURE = re.compile(r"(ABORT|CONTINUE|RETRY)(?:-(\d{1,3}))?(?:-(.+))?")
 _DEFAULT_RETRIES = 3
 
@@ -18,6 +18,19 @@ _DEFAULT_RETRIES = 3
 # saves time: a build without it does the same work.
 _TOP_LEVEL = {"version", "env", "phases", "artifacts", "cache"}
 _UNSUPPORTED = {"run-as", "proxy", "batch", "reports"}
+
+
+class _Loader(yaml.BaseLoader):
+    """Makes strings, lists and dictionaries, and None of what is null (YAML 1.1, type "null")."""
+
+
+def _scalar_or_null(loader: _Loader, node: yaml.ScalarNode) -> str | None:
+    plain = node.style is None
+    return None if plain and node.value in _NULLS else str(loader.construct_scalar(node))
+
+
+_NULLS = {"", "~", "null", "Null", "NULL"}
+_Loader.add_constructor("tag:yaml.org,2002:str", _scalar_or_null)
 
 
 class BuildspecError(Exception):
@@ -59,7 +72,8 @@ class Buildspec:
     """A complete buildspec."""
 
     phases: Mapping[str, Phase]
-    shell: str = "/bin/sh"
+    shell: str = "sh"
+    """``sh``, which is another program in each image, or ``bash``."""
     variables: Mapping[str, str] | None = None
     exported: tuple[str, ...] = ()
     artifacts: ArtifactSpec | None = None
@@ -79,7 +93,7 @@ def parse(text: str) -> Buildspec:
     Raises BuildspecError with the reason, naming the key if there is one.
     """
     try:
-        document = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - BaseLoader makes strings, lists and dicts only
+        document = yaml.load(text, _Loader)  # noqa: S506 - a BaseLoader
     except yaml.YAMLError as error:
         raise BuildspecError(" ".join(str(error).split())) from error
     document = _mapping(document, "the buildspec")
@@ -216,6 +230,11 @@ def _strings(value: object, where: str) -> tuple[str, ...]:
 
 
 def _scalar(value: object, where: str) -> str:
+    if value is None:
+        raise BuildspecError(
+            f"{where} is null, and AWS does not document what that means: put quotes around the text, "
+            "or '' for none"
+        )
     if not isinstance(value, str):
         raise BuildspecError(
             f"Expected {where} to be of string type: found subkeys instead; "

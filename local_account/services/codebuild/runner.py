@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local_account.services.codebuild import artifacts, buildspec, source
+from local_account.services.codebuild import artifacts, build_image, buildspec, source
 from local_account.services.codebuild.buildspec import Buildspec, OnFailure, Phase
+from local_account.services.codebuild.image_names import ImageNames
 from local_account.services.codebuild.log import BuildLog
 from local_account.services.codebuild.shell import Session
 
@@ -72,6 +73,9 @@ class BuildRun:
         self._uuid = self.id.rpartition(":")[2]
         self._group = f"codebuild-{self._uuid}"
         self._directory = account.config.state_dir / "codebuild" / "builds" / self._uuid
+        self._tools = self._directory / "tools"
+        self._session: Session | None = None
+        self._image_names: ImageNames | None = None
         self._interruption: tuple[StatusTypeType, str, str] | None = None
         self.retry: OnFailure | None = None
         """Set when a phase failed and its ``on-failure`` asks for the build to be retried."""
@@ -103,7 +107,10 @@ class BuildRun:
             self._end_phase(status, "INTERNAL_SERVICE_ERROR", f"{type(error).__name__}: {error}")
         finally:
             self._account.processes.end(self._group)
+            if self._session:
+                self._session.close()
         self._builds.enter(self.id, "FINALIZING")
+        self._forget_image_names()
         self._log.close()
         for path in self._directory.iterdir():
             if path.is_dir():
@@ -138,7 +145,6 @@ class BuildRun:
             self._end_phase("FAILED" if error else "SUCCEEDED", *(error or ()))
             if error and phase:
                 failed = True
-                session.succeeding = False
                 if self._aborts(name, phase.on_failure, error[1]):
                     break
         else:
@@ -171,6 +177,7 @@ class BuildRun:
         self._check_interruption()
         if status == 0:
             return None
+        session.succeeding = False  # for the rest of the phase, too: the commands in `finally`
         self._log.write(f"Command did not exit successfully {command} exit status {status}")
         return (
             "COMMAND_EXECUTION_ERROR",
@@ -181,6 +188,7 @@ class BuildRun:
         """Fetch the sources, read the buildspec, open the shell; raise PhaseFailed."""
         build, home = self._build, self._directory / "home"
         home.mkdir()
+        self._tools.mkdir()
         environment = self._account.environment(build["serviceRole"], home)
         self._enter("DOWNLOAD_SOURCE")
         s3 = self._account.client("s3", build["serviceRole"])
@@ -210,7 +218,7 @@ class BuildRun:
         self._log.write(f"CODEBUILD_SRC_DIR={fetched.directory}")
         try:
             spec = buildspec.parse(self._buildspec_text(fetched.directory, s3))
-            path = self._select_runtimes(spec, environment["PATH"])
+            self._select_runtimes(spec, environment["PATH"])
         except buildspec.BuildspecError as error:
             raise PhaseFailed("YAML_FILE_ERROR", str(error)) from error
         for note in spec.notes:
@@ -218,27 +226,55 @@ class BuildRun:
         self._log.write(f"Phases found in YAML: {len(spec.phases)}")
         for name, phase in spec.phases.items():
             self._log.write(f" {name.upper()}: {len(phase.commands)} commands")
-        environment["PATH"] = path
+        image, outside = build["environment"]["image"], environment["PATH"]
+        build_image.write_aws(image, self._tools, outside)
+        environment["PATH"] = f"{self._tools}{os.pathsep}{outside}"
         environment |= spec.variables or {}
         environment |= {v["name"]: v["value"] for v in build["environment"]["environmentVariables"]}
         environment |= self._own_variables(fetched.directory)
         environment |= {f"CODEBUILD_SRC_DIR_{name}": str(f.directory) for name, f in secondary.items()}
-        if not build["environment"]["privilegedMode"]:
+        if build["environment"]["privilegedMode"]:
+            self._note_image_names(outside)
+        else:
             environment["DOCKER_HOST"] = _NO_DOCKER
             self._log.write(
                 "privilegedMode of the project is off: this build has no Docker Engine, as on AWS. "
                 "A build that runs docker needs Environment.PrivilegedMode: true"
             )
-        session = Session(
+        shell = build_image.shell(image, spec.shell)
+        for line in build_image.describe(image, *shell):
+            self._log.write(line)
+        self._session = Session(
             processes=self._account.processes,
             group=self._group,
-            shell=spec.shell,
+            shell=shell,
             directory=home,
             cwd=fetched.directory,
             environment=environment,
             output=self._log.output,
         )
-        return spec, session
+        return spec, self._session
+
+    def _note_image_names(self, path: str) -> None:
+        from docker.errors import DockerException
+
+        try:
+            self._image_names = ImageNames(self._account.containers.client, self._directory / "docker")
+            self._image_names.write_docker(self._tools, path)
+        except DockerException as error:  # a build that does not use docker needs no engine
+            self._log.write(f"There is no Docker Engine: {error}")
+
+    def _forget_image_names(self) -> None:
+        if self._image_names is None:
+            return
+        try:
+            if forgotten := self._image_names.forget():
+                self._log.write(
+                    f"Image names of this build that no other sees, as on AWS: {', '.join(forgotten)}"
+                )
+        except Exception as error:
+            log.exception("the image names of build %s are still on the engine", self.id)
+            self._log.write(f"The image names of this build are still on the engine: {error}")
 
     def _pipeline_source(self, described: ProjectSourceTypeDef) -> ProjectSourceTypeDef:
         # CodePipeline passes its artifact as the version of the source: an ARN of an S3 object.
@@ -265,7 +301,7 @@ class BuildRun:
             )
         return path.read_text()
 
-    def _select_runtimes(self, spec: Buildspec, path: str) -> str:
+    def _select_runtimes(self, spec: Buildspec, path: str) -> None:
         install = spec.phases.get("install")
         for name, wanted in ((install.runtimes if install else None) or {}).items():
             if name != "python":
@@ -273,16 +309,10 @@ class BuildRun:
                     f"Unknown runtime named '{name}'. The local account has the following runtimes: python"
                 )
             version, program = _find_python(wanted, path)
-            self._log.write(
-                f"Using python runtime version {version} ({program}) for the '{wanted}' asked for"
-            )
+            self._log.write(f"Using python runtime version {version} for the '{wanted}' asked for")
             if program != Path(sys.executable):
-                shims = self._directory / "runtimes"
-                shims.mkdir()
                 for alias in ("python", "python3"):
-                    (shims / alias).symlink_to(program)
-                path = f"{shims}{os.pathsep}{path}"
-        return path
+                    (self._tools / alias).symlink_to(program)
 
     def _own_variables(self, directory: Path) -> dict[str, str]:
         """Return the variables on the page "Environment variables in build environments"."""

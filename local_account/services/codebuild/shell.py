@@ -1,40 +1,54 @@
-"""The shell session of a build: commands run in turn, each seeing what the ones before it left.
+"""The shell of a build: one process that runs the commands in turn, each seeing what the others left.
 
-Buildspec 0.2 runs all commands of a build "in the same instance of the default shell" (page "Build
-specification reference for CodeBuild", versions). Here each command is a separate shell process that takes
-over variables, functions and working directory from the one before: so ``exit`` ends a command and not the
-session, and a command that ended can be told from a session that died.
+Buildspec 0.2 runs all commands of a build in the same instance of the default shell (page "Build
+specification reference for CodeBuild", versions). A command that ends the shell (``exit``, ``set -e``, a
+syntax error in dash) ends itself only: the next one gets a new shell with the variables, the directory and,
+from bash, the functions of the one that ended.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local_account.foundation.processes import Processes
 
-# `declare` is tried first because sh may be bash; dash has `set` and `export -p`. Read-only variables of
-# the shell itself cannot be set again: that complaint is dropped.
-_COMMAND = """\
-if [ -f {state} ]; then . {state} 2>/dev/null; fi
-export CODEBUILD_BUILD_SUCCEEDING={succeeding}
+NAME = "/codebuild/output/tmp/script.sh"
+"""What the shell calls itself in its messages, as in builds on AWS: no path of this machine."""
+
+# `declare` is tried first because sh may be bash; dash has `set` and `export -p`. Read-only variables of the
+# shell itself cannot be set again: that complaint is dropped. Commands may change PATH, hence /bin. Commands
+# do not get the descriptors of the session: what they leave in the background would keep them open.
+_SCRIPT = """\
 trap '{{ if [ -n "${{BASH_VERSION-}}" ]; then declare -p; declare -f; else set; export -p; fi; }} \
->{state}.new 2>/dev/null; pwd >{state}.cwd; mv -f {state}.new {state}' EXIT
-. {command}
+>{state}.new 2>/dev/null; pwd >{state}.cwd; /bin/mv -f {state}.new {state}' EXIT
+if [ -f {state} ]; then . {state} 2>/dev/null; fi
+export CODEBUILD_BUILD_SUCCEEDING
+exec 8<{orders} 9>{results}
+while read -r CODEBUILD_BUILD_SUCCEEDING <&8; do
+eval "$(/bin/cat {command})" 8<&- 9>&-
+{{ echo $? >&9; }} 2>/dev/null
+done
 """
+_ENDED = "ended"
 
 
 class Session:
-    """A session of ``shell`` (path of bash or sh) that writes output to the file descriptor ``output``."""
+    """A session of ``shell``, whose commands write output to the file descriptor ``output``.
+
+    ``shell`` is a program and the name that it is called by: bash called ``sh`` follows POSIX.
+    """
 
     def __init__(
         self,
         *,
         processes: Processes,
         group: str,
-        shell: str,
+        shell: tuple[str, str],
         directory: Path,
         cwd: Path,
         environment: Mapping[str, str],
@@ -42,13 +56,15 @@ class Session:
     ) -> None:
         self._processes = processes
         self._group = group
-        self._shell = shell
+        self._program, self._called = shell
+        self._directory = directory
         self._state = directory / "state"
         self._command = directory / "command"
-        self._driver = directory / "driver"
+        self._answer = directory / "answer"
         self._cwd = cwd
         self._environment = environment
         self._output = output
+        self._shell: _Shell | None = None
         self.succeeding = True
         """Value of ``CODEBUILD_BUILD_SUCCEEDING`` for the following commands."""
 
@@ -57,39 +73,93 @@ class Session:
 
         ``started`` is called once its process exists.
         """
-        process = self._start(command, self._output)
+        self._command.write_text(command + "\n")
+        shell = self._shell if self._shell and self._shell.alive() else self._start()
         started()
-        status = process.wait()
+        status = shell.run("1" if self.succeeding else "0")
         return status if status >= 0 else 128 - status
 
     def evaluate(self, text: str) -> str:
         """Expand ``text`` as the shell does inside double quotes, in the state of the session."""
         quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-        process = self._start(f'printf %s "{quoted}"', subprocess.PIPE)
-        return process.communicate()[0].decode(errors="replace").strip()
+        return self._ask(f'printf %s "{quoted}"').decode(errors="replace").strip()
 
     def exported(self, name: str) -> str | None:
         """Return the value of an exported variable, or None."""
-        process = self._start(f"env -0 | grep -z '^{name}='", subprocess.PIPE)
-        value = process.communicate()[0].rstrip(b"\0").decode(errors="replace")
-        return value.partition("=")[2] if value else None
+        entries = self._ask("/usr/bin/env -0").split(b"\0")
+        prefix = f"{name}=".encode()
+        found = [entry.removeprefix(prefix) for entry in entries if entry.startswith(prefix)]
+        return found[0].decode(errors="replace") if found else None
 
-    def _start(self, command: str, output: int) -> subprocess.Popen[bytes]:
-        self._command.write_text(command + "\n")
-        self._driver.write_text(
-            _COMMAND.format(
-                state=shlex.quote(str(self._state)),
-                command=shlex.quote(str(self._command)),
-                succeeding=int(self.succeeding),
-            )
-        )
+    def close(self) -> None:
+        """Let the shell end; what it left in the background is the group's."""
+        if self._shell:
+            self._shell.close()
+            self._shell = None
+
+    def _ask(self, command: str) -> bytes:
+        """Return what a command prints that the build does not see."""
+        self._answer.unlink(missing_ok=True)
+        self.run(f"{{ {command}; }} >{shlex.quote(str(self._answer))} 2>/dev/null")
+        return self._answer.read_bytes() if self._answer.exists() else b""
+
+    def _start(self) -> _Shell:
+        self.close()
         cwd_file = self._state.with_suffix(".cwd")
         cwd = Path(cwd_file.read_text().rstrip("\n")) if cwd_file.exists() else self._cwd
-        return self._processes.spawn(
-            self._group,
-            [self._shell, str(self._driver)],
-            env={} if self._state.exists() else self._environment,
-            cwd=cwd if cwd.is_dir() else self._cwd,
-            stdout=output,
-            stderr=subprocess.STDOUT if output != subprocess.PIPE else subprocess.DEVNULL,
-        )
+
+        def spawn(orders: Path, results: Path) -> subprocess.Popen[bytes]:
+            paths = {"state": self._state, "command": self._command, "orders": orders, "results": results}
+            script = _SCRIPT.format(**{name: shlex.quote(str(path)) for name, path in paths.items()})
+            return self._processes.spawn(
+                self._group,
+                [self._called, "-c", script, NAME],
+                executable=self._program,
+                env={} if self._state.exists() else self._environment,
+                cwd=cwd if cwd.is_dir() else self._cwd,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+            )
+
+        self._shell = _Shell(self._directory, spawn)
+        return self._shell
+
+
+class _Shell:
+    """A running shell, which reads an order for each command and answers with its exit status.
+
+    The pipes have names because dash knows descriptors up to 9 only, and a child cannot choose those that it
+    is given. They are open for both directions, so opening them waits for nobody.
+    """
+
+    def __init__(self, directory: Path, spawn: Callable[[Path, Path], subprocess.Popen[bytes]]) -> None:
+        paths = (directory / "orders", directory / "results")
+        for path in paths:
+            path.unlink(missing_ok=True)
+            os.mkfifo(path, 0o600)
+        self._orders, self._results = (os.open(path, os.O_RDWR) for path in paths)
+        self._answers = os.fdopen(os.dup(self._results))
+        self._process = spawn(*paths)
+        self._waiter = threading.Thread(target=self._wait, name="build shell", daemon=True)
+        self._waiter.start()
+
+    def alive(self) -> bool:
+        """Return whether it can run another command."""
+        return self._process.poll() is None
+
+    def run(self, order: str) -> int:
+        """Let the shell run its command; return the command's status, or the shell's if that ended."""
+        os.write(self._orders, f"{order}\n".encode())
+        answer = self._answers.readline().rstrip("\n")
+        return self._process.wait() if answer == _ENDED else int(answer)
+
+    def close(self) -> None:
+        """Let the shell end."""
+        os.close(self._orders)
+        self._waiter.join()
+        self._answers.close()
+        os.close(self._results)
+
+    def _wait(self) -> None:
+        self._process.wait()
+        os.write(self._results, f"{_ENDED}\n".encode())

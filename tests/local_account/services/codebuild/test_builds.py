@@ -5,11 +5,13 @@ import json
 import signal
 import subprocess
 import time
+import uuid
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import docker
 import psutil
 import pytest
 from botocore.exceptions import ClientError
@@ -100,16 +102,19 @@ def test_a_failing_command_ends_its_phase_and_skips_those_that_must_not_follow(
     )
 
 
-def test_post_build_knows_that_the_build_failed(lab: CodeBuildLab) -> None:
+def test_what_runs_after_a_failure_knows_that_the_build_failed(lab: CodeBuildLab) -> None:
     build = lab.run(
         """
         version: 0.2
         phases:
-          build: {commands: ["false"]}
-          post_build: {commands: ['echo "succeeding=$CODEBUILD_BUILD_SUCCEEDING"']}
+          pre_build: {commands: ["true"], finally: ['echo "pre_build=$CODEBUILD_BUILD_SUCCEEDING"']}
+          build: {commands: ["false"], finally: ['echo "build=$CODEBUILD_BUILD_SUCCEEDING"']}
+          post_build: {commands: ['echo "post_build=$CODEBUILD_BUILD_SUCCEEDING"']}
         """
     )
-    assert "succeeding=0\n" in lab.log(build)
+    log = lab.log(build)
+    for said in ("pre_build=1", "build=0", "post_build=0"):
+        assert f"\n{said}\n" in log
 
 
 @pytest.mark.parametrize(("rule", "post_build"), [("ABORT", False), ("CONTINUE", True)])
@@ -259,6 +264,77 @@ def test_a_build_has_the_credentials_of_its_role_and_no_docker_unless_privileged
     assert phases(build)["BUILD"] == "FAILED"
     assert "Cannot connect to the Docker daemon" in log or "failed to connect to the docker API" in log
     assert "privilegedMode of the project is off" in log
+
+
+@pytest.mark.parametrize(
+    ("image", "status", "said"),
+    [
+        ("aws/codebuild/amazonlinux-x86_64-standard:5.0", "SUCCEEDED", "Shell: bash as sh\n"),
+        ("aws/codebuild/standard:7.0", "FAILED", "Shell: dash as sh\n"),
+    ],
+)
+def test_sh_is_the_shell_of_the_image_and_the_log_says_which(
+    lab: CodeBuildLab, image: str, status: str, said: str
+) -> None:
+    build = lab.run(
+        """
+        version: 0.2
+        phases:
+          build:
+            commands:
+              - 'printf "GIVEN=(a b)\\n" >env.sh'
+              - source ./env.sh
+              - '[[ "${GIVEN[1]}" = b ]]'
+              - echo -e x | grep -qx x
+        """,
+        environment={"image": image},
+    )
+    log = lab.log(build)
+    assert build["buildStatus"] == status, log
+    assert said in log
+    assert f"not in the image {image}" in log
+
+
+@pytest.mark.parametrize(("shell", "status"), [("sh", "FAILED"), ("bash", "SUCCEEDED")])
+def test_the_aws_cli_of_the_build_images_has_no_get_login(lab: CodeBuildLab, shell: str, status: str) -> None:
+    command = "aws ecr get-login --no-include-email" if shell == "sh" else "aws ecr describe-repositories"
+    build = lab.run(f"version: 0.2\nenv: {{shell: {shell}}}\nphases: {{build: {{commands: [{command}]}}}}")
+    assert build["buildStatus"] == status
+    assert ("Use: aws ecr get-login-password" in lab.log(build)) == (status == "FAILED")
+
+
+@pytest.mark.docker
+def test_names_of_images_end_with_their_build_and_a_former_image_gets_its_name_back(
+    lab: CodeBuildLab,
+) -> None:
+    engine = docker.from_env()
+    own, former = (f"{kind}-{uuid.uuid4().hex[:8]}" for kind in ("own", "former"))
+    image, _ = engine.images.build(fileobj=io.BytesIO(b"FROM scratch\nLABEL a=before"), tag=former)
+    kept = f"127.0.0.1:5/{own}:latest"
+    try:
+        build = lab.run(
+            f"""
+            version: 0.2
+            phases:
+              build:
+                commands:
+                  - printf 'FROM scratch\\nLABEL a={own}' >Dockerfile
+                  - docker build -q -t {own} --tag {kept} --tag={former} .
+                  - docker tag {own} {own}:again
+                  - docker image inspect {own}:again {former} --format '{{{{.Config.Labels.a}}}}'
+            """,
+            environment={"privilegedMode": True},
+        )
+        log = lab.log(build)
+        assert build["buildStatus"] == "SUCCEEDED", log
+        assert f"\n{own}\n{own}\n" in log
+        tags = {tag for one in engine.images.list() for tag in one.tags}
+        assert {tag for tag in tags if own in tag} == {kept}
+        assert engine.images.get(former).id == image.id
+        assert f"{own}:again, {own}:latest" in log
+    finally:
+        for name in (kept, former):
+            engine.images.remove(name, force=True)
 
 
 @pytest.mark.docker

@@ -11,7 +11,7 @@ def test_phases_keep_their_commands_and_finally_blocks() -> None:
 version: 0.2
 env:
   shell: bash
-  variables: {COUNT: 1, FLAG: yes}
+  variables: {COUNT: 1, FLAG: yes, NONE: '', NULL_TEXT: "null"}
   exported-variables: [TAG]
 phases:
   build:
@@ -31,8 +31,8 @@ artifacts:
     second: {files: [b.txt]}
 """
     )
-    assert spec.shell == "/bin/bash"
-    assert spec.variables == {"COUNT": "1", "FLAG": "yes"}
+    assert spec.shell == "bash"
+    assert spec.variables == {"COUNT": "1", "FLAG": "yes", "NONE": "", "NULL_TEXT": "null"}
     assert spec.exported == ("TAG",)
     build = spec.phases["build"]
     assert build.commands == ("docker build .", "if true; then\n  echo yes\nfi\n")
@@ -70,6 +70,15 @@ def test_retry_takes_a_count_and_a_regular_expression() -> None:
         ("version: 0.2\nreports: {a: {}}\nphases: {build: {commands: [ls]}}", "reports is not supported"),
         ("version: 0.2\nenv: {shell: powershell.exe}\nphases: {build: {commands: [ls]}}", "powershell.exe"),
         ("version: 0.2\nphases: {build: [", "while parsing"),
+        (
+            "version: 0.2\nenv: {variables: {A: }}\nphases: {build: {commands: [ls]}}",
+            "env/variables/A is null",
+        ),
+        (
+            "version: 0.2\nenv: {variables: {A: ~}}\nphases: {build: {commands: [ls]}}",
+            "env/variables/A is null",
+        ),
+        ("version: 0.2\nphases: {build: {commands: [ls, null]}}", r"commands\[1\] is null"),
         ("just text", "must be a mapping"),
     ],
 )

@@ -12,11 +12,11 @@ from local_account.services.codebuild.shell import Session
 Open = Callable[..., Session]
 
 
-@pytest.fixture(params=["/bin/sh", "/bin/bash"])
+@pytest.fixture(params=[("/bin/sh", "sh"), ("/bin/bash", "sh"), ("/bin/bash", "bash")], ids=" as ".join)
 def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
     processes = Processes("test-shell")
     output = os.open(tmp_path / "output", os.O_WRONLY | os.O_CREAT)
-    yield Session(
+    session = Session(
         processes=processes,
         group="g",
         shell=request.param,
@@ -25,7 +25,9 @@ def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]
         environment={"PATH": os.environ["PATH"], "GIVEN": "from outside"},
         output=output,
     )
+    yield session
     processes.end()
+    session.close()
     os.close(output)
 
 
@@ -41,9 +43,23 @@ def test_variables_functions_and_directory_stay(session: Session, tmp_path: Path
     assert session.evaluate("name-$PUBLIC-$(echo 1)").startswith('name-it\'s "quoted"')
 
 
+def test_functions_and_options_stay(session: Session) -> None:
+    assert session.run("greet() { echo hello; }; set -f") == 0
+    assert session.run('[ "$(greet)" = hello ] && [ "$(echo *)" = "*" ]') == 0
+
+
+def test_messages_of_the_shell_name_no_path_of_this_machine(session: Session, tmp_path: Path) -> None:
+    assert session.run("no-such-command") == 127
+    assert session.run("if true; then") != 0
+    said = (tmp_path / "output").read_text()
+    assert said.count("/codebuild/output/tmp/script.sh: ") >= 2
+    assert str(tmp_path) not in said
+
+
 def test_exit_ends_a_command_and_not_the_session(session: Session) -> None:
     assert session.run("KEPT=1; exit 7") == 7
     assert session.run('[ "$KEPT" = 1 ]') == 0
+    assert session.run("exit 0; false") == 0
 
 
 def test_a_failing_command_in_a_block_with_errexit_ends_the_block(session: Session) -> None:
@@ -58,6 +74,20 @@ def test_a_syntax_error_is_a_failed_command(session: Session) -> None:
 
 def test_a_killed_command_has_the_status_that_a_shell_would_give(session: Session) -> None:
     assert session.run("kill -KILL $$") == 137
+    assert session.run("true") == 0
+
+
+def test_a_process_in_the_background_delays_nothing(session: Session) -> None:
+    assert session.run("(sleep 60; true) & exit 3") == 3
+    assert session.run("sleep 60 & true") == 0
+
+
+def test_a_broken_path_breaks_the_commands_and_not_the_session(session: Session) -> None:
+    assert session.run("export PATH=/nowhere") == 0
+    assert session.run("ls") == 127
+    assert session.run("exit 0") == 0
+    assert session.run('[ "$PATH" = /nowhere ]') == 0
+    assert session.exported("PATH") == "/nowhere"
 
 
 def test_the_state_of_the_build_is_in_the_environment(session: Session) -> None:

@@ -1,0 +1,73 @@
+"""What a project's image decides about a build, although its commands run on this machine.
+
+Reported by builds on AWS, not documented: the ``sh`` of Amazon Linux is bash, that of Ubuntu is dash.
+"""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+MANAGED = ("aws/codebuild/", "public.ecr.aws/codebuild/")
+"""How the names of AWS's own build images begin; their AWS CLI is version 2."""
+_BASH = "/bin/bash"
+_AWS = """\
+#!/bin/sh
+case " $* " in *" ecr get-login "*)
+echo "aws: error: argument operation: Invalid choice: get-login belongs to AWS CLI version 1; the build" \\
+"images of AWS have version 2. Use: aws ecr get-login-password | docker login --username AWS" \\
+"--password-stdin REGISTRY" >&2
+exit 252
+esac
+exec {program} "$@"
+"""
+
+
+def shell(image: str, wanted: str) -> tuple[str, str]:
+    """Return the program of a build's shell, and the name to call it by; ``wanted`` is ``sh`` or ``bash``."""
+    if wanted == "bash":
+        return _BASH, "bash"
+    if "amazonlinux" in image:
+        return _BASH, "sh"
+    return (_managed(image) and shutil.which("dash")) or "/bin/sh", "sh"
+
+
+def describe(image: str, program: str, called: str) -> list[str]:
+    """Return lines for the build's log: which shell it has, and whose tools."""
+    name = Path(program).resolve().name
+    known = called == "bash" or "amazonlinux" in image or (_managed(image) and name == "dash")
+    why = "" if known else "; the sh of the image may be another, and env/shell: bash is the same everywhere"
+    tools = [f"Python {platform.python_version()}"]
+    if version := _cli_version():
+        tools.insert(0, f"AWS CLI {version}" + (" (the image has version 2)" if _managed(image) else ""))
+    return [
+        f"Shell: {name}" + (" as sh" if called != name else "") + why,
+        f"The commands run on this machine and not in the image {image}. Tools: {', '.join(tools)}, "
+        "and what else is installed here",
+    ]
+
+
+def write_aws(image: str, directory: Path, path: str) -> None:
+    """Put an ``aws`` into ``directory`` that refuses what the image's AWS CLI does not have."""
+    if _managed(image) and (program := shutil.which("aws", path=path)):
+        write_program(directory / "aws", _AWS.format(program=shlex.quote(program)))
+
+
+def write_program(path: Path, text: str) -> None:
+    """Write an executable script."""
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def _managed(image: str) -> bool:
+    return image.startswith(MANAGED)
+
+
+def _cli_version() -> str | None:
+    try:
+        return metadata.version("awscli")  # 0.4 s faster than `aws --version`
+    except metadata.PackageNotFoundError:
+        return None
