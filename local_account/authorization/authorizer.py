@@ -99,13 +99,6 @@ class Authorizer:
         if caller is not None:
             self._require(caller, service, needs(service, operation, params, self._account.arn))
 
-    def check_moto(self, caller: Caller | None, service: str, request: Request) -> None:
-        """Raise ServiceError AccessDenied unless the caller may make a request, still unparsed, to moto."""
-        if caller is None:
-            return
-        call = protocol.find_operation(service, request)
-        self.check(caller, service, call.operation.name, protocol.parse(call, request))
-
     def decide(self, role_arn: str, need: Need, of_resource: Iterable[Policy] = ()) -> Decision:
         """Evaluate the policies of a role and of the resource. A deleted role may do nothing."""
         found = Identities(self._account.config.account_id).find(role_arn)

@@ -35,6 +35,11 @@ _SIGNING_NAMES = {
 }
 
 
+# How a service that the backend answers for calls an invalid parameter; parameters of EC2 have other names in
+# requests than in its model, and are left to the backend.
+_BACKEND_FAULTS = {"iam": "ValidationError"}
+
+
 class Guard(Protocol):
     """Lets requests through or raises ServiceError, as AWS would: `authorization.Authorizer`."""
 
@@ -43,9 +48,6 @@ class Guard(Protocol):
 
     def check(self, caller: acting.Caller | None, service: str, operation: str, params: Params) -> None:
         """Raise ServiceError unless the caller may make the request."""
-
-    def check_moto(self, caller: acting.Caller | None, service: str, request: Request) -> None:
-        """Raise ServiceError unless the caller may make a request, still unparsed, to the backend."""
 
 
 class Backend(Protocol):
@@ -137,7 +139,11 @@ class Gateway:
                 raise ServiceError(  # noqa: TRY301
                     protocol.UNSUPPORTED, f"the service {service} is not supported by the local account"
                 )
-            self._guard.check_moto(self._guard.caller(request), service, request)
+            call = protocol.find_operation(service, request)
+            params = protocol.parse(call, request)
+            if service in _BACKEND_FAULTS:
+                protocol.validate(call, params, _BACKEND_FAULTS[service])
+            self._guard.check(self._guard.caller(request), service, call.operation.name, params)
             response = self._backend.handle(service, request)
         except ServiceError as error:
             known = service if service in self._backend.services else "sts" if request.form else "ecr"

@@ -9,15 +9,18 @@ from __future__ import annotations
 import io
 import re
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Request, Response
 
 from local_account.foundation.errors import ServiceError
+from local_account.moto_backend import aws_policies, refusals
 from local_account.moto_backend import patches as moto_patches
 from local_account.moto_backend.database import Database
 from local_account.moto_backend.state import State
@@ -57,12 +60,14 @@ class MotoBackend:
     def handle(self, service: str, request: Request) -> Response:
         """Let moto answer a request; any change is on disk when this returns.
 
-        Raises ServiceError UnsupportedOperation for what moto lacks, OSError for a failed snapshot.
+        Raises ServiceError UnsupportedOperation for what moto lacks and the documented code for what AWS
+        refuses, OSError for a failed snapshot.
         """
         operation = _operation(request)
         with self._locks[service]:  # moto does almost no locking itself
             state = self._state(service)
-            response = self._call(request)
+            with self._checked(service, operation, request):
+                response = self._call(request)
             if not operation.startswith(_READS):
                 state.save(operation, _params(request), _region(request))
         if response.status_code in (500, 501) and "html" in (response.content_type or ""):
@@ -71,6 +76,17 @@ class MotoBackend:
                 f"{service}.{operation or request.method} is not supported by the local account",
             )
         return response
+
+    @contextmanager
+    def _checked(self, service: str, operation: str, request: Request) -> Iterator[None]:
+        """Refuse what AWS refuses, and show moto the managed policies of AWS that the request names."""
+        if service != "iam":
+            yield
+            return
+        backend, params = get_backend("iam")[self._account.config.account_id]["aws"], _params(request)
+        with aws_policies.present(backend, operation, params):
+            refusals.check(backend, operation, params)
+            yield
 
     def _call(self, request: Request) -> Response:
         body = request.get_data()  # read once, cached by the request

@@ -95,8 +95,6 @@ class Open:
 
     def check(self, *_: Any) -> None: ...
 
-    check_moto = check
-
 
 class Broken:
     """A backend that fails."""

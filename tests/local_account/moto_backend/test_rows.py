@@ -178,7 +178,7 @@ def iam_calls(iam: Any) -> Iterator[None]:
     yield None
     yield iam.delete_role(RoleName="three")
     yield iam.create_role(RoleName="three", AssumeRolePolicyDocument=TRUST)
-    # moto deletes a policy that is attached: the role keeps it.
+    yield iam.detach_role_policy(RoleName="one", PolicyArn=arns[1])
     yield iam.delete_policy(PolicyArn=arns[1])
     yield iam.put_role_policy(RoleName="one", PolicyName="again", PolicyDocument=POLICY)
 
@@ -209,11 +209,11 @@ def user_calls(iam: Any, policy: str, tags: list[dict[str, str]]) -> Iterator[No
     yield None
     codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "234567"}
     yield iam.enable_mfa_device(UserName="ana", SerialNumber=device, **codes)
+    yield iam.delete_access_key(UserName="ana", AccessKeyId=key)  # moto keeps that of a renamed user
     yield iam.update_user(UserName="ana", NewUserName="anna")
     yield iam.update_group(GroupName="learners", NewGroupName="class")
     yield iam.deactivate_mfa_device(UserName="anna", SerialNumber=device)
     yield iam.delete_virtual_mfa_device(SerialNumber=device)
-    yield iam.delete_access_key(UserName="anna", AccessKeyId=key)
     yield iam.delete_login_profile(UserName="anna")
     yield iam.remove_user_from_group(GroupName="class", UserName="anna")
     yield iam.detach_user_policy(UserName="anna", PolicyArn=policy)
@@ -221,7 +221,7 @@ def user_calls(iam: Any, policy: str, tags: list[dict[str, str]]) -> Iterator[No
     yield iam.delete_user_policy(UserName="anna", PolicyName="inline")
     yield iam.delete_group_policy(GroupName="class", PolicyName="inline")
     yield iam.delete_user(UserName="anna")
-    # moto deletes a member of a group: the group keeps it.
+    yield iam.remove_user_from_group(GroupName="class", UserName="bob")
     yield iam.delete_user(UserName="bob")
     yield iam.create_group(GroupName="empty")
     yield iam.delete_group(GroupName="empty")
