@@ -48,10 +48,10 @@ def trusting(principal: object) -> str:
         (policy({**ASSUME, "Action": "s3:GetObject"}), "Trust Policy statement actions can only be"),
         (policy({**ASSUME, "Sid": "a b"}), "Statement IDs (SID) must be alpha-numeric."),
         (trusting("*"), 'AssumeRolepolicy contained an invalid principal: "STAR":"*".'),
-        (trusting({"Servce": "lambda.amazonaws.com"}), "Unknown field Servce"),
+        (trusting({"Provider": "lambda.amazonaws.com"}), "Unknown field Provider"),
         (
-            trusting({"Service": "lamda.amazonaws.com"}),
-            'principal in policy: "SERVICE":"lamda.amazonaws.com"',
+            trusting({"Service": "nothing-such.amazonaws.com"}),
+            'principal in policy: "SERVICE":"nothing-such.amazonaws.com"',
         ),
         (trusting({"AWS": "somebody"}), 'Invalid principal in policy: "AWS":"somebody"'),
         (
