@@ -1,259 +1,283 @@
-"""Event patterns of EventBridge: check one, compile it, match events against it.
+"""Event patterns of EventBridge: check one, and compile it into alternatives of fields.
 
 The contract is the EventBridge User Guide, "Creating event patterns" and "Comparison operators for use in
-event patterns". (No well-maintained package on PyPI implements it: the only one has no build for current
-Pythons.)
+event patterns"; where the guide is silent or wrong (dots in names, numbers), what EventBridge was seen to do,
+which is what its open-source matcher does (github.com/aws/event-ruler).
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import re
-from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 
-Match = Callable[[Any], bool]
-"""Returns whether a value in an event (a scalar, an object, a list or MISSING) matches."""
-
-MISSING = object()
-_OPERATORS = frozenset(
-    ("prefix", "suffix", "equals-ignore-case", "wildcard", "anything-but", "numeric", "exists", "cidr")
+from local_account.services.events.values import (
+    Leaf,
+    Literal,
+    PatternError,
+    Test,
+    anything_but,
+    cidr,
+    exact,
+    key_of,
+    numeric,
+    parse_number,
+    string_test,
+    wildcard_test,
 )
-_COMPARISONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
-    "=": lambda value, bound: value == bound,
-    "<": lambda value, bound: value < bound,
-    "<=": lambda value, bound: value <= bound,
-    ">": lambda value, bound: value > bound,
-    ">=": lambda value, bound: value >= bound,
-}
+
+Fields = dict[str, Leaf]
+"""What a pattern, or one alternative of its ``$or``, asks of each field, by the field's dotted name."""
+_OPERATORS = frozenset(
+    (
+        *("exactly", "equals-ignore-case", "prefix", "suffix", "anything-but"),
+        *("exists", "wildcard", "numeric", "cidr"),
+    )
+)
+_NOT_IN_OR = _OPERATORS | frozenset(
+    (
+        *("=", "<", "<=", ">", ">=", "regex", "not-wildcard", "not-equals-ignore-case"),
+        *("date-after", "date-on-or-after", "date-before", "date-on-or-before", "in-date-range"),
+        *("ip-address-in-range", "ip-address-not-in-range"),
+    )
+)
+_COMBINATIONS = 1000
 
 
-class PatternError(ValueError):
-    """An event pattern that EventBridge would reject; the message is the reason."""
+class _Object(list[tuple[str, Any]]):
+    """A JSON object as its members: a name that occurs twice is no error, and the later one counts."""
 
 
 def loads(text: str) -> Any:
-    """Parse JSON with numbers as Decimal, which keeps 300, 300.0 and 3.0e2 apart as EventBridge does."""
-    return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    """Parse the JSON text of an event; numbers that a float cannot hold keep their digits.
+
+    Raises ValueError, also for ``NaN`` and ``Infinity``, which Python would accept.
+    """
+    return json.loads(text, parse_float=parse_number, parse_constant=_refuse)
 
 
-def compile_pattern(text: str) -> Match:
-    """Compile the JSON text of an event pattern.
+def compile_pattern(text: str) -> list[Fields]:
+    """Return the alternatives of an event pattern: an event matches if all fields of one of them do.
 
-    Returns a function from an event, as parsed by ``loads``, to whether it matches. Raises PatternError.
+    Raises PatternError.
     """
     try:
-        pattern = loads(text)
-    except ValueError as error:
+        pattern = json.loads(
+            text, parse_float=parse_number, parse_constant=_refuse, object_pairs_hook=_Object
+        )
+    except (ValueError, RecursionError) as error:
         raise PatternError(f"The pattern is not valid JSON: {error}") from error
-    if not isinstance(pattern, dict):
+    if not isinstance(pattern, _Object):
         raise PatternError("Filter is not an object")
-    return _object(pattern, inside_or=False)
+    return _object([], (), pattern, inside_or=False)
 
 
-def _object(pattern: dict[str, Any], inside_or: bool) -> Match:
-    if not pattern:
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _object(
+    alternatives: list[Fields], path: tuple[str, ...], members: _Object, inside_or: bool
+) -> list[Fields]:
+    if not members:
         raise PatternError("Empty objects are not allowed")
-    fields: list[tuple[str, Match]] = []
-    alternatives: list[list[Match]] = []
-    for name, value in pattern.items():
+    for name, value in members:
         if name == "$or":
-            alternatives.append(_or(value))
-        elif inside_or and name in _OPERATORS:
+            alternatives = _or(alternatives, path, value)
+        elif inside_or and name in _NOT_IN_OR:
             raise PatternError(f"{name} is Ruler reserved fieldName which cannot be used inside $or.")
-        elif isinstance(value, dict):
-            fields.append((name, _object(value, inside_or)))
+        elif isinstance(value, _Object):
+            alternatives = _object(alternatives, (*path, name), value, inside_or)
         elif isinstance(value, list):
-            fields.append((name, _leaf(value)))
+            leaf = _leaf(value)
+            alternatives = alternatives or [{}]
+            for fields in alternatives:
+                fields[".".join((*path, name))] = leaf
         else:
             raise PatternError(f'"{name}" must be an object or an array')
-
-    def match_one(event: Any) -> bool:
-        members: dict[str, Any] = event if isinstance(event, dict) else {}
-        return all(match(members.get(name, MISSING)) for name, match in fields) and all(
-            any(match(event) for match in branches) for branches in alternatives
-        )
-
-    def match(event: Any) -> bool:
-        # An array of objects matches when one of its elements matches as a whole.
-        elements = [item for item in _flat(event) if isinstance(item, dict)]
-        return any(match_one(item) for item in elements) if elements else match_one(event)
-
-    return match
+    return alternatives
 
 
-def _or(value: Any) -> list[Match]:
-    if not isinstance(value, list):
+def _or(alternatives: list[Fields], path: tuple[str, ...], value: Any) -> list[Fields]:
+    if not isinstance(value, list) or isinstance(value, _Object):
         raise PatternError("It must be an Array followed with $or.")
-    if not all(isinstance(item, dict) for item in value):
-        raise PatternError("Only JSON object is allowed in array of $or relationship.")
+    found: list[Fields] = []
+    for item in value:
+        if not isinstance(item, _Object):
+            raise PatternError("Only JSON object is allowed in array of $or relationship.")
+        found += _object([fields.copy() for fields in alternatives] or [{}], path, item, inside_or=True)
+        if len(found) > _COMBINATIONS:
+            raise PatternError(f"$or has more than {_COMBINATIONS} combinations")
     if len(value) < 2:
         raise PatternError("There must have at least 2 Objects in $or relationship.")
-    return [_object(item, inside_or=True) for item in value]
+    return found
 
 
-def _leaf(values: list[Any]) -> Match:
+def _leaf(values: list[Any]) -> Leaf:
     if not values:
         raise PatternError("Empty arrays are not allowed")
-    absence = any(value == {"exists": False} for value in values)
-    tests = [_test(value) for value in values if value != {"exists": False}]
-
-    def match(event: Any) -> bool:
-        # Operators apply to leaf nodes only: an object in the event has no leaf of this name.
-        leaves = [item for item in _flat(event) if item is not MISSING and not isinstance(item, dict)]
-        if not leaves:
-            return absence
-        return any(test(item) for test in tests for item in leaves)
-
-    return match
-
-
-def _flat(value: Any) -> Iterator[Any]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _flat(item)
-    else:
-        yield value
+    leaf = Leaf()
+    for value in values:
+        if isinstance(value, _Object):
+            _add_operator(leaf, value)
+        elif isinstance(value, list):
+            raise PatternError("Match value must be String, number, true, false, or null")
+        else:
+            leaf.add(exact(value))
+    leaf.check_complexity()
+    return leaf
 
 
-def _test(value: Any) -> Match:
-    if isinstance(value, dict):
-        return _operator(value)
-    if isinstance(value, list):
-        raise PatternError("Match value must be String, number, true, false, or null")
-    return _equals(value)
-
-
-def _equals(expected: Any) -> Match:
-    if isinstance(expected, Decimal):
-        digits = expected.as_tuple()
-        return lambda item: isinstance(item, Decimal) and item.as_tuple() == digits
-    return lambda item: type(item) is type(expected) and item == expected
-
-
-def _operator(expression: dict[str, Any]) -> Match:
+def _add_operator(leaf: Leaf, expression: _Object) -> None:
     if not expression:
         raise PatternError("Match expression name not found")
-    if len(expression) > 1:
-        raise PatternError("Only one key allowed in match expression")
-    [(name, operand)] = expression.items()
+    name, operand = expression[0]
     match name:
         case "exists":
-            if not isinstance(operand, bool):
-                raise PatternError("exists match pattern must be either true or false.")
-            return lambda _item: True
+            _add_existence(leaf, operand)
+        case "exactly":
+            leaf.keys.add(_text(operand, "exact"))
         case "numeric":
-            return _numeric(operand)
+            leaf.add(_numeric(operand))
         case "anything-but":
-            return _anything_but(operand)
+            _add_anything_but(leaf, operand)
         case "cidr":
-            return _cidr(operand)
-        case "prefix" | "suffix" | "equals-ignore-case" | "wildcard":
-            return _string(name, operand)
-    raise PatternError(f"Unrecognized match type {name}")
+            leaf.tests.append(cidr(_text(operand, "prefix")))
+        case "prefix" | "suffix" | "equals-ignore-case":
+            leaf.tests.append(_string(name, operand))
+        case "wildcard":
+            leaf.wildcards.append(_text(operand, name))
+            leaf.tests.append(wildcard_test(operand))
+        case _:
+            raise PatternError(f"Unrecognized match type {name}")
+    if len(expression) > 1:
+        many = name in ("numeric", "anything-but")
+        raise PatternError(
+            "Too many elements in numeric expression" if many else "Only one key allowed in match expression"
+        )
 
 
-def _string(name: str, operand: Any) -> Match:
-    fold = False
-    if name in ("prefix", "suffix") and isinstance(operand, dict) and list(operand) == ["equals-ignore-case"]:
-        operand, fold = operand["equals-ignore-case"], True
+def _add_existence(leaf: Leaf, operand: Any) -> None:
+    if not isinstance(operand, bool):
+        raise PatternError("exists match pattern must be either true or false.")
+    if operand:
+        leaf.tests.append(lambda _key: True)
+    else:
+        leaf.absent = True
+
+
+def _text(operand: Any, name: str) -> str:
     if not isinstance(operand, str):
         raise PatternError(f"{name} match pattern must be a string")
-    if name == "wildcard":
-        expression = _wildcard(operand)
-        return lambda item: isinstance(item, str) and expression.fullmatch(item) is not None
-    if name == "equals-ignore-case":
-        wanted = operand.lower()
-        return lambda item: isinstance(item, str) and item.lower() == wanted
-    wanted = operand.lower() if fold else operand
-    method = str.startswith if name == "prefix" else str.endswith
-    return lambda item: isinstance(item, str) and method(item.lower() if fold else item, wanted)
+    return operand
 
 
-def _wildcard(text: str) -> re.Pattern[str]:
-    r"""Compile a wildcard: ``*`` matches any run of characters, ``\*`` and ``\\`` are literal."""
-    parts: list[str] = []
-    position = 0
-    while position < len(text):
-        character = text[position]
-        if character == "\\":
-            position += 1
-            if text[position : position + 1] not in ("*", "\\"):
-                raise PatternError(f"Invalid escape character at pos {position - 1}")
-            parts.append(re.escape(text[position]))
-        elif character == "*":
-            if parts and parts[-1] == ".*":
-                raise PatternError(f"Consecutive wildcard characters at pos {position - 1}")
-            parts.append(".*")
-        else:
-            parts.append(re.escape(character))
-        position += 1
-    return re.compile("".join(parts), re.DOTALL)
-
-
-def _anything_but(operand: Any) -> Match:
-    if isinstance(operand, dict):
-        if len(operand) != 1:
+def _string(name: str, operand: Any) -> Test:
+    if name != "equals-ignore-case" and isinstance(operand, _Object):
+        if not operand:
+            raise PatternError(f"{name.capitalize()} expression name not found")
+        if operand[0][0] != "equals-ignore-case":
+            raise PatternError(f"Unsupported {name} pattern: {operand[0][0]}")
+        [(_, folded), *further] = operand
+        wanted = _text(folded, "equals-ignore-case")
+        if further:
             raise PatternError("Only one key allowed in match expression")
-        [(name, values)] = operand.items()
-        if name not in ("prefix", "suffix", "equals-ignore-case", "wildcard"):
-            raise PatternError(f"Unsupported anything-but pattern: {name}")
-        values = values if isinstance(values, list) else [values]
-        if not values or not all(isinstance(value, str) for value in values):
-            raise PatternError(f"{name} match pattern must be a string")
-        if name in ("prefix", "suffix") and "" in values:
-            raise PatternError("Null prefix/suffix not allowed")
-        refused = [_string(name, value) for value in values]
-        return lambda item: not any(test(item) for test in refused)
+        return string_test(name, wanted, fold=True)
+    return string_test(name, _text(operand, name), fold=name == "equals-ignore-case")
+
+
+def _add_anything_but(leaf: Leaf, operand: Any) -> None:
+    if isinstance(operand, _Object):
+        _add_anything_but_kind(leaf, operand)
+        return
     values = operand if isinstance(operand, list) else [operand]
-    for kind in (str, Decimal):
-        if values and all(isinstance(value, kind) for value in values):
-            return lambda item: not (isinstance(item, kind) and item in values)
-    if isinstance(operand, list):
+    kinds = {str if isinstance(value, str) else float for value in values if _is_scalar(value)}
+    if not isinstance(operand, list) and not kinds:
+        raise PatternError("Value of anything-but must be an array or single string/number value.")
+    if not all(_is_scalar(value) for value in values):
+        raise PatternError("Inside anything but list, start|null|boolean is not supported.")
+    if len(kinds) != 1:
         raise PatternError(
             "Inside anything but list, either all values are number or string, mixed type is not supported"
         )
-    raise PatternError("Value of anything-but must be an array or single string/number value.")
+    leaf.tests.append(anything_but({_comparable(value) for value in values}))
 
 
-def _numeric(operand: Any) -> Match:
-    if not isinstance(operand, list):
+def _add_anything_but_kind(leaf: Leaf, expression: _Object) -> None:
+    if not expression:
+        raise PatternError("Anything-But expression name not found")
+    name, operand = expression[0]
+    if name not in ("prefix", "suffix", "equals-ignore-case", "wildcard"):
+        raise PatternError(f"Unsupported anything-but pattern: {name}")
+    if isinstance(operand, _Object) or not (isinstance(operand, list) or _is_scalar(operand)):
+        raise PatternError("Value of anything-but must be an array or single string/number value.")
+    values = operand if isinstance(operand, list) else [operand]
+    for value in values:
+        if not isinstance(value, str):
+            raise PatternError(_NOT_STRINGS[name])
+        if name in ("prefix", "suffix") and not value:
+            raise PatternError("Null prefix/suffix not allowed")
+    if len(expression) > 1:
+        raise PatternError("Too many elements in numeric expression")
+    if name == "wildcard":
+        leaf.wildcards += values
+        refused = [wildcard_test(value) for value in values]
+    else:
+        refused = [string_test(name, value, fold=name == "equals-ignore-case") for value in values]
+    leaf.tests.append(lambda key: not any(test(key) for test in refused))
+
+
+_NOT_STRINGS = {
+    "prefix": "prefix/suffix match pattern must be a string",
+    "suffix": "prefix/suffix match pattern must be a string",
+    "wildcard": "wildcard match pattern must be a string",
+    "equals-ignore-case": (
+        "Inside anything-but/equals-ignore-case list, number|start|null|boolean is not supported."
+    ),
+}
+
+
+def _is_scalar(value: Any) -> bool:
+    """Return whether anything-but takes a value: text or a number."""
+    return value is not None and not isinstance(value, bool | list)
+
+
+def _comparable(value: Any) -> Any:
+    key = key_of(value)
+    if isinstance(key, Literal):
+        raise PatternError(f"Cannot compare number : {key.text}")
+    return key
+
+
+def _numeric(operand: Any) -> Any:
+    if not isinstance(operand, list) or isinstance(operand, _Object):
         raise PatternError("Value of numeric must be an array.")
-    if not operand or len(operand) % 2:
-        raise PatternError("Bad value in numeric range: an operator and a number are required")
-    terms = list(zip(operand[::2], operand[1::2], strict=True))
-    for operator, bound in terms:
-        if not isinstance(operator, str) or operator not in _COMPARISONS:
-            raise PatternError(f"Unrecognized numeric range operator: {operator}")
-        if not isinstance(bound, Decimal):
-            raise PatternError(f"Value of {'equals' if operator == '=' else operator} must be numeric")
-    if len(terms) > 1:
-        (low, bottom), (high, top), *further = terms
-        if further or low not in (">", ">=") or high not in ("<", "<="):
-            raise PatternError("Too many elements in numeric expression")
-        if bottom >= top:
-            raise PatternError("Bottom must be less than top")
-    return lambda item: (
-        isinstance(item, Decimal) and all(_COMPARISONS[operator](item, bound) for operator, bound in terms)
-    )
+    operator = operand[0] if operand else "]"
+    if not operand or not isinstance(operator, str):
+        raise PatternError(f"Invalid member in numeric match: {operator}")
+    if operator not in ("=", "<", "<=", ">", ">="):
+        raise PatternError(f"Unrecognized numeric range operator: {operator}")
+    bound = _bound(operand, 1, "equals" if operator == "=" else operator)
+    if len(operand) == 2:
+        return numeric(operator, _comparable(bound))
+    if operator not in (">", ">="):
+        raise PatternError("Too many elements in numeric expression")
+    second = operand[2]
+    if not isinstance(second, str):
+        raise PatternError(f"Bad value in numeric range: {second}")
+    if second not in ("<", "<="):
+        raise PatternError(f"Bad numeric range operator: {second}")
+    top = _bound(operand, 3, second)
+    if len(operand) > 4:
+        raise PatternError("Too many terms in numeric range expression")
+    low, high = _comparable(bound), _comparable(top)
+    if low >= high:
+        raise PatternError("Bottom must be less than top")
+    above, below = numeric(operator, low), numeric(second, high)
+    return lambda key: above(key) and below(key)
 
 
-def _cidr(operand: Any) -> Match:
-    if not isinstance(operand, str):
-        raise PatternError("cidr match pattern must be a string")
-    try:
-        if "/" not in operand:
-            raise ValueError("an address block needs a slash")  # noqa: TRY301
-        network = ipaddress.ip_network(operand, strict=False)
-    except ValueError as error:
-        raise PatternError(f"Malformed CIDR, one '/' required: {error}") from error
-
-    def match(item: Any) -> bool:
-        try:
-            return isinstance(item, str) and ipaddress.ip_address(item) in network
-        except ValueError:
-            return False
-
-    return match
+def _bound(operand: list[Any], index: int, operator: str) -> Any:
+    value = operand[index] if index < len(operand) else None
+    if not _is_scalar(value) or isinstance(value, str):
+        raise PatternError(f"Value of {operator} must be numeric")
+    return value

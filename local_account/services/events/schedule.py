@@ -83,7 +83,7 @@ def parse_schedule(expression: str) -> Schedule:
 
 
 def _rate(text: str) -> Rate:
-    found = re.fullmatch(r"(\d+) +(minute|hour|day)(s?)", text.strip())
+    found = re.fullmatch(r"([0-9]+) (minute|hour|day)(s?)", text)
     if not found or int(found[1]) == 0:
         raise ScheduleError("a rate is a positive number and minute(s), hour(s) or day(s)")
     value, unit = int(found[1]), found[2]
@@ -114,7 +114,7 @@ def _values(field: str, low: int, high: int, names: dict[str, int] | None = None
     found: set[int] = set()
     for part in field.split(","):
         span, slash, step = part.partition("/")
-        if slash and not (step.isdigit() and int(step)):
+        if slash and not (_is_number(step) and int(step)):
             raise ScheduleError(f"'{part}' has no positive increment")
         if span == "*":
             first, last = low, high
@@ -131,9 +131,13 @@ def _values(field: str, low: int, high: int, names: dict[str, int] | None = None
 def _number(text: str, low: int, high: int, names: dict[str, int] | None) -> int:
     if names and text in names:
         return names[text]
-    if not text.isdigit() or not low <= int(text) <= high:
+    if not _is_number(text) or not low <= int(text) <= high:
         raise ScheduleError(f"'{text}' is not between {low} and {high}")
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _weekday(day: date) -> int:

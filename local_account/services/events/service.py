@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 import uuid
@@ -17,9 +18,11 @@ from local_account.foundation.outbox import Outbox
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service, moment
 from local_account.services.events import targets
-from local_account.services.events.pattern import Match, PatternError, compile_pattern, loads
+from local_account.services.events.matcher import Matcher
+from local_account.services.events.pattern import Fields, compile_pattern, loads
 from local_account.services.events.records import Delivery, Event, Rule
 from local_account.services.events.schedule import Schedule, ScheduleError, parse_schedule
+from local_account.services.events.values import PatternError
 
 if TYPE_CHECKING:
     from mypy_boto3_events.literals import RuleStateType
@@ -56,7 +59,8 @@ BUS = "default"
 _RULES, _TARGETS = 300, 5  # per bus, per rule: "EventBridge quotas"
 _ENTRY_LIMIT = 262_144
 _RULE_MEMBERS = ("Name", "Arn", "EventPattern", "ScheduleExpression", "State", "Description", "RoleArn")
-_EVENT_FIELDS = ("id", "account", "source", "time", "region", "resources", "detail-type")
+_EVENT_FIELDS = ("id", "account", "source", "time", "region", "detail-type")
+"""What TestEventPattern asks of an event. Its reference also lists `resources`, but AWS does without."""
 _THREADS = 4
 _LONGEST_WAIT = 3600.0
 
@@ -69,8 +73,10 @@ class Events(Service):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._rules = account.store.table("events.rules", Rule)
-        self._read: list[tuple[Rule, Match | None]] = []
+        self._read: list[Rule] = []
+        self._matcher: Matcher[Rule] = Matcher([])
         self._read_at = -1
+        self._reading = threading.Lock()
         self._deliveries = Outbox(account, "events.deliveries", self._deliver, threads=_THREADS)
         self._schedule_changed = threading.Event()
 
@@ -90,7 +96,8 @@ class Events(Service):
 
     def publish(self, source: str, detail_type: str, detail: Params, resources: Iterable[str] = ()) -> None:
         """Put an event from an AWS service on the default bus; its deliveries are durable on return."""
-        self._route(self._event(source, detail_type, detail, resources, self.account.now()))
+        plain = json.loads(json.dumps(detail, default=_plain))
+        self._route(self._event(source, detail_type, plain, resources, self.account.now()))
 
     def put_events(self, params: PutEventsRequestTypeDef) -> Answer:
         """See PutEvents."""
@@ -105,15 +112,14 @@ class Events(Service):
 
     def test_event_pattern(self, params: TestEventPatternRequestTypeDef) -> Answer:
         """See TestEventPattern."""
-        match = _pattern(params["EventPattern"])
+        pattern = _pattern(params["EventPattern"])
         try:
             event = loads(params["Event"])
-        except ValueError as error:
-            raise _invalid(f"Parameter Event is not valid. Reason: it is not valid JSON: {error}") from error
-        missing = [name for name in _EVENT_FIELDS if not isinstance(event, dict) or name not in event]
-        if missing:
-            raise _invalid(f"Parameter Event is not valid. Reason: it has no {', '.join(missing)}")
-        return {"Result": match(event)}
+        except (ValueError, RecursionError) as error:
+            raise _invalid("Parameter Event is not valid.") from error
+        if not isinstance(event, dict) or any(name not in event for name in _EVENT_FIELDS):
+            raise _invalid("Parameter Event is not valid.")
+        return {"Result": bool(Matcher([(None, pattern)]).match(event))}
 
     # --- rules
 
@@ -266,10 +272,10 @@ class Events(Service):
         except ServiceError as error:
             return {"ErrorCode": error.code, "ErrorMessage": error.message}
         try:
-            detail = json.loads(entry["Detail"])
+            detail = json.loads(entry["Detail"], parse_float=_finite, parse_constant=_finite)
             if not isinstance(detail, dict):
                 raise ValueError("not an object")  # noqa: TRY004, TRY301
-        except ValueError:
+        except (ValueError, RecursionError):
             return {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
         event = self._event(
             entry["Source"],
@@ -293,26 +299,25 @@ class Events(Service):
             "time": moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "region": self.account.config.region,
             "resources": list(resources),
-            "detail": json.loads(json.dumps(detail, default=_plain)),
+            "detail": detail,
         }
 
     def _route(self, event: Event) -> None:
-        parsed = loads(json.dumps(event))
-        for rule, match in self._enabled():
-            if match and match(parsed):
-                self._send(rule, event)
+        self._enabled()
+        for rule in self._matcher.match(event):
+            self._send(rule, event)
 
-    def _enabled(self) -> list[tuple[Rule, Match | None]]:
-        """Return the enabled rules with their patterns; read again only when one has changed."""
-        changes = self._rules.changes
-        if self._read_at != changes:
-            self._read = [
-                (rule, _pattern(text) if (text := rule.get("EventPattern")) else None)
-                for rule in self._rules.values()
-                if rule["State"] == "ENABLED"
-            ]
-            self._read_at = changes
-        return self._read
+    def _enabled(self) -> list[Rule]:
+        """Return the enabled rules; they and their matcher are made again only when one has changed."""
+        with self._reading:
+            changes = self._rules.changes
+            if self._read_at != changes:
+                self._read = [rule for rule in self._rules.values() if rule["State"] == "ENABLED"]
+                self._matcher = Matcher(
+                    (rule, _pattern(rule["EventPattern"])) for rule in self._read if "EventPattern" in rule
+                )
+                self._read_at = changes
+            return self._read
 
     def _send(self, rule: Rule, event: Event) -> None:
         for target in rule["targets"]:
@@ -388,7 +393,7 @@ class Events(Service):
         """Return the enabled rules that have a schedule, with when each fires next."""
         return [
             (rule, tick)
-            for rule, _ in self._enabled()
+            for rule in self._enabled()
             if "ScheduleExpression" in rule
             for tick in [
                 _schedule(rule["ScheduleExpression"]).next_after(
@@ -445,11 +450,11 @@ class Events(Service):
 
 
 @lru_cache(maxsize=512)
-def _compiled(text: str) -> Match:
+def _compiled(text: str) -> list[Fields]:
     return compile_pattern(text)
 
 
-def _pattern(text: str) -> Match:
+def _pattern(text: str) -> list[Fields]:
     try:
         return _compiled(text)
     except PatternError as error:
@@ -462,7 +467,7 @@ def _schedule(expression: str) -> Schedule:
     try:
         return parse_schedule(expression)
     except ScheduleError as error:
-        raise _invalid(f"Parameter ScheduleExpression is not valid. Reason: {error}.") from error
+        raise _invalid("Parameter ScheduleExpression is not valid.") from error
 
 
 def _invalid(message: str) -> ServiceError:
@@ -492,6 +497,13 @@ def _tags(tags: Sequence[TagTypeDef]) -> dict[str, str]:
 def _page(member: str, items: list[Any], params: Mapping[str, Any]) -> Params:
     found, token = page(items, params.get("NextToken"), params.get("Limit", 100), "ValidationException")
     return {member: found, "NextToken": token}
+
+
+def _finite(text: str) -> float:
+    """Return a number of a Detail; raise ValueError for those that JSON, or a float, does not have."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is not JSON")
+    return value
 
 
 def _plain(value: object) -> str:

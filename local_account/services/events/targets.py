@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_account.authorization.resource_policies import allows
 from local_account.foundation.errors import ServiceError
-from local_account.services.events.transform import TransformError, check_path, check_template, target_input
+from local_account.services.events.transform import TransformError, check_path, target_input, undefined
 
 if TYPE_CHECKING:
     from mypy_boto3_events.type_defs import RetryPolicyTypeDef, TargetUnionTypeDef
@@ -101,10 +101,14 @@ def _check_input(target: TargetUnionTypeDef) -> None:
     if "InputTransformer" in target:
         paths = target["InputTransformer"].get("InputPathsMap", {})
         for name, path in paths.items():
-            if name.lower().startswith("aws."):
+            if name.lower().startswith("aws"):
                 raise TransformError(f"the name {name} is reserved")
             check_path(path)
-        check_template(target["InputTransformer"]["InputTemplate"], set(paths))
+        placeholder = undefined(target["InputTransformer"]["InputTemplate"], set(paths))
+        if placeholder is not None:
+            raise _invalid(
+                f"InputTemplate for target {target['Id']} contains invalid placeholder {placeholder}."
+            )
 
 
 def deliver(account: Account, delivery: Delivery) -> None:

@@ -1,12 +1,14 @@
 """What a target receives: the event, a constant, a part of the event, or a template filled from it.
 
-The contract is the EventBridge User Guide, "Amazon EventBridge input transformation".
+The contract is the EventBridge User Guide, "Amazon EventBridge input transformation"; what happens to values
+that are missing, or not text, is what EventBridge was seen to do (LocalStack's recordings of it).
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,12 @@ if TYPE_CHECKING:
 
     from local_account.services.events.records import Event, RuleReference
 
-_STEP = re.compile(r"\.([\w\-]+)|\[(\d+)\]|\[(\*)\]|\['([^']+)'\]|\[\"([^\"]+)\"\]")
+_STEP = re.compile(r"\.(\*)|\.([\w\-/]+)|\[(\d+)\]|\[(\*)\]|\['([^']+)'\]|\[\"([^\"]+)\"\]")
 _VARIABLE = re.compile(r"<([\w.\-]+)>")
 _MISSING = object()
+_PREDEFINED = frozenset(
+    f"aws.events.{name}" for name in ("rule-arn", "rule-name", "event", "event.json", "event.ingestion-time")
+)
 
 
 class TransformError(ValueError):
@@ -29,11 +34,10 @@ def check_path(path: str) -> None:
     _steps(path)
 
 
-def check_template(template: str, names: set[str]) -> None:
-    """Raise TransformError if a template uses an undefined variable."""
-    for name in _VARIABLE.findall(template):
-        if name not in names and not name.startswith("aws.events."):
-            raise TransformError(f"InputTemplate for target contains the undefined variable <{name}>")
+def undefined(template: str, names: set[str]) -> str | None:
+    """Return the first placeholder of a template that is neither in ``names`` nor predefined."""
+    placeholders = _VARIABLE.findall(template)
+    return next((name for name in placeholders if name not in names and name not in _PREDEFINED), None)
 
 
 def target_input(target: TargetUnionTypeDef, event: Event, rule: RuleReference, ingested: datetime) -> str:
@@ -50,7 +54,11 @@ def target_input(target: TargetUnionTypeDef, event: Event, rule: RuleReference, 
             "aws.events.rule-arn": rule["Arn"],
             "aws.events.rule-name": rule["Name"],
             "aws.events.event.ingestion-time": ingested.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "aws.events.event": {key: value for key, value in event.items() if key != "detail"},
+            "aws.events.event": {
+                "detailType" if key == "detail-type" else key: value
+                for key, value in event.items()
+                if key != "detail"
+            },
             "aws.events.event.json": event,
         }
         return _fill(transformer["InputTemplate"], values)
@@ -66,8 +74,8 @@ def _steps(path: str) -> list[str | int]:
         found = _STEP.match(path, position)
         if not found:
             raise TransformError(f"Invalid JSON path '{path}': invalid from '{path[position:]}' on")
-        name, index, star, single, double = found.groups()
-        steps.append(int(index) if index is not None else star or name or single or double)
+        any_member, name, index, star, single, double = found.groups()
+        steps.append(int(index) if index is not None else any_member or star or name or single or double)
         position = found.end()
     return steps
 
@@ -78,8 +86,10 @@ def _select(event: Any, path: str) -> Any:
     for step in steps:
         found: list[Any] = []
         for value in values:
-            if step == "*" and isinstance(value, list):
-                found.extend(value)
+            if step == "*":
+                found.extend(
+                    value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+                )
             elif isinstance(step, int):
                 found.extend(value[step : step + 1] if isinstance(value, list) else [])
             elif isinstance(value, dict) and step in value:
@@ -90,15 +100,26 @@ def _select(event: Any, path: str) -> Any:
     return values[0] if values else _MISSING
 
 
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def _fill(template: str, values: dict[str, Any]) -> str:
-    """Fill a template: a variable is text inside quotation marks and JSON outside."""
+    """Fill a template: JSON, or lines of text in quotation marks.
+
+    Raises TransformError if the result is neither: EventBridge delivers nothing then.
+    """
+    is_text = template.lstrip().startswith('"')
     parts: list[str] = []
     quoted = False
     position = 0
     while position < len(template):
         variable = _VARIABLE.match(template, position)
         if variable:
-            parts.append(_text(values.get(variable[1], _MISSING), quoted))
+            value = values.get(variable[1], _MISSING)
+            parts.append(_quoted(value, is_text) if quoted else _unquoted(value))
             position = variable.end()
             continue
         character = template[position]
@@ -112,7 +133,8 @@ def _fill(template: str, values: dict[str, Any]) -> str:
         position += 1
     filled = "".join(parts)
     try:
-        json.loads(filled)
+        for document in filled.splitlines() if is_text else [filled]:
+            json.loads(document)
     except ValueError as error:
         raise TransformError(
             f"the InputTemplate does not produce valid JSON ({error}): {filled[:200]}"
@@ -120,10 +142,19 @@ def _fill(template: str, values: dict[str, Any]) -> str:
     return filled
 
 
-def _text(value: Any, quoted: bool) -> str:
+def _unquoted(value: Any) -> str:
+    return '""' if value is _MISSING else json.dumps(value)
+
+
+def _quoted(value: Any, is_text: bool) -> str:
+    """Return what a variable becomes between quotation marks.
+
+    Of an object or a list, text gets its JSON without quotation marks. JSON gets it as it is, so that it is
+    valid only if the value needs no quotation marks.
+    """
     if value is _MISSING:
         return ""
-    if not quoted:
-        return json.dumps(value)
-    text = value if isinstance(value, str) else json.dumps(value)
-    return json.dumps(text)[1:-1]
+    if isinstance(value, str):
+        return json.dumps(value)[1:-1]
+    text = json.dumps(value, separators=(",", ":"))
+    return text.replace('\\"', "").replace('"', "") if is_text else text

@@ -8,7 +8,7 @@ import pytest
 
 from local_account.services.events.records import Delivery, Event, RuleReference
 from local_account.services.events.targets import retry_delay
-from local_account.services.events.transform import TransformError, check_template, target_input
+from local_account.services.events.transform import TransformError, target_input, undefined
 
 EVENT: Event = {
     "version": "0",
@@ -89,13 +89,18 @@ def test_reserved_variables() -> None:
 
 def test_what_is_missing_leaves_nothing_behind() -> None:
     assert transformed('{"a": "<gone>"}', gone="$.no.such") == {"a": ""}
+    assert transformed('{"a": <gone>}', gone="$.no.such") == {"a": ""}
+
+
+def test_json_holds_no_object_in_quotation_marks() -> None:
     with pytest.raises(TransformError, match="does not produce valid JSON"):
-        transformed('{"a": <gone>}', gone="$.no.such")
+        transformed('{"a": "<object>"}', object="$.detail.object")
 
 
-def test_undefined_variables_are_refused() -> None:
-    with pytest.raises(TransformError, match="undefined variable <x>"):
-        check_template("<x>", {"y"})
+def test_undefined_variables_are_found() -> None:
+    assert undefined("<x>", {"y"}) == "x"
+    assert undefined("<y> <aws.events.rule-arn>", {"y"}) is None
+    assert undefined("<aws.events.bus>", {"y"}) == "aws.events.bus"
 
 
 def test_retries_slow_down_and_end() -> None:
