@@ -93,13 +93,79 @@ def test_a_buildspec_is_plain_shell(image: str, exercises: Path) -> None:
     spec = yaml.safe_load(sources.all_written()[f"{image}/buildspec.yml"])
     script = "\n".join(command for phase in spec["phases"].values() for command in phase["commands"])
     result = subprocess.run(
-        [str(Path(sys.executable).with_name("shellcheck")), "--shell=sh", "--exclude=SC2034,SC2016", "-"],
+        [
+            str(Path(sys.executable).with_name("shellcheck")),
+            "--shell=sh",
+            "--exclude=SC2034,SC2016,SC2086",
+            "-",
+        ],
         input="#!/bin/sh\n" + script,
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+class Docker:
+    """A `docker` that writes down its arguments, for an engine without images and a busy registry."""
+
+    def __init__(self, directory: Path, store: str, refusals: int) -> None:
+        self.calls = directory / "calls"
+        (directory / "refusals").write_text("\n" * refusals)
+        for name, text in {
+            "docker": f"""echo "$*" >> {self.calls}
+                case $1 in
+                    info) echo '[[driver-type {store}]]' ;;
+                    image) exit 1 ;;
+                    pull) [ -s {directory}/refusals ] || exit 0; sed -i 1d {directory}/refusals; exit 1 ;;
+                esac""",
+            "sleep": f'echo "sleep $*" >> {self.calls}',
+        }.items():
+            (directory / name).write_text(f"#!/bin/sh\n{text}\n")
+            (directory / name).chmod(0o755)
+        (directory / "Dockerfile").write_text(sources.all_written()["base_image/Dockerfile"])
+        self._directory = directory
+
+    def build(self, image: str) -> list[str]:
+        """Run the commands of a buildspec after the login, and return the calls."""
+        spec = yaml.safe_load(sources.all_written()[f"{image}/buildspec.yml"])
+        phases = [spec["phases"][name]["commands"] for name in ("pre_build", "build")]
+        script = "\n".join([*phases[0][1:], *phases[1]])
+        environment = {
+            "PATH": f"{self._directory}:/usr/bin:/bin",
+            "IMAGE_REPOSITORY_URI": "R", "BASE_IMAGE_REPOSITORY_URI": "B",
+            "CODEBUILD_RESOLVED_SOURCE_VERSION": "c0ffee", **spec["env"]["variables"],
+        }  # fmt: skip
+        subprocess.run(["sh", "-c", script], cwd=self._directory, env=environment, check=True)
+        return self.calls.read_text().splitlines()
+
+
+@pytest.mark.parametrize("image", ["base_image", "model_image"])
+@pytest.mark.parametrize(
+    ("store", "options"),
+    [("overlay2", ""), ("io.containerd.snapshotter.v1", "--output=type=image,oci-mediatypes=false ")],
+)
+def test_an_image_gets_the_manifest_that_sagemaker_serves(
+    image: str, store: str, options: str, tmp_path: Path
+) -> None:
+    spec = yaml.safe_load(sources.all_written()[f"{image}/buildspec.yml"])
+    assert spec["env"]["variables"] == {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    (build,) = [call for call in Docker(tmp_path, store, 0).build(image) if call.startswith("build ")]
+
+    assert build.startswith(f"build {options}-")
+    assert build.endswith("--tag R:c0ffee --tag R:latest .")
+
+
+@pytest.mark.parametrize(("refusals", "pulls", "pauses"), [(0, 1, 0), (2, 3, 2), (9, 4, 4)])
+def test_a_build_that_the_public_registry_turns_away_comes_back_later(
+    refusals: int, pulls: int, pauses: int, tmp_path: Path
+) -> None:
+    calls = Docker(tmp_path, "overlay2", refusals).build("base_image")
+
+    assert calls.count("pull --quiet public.ecr.aws/docker/library/python:3.12-slim") == pulls
+    assert sum(call.startswith("sleep ") for call in calls) == pauses
+    assert calls[-1].startswith("build ")
 
 
 def test_the_base_image_starts_app_py_as_process_1_and_pins_every_library() -> None:

@@ -10,8 +10,16 @@ from local_account.foundation.config import LOOPBACK
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
+    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef
 
     from local_account.foundation.account import Account
+
+
+_SERVABLE = {
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+}
 
 
 class ImageError(Exception):
@@ -59,6 +67,26 @@ def resolve(account: Account, uri: str) -> str:
 
     A tag may move; a job or an endpoint runs the image that the tag referred to at creation.
     """
+    image, detail = _find(account, uri)
+    return f"{image.name}@{detail['imageDigest']}"
+
+
+def check_servable(account: Account, uri: str) -> None:
+    """Raise ImageError for an image that is not in the account's ECR, or that a model cannot have.
+
+    CreateModel takes images with a manifest of Docker's own format only. CreateTrainingJob also runs those
+    with an OCI manifest or index, as people report who used one image for both (aws/amazon-sagemaker-feedback
+    issue 180, mlflow/mlflow issue 13834).
+    """
+    _, detail = _find(account, uri)
+    if (media_type := detail["imageManifestMediaType"]) not in _SERVABLE:
+        raise ImageError(
+            f"Unsupported manifest media type {media_type} for image {uri}. Ensure that valid manifest media "
+            "type is used for specified image."
+        )
+
+
+def _find(account: Account, uri: str) -> tuple[ImageUri, ImageDetailTypeDef]:
     image = ImageUri.parse(uri)
     if image.registry != f"{LOOPBACK}:{account.config.registry_port}":
         raise ImageError(
@@ -71,7 +99,7 @@ def resolve(account: Account, uri: str) -> str:
         details = ecr.describe_images(repositoryName=image.repository, imageIds=[wanted])["imageDetails"]
     except (ecr.exceptions.RepositoryNotFoundException, ecr.exceptions.ImageNotFoundException) as error:
         raise ImageError(f"Requested image {uri} not found.") from error
-    return f"{image.name}@{details[0]['imageDigest']}"
+    return image, details[0]
 
 
 def pull(account: Account, resolved: str) -> None:

@@ -41,8 +41,8 @@ class Models(Resources):
     def create_model(self, params: CreateModelInputTypeDef) -> Answer:
         """See CreateModel.
 
-        Raises ServiceError ValidationException for a name in use, an image that is not in ECR, missing model
-        data, or a role that SageMaker cannot assume.
+        Raises ServiceError ValidationException for a name in use, an image that is not in ECR or has an OCI
+        manifest, missing model data, or a role that SageMaker cannot assume.
         """
         name = params["ModelName"]
         arn = self.resource_arn("model", name)
@@ -51,7 +51,7 @@ class Models(Resources):
             raise invalid("ExecutionRoleArn is required")
         self.account.check_role(params["ExecutionRoleArn"], _PRINCIPAL)
         try:
-            images.resolve(self.account, container["Image"])
+            images.check_servable(self.account, container["Image"])
         except images.ImageError as error:
             raise invalid(str(error)) from error
         self._check_model_data(model_data_url(container), params["ExecutionRoleArn"])

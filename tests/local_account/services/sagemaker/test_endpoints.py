@@ -298,6 +298,38 @@ def test_names_in_use_and_unknown_names_are_refused_in_sagemakers_words(
         )
 
 
+def test_an_image_in_the_format_of_the_oci_trains_but_does_not_become_a_model(serving: SageMakerLab) -> None:
+    oci = "application/vnd.oci.image"
+    ecr, repository = serving.account.client("ecr"), {"repositoryName": "tiny"}
+    (found,) = ecr.batch_get_image(**repository, imageIds=[{"imageTag": "latest"}])["images"]
+    own = {**json.loads(found["imageManifest"]), "mediaType": f"{oci}.manifest.v1+json"}
+    own["config"]["mediaType"] = f"{oci}.config.v1+json"
+    own["layers"] = [{**layer, "mediaType": f"{oci}.layer.v1.tar+gzip"} for layer in own["layers"]]
+    manifest = json.dumps(own)
+    digest = ecr.put_image(**repository, imageManifest=manifest, imageTag="oci")["image"]["imageId"][
+        "imageDigest"
+    ]
+    member = {
+        "mediaType": own["mediaType"], "digest": digest, "size": len(manifest),
+        "platform": {"architecture": "amd64", "os": "linux"},
+    }  # fmt: skip
+    index = {"schemaVersion": 2, "mediaType": f"{oci}.index.v1+json", "manifests": [member]}
+    ecr.put_image(**repository, imageManifest=json.dumps(index), imageTag="index")
+    usual = serving.image
+    for tag, media_type in ("oci", own["mediaType"]), ("index", index["mediaType"]):
+        serving.image = usual.replace(":latest", f":{tag}")
+        with pytest.raises(ClientError) as refused:
+            serving.model(f"model-{tag}")
+        serving.train(f"train-{tag}")
+        serving.image = usual
+        assert refused.value.response["Error"] == {
+            "Code": "ValidationException",
+            "Message": f"Unsupported manifest media type {media_type} for image "
+            f"{usual.replace(':latest', f':{tag}')}. "
+            "Ensure that valid manifest media type is used for specified image.",
+        }
+
+
 def test_a_canary_gets_its_share_and_an_alarm_takes_it_back(serving: SageMakerLab) -> None:
     serving.endpoint("canary", "good")
     serving.cloudwatch.put_metric_alarm(
