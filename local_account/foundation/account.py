@@ -135,6 +135,11 @@ class Account:
                 "Principal of the role's trust policy",
             )
 
+    def quota(self, service: str, code: str) -> float:
+        """Return the applied value of a quota of a service (Service Quotas API, GetServiceQuota)."""
+        quotas = self.client("service-quotas")
+        return float(quotas.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]["Value"])
+
     def environment(self, role_arn: str | None = None, home: Path | None = None) -> dict[str, str]:
         """Return the environment of a child process: the only seam between AWS and the local account.
 

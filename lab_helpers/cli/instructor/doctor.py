@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
 DEFAULT_SIZE = 10
+
+
+class SourceProvider(StrEnum):
+    """Where labs keep their repositories."""
+
+    CODECOMMIT = "CodeCommit"
+    S3 = "S3"
 
 
 def doctor(
@@ -46,6 +54,9 @@ def doctor(
     training_type: Annotated[
         str, typer.Option("--training-type", help="Instance type of notebook 03.")
     ] = defaults.TRAINING_TYPE,
+    source_provider: Annotated[
+        SourceProvider, typer.Option("--source-provider", help="The labs' parameter SourceProvider.")
+    ] = SourceProvider.CODECOMMIT,
     subnet: Annotated[str, typer.Option("--subnet", help="The labs' parameter SubnetId, if set.")] = "",
     security_groups: Annotated[
         list[str] | None,
@@ -84,6 +95,7 @@ def doctor(
             tuple(Names(one) for one in ids),
             notebook_type=notebook_type,
             training_type=training_type,
+            source_provider=source_provider.value,
             subnet=subnet,
             security_groups=tuple(security_groups or ()),
         )

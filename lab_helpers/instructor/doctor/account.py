@@ -59,12 +59,17 @@ def credentials(room: Room) -> Iterator[Finding]:
 def region(room: Room) -> Iterator[Finding]:
     """Whether the region has every service of the workshop, according to botocore."""
     session = boto3.Session()
-    lacking = [
-        service
-        for service in ("sagemaker", "codecommit", "codebuild", "codepipeline", "ecr", "lambda", "events")
-        if room.region not in session.get_available_regions(service)
-    ]
-    if lacking:
+    needed = {"sagemaker", "codebuild", "codepipeline", "ecr", "lambda", "events"}
+    if room.uses_codecommit:
+        needed.add("codecommit")
+    lacking = sorted(one for one in needed if room.region not in session.get_available_regions(one))
+    if lacking == ["codecommit"]:
+        yield error(
+            "region",
+            f"{room.region} lacks codecommit",
+            "deploy with `--parameter SourceProvider=S3`, and give the doctor `--source-provider S3`",
+        )
+    elif lacking:
         yield error(
             "region",
             f"{room.region} lacks {', '.join(lacking)}",
@@ -98,11 +103,14 @@ def clock(room: Room) -> Iterator[Finding]:
 
 
 def codecommit(room: Room) -> Iterator[Finding]:
-    """Whether the account can have repositories.
+    """Whether the account can have repositories, if the labs use them.
 
-    CodeCommit was closed to new customers for a time; the account of one lists no repository and can't create
-    one. An account with a repository can create more. Otherwise labs keep their source in S3.
+    CodeCommit took no new customers from July 2024 to November 2025; the account of one could list
+    repositories and not create any. Labs can keep their source in S3 instead.
     """
+    if not room.uses_codecommit:
+        yield ok("CodeCommit", "is not used: labs keep their repositories in S3")
+        return
     try:
         listed = room.clients("codecommit").list_repositories()["repositories"]
     except ClientError as failure:
@@ -115,15 +123,7 @@ def codecommit(room: Room) -> Iterator[Finding]:
             )
             return
         raise
-    if listed:
-        yield ok("CodeCommit", f"repositories in use: {len(listed)}")
-    else:
-        yield warning(
-            "CodeCommit",
-            "there is no repository yet; some accounts are not allowed to create one",
-            "try one lab before the event: `python -m lab_helpers deploy --participant trial`; "
-            "if that fails, add `--parameter SourceProvider=S3`",
-        )
+    yield ok("CodeCommit", f"repositories in use: {len(listed)}")
 
 
 def network(room: Room) -> Iterator[Finding]:

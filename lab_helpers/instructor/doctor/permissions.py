@@ -29,6 +29,7 @@ def wanted(room: Room) -> Wanted:
     hook = arn("sagemaker", f"notebook-instance-lifecycle-config/{n.lifecycle_config}")
     endpoint = arn("sagemaker", f"endpoint/{n.prd_endpoint}")
     image, pipeline = arn("ecr", f"repository/{n.model_image}"), arn("codepipeline", n.train_pipeline)
+    repository = [("codecommit", "CreateRepository TagResource", arn("codecommit", n.repository))]
     return {
         "provision a lab": [
             ("s3", "CreateBucket PutBucketPublicAccessBlock PutBucketVersioning PutBucketPolicy", bucket),
@@ -37,7 +38,7 @@ def wanted(room: Room) -> Wanted:
             ("iam", "CreateRole PutRolePolicy AttachRolePolicy TagRole PassRole GetRole", roles),
             ("iam", "CreatePolicy GetPolicy CreatePolicyVersion DeletePolicyVersion", policies),
             ("ecr", "CreateRepository PutLifecyclePolicy TagResource", image),
-            ("codecommit", "CreateRepository TagResource", arn("codecommit", n.repository)),
+            *(repository if room.uses_codecommit else []),
             ("sagemaker", "CreateNotebookInstance DescribeNotebookInstance AddTags", notebook),
             ("sagemaker", "CreateNotebookInstanceLifecycleConfig", hook),
         ],

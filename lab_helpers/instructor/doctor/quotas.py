@@ -1,7 +1,8 @@
 """Service quotas compared with what the room needs.
 
 Contract: Service Quotas API, ListServiceQuotas (applied values) and ListAWSDefaultServiceQuotas for those
-that were never changed. Quotas are found by their names, so that every instance type is covered.
+that were never changed. Quotas are found by their codes where these are known, otherwise by their names, so
+that every instance type is covered.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from lab_helpers.instructor.doctor.room import Room
 REQUEST = "aws service-quotas request-service-quota-increase"
 BUILD_MINUTES = 2
 """Minutes that one image build takes on AWS."""
+QUEUE = 5
+"""Builds that can wait for each one that may run (AWS CodeBuild User Guide, "Builds in AWS CodeBuild")."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Need:
     used: int | None = None
     """What the account's other users already use; None if it is not counted."""
     queues: bool = False
-    """Whether requests beyond the quota are queued instead of rejected."""
+    """Whether requests beyond the quota are queued, up to `QUEUE` times the quota, instead of rejected."""
+    code: str = ""
+    """Its code; empty if only the name is known."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ def quotas(room: Room) -> Iterator[Finding]:
     listed = {service: read(room, service) for service in dict.fromkeys(need.service for need in wanted)}
     good = 0
     for need in wanted:
-        quota = listed[need.service].get(need.quota)
+        found = listed[need.service]
+        quota = next((one for one in found.values() if one.code == need.code), found.get(need.quota))
         if quota is None:
             yield warning(
                 "quotas",
@@ -80,10 +86,12 @@ def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
         short = f"request {total}: {need.service} {quota.code}"
     else:
         remedy = short = "it can't be raised: reduce the number of participants, or use a second account"
-    if need.queues and quota.value >= 1:
+    if need.queues and total <= quota.value * (1 + QUEUE):
         minutes = BUILD_MINUTES * -(-room.size // int(quota.value))
         text = f"{need.quota}: {quota.value:g} of {total}; the last waits {minutes} minutes"
         return Finding("quotas", Level.WARNING, text, remedy, short)
+    if need.queues:
+        used = f"; of {total} at once, {total - int(quota.value) * (1 + QUEUE)} fail, as the queue is full"
     text = f"{need.quota}: {quota.value:g} of {total}{used}"
     return Finding("quotas", Level.ERROR, text, remedy, short)
 
@@ -93,29 +101,42 @@ def needs(room: Room) -> list[Need]:
     count = _Counts(room)
     endpoints = Counter({room.dev_type: 1})
     endpoints[room.prd_type] += room.prd_instances
-    return [
+    wanted = [
         Need(
             "sagemaker",
             f"{room.notebook_type} for notebook instance usage",
             1,
             count.notebooks(room.notebook_type),
         ),
-        Need("sagemaker", "Total number of notebook instances", 1, count.notebooks()),
+        Need("sagemaker", "Total number of notebook instances", 1, count.notebooks(), code="L-04CE2E67"),
         Need("sagemaker", f"{room.training_type} for training job usage", 1),
+        Need("sagemaker", "Number of instances across all training jobs", 1, code="L-00C91CB5"),
         *(
             Need("sagemaker", f"{kind} for endpoint usage", number)
             for kind, number in sorted(endpoints.items())
         ),
-        Need("sagemaker", "Number of instances across active endpoints", endpoints.total()),
-        Need("codebuild", "Concurrently running builds for Linux/Small environment", 1, queues=True),
-        Need("cloudformation", "Stack count", 7, count.stacks()),
-        Need("codepipeline", "Total pipelines", 3, count.pipelines()),
-        Need("codecommit", "Allowed repositories", 1, count.repositories()),
-        Need("iam", "Roles per account", 8, count.roles()),
-        Need("s3", "Buckets", 2, count.buckets()),
-        Need("lambda", "Concurrent executions", 2),
-        Need("events", "Number of rules", 4, count.rules()),
+        Need(
+            "sagemaker", "Number of instances across active endpoints", endpoints.total(), code="L-7A3DF611"
+        ),
+        Need(
+            "codebuild",
+            "Concurrently running builds for Linux/Small environment",
+            1,
+            queues=True,
+            code="L-9D07B6EF",
+        ),
+        Need("cloudformation", "Stack count", 7, count.stacks(), code="L-0485CB21"),
+        Need("codepipeline", "Total pipelines", 3, count.pipelines(), code="L-78D200AD"),
+        Need("ecr", "Registered repositories", 2, count.registries(), code="L-CFEB8E8D"),
+        Need("iam", "Roles per account", 8, count.roles(), code="L-FE177D64"),
+        Need("iam", "Customer managed policies per account", 4, count.policies(), code="L-E95E4862"),
+        Need("s3", "Buckets", 2, count.buckets(), code="L-DC2B2D3D"),
+        Need("lambda", "Concurrent executions", 2, code="L-B99A9384"),
+        Need("events", "Number of rules", 4, count.rules(), code="L-244521F2"),
     ]
+    if room.uses_codecommit:
+        wanted.append(Need("codecommit", "Allowed repositories", 1, count.repositories(), code="L-81790602"))
+    return wanted
 
 
 def read(room: Room, service: str) -> dict[str, Quota]:
@@ -162,6 +183,7 @@ class _Counts:
                 p for one in names for p in (one.base_pipeline, one.model_pipeline, one.train_pipeline)
             },
             "repository": {one.repository for one in names},
+            "registry": {image for one in names for image in (one.base_image, one.model_image)},
             "rule": {
                 rule
                 for one in names
@@ -218,6 +240,19 @@ class _Counts:
 
     def repositories(self) -> int | None:
         return self._others("repository", "codecommit", "list_repositories", "repositories", "repositoryName")
+
+    def registries(self) -> int | None:
+        return self._others("registry", "ecr", "describe_repositories", "repositories", "repositoryName")
+
+    def policies(self) -> int | None:
+        ours = tuple(f"{one.role('notebook')}-" for one in self._room.labs)
+
+        def look() -> int:
+            pages = self._room.clients("iam").get_paginator("list_policies").paginate(Scope="Local")
+            listed = [one for page in pages for one in page["Policies"]]
+            return sum(1 for one in listed if not one["PolicyName"].startswith(ours))
+
+        return _allowed(look)
 
     def buckets(self) -> int | None:
         return _allowed(

@@ -38,6 +38,8 @@ class Room:
     prd_type: str = defaults.PRD_TYPE
     prd_instances: int = 2
     """Maximum number of PRD instances: a release runs two fleets side by side, and autoscaling adds more."""
+    source_provider: str = "CodeCommit"
+    """The labs' parameter SourceProvider: CodeCommit or S3."""
     subnet: str = ""
     security_groups: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -55,6 +57,11 @@ class Room:
     def is_local(self) -> bool:
         """Whether the account is local, so that this machine's engine and disk do the work."""
         return bool(self.environ.get("AWS_ENDPOINT_URL"))
+
+    @property
+    def uses_codecommit(self) -> bool:
+        """Whether the labs keep their repositories in CodeCommit."""
+        return self.source_provider == "CodeCommit"
 
     @property
     def a_lab(self) -> Names:

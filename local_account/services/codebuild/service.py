@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import deque
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         ListBuildsInputTypeDef,
         ListProjectsInputTypeDef,
         LogsLocationTypeDef,
+        ProjectEnvironmentOutputTypeDef,
         ProjectTypeDef,
         RetryBuildInputTypeDef,
         StartBuildInputTypeDef,
@@ -43,6 +45,15 @@ if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 _PAGE = 100
+_SMALL = "L-9D07B6EF"
+_CONCURRENT = {
+    ("LINUX_CONTAINER", "BUILD_GENERAL1_SMALL"): _SMALL,
+    ("LINUX_CONTAINER", "BUILD_GENERAL1_MEDIUM"): "L-2DC20C30",
+    ("LINUX_CONTAINER", "BUILD_GENERAL1_LARGE"): "L-4DDC4A99",
+}
+"""The quota "Concurrently running builds" of each kind of environment; other kinds share the smallest's."""
+_QUEUE = 5
+"""How many builds wait for each one that may run ("Builds in AWS CodeBuild", AWS CodeBuild User Guide)."""
 
 
 class CodeBuild(Service):
@@ -50,8 +61,6 @@ class CodeBuild(Service):
 
     name = "codebuild"
     validation_error = "InvalidInputException"
-    running_limit = 2
-    """Builds that run at the same time; the others are QUEUED."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -170,20 +179,24 @@ class CodeBuild(Service):
                 f"Cannot have more than {limit} builds running for the project {name} (concurrentBuildLimit)",
             )
         initiator = self._initiator(project)
-        with self._projects.update(name) as stored:
-            stored["builds"] += 1
-            number = stored["builds"]
-        build = self._new_build(project, number, initiator)
-        if auto_retry:
-            build["autoRetryConfig"] = auto_retry
-        request: BuildRequest = {
-            "params": params,
-            "artifacts": project["artifacts"],
-            "secondaryArtifacts": project["secondaryArtifacts"],
-        }
-        self._builds.create(build, request)
-        self._builds.enter(build["id"], "QUEUED")
+        code = _quota_of(project["environment"])
+        allowed = int(self.account.quota("codebuild", code))
         with self._lock:
+            if self._count(self._running, code) >= allowed:
+                self._check_queue(code, _QUEUE * allowed)
+            with self._projects.update(name) as stored:
+                stored["builds"] += 1
+                number = stored["builds"]
+            build = self._new_build(project, number, initiator)
+            if auto_retry:
+                build["autoRetryConfig"] = auto_retry
+            request: BuildRequest = {
+                "params": params,
+                "artifacts": project["artifacts"],
+                "secondaryArtifacts": project["secondaryArtifacts"],
+            }
+            self._builds.create(build, request)
+            self._builds.enter(build["id"], "QUEUED")
             self._queue.append(build["id"])
         self._dispatch()
         return self._require(build["id"])
@@ -253,6 +266,7 @@ class CodeBuild(Service):
             build = self._require(build_id)
             if now - build["startTime"] >= timedelta(minutes=build["queuedTimeoutInMinutes"]):
                 self._drop(build_id, "TIMED_OUT", "BUILD_TIMED_OUT", "Build was queued for too long.")
+        self._dispatch()  # a quota may have been raised
 
     # --- inside
 
@@ -357,13 +371,31 @@ class CodeBuild(Service):
             build["autoRetryConfig"] = {"autoRetryLimit": limit, "autoRetryNumber": 0}
         return build
 
+    def _count(self, build_ids: Iterable[str], code: str) -> int:
+        """Return how many of these builds a quota counts."""
+        return sum(_quota_of(self._require(build_id)["environment"]) == code for build_id in build_ids)
+
+    def _check_queue(self, code: str, limit: int) -> None:
+        if self._count(self._queue, code) >= limit:
+            raise ServiceError(
+                "AccountLimitExceededException",
+                f"Cannot have more than {limit} builds in queue for the account",
+            )
+
     def _dispatch(self) -> None:
+        """Start the queued builds for which the quotas have room."""
         with self._lock:
-            while self._queue and len(self._running) < self.running_limit:
-                build_id = self._queue.popleft()
-                run = BuildRun(self.account, self._builds, self._require(build_id))
-                self._running[build_id] = run
-                self.account.tasks.spawn(f"build {build_id}", self._run, run)
+            codes = {_quota_of(self._require(build_id)["environment"]) for build_id in self._queue}
+        allowed = {code: self.account.quota("codebuild", code) for code in codes}
+        with self._lock:
+            for build_id in list(self._queue):
+                build = self._require(build_id)
+                code = _quota_of(build["environment"])
+                if self._count(self._running, code) < allowed.get(code, 0):
+                    self._queue.remove(build_id)
+                    run = BuildRun(self.account, self._builds, build)
+                    self._running[build_id] = run
+                    self.account.tasks.spawn(f"build {build_id}", self._run, run)
 
     def _run(self, run: BuildRun) -> None:
         build = None
@@ -414,6 +446,11 @@ class CodeBuild(Service):
         self._builds.leave(build_id, status, code, message)
         self._builds.complete(build_id, status)
         return True
+
+
+def _quota_of(environment: ProjectEnvironmentOutputTypeDef) -> str:
+    """Return the code of the quota that limits the builds in an environment."""
+    return _CONCURRENT.get((environment["type"], environment["computeType"]), _SMALL)
 
 
 def _page(member: str, items: list[str], token: str | None) -> Answer:

@@ -418,9 +418,7 @@ class Events(Service):
         """Return how many rules the bus may have; the applied quota is read when the default is used up."""
         if len(self._rules.keys()) < _RULES:
             return _RULES
-        quotas = self.account.client("service-quotas")
-        applied = quotas.get_service_quota(ServiceCode="events", QuotaCode="L-244521F2")["Quota"]["Value"]
-        return float(applied)
+        return self.account.quota("events", "L-244521F2")
 
     def _rule_arn(self, name: str) -> str:
         return self.account.arn("events", f"rule/{name}")

@@ -32,6 +32,17 @@ def invalid(message: str) -> ServiceError:
     return ServiceError("ValidationException", message)
 
 
+def limit_exceeded(quota: str, allowed: float, used: int, wanted: int) -> ServiceError:
+    """Return the refusal of instances for which a quota has no room."""
+    return ServiceError(
+        "ResourceLimitExceeded",
+        f"The account-level service limit '{quota}' is {allowed:g} Instances, with current utilization of "
+        f"{used} Instances and a request delta of {wanted} Instances. Please use AWS Service Quotas to "
+        "request an increase for this quota. If AWS Service Quotas is not available, contact AWS support to "
+        "request an increase for this quota.",
+    )
+
+
 def unsupported(what: str) -> ServiceError:
     """Return the error for a documented feature that the local account lacks."""
     return ServiceError("UnsupportedOperation", f"sagemaker: {what} is not supported by the local account")

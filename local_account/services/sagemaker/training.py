@@ -14,6 +14,7 @@ from local_account.services.sagemaker.records import TrainingJob
 from local_account.services.sagemaker.resources import (
     Resources,
     invalid,
+    limit_exceeded,
     list_page,
     public,
     refuse_unsupported,
@@ -40,6 +41,8 @@ _UNSUPPORTED = (
     "ExperimentConfig", "ProfilerRuleConfigurations", "MlflowConfig", "ModelPackageConfig",
 )  # fmt: skip
 _DAY = 86_400
+_INSTANCES = "L-00C91CB5"
+"""The quota "Number of instances across all training jobs"."""
 
 
 class TrainingJobs(Resources):
@@ -74,8 +77,9 @@ class TrainingJobs(Resources):
     def create_training_job(self, params: CreateTrainingJobRequestTypeDef) -> Answer:
         """See CreateTrainingJob.
 
-        Raises ServiceError ResourceInUse for a name in use, ValidationException for an image that is not in
-        ECR, an empty channel, or a role that SageMaker cannot assume.
+        Raises ServiceError ResourceInUse for a name in use, ResourceLimitExceeded if other jobs use all
+        instances, ValidationException for an image that is not in ECR, an empty channel, or a role that
+        SageMaker cannot assume.
         """
         name = params["TrainingJobName"]
         arn = self.resource_arn("training-job", name)
@@ -89,7 +93,9 @@ class TrainingJobs(Resources):
         if table.get(name):
             raise in_use
         self._check_job_sources(job)
+        allowed = self.account.quota("sagemaker", _INSTANCES)
         with table.lock:
+            self._check_instances(allowed)
             self.add(table, name, job, arn, params.get("Tags", []), in_use=in_use)
             self._signals[name] = queue.SimpleQueue()
         self.account.tasks.spawn(f"training-job-{name}", self._run_job, name)
@@ -154,6 +160,11 @@ class TrainingJobs(Resources):
             TrainingEndTime=self.account.now(),
         )
         self.account.containers.end(f"training-job-{name}")
+
+    def _check_instances(self, allowed: float) -> None:
+        used = sum(job["TrainingJobStatus"] not in ENDED for job in self.table("training_jobs").values())
+        if used + 1 > allowed:
+            raise limit_exceeded("Number of instances across all training jobs", allowed, used, 1)
 
     def _job(self, name: str) -> TrainingJob:
         job = self.table("training_jobs").get(name)

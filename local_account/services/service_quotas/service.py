@@ -1,7 +1,8 @@
 """Service Quotas: the quotas that matter to the workshop, with the defaults of a new AWS account.
 
 Contract: Service Quotas API Reference. `quotas.json` has the codes, names and default values listed by AWS.
-The local account enforces none of them, and grants every increase at once; AWS can take a few days.
+Services ask `Account.quota` for those that they enforce (docs/local-account.md, "Quotas"). Every increase is
+granted at once; AWS can take a few days.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
@@ -145,8 +146,10 @@ def test_a_new_account_lacks_quotas_for_a_class(clients: Clients) -> None:
     assert found["ml.m5.large for endpoint usage"].text.endswith(" of 60")
     assert "--quota-code L-614B09FD --desired-value 60" in found["ml.m5.large for endpoint usage"].remedy
     builds = found["Concurrently running builds for Linux/Small environment"]
-    assert builds.level is Level.WARNING, "builds are queued, they do not fail"
-    assert "the last waits" in builds.text
+    assert builds.level is Level.ERROR, "five builds wait for the one that runs, and the others fail"
+    training = found["Number of instances across all training jobs"]
+    assert training.text == "Number of instances across all training jobs: 4 of 30"
+    assert "--quota-code L-00C91CB5 --desired-value 30" in training.remedy
     assert not any("Stack count" in text for text in found)
 
 
@@ -181,16 +184,36 @@ def test_the_labs_of_a_roster_are_not_counted_twice(clients: Clients) -> None:
     assert used(labs=(Names("ana"),)) == 1
 
 
-def test_builds_beyond_the_quota_are_queued() -> None:
+def test_builds_beyond_the_quota_wait_until_the_queue_is_full() -> None:
     need = quotas.Need("codebuild", "builds", 1, queues=True)
 
-    def found(value: float) -> Any:
-        return quotas.compare(room(size=30), need, quotas.Quota("builds", "L-1", value, adjustable=True))
+    def found(value: float, size: int = 30) -> Any:
+        return quotas.compare(room(size=size), need, quotas.Quota("builds", "L-1", value, adjustable=True))
 
-    assert (found(1).level, found(1).text) == (Level.WARNING, "builds: 1 of 30; the last waits 60 minutes")
-    assert found(20).text.endswith("the last waits 4 minutes")
-    assert found(0).level is Level.ERROR
+    assert (found(5).level, found(5).text) == (Level.WARNING, "builds: 5 of 30; the last waits 12 minutes")
+    assert found(1, 6).level is Level.WARNING
+    assert found(1, 7).level is Level.ERROR
+    assert found(1).text == "builds: 1 of 30; of 30 at once, 24 fail, as the queue is full"
+    assert "--desired-value 30" in found(1).remedy
+    assert found(0, 1).level is Level.ERROR
     assert found(30) is None
+
+
+def test_a_quota_is_found_by_its_code_whatever_it_is_called(clients: Clients) -> None:
+    listed = {"QuotaName": "Rules per bus", "QuotaCode": "L-244521F2", "Value": 5.0, "Adjustable": True}
+
+    def paginator(operation: str) -> Any:
+        pages = clients("service-quotas").get_paginator(operation)
+        return SimpleNamespace(
+            paginate=lambda ServiceCode: (
+                [{"Quotas": [listed]}] if ServiceCode == "events" else pages.paginate(ServiceCode=ServiceCode)
+            )
+        )
+
+    own = SimpleNamespace(get_paginator=paginator)
+    found = quotas.quotas(room(lambda s: own if s == "service-quotas" else clients(s), size=2))
+
+    assert any(one.text.startswith("Number of rules: 5 of 8") for one in found)
 
 
 def test_a_quota_that_cannot_be_raised_and_one_that_is_not_listed() -> None:
@@ -267,14 +290,34 @@ def test_without_the_simulator_there_is_a_warning(clients: Clients) -> None:
 # --- CodeCommit and the network
 
 
-def test_codecommit_is_in_use_unknown_or_closed() -> None:
-    def found(call: Any) -> Any:
-        return only(account.codecommit(room(with_service(list_repositories=call))))
+def test_codecommit_is_open_or_closed() -> None:
+    def found(call: Any, **changes: Any) -> Any:
+        return only(account.codecommit(room(with_service(list_repositories=call), **changes)))
 
-    assert found(lambda: {"repositories": [{}]}).level is Level.OK
-    assert found(lambda: {"repositories": []}).level is Level.WARNING
+    assert found(lambda: {"repositories": [{}]}).text == "repositories in use: 1"
+    assert found(lambda: {"repositories": []}).level is Level.OK
     closed = fail("OperationNotAllowedException", "CreateRepository request is not allowed")
     assert found(closed).level is Level.ERROR
+    assert found(closed, source_provider="S3").level is Level.OK
+
+
+def test_labs_with_their_repositories_in_s3_need_nothing_of_codecommit(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered = boto3.Session.get_available_regions
+    monkeypatch.setattr(
+        boto3.Session,
+        "get_available_regions",
+        lambda self, service: [] if service == "codecommit" else offered(self, service),
+    )
+    event = room(clients, source_provider="S3")
+
+    lacking = only(account.region(room()))
+    assert lacking.level is Level.ERROR and "--source-provider S3" in lacking.remedy
+    assert only(account.region(event)).level is Level.OK
+    assert not [need for need in quotas.needs(event) if need.service == "codecommit"]
+    assert "codecommit" not in str(permissions.wanted(event))
+    assert "codecommit" in str(permissions.wanted(room(clients)))
 
 
 @pytest.fixture

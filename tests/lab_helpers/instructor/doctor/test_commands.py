@@ -37,7 +37,7 @@ def test_the_doctor_shows_a_remedy_beside_each_finding_and_fails_for_errors(rost
 
 @pytest.mark.usefixtures("account")
 def test_the_doctor_prints_only_json_on_standard_output() -> None:
-    done = RUNNER.invoke(app, ["doctor", "--size", "40", "--json"])
+    done = RUNNER.invoke(app, ["doctor", "--size", "40", "--source-provider", "S3", "--json"])
     document = json.loads(done.stdout)
 
     assert document["participants"] == 40

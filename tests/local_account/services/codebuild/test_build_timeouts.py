@@ -26,6 +26,7 @@ def codebuild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodeB
     account = Account(AccountConfig.load(tmp_path))
     account.bus = SilentBus()
     monkeypatch.setattr(account, "check_role", lambda *_: None)
+    monkeypatch.setattr(account, "quota", lambda *_: 2)
     monkeypatch.setattr(account, "environment", lambda *_: {"PATH": os.environ["PATH"]})
     service = CodeBuild(account)
     yield service

@@ -355,14 +355,35 @@ def test_a_privileged_build_runs_docker_and_its_logins_stay_its_own(lab: CodeBui
     assert f"/{build['id'].partition(':')[2]}/home/.docker\n" in log
 
 
-def test_two_builds_run_at_a_time_and_the_others_wait(lab: CodeBuildLab, eventually: Eventually) -> None:
-    name = lab.project("version: 0.2\nphases: {build: {commands: [sleep 1]}}")
-    ids = [lab.codebuild.start_build(projectName=name)["build"]["id"] for _ in range(3)]
-    eventually(lambda: [lab.get(i)["currentPhase"] for i in ids[:2]] == ["BUILD", "BUILD"])
-    assert lab.get(ids[2])["currentPhase"] == "QUEUED"
-    builds = [lab.ended(build_id) for build_id in ids]
-    assert [build["buildStatus"] for build in builds] == ["SUCCEEDED"] * 3
-    assert [build["buildNumber"] for build in builds] == [1, 2, 3]
+def test_builds_beyond_the_quota_wait_and_what_the_queue_cannot_take_is_refused(
+    own_account: AccountProcess,
+    lab_of: Callable[[AccountProcess], CodeBuildLab],
+    eventually: Eventually,
+    tmp_path: Path,
+) -> None:
+    lab, gate = lab_of(own_account.start()), tmp_path / "gate"
+    spec = f"version: 0.2\nphases: {{build: {{commands: ['until [ -e {gate} ]; do sleep 0.1; done']}}}}"
+    name = lab.project(spec)
+    first, *queued = [lab.codebuild.start_build(projectName=name)["build"]["id"] for _ in range(6)]
+    with pytest.raises(ClientError) as refused:
+        lab.codebuild.start_build(projectName=name)
+    assert refused.value.response["Error"] == {
+        "Code": "AccountLimitExceededException",
+        "Message": "Cannot have more than 5 builds in queue for the account",
+    }
+    eventually(lambda: lab.get(first)["currentPhase"] == "BUILD")
+    assert {lab.get(build_id)["currentPhase"] for build_id in queued} == {"QUEUED"}
+
+    lab.client("service-quotas").request_service_quota_increase(
+        ServiceCode="codebuild", QuotaCode="L-9D07B6EF", DesiredValue=2
+    )
+
+    eventually(lambda: lab.get(queued[0])["currentPhase"] == "BUILD")
+    assert {lab.get(build_id)["currentPhase"] for build_id in queued[1:]} == {"QUEUED"}
+    gate.touch()
+    builds = [lab.ended(build_id) for build_id in (first, *queued)]
+    assert [build["buildStatus"] for build in builds] == ["SUCCEEDED"] * 6
+    assert [build["buildNumber"] for build in builds] == [1, 2, 3, 4, 5, 6]
 
 
 def test_stop_ends_the_build_and_what_it_started(lab: CodeBuildLab, eventually: Eventually) -> None:

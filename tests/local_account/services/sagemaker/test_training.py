@@ -162,6 +162,24 @@ def test_a_job_can_be_stopped(image_lab: SageMakerLab) -> None:
 
 
 @pytest.mark.docker
+def test_instances_beyond_the_quota_are_refused_in_sagemakers_words(image_lab: SageMakerLab) -> None:
+    names = [f"quota-{number}" for number in range(4)]
+    for name in names:
+        image_lab.train(name, HyperParameters={"sleep": "60"})
+
+    with pytest.raises(ClientError) as refused:
+        image_lab.train("quota-5")
+
+    assert refused.value.response["Error"]["Code"] == "ResourceLimitExceeded"
+    assert refused.value.response["Error"]["Message"].startswith(
+        "The account-level service limit 'Number of instances across all training jobs' is 4 Instances, with "
+        "current utilization of 4 Instances and a request delta of 1 Instances."
+    )
+    for name in names:
+        image_lab.sagemaker.stop_training_job(TrainingJobName=name)
+    assert {image_lab.trained(name)["TrainingJobStatus"] for name in names} == {"Stopped"}
+
+
 def test_a_name_in_use_is_refused(image_lab: SageMakerLab) -> None:
     image_lab.train("taken")
     with pytest.raises(ClientError, match="ResourceInUse"):
