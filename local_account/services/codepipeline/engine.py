@@ -2,7 +2,9 @@
 
 How executions queue before stages: "How pipeline executions work" (CodePipeline User Guide). Every
 transition happens under one lock and is in the store before anything follows from it; actions run in
-threads and report back through ``finish``. An execution keeps the structure it was started with.
+threads and report back through ``finish``. An execution has the structure it was started with, and is
+cancelled when the pipeline gets another (CodePipeline API, PipelineExecution, status): actions that run end
+first, and what only waits (approvals, executions between stages) is given up at once.
 """
 
 from __future__ import annotations
@@ -47,13 +49,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 APPROVAL_TIMEOUT = timedelta(days=7)
-JOB_TIMEOUT = timedelta(hours=1)
+JOB_TIMEOUT = timedelta(minutes=20)
+"""Without a word from the function of a Lambda action; each continuation token begins it again (Quotas)."""
+LAMBDA_TIMEOUT = timedelta(hours=24)
+"""For a Lambda action in all."""
 QUEUE_LIMIT = 50
 """Executions in progress at the same time, as documented for QUEUED and PARALLEL."""
 _INTERRUPTED = "The local account ended while this action ran: retry the stage with RetryStageExecution"
 
 
-StageEnd = Literal["Succeeded", "Failed", "Stopped"]
+StageEnd = Literal["Succeeded", "Failed", "Stopped", "Cancelled"]
 """How a stage may end."""
 
 
@@ -85,7 +90,7 @@ class Engine:
                 if execution["inside"]:
                     self._proceed(execution)
             for name in self.pipelines.keys():  # noqa: SIM118 - a table, not a mapping
-                self._admit(name)
+                self.cancel_outdated(name)
         self._account.tasks.every(1, "codepipeline-timeouts", self.expire)
 
     def expire(self, now: datetime | None = None) -> None:
@@ -158,6 +163,27 @@ class Engine:
                 self._proceed(execution)
             else:
                 self._end(execution, "Stopped")
+
+    def cancel_outdated(self, name: str) -> None:
+        """Cancel the executions of a pipeline whose structure has been updated; admit those that wait."""
+        with self.lock:
+            for execution in self.records.running(name):
+                if not self._outdated(execution):
+                    continue
+                if not execution["inside"]:
+                    self._end(execution, "Cancelled", admit=False)
+                    continue
+                for record in execution["actions"]:
+                    if record["detail"]["status"] == "InProgress" and "token" in record:
+                        self._close(execution, record, "Abandoned", None)
+                self.records.save(execution)
+                self._proceed(execution)
+            self._admit(name)
+
+    def _outdated(self, execution: Execution) -> bool:
+        """Whether an execution in progress has another structure than its pipeline; it does not go on."""
+        newest = self.pipelines.require(execution["pipeline"])["pipeline"]["version"]
+        return execution["status"] == "InProgress" and execution["version"] != newest
 
     def retry_stage(self, execution: Execution, stage: str, mode: str) -> None:
         """Run the failed actions of a stage again, or all of them (RetryMode)."""
@@ -312,10 +338,12 @@ class Engine:
         self, execution: Execution, stage: Stage, latest: Mapping[str, str]
     ) -> StageEnd | Literal[""] | None:
         """Return how a stage ends now: a status, "" while actions are running, None if it continues."""
-        stopping = execution["status"] == "Stopping"
+        stopping, outdated = execution["status"] == "Stopping", self._outdated(execution)
         failed = bool({"Failed", "Abandoned"} & set(latest.values()))
         if "InProgress" in latest.values():
-            return "" if failed or stopping else None
+            return "" if failed or stopping or outdated else None
+        if outdated:
+            return "Cancelled"
         done = all(latest.get(action["name"]) == "Succeeded" for action in stage["actions"])
         last = execution["position"] + 1 == len(self._structure(execution)["stages"])
         if stopping and not (done and last):
@@ -328,7 +356,7 @@ class Engine:
         """Release the stage, and move on or end."""
         execution["inside"] = False
         execution["stages"][stage["name"]]["status"] = status
-        self.records.stage_event(execution, stage["name"], status.upper())
+        self.records.stage_event(execution, stage["name"], _event_state(status))
         if status == "Succeeded":
             self._advance(execution)
         else:
@@ -346,7 +374,9 @@ class Engine:
         execution["status"] = status
         if status == "Stopped" and execution["stop"]:
             execution["summary"] = execution["stop"]["reason"] or None
-        self.records.pipeline_event(execution, status.upper())
+        if status == "Cancelled":
+            execution["summary"] = "The definition of the pipeline was updated during this execution"
+        self.records.pipeline_event(execution, _event_state(status))
         self.records.save(execution)
         if admit:
             self._admit(execution["pipeline"])
@@ -458,7 +488,8 @@ class Engine:
         """Invoke the function of a job again, a little later, with its continuation token."""
         with self.lock:
             record["job"]["continuationToken"] = token
-            record |= {"limit": self._account.now() + JOB_TIMEOUT, "again": True}
+            last = record["detail"]["startTime"] + LAMBDA_TIMEOUT
+            record |= {"limit": min(self._account.now() + JOB_TIMEOUT, last), "again": True}
             self.records.save(execution)
             self._spawn(execution, record, CONTINUATION_SECONDS)
 
@@ -507,6 +538,11 @@ class Engine:
                 f"Action {detail['actionName']} of stage {detail['stageName']} failed: {failure}"[:2000]
             )
         self.records.action_event(execution, record)
+
+
+def _event_state(status: str) -> str:
+    """Return a status as events name it."""
+    return "CANCELED" if status == "Cancelled" else status.upper()
 
 
 def location(artifact: Artifact) -> S3LocationTypeDef:

@@ -45,7 +45,7 @@ _ENDED = 200
 
 
 class Pipeline(TypedDict):
-    """A pipeline with all its versions: an execution ends with the version that it began with."""
+    """A pipeline with all its versions: an execution shows the version that it began with."""
 
     pipeline: PipelineDeclarationOutputTypeDef
     """The newest version."""

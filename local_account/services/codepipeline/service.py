@@ -95,14 +95,23 @@ class CodePipeline(Service):
         return {"pipeline": declaration, "tags": document["tags"]}
 
     def update_pipeline(self, params: UpdatePipelineInputTypeDef) -> Answer:
-        """UpdatePipeline: a new version. Executions in progress keep the structure they began with."""
+        """UpdatePipeline: a new version. Executions in progress are cancelled."""
         declaration = self._checked(params["pipeline"])
-        self._require(declaration["name"])
-        with self._pipelines.update(declaration["name"]) as document:
-            declaration["version"] = document["pipeline"]["version"] + 1
-            document["pipeline"] = declaration
-            document["versions"][str(declaration["version"])] = declaration
-            document["updated"] = self.account.now()
+        name = declaration["name"]
+        with self._engine.lock:
+            self._require(name)
+            stages = {stage["name"] for stage in declaration["stages"]}
+            with self._pipelines.update(name) as document:
+                declaration["version"] = document["pipeline"]["version"] + 1
+                document["pipeline"] = declaration
+                document["versions"][str(declaration["version"])] = declaration
+                document["updated"] = self.account.now()
+                document["transitions"] = {
+                    transition: state
+                    for transition, state in document["transitions"].items()
+                    if transition.rpartition("/")[0] in stages
+                }
+            self._engine.cancel_outdated(name)
         return {"pipeline": declaration}
 
     def get_pipeline(self, params: GetPipelineInputTypeDef) -> Answer:
@@ -204,6 +213,12 @@ class CodePipeline(Service):
         with self._engine.lock:
             execution = self._execution(params["pipelineName"], params["pipelineExecutionId"])
             state = execution["stages"].get(stage)
+            if execution["version"] != self._require(name)["pipeline"]["version"]:
+                raise ServiceError(
+                    "StageNotRetryableException",
+                    f"The stage {stage} of the execution {execution['id']} cannot be retried: the pipeline "
+                    "has been updated since the execution began, start a new one",
+                )
             if state is None or state["status"] not in ("Failed", "Stopped"):
                 raise ServiceError(
                     "StageNotRetryableException",

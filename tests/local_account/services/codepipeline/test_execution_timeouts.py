@@ -86,7 +86,7 @@ def test_an_action_without_an_answer_fails_when_its_time_is_up(
 
 def test_the_documented_limits() -> None:
     assert timedelta(days=7) == APPROVAL_TIMEOUT
-    assert timedelta(hours=1) == JOB_TIMEOUT
+    assert timedelta(minutes=20) == JOB_TIMEOUT
 
 
 def test_at_most_fifty_executions_queue(engine: Engine) -> None:
