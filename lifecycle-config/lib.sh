@@ -50,7 +50,7 @@ packages() {
     mkdir -p "$environments"
     {
         flock 8
-        if [ ! -e "$PACKAGES/complete" ] || ! "$PACKAGES/bin/python" -c "" 2>/dev/null; then
+        if [ ! -e "$PACKAGES/complete" ] || [ ! -x "$PACKAGES/bin/python" ]; then
             echo "installing $(grep -c '^[a-zA-Z]' "$1") packages and their dependencies"
             rm -rf "$PACKAGES"
             # Uses a Python on the PATH if one is new enough, and downloads one otherwise.
@@ -71,7 +71,7 @@ environment() {
     local directory=$1 site
     shift
     site="$(cd "$PACKAGES/lib"/python3.*/site-packages && pwd)"
-    if ! "$directory/bin/python" -c "" 2>/dev/null || [ ! -d "$directory${site#"$PACKAGES"}" ]; then
+    if [ ! -x "$directory/bin/python" ] || [ ! -d "$directory${site#"$PACKAGES"}" ]; then
         rm -rf "$directory"
         "$UV" venv --quiet --no-project --python "$PACKAGES/bin/python" "$directory"
     fi

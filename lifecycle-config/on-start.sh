@@ -13,8 +13,8 @@ fi
 set_status running
 give_to_user "$STATE" "$WORKSHOP_HOME/notebooks" "$WORKSHOP_HOME/workshop"
 
-# In a session of its own and ignoring hangups, so that it outlives the hook.
+# In a session of its own and ignoring hangups, so that it outlives the hook; nothing stays to wait for it.
 (
     trap '' HUP
-    as_user setsid bash "$here/provision.sh"
+    as_user setsid --fork bash "$here/provision.sh"
 ) >>"$STATE/provision.log" 2>&1 </dev/null &

@@ -27,5 +27,5 @@ if ! said="$(bash "$here/tools.sh" 2>&1 9>&-)"; then
     exit 1
 fi
 [ -z "$said" ] || echo "tools: $said"
-# The new process inherits the lock and releases it when it ends.
-exec "$STATE/tools/bin/python" -m lab_helpers.instance.provision
+# The new process inherits the lock and releases it when it has provisioned.
+PROVISION_LOCK=9 exec "$STATE/tools/bin/python" -m lab_helpers.instance.provision

@@ -6,12 +6,14 @@ POLL_SECONDS; without a new request that is a response without a body (S3 GetObj
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import logging
 import os
+import signal
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +21,10 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lab_helpers import keys
+from lab_helpers.clients import Clients
 from lab_helpers.instance import idle
 from lab_helpers.instance.exercises import PutBack, WorkingCopyError
+from lab_helpers.instance.jupyter import runtime_directory
 from lab_helpers.reset_request import Answer, Request, RequestError
 
 if TYPE_CHECKING:
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 POLL_SECONDS = 2.0
+_PROGRAM = b"lab_helpers.instance.provision"
+"""The process that provisioned an instance stays as its attendant."""
 logger = logging.getLogger(__name__)
 
 
@@ -102,34 +108,38 @@ def attend(attendant: Attendant, sleep: Callable[[float], None] = time.sleep) ->
         sleep(POLL_SECONDS)
 
 
-def main() -> None:
-    """Run the attendant until the instance stops; the environment holds the settings of `lab.env`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--instance", required=True, help="name of this notebook instance")
-    parser.add_argument(
-        "--minutes", required=True, type=int, help="stop after this long without activity; 0 means never"
-    )
-    asked = parser.parse_args()
+def take_over(state: Path) -> None:
+    """End the attendant of an earlier provisioning, and note this process in its place."""
+    noted = state / "attendant.pid"
+    try:
+        earlier = int(noted.read_text())
+        command = Path(f"/proc/{earlier}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        command = b""
+    # The pid may belong to another process by now.
+    if _PROGRAM in command.split(b"\0") and earlier != os.getpid():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(earlier, signal.SIGTERM)
+    noted.write_text(f"{os.getpid()}\n")
+
+
+def run(home: Path, settings: Mapping[str, str], clients: Clients) -> None:
+    """Attend the instance until it stops; `settings` are those of `lab.env`. The log is `attendant.log`."""
+    log = (home / ".workshop" / "attendant.log").open("w")
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(log.fileno(), stream.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-
-    import boto3  # noqa: PLC0415 (a test brings a client of its own)
-
-    session = boto3.Session()
-    if asked.minutes:
-        from jupyter_core.paths import jupyter_runtime_dir  # noqa: PLC0415 (a resident process stays small)
+    instance, minutes = settings["NOTEBOOK_INSTANCE"], int(settings["IDLE_MINUTES"])
+    if minutes:
 
         def activity(now: datetime) -> datetime | None:
-            return idle.last_activity(idle.servers(Path(jupyter_runtime_dir())), now)
+            return idle.last_activity(idle.servers(runtime_directory(settings)), now)
 
         def stop() -> None:
-            logger.info("idle for %d minutes: stopping %s", asked.minutes, asked.instance)
-            session.client("sagemaker").stop_notebook_instance(NotebookInstanceName=asked.instance)
+            logger.info("idle for %d minutes: stopping %s", minutes, instance)
+            clients("sagemaker").stop_notebook_instance(NotebookInstanceName=instance)
 
         threading.Thread(
-            target=idle.watch, args=(timedelta(minutes=asked.minutes), activity, stop), daemon=True
+            target=idle.watch, args=(timedelta(minutes=minutes), activity, stop), daemon=True
         ).start()
-    attend(Attendant(Path(os.environ["WORKSHOP_HOME"]), os.environ["BUCKET"], session.client("s3")))
-
-
-if __name__ == "__main__":
-    main()
+    attend(Attendant(home, settings["BUCKET"], clients("s3")))

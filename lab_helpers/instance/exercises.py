@@ -56,7 +56,7 @@ class PutBack:
     # --- files of the exercises
 
     def _updates(self) -> None:
-        """Replace changed files by the new versions that lifecycle-config/exercises.py put beside them."""
+        """Replace changed files by the new versions that lab_helpers/instance/copies.py put beside them."""
         for name, content in _files(self._source):
             mine = self._target / name
             for beside in mine.parent.glob(f"{mine.stem}.new*{mine.suffix}"):

@@ -458,7 +458,7 @@ def test_an_unreadable_package_fails_the_hook(instance: Instance) -> None:
 
 def test_one_attendant_runs_however_often_the_instance_starts(instance: Instance) -> None:
     def attendants() -> list[int]:
-        command = f"{instance.state}/venv/bin/python -m lab_helpers.instance.attendant"
+        command = f"{instance.state}/tools/bin/python -m lab_helpers.instance.provision"
         return [
             process.pid
             for process in psutil.process_iter(["cmdline"])
@@ -473,11 +473,7 @@ def test_one_attendant_runs_however_often_the_instance_starts(instance: Instance
     while attendants() != [pid] and time.monotonic() < deadline:
         time.sleep(0.05)
     assert attendants() == [pid]
-    command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    assert command[-5:-1] == [
-        *(b"--instance", instance.names.notebook_instance.encode()),
-        *(b"--minutes", b"30"),
-    ]
+    assert b"IDLE_MINUTES=30" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
 
 @pytest.mark.parametrize("name", ["OnCreate", "OnStart"])

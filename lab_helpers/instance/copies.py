@@ -1,7 +1,6 @@
 """Copy the exercises to the learner's folder without ever losing their work.
 
-Uses only the standard library of Python 3.9 (Amazon Linux 2023), because the workshop's own environment does
-not exist yet. A file that the learner has not touched is updated. If they have changed it, the new version is
+A file that the learner has not touched is updated. If they have changed it, the new version is
 written next to it as `NAME.new.ipynb`, and only if it differs from the version that they began with. If they
 have worked in that file as well, the next version is written as `NAME.new2.ipynb`.
 """
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -91,8 +89,3 @@ def _write(path: Path, content: bytes) -> bool:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-if __name__ == "__main__":
-    for done in copy_exercises(*map(Path, sys.argv[1:4])):
-        print(done)

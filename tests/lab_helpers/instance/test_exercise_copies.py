@@ -1,16 +1,13 @@
 """Starting the notebook instance never costs learners anything that they wrote."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from lab_helpers import exercises
+from lab_helpers.instance.copies import copy_exercises
 from tests.checkout import ROOT
-
-sys.path.insert(0, str(ROOT / "lifecycle-config"))
-from exercises import copy_exercises
 
 
 @pytest.fixture
