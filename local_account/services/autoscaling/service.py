@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from local_account.services.autoscaling.tracking import Datapoint
 
 _PAGE = 50
+_BURSTABLE = "ml.t"
+"""Instance types that SageMaker does not scale ("Configure model auto scaling with the console")."""
 _TAGS = 50
 _RETRY_SECONDS = 0.5
 
@@ -241,8 +243,10 @@ class ApplicationAutoScaling(Service):
                 f"local account: use {NAMESPACE} with {DIMENSION}"
             )
         endpoint, variant = variant_of(params["ResourceId"])
+        sagemaker = self.account.client("sagemaker")
         try:
-            found = self.account.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+            found = sagemaker.describe_endpoint(EndpointName=endpoint)
+            config = sagemaker.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
         except ClientError as error:
             raise invalid(
                 f"The endpoint {endpoint} cannot be scaled: {error.response['Error']['Message']}"
@@ -252,6 +256,12 @@ class ApplicationAutoScaling(Service):
             raise invalid(
                 f"The endpoint {endpoint} has no variant {variant}: it has {', '.join(variants) or 'none'}"
             )
+        for one in config["ProductionVariants"]:
+            if one["VariantName"] == variant and one["InstanceType"].startswith(_BURSTABLE):
+                raise invalid(
+                    f"The variant {variant} of the endpoint {endpoint} cannot be scaled: automatic scaling "
+                    f"does not support burstable instance types such as {one['InstanceType']}"
+                )
 
     def _correct(self, key: str) -> None:
         while (target := self._targets.get(key)) and not self._scaling.correct(target):

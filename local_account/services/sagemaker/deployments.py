@@ -39,23 +39,55 @@ def prepare(account: Account, endpoint: str, specs: list[VariantSpec]) -> None:
     Raises DeploymentError with SageMaker's own words for what is missing.
     """
     for spec in specs:
+        if not spec["image"]:
+            spec["image"] = _resolve(account, spec, spec["specified_image"])
+            spec["resolved_at"] = account.now()
         try:
-            if not spec["image"]:
-                spec["image"] = images.resolve(account, spec["specified_image"])
-                spec["resolved_at"] = account.now()
             images.pull(account, spec["image"])
         except images.ImageError as error:
-            raise DeploymentError(
-                "Please make sure all images included in the model for the production variant "
-                f"{spec['name']} exist, and that the execution role used to create the model has "
-                f"permissions to access them. {error}"
-            ) from error
+            raise _image_missing(spec, error) from error
         except images.EngineError as error:
             raise DeploymentError(str(error)) from error
         if spec["model_data_url"] and not (spec["model_dir"] and Path(spec["model_dir"]).is_dir()):
             target = endpoint_directory(account, endpoint) / uuid.uuid4().hex[:12]
             _fetch_model(account, spec, target)
             spec["model_dir"] = str(target)
+
+
+def check_sources(account: Account, spec: VariantSpec) -> None:
+    """Raise DeploymentError if a new instance could not get the variant's image or model data.
+
+    What the engine and this disk still have of them is no help to a new instance on AWS.
+    """
+    _resolve(account, spec, spec["image"])
+    if url := spec["model_data_url"]:
+        bucket, key = split(url)
+        try:
+            account.client("s3", spec["role_arn"]).head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            raise _data_missing(url) from error
+
+
+def _resolve(account: Account, spec: VariantSpec, image: str) -> str:
+    try:
+        return images.resolve(account, image)
+    except images.ImageError as error:
+        raise _image_missing(spec, error) from error
+
+
+def _image_missing(spec: VariantSpec, error: images.ImageError) -> DeploymentError:
+    return DeploymentError(
+        f"Please make sure all images included in the model for the production variant {spec['name']} exist, "
+        f"and that the execution role used to create the model has permissions to access them. {error}"
+    )
+
+
+def _data_missing(url: str) -> DeploymentError:
+    return DeploymentError(
+        f'Failed to download model data for container "container_1" from URL: "{url}". Please ensure that '
+        "there is an object located at the URL and that the role passed to CreateModel has permissions to "
+        "download the object."
+    )
 
 
 def _fetch_model(account: Account, spec: VariantSpec, target: Path) -> None:
@@ -65,11 +97,7 @@ def _fetch_model(account: Account, spec: VariantSpec, target: Path) -> None:
     try:
         body = account.client("s3", spec["role_arn"]).get_object(Bucket=bucket, Key=key)["Body"]
     except ClientError as error:
-        raise DeploymentError(
-            f'Failed to download model data for container "container_1" from URL: "{url}". Please ensure '
-            "that there is an object located at the URL and that the role passed to CreateModel has "
-            "permissions to download the object."
-        ) from error
+        raise _data_missing(url) from error
     with tempfile.TemporaryFile(dir=target.parent) as archive:
         shutil.copyfileobj(body, archive)
         archive.seek(0)

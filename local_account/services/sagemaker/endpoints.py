@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Unpack, cast
 
-from local_account.foundation.errors import Params
+from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.service import Answer
-from local_account.services.sagemaker import deployments
+from local_account.services.sagemaker import deployments, scaled_variants
 from local_account.services.sagemaker.endpoint_configs import EndpointConfigs
 from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
 from local_account.services.sagemaker.images import engine_errors
 from local_account.services.sagemaker.instance_metrics import InstanceMetrics
 from local_account.services.sagemaker.logs import Logs
-from local_account.services.sagemaker.models import model_data_url, primary_container
+from local_account.services.sagemaker.models import PRINCIPAL, model_data_url, primary_container
 from local_account.services.sagemaker.records import Endpoint, EndpointChanges, VariantSpec
 from local_account.services.sagemaker.resources import invalid, list_page, public, unsupported
 
@@ -130,6 +130,8 @@ class Endpoints(EndpointConfigs):
     def update_endpoint(self, params: UpdateEndpointInputTypeDef) -> Answer:
         """See UpdateEndpoint: blue/green, so that the endpoint serves without interruption.
 
+        Raises ServiceError ValidationException for a configuration that does not exist, the current one
+        included, and for a variant that is scaled automatically and would change its instance type or go.
         If the new fleet does not come into service, the old one stays: the endpoint is InService with its old
         configuration and a FailureReason.
         """
@@ -137,6 +139,10 @@ class Endpoints(EndpointConfigs):
         deployments.check_deployment_config(params.get("DeploymentConfig"))
         config_name = params["EndpointConfigName"]
         specs = self._variant_specs(config_name)
+        current = self._settled_endpoint(name)["EndpointConfigName"]
+        scaled_variants.check_update(
+            self.account, name, self._instance_types(current), self._instance_types(config_name)
+        )
         with self.table("endpoints").lock:
             endpoint = self._settled_endpoint(name)
             if params.get("RetainAllVariantProperties"):
@@ -186,12 +192,15 @@ class Endpoints(EndpointConfigs):
         return {"EndpointArn": endpoint["EndpointArn"]}
 
     def delete_endpoint(self, params: DeleteEndpointInputTypeDef) -> Answer:
-        """See DeleteEndpoint; its models and its configuration stay."""
+        """See DeleteEndpoint; its models and its configuration stay, its scalable targets go.
+
+        Raises ServiceError AccessDeniedException if there are targets that the caller may not deregister.
+        """
         name = params["EndpointName"]
+        deletable = self._deletable_endpoint(name)
+        scaled_variants.deregister(self.account, name, [one["name"] for one in deletable["variants"]])
         with self.table("endpoints").lock:
-            endpoint = self._endpoint(name)
-            if endpoint["EndpointStatus"] not in ("InService", "Failed", "OutOfService"):
-                raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+            self._deletable_endpoint(name)
             self._record_endpoint(name, "Deleting")
         self.account.tasks.spawn(f"endpoint-{name}", self._remove_endpoint, name)
         return {}
@@ -235,6 +244,7 @@ class Endpoints(EndpointConfigs):
         config: DeploymentConfigUnionTypeDef = pending["deployment_config"] or {}
 
         def deploy() -> None:
+            self._check_references(pending["EndpointConfigName"], specs)
             self._bring_up(name, green, specs)
             if blue:
                 deployments.shift_traffic(self.account, name, blue, green, config)
@@ -274,7 +284,11 @@ class Endpoints(EndpointConfigs):
             fleet.variants[variant["name"]].weight = variant["weight"]
 
         def rescale() -> None:
+            grown = [one for one in desired if one["count"] > len(fleet.variants[one["name"]].instances)]
             # A new instance pulls the image and fetches the model just as the first one did.
+            self._check_references(self._endpoint(name)["EndpointConfigName"], grown)
+            for one in grown:
+                deployments.check_sources(self.account, one)
             deployments.prepare(self.account, name, [one.spec for one in fleet.variants.values()])
             fleet.scale({variant["name"]: variant["count"] for variant in desired})
 
@@ -289,6 +303,20 @@ class Endpoints(EndpointConfigs):
             fleet.variants[variant["name"]].weight = variant["weight"]
         fleet.scale({variant["name"]: variant["count"] for variant in before})
         self._record_endpoint(name, "InService", FailureReason=reason)
+
+    def _check_references(self, config_name: str, specs: list[VariantSpec]) -> None:
+        """Raise DeploymentError if something that new instances are made from no longer exists.
+
+        An endpoint refers to its configuration, its models and their roles: it keeps serving without them,
+        but cannot grow.
+        """
+        try:
+            if specs:
+                self.endpoint_config(config_name)
+            for spec in specs:
+                self.account.check_role(self.model(spec["model_name"])["ExecutionRoleArn"], PRINCIPAL)
+        except ServiceError as error:
+            raise DeploymentError(error.message) from error
 
     def _remove_endpoint(self, name: str) -> None:
         fleet = self._routes.remove(name)
@@ -355,10 +383,21 @@ class Endpoints(EndpointConfigs):
             )
         return specs
 
+    def _instance_types(self, config_name: str) -> dict[str, str]:
+        """Return the instance types by variant, as the configuration has them."""
+        variants = self.endpoint_config(config_name)["ProductionVariants"]
+        return {variant["VariantName"]: variant["InstanceType"] for variant in variants}
+
     def _endpoint(self, name: str) -> Endpoint:
         endpoint = self.table("endpoints").get(name)
         if endpoint is None:
             raise invalid(f'Could not find endpoint "{self.resource_arn("endpoint", name)}".')
+        return endpoint
+
+    def _deletable_endpoint(self, name: str) -> Endpoint:
+        endpoint = self._endpoint(name)
+        if endpoint["EndpointStatus"] not in ("InService", "Failed", "OutOfService"):
+            raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
         return endpoint
 
     def _settled_endpoint(self, name: str) -> Endpoint:

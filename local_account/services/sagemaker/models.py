@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         ListModelsInputTypeDef,
     )
 
-_PRINCIPAL = "sagemaker.amazonaws.com"
+PRINCIPAL = "sagemaker.amazonaws.com"
 _UNSUPPORTED = (
     "ModelPackageName", "AdditionalModelDataSources", "MultiModelConfig", "InferenceSpecificationName",
     "ImageConfig",
@@ -49,7 +49,7 @@ class Models(Resources):
         container = _container_of(params)
         if not params.get("ExecutionRoleArn"):
             raise invalid("ExecutionRoleArn is required")
-        self.account.check_role(params["ExecutionRoleArn"], _PRINCIPAL)
+        self.account.check_role(params["ExecutionRoleArn"], PRINCIPAL)
         try:
             images.check_servable(self.account, container["Image"])
         except images.ImageError as error:

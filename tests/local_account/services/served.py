@@ -60,6 +60,7 @@ class EndpointStub(Service):
         self.endpoints: dict[str, list[str]] = {}
         self.status: dict[str, str] = {}
         self.desired: dict[str, int] = {}
+        self.instance_type = "ml.m5.large"
 
     def update_endpoint_weights_and_capacities(self, params: Params) -> Params:
         """The endpoint is Updating until a test says otherwise."""
@@ -80,11 +81,25 @@ class EndpointStub(Service):
         return {
             "EndpointName": name,
             "EndpointArn": self.account.arn("sagemaker", f"endpoint/{name}"),
+            "EndpointConfigName": name,
             "EndpointStatus": self.status.get(name, "InService"),
             "CreationTime": now,
             "LastModifiedTime": now,
             "ProductionVariants": [
                 {"VariantName": variant, "DesiredInstanceCount": self.desired.get(name, 1)}
+                for variant in self.endpoints[name]
+            ],
+        }
+
+    def describe_endpoint_config(self, params: Params) -> Params:
+        """The configuration has the name of the endpoint."""
+        name = params["EndpointConfigName"]
+        return {
+            "EndpointConfigName": name,
+            "EndpointConfigArn": self.account.arn("sagemaker", f"endpoint-config/{name}"),
+            "CreationTime": self.account.now(),
+            "ProductionVariants": [
+                {"VariantName": variant, "InstanceType": self.instance_type}
                 for variant in self.endpoints[name]
             ],
         }

@@ -116,6 +116,17 @@ def test_targets_that_cannot_be_registered(
     )["ScalableTargets"]
 
 
+def test_burstable_instances_are_not_scaled(
+    autoscaling: ApplicationAutoScalingClient,
+    served: Served,
+    resource: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(served.sagemaker, "instance_type", "ml.t2.medium")
+    with pytest.raises(ClientError, match=r"burstable instance types such as ml\.t2\.medium"):
+        autoscaling.register_scalable_target(**resource, MinCapacity=1, MaxCapacity=3)
+
+
 def test_a_new_target_needs_its_capacity(
     autoscaling: ApplicationAutoScalingClient, resource: dict[str, Any]
 ) -> None:

@@ -1,7 +1,9 @@
 """What the SageMaker tests need in an account: a role, a bucket, an image, and shortcuts."""
 
 import base64
+import io
 import json
+import tarfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -119,7 +121,7 @@ class SageMakerLab:
         self.sagemaker.create_endpoint_config(
             EndpointConfigName=name,
             ProductionVariants=[
-                {"InstanceType": "ml.t2.medium", "InitialInstanceCount": 1, "VariantName": "AllTraffic", **v}
+                {"InstanceType": "ml.m5.large", "InitialInstanceCount": 1, "VariantName": "AllTraffic", **v}
                 for v in variants
             ],
         )
@@ -196,6 +198,16 @@ class SageMakerLab:
             assert waited < seconds, value
             time.sleep(min(max(0.05, waited / 10), 0.25))
         return value
+
+
+def archive_of(name: str, content: bytes) -> bytes:
+    """Return a tar.gz with one file."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        info = tarfile.TarInfo(name)
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+    return archive.getvalue()
 
 
 def channel(name: str, uri: str, kind: str = "S3Prefix") -> dict[str, Any]:

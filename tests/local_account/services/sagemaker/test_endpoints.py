@@ -1,9 +1,7 @@
 """Endpoints: what serves, how updates succeed and fail, what survives."""
 
-import io
 import json
 import signal
-import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_account.account_process import AccountProcess
-from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab
+from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab, archive_of
 
 pytestmark = pytest.mark.docker
 
@@ -26,13 +24,8 @@ DESCRIBE = "describe"
 def serving(image_lab: SageMakerLab) -> SageMakerLab:
     """Models that serve well and badly, and a configuration for each."""
     lab = image_lab
-    content = b'{"answer": "42"}'
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-        info = tarfile.TarInfo("model.json")
-        info.size = len(content)
-        tar.addfile(info, io.BytesIO(content))
-    lab.s3.put_object(Bucket=BUCKET, Key="models/model.tar.gz", Body=archive.getvalue())
+    archive = archive_of("model.json", b'{"answer": "42"}')
+    lab.s3.put_object(Bucket=BUCKET, Key="models/model.tar.gz", Body=archive)
     lab.s3.put_object(Bucket=BUCKET, Key="models/broken.tar.gz", Body=b"this is no archive")
     lab.model("good", MODEL, GREETING="hello")
     lab.model("better", MODEL, GREETING="good day")
