@@ -47,10 +47,10 @@ def main() -> int:
 
     try:
         account = LocalAccount(AccountConfig.load(arguments.state, ports))
+        account.start()
     except (PortInUseError, OlderStateError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    account.start()
     print(account.ready_line(), flush=True)
     account.account.tasks.spawn("warm-up", load_the_rest)
     account.account.tasks.every(_TRIM_SECONDS, "memory", _return_memory)

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -265,4 +266,10 @@ def test_the_state_of_an_older_build_is_refused_with_a_sentence(own_account: Acc
     with pytest.raises(
         AssertionError, match=r"of an older build, which kept it in moto/s3\.pickle: empty it"
     ):
+        own_account.start()
+    (own_account.state / "moto" / "s3.pickle").unlink()
+    with sqlite3.connect(own_account.state / "s3" / "index.sqlite") as index:
+        index.execute("PRAGMA user_version=99")
+    index.close()
+    with pytest.raises(AssertionError, match=r"error: the state has objects of format 99.*: empty it"):
         own_account.start()

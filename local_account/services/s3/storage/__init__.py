@@ -29,7 +29,6 @@ from local_account.services.s3.storage.records import (
     PartsPage,
     Upload,
     UploadsPage,
-    Usage,
 )
 from local_account.services.s3.storage.storage import Storage
 from local_account.services.s3.storage.versions import Unless
@@ -63,6 +62,5 @@ __all__ = [
     "Unless",
     "Upload",
     "UploadsPage",
-    "Usage",
     "is_version_id",
 ]

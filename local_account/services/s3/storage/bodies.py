@@ -216,6 +216,11 @@ class Bodies:
             self._index.on_commit(partial(self._doom, garbage))
             self._index.after_commit(partial(self._sweep, garbage))
 
+    @property
+    def has_unlinked(self) -> bool:
+        """Whether there is something that a transaction should say with `forget_unlinked`."""
+        return bool(self._unlinked)
+
     def forget_unlinked(self, execute: Execute) -> None:
         """Say in the index which garbage is gone."""
         if self._unlinked:

@@ -12,7 +12,7 @@ from typing import Any
 
 from local_account.services.s3.storage.errors import BucketAlreadyExists, BucketNotEmpty, NoSuchBucket
 from local_account.services.s3.storage.index import Execute, Index
-from local_account.services.s3.storage.records import Bucket, Usage
+from local_account.services.s3.storage.records import Bucket
 from local_account.services.s3.storage.rows import microseconds, moment
 
 
@@ -60,7 +60,6 @@ class Buckets:
                 ).lastrowid
                 or 0
             )
-            execute("INSERT INTO usage VALUES (?, 0, 0)", (number,))
             self._index.on_commit(lambda: self._known.update({name: Known(number, bucket)}))
         return bucket
 
@@ -69,7 +68,6 @@ class Buckets:
         if execute("SELECT 1 FROM versions WHERE bucket = ? LIMIT 1", (known.number,)).fetchone():
             raise BucketNotEmpty(f"the bucket {known.bucket.name!r} holds versions or delete markers")
         execute("DELETE FROM buckets WHERE id = ?", (known.number,))
-        execute("DELETE FROM usage WHERE bucket = ?", (known.number,))
         self._index.on_commit(partial(self._known.__delitem__, known.bucket.name))
 
     def configure(self, name: str, setting: str, document: object | None) -> Bucket:
@@ -90,15 +88,10 @@ class Buckets:
         with self._index as execute:
             known = self.known(name)
             execute("UPDATE buckets SET versioning = ? WHERE id = ?", (status, known.number))
+            if not known.bucket.versioning:
+                execute("UPDATE versions SET versioned = 1 WHERE bucket = ?", (known.number,))
             return self._replace(known, replace(known.bucket, versioning=status))
 
     def _replace(self, known: Known, bucket: Bucket) -> Bucket:
         self._index.on_commit(lambda: setattr(known, "bucket", bucket))
         return bucket
-
-    def usage(self, name: str) -> Usage:
-        """Return what the bucket holds."""
-        row = self._index.one("SELECT versions, size FROM usage WHERE bucket = ?", (self.known(name).number,))
-        if row is None:
-            raise NoSuchBucket(f"there is no bucket {name!r}")
-        return Usage(row[0], row[1])

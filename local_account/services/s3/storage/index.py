@@ -16,6 +16,7 @@ from typing import Any
 from local_account.services.s3.storage.schema import connect, prepare
 
 Execute = Callable[..., sqlite3.Cursor]
+Arguments = Callable[[Callable[[], int]], tuple[Any, ...] | None]
 
 READERS = 4
 """Connections for reading. A read holds one for microseconds, a page of a list for milliseconds."""
@@ -98,6 +99,36 @@ class Index:
                 step()
             if not self._commits & 63:
                 self._watch_log()
+
+    def change(self, sql: str, arguments: Arguments) -> tuple[Any, ...] | None:
+        """Run one statement as a transaction of its own, the cheapest one.
+
+        ``arguments`` gets what returns the next number, and is called when nothing else can write. Returns
+        what it returned, or None if that was None or the statement changed no row, not even by a trigger.
+        """
+        writer = self._writer
+        with self._lock:
+            given = arguments(self._next)
+            if given is None:
+                return None
+            before = writer.total_changes
+            try:
+                self._execute(sql, given)
+            except BaseException as error:
+                self._roll_back(error)
+                raise
+            if writer.total_changes == before:
+                return None
+            self._commits += 1
+        if not self._commits & 63:
+            self._watch_log()
+        return given
+
+    def _next(self) -> int:
+        """Return the next number, outside of a transaction."""
+        number = self.sequence()
+        self._stored_mark = self._mark
+        return number
 
     def _roll_back(self, error: BaseException | None) -> None:
         self._mark = self._stored_mark

@@ -44,8 +44,14 @@ class Selection:
         return execute(self._statements[inclusive, high is not None], (number, *bounds, limit))
 
 
+# In a bucket without versions the filter drops nothing; in others it would read all that is not current.
 _OBJECTS = Selection(
-    f"SELECT {LISTED} FROM versions INDEXED BY current WHERE bucket = ? AND latest = 1 AND marker = 0", "key"
+    f"SELECT {LISTED} FROM versions NOT INDEXED WHERE bucket = ? AND latest = 1 AND marker = 0", "key"
+)
+_CURRENT = Selection(
+    f"SELECT {LISTED} FROM versions INDEXED BY current "
+    "WHERE bucket = ? AND latest = 1 AND marker = 0 AND versioned = 1",
+    "key",
 )
 _VERSIONS = Selection(f"SELECT {LISTED} FROM versions WHERE bucket = ?", "key, sequence DESC")
 _UPLOADS = Selection(f"SELECT {UPLOAD} FROM uploads WHERE bucket = ?", "key, sequence")
@@ -126,11 +132,12 @@ class Listing:
 
     def objects(self, bucket: str, prefix: str, delimiter: str, after: str, limit: int) -> Page:
         """Return the current versions after a key or common prefix."""
-        number = self._buckets.known(bucket).number
+        known = self._buckets.known(bucket)
+        selection = _CURRENT if known.bucket.versioning else _OBJECTS
         walk = Walk(prefix, delimiter, after, limit)
         page = Page()
         with self._index.snapshot() as execute:
-            for rolled, row in walk.entries(execute, _OBJECTS, number):
+            for rolled, row in walk.entries(execute, selection, known.number):
                 if row is None:
                     page.common_prefixes.append(rolled)
                     page.last = rolled

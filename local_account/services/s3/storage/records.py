@@ -29,14 +29,6 @@ class Bucket:
     settings: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a bucket holds: versions (delete markers are among them) and their bytes."""
-
-    versions: int
-    size: int
-
-
 @dataclass(slots=True)  # not frozen, see ObjectVersion
 class Attributes:
     """What the client said about an object, as it came. Do not change it.

@@ -25,7 +25,6 @@ from local_account.services.s3.storage.records import (
     PartsPage,
     Upload,
     UploadsPage,
-    Usage,
 )
 from local_account.services.s3.storage.uploads import Uploads
 from local_account.services.s3.storage.versions import Unless, Versions
@@ -87,10 +86,6 @@ class Storage:
     def set_versioning(self, name: str, status: str) -> Bucket:
         """Set "Enabled" or "Suspended". Return the bucket."""
         return self._buckets.set_versioning(name, status)
-
-    def usage(self, name: str) -> Usage:
-        """Return what the bucket holds; counted as it changes, so it costs the same at any size."""
-        return self._buckets.usage(name)
 
     # --- bodies
 

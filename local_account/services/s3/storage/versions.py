@@ -34,7 +34,8 @@ _DATA = "(SELECT data FROM small WHERE small.sequence = versions.sequence)"
 _LATEST = "FROM versions WHERE bucket = ? AND key = ? ORDER BY sequence DESC LIMIT 1"
 _ONE = "FROM versions WHERE bucket = ? AND key = ? AND sequence = ?"
 _BURIED = "FROM versions WHERE bucket = ? AND key = ? AND latest = 0 AND version_id = 'null'"
-_INSERT = "INSERT INTO versions VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO versions VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PLAIN = "INSERT INTO plain VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _MARKER = Attributes()
 
 
@@ -133,6 +134,10 @@ class Versions:
         unless: Unless | None = None,
     ) -> ObjectVersion:
         """Store a version."""
+        if unless is None and len(segments) == 1 and (segments[0].data or not segments[0].size):
+            stored = self._put_plain(bucket, key, segments[0], etag, attributes, now=now)
+            if stored is not None:
+                return stored
         if len(segments) > 1:
             for body in segments:
                 self._bodies.spill(body)
@@ -156,6 +161,25 @@ class Versions:
             if len(segments) == 1 and segments[0].data:
                 execute("INSERT INTO small VALUES (?, ?)", (version.sequence, segments[0].data))
         return version
+
+    def _put_plain(
+        self, bucket: str, key: str, body: Body, etag: str, attributes: Attributes, *, now: datetime
+    ) -> ObjectVersion | None:
+        """Store a small version as one statement; None if it takes more, and nothing is stored."""
+        columns = (body.size, etag, microseconds(now), *rows.columns(attributes), body.data)
+
+        def arguments(number: Callable[[], int]) -> tuple[object, ...] | None:
+            known = self._buckets.known(bucket)
+            if known.bucket.versioning or self._bodies.has_unlinked:
+                return None
+            return (known.number, key, number(), *columns)
+
+        stored = self._index.change(_PLAIN, arguments)
+        if stored is None:
+            return None
+        return ObjectVersion(
+            bucket, key, NULL_VERSION, True, False, body.size, etag, now, attributes, stored[2]
+        )
 
     def insert(
         self,
@@ -187,7 +211,7 @@ class Versions:
             _INSERT,
             (
                 number, key, sequence, identifier, marker, size, etag, at, *rows.columns(attributes),
-                body, rows.parts_text(parts),
+                body, rows.parts_text(parts), bucket.versioning != "",
             ),
         )  # fmt: skip
         return ObjectVersion(

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from local_account.foundation.config import OlderStateError
 from local_account.services.s3.storage import (
     Attributes,
     BucketAlreadyExists,
     BucketNotEmpty,
     NoSuchBucket,
     Storage,
-    Usage,
 )
-from tests.local_account.services.s3.storage.objects import LARGE, NOW, files, put, put_part
+from tests.local_account.services.s3.storage.objects import LARGE, NOW, files, keys, put, put_part, read
 
 
 def test_a_bucket_and_its_settings_outlive_the_process(storage: Storage, directory: Path) -> None:
@@ -54,7 +54,6 @@ def test_only_an_empty_bucket_can_be_deleted(storage: Storage) -> None:
         lambda: storage.latest("b", "k"),
         lambda: storage.get("b", "k"),
         lambda: storage.list_objects("b", "", "", "", 1),
-        lambda: storage.usage("b"),
     ):
         with pytest.raises(NoSuchBucket):
             refused()
@@ -69,17 +68,59 @@ def test_deleting_a_bucket_aborts_its_uploads(storage: Storage, directory: Path)
     assert storage.uploads("b", "", "", "", "", limit=10).uploads == []
 
 
-def test_usage_counts_versions_and_bytes_as_they_change(storage: Storage) -> None:
-    put(storage, "k", b"12345")
-    put(storage, "k", b"123")
-    assert storage.usage("b") == Usage(1, 3)
+_BACK_TO_1 = """
+DROP TRIGGER put;
+DROP VIEW plain;
+DROP TRIGGER removed;
+DROP INDEX current;
+ALTER TABLE versions DROP COLUMN versioned;
+CREATE TABLE usage (bucket INTEGER PRIMARY KEY, versions INTEGER NOT NULL, size INTEGER NOT NULL);
+CREATE UNIQUE INDEX current ON versions (bucket, key) WHERE latest = 1 AND marker = 0;
+CREATE TRIGGER stored AFTER INSERT ON versions BEGIN
+    UPDATE usage SET versions = versions + 1, size = size + new.size WHERE bucket = new.bucket;
+END;
+CREATE TRIGGER removed AFTER DELETE ON versions BEGIN
+    UPDATE usage SET versions = versions - 1, size = size - old.size WHERE bucket = old.bucket;
+    DELETE FROM small WHERE sequence = old.sequence;
+END;
+PRAGMA user_version = 1;
+"""
+
+
+def test_an_index_of_format_1_is_taken_over(storage: Storage, directory: Path) -> None:
+    put(storage, "k", b"plain")
+    storage.create_bucket("versioned", "us-east-1", NOW)
+    storage.set_versioning("versioned", "Enabled")
+    put(storage, "k", b"1", bucket="versioned")
+    put(storage, "k", b"2", bucket="versioned")
+    storage.close()
+    with sqlite3.connect(directory / "index.sqlite") as index:
+        index.executescript(_BACK_TO_1)
+    index.close()
+    for _ in range(2):  # the second time it is of this format
+        again = Storage(directory)
+        assert keys(again) == ["k"]
+        assert keys(again, bucket="versioned") == ["k"]
+        assert read(again, "k") == b"plain"
+        assert len(again.list_versions("versioned", "", "", "", "", limit=10).versions) == 2
+        put(again, "k", b"plain")
+        again.close()
+
+
+def test_lists_of_a_bucket_are_right_when_versioning_begins(storage: Storage) -> None:
+    for key in ("a", "b", "c"):
+        put(storage, key, key.encode())
     storage.set_versioning("b", "Enabled")
-    new = put(storage, "k", b"1" * LARGE)
-    marker = storage.delete("b", "k", NOW)
-    assert storage.usage("b") == Usage(3, LARGE + 3)
-    storage.delete_version("b", "k", marker.version_id or "")
-    storage.delete_version("b", "k", new.version_id)
-    assert storage.usage("b") == Usage(1, 3)
+    storage.delete("b", "a", NOW)
+    put(storage, "b", b"2")
+    assert keys(storage) == ["b", "c"]
+    assert read(storage, "b") == b"2"
+    storage.set_versioning("b", "Suspended")
+    put(storage, "c", b"2")
+    assert keys(storage) == ["b", "c"]
+    assert [one.key for one in storage.list_versions("b", "", "", "", "", limit=10).versions] == [
+        *("a", "a", "b", "b", "c")
+    ]
 
 
 def test_an_index_of_another_build_is_refused_with_what_to_do(storage: Storage, directory: Path) -> None:
@@ -87,5 +128,5 @@ def test_an_index_of_another_build_is_refused_with_what_to_do(storage: Storage, 
     with sqlite3.connect(directory / "index.sqlite") as index:
         index.execute("PRAGMA user_version=99")
     index.close()
-    with pytest.raises(RuntimeError, match=r"format 99.*local reset"):
+    with pytest.raises(OlderStateError, match=r"format 99.*local reset"):
         Storage(directory)
