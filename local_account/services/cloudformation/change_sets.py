@@ -127,7 +127,12 @@ class ChangeSetOperations(Service):
     def describe_change_set(self, params: DescribeChangeSetInputTypeDef) -> Answer:
         """Describe a change set and what it would do."""
         change_set = self._change_set(params)
-        shown = {key: value for key, value in change_set.items() if key != "Wanted"}
+        # CloudFormation leaves out what is empty, except for these.
+        shown = {
+            key: value
+            for key, value in change_set.items()
+            if key != "Wanted" and (value != [] or key in ("Capabilities", "Changes"))
+        }
         return {**shown, "NotificationARNs": [], "RollbackConfiguration": {}}
 
     def execute_change_set(self, params: ExecuteChangeSetInputTypeDef) -> Answer:

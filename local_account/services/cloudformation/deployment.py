@@ -11,7 +11,7 @@ import copy
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from botocore.exceptions import ClientError
 
@@ -36,7 +36,6 @@ from local_account.services.cloudformation.stacks import (
     Stack,
     Stacks,
 )
-from local_account.services.cloudformation.template import parse
 from local_account.services.cloudformation.walk import reverse, walk
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ class Deployment:
             stack.update(cast("Stack", results))
             for logical_id in [name for name in stack["Resources"] if name not in active]:
                 record = stack["Resources"].pop(logical_id)
-                keep = record["DeletionPolicy"] != "Delete"
+                keep = _policy(record, "DeletionPolicy") != "Delete"
                 stack["Obsolete"].append({**record, "LogicalResourceId": logical_id, "Keep": keep})
             stack.pop("Previous", None)
         self._status("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
@@ -138,7 +137,9 @@ class Deployment:
                 self._status("DELETE_FAILED", reason)
                 return
         retained = set(stack.get("RetainResources", []))
-        failed = self._delete_all(lambda name, r: name in retained or r["DeletionPolicy"] != "Delete")
+        failed = self._delete_all(
+            lambda name, r: name in retained or _policy(r, "DeletionPolicy") != "Delete"
+        )
         if failed and stack.get("DeletionMode") != "FORCE_DELETE_STACK":
             listed = ", ".join(sorted(failed))
             self._status("DELETE_FAILED", f"The following resource(s) failed to delete: [{listed}]. ")
@@ -151,7 +152,7 @@ class Deployment:
         stack = self._stacks.require(self._stack_id)
         self._records = stack["Resources"]
         keep = {"Retain"} - ({"Retain"} if stack.get("RetainExceptOnCreate") else set())
-        failed = self._delete_all(lambda _, record: record["DeletionPolicy"] in keep)
+        failed = self._delete_all(lambda _, record: _policy(record, "DeletionPolicy") in keep)
         if failed:
             listed = ", ".join(sorted(failed))
             self._status("ROLLBACK_FAILED", f"The following resource(s) failed to delete: [{listed}]. ")
@@ -271,8 +272,8 @@ class Deployment:
         declared = {
             "Type": resource["Type"],
             "Dependencies": sorted(needs),
-            "DeletionPolicy": resource.get("DeletionPolicy", "Delete"),
-            "UpdateReplacePolicy": resource.get("UpdateReplacePolicy", "Delete"),
+            "DeletionPolicy": resource.get("DeletionPolicy"),
+            "UpdateReplacePolicy": resource.get("UpdateReplacePolicy"),
             "Metadata": resource.get("Metadata"),
         }
         if record is None:
@@ -330,7 +331,7 @@ class Deployment:
                 f"(changed: {', '.join(sorted(replacing))})"
             )
         with self._stacks.update(self._stack_id) as stack:
-            keep = record["UpdateReplacePolicy"] != "Delete"
+            keep = _policy(record, "UpdateReplacePolicy") != "Delete"
             stack["Obsolete"].append({**record, "LogicalResourceId": logical_id, "Keep": keep})
         self._records[logical_id] = new
         self._make(logical_id, new, props, "UPDATE", REPLACING)
@@ -458,7 +459,7 @@ class Deployment:
 
     def _scope(self, imports: Imports | None = None) -> Scope:
         stack = self._stacks.require(self._stack_id)
-        template = parse(stack["TemplateBody"], self._types.providers)
+        template = self._types.template(stack["TemplateBody"])
         return make_scope(
             self._account, stack, template, Recorded(self._records), imports or Imports(self._stacks)
         )
@@ -508,6 +509,10 @@ _FAILED = {
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_COMPLETE",
     "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_ROLLBACK_COMPLETE",
 }
+
+
+def _policy(record: Resource, name: Literal["DeletionPolicy", "UpdateReplacePolicy"]) -> str:
+    return record[name] or "Delete"
 
 
 def _gone(record: Resource) -> bool:

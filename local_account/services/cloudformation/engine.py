@@ -20,7 +20,7 @@ from local_account.services.cloudformation.plan import Plan, changed_types
 from local_account.services.cloudformation.schemas import Schemas
 from local_account.services.cloudformation.scope import Types
 from local_account.services.cloudformation.stacks import SNAPSHOT, Snapshot, Stack, Stacks
-from local_account.services.cloudformation.template import Template, invalid, parse
+from local_account.services.cloudformation.template import Template, invalid
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -80,7 +80,7 @@ class Engine:
 
     def template(self, text: str) -> Template:
         """Parse a template; raise ServiceError ValidationError if no stack can be created from it."""
-        template = parse(text, self.types.providers)
+        template = self.types.template(text)
         for section, count, limit in (
             ("Resources", len(template.resources), MAX_RESOURCES),
             ("Parameters", len(template.parameters), MAX_PARAMETERS),
@@ -141,7 +141,8 @@ class Engine:
                 f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy constraint: "
                 f"Member must satisfy regular expression pattern: {STACK_NAME.pattern}"
             )
-        if (stack := self.stacks.head(name)) is not None:
+        stack = self.stacks.head(name)
+        if stack is not None and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
             raise ServiceError(
                 "AlreadyExistsException", f"Stack [{name}] already exists, in status {stack['StackStatus']}"
             )

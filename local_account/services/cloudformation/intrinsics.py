@@ -59,7 +59,9 @@ class Scope:
         zones: Callable[[str], list[str]],
     ) -> None:
         self._template = template
-        self._names: dict[str, Any] = {**pseudo, "AWS::NoValue": NO_VALUE, **parameters}
+        # A parameter whose value is AWS::NoValue is left out, too.
+        given = {name: NO_VALUE if one == "AWS::NoValue" else one for name, one in parameters.items()}
+        self._names: dict[str, Any] = {**pseudo, "AWS::NoValue": NO_VALUE, **given}
         self._resources = resources
         self._imported = imported
         self._zones = zones
@@ -314,7 +316,7 @@ def _string(value: Any) -> str:
         return ",".join(_string(item) for item in value)
     if isinstance(value, dict):
         raise invalid("Template error: expected a string but found an object")
-    return "" if value is None else str(value)
+    return "" if value is None or value is NO_VALUE else str(value)
 
 
 def _boolean(value: Any) -> bool:

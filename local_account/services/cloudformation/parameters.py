@@ -138,6 +138,8 @@ def text_of(value: Any) -> str:
 def _check(key: str, declaration: Mapping[str, Any], value: str) -> None:
     kind = declaration.get("Type")
     if not isinstance(kind, str) or (kind != "CommaDelimitedList" and _element(kind) not in SCALARS):
+        if isinstance(kind, str) and re.fullmatch(r"(List<)?AWS::(SSM|Route53|EC2)::[\w:]+(<.+>)?>?", kind):
+            raise invalid(f"The local account does not support parameters of type {kind}, which AWS has")
         raise invalid(f"Template format error: Unrecognized parameter type: {kind}")
     elements = _split(value) if is_list(kind) else [value]
     for element in elements:

@@ -83,7 +83,9 @@ class Plan:
                 changes.append(change)
         for logical_id, record in self._records.items():
             if logical_id not in active:
-                policy: PolicyActionType = "Delete" if record["DeletionPolicy"] == "Delete" else "Retain"
+                policy: PolicyActionType = (
+                    "Delete" if record["DeletionPolicy"] in (None, "Delete") else "Retain"
+                )
                 physical_id = record["PhysicalResourceId"]
                 changes.append(
                     _change("Remove", logical_id, record["Type"], physical_id, PolicyAction=policy)
@@ -128,7 +130,7 @@ class Plan:
             scopes.append("Properties")
         if record.get("Metadata") != resource.get("Metadata"):
             scopes.append("Metadata")
-        scopes += [policy for policy in _POLICIES if record[policy] != resource.get(policy, "Delete")]
+        scopes += [policy for policy in _POLICIES if record[policy] != resource.get(policy)]
         # What a creation without rollback left behind is created again.
         failed = record["Status"] in ("CREATE_FAILED", "UPDATE_FAILED")
         if not scopes and not failed:

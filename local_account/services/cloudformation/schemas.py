@@ -20,6 +20,10 @@ from typing import Any
 
 # Unicode and POSIX classes of the schemas' regular expressions that Python's re lacks.
 _CLASSES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s", r"\p{Print}": r"\x20-\x7e"}
+# A type that the registry does not list: what every CDK app has in its templates.
+_BUILT_IN = {
+    "AWS::CDK::Metadata": {"properties": {"Analytics": {"type": "string"}}, "additionalProperties": False}
+}
 _SCALARS = {"string", "integer", "number", "boolean"}
 
 
@@ -143,10 +147,17 @@ class Schemas:
     def get(self, type_name: str) -> Schema:
         """Return the schema of a type; raise KeyError if the registry has none."""
         with self._lock:
+            if type_name not in self._schemas and type_name in _BUILT_IN:
+                self._schemas[type_name] = Schema(type_name, _BUILT_IN[type_name])
             if type_name not in self._schemas:
                 path = self._folder / "resources" / f"{self._index[type_name]}.json"
                 self._schemas[type_name] = Schema(type_name, json.loads(path.read_text()))
             return self._schemas[type_name]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of all types that CloudFormation has in the region."""
+        return frozenset(self._index) | frozenset(_BUILT_IN)
 
     @cached_property
     def _folder(self) -> Path:

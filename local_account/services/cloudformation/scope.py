@@ -10,7 +10,7 @@ from local_account.services.cloudformation.intrinsics import PendingError, Resou
 from local_account.services.cloudformation.providers.base import Properties, Provider
 from local_account.services.cloudformation.schemas import Schemas
 from local_account.services.cloudformation.stacks import STACK_TYPE, Resource, Stack, Stacks
-from local_account.services.cloudformation.template import Template, invalid
+from local_account.services.cloudformation.template import Template, invalid, parse, refuse_types
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -86,6 +86,10 @@ class Types:
         self.providers = providers
         self.schemas = schemas
 
+    def template(self, text: str) -> Template:
+        """Parse a template. Raises ServiceError ValidationError if no stack can be created from it."""
+        return parse(text, self.providers, self.schemas.names)
+
     def effective(self, scope: Scope, resource: Mapping[str, Any], tags: list[dict[str, str]]) -> Properties:
         """Return the evaluated properties of a resource, with the stack's tags if the type takes tags."""
         return self.completed(resource["Type"], scope.value(resource.get("Properties") or {}), tags)
@@ -101,6 +105,9 @@ class Types:
 
     def check(self, template: Template, scope: Scope) -> None:
         """Raise ServiceError ValidationError for references that no resource can satisfy."""
+        refuse_types(
+            sorted({one["Type"] for one in scope.active().values() if one["Type"] not in self.providers})
+        )
         scope.dependencies()
         parts = [resource.get("Properties") for resource in scope.active().values()]
         parts += [output["Value"] for output in template.outputs.values()]

@@ -108,7 +108,7 @@ class CloudFormation(ChangeSetOperations):
             self.engine.check_new(name)
             if "OnFailure" in params and "DisableRollback" in params:
                 raise invalid("You must specify either OnFailure or DisableRollback, but not both.")
-            stack = self.engine.new_stack(name)
+            stack = self.stacks.find(name) or self.engine.new_stack(name)  # there in review: taken over
             wanted, template = self.engine.wanted(stack, params, self.engine.template_text(params))
             self.engine.plan(wanted, template)
             wanted["OnFailure"] = params.get("OnFailure") or on_failure(params)
@@ -116,6 +116,7 @@ class CloudFormation(ChangeSetOperations):
                 if key in params:
                     wanted[key] = params[key]
             wanted["RequestToken"] = params.get("ClientRequestToken")
+            self.forget_change_sets(stack["StackId"])
             self.engine.create(wanted, params.get("ClientRequestToken"))
         self.engine.settle(stack["StackId"])
         return {"StackId": stack["StackId"]}
@@ -386,9 +387,12 @@ def _present(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown(stack: Head) -> Params:
     shown = _present({key: stack.get(key) for key in _SHOWN})
+    if outputs := [_present(output) for output in shown.get("Outputs", [])]:
+        shown["Outputs"] = outputs
+    # CloudFormation leaves out what is empty, except for these.
+    shown = {key: value for key, value in shown.items() if value != [] or key == "Tags"}
     return {
         **shown,
-        "Outputs": [_present(output) for output in shown.get("Outputs", [])],
         "DisableRollback": stack.get("OnFailure") == "DO_NOTHING",
         "EnableTerminationProtection": stack.get("EnableTerminationProtection", False),
         "NotificationARNs": [],

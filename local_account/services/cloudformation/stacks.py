@@ -41,8 +41,8 @@ class Resource(TypedDict):
     Dependencies: list[str]
     """Logical ids."""
     Metadata: NotRequired[Any]
-    DeletionPolicy: str
-    UpdateReplacePolicy: str
+    DeletionPolicy: str | None
+    UpdateReplacePolicy: str | None
 
 
 class Obsolete(Resource):

@@ -10,11 +10,13 @@ import pickle
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 import yaml
 
 from local_account.foundation.errors import ServiceError
+from local_account.services.cloudformation import template_form
 
 SECTIONS = {
     "AWSTemplateFormatVersion",
@@ -157,8 +159,11 @@ class Template:
             )
 
 
-def parse(text: str, supported_types: Collection[str]) -> Template:
+def parse(text: str, supported_types: Collection[str], known_types: Collection[str] = ()) -> Template:
     """Parse a template.
+
+    ``known_types`` are those that CloudFormation has; of them, types that are not supported here are allowed
+    where a condition may leave the resource out (`scope.Types.check` looks again once it is evaluated).
 
     Raises ServiceError ValidationError, saying where it is malformed, which section or attribute is not
     supported here, or which resource types are unknown.
@@ -169,8 +174,9 @@ def parse(text: str, supported_types: Collection[str]) -> Template:
     if unknown := [str(name) for name in body if name not in SECTIONS]:
         raise invalid(f"Invalid template property or properties [{', '.join(unknown)}]")
     for section in SECTIONS - {"AWSTemplateFormatVersion", "Description"}:
-        if not isinstance(body.get(section) or {}, dict):
+        if not isinstance(body.get(section, {}), (dict, NoneType)):
             raise invalid(f"Template format error: [/{section}] is expected to be an object")
+    template_form.check(body)
     if not body.get("Resources"):
         raise invalid("Template format error: At least one Resources member must be defined.")
     for logical_id, resource in body["Resources"].items():
@@ -180,33 +186,49 @@ def parse(text: str, supported_types: Collection[str]) -> Template:
             raise invalid(f"Template format error: Output {name} must have a Value")
         _check_condition(f"Outputs/{name}", output, body)
     template = Template(text, body)
-    if unrecognized := [name for name in template.types() if name not in supported_types]:
+    others = [name for name in template.types() if name not in supported_types]
+    if unrecognized := [name for name in others if name not in known_types]:
         raise invalid(f"Template format error: Unrecognized resource types: [{', '.join(unrecognized)}]")
+    certain = {one["Type"] for one in template.resources.values() if "Condition" not in one}
+    refuse_types([name for name in others if name in certain])
     return template
+
+
+def refuse_types(names: Collection[str]) -> None:
+    """Raise ServiceError ValidationError if there are any: types that AWS has and the local account lacks."""
+    if names:
+        raise invalid(
+            f"The local account does not support these resource types, which AWS has: [{', '.join(names)}]"
+        )
 
 
 @lru_cache(maxsize=64)
 def _read(text: str) -> bytes:
     """Return a template's content, pickled: every lab has the same ones, and reading YAML takes 30 ms."""
-    if text.lstrip().startswith("{"):
+    body: Any
+    try:
+        body = json.loads(text) if text.lstrip().startswith("{") else _yaml(text)
+    except json.JSONDecodeError as error:
         try:
-            body = json.loads(text)
-        except json.JSONDecodeError as error:
+            body = _yaml(text)  # with trailing commas or comments it is YAML
+        except ServiceError:
             raise invalid(
                 f"Template format error: JSON not well-formed. "
                 f"(line {error.lineno}, column {error.colno}): {error.msg}"
             ) from error
-    else:
-        try:
-            body = yaml.load(text, Loader=_Loader)  # noqa: S506  (a subclass of CSafeLoader)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-            problem = getattr(error, "problem", None) or "cannot be read"
-            raise invalid(f"Template format error: YAML not well-formed.{where}: {problem}") from error
     if not isinstance(body, dict):
         raise invalid("Template format error: unsupported structure.")
     return pickle.dumps(body)
+
+
+def _yaml(text: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a subclass of CSafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise invalid(f"Template format error: YAML not well-formed.{where}: {problem}") from error
 
 
 def _check_resource(logical_id: str, resource: Any, body: dict[str, Any]) -> None:

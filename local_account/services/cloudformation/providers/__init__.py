@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from local_account.services.cloudformation.providers import (
     autoscaling,
+    cdk,
     cloudwatch,
     codebuild,
     codecommit,
@@ -23,6 +24,7 @@ from local_account.services.cloudformation.providers.base import Provider
 _PROVIDERS: tuple[type[Provider], ...] = (
     autoscaling.ScalableTarget,
     autoscaling.ScalingPolicy,
+    cdk.Metadata,
     cloudwatch.Alarm,
     codebuild.Project,
     codecommit.Repository,

@@ -396,7 +396,9 @@ Outputs: {Name: {Value: !GetAtt Child.Outputs.Name}}
 def test_refusals(stacks: StackMaker, client: Client) -> None:
     api = stacks.api
     _, message = error(api.create_stack, StackName="x", TemplateBody="Resources: {A: {Type: AWS::EC2::VPC}}")
-    assert message == "Template format error: Unrecognized resource types: [AWS::EC2::VPC]"
+    assert (
+        message == "The local account does not support these resource types, which AWS has: [AWS::EC2::VPC]"
+    )
     bucket = "Resources: {A: {Type: AWS::S3::Bucket}}"
     _, message = error(
         api.create_stack, StackName="x", TemplateBody=f"{bucket}\nOutputs: {{X: {{Value: !GetAtt A.Nope}}}}"

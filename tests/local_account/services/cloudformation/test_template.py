@@ -144,6 +144,80 @@ Resources:
         scope(text).dependencies()
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "Resources:\n  B:\n    Type: AWS::S3::Bucket\n    Properties:\n",
+            "[/Resources/B/Properties] 'null' values are not allowed in templates",
+        ),
+        (
+            BUCKET + "Outputs: {X: {Value: null}}",
+            "[/Outputs/X/Value] 'null' values are not allowed in templates",
+        ),
+        (BUCKET + "Outputs:\n", "[/Outputs] 'null' values are not allowed in templates"),
+        (
+            "Resources: {B: {Type: AWS::S3::Bucket, Properties: {Tags: [{Key: a, Value: null}]}}}",
+            "[/Resources/B/Properties/Tags/0/Value] 'null' values are not allowed in templates",
+        ),
+        ("Parameters: {My-Param: {Type: String}}\n" + BUCKET, "Parameter name My-Param is non alphanumeric."),
+        ("Parameters: {'AWS::NoValue': {Type: String}}\n" + BUCKET, "AWS::NoValue is non alphanumeric."),
+        ("Parameters: {P: {Default: a}}\n" + BUCKET, "Every Parameters object must contain a Type member."),
+        (
+            "Parameters: {P: {Type: String, MaximumLength: 1}}\n" + BUCKET,
+            "Invalid template parameter property 'MaximumLength'",
+        ),
+        (BUCKET + "Outputs: {a.b: {Value: x}}", "Output name a.b is non alphanumeric."),
+        ("Mappings: {M: {A: b}}\n" + BUCKET, "Every Mappings member A must be a map"),
+        (
+            "Mappings: {M: {A: {B: {C: d}}}}\n" + BUCKET,
+            "Every Mappings attribute must be a String or a List.",
+        ),
+        (
+            "Mappings: {M: {A: {B: !Ref P}}}\n" + BUCKET,
+            "Every Mappings attribute must be a String or a List.",
+        ),
+        (
+            "AWSTemplateFormatVersion: 2010-10-09\n" + BUCKET,
+            "unsupported value for AWSTemplateFormatVersion.",
+        ),
+        ("Description: " + "d" * 1025 + "\n" + BUCKET, "'Description' length is greater than 1024."),
+    ],
+)
+def test_what_no_template_may_contain_is_refused_at_once(text: str, reason: str) -> None:
+    assert reason in refused(text)
+
+
+def test_json_with_trailing_commas_and_comments_is_yaml() -> None:
+    text = '{\n  # as many templates have it\n  "Resources": {"B": {"Type": "AWS::S3::Bucket",},},\n}'
+    assert list(scope(text).active()) == ["B"]
+
+
+def test_types_that_aws_has_are_not_called_unknown() -> None:
+    known = {*TYPES, "AWS::SSM::Parameter"}
+    text = "Resources: {B: {Type: AWS::SSM::Parameter}}"
+    with pytest.raises(
+        ServiceError, match=r"does not support these .* which AWS has: \[AWS::SSM::Parameter\]"
+    ):
+        parse(text, TYPES, known)
+    with pytest.raises(ServiceError, match="Unrecognized resource types"):
+        parse(text, TYPES)
+    parse(
+        "Conditions: {No: !Equals [a, b]}\nResources: {B: {Type: AWS::SSM::Parameter, Condition: No}}",
+        TYPES,
+        known,
+    )
+
+
+def test_a_parameter_can_be_no_value() -> None:
+    text = (
+        "Parameters: {P: {Type: String}}\n"
+        "Resources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: !Ref P}}}"
+    )
+    made = scope(text, {"P": "AWS::NoValue"})
+    assert made.value(made.active()["B"]["Properties"]) == {}
+
+
 def declared(**declaration: Any) -> Template:
     return parse(
         json.dumps({"Parameters": {"P": declaration}, "Resources": {"B": {"Type": "AWS::S3::Bucket"}}}), TYPES
@@ -165,7 +239,8 @@ def declared(**declaration: Any) -> Template:
             "y",
             "constraint: must be x.",
         ),
-        ({"Type": "AWS::SSM::Parameter::Name"}, "y", "Unrecognized parameter type"),
+        ({"Type": "Text"}, "y", "Unrecognized parameter type: Text"),
+        ({"Type": "AWS::SSM::Parameter::Value<String>"}, "y", "does not support parameters of type AWS::SSM"),
     ],
 )
 def test_parameters_are_checked(declaration: dict[str, Any], value: str, reason: str) -> None:

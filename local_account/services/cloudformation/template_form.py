@@ -1,0 +1,99 @@
+"""The form of a template: what every section may contain, whatever its functions evaluate to.
+
+Contract: *Template anatomy*, the pages of its sections, and *Understand CloudFormation quotas* in the
+CloudFormation User Guide. The messages are CloudFormation's own, where users report them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from local_account.foundation.errors import ServiceError
+
+_VERSION, _DESCRIPTION_LENGTH, _NAME_LENGTH = "2010-09-09", 1024, 255
+_PARAMETER_ATTRIBUTES = {
+    "Type",
+    "Default",
+    "Description",
+    "NoEcho",
+    "AllowedValues",
+    "AllowedPattern",
+    "ConstraintDescription",
+    "MinLength",
+    "MaxLength",
+    "MinValue",
+    "MaxValue",
+}
+_OUTPUT_ATTRIBUTES = {"Value", "Description", "Export", "Condition"}
+
+
+def check(body: Mapping[str, Any]) -> None:
+    """Raise ServiceError ValidationError for what no template may contain."""
+    for path in _nulls(body, ""):
+        raise _invalid(f"[{path}] 'null' values are not allowed in templates")
+    if str(body.get("AWSTemplateFormatVersion", _VERSION)) != _VERSION:
+        raise _format_error(f"unsupported value for AWSTemplateFormatVersion. Use {_VERSION}")
+    description = body.get("Description", "")
+    if not isinstance(description, str):
+        raise _format_error("Description must be a string")
+    if len(description.encode()) > _DESCRIPTION_LENGTH:
+        raise _format_error(f"'Description' length is greater than {_DESCRIPTION_LENGTH}.")
+    for name, declaration in (body.get("Parameters") or {}).items():
+        _check_parameter(name, declaration)
+    for name, mapping in (body.get("Mappings") or {}).items():
+        _check_mapping(name, mapping)
+    for name, output in (body.get("Outputs") or {}).items():
+        _check_name("Output", name)
+        if isinstance(output, dict) and (unknown := [key for key in output if key not in _OUTPUT_ATTRIBUTES]):
+            raise _format_error(f"Unresolved property {unknown[0]} of output {name}")
+
+
+def _nulls(node: Any, path: str) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _nulls(value, f"{path}/{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _nulls(value, f"{path}/{index}")
+    elif node is None:
+        yield path
+
+
+def _check_parameter(name: Any, declaration: Any) -> None:
+    _check_name("Parameter", name)
+    if not isinstance(declaration, dict):
+        raise _format_error(f"[/Parameters/{name}] is expected to be an object")
+    if "Type" not in declaration:
+        raise _format_error(f"Every Parameters object must contain a Type member. [/Parameters/{name}]")
+    if unknown := [str(key) for key in declaration if key not in _PARAMETER_ATTRIBUTES]:
+        raise _invalid(f"Invalid template parameter property '{unknown[0]}'")
+
+
+def _check_mapping(name: Any, mapping: Any) -> None:
+    _check_name("Mapping", name)
+    if not isinstance(mapping, dict):
+        raise _format_error(f"Every Mappings object must be a map. [/Mappings/{name}]")
+    for key, attributes in mapping.items():
+        if not isinstance(attributes, dict):
+            raise _format_error(f"Every Mappings member {key} must be a map")
+        for value in attributes.values():
+            items = value if isinstance(value, list) else [value]
+            if any(isinstance(one, (dict, list)) for one in items):
+                raise _format_error("Every Mappings attribute must be a String or a List.")
+
+
+def _check_name(kind: str, name: Any) -> None:
+    text = str(name)
+    if not (text.isascii() and text.isalnum()):
+        raise _format_error(f"{kind} name {text} is non alphanumeric.")
+    if len(text) > _NAME_LENGTH:
+        raise _format_error(f"{kind} name {text} is longer than {_NAME_LENGTH} characters.")
+
+
+def _format_error(message: str) -> ServiceError:
+    return _invalid(f"Template format error: {message}")
+
+
+def _invalid(message: str) -> ServiceError:
+    return ServiceError("ValidationError", message)

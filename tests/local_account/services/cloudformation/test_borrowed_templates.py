@@ -1,0 +1,93 @@
+"""Templates that people bring along: what AWS takes in them is taken, and what is missing here is said."""
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local_account.services.cloudformation.stack_maker import StackMaker
+
+GROUP = "{Type: AWS::Logs::LogGroup, Properties: {LogGroupName: %s}}"
+
+
+def group(name: str, more: str = "") -> str:
+    return f"Resources: {{G: {GROUP % name}{more}}}"
+
+
+def test_a_role_can_have_policies_of_aws(stacks: StackMaker) -> None:
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+    arn = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    role = {
+        "Type": "AWS::IAM::Role",
+        "Properties": {"AssumeRolePolicyDocument": trust, "ManagedPolicyArns": [arn]},
+    }
+    template = json.dumps({"Resources": {"R": role}})
+
+    stack = stacks.create("borrowed-role", template, Capabilities=["CAPABILITY_IAM"])
+
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("borrowed-role")
+    assert stacks.delete("borrowed-role")["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_the_metadata_of_cdk_apps_makes_nothing(stacks: StackMaker) -> None:
+    cdk = ", CDKMetadata: {Type: AWS::CDK::Metadata, Properties: {Analytics: v2}}"
+
+    assert stacks.create("borrowed-cdk", group("/borrowed/cdk", cdk))["StackStatus"] == "CREATE_COMPLETE"
+    assert set(stacks.physical("borrowed-cdk")) == {"G", "CDKMetadata"}
+    assert stacks.delete("borrowed-cdk")["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_a_type_that_is_missing_here_matters_only_if_it_is_made(stacks: StackMaker) -> None:
+    template = (
+        "Parameters: {Make: {Type: String, Default: 'no'}}\n"
+        "Conditions: {Made: !Equals [!Ref Make, 'yes']}\n"
+        + group(
+            "/borrowed/type", ", P: {Type: AWS::SSM::Parameter, Condition: Made, Properties: {Type: String}}"
+        )
+    )
+    assert stacks.create("borrowed-type", template)["StackStatus"] == "CREATE_COMPLETE"
+
+    with pytest.raises(ClientError, match=r"local account does not support .* \[AWS::SSM::Parameter\]"):
+        stacks.update("borrowed-type", Parameters=[{"ParameterKey": "Make", "ParameterValue": "yes"}])
+
+
+def test_descriptions_leave_out_what_is_empty(stacks: StackMaker) -> None:
+    stack = stacks.create("borrowed-plain", group("/borrowed/plain"))
+
+    assert not {"Outputs", "Parameters", "Capabilities"} & set(stack)
+    assert stack["Tags"] == []
+    stacks.api.create_change_set(
+        StackName="borrowed-plain", ChangeSetName="change", TemplateBody=group("/borrowed/other")
+    )
+    change_set = stacks.api.describe_change_set(StackName="borrowed-plain", ChangeSetName="change")
+    assert not {"Parameters", "Tags"} & set(change_set)
+
+
+def test_a_policy_attribute_alone_is_an_update(stacks: StackMaker) -> None:
+    template = "Resources: {G: {Type: AWS::Logs::LogGroup, UpdateReplacePolicy: Delete}}"
+    stacks.create("borrowed-policy", template)
+
+    stack = stacks.update("borrowed-policy", "Resources: {G: {Type: AWS::Logs::LogGroup}}")
+
+    assert stack["StackStatus"] == "UPDATE_COMPLETE"
+
+
+def test_a_stack_in_review_can_be_created(stacks: StackMaker) -> None:
+    stacks.api.create_change_set(
+        StackName="borrowed-review",
+        ChangeSetName="first",
+        ChangeSetType="CREATE",
+        TemplateBody=group("/borrowed/review"),
+    )
+    reviewed = stacks.describe("borrowed-review")
+
+    stack = stacks.create("borrowed-review", group("/borrowed/review"))
+
+    assert reviewed["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    assert stack["StackId"] == reviewed["StackId"]
