@@ -12,6 +12,7 @@ from local_account.gateway.service import Answer, Service
 from local_account.services.codepipeline import jobs, structure, views
 from local_account.services.codepipeline.context import ActionFailed, Outcome
 from local_account.services.codepipeline.engine import Engine
+from local_account.services.codepipeline.polling import Poller
 from local_account.services.codepipeline.records import ActionRecord, Execution, Pipeline
 
 if TYPE_CHECKING:
@@ -58,16 +59,21 @@ class CodePipeline(Service):
     """Pipelines, executions, approvals and jobs; see the "AWS CodePipeline API Reference"."""
 
     name = "codepipeline"
+    poll_seconds = 60.0
+    """Between two looks at a polled source; AWS says "periodically"."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._engine = Engine(account)
         self._pipelines = self._engine.pipelines
         self._records = self._engine.records
+        self._poller = Poller(account, self._changed)
 
     def start(self) -> None:
         """Resume the executions that were in flight."""
         self._engine.recover()
+        self._poller.recover(document["pipeline"] for document in self._pipelines.values())
+        self.account.tasks.every(self.poll_seconds, "codepipeline-polling", self._poller.poll)
 
     def stop(self) -> None:
         """Publish the events that are waiting."""
@@ -90,8 +96,9 @@ class CodePipeline(Service):
                 "transitions": {}, "tags": list(params.get("tags") or []),
             }  # fmt: skip
             self._pipelines.put(name, document)
+        self._poller.watch(declaration)
         if not [v for v in declaration.get("variables") or [] if "defaultValue" not in v]:
-            self._start(name, "CreatePipeline", {}, {}, None)
+            self._start(name, self._by_caller("CreatePipeline"), {}, {}, None)
         return {"pipeline": declaration, "tags": document["tags"]}
 
     def update_pipeline(self, params: UpdatePipelineInputTypeDef) -> Answer:
@@ -112,6 +119,7 @@ class CodePipeline(Service):
                     if transition.rpartition("/")[0] in stages
                 }
             self._engine.cancel_outdated(name)
+        self._poller.watch(declaration)
         return {"pipeline": declaration}
 
     def get_pipeline(self, params: GetPipelineInputTypeDef) -> Answer:
@@ -134,6 +142,7 @@ class CodePipeline(Service):
         with self._engine.lock:
             self._pipelines.delete(params["name"])
             self._records.forget(params["name"])
+        self._poller.forget(params["name"])
         return {}
 
     def list_pipelines(self, params: ListPipelinesInputTypeDef) -> Answer:
@@ -184,7 +193,8 @@ class CodePipeline(Service):
         for entry in overrides.values():
             _check_revision(declaration, entry)
         token = params.get("clientRequestToken")
-        execution = self._start(declaration["name"], "StartPipelineExecution", given, overrides, token)
+        cause = self._by_caller("StartPipelineExecution")
+        execution = self._start(declaration["name"], cause, given, overrides, token)
         return {"pipelineExecutionId": execution}
 
     def stop_pipeline_execution(self, params: StopPipelineExecutionInputTypeDef) -> Answer:
@@ -388,6 +398,7 @@ class CodePipeline(Service):
     def _checked(self, given: PipelineDeclarationUnionTypeDef) -> Declaration:
         declaration = structure.with_defaults(given)
         structure.check(declaration, self.account.config.region)
+        self._poller.check(declaration)
         try:
             self.account.check_role(declaration["roleArn"], "codepipeline.amazonaws.com")
         except ServiceError as error:
@@ -398,10 +409,20 @@ class CodePipeline(Service):
             ) from error
         return declaration
 
+    def _changed(self, name: str, action: str) -> None:
+        """Start a pipeline because a polled source has changed."""
+        if self._pipelines.get(name):
+            cause: ExecutionTriggerTypeDef = {"triggerType": "PollForSourceChanges", "triggerDetail": action}
+            self._start(name, cause, {}, {}, None)
+
+    def _by_caller(self, trigger: TriggerTypeType) -> ExecutionTriggerTypeDef:
+        by = f"arn:aws:iam::{self.account.config.account_id}:root"
+        return {"triggerType": trigger, "triggerDetail": by}
+
     def _start(
         self,
         name: str,
-        trigger: TriggerTypeType,
+        cause: ExecutionTriggerTypeDef,
         given: dict[str, str],
         overrides: dict[str, SourceRevisionOverrideTypeDef],
         token: str | None,
@@ -417,8 +438,6 @@ class CodePipeline(Service):
             raise ServiceError(
                 "ValidationException", f"The variable {missing[0]} of {name} has no default: give it a value"
             )
-        by = f"arn:aws:iam::{self.account.config.account_id}:root"
-        cause: ExecutionTriggerTypeDef = {"triggerType": trigger, "triggerDetail": by}
         return self._engine.start_execution(name, cause, values, overrides, token)
 
     def _require(self, name: str) -> Pipeline:

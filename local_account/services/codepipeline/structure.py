@@ -119,6 +119,13 @@ def groups(stage: Stage) -> list[list[Action]]:
     return [[action for action in stage["actions"] if action["runOrder"] == order] for order in orders]
 
 
+def is_polled(action: Action) -> bool:
+    """Return whether CodePipeline looks for changes of a source itself: it does, unless told not to."""
+    provider = PROVIDERS[action["actionTypeId"]["category"], action["actionTypeId"]["provider"]]
+    polls = "PollForSourceChanges" in provider.optional
+    return polls and action["configuration"].get("PollForSourceChanges", "true").lower() == "true"
+
+
 def artifact_bucket(pipeline: Declaration, region: str) -> str:
     """Return the bucket of the artifact store."""
     store = pipeline.get("artifactStore") or pipeline["artifactStores"][region]
@@ -199,11 +206,17 @@ def _check_action(action: Action) -> None:
     for name in ("commands", "environmentVariables", "outputVariables"):
         if action.get(name):
             raise _action_fault(f"{where}: {name} belongs to the Commands action, which is not supported")
+    if "timeoutInMinutes" in action and kind["category"] != "Approval":
+        raise _action_fault(f"{where}: timeoutInMinutes is available to manual approvals only")
+    _check_values(where, configuration)
     _check_configuration(where, action["inputArtifacts"], configuration)
 
 
+_BOOLEANS = ("PollForSourceChanges", "AllowOverrideForS3ObjectKey", "BatchEnabled", "CombineArtifacts")
+_OVERRIDES_LIMIT = 1024
+"""Bytes of ``ParameterOverrides`` (Quotas in AWS CodePipeline)."""
+# Each of these values is AWS's default: what is left out means the same.
 _ONLY_VALUES = {
-    "PollForSourceChanges": ("false", "the local account does not poll: use an EventBridge rule"),
     "OutputArtifactFormat": ("code_zip", "the local account does not support full clones as artifacts"),
     "BatchEnabled": ("false", "the local account does not support batch builds"),
     "NotificationArn": ("", "the local account does not support Amazon SNS: remove it"),
@@ -213,9 +226,6 @@ _ONLY_VALUES = {
 def _check_configuration(
     where: str, inputs: list[InputArtifactTypeDef], configuration: Mapping[str, str]
 ) -> None:
-    for name, (value, why) in _ONLY_VALUES.items():
-        if configuration.get(name, value).lower() != value:
-            raise _action_fault(f"{where}: {name} {configuration[name]} is not supported: {why}")
     if "ProjectName" in configuration and len(inputs) > 1 and not configuration.get("PrimarySource"):
         raise _action_fault(f"{where} has several input artifacts: it needs the configuration PrimarySource")
     if (mode := configuration.get("ActionMode")) is not None:
@@ -235,6 +245,22 @@ def _check_configuration(
                 raise _action_fault(
                     f"{where}: {name} refers to {artifact}, which is not an input artifact of the action"
                 )
+
+
+def _check_values(where: str, configuration: Mapping[str, str]) -> None:
+    for name in _BOOLEANS:
+        if configuration.get(name, "false").lower() not in ("true", "false"):
+            raise _action_fault(
+                f"{where}: {name} is {configuration[name]!r}, which is neither true nor false"
+            )
+    for name, (value, why) in _ONLY_VALUES.items():
+        if configuration.get(name, value).lower() != value:
+            raise _action_fault(f"{where}: {name} {configuration[name]} is not supported: {why}")
+    if (size := len(configuration.get("ParameterOverrides", "").encode())) > _OVERRIDES_LIMIT:
+        raise _action_fault(
+            f"{where}: ParameterOverrides has {size} bytes, and may have {_OVERRIDES_LIMIT}: put values into "
+            "a template configuration file (TemplateConfiguration)"
+        )
 
 
 def _check_json(where: str, name: str, text: str, kind: type) -> None:

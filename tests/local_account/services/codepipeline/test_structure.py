@@ -1,5 +1,6 @@
 """A pipeline that could not work is rejected at its creation, with the reason."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -125,8 +126,41 @@ CASES: list[tuple[str, str, Change]] = [
     ),
     (
         "InvalidActionDeclarationException",
-        "PollForSourceChanges true is not supported",
-        lambda p: p["stages"][0]["actions"][0]["configuration"].update(PollForSourceChanges="true"),
+        "PollForSourceChanges is 'no', which is neither true nor false",
+        lambda p: p["stages"][0]["actions"][0]["configuration"].update(PollForSourceChanges="no"),
+    ),
+    (
+        "InvalidActionDeclarationException",
+        "timeoutInMinutes is available to manual approvals only",
+        lambda p: second_actions(
+            p,
+            declare.action(
+                "B",
+                "Build",
+                "CodeBuild",
+                inputs=["Src"],
+                configuration={"ProjectName": "x"},
+                timeoutInMinutes=5,
+            ),
+        ),
+    ),
+    (
+        "InvalidActionDeclarationException",
+        "ParameterOverrides has 1030 bytes, and may have 1024",
+        lambda p: second_actions(
+            p,
+            declare.action(
+                "D",
+                "Deploy",
+                "CloudFormation",
+                configuration={
+                    "ActionMode": "DELETE_ONLY",
+                    "StackName": "s",
+                    "RoleArn": p["roleArn"],
+                    "ParameterOverrides": json.dumps({"a": "x" * 1021}),
+                },
+            ),
+        ),
     ),
     (
         "InvalidStructureException",

@@ -1,0 +1,121 @@
+"""Sources without ``PollForSourceChanges: false`` are polled: a change starts the pipeline."""
+
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.local_account.account_process import AccountProcess
+from tests.local_account.services.codepipeline import declare
+from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
+from tests.local_account.waiting import Eventually
+
+pytestmark = pytest.mark.slow
+
+PROGRAM = """
+import runpy
+from local_account.services.codepipeline import CodePipeline
+CodePipeline.poll_seconds = 0.1
+runpy.run_module("local_account", run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def account(
+    tmp_path_factory: pytest.TempPathFactory, account_process: type[AccountProcess]
+) -> Iterator[AccountProcess]:
+    """An account that polls ten times a second."""
+    polling = account_process(tmp_path_factory.mktemp("polling") / "state", ("-c", PROGRAM)).start()
+    yield polling
+    polling.stop()
+
+
+@pytest.fixture
+def polled(account: AccountProcess, lab_of: Callable[[AccountProcess], PipelineLab]) -> PipelineLab:
+    return lab_of(account)
+
+
+def source(lab: PipelineLab, key: str = "source.zip", name: str = "Source", **poll: str) -> dict[str, Any]:
+    configuration = {"S3Bucket": lab.bucket, "S3ObjectKey": key, **poll}
+    return declare.action(name, "Source", "S3", outputs=[f"Of{name}"], configuration=configuration)
+
+
+def gate() -> dict[str, Any]:
+    return declare.stage("Gate", declare.approval())
+
+
+def triggers(lab: PipelineLab, name: str) -> list[str]:
+    """Return what started the executions, oldest first."""
+    return [execution["trigger"]["triggerType"] for execution in reversed(lab.executions(name))]
+
+
+@pytest.mark.parametrize("poll", [{}, {"PollForSourceChanges": "True"}], ids=["left out", "true"])
+def test_a_new_version_of_an_object_starts_the_pipeline(polled: PipelineLab, poll: dict[str, str]) -> None:
+    name = polled.quiet(declare.stage("Source", source(polled, **poll)), gate())
+    version = polled.upload({"a.txt": "a"})
+    polled.eventually(lambda: len(polled.executions(name)) == 2)
+    started = polled.executions(name)[0]
+    assert started["trigger"] == {"triggerType": "PollForSourceChanges", "triggerDetail": "Source"}
+    execution = started["pipelineExecutionId"]
+    polled.pending(name, "Gate", execution)
+    assert polled.execution(name, execution)["artifactRevisions"][0]["revisionId"] == version
+
+
+def test_a_commit_starts_the_pipeline(polled: PipelineLab, account: AccountProcess, tmp_path: Path) -> None:
+    repository = f"repository-{uuid.uuid4().hex[:8]}"
+    url = polled.client("codecommit").create_repository(repositoryName=repository)["repositoryMetadata"][
+        "cloneUrlHttp"
+    ]
+    configuration = {"RepositoryName": repository, "BranchName": "work"}
+    action = declare.action("Source", "Source", "CodeCommit", outputs=["Src"], configuration=configuration)
+    name = polled.quiet(declare.stage("Source", action), gate())
+    commands = (
+        "init -q -b work",
+        "-c user.name=a -c user.email=a@example.com commit -q --allow-empty -m first",
+        f"push -q {url} work",
+    )
+    for command in commands:
+        subprocess.run(["git", *command.split()], cwd=tmp_path, env=account.environment, check=True)
+    polled.eventually(lambda: triggers(polled, name) == ["CreatePipeline", "PollForSourceChanges"])
+
+
+def test_what_was_there_and_other_sources_start_nothing(polled: PipelineLab) -> None:
+    polled.upload({"a.txt": "a"})
+    still = source(polled, "other.zip", "Still", PollForSourceChanges="false")
+    name = polled.create(declare.stage("Source", source(polled), still), gate())
+    witness = f"{name}-witness"
+    polled.create(declare.stage("Source", source(polled, "other.zip")), gate(), name=witness)
+    polled.client("s3").put_object(Bucket=polled.bucket, Key="other.zip", Body=b"new")
+    polled.eventually(lambda: len(polled.executions(witness)) == 2)
+    assert triggers(polled, name) == ["CreatePipeline"]
+
+
+def test_an_update_keeps_what_has_been_seen_and_can_end_the_polling(polled: PipelineLab) -> None:
+    name = polled.quiet(declare.stage("Source", source(polled)), gate())
+    polled.upload({"a.txt": "a"})
+    polled.eventually(lambda: len(polled.executions(name)) == 2)
+    pipeline = polled.api.get_pipeline(name=name)["pipeline"]
+    pipeline["stages"][0]["actions"][0]["configuration"]["PollForSourceChanges"] = "false"
+    polled.api.update_pipeline(pipeline=pipeline)
+    witness = f"{name}-witness"
+    polled.create(declare.stage("Source", source(polled)), gate(), name=witness)
+    polled.upload({"a.txt": "b"})
+    polled.eventually(lambda: len(polled.executions(witness)) == 2)
+    assert len(polled.executions(name)) == 2
+
+
+def test_changes_before_a_restart_of_the_account_are_found_after_it(
+    own_account: AccountProcess, lab_of: Callable[[AccountProcess], PipelineLab], eventually: Eventually
+) -> None:
+    lab = lab_of(own_account.start())
+    name = lab.quiet(declare.stage("Source", source(lab)), gate())
+    lab.upload({"a.txt": "a"})
+    own_account.stop()
+    own_account.program = ("-c", PROGRAM)
+    api = own_account.start().client("codepipeline")
+    eventually(
+        lambda: len(api.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"]) == 2
+    )
