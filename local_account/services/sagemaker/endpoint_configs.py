@@ -75,8 +75,7 @@ class EndpointConfigs(Models):
     def delete_endpoint_config(self, params: DeleteEndpointConfigInputTypeDef) -> Answer:
         """See DeleteEndpointConfig; as on AWS, an endpoint that uses it keeps running."""
         config = self.endpoint_config(params["EndpointConfigName"])
-        self.table("endpoint_configs").delete(params["EndpointConfigName"])
-        self.drop_tags(config["EndpointConfigArn"])
+        self.remove(self.table("endpoint_configs"), params["EndpointConfigName"], config["EndpointConfigArn"])
         return {}
 
     def endpoint_config(self, name: str) -> EndpointConfig:

@@ -325,8 +325,7 @@ class Endpoints(EndpointConfigs):
         self.account.containers.end(_group(name))
         shutil.rmtree(deployments.endpoint_directory(self.account, name), ignore_errors=True)
         arn = self._endpoint(name)["EndpointArn"]
-        self.table("endpoints").delete(name)
-        self.drop_tags(arn)
+        self.remove(self.table("endpoints"), name, arn)
 
     def _recover_endpoint(self, name: str, step: Callable[[str], object]) -> None:
         """Run a step once the Docker Engine answers: no endpoint is lost because the engine starts late."""

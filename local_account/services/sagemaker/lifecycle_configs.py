@@ -81,8 +81,7 @@ class LifecycleConfigs(Resources):
     ) -> Answer:
         """See DeleteNotebookInstanceLifecycleConfig."""
         config = self.lifecycle_config(params[_NAME], "delete")
-        self.table("lifecycle_configs").delete(params[_NAME])
-        self.drop_tags(config[_ARN])
+        self.remove(self.table("lifecycle_configs"), params[_NAME], config[_ARN])
         return {}
 
     def lifecycle_config(self, name: str, purpose: str = "describe") -> LifecycleConfig:

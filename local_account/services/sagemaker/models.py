@@ -79,9 +79,8 @@ class Models(Resources):
     def delete_model(self, params: DeleteModelInputTypeDef) -> Answer:
         """See DeleteModel; as on AWS, endpoints that use the model keep running."""
         model = self.model(params["ModelName"])
-        self.table("models").delete(params["ModelName"])
         self.publish("SageMaker Model State Change", model["ModelArn"], public(model))
-        self.drop_tags(model["ModelArn"])
+        self.remove(self.table("models"), params["ModelName"], model["ModelArn"])
         return {}
 
     def model(self, name: str) -> Model:

@@ -275,8 +275,7 @@ class NotebookInstances(LifecycleConfigs):
         if directory.exists():
             shutil.rmtree(directory)
         arn = self._instance(name)["NotebookInstanceArn"]
-        self.table("notebook_instances").delete(name)
-        self.drop_tags(arn)
+        self.remove(self.table("notebook_instances"), name, arn)
 
     # --- documents
 

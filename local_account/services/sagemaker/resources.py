@@ -99,14 +99,28 @@ class Resources(Service):
         Raises ``in_use`` if there is one of that name, and ServiceError ValidationException for more than 50
         tags. Then nothing is kept.
         """
-        with table.lock:
-            if table.get(name):
+        with table.lock, self.table("tags").lock, self.account.store.together():
+            if self.exists(arn):
                 raise in_use
             self.set_tags(arn, tags)
             table.put(name, document)
 
+    def exists(self, arn: str) -> bool:
+        """Return whether there is a resource with this ARN: names that differ in case only have the same."""
+        return self.table("tags").get(arn) is not None
+
+    def remove(self, table: Table[D], name: str, arn: str) -> None:
+        """Delete a resource and its tags, so that its name is free again."""
+        with self.table("tags").lock, self.account.store.together():
+            table.delete(name)
+            self.table("tags").delete(arn)
+
     def resource_arn(self, kind: str, name: str) -> str:
-        """Return the ARN, in which SageMaker writes names in lower case."""
+        """Return the ARN, in which SageMaker writes names in lower case.
+
+        So names that differ in case only are the same name ("The name is case-insensitive in
+        CreateEndpoint").
+        """
         return self.account.arn("sagemaker", f"{kind}/{name.lower()}")
 
     def set_tags(self, arn: str, tags: Iterable[TagTypeDef]) -> list[TagTypeDef]:
@@ -121,10 +135,6 @@ class Resources(Service):
                 raise invalid(f"{len(merged)} tags on {arn}: a resource can have at most {MAX_TAGS}")
             table.put(arn, merged)
         return tag_list(merged)
-
-    def drop_tags(self, arn: str) -> None:
-        """Delete the tags of a deleted resource."""
-        self.table("tags").delete(arn)
 
     def publish(self, detail_type: str, arn: str, detail: Params) -> None:
         """Send a state change to EventBridge ("Events that Amazon SageMaker AI sends to Amazon EventBridge").

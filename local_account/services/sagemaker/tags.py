@@ -20,8 +20,9 @@ class TagOperations(Resources):
 
     def add_tags(self, params: AddTagsInputTypeDef) -> Answer:
         """See AddTags; an existing tag gets the new value."""
-        self._tags_of(params["ResourceArn"])
-        return {"Tags": self.set_tags(params["ResourceArn"], params["Tags"])}
+        with self.table("tags").lock:
+            self._tags_of(params["ResourceArn"])
+            return {"Tags": self.set_tags(params["ResourceArn"], params["Tags"])}
 
     def list_tags(self, params: ListTagsInputTypeDef) -> Answer:
         """See ListTags; one page has them all (50 at most)."""

@@ -90,7 +90,7 @@ class TrainingJobs(Resources):
             f"this name already exists ({arn})",
         )
         table = self.table("training_jobs")
-        if table.get(name):
+        if self.exists(arn):
             raise in_use
         self._check_job_sources(job)
         allowed = self.account.quota("sagemaker", _INSTANCES)
@@ -139,8 +139,7 @@ class TrainingJobs(Resources):
             raise ServiceError(
                 "ResourceInUse", f"The training job {name} is in status {job['TrainingJobStatus']}."
             )
-        self.table("training_jobs").delete(name)
-        self.drop_tags(job["TrainingJobArn"])
+        self.remove(self.table("training_jobs"), name, job["TrainingJobArn"])
         return {}
 
     def _run_job(self, name: str) -> None:

@@ -87,6 +87,19 @@ def test_a_scaled_variant_keeps_its_instance_type(two: SageMakerLab) -> None:
     lab.settled("Two")
 
 
+def test_names_that_differ_in_case_only_are_the_same_name(two: SageMakerLab) -> None:
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint ") as refused:
+        two.sagemaker.create_endpoint(EndpointName="two", EndpointConfigName="two")
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint configuration "):
+        two.config("TWO", *VARIANTS)
+    with pytest.raises(ClientError, match="Cannot create already existing model "):
+        two.model("Plain")
+    with pytest.raises(ClientError, match="Endpoint two of account"):
+        two.invoke("two")  # the case "must be matched in InvokeEndpoint"
+    assert two.invoke("Two")
+
+
 def test_an_endpoint_without_its_parts_serves_but_cannot_grow(two: SageMakerLab) -> None:
     lab = two
     iam = lab.account.client("iam")

@@ -166,6 +166,16 @@ def test_a_resource_with_too_many_tags_is_refused_and_not_made(account: Any) -> 
     assert account.store.table("sagemaker.tags").get(made["NotebookInstanceLifecycleConfigArn"]) == {"k0": ""}
 
 
+def test_names_that_differ_in_case_only_are_the_same_name(account: Any) -> None:
+    configs: Any = LifecycleConfigs(account)
+    name = "NotebookInstanceLifecycleConfigName"
+    configs.create_notebook_instance_lifecycle_config({name: "Up"})
+    with pytest.raises(ServiceError, match="already exists"):
+        configs.create_notebook_instance_lifecycle_config({name: "up"})
+    configs.delete_notebook_instance_lifecycle_config({name: "Up"})
+    configs.create_notebook_instance_lifecycle_config({name: "up"})
+
+
 def test_no_part_of_the_service_hides_a_method_of_another() -> None:
     names = Counter(
         name for part in SageMaker.__mro__[:-2] for name in vars(part) if not name.startswith("__")
