@@ -125,14 +125,14 @@ def handler_permissions(kind: str) -> set[str]:
     }
 
 
-# Permissions for properties that these templates don't use.
+# Permissions for properties that these templates don't use; what reads or only looks is not excused.
 UNUSED = re.compile(
     r"kms:|ec2:|s3files:|elasticfilesystem:|codestar-connections:|firehose:|s3:|lambda:(Put|Delete)?(Get)?Provisioned"
     r"|lambda:(PutFunctionConcurrency|DeleteFunctionConcurrency|.*CodeSigningConfig|GetLayerVersion|PutRuntimeManagementConfig)"
     r"|lambda:(PutFunctionRecursionConfig|PutFunctionScalingConfig|PassCapacityProvider|AssociateRuntimeAlias|PublishVersion)"
-    r"|codepipeline:(Disable|Enable)StageTransition|iam:GetRole"
-    r"|logs:(AssociateKmsKey|DisassociateKmsKey|CreateLogDelivery|.*ResourcePol.*|Put(BearerToken|DataProtection|IndexPolicy|LogGroupDel).*"
-    r"|Delete(DataProtection|Index)Policy)"
+    r"|codepipeline:(Disable|Enable)StageTransition"
+    r"|logs:(AssociateKmsKey|DisassociateKmsKey|CreateLogDelivery|(Put|Delete)ResourcePolicy|Put(BearerToken|DataProtection|IndexPolicy|LogGroupDel).*"
+    r"|DeleteIndexPolicy)"
     r"|application-autoscaling:(Put|Delete)ScheduledAction"
 )
 

@@ -9,11 +9,48 @@ import pytest
 from tests.lab_roles import Place, Role, grants, roles, size
 
 LONGEST_LAB_ID = "abcdefghij"
-PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
+PARTITIONS = [
+    one
+    for one in boto3.Session().get_available_partitions()
+    if boto3.Session().get_available_regions("sagemaker", one)
+]
 EARLIER = Path(__file__).parent / "earlier" / "m.yml"
 """The top stack of labs that were deployed when every policy was still an inline one (November 2026)."""
 
-MORE: dict[tuple[str, str], str] = {}
+_ARTIFACTS = (
+    'CodePipeline User Guide, "Manage the CodePipeline service role": the minimum for the artifact store'
+)
+_SOURCE = (
+    'CodePipeline User Guide, "Amazon S3 source action reference"; reports differ on whether it is needed'
+)
+_DEPLOY = 'CodePipeline User Guide, "AWS CloudFormation deploy action reference"'
+_BUILD = 'CodeBuild User Guide, "Allow CodeBuild to interact with other AWS services": the minimum'
+_HANDLER = "CloudFormation registry: the handler that {} calls it, with or without the property"
+MORE: dict[tuple[str, str], str] = {
+    (
+        "mlops-sagemaker",
+        "cloudwatch:DescribeAlarms",
+    ): 'SageMaker AI Developer Guide, "Auto-Rollback Configuration '
+    'and Monitoring": without it, no release is rolled back by its alarms',
+    ("mlops-pipeline", "s3:GetBucketAcl"): _ARTIFACTS,
+    ("mlops-pipeline", "s3:PutObjectAcl"): _ARTIFACTS,
+    ("mlops-pipeline", "s3:PutObjectTagging"): _ARTIFACTS,
+    ("mlops-pipeline", "s3:GetObjectTagging"): _SOURCE,
+    ("mlops-pipeline", "s3:GetObjectVersionTagging"): _SOURCE,
+    ("mlops-pipeline", "cloudformation:DescribeStackResources"): _DEPLOY,
+    ("mlops-pipeline", "cloudformation:GetTemplate"): _DEPLOY,
+    ("mlops-pipeline", "cloudformation:ValidateTemplate"): _DEPLOY,
+    (
+        "mlops-pipeline",
+        "codebuild:StopBuild",
+    ): "CDK's CodeBuild action grants it: for executions that are stopped",
+    ("mlops-codebuild", "logs:CreateLogGroup"): _BUILD,
+    ("mlops-codebuild", "s3:GetBucketAcl"): _BUILD,
+    ("mlops-codebuild", "s3:GetBucketLocation"): _BUILD,
+    ("mlops-notebook", "iam:GetRole"): _HANDLER.format("creates and updates a pipeline"),
+    ("mlops-notebook", "logs:DescribeResourcePolicies"): _HANDLER.format("reads a log group"),
+    ("mlops-notebook", "logs:DeleteDataProtectionPolicy"): _HANDLER.format("deletes a log group"),
+}
 """What a role may do since then that it could not before: role and action, and why."""
 LESS: dict[tuple[str, str], str] = {}
 """What a role could do then and may not do any more."""

@@ -32,6 +32,8 @@ class BuildLog:
         self._logs = logs
         self._group = group
         self._stream = stream
+        if logs is not None:
+            self._make_stream(logs)
         self._input, self.output = os.pipe()
         os.set_blocking(self._input, False)
         self._file = path.open("ab")
@@ -40,8 +42,6 @@ class BuildLog:
         self._partial = b""
         self._closing = threading.Event()
         self._write_lock = threading.Lock()
-        if logs is not None:
-            self._make_stream(logs)
         self._thread = threading.Thread(target=self._collect, name=f"log {stream}", daemon=True)
         self._thread.start()
 

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from local_account.services.codebuild import artifacts, build_image, buildspec, source
 from local_account.services.codebuild.buildspec import Buildspec, OnFailure, Phase
 from local_account.services.codebuild.image_names import ImageNames
@@ -54,6 +56,10 @@ class Interrupted(Exception):  # noqa: N818 - not an error of the build
     """The build was stopped or timed out, or the account is stopping."""
 
 
+class LogDenied(Exception):  # noqa: N818 - not an error of the build
+    """The role may not create the log stream: the build fails while it is QUEUED."""
+
+
 class PhaseFailed(Exception):  # noqa: N818 - as CodeBuild names it
     """A phase ends as FAILED with this status code and message."""
 
@@ -87,15 +93,18 @@ class BuildRun:
 
     def run(self) -> BuildTypeDef:
         """Run the build; return its final record."""
-        self._builds.enter(self.id, "PROVISIONING")
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._log = self._open_log()
+        except LogDenied as denied:
+            self._builds.leave(self.id, "FAILED", "ACCESS_DENIED", str(denied))
+            return self._builds.complete(self.id, "FAILED")
         except Exception as error:
             log.exception("the log of build %s cannot be opened", self.id)
             message = f"The log cannot be opened: {type(error).__name__}: {error}"
             self._builds.leave(self.id, "FAULT", "INTERNAL_SERVICE_ERROR", message)
             return self._builds.complete(self.id, "FAULT")
+        self._builds.enter(self.id, "PROVISIONING")
         try:
             status = self._run_phases()
         except Interrupted:
@@ -123,7 +132,16 @@ class BuildRun:
         group = config.get("groupName") or f"/aws/codebuild/{self._build['projectName']}"
         stream = "/".join(part for part in (config.get("streamName"), self._uuid) if part)
         logs = self._account.client("logs", self._build["serviceRole"]) if enabled else None
-        build_log = BuildLog(self._directory / "build.log", logs, group, stream)
+        try:
+            build_log = BuildLog(self._directory / "build.log", logs, group, stream)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "AccessDeniedException":
+                raise
+            raise LogDenied(
+                f"Service role {self._build['serviceRole']} does not allow AWS CodeBuild to create Amazon "
+                f"CloudWatch Logs log streams for build {self._build['arn']}. "
+                f"Error message: {error.response['Error']['Message']}"
+            ) from error
         if enabled:
             arn = self._account.arn("logs", f"log-group:{group}:log-stream:{stream}")
             names: LogsLocationTypeDef = {"groupName": group, "streamName": stream, "cloudWatchLogsArn": arn}

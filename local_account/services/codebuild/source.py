@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from local_account.foundation.artifact_metadata import REVISION
 from local_account.services.codebuild import archive
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+    from botocore.response import StreamingBody
     from mypy_boto3_codebuild.type_defs import ProjectSourceTypeDef
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
@@ -65,11 +66,9 @@ def _object(bucket: str, key: str, version: str | None, directory: Path, s3: S3C
         if version:
             asked["VersionId"] = version
         answer = s3.get_object(**asked)
-        with package.open("wb") as file:
-            for chunk in answer["Body"].iter_chunks(1 << 20):
-                file.write(chunk)
+        _save(answer["Body"], package)
     except s3.exceptions.ClientError as error:
-        raise SourceError(f"the source {where} cannot be read: {error}") from error
+        raise _unreadable(error, bucket, key) from error
     try:
         archive.unpack(package, directory)
     except zipfile.BadZipFile as error:
@@ -81,19 +80,37 @@ def _object(bucket: str, key: str, version: str | None, directory: Path, s3: S3C
 
 def _folder(bucket: str, prefix: str, directory: Path, s3: S3Client) -> Fetched:
     found = False
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for item in page.get("Contents", []):
-            relative = item["Key"].removeprefix(prefix)
-            path = (directory / relative).resolve()
-            if relative.endswith("/") or not relative or not path.is_relative_to(directory.resolve()):
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                shutil.copyfileobj(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"], file)
-            found = True
+    try:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for item in page.get("Contents", []):
+                relative = item["Key"].removeprefix(prefix)
+                path = (directory / relative).resolve()
+                if relative.endswith("/") or not relative or not path.is_relative_to(directory.resolve()):
+                    continue
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _save(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"], path)
+                found = True
+    except s3.exceptions.ClientError as error:
+        raise _unreadable(error, bucket, prefix) from error
     if not found:
         raise SourceError(f"there is nothing under s3://{bucket}/{prefix}")
     return Fetched(directory)
+
+
+def _save(body: StreamingBody, path: Path) -> None:
+    with path.open("wb") as file:
+        for chunk in body.iter_chunks(1 << 20):
+            file.write(chunk)
+
+
+def _unreadable(error: ClientError, bucket: str, key: str) -> SourceError:
+    """Return the error of DOWNLOAD_SOURCE in the words of CodeBuild, which quotes S3's."""
+    fault, answer = error.response["Error"], error.response["ResponseMetadata"]
+    return SourceError(
+        f"{fault['Code']}: {fault['Message']}\n\tstatus code: {answer['HTTPStatusCode']}, "
+        f"request id: {answer.get('RequestId', '')}, host id: {answer.get('HostId', '')} "
+        f"for primary source and source version arn:aws:s3:::{bucket}/{key}"
+    )
 
 
 def _clone(url: str, version: str | None, directory: Path, env: Mapping[str, str]) -> Fetched:

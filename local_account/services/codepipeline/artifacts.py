@@ -9,7 +9,7 @@ import zipfile
 from typing import Any
 
 from local_account.foundation.artifact_metadata import PIPELINE, REVISION
-from local_account.services.codepipeline.context import ActionFailed, Context
+from local_account.services.codepipeline.context import ActionFailed, Context, lacks_permission
 from local_account.services.codepipeline.records import Artifact
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -43,6 +43,13 @@ def read_file(context: Context, reference: str) -> str:
     try:
         content = s3.get_object(Bucket=artifact["bucket"], Key=artifact["key"])["Body"].read()
     except s3.exceptions.ClientError as error:
+        if lacks_permission(error):
+            raise ActionFailed(
+                "PermissionError",
+                f"Unable to access the artifact with Amazon S3 object key '{artifact['key']}' located in the "
+                f"Amazon S3 artifact bucket '{artifact['bucket']}'. The provided role does not have "
+                "sufficient permissions.",
+            ) from error
         raise ActionFailed(
             "ConfigurationError",
             f"The artifact {name} cannot be read from {where}: {error}. Did the action that produces it put "

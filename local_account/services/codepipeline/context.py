@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from local_account.authorization import granted
 from local_account.services.codepipeline.records import Artifact, SourceRevision
 
 if TYPE_CHECKING:
@@ -25,6 +28,11 @@ class ActionFailed(Exception):  # noqa: N818 - as the API names it
         super().__init__(message)
         self.code = code
         self.external_id = external_id
+
+
+def lacks_permission(error: ClientError) -> bool:
+    """Return whether an action's request was refused because the role is not allowed to make it."""
+    return error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException", "403")
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,14 @@ class Context:
     """Record ``external_id``, ``url`` and ``summary`` of an action in progress."""
     tracked: Callable[[], bool]
     """Whether the action is still awaited (it may have been abandoned)."""
+
+    def require(self, service: str, *operations: str, **params: str) -> None:
+        """Raise ServiceError AccessDenied unless the pipeline's role is allowed to do these operations.
+
+        For what the action's page wants the role to be allowed, and the local account does in another way.
+        """
+        for operation in operations:
+            granted.require(self.account, self.role_arn, service, operation, params)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client that acts with the pipeline's role."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from local_account.foundation.errors import ServiceError
 from local_account.services.codepipeline import artifacts
-from local_account.services.codepipeline.context import ActionFailed, Context
+from local_account.services.codepipeline.context import ActionFailed, Context, lacks_permission
 from local_account.services.codepipeline.records import Artifact, Job
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NOT_SUFFICIENT = "The provided role does not have sufficient permissions to access Lambda."
 CONTINUATION_SECONDS = 5.0
 """Delay before a function that returned a continuation token is invoked again."""
 
@@ -84,6 +86,10 @@ def invoke_lambda(context: Context, job: Job) -> None:
     }
     name = context.configuration["FunctionName"]
     try:
+        context.require("lambda", "ListFunctions")  # "AWS Lambda invoke action reference" wants it, too
+    except ServiceError as error:
+        raise ActionFailed("PermissionError", f"{_NOT_SUFFICIENT} {error.message}") from error
+    try:
         answer = context.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
         payload = answer["Payload"].read()
     except ReadTimeoutError:
@@ -91,6 +97,8 @@ def invoke_lambda(context: Context, job: Job) -> None:
         return
     except ClientError as error:
         fault = error.response["Error"]
+        if lacks_permission(error):
+            raise ActionFailed("PermissionError", f"{_NOT_SUFFICIENT} {fault['Message']}") from error
         raise ActionFailed(
             "ConfigurationError",
             f"The function {name} cannot be invoked: {fault['Message']} ({fault['Code']})",

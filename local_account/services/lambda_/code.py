@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from local_account.foundation.acting import calling_role
 from local_account.foundation.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -66,9 +67,18 @@ def fetch(account: Account, code: Mapping[str, Any]) -> Package:
     if "S3ObjectVersion" in code:
         source["VersionId"] = code["S3ObjectVersion"]
     try:
-        return Package(account.client("s3").get_object(**source)["Body"].read(), source)
+        # With the caller's permissions: Lambda has no role of its own for this.
+        return Package(account.client("s3", calling_role()).get_object(**source)["Body"].read(), source)
     except ClientError as error:
         fault = error.response["Error"]
+        if fault.get("Code") == "AccessDenied":
+            raise ServiceError(
+                "AccessDeniedException",
+                "Your access has been denied by S3, please make sure your request credentials have "
+                f"permission to GetObject for {source['Bucket']}/{source['Key']}. "
+                f"S3 Error Code: AccessDenied. S3 Error Message: {fault.get('Message')}",
+                status=403,
+            ) from error
         raise ServiceError(
             _INVALID,
             f"Error occurred while GetObject. S3 Error Code: {fault.get('Code')}. "

@@ -43,7 +43,9 @@ def prepare(account: Account, endpoint: str, specs: list[VariantSpec]) -> None:
             spec["image"] = _resolve(account, spec, spec["specified_image"])
             spec["resolved_at"] = account.now()
         try:
-            images.pull(account, spec["image"])
+            images.pull(account, spec["image"], spec["role_arn"])
+        except images.PullDenied as error:
+            raise DeploymentError(str(error)) from error
         except images.ImageError as error:
             raise _image_missing(spec, error) from error
         except images.EngineError as error:
@@ -152,17 +154,26 @@ def shift_traffic(
 ) -> None:
     """Shift the traffic from the blue to the green fleet by DeploymentConfig ("Blue/Green Deployments").
 
-    Raises DeploymentError, after shifting all traffic back, if one of the alarms goes off.
+    Raises DeploymentError, after shifting all traffic back, if one of the alarms goes off, or if an execution
+    role of the models is not allowed to look at them ("Auto-Rollback Configuration and Monitoring").
     """
     everything_at_once: TrafficRoutingConfigTypeDef = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
     policy, rollback = config.get("BlueGreenUpdatePolicy"), config.get("AutoRollbackConfiguration")
     routing = policy["TrafficRoutingConfiguration"] if policy else everything_at_once
     alarms = [alarm["AlarmName"] for alarm in (rollback.get("Alarms", []) if rollback else [])]
     routes = Routes.of(account)
+    roles = {variant.spec["role_arn"] for variant in green.variants.values()}
+    watch = _Watch(account, alarms, roles)
     instances = sum(len(variant.instances) for variant in green.variants.values())
+    watch.fired()  # no request goes to a fleet that could not be taken back
     for share in traffic_steps(routing, instances):
         routes.set(endpoint, blue, green, share)
-        if fired := _bake(account, alarms, routing.get("WaitIntervalInSeconds", 0)):
+        try:
+            fired = watch.bake(routing.get("WaitIntervalInSeconds", 0))
+        except DeploymentError:
+            routes.set(endpoint, blue)
+            raise
+        if fired:
             routes.set(endpoint, blue)
             raise DeploymentError(
                 f"The deployment was rolled back because these alarms are in ALARM: {', '.join(fired)}"
@@ -170,18 +181,33 @@ def shift_traffic(
     routes.set(endpoint, green)
 
 
-def _bake(account: Account, alarms: list[str], seconds: float) -> list[str]:
-    """Watch the alarms for ``seconds``; return those in ALARM as soon as there are any."""
-    end = time.monotonic() + seconds
-    while not (fired := _alarms_that_fired(account, alarms)):
-        left = end - time.monotonic()
-        if left <= 0 or account.tasks.stopping.wait(min(left, _ALARM_SECONDS)):
-            break
-    return fired
+class _Watch:
+    """The alarms of a deployment, seen with the permissions of the models' execution roles."""
 
+    def __init__(self, account: Account, alarms: list[str], roles: set[str]) -> None:
+        self._account = account
+        self._alarms = alarms
+        self._roles = sorted(roles)
 
-def _alarms_that_fired(account: Account, names: list[str]) -> list[str]:
-    if not names:
-        return []
-    alarms = account.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
-    return [alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM"]
+    def bake(self, seconds: float) -> list[str]:
+        """Watch the alarms for ``seconds``; return those in ALARM as soon as there are any."""
+        end = time.monotonic() + seconds
+        while not (fired := self.fired()):
+            left = end - time.monotonic()
+            if left <= 0 or self._account.tasks.stopping.wait(min(left, _ALARM_SECONDS)):
+                break
+        return fired
+
+    def fired(self) -> list[str]:
+        """Return the alarms in ALARM; raise DeploymentError if a role may not see them."""
+        found: list[str] = []
+        for role in self._roles if self._alarms else ():
+            try:
+                answer = self._account.client("cloudwatch", role).describe_alarms(AlarmNames=self._alarms)
+            except ClientError as error:
+                raise DeploymentError(
+                    f"The execution role {role} cannot monitor the auto-rollback alarms "
+                    f"{', '.join(self._alarms)}: {error.response['Error']['Message']}"
+                ) from error
+            found += [one["AlarmName"] for one in answer["MetricAlarms"] if one["StateValue"] == "ALARM"]
+        return list(dict.fromkeys(found))

@@ -6,7 +6,9 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from local_account.authorization import granted
 from local_account.foundation.config import LOOPBACK
+from local_account.foundation.errors import ServiceError
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -20,10 +22,17 @@ _SERVABLE = {
     "application/vnd.docker.distribution.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
 }
+PULL = ("GetAuthorizationToken", "BatchGetImage", "GetDownloadUrlForLayer", "BatchCheckLayerAvailability")
+"""What pulling takes of an execution role (SageMaker AI Developer Guide, "How to use SageMaker AI execution
+roles", for CreateTrainingJob and CreateModel)."""
 
 
 class ImageError(Exception):
     """An image that is not available; the message says why."""
+
+
+class PullDenied(ImageError):  # noqa: N818 - what happened, in AWS's words
+    """The role is not allowed to pull an image; the message says what it lacks."""
 
 
 class EngineError(Exception):
@@ -102,14 +111,16 @@ def _find(account: Account, uri: str) -> tuple[ImageUri, ImageDetailTypeDef]:
     return image, details[0]
 
 
-def pull(account: Account, resolved: str) -> None:
+def pull(account: Account, resolved: str, role_arn: str) -> None:
     """Log in to the registry and pull an image by digest, unless the engine already has it.
 
-    Raises ImageError if the registry does not provide it, EngineError if no engine answers.
+    Raises PullDenied if the role is not allowed to, ImageError if the registry does not provide it,
+    EngineError if no engine answers.
     """
     from docker.errors import APIError, ImageNotFound
 
     image = ImageUri.parse(resolved)
+    _check_pull(account, image, role_arn)
     try:
         images = account.containers.client.images
         try:
@@ -132,6 +143,18 @@ def create_container(account: Account, group: str, image: str, **options: Any) -
     from docker.types import LogConfig
 
     return account.containers.create(group, image, log_config=LogConfig(type=LogConfig.types.JSON), **options)
+
+
+def _check_pull(account: Account, image: ImageUri, role_arn: str) -> None:
+    for operation in PULL:
+        named = {} if operation == "GetAuthorizationToken" else {"repositoryName": image.repository}
+        try:
+            granted.require(account, role_arn, "ecr", operation, named)
+        except ServiceError as error:
+            raise PullDenied(
+                f"The role '{role_arn}' does not have {operation} permission for the image: "
+                f"'{image.name}@{image.digest}'. {error.message}"
+            ) from error
 
 
 def _login(account: Account) -> dict[str, str]:

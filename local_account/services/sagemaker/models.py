@@ -97,6 +97,14 @@ class Models(Resources):
         try:
             self.account.client("s3", role_arn).head_object(Bucket=bucket, Key=key)
         except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
+                raise invalid(
+                    f'Could not access model data at {url}. Please ensure that the role "{role_arn}" exists '
+                    'and that its trust relationship policy allows the action "sts:AssumeRole" for the '
+                    'service principal "sagemaker.amazonaws.com". Also ensure that the role has '
+                    '"s3:GetObject" permissions and that the object is located in '
+                    f"{self.account.config.region}."
+                ) from error
             raise invalid(f"Could not find model data at {url}.") from error
 
 

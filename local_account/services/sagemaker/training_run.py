@@ -175,7 +175,7 @@ class TrainingRun:
         self._raise_if_stopped()
         self._record("Downloading", "Downloading input data", TrainingStartTime=self._account.now())
         with ThreadPoolExecutor(2, f"{self._group}-") as pool:
-            pulling = pool.submit(images.pull, self._account, self._job["image"])
+            pulling = pool.submit(images.pull, self._account, self._job["image"], self._job["RoleArn"])
             files = self._downloading(self._input)
             try:
                 pulling.result()

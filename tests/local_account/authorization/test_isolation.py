@@ -39,9 +39,11 @@ ACCOUNT_WIDE = {
     "codepipeline:PutJobFailureResult": "needs the id of a job, which only its function is told",
     "codepipeline:PutJobSuccessResult": "needs the id of a job, which only its function is told",
     "ecr:GetAuthorizationToken": READS,
+    "cloudformation:ValidateTemplate": READS,
     "lambda:ListFunctions": READS,
     "logs:DescribeIndexPolicies": READS,
     "logs:DescribeLogGroups": READS,
+    "logs:DescribeResourcePolicies": READS,
     "sagemaker:ListEndpoints": READS,
     "sagemaker:ListTrainingJobs": READS,
     # These have resource-level permissions, but a request that searches is about all resources.

@@ -30,7 +30,7 @@ def codebuild(context: Context) -> Outcome:
     except client.exceptions.ClientError as error:
         fault = error.response["Error"]
         raise ActionFailed(
-            "ConfigurationError", f"Error calling startBuild: {fault['Message']} ({fault['Code']})"
+            "JobFailed", f"Error calling startBuild: {fault['Message']} ({fault['Code']})"
         ) from error
     build_id, region = build["id"], context.account.config.region
     url = f"https://console.aws.amazon.com/codebuild/home?region={region}#/builds/{build_id}/view/new"
@@ -38,7 +38,15 @@ def codebuild(context: Context) -> Outcome:
     found: list[BuildTypeDef] = []
 
     def completed() -> bool:
-        found[:] = client.batch_get_builds(ids=[build_id])["builds"]
+        try:
+            found[:] = client.batch_get_builds(ids=[build_id])["builds"]
+        except client.exceptions.ClientError as error:
+            fault = error.response["Error"]
+            raise ActionFailed(
+                "JobFailed",
+                f"Error calling batchGetBuilds: {fault['Message']} ({fault['Code']})",
+                build_id,
+            ) from error
         return not found or bool(found[0]["buildComplete"])
 
     context.wait_until(completed, BUILD_POLL_SECONDS)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from botocore.exceptions import ClientError
 
 from local_account.services.codepipeline import artifacts
-from local_account.services.codepipeline.context import ActionFailed, Context, Outcome
+from local_account.services.codepipeline.context import ActionFailed, Context, Outcome, lacks_permission
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import (
         DeleteStackInputTypeDef,
         ParameterTypeDef,
+        StackEventTypeDef,
         StackTypeDef,
         TagTypeDef,
     )
@@ -170,15 +171,7 @@ class _Deployment:
         message = f"Stack {operation} of {self._name} failed ({status})"
         if stack is None:
             return message
-        failures = []
-        # CodePipeline says why without a permission of the pipeline's role for it.
-        events = self._context.account.client("cloudformation").get_paginator("describe_stack_events")
-        for page in events.paginate(StackName=stack["StackId"]):
-            for event in page["StackEvents"]:  # newest first
-                if event["Timestamp"] < self._begun.replace(microsecond=0):
-                    continue
-                if event["ResourceStatus"].endswith("_FAILED"):
-                    failures.append(event)
+        failures = self._failures(stack)
         causes = [e for e in failures if _CANCELLED not in e.get("ResourceStatusReason", "").lower()]
         if not causes:
             return f"{message}: {stack.get('StackStatusReason', 'no reason was given')}"
@@ -187,6 +180,26 @@ class _Deployment:
             f"{message}: {first['LogicalResourceId']} ({first['ResourceType']}): "
             f"{first.get('ResourceStatusReason', first['ResourceStatus'])}"
         )
+
+    def _failures(self, stack: StackTypeDef) -> list[StackEventTypeDef]:
+        """Return the failures of this operation, newest first; none if the role may not see the events.
+
+        Then the message names no cause ("AWS CloudFormation deploy action reference").
+        """
+        try:
+            return list(self._failed_events(stack))
+        except ClientError as error:
+            if lacks_permission(error):
+                return []
+            raise
+
+    def _failed_events(self, stack: StackTypeDef) -> Iterator[StackEventTypeDef]:
+        for page in self._client.get_paginator("describe_stack_events").paginate(StackName=stack["StackId"]):
+            for event in page["StackEvents"]:  # newest first
+                if event["Timestamp"] < self._begun.replace(microsecond=0):
+                    continue
+                if event["ResourceStatus"].endswith("_FAILED"):
+                    yield event
 
     def _outcome(self, stack: StackTypeDef | None, summary: str) -> Outcome:
         outputs = {

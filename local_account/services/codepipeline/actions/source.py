@@ -5,15 +5,26 @@ Output variables and artifacts as in the "CodeCommit" and "Amazon S3 source acti
 
 from __future__ import annotations
 
+from local_account.foundation.errors import ServiceError
 from local_account.services.codepipeline import artifacts
-from local_account.services.codepipeline.context import ActionFailed, Context, Outcome
+from local_account.services.codepipeline.context import ActionFailed, Context, Outcome, lacks_permission
 from local_account.services.codepipeline.records import Artifact
+
+_ARCHIVE = ("GetBranch", "GetCommit", "UploadArchive", "GetUploadArchiveStatus")
+"""What reading a commit takes of the role ("CodeCommit source action reference"). The local account packs it
+without UploadArchive, which is an operation of CodePipeline's only."""
 
 
 def codecommit(context: Context) -> Outcome:
     """Put the files of a commit, without history, into the artifact (OutputArtifactFormat CODE_ZIP)."""
     name, branch = context.configuration["RepositoryName"], context.configuration["BranchName"]
     override = context.source_revision
+    try:
+        context.require("codecommit", *_ARCHIVE, repositoryName=name)
+    except ServiceError as error:
+        raise ActionFailed(
+            "PermissionError", _not_permitted(f"AWS CodeCommit repository named {name}", error.message)
+        ) from error
     try:
         found = context.account.repositories.commit(
             name, override["revisionValue"] if override else f"refs/heads/{branch}"
@@ -64,6 +75,11 @@ def s3(context: Context) -> Outcome:
         content = found["Body"].read()
     except client.exceptions.ClientError as error:
         code = error.response["Error"]["Code"]
+        if lacks_permission(error):
+            said = f"Amazon S3:AccessDenied:{error.response['Error']['Message']}"
+            raise ActionFailed(
+                "PermissionError", _not_permitted(f"Amazon S3 bucket named {bucket}", said)
+            ) from error
         of = f" (version {version})" if version else ""
         raise ActionFailed(
             "ConfigurationError",
@@ -92,13 +108,27 @@ def s3(context: Context) -> Outcome:
     )
 
 
+def _not_permitted(what: str, said: str) -> str:
+    return (
+        f"The service role or action role doesn\u2019t have the permissions required to access the {what}. "
+        f"Update the IAM role permissions, and then try again. Error: {said}"
+    )
+
+
 def _put(context: Context, content: bytes, revision: str) -> dict[str, Artifact]:
     ((name, location),) = context.outputs.items()
-    context.client("s3").put_object(
-        Bucket=location["bucket"],
-        Key=location["key"],
-        Body=content,
-        ContentType="application/zip",
-        Metadata=artifacts.metadata(context, revision),
-    )
+    client = context.client("s3")
+    try:
+        client.put_object(
+            Bucket=location["bucket"],
+            Key=location["key"],
+            Body=content,
+            ContentType="application/zip",
+            Metadata=artifacts.metadata(context, revision),
+        )
+    except client.exceptions.ClientError as error:
+        raise ActionFailed(
+            "PermissionError" if lacks_permission(error) else "JobFailed",
+            f"Upload to S3 failed with the following error: {error.response['Error']['Message']}",
+        ) from error
     return {name: {**location, "revision": revision}}
