@@ -104,7 +104,7 @@ def test_values_that_cloudwatch_refuses_cost_no_other_value_and_no_model(image_l
 @pytest.mark.docker
 def test_a_role_without_metrics_and_logs_trains_all_the_same(image_lab: SageMakerLab) -> None:
     iam = image_lab.account.client("iam")
-    role = make_role(iam, "quiet", "sagemaker.amazonaws.com", actions=["s3:*"])
+    role = make_role(iam, "quiet", "sagemaker.amazonaws.com", actions=["s3:*", "ecr:*"])
     image_lab.train(
         "quiet",
         RoleArn=role,
