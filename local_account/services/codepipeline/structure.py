@@ -213,8 +213,6 @@ def _check_action(action: Action) -> None:
 
 
 _BOOLEANS = ("PollForSourceChanges", "AllowOverrideForS3ObjectKey", "BatchEnabled", "CombineArtifacts")
-_OVERRIDES_LIMIT = 1024
-"""Bytes of ``ParameterOverrides`` (Quotas in AWS CodePipeline)."""
 # Each of these values is AWS's default: what is left out means the same.
 _ONLY_VALUES = {
     "OutputArtifactFormat": ("code_zip", "the local account does not support full clones as artifacts"),
@@ -256,11 +254,6 @@ def _check_values(where: str, configuration: Mapping[str, str]) -> None:
     for name, (value, why) in _ONLY_VALUES.items():
         if configuration.get(name, value).lower() != value:
             raise _action_fault(f"{where}: {name} {configuration[name]} is not supported: {why}")
-    if (size := len(configuration.get("ParameterOverrides", "").encode())) > _OVERRIDES_LIMIT:
-        raise _action_fault(
-            f"{where}: ParameterOverrides has {size} bytes, and may have {_OVERRIDES_LIMIT}: put values into "
-            "a template configuration file (TemplateConfiguration)"
-        )
 
 
 def _check_json(where: str, name: str, text: str, kind: type) -> None:

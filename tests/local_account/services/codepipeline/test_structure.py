@@ -1,6 +1,5 @@
 """A pipeline that could not work is rejected at its creation, with the reason."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -141,24 +140,6 @@ CASES: list[tuple[str, str, Change]] = [
                 inputs=["Src"],
                 configuration={"ProjectName": "x"},
                 timeoutInMinutes=5,
-            ),
-        ),
-    ),
-    (
-        "InvalidActionDeclarationException",
-        "ParameterOverrides has 1030 bytes, and may have 1024",
-        lambda p: second_actions(
-            p,
-            declare.action(
-                "D",
-                "Deploy",
-                "CloudFormation",
-                configuration={
-                    "ActionMode": "DELETE_ONLY",
-                    "StackName": "s",
-                    "RoleArn": p["roleArn"],
-                    "ParameterOverrides": json.dumps({"a": "x" * 1021}),
-                },
             ),
         ),
     ),
