@@ -1,8 +1,8 @@
 """AWS wire protocols from botocore's own service models: route, parse, validate, serialize.
 
 The parsers and serializers are moto's (they cover the ``json``, ``query`` and ``rest-json`` protocols);
-validation is botocore's ``ParamValidator`` plus the enumerations, patterns and upper bounds that botocore
-leaves to the service.
+validation is botocore's ``ParamValidator`` for types, and `constraints` for everything that botocore leaves
+to the service.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from local_account.foundation.errors import Params, ServiceError
-from local_account.gateway import query_xml
+from local_account.gateway import constraints, query_xml
 from local_account.gateway.service import Encoded
 
 UNSUPPORTED = "UnsupportedOperation"
@@ -172,72 +172,21 @@ def _plain(request: Request) -> bytes:
 
 
 def validate(call: Call, params: Params, error_code: str) -> None:
-    """Check parameters against the service's model; raise ServiceError with all the faults found."""
+    """Check parameters against the service's model.
+
+    Raises ServiceError with all the faults found: ``error_code`` for constraints that they break,
+    SerializationException for values of a wrong type.
+    """
     shape = call.operation.input_shape
     if shape is None:
         return
     report = ParamValidator().validate(params, shape)
-    faults = (
-        [report.generate_report()] if report.has_errors() else list(_constraint_faults(shape, params, ""))
-    )
-    if faults:
+    if faults := constraints.faults(shape, params):
         plural = "error" if len(faults) == 1 else "errors"
         raise ServiceError(error_code, f"{len(faults)} validation {plural} detected: {'; '.join(faults)}")
-
-
-def _constraint_faults(shape: Any, value: Any, where: str) -> list[str]:
-    if value is None:
-        return []
-    if shape.type_name == "structure":
-        return [
-            fault
-            for name, member in value.items()
-            if name in shape.members
-            for fault in _constraint_faults(shape.members[name], member, f"{where}.{name}".lstrip("."))
-        ]
-    if shape.type_name == "list":
-        if len(value) > shape.metadata.get("max", len(value)):
-            rule = f"Member must have length less than or equal to {shape.metadata['max']}"
-            return [f"Value at '{where}' failed to satisfy constraint: {rule}"]
-        return [
-            fault
-            for index, member in enumerate(value, 1)
-            for fault in _constraint_faults(shape.member, member, f"{where}.{index}.member")
-        ]
-    if shape.type_name == "map":
-        return [
-            fault
-            for key, member in value.items()
-            for fault in (
-                *_constraint_faults(shape.key, key, where),
-                *_constraint_faults(shape.value, member, f"{where}.{key}"),
-            )
-        ]
-    constraint = _broken_constraint(shape, value)
-    return [f"Value '{value}' at '{where}' failed to satisfy constraint: {constraint}"] if constraint else []
-
-
-def _broken_constraint(shape: Any, value: Any) -> str:
-    rules = shape.metadata
-    if shape.type_name == "string":
-        if rules.get("enum") and value not in rules["enum"]:
-            return f"Member must satisfy enum value set: [{', '.join(rules['enum'])}]"
-        if "max" in rules and len(value) > rules["max"]:
-            return f"Member must have length less than or equal to {rules['max']}"
-        if "pattern" in rules and (pattern := _compiled(rules["pattern"])) and not pattern.fullmatch(value):
-            return f"Member must satisfy regular expression pattern: {rules['pattern']}"
-    elif shape.type_name in ("integer", "long") and "max" in rules and value > rules["max"]:
-        return f"Member must have value less than or equal to {rules['max']}"
-    return ""
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    # The models' patterns are Java's: classes are ASCII, and there are a few that Python does not have.
-    try:
-        return re.compile(pattern, re.DOTALL | re.ASCII)
-    except re.error:
-        return None
+    if report.has_errors():
+        reason = report.generate_report()
+        raise ServiceError(error_code if "Unknown parameter" in reason else "SerializationException", reason)
 
 
 def answer(call: Call, result: Mapping[str, Any] | Encoded, request_id: str) -> Response:

@@ -66,7 +66,6 @@ class Lambda(Permissions):
     """AWS Lambda with zip packages and Python handlers."""
 
     name = "lambda"
-    validation_error = "InvalidParameterValueException"
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)

@@ -83,8 +83,8 @@ def test_wrong_parameters_are_all_named(local_account: AccountProcess) -> None:
     assert answer.status_code == 400
     message = answer.text
     assert "2 validation errors detected" in message
-    assert "'Name'" in message
-    assert "'State'" in message
+    assert "'name'" in message
+    assert "'state'" in message
 
 
 class Open:

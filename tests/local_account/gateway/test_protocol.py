@@ -53,14 +53,70 @@ def test_rest_paths_and_headers_are_read() -> None:
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
-        ({}, 'Missing required parameter in input: "ids"'),
-        ({"ids": "one"}, "Invalid type for parameter ids"),
+        ({}, "Value null at 'ids' failed to satisfy constraint: Member must not be null"),
+        ({"ids": []}, r"Value '\[\]' at 'ids' .*: Member must have length greater than or equal to 1"),
+        (
+            {"ids": [""]},
+            r"Value '\[\]' at 'ids' .*: Member must satisfy constraint: \[Member must have length greater "
+            r"than or equal to 1, Member must not be null\]",
+        ),
     ],
 )
 def test_a_bad_request_is_told_its_fault(body: dict[str, Any], fault: str) -> None:
     with pytest.raises(ServiceError, match=fault) as raised:
         checked("codebuild", request("CodeBuild_20161006.BatchGetBuilds", body))
     assert raised.value.code == "ValidationException"
+
+
+def test_a_wrong_type_cannot_be_deserialized() -> None:
+    with pytest.raises(ServiceError, match="Invalid type for parameter ids") as raised:
+        checked("codebuild", request("CodeBuild_20161006.BatchGetBuilds", {"ids": "one"}))
+    assert raised.value.code == "SerializationException"
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "fault"),
+    [
+        (
+            "PutEvents",
+            {"Entries": [{"Source": "s"}] * 11},
+            "'entries' failed to satisfy constraint: Member must have length less than or equal to 10",
+        ),
+        (
+            "PutTargets",
+            {"Rule": "r", "Targets": [{"Id": "?", "Arn": "a"}]},
+            r"Value '\?' at 'targets.1.member.id' .* pattern: \[\\.\\-_A-Za-z0-9\]\+",
+        ),
+        (
+            "PutTargets",
+            {"Rule": "r", "Targets": [{"Id": "i", "Arn": "a", "InputTransformer": {
+                "InputTemplate": "t", "InputPathsMap": {"a.b": "$"}}}]},
+            r"Value '\{a.b=\$\}' at 'targets.1.member.inputTransformer.inputPathsMap' failed to satisfy "
+            r"constraint: Map keys must satisfy constraint: \[Member must have length less than or equal to "
+            r"256, Member must have length greater than or equal to 1, Member must satisfy regular",
+        ),
+        (
+            "PutTargets",
+            {"Rule": "r", "Targets": [{"Id": "i", "Arn": "a", "InputTransformer": {
+                "InputTemplate": "t", "InputPathsMap": {f"k{n}": "$" for n in range(101)}}}]},
+            "'targets.1.member.inputTransformer.inputPathsMap' .* length less than or equal to 100",
+        ),
+        (
+            "PutRule",
+            {"Name": "?" * 65},
+            r"2 validation errors .*: Value '\?+' at 'name' .* pattern: .*; Value '\?+' at 'name' .* 64",
+        ),
+        (
+            "PutTargets",
+            {"Rule": "r", "Targets": [{"Id": "i", "Arn": "a", "RunCommandParameters": {"RunCommandTargets": [
+                {"Key": "#", "Values": ["v"]}]}}]},
+            r"Value '#' at 'targets.1.member.runCommandParameters.runCommandTargets.1.member.key' .* pattern",
+        ),
+    ],
+)  # fmt: skip
+def test_constraints_are_checked_in_the_words_of_aws(target: str, body: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ServiceError, match=fault):
+        checked("events", request(f"AWSEvents.{target}", body))
 
 
 def test_enumerations_are_checked() -> None:
@@ -70,7 +126,7 @@ def test_enumerations_are_checked() -> None:
         "AlgorithmSpecification": {"TrainingInputMode": "File"},
     }
     body |= {"RoleArn": "arn:aws:iam::123456789012:role/mlops", "StoppingCondition": {}}
-    with pytest.raises(ServiceError, match=r"'ml.huge' at 'ResourceConfig.InstanceType' .* enum value set"):
+    with pytest.raises(ServiceError, match=r"'ml.huge' at 'resourceConfig.instanceType' .* enum value set"):
         checked("sagemaker", request("SageMaker.CreateTrainingJob", body))
 
 
