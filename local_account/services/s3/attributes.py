@@ -35,6 +35,19 @@ _KEPT = {
     "expires": "Expires",
     "x-amz-website-redirect-location": "x-amz-website-redirect-location",
 }
+# Headers that most requests have, and that say nothing about the object.
+_OF_REQUEST = frozenset(
+    {
+        *("host", "authorization", "content-length", "user-agent", "x-amz-date", "x-amz-content-sha256"),
+        *(
+            "x-amz-security-token",
+            "x-amz-sdk-checksum-algorithm",
+            "x-amz-trailer",
+            "x-amz-decoded-content-length",
+        ),
+        *("accept-encoding", "amz-sdk-invocation-id", "amz-sdk-request", "expect", "connection"),
+    }
+)
 _SAID_AGAIN = {*_KEPT, "content-type", "content-encoding"}
 _STORAGE_CLASSES = {
     "STANDARD",
@@ -63,6 +76,8 @@ def of_request(headers: Mapping[str, str], bucket: Bucket) -> Attributes:
     user: dict[str, str] = {}
     size = 0
     for name, value in headers.items():
+        if name in _OF_REQUEST:
+            continue
         if name in _SAID_AGAIN and _CONTROL.search(value):
             raise S3Error("InvalidArgument", ArgumentName=name, ArgumentValue=value)
         if name in _KEPT:

@@ -7,9 +7,9 @@ operations are in the modules of their nouns. What it lacks answers ``NotImpleme
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from random import getrandbits
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl, unquote
@@ -105,7 +105,7 @@ class S3(HttpService):
     def respond(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
         head = head_of(environ)
-        request_id = os.urandom(8).hex().upper()
+        request_id = f"{getrandbits(64):016X}"  # no secret; the system's would give up the interpreter's lock
         try:
             reply = self._answer(head, environ, request_id)
         except S3Error as error:

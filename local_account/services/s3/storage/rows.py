@@ -43,6 +43,11 @@ def text(mapping: Mapping[str, Any]) -> str:
     return _encode(dict(mapping)) if mapping else ""
 
 
+@lru_cache(1024)  # as for `mapping`
+def _headers(items: tuple[tuple[str, str], ...]) -> str:
+    return text(dict(items))
+
+
 @lru_cache(4096)  # most objects have the same few headers and no tags
 def mapping(kept: str) -> Mapping[str, Any]:
     """Return a mapping that nobody can change from what the index keeps."""
@@ -62,7 +67,7 @@ def checksums_text(values: Mapping[str, str]) -> str:
 def columns(attributes: Attributes) -> tuple[str, str, str, str, str]:
     """Return attributes as headers, user, tags, checksums, checksum_type."""
     return (
-        text(attributes.headers),
+        _headers(tuple(attributes.headers.items())),
         text(attributes.user),
         text(attributes.tags),
         checksums_text(attributes.checksums),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _UNSUPPORTED = (
     "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
     f"[{', '.join(ALGORITHMS)}]"
 )
+_SHA256 = re.compile("[0-9a-f]{64}")
 _NOT_CHECKSUMS = frozenset(("x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"))
 
 
@@ -94,9 +96,10 @@ class Verifier:
         self._size = 0
         self._etag = hashlib.md5(usedforsecurity=False)
         self._hashes: dict[str, _Hash] = {}
-        self._reported = tuple(dict.fromkeys(name for name in (self.algorithm, also) if name))
-        for name in self._reported:
-            self._hashes[name] = _hash(name)
+        for name in (self.algorithm, also):
+            if name and name not in self._hashes:
+                self._hashes[name] = _hash(name)
+        self._reported = tuple(self._hashes)
         if self._content_given and "SHA256" not in self._hashes:
             self._hashes["SHA256"] = _hash("SHA256")
         self._updates = (self._etag.update, *(one.update for one in self._hashes.values()))
@@ -294,7 +297,7 @@ def _content_sha256(given: str) -> str:
     """Return the hash that was signed; "" where the body was not."""
     if given in ("", UNSIGNED) or given.startswith("STREAMING-"):
         return ""
-    if len(given) != 64 or not all(one in "0123456789abcdef" for one in given):
+    if not _SHA256.fullmatch(given):
         raise S3Error(
             "InvalidArgument",
             "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "

@@ -187,6 +187,8 @@ def _canonical_targets(head: Head, presigned: bool) -> Iterable[tuple[str, str]]
 
     Clients that sign what they send without encoding or sorting it are accepted, too (curl before 8.3).
     """
+    if not head.query and _PLAIN_PATH.fullmatch(head.path):
+        return ((head.path, ""),)
     pairs = [pair for pair in head.query.split("&") if pair]
     if presigned:
         pairs = [pair for pair in pairs if not pair.startswith("X-Amz-Signature=")]
@@ -232,12 +234,8 @@ def _require_signed(headers: Mapping[str, str], signed: tuple[str, ...]) -> None
 
 
 def _header_claim(head: Head, authorization: str, now: datetime) -> _Claim:
-    given = dict(
-        part.strip().partition("=")[::2]
-        for part in authorization[len(_ALGORITHM) :].split(",")
-        if part.strip()
-    )
-    if not {"Credential", "SignedHeaders", "Signature"} <= given.keys():
+    given, signature = _components(authorization[len(_ALGORITHM) :])
+    if not ("Credential" in given and "SignedHeaders" in given and signature is not None):
         raise _malformed_header(
             "the authorization header requires three components: Credential, SignedHeaders, and Signature."
         )
@@ -273,12 +271,29 @@ def _header_claim(head: Head, authorization: str, now: datetime) -> _Claim:
         region,
         service,
         tuple(given["SignedHeaders"].split(";")),
-        given["Signature"],
+        signature,
         timestamp,
         head.headers.get("x-amz-security-token", ""),
         content,
         presigned=False,
     )
+
+
+def _components(text: str) -> tuple[Mapping[str, str], str | None]:
+    """Return the components of an Authorization header, and the signature among them.
+
+    What precedes the signature is the same in most requests of a client.
+    """
+    front, last, signature = text.rpartition(", Signature=")
+    if last and "," not in signature:
+        return _split(front), signature.strip()
+    given = _split(text)
+    return given, given.get("Signature")
+
+
+@lru_cache(256)
+def _split(components: str) -> Mapping[str, str]:
+    return dict(part.strip().partition("=")[::2] for part in components.split(",") if part.strip())
 
 
 def _query_claim(head: Head, query: Mapping[str, str], now: datetime) -> _Claim:
@@ -371,6 +386,7 @@ def _header_time(headers: Mapping[str, str]) -> tuple[str, datetime]:
     return timestamp, moment
 
 
+@lru_cache(256)
 def _moment(timestamp: str) -> datetime | None:
     found = _TIMESTAMP.fullmatch(timestamp)
     if found is None:
