@@ -1,0 +1,22 @@
+"""The roles of a lab have what docs/permissions.md says that services need of them."""
+
+import pytest
+
+from tests.lab_roles import grants, roles
+from tests.local_account.permission_tables import entries
+
+
+@pytest.mark.parametrize(
+    ("service", "role"),
+    [
+        ("CodePipeline", "mlops-pipeline"),
+        ("CodeBuild", "mlops-codebuild"),
+        ("SageMaker AI", "mlops-sagemaker"),
+    ],
+)
+def test_the_role_has_what_its_service_needs(service: str, role: str) -> None:
+    held = {action for _, action, *_ in grants(roles("")[role])}
+    # A lab's builds get their source as one archive of CodePipeline.
+    needed = {one.permission for one in entries(service) if one.when != "it lists a source folder"}
+
+    assert not needed - held
