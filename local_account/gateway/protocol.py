@@ -1,8 +1,8 @@
 """AWS wire protocols from botocore's own service models: route, parse, validate, serialize.
 
-The parsers and serializers are moto's (they cover the ``json``, ``query`` and ``rest-json`` protocols);
-validation is botocore's ``ParamValidator`` for types, and `constraints` for everything that botocore leaves
-to the service.
+The parsers and serializers are moto's (they cover the ``json``, ``query`` and ``rest-json`` protocols; `cbor`
+adds one). Validation is botocore's ``ParamValidator`` for types, and `constraints` for everything that
+botocore leaves to the service.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from local_account.foundation.errors import Params, ServiceError
-from local_account.gateway import constraints, query_xml
+from local_account.gateway import cbor, constraints, query_xml
 from local_account.gateway.service import Encoded
 
 UNSUPPORTED = "UnsupportedOperation"
+_FORM = "application/x-www-form-urlencoded"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -44,6 +45,8 @@ class Call:
 
     operation: OperationModel
     path_values: Mapping[str, Any]
+    protocol: str
+    """The one of the service's protocols in which the client speaks."""
 
     @property
     def method_name(self) -> str:
@@ -55,7 +58,7 @@ class Call:
 def service_model(service: str) -> ServiceModel:
     """Return moto's facade of botocore's model, set to the protocol that botocore's clients use."""
     model = get_service_model(service)
-    if model.metadata["protocol"] not in PROTOCOL_PARSERS:  # CBOR is listed first, but no client uses it
+    if model.metadata["protocol"] not in PROTOCOL_PARSERS:  # CBOR is listed first; see `_spoken`
         model.metadata["protocol"] = next(
             name for name in model.metadata["protocols"] if name in PROTOCOL_PARSERS
         )
@@ -79,9 +82,12 @@ def find_operation(service: str, request: Request) -> Call:
     """
     model = service_model(service)
     values: Mapping[str, Any] = {}
-    if model.protocol == "json":
+    protocol = _spoken(model, request)
+    if protocol == cbor.NAME:
+        name = request.path.rpartition("/operation/")[2]
+    elif protocol == "json":
         name = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
-    elif model.protocol in ("query", "ec2"):
+    elif protocol in ("query", "ec2"):
         name = dict(parse_qsl(request.get_data(as_text=True))).get("Action", request.args.get("Action", ""))
     else:
         try:
@@ -93,13 +99,25 @@ def find_operation(service: str, request: Request) -> Call:
             "UnknownOperationException",
             f"{service} has no operation for {request.method} {request.path} {name}",
         )
-    return Call(model.operation_model(name), values)
+    return Call(model.operation_model(name), values, protocol)
+
+
+def _spoken(model: ServiceModel, request: Request) -> str:
+    """Return the protocol of a request: newer SDKs speak CBOR with some services, and older ones forms."""
+    others = model.metadata.get("protocols", ())
+    if cbor.NAME in others and "Smithy-Protocol" in request.headers:
+        return cbor.NAME
+    if "query" in others and request.mimetype == _FORM:
+        return "query"
+    return str(model.protocol)
 
 
 def parse(call: Call, request: Request) -> Params:
     """Read the request's parameters; raise ServiceError SerializationException on a malformed body."""
     body = _plain(request)
-    protocol = call.operation.service_model.protocol
+    protocol = call.protocol
+    if protocol == cbor.NAME:
+        return cbor.read(body)
     if protocol == "json" and body:
         try:
             document = json.loads(body)
@@ -136,7 +154,7 @@ def decode(call: Call, request: Request, kind: Any) -> Params | None:
 
     ``kind`` is a TypedDict that msgspec can decode.
     """
-    if call.operation.service_model.protocol != "json":
+    if call.protocol != "json":
         return None
     try:
         body = _plain(request)
@@ -195,7 +213,10 @@ def answer(call: Call, result: Mapping[str, Any] | Encoded, request_id: str) -> 
         response = Response(result.body, content_type="application/x-amz-json-1.1")
         response.headers["x-amzn-RequestId"] = request_id
         return response
-    if call.operation.service_model.protocol == "query":
+    if call.protocol == cbor.NAME:
+        body = cbor.write(call.operation.output_shape, result)
+        return _cbor(body, 200, request_id)
+    if call.protocol == "query":
         response = Response(query_xml.write(call.operation, result, request_id), content_type="text/xml")
         response.headers["x-amzn-RequestId"] = request_id
         return response
@@ -215,6 +236,10 @@ def answer(call: Call, result: Mapping[str, Any] | Encoded, request_id: str) -> 
 def answer_error(call: Call, error: ServiceError, request_id: str) -> Response:
     """Serialize an error in the protocol of the operation's service."""
     shape = _error_shape(call, error)
+    if call.protocol == cbor.NAME:
+        status = (shape.metadata.get("error", {}) if shape else {}).get("httpStatusCode", error.status)
+        name = shape.name if shape else error.code
+        return _cbor(cbor.write_error(name, error.message, error.fields), status, request_id, error.code)
     exception = type(
         error.code, (Exception,), {"code": error.code, "message": error.message, **error.fields}
     )(error.message)
@@ -232,13 +257,21 @@ def _error_shape(call: Call, error: ServiceError) -> Any:
 
 
 def _serialize(call: Call, result: Any, request_id: str) -> Response:
-    model = call.operation.service_model
-    serializer = get_serializer_class(model.service_name, model.protocol)(
+    service = call.operation.service_model.service_name
+    serializer = get_serializer_class(service, call.protocol)(
         call.operation, SerializationContext(request_id=request_id)
     )
     serialized = serializer.serialize(result)
     response = Response(serialized["body"], serialized["status_code"], serialized["headers"])
     response.headers["x-amzn-RequestId"] = request_id
+    return response
+
+
+def _cbor(body: bytes, status: int, request_id: str, query_code: str = "") -> Response:
+    response = Response(body, status, cbor.HEADERS, content_type=cbor.CONTENT_TYPE)
+    response.headers["x-amzn-RequestId"] = request_id
+    if query_code:  # the code that the service had before, by which boto3 names its exception
+        response.headers["x-amzn-query-error"] = f"{query_code};{'Sender' if status < 500 else 'Receiver'}"
     return response
 
 

@@ -69,7 +69,8 @@ class Operation:
     @property
     def unfit(self) -> str:
         """What the account would say about the request: models have patterns that no example here meets."""
-        call = protocol.Call(protocol.service_model(self.service).operation_model(self.name), {})
+        model = protocol.service_model(self.service)
+        call = protocol.Call(model.operation_model(self.name), {}, model.protocol)
         try:
             protocol.validate(call, self.request, "")
         except ServiceError as error:

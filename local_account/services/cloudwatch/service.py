@@ -98,7 +98,8 @@ class CloudWatch(Service):
             )
         _check_statistics([*asked[0], *asked[1]])
         start, end, period = _span(moment(params["StartTime"]), moment(params["EndTime"]), params["Period"])
-        if (end - start) / period > _DATAPOINTS:
+        # Counted from the start as given: a whole day in minutes is allowed, whenever it begins.
+        if (end - _second(moment(params["StartTime"]))) / period > _DATAPOINTS:
             raise ServiceError(
                 "InvalidParameterCombination",
                 f"You have requested up to {(end - start) // period:,} datapoints, which exceeds the limit "
@@ -129,11 +130,10 @@ class CloudWatch(Service):
             start, end, period = _span(
                 moment(params["StartTime"]), moment(params["EndTime"]), asked["Period"]
             )
-            together: dict[int, Statistics] = {}
             found = self.metrics.periods(Metric.of(asked["Metric"]), start, end, period, asked.get("Unit"))
-            for (second, _), values in found.items():
-                together.setdefault(second, Statistics()).merge(values)
-            points = [(second, values.value(asked["Stat"])) for second, values in together.items()]
+            units = sorted({unit for _, unit in found})
+            chosen = ((second, values) for (second, unit), values in found.items() if unit == units[0])
+            points = [(second, values.value(asked["Stat"])) for second, values in chosen]
             points = sorted((point for point in points if point[1] is not None), reverse=descending)
             results.append(
                 {
@@ -142,15 +142,10 @@ class CloudWatch(Service):
                     "Timestamps": [_time(second) for second, _ in points],
                     "Values": [value for _, value in points],
                     "StatusCode": "Complete",
+                    "Messages": _units_message(units),
                 }
             )
-        limit = params.get("MaxDatapoints", _RESULTS_PAGE)
-        if sum(len(result["Values"]) for result in results) > limit:
-            raise ServiceError(
-                "ValidationError",
-                f"More than {limit} datapoints: use a longer Period or a shorter time range",
-            )
-        return {"MetricDataResults": results, "Messages": []}
+        return _datapoints_page(results, params)
 
     def list_metrics(self, params: ListMetricsInputTypeDef) -> Answer:
         """ListMetrics: by namespace, name and dimensions (with or without a value)."""
@@ -330,6 +325,37 @@ class CloudWatch(Service):
     def _forget_old(self) -> None:
         self.metrics.compact(int(time.time()))
         self.alarms.forget_old_history()
+
+
+def _units_message(units: Sequence[str]) -> list[Params]:
+    """Say that a metric has data in several units: only those in one of them are answered."""
+    if len(units) < 2:
+        return []
+    return [
+        {"Code": "MultipleUnits", "Value": f"Data in {units[0]}; specify Unit for {', '.join(units[1:])}"}
+    ]
+
+
+def _datapoints_page(results: list[Params], params: GetMetricDataInputTypeDef) -> Params:
+    """Return a page of at most MaxDatapoints values, from where NextToken says; a result can be in two."""
+    token, left = params.get("NextToken", "0"), params.get("MaxDatapoints", _RESULTS_PAGE)
+    if not token.isdigit():
+        raise ServiceError("InvalidNextToken", f"The token {token} is not valid")
+    begin, shown, passed = int(token), [], 0
+    for result in results:
+        values = result["Values"]
+        first = min(max(begin - passed, 0), len(values))
+        last = min(first + left, len(values))
+        passed += len(values)
+        if first == len(values) and values:
+            continue  # on an earlier page
+        left -= last - first
+        rest = {"Timestamps": result["Timestamps"][first:last], "Values": values[first:last]}
+        shown.append({**result, **rest, **({"StatusCode": "PartialData"} if last < len(values) else {})})
+        if last < len(values) or (not left and result is not results[-1]):
+            begin = passed - len(values) + last
+            return {"MetricDataResults": shown, "Messages": [], "NextToken": str(begin)}
+    return {"MetricDataResults": shown, "Messages": []}
 
 
 def _values(datum: Mapping[str, Any], where: str) -> Statistics:

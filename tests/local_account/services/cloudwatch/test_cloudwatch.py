@@ -122,6 +122,47 @@ def test_metric_data_of_several_metrics(cloudwatch: CloudWatchClient, namespace:
     assert listed["Dimensions"] == DIMENSIONS
 
 
+def query(namespace: str, stat: str) -> MetricDataQueryTypeDef:
+    metric = {"Namespace": namespace, "MetricName": "m", "Dimensions": DIMENSIONS}
+    asked = {"Id": stat.lower(), "MetricStat": {"Metric": metric, "Period": 60, "Stat": stat}}
+    return cast("MetricDataQueryTypeDef", asked)
+
+
+def test_metric_data_comes_in_pages_of_max_datapoints(cloudwatch: CloudWatchClient, namespace: str) -> None:
+    for minute in range(3):
+        put(cloudwatch, namespace, HOUR + timedelta(minutes=minute), Value=float(minute))
+    found: dict[str, list[float]] = {"sum": [], "maximum": []}
+    sizes, token = [], None
+    while token != "":
+        page = cloudwatch.get_metric_data(
+            MetricDataQueries=[query(namespace, "Sum"), query(namespace, "Maximum")],
+            StartTime=HOUR,
+            EndTime=HOUR + timedelta(minutes=5),
+            ScanBy="TimestampAscending",
+            MaxDatapoints=4,
+            **cast("Any", {"NextToken": token} if token else {}),
+        )
+        for result in page["MetricDataResults"]:
+            found[result["Id"]] += result["Values"]
+        sizes.append(sum(len(result["Values"]) for result in page["MetricDataResults"]))
+        token = page.get("NextToken", "")
+
+    assert found == {"sum": [0.0, 1.0, 2.0], "maximum": [0.0, 1.0, 2.0]}
+    assert sizes == [4, 2]
+
+
+def test_data_in_several_units_are_not_added(cloudwatch: CloudWatchClient, namespace: str) -> None:
+    for unit in ("Seconds", "Milliseconds"):
+        put(cloudwatch, namespace, HOUR, Value=2.0, Unit=unit)
+
+    (result,) = cloudwatch.get_metric_data(
+        MetricDataQueries=[query(namespace, "Sum")], StartTime=HOUR, EndTime=HOUR + timedelta(minutes=1)
+    )["MetricDataResults"]
+
+    assert result["Values"] == [2.0]
+    assert [message["Code"] for message in result["Messages"]] == ["MultipleUnits"]
+
+
 @pytest.mark.parametrize(
     ("changes", "error_code"),
     [
