@@ -138,9 +138,10 @@ class Deployment:
                 return
         retained = set(stack.get("RetainResources", []))
         failed = self._delete_all(
-            lambda name, r: name in retained or _policy(r, "DeletionPolicy") != "Delete"
+            lambda name, r: name in retained or _policy(r, "DeletionPolicy") != "Delete",
+            forced=stack.get("DeletionMode") == "FORCE_DELETE_STACK",
         )
-        if failed and stack.get("DeletionMode") != "FORCE_DELETE_STACK":
+        if failed:
             listed = ", ".join(sorted(failed))
             self._status("DELETE_FAILED", f"The following resource(s) failed to delete: [{listed}]. ")
         else:
@@ -411,19 +412,24 @@ class Deployment:
 
     # Deleting
 
-    def _delete_all(self, kept: Callable[[str, Resource], bool]) -> set[str]:
-        """Delete every resource of the stack; return the logical ids of those that remain."""
+    def _delete_all(self, kept: Callable[[str, Resource], bool], *, forced: bool = False) -> set[str]:
+        """Delete every resource of the stack; return the logical ids of those that remain.
+
+        With ``forced``, those that cannot be deleted are skipped, and what they need is deleted all the same.
+        """
         left = {name: record for name, record in self._records.items() if not _gone(record)}
         graph = {name: set(record["Dependencies"]) for name, record in left.items()}
         return walk(
             reverse(graph),
             lambda name: self._delete(
-                {**left[name], "LogicalResourceId": name, "Keep": kept(name, left[name])}, recorded=True
+                {**left[name], "LogicalResourceId": name, "Keep": kept(name, left[name])},
+                recorded=True,
+                forced=forced,
             ),
             self._goes_on,
         )
 
-    def _delete(self, entry: Obsolete, recorded: bool) -> bool:
+    def _delete(self, entry: Obsolete, *, recorded: bool, forced: bool = False) -> bool:
         """Delete one resource; ``recorded`` ones stay in the stack with the new status."""
         own = {key: value for key, value in entry.items() if key not in ("LogicalResourceId", "Keep")}
         record, logical_id, keep = cast("Resource", own), entry["LogicalResourceId"], entry["Keep"]
@@ -450,8 +456,11 @@ class Deployment:
             if self._account.tasks.stopping.is_set():
                 raise StoppedError from error
             if not (isinstance(error, ClientError) and missing(error)):
-                status("DELETE_FAILED", reason_of(error, record))
-                return False
+                reason = reason_of(error, record)
+                status("DELETE_FAILED", reason)
+                if forced:
+                    status("DELETE_SKIPPED", reason)
+                return forced
         status("DELETE_COMPLETE")
         return True
 

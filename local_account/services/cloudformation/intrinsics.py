@@ -9,6 +9,7 @@ import base64
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from local_account.services.cloudformation.template import Template, depends_on, invalid
@@ -153,6 +154,27 @@ class Scope:
         for item in node.values():
             yield from self.references(item)
 
+    def check(self, node: Any) -> None:
+        """Raise ServiceError ValidationError if a value that ``node`` selects by index or key does not exist.
+
+        What depends on resources that do not exist yet is not known, and not checked.
+        """
+        if isinstance(node, list):
+            for item in node:
+                self.check(item)
+        if not isinstance(node, dict):
+            return
+        if len(node) == 1:
+            name, argument = next(iter(node.items()))
+            if name == "Fn::If" and isinstance(argument, list) and len(argument) == 3:
+                self.check(argument[1 if self.condition(argument[0]) else 2])
+                return
+            if name in ("Fn::Select", "Fn::FindInMap"):
+                with suppress(PendingError):
+                    self.value(node)
+        for item in node.values():
+            self.check(item)
+
     def dependencies(self) -> dict[str, set[str]]:
         """Return, for every active resource, the active resources that it needs first.
 
@@ -227,6 +249,11 @@ class Scope:
 
     def _select(self, argument: Any) -> Any:
         index, items = self._arguments("Fn::Select", argument, 2)
+        if not re.fullmatch(r"-?\d+", str(index)):
+            raise invalid(
+                "Template error: Fn::Select requires a list argument with two elements: an integer index and "
+                f"a list; the index is {index!r}"
+            )
         if not isinstance(items, list) or not 0 <= int(index) < len(items):
             raise invalid(f"Template error: Fn::Select cannot select nonexistent value at index {index}")
         return items[int(index)]

@@ -104,14 +104,19 @@ class Types:
         return schema.coerce(props)
 
     def check(self, template: Template, scope: Scope) -> None:
-        """Raise ServiceError ValidationError for references that no resource can satisfy."""
+        """Raise ServiceError ValidationError for references and selections that nothing can satisfy."""
         refuse_types(
             sorted({one["Type"] for one in scope.active().values() if one["Type"] not in self.providers})
         )
         scope.dependencies()
         parts = [resource.get("Properties") for resource in scope.active().values()]
-        parts += [output["Value"] for output in template.outputs.values()]
+        parts += [
+            output["Value"]
+            for output in template.outputs.values()
+            if "Condition" not in output or scope.condition(output["Condition"])
+        ]
         for part in parts:
+            scope.check(part)
             for name, attribute in scope.references([part]):
                 if attribute and name in template.resources:
                     self._check_attribute(template.resources[name]["Type"], name, attribute)

@@ -29,9 +29,15 @@ def _too_small(error: Exception, _: Call) -> S3Error:
     )
 
 
+def _not_empty(error: Exception, call: Call) -> S3Error:
+    versioned = isinstance(error, storage.BucketNotEmpty) and error.versioned
+    words = "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
+    return S3Error("BucketNotEmpty", words if versioned else "", BucketName=call.bucket)
+
+
 _REFUSALS: dict[type[Exception], Callable[[Exception, Call], S3Error]] = {
     storage.BucketAlreadyExists: lambda _, call: S3Error("BucketAlreadyOwnedByYou", BucketName=call.bucket),
-    storage.BucketNotEmpty: lambda _, call: S3Error("BucketNotEmpty", BucketName=call.bucket),
+    storage.BucketNotEmpty: _not_empty,
     storage.EntityTooSmall: _too_small,
     storage.InvalidPart: lambda _, call: S3Error("InvalidPart", UploadId=call.query.get("uploadId", "")),
     storage.InvalidPartOrder: lambda _, call: S3Error(

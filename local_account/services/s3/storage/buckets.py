@@ -66,7 +66,7 @@ class Buckets:
     def delete(self, execute: Execute, known: Known) -> None:
         """Delete an empty bucket, within a transaction. Raises BucketNotEmpty."""
         if execute("SELECT 1 FROM versions WHERE bucket = ? LIMIT 1", (known.number,)).fetchone():
-            raise BucketNotEmpty(f"the bucket {known.bucket.name!r} holds versions or delete markers")
+            raise BucketNotEmpty(known.bucket.name, bool(known.bucket.versioning))
         execute("DELETE FROM buckets WHERE id = ?", (known.number,))
         self._index.on_commit(partial(self._known.__delitem__, known.bucket.name))
 

@@ -16,7 +16,11 @@ class NoSuchBucket(StorageError):  # noqa: N818
 
 
 class BucketNotEmpty(StorageError):  # noqa: N818
-    """The bucket holds versions or delete markers."""
+    """The bucket holds versions or delete markers; ``versioned`` if it has ever been versioned."""
+
+    def __init__(self, name: str, versioned: bool) -> None:
+        super().__init__(f"the bucket {name!r} holds versions or delete markers")
+        self.versioned = versioned
 
 
 class NoSuchKey(StorageError):  # noqa: N818

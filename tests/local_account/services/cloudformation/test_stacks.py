@@ -277,9 +277,34 @@ def test_a_bucket_with_objects_stops_the_deletion(stacks: StackMaker, client: Cl
     (reason,) = [
         why for name, status, why in stacks.events("full") if (name, status) == ("Bucket", "DELETE_FAILED")
     ]
-    assert "not empty" in reason
+    assert "You must delete all versions in the bucket" in reason
     s3.delete_object(Bucket="cfn-full", Key="a", VersionId=version)
     assert stacks.delete("full")["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_a_forced_deletion_skips_what_it_cannot_delete_and_goes_on(
+    stacks: StackMaker, client: Client
+) -> None:
+    text = """
+    Resources:
+      Needed: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: /cfn/forced}}
+      Bucket: {Type: AWS::S3::Bucket, DependsOn: Needed, Properties: {BucketName: cfn-forced}}
+    """
+    stacks.create("forced", text)
+    s3, logs = client("s3"), client("logs")
+    s3.put_object(Bucket="cfn-forced", Key="a", Body=b"1")
+    gone = stacks.delete("forced", DeletionMode="FORCE_DELETE_STACK")
+    assert gone["StackStatus"] == "DELETE_COMPLETE"
+    listed = stacks.api.list_stack_resources(StackName=gone["StackId"])["StackResourceSummaries"]
+    assert {one["LogicalResourceId"]: one["ResourceStatus"] for one in listed} == {
+        "Needed": "DELETE_COMPLETE",
+        "Bucket": "DELETE_SKIPPED",
+    }
+    bucket = [status for name, status, _ in stacks.events(gone["StackId"]) if name == "Bucket"]
+    assert bucket[-3:] == ["DELETE_IN_PROGRESS", "DELETE_FAILED", "DELETE_SKIPPED"]
+    assert not logs.describe_log_groups(logGroupNamePrefix="/cfn/forced")["logGroups"]
+    s3.delete_object(Bucket="cfn-forced", Key="a")
+    s3.delete_bucket(Bucket="cfn-forced")
 
 
 def test_a_missing_resource_counts_as_deleted(stacks: StackMaker, client: Client) -> None:
@@ -400,6 +425,13 @@ def test_refusals(stacks: StackMaker, client: Client) -> None:
         message == "The local account does not support these resource types, which AWS has: [AWS::EC2::VPC]"
     )
     bucket = "Resources: {A: {Type: AWS::S3::Bucket}}"
+    code, message = error(
+        api.create_stack, StackName="x", TemplateBody=f"{bucket}\nOutputs: {{X: {{Value: !Select [1, [a]]}}}}"
+    )
+    assert (code, message) == (
+        "ValidationError",
+        "Template error: Fn::Select cannot select nonexistent value at index 1",
+    )
     _, message = error(
         api.create_stack, StackName="x", TemplateBody=f"{bucket}\nOutputs: {{X: {{Value: !GetAtt A.Nope}}}}"
     )

@@ -97,6 +97,36 @@ def test_mappings() -> None:
         scope(text.replace("Small]}", "Big]}")).outputs()
 
 
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("!Select [2, [a, b]]", "cannot select nonexistent value at index 2"),
+        ("!Select [-1, [a, b]]", "cannot select nonexistent value at index -1"),
+        ("!Select [bad, [a, b]]", "an integer index and a list; the index is 'bad'"),
+        ("!Join ['', [!Ref B, !Select [1, !Ref List]]]", "cannot select nonexistent value at index 1"),
+        ("!FindInMap [Map, a, c]", "Unable to get mapping for Map::a::c"),
+        ("!If [No, !Select [2, [a, b]], !Select [1, [a, b]]]", None),
+        ("!Select [1, !Split [',', !GetAtt B.Arn]]", None),
+        ("!Select [!GetAtt B.Arn, [a, b]]", None),
+    ],
+)
+def test_what_selects_nothing_is_found_before_anything_is_created(
+    expression: str, reason: str | None
+) -> None:
+    text = f"""
+Parameters: {{List: {{Type: CommaDelimitedList, Default: a}}}}
+Mappings: {{Map: {{a: {{b: c}}}}}}
+Conditions: {{No: !Equals [a, b]}}
+{BUCKET}
+"""
+    node = parse(f"{BUCKET}Outputs: {{X: {{Value: {expression}}}}}", TYPES).outputs["X"]
+    if reason is None:
+        scope(text).check([node])
+    else:
+        with pytest.raises(ServiceError, match=re.escape(reason)):
+            scope(text).check([node])
+
+
 def test_references_to_what_does_not_exist_yet_are_pending() -> None:
     with pytest.raises(PendingError):
         evaluated("!Ref B")
