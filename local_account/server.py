@@ -86,6 +86,7 @@ class LocalAccount:
         self.services[S3.name] = S3(self.account, authorizer)
         self._moto = MotoBackend(self.account)
         gateway = Gateway(self.account, self.services, authorizer, self._moto)
+        self.account.direct.application = gateway
         self._listen("gateway", config.gateway_port, gateway, KeepAliveHandler.until(self._closed))
         self._listen("git", config.git_port, git_app(self.account))
         self._listen("registry", config.registry_port, registry_app(self.account))
@@ -130,6 +131,7 @@ class LocalAccount:
 
     def _close(self) -> None:
         self._closed.set()
+        self.account.direct.application = None
         for listener in self._listeners:
             listener.shutdown()
             listener.server_close()

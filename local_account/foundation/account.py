@@ -16,6 +16,7 @@ from local_account.foundation import environments
 from local_account.foundation.acting import ActingClient, send_role
 from local_account.foundation.config import LOOPBACK, AccountConfig
 from local_account.foundation.containers import Containers
+from local_account.foundation.direct import Direct
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.processes import Processes
 from local_account.foundation.sessions import Sessions
@@ -75,6 +76,7 @@ class Account:
         self.tasks = Tasks()
         self.processes = Processes(config.uid)
         self.containers = Containers(config.uid)
+        self.direct = Direct()
         self.tagged = []
         self._session: Session | None = None
         self._clients: dict[str, BaseClient] = {}
@@ -118,6 +120,8 @@ class Account:
                     ),
                 )
                 self._clients[service].meta.events.register("before-call", send_role)
+                if service != "s3":
+                    self.direct.connect(self._clients[service], ROOT_CREDENTIALS["AWS_ACCESS_KEY_ID"])
             return self._clients[service]
 
     def check_role(self, role_arn: str, service_principal: str) -> None:
