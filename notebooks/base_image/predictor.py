@@ -9,9 +9,14 @@ from typing import Any
 
 import numpy as np
 
-# One label per row, and one probability per row and class if the estimator has any.
+from rows import Column, as_table
+from server import RefusedError
+
+# One label per row (of a regressor: a number), and one probability per row and class, if there are any.
 Prediction = tuple[np.ndarray, np.ndarray | None]
-Predict = Callable[[np.ndarray], Prediction]  # takes float64, one row per instance
+Predict = Callable[
+    [np.ndarray], Prediction
+]  # takes one row per instance: float64, or objects if there is text
 MANY = 100  # rows from which sorting them pays off
 
 
@@ -28,7 +33,9 @@ class Predictor:
 
     def __init__(self, directory: Path) -> None:
         about = json.loads((directory / "model.json").read_text(encoding="utf-8"))
-        self.features: list[str] = about["features"]
+        self.columns = [
+            Column.of_kind(name, kind) for name, kind in zip(about["features"], about["kinds"], strict=True)
+        ]
         self.algorithms: dict[str, Predict] = {}
         for algorithm, file in about["algorithms"].items():
             content = (directory / file["name"]).read_bytes()
@@ -38,7 +45,8 @@ class Predictor:
                     "It was changed or damaged: fetch model.tar.gz from the training job again"
                 )
             self.algorithms[algorithm] = LOADERS[about["runtime"]](content)
-            self.algorithms[algorithm](np.zeros((1, len(self.features))))  # proof that it answers
+            # Proof that it answers: a row of the data, because zeros may be no row at all.
+            self.algorithms[algorithm](as_table([about["example"]], self.columns))
 
 
 def load_onnx(content: bytes) -> Predict:
@@ -55,7 +63,7 @@ def load_onnx(content: bytes) -> Predict:
 
     def predict(rows: np.ndarray) -> Prediction:
         labels, *scores = session.run(None, {given.name: rows.astype(number, copy=False)})
-        return labels, scores[0] if scores else None
+        return labels.ravel(), scores[0] if scores else None  # a regressor's numbers are a column
 
     return in_order(predict) if b"TreeEnsemble" in content else predict
 
@@ -83,13 +91,44 @@ def load_scikit_learn(content: bytes) -> Predict:
     import joblib  # noqa: PLC0415
 
     estimator = joblib.load(io.BytesIO(content))
-    return lambda rows: predictions(estimator, rows)
+
+    def predict(rows: np.ndarray) -> Prediction:
+        try:
+            return predictions(estimator, rows)
+        except ValueError as error:  # scikit-learn's word for rows that an estimator cannot predict
+            row, why = first_refused(estimator, rows)
+            if row is None:
+                raise
+            raise RefusedError(400, f"row {row}: the model cannot predict it: {why}") from error
+
+    return predict
 
 
 def predictions(estimator: Any, rows: np.ndarray) -> Prediction:
-    """Predict with scikit-learn itself."""
-    labels: np.ndarray = estimator.predict(rows)
-    return labels, estimator.predict_proba(rows) if hasattr(estimator, "predict_proba") else None
+    """Predict with scikit-learn itself; raises ValueError if there is no number for a row."""
+    labels = np.asarray(estimator.predict(rows))
+    shares = estimator.predict_proba(rows) if hasattr(estimator, "predict_proba") else None
+    for numbers, what in ((labels, "prediction"), (shares, "probability")):
+        if numbers is not None and numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+            raise ValueError(f"its {what} is not a number")
+    return labels, shares
+
+
+def first_refused(estimator: Any, rows: np.ndarray) -> tuple[int | None, str]:
+    """Return the first row that an estimator refuses, and its reason; None if it refuses none alone."""
+    first, last, why = 0, len(rows), ""
+    while last > first:  # halve: a request may have 100,000 rows
+        middle = (first + last + 1) // 2
+        try:
+            predictions(estimator, rows[first:middle])
+        except ValueError as error:
+            why = str(error).partition("\n")[0]
+            if middle == first + 1:
+                return first, why
+            last = middle
+        else:
+            first = middle
+    return None, why
 
 
 LOADERS = {"onnx": load_onnx, "scikit-learn": load_scikit_learn}

@@ -2,13 +2,15 @@
 
 import contextlib
 import csv
+import difflib
 import functools
 import io
 import json
+import re
 from collections.abc import Callable
 from itertools import chain
 from types import GenericAlias
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 import numpy as np
@@ -18,32 +20,84 @@ from server import RefusedError, Response
 
 JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
 LARGEST = 1e30  # anything beyond could overflow a model that computes in single precision
-Rows = list[tuple[float, ...]] | np.ndarray  # one number per feature, in the form that the decoder returned
-Encode = Callable[[str, list[str], np.ndarray | None], Response]  # algorithm, labels, probabilities
+Cell = float | str | None
+Rows = list[tuple[Cell, ...]] | np.ndarray  # one value per feature, in the form that the decoder returned
+Labels = list[str] | list[float]  # of a classifier; of a regressor
+Encode = Callable[[str, Labels, np.ndarray | None], Response]  # algorithm, labels, probabilities
+
+
+class Column(NamedTuple):
+    """A feature: a number or text, and whether it may be missing."""
+
+    name: str
+    text: bool
+    missing: bool
+
+    @property
+    def kind(self) -> str:
+        """What stands in it, as `model.json` says it."""
+        return ("text" if self.text else "number") + (" or nothing" if self.missing else "")
+
+    @classmethod
+    def of_kind(cls, name: str, kind: str) -> "Column":
+        """Return the column of a name and a kind."""
+        return cls(name, kind.startswith("text"), kind.endswith("nothing"))
+
+
+def as_table(rows: Any, columns: list[Column]) -> np.ndarray:
+    """Return rows as an array: float64, a missing number being NaN; objects if a column is text."""
+    if any(column.text for column in columns):
+        table = np.array([tuple(row) for row in rows], object).reshape(-1, len(columns))
+        for number, column in enumerate(columns):
+            if not column.text:
+                table[:, number] = table[:, number].astype(np.float64)
+        return table
+    return np.array(rows, np.float64).reshape(-1, len(columns))
 
 
 class RowReader:
-    """Reads rows of one number per feature; raises RefusedError, which names the row and the feature."""
+    """Reads rows of one value per feature; raises RefusedError, which names the row and the feature."""
 
-    def __init__(self, features: list[str]) -> None:
-        self.features = features
-        self.wanted = f"each row needs {len(features)} numbers ({', '.join(features)})"
+    def __init__(self, columns: list[Column]) -> None:
+        self.columns, self.features = columns, [column.name for column in columns]
+        self.plain = not any(column.text or column.missing for column in columns)  # only numbers
+        kind = "numbers" if self.plain else "values"
+        self.wanted = f"each row needs {len(columns)} {kind} ({', '.join(self.features)})"
         # msgspec checks width and types while it reads: text, null and true do not pass as numbers.
-        row = GenericAlias(tuple, (float,) * len(features))
-        body: Any = msgspec.defstruct("Body", [("instances", GenericAlias(list, row))])
+        kinds: list[Any] = [str if column.text else float for column in columns]
+        kinds = [kind | None if one.missing else kind for kind, one in zip(kinds, columns, strict=True)]
+        body: Any = msgspec.defstruct(
+            "Body", [("instances", GenericAlias(list, GenericAlias(tuple, tuple(kinds))))]
+        )
         self.read_json = msgspec.json.Decoder(body).decode
 
     def join(self, parts: list[Rows]) -> np.ndarray:
-        """Return the rows of several requests as float64, all of them finite and within ±LARGEST."""
+        """Return the rows of several requests as float64, all of them finite and within ±LARGEST.
+
+        A missing number is NaN. With text, the rows are objects.
+        """
+        if not self.plain:
+            return self.join_mixed(parts)
         if all(type(part) is list for part in parts):  # the most frequent case, and the fastest way
             numbers = chain.from_iterable(chain.from_iterable(parts))
             count = sum(map(len, parts)) * len(self.features)
             table = np.fromiter(numbers, np.float64, count).reshape(-1, len(self.features))
         else:
-            table = np.concatenate(parts, dtype=np.float64)
+            table = np.concatenate([np.asarray(part, np.float64) for part in parts])
         if not np.vdot(table, table) <= LARGEST**2:  # one sum clears all values at once; if not, look closer
             for row, column in np.argwhere(~(np.abs(table) <= LARGEST)):
                 self.refuse(row, column, table[row, column])
+        return table
+
+    def join_mixed(self, parts: list[Rows]) -> np.ndarray:
+        """Return rows with text or missing values, every number of them within ±LARGEST."""
+        table = as_table([row for part in parts for row in part], self.columns)
+        for number, column in enumerate(self.columns):
+            if not column.text:
+                values = table[:, number].astype(np.float64)
+                allowed = np.isnan(values) if column.missing else False
+                for row in np.flatnonzero(~((np.abs(values) <= LARGEST) | allowed)):
+                    self.refuse(int(row), number, values[row])
         return table
 
     def read(self, body: bytes, content_type: str) -> Rows:
@@ -68,12 +122,16 @@ class RowReader:
             return rows
         if kind == CSV:
             text = body.decode().removeprefix("\ufeff")  # the byte order mark that Excel writes
-            for row, line in enumerate(filter(None, text.splitlines())):
+            for row, line in enumerate(filter(None, text.splitlines() if self.plain else ())):
                 self.check_width(row, line.count(",") + 1)
             if not text.strip("\r\n"):
                 return []
+            if not self.plain:
+                return [self.convert(row, cells) for row, cells in enumerate(csv_rows(text))]
             return np.loadtxt(io.StringIO(text), delimiter=",", ndmin=2, comments=None, quotechar='"')
         if kind == NPY:
+            if any(column.text for column in self.columns):
+                raise RefusedError(415, f"an array cannot hold the text of this model: use {JSON} or {CSV}")
             file = io.BytesIO(body)
             table = np.lib.format.read_array(file, allow_pickle=False)  # unpickling can run code
             if file.tell() < len(body):
@@ -87,6 +145,22 @@ class RowReader:
             return table
         raise RefusedError(415, f"Content-Type is {kind!r}: use {JSON}, {CSV} or {NPY}")
 
+    def convert(self, row: int, cells: list[str]) -> tuple[Cell, ...]:
+        """Return a line of CSV with its numbers read, and None for what is empty."""
+        self.check_width(row, len(cells))
+        values: list[Cell] = []
+        for number, (column, cell) in enumerate(zip(self.columns, cells, strict=True)):
+            if not cell and column.missing:
+                values.append(None)
+            elif column.text and cell:
+                values.append(cell)
+            else:
+                try:
+                    values.append(float(cell))
+                except ValueError:
+                    self.refuse(row, number, repr(cell))
+        return tuple(values)
+
     def check_width(self, row: int, width: int) -> None:
         """Refuse a row that does not have one number per feature."""
         if width != len(self.features):
@@ -96,12 +170,12 @@ class RowReader:
         """Read the body again, slowly and leniently, to name the fault that the fast way cannot name."""
         text = body.decode().removeprefix("\ufeff")
         if kind == CSV:
-            for row, cells in enumerate(cells for cells in csv.reader(io.StringIO(text)) if cells):
-                for column, cell in enumerate(cells):
+            for row, cells in enumerate(csv_rows(text)):
+                for position, cell in enumerate(cells):
                     try:
                         float(cell)
                     except ValueError:
-                        self.refuse(row, column, repr(cell))
+                        self.refuse(row, position, repr(cell))
         elif kind == JSON:
             document = json.loads(text)
             rows = document.get("instances") if isinstance(document, dict) else None
@@ -111,15 +185,52 @@ class RowReader:
                 if not isinstance(values, list):
                     raise RefusedError(400, f"row {row} is not a list: {self.wanted}")
                 self.check_width(row, len(values))
-                for column, value in enumerate(values):
-                    if type(value) not in {int, float} or not abs(value) <= LARGEST:
-                        self.refuse(row, column, json.dumps(value))
+                for number, value in enumerate(values):
+                    column = self.columns[number]
+                    fits = isinstance(value, str) if column.text else type(value) in {int, float}
+                    fits = (column.missing and value is None) or fits
+                    if not fits or (type(value) in {int, float} and not abs(value) <= LARGEST):
+                        self.refuse(row, number, json.dumps(value))
 
     def refuse(self, row: int, column: int, value: object) -> NoReturn:
         """Refuse a value that a model cannot predict from, and say where it stands."""
-        raise RefusedError(
-            400, f"row {row}, {self.features[column]}: {value!s:.40} is not a number to predict from"
-        )
+        kind = self.columns[column].kind.replace("number", "a number")
+        wanted = kind if "nothing" in kind or "text" in kind else f"{kind} to predict from"
+        raise RefusedError(400, f"row {row}, {self.features[column]}: {value!s:.40} is not {wanted}")
+
+
+def csv_rows(text: str) -> list[list[str]]:
+    """Return the lines of CSV that are not empty, as cells."""
+    return [cells for cells in csv.reader(io.StringIO(text)) if cells]
+
+
+@functools.lru_cache(maxsize=256)
+def attribute(attributes: str, name: str, values: tuple[str, ...]) -> str | None:
+    """Return the value of `name` in CustomAttributes such as `trace=1, algorithm=logistic`; None without it.
+
+    Attributes that others read are ignored. What looks like a wrong way to write `name` is refused: the
+    default would answer, and nobody would notice.
+    """
+    right = f"write {name}={values[0]}"
+    found: str | None = None
+    for part in filter(str.strip, re.split("[,;]", attributes)):
+        key, equals, value = (one.strip() for one in part.partition("="))
+        if equals and key.lower() == name:
+            if value not in values:
+                raise RefusedError(400, f"unknown {name} {value!r}: use {' or '.join(values)}")
+            if found not in {None, value}:
+                raise RefusedError(400, f"CustomAttributes has two values of {name}: choose one")
+            found = value
+        elif not equals and (name in key.lower() or any(one in key for one in values)):
+            raise RefusedError(400, f"CustomAttributes is {attributes!r:.60}: {right}")
+        elif equals and (value in values or alike(key.lower(), name)):
+            raise RefusedError(400, f"CustomAttributes has {key!r:.40}, which is not {name!r}: {right}")
+    return found
+
+
+def alike(given: str, name: str) -> bool:
+    """Return whether `given` is probably a misspelled `name`."""
+    return abs(len(given) - len(name)) <= 2 and bool(difflib.get_close_matches(given, [name], cutoff=0.8))
 
 
 @functools.lru_cache(maxsize=256)
@@ -140,7 +251,7 @@ def negotiate(accept: str) -> str:
     return chosen
 
 
-def to_json(algorithm: str, labels: list[str], probabilities: np.ndarray | None) -> Response:
+def to_json(algorithm: str, labels: Labels, probabilities: np.ndarray | None) -> Response:
     """Encode one label per row, and its probabilities in the order of the classes."""
     answer: dict[str, Any] = {"algorithm": algorithm, "predictions": labels}
     if probabilities is not None:
@@ -148,7 +259,7 @@ def to_json(algorithm: str, labels: list[str], probabilities: np.ndarray | None)
     return Response(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
-def to_csv(_: str, labels: list[str], probabilities: np.ndarray | None) -> Response:
+def to_csv(_: str, labels: Labels, probabilities: np.ndarray | None) -> Response:
     """Encode one line per row: the label, then its probabilities."""
     text = io.StringIO()
     columns = [] if probabilities is None else probabilities.astype(float).round(7).T.tolist()

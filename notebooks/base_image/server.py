@@ -32,6 +32,7 @@ import uvloop
 
 MAX_BODY = 6_291_456  # bytes: what InvokeEndpoint accepts
 MAX_HEADERS = 32_768  # bytes of the URL and all headers, plus 32 per header (as RFC 9113 counts)
+MAX_WORKERS = 256
 MAX_CONNECTIONS = 1_000  # per worker; beyond that, only /ping is answered
 MAX_HELD = 134_217_728  # bytes of request bodies in a worker's memory, complete or not
 MAX_WAITING = 16_777_216  # bytes of request bodies that wait for a worker's thread
@@ -494,6 +495,14 @@ class Worker:
         self.draining = True
         self.loop.call_later(DRAIN_SECONDS, self.loop.stop)
         self.tick()
+
+
+def setting(name: str, default: int, highest: int) -> int:
+    """Return a number from 1 to `highest` in the environment; ends the program if it is something else."""
+    text = os.environ.get(name, "").strip()
+    if text and not (text.isascii() and text.isdigit() and 1 <= int(text[:10]) <= highest):
+        sys.exit(f"{name} is {text!r}: use a whole number from 1 to {highest}, or leave it out for {default}")
+    return int(text or default)
 
 
 def serve(load: Callable[[], Answer], *, port: int, workers: int) -> None:

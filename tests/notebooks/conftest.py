@@ -29,7 +29,7 @@ def program(exercises: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     Those that are files are imported from where they lie; `app` and `model` are written by the notebooks.
     """
-    names = ("app", "rows", "predictor", "server", "training", "model")
+    names = ("app", "inputs", "rows", "predictor", "proof", "server", "training", "model")
     for folder in (exercises / "base_image", exercises / "model_image", sources.PROGRAMS):
         monkeypatch.syspath_prepend(str(folder))
     for name in names:

@@ -142,7 +142,14 @@ def test_what_a_learner_writes_can_be_read_in_a_lesson() -> None:
 
 
 def test_the_programs_beside_the_notebooks_are_those_that_a_learner_is_given() -> None:
-    assert set(sources.given("base_image")) == {"rows.py", "predictor.py", "server.py", "training.py"}
+    assert set(sources.given("base_image")) == {
+        "inputs.py",
+        "predictor.py",
+        "proof.py",
+        "rows.py",
+        "server.py",
+        "training.py",
+    }
     assert sources.given("model_image") == sources.given("try_out") == {}
 
 

@@ -113,6 +113,46 @@ def test_custom_attributes_choose_the_algorithm(call: Any, attributes: str, algo
     assert sum(answer["probabilities"][0]) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    ["algorithm = random_forest", "Algorithm=random_forest", "trace=1; algorithm=random_forest"],
+)
+def test_spaces_and_case_do_not_change_who_answers(call: Any, attributes: str) -> None:
+    assert call({"instances": [SETOSA]}, attributes=attributes)[1]["algorithm"] == "random_forest"
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "random_forest",
+        "algorithm: random_forest",
+        '{"algorithm": "random_forest"}',
+        "algo=random_forest",
+        "algorithms=logistic",
+        "model=random_forest",
+        "algorithms=forest",
+        "algorithm=",
+        "algorithm=logistic,algorithm=random_forest",
+    ],
+)
+def test_what_looks_like_a_choice_and_is_none_is_refused(call: Any, attributes: str) -> None:
+    status, answer = call({"instances": [SETOSA]}, attributes=attributes)
+    assert status == 400
+    assert "algorithm" in answer["error"]
+
+
+@pytest.mark.parametrize("name", ["MODEL_SERVER_WORKERS", "SAGEMAKER_BIND_TO_PORT"])
+@pytest.mark.parametrize("text", ["0", "-1", "abc", "1.5", "99999999999"])
+def test_a_setting_that_is_not_a_usable_number_is_refused_by_name(
+    program: Any, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.setenv(name, text)
+    with pytest.raises(SystemExit, match=f"{name} is '{text}': use a whole number from 1 to 65535"):
+        program("server").setting(name, 8080, 65_535)
+    monkeypatch.setenv(name, " 2 ")
+    assert program("server").setting(name, 8080, 65_535) == 2
+
+
 def test_an_unknown_algorithm_is_refused_with_those_that_are_known(call: Any) -> None:
     status, answer = call({"instances": [SETOSA]}, attributes="algorithm=crystal_ball")
     assert (status, answer["error"]) == (

@@ -34,6 +34,13 @@ def failure(opt_ml: Path, program: Any) -> str:
     return text.splitlines()[0]
 
 
+def table(opt_ml: Path, program: Any) -> Any:
+    """Return the data set as training reads it."""
+    inputs, model = program("inputs"), program("model")
+    files = inputs.files(opt_ml / "input/data/training")
+    return inputs.read_table(files, inputs.columns(model.FEATURES), model.TARGET)
+
+
 def test_it_leaves_models_evaluation_and_metrics(
     program: Any, opt_ml: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,9 +121,10 @@ def test_wrong_hyperparameters_are_refused_by_name(
         ("", "iris.csv has no column petal_length, petal_width"),
         ("sepal_length,species\n1,setosa\n", "iris.csv has no column petal_length"),
         (HEADER, "the training data is empty"),
-        (HEADER + "1,2,3,x,setosa\n", "iris.csv, line 2: could not convert string to float: 'x'"),
-        (HEADER + "1,2,3\n", "iris.csv, line 2:"),
-        (HEADER + "1,2,3,nan,setosa\n", "the training data is empty, or has NaN"),
+        (HEADER + "1,2,3,x,setosa\n", "iris.csv, line 2, petal_width: 'x' is not a number"),
+        (HEADER + "1,2,3\n", "iris.csv, line 2: 3 values, but the header has 5 columns"),
+        (HEADER + "1,2,3,,setosa\n", "iris.csv, line 2, petal_width is empty"),
+        (HEADER + "1,2,3,nan,setosa\n", "iris.csv, line 2, petal_width: nan is NaN"),
     ],
 )
 def test_wrong_data_is_refused_by_file_and_line(program: Any, opt_ml: Path, text: str, said: str) -> None:
@@ -165,7 +173,7 @@ def test_labels_equal_those_of_scikit_learn_even_beside_the_thresholds_of_trees(
     estimators = model.estimators(model.Hyperparameters())
     monkeypatch.setattr(model, "estimators", lambda _: estimators)
     assert training.main() == 0
-    data, _ = training.read_table([*(opt_ml / "input/data/training").iterdir()], model.FEATURES, model.TARGET)
+    data = table(opt_ml, program).rows
     random = np.random.default_rng(1)
     anywhere = random.uniform(data.min(axis=0) - 2, data.max(axis=0) + 2, (10_000, 4))
     trees = [tree.tree_ for tree in estimators["random_forest"].estimators_]
@@ -219,13 +227,13 @@ def test_a_forest_predicts_the_same_without_the_zeros_in_its_leaves(program: Any
     from sklearn.datasets import load_iris
     from sklearn.ensemble import RandomForestClassifier
 
-    training, data = program("training"), load_iris()
+    proof, data = program("proof"), load_iris()
     known = data.target < classes
     rows, labels = data.data[known], data.target_names[data.target[known]].astype(str)
     forest = RandomForestClassifier(16, random_state=0).fit(rows, labels)  # 1/16 is exact as a float32
-    content = training.to_onnx("forest", forest, rows)
-    expected = training.predictions(forest, training.probes(rows))
-    assert training.faulty(training.load_onnx(content), training.probes(rows), expected) == 0
+    content = proof.to_onnx("forest", forest, rows)
+    expected = proof.predictions(forest, proof.probes(rows))
+    assert proof.faulty(proof.load_onnx(content), proof.probes(rows), expected) == 0
     [trees] = [node for node in onnx.load_from_string(content).graph.node if "Tree" in node.op_type]
     votes = next(one.floats for one in trees.attribute if one.name == "class_weights")
     assert all(votes) or classes == 2  # then a leaf has one vote, which may be zero
@@ -237,16 +245,14 @@ def test_the_digest_does_not_depend_on_the_hash_seed(
     """skl2onnx iterates over a set of strings, so about one process in eight has them in the other order."""
     import skl2onnx
 
-    model, training = program("model"), program("training")
-    rows, labels = training.read_table(
-        [*(opt_ml / "input/data/training").iterdir()], model.FEATURES, model.TARGET
-    )
+    model, proof, data = program("model"), program("proof"), table(opt_ml, program)
+    rows, labels = data.rows, data.target
     for algorithm, estimator in model.estimators(model.Hyperparameters(n_estimators=3)).items():
         estimator.fit(rows, labels)
-        usual = training.to_onnx(algorithm, estimator, rows)
+        usual = proof.to_onnx(algorithm, estimator, rows)
         with monkeypatch.context() as turned:
             turned.setattr(skl2onnx, "to_onnx", partial(_with_imports_reversed, skl2onnx.to_onnx))
-            assert training.to_onnx(algorithm, estimator, rows) == usual
+            assert proof.to_onnx(algorithm, estimator, rows) == usual
 
 
 def _with_imports_reversed(to_onnx: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,14 @@ def test_no_dockerfile_needs_buildkit() -> None:
     for target, content in sources.all_written().items():
         if target.endswith("Dockerfile"):
             assert not re.search(r"# ?syntax=|--mount|<<|COPY --(link|chmod)|ADD --", content)
+
+
+def test_the_tests_run_with_the_libraries_of_the_images() -> None:
+    image = sources.all_written()["base_image/requirements.txt"]
+    pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", image, flags=re.MULTILINE))
+    listed = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    ours = dict(re.findall(r"^([\w-]+)==(\S+)$", listed, flags=re.MULTILINE))
+    assert {name: version for name, version in ours.items() if name in pinned} == {
+        name: pinned[name] for name in ours
+    }
+    assert {name: metadata.version(name) for name in ours} == ours
