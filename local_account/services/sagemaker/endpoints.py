@@ -16,6 +16,7 @@ from local_account.services.sagemaker.endpoint_configs import EndpointConfigs
 from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
 from local_account.services.sagemaker.images import engine_errors
 from local_account.services.sagemaker.instance_metrics import InstanceMetrics
+from local_account.services.sagemaker.instances import Patience
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.models import PRINCIPAL, model_data_url, primary_container
 from local_account.services.sagemaker.records import Endpoint, EndpointChanges, VariantSpec
@@ -47,12 +48,14 @@ class Endpoints(EndpointConfigs):
     """Endpoints with one container per instance of each production variant.
 
     ``startup_seconds`` is the time after which a container that does not answer ``GET /ping`` with 200 is
-    given up, unless the variant has a ContainerStartupHealthCheckTimeoutInSeconds. AWS waits some minutes.
+    given up, unless the variant has a ContainerStartupHealthCheckTimeoutInSeconds: eight minutes on AWS.
+    A container that serves is pinged every ``health_seconds``.
     ``grace_seconds`` pass between SIGTERM and SIGKILL when a container that has served ends: 30 on AWS.
     The containers' CPU and memory metrics go to CloudWatch every ``metrics_seconds``: 60 on AWS.
     """
 
-    startup_seconds = 60.0
+    startup_seconds = 480.0
+    health_seconds = 5.0
     grace_seconds = 30.0
     metrics_seconds = 10.0
 
@@ -222,7 +225,7 @@ class Endpoints(EndpointConfigs):
     ) -> bool:
         endpoint = self._endpoint(name)
         specs = endpoint["variants"]
-        fleet = Fleet(self.account, self._endpoint_logs, name, specs, self.grace_seconds)
+        fleet = Fleet(self.account, self._endpoint_logs, name, specs, self._patience)
         reason = self._try_deployment(lambda: self._bring_up(name, fleet, specs))
         if self.account.tasks.stopping.is_set():
             return False
@@ -239,7 +242,7 @@ class Endpoints(EndpointConfigs):
         if pending is None:
             return
         specs = pending["variants"]
-        green = Fleet(self.account, self._endpoint_logs, name, specs, self.grace_seconds)
+        green = Fleet(self.account, self._endpoint_logs, name, specs, self._patience)
         blue = self._routes.current(name)
         config: DeploymentConfigUnionTypeDef = pending["deployment_config"] or {}
 
@@ -354,6 +357,10 @@ class Endpoints(EndpointConfigs):
                 log.exception("a deployment failed")
             return f"InternalServerError: {error}"[:_REASON_LENGTH]
         return None
+
+    @property
+    def _patience(self) -> Patience:
+        return Patience(self.grace_seconds, self.health_seconds)
 
     # --- documents
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from local_account.services.sagemaker.instances import ServingInstance
+from local_account.services.sagemaker.instances import Patience, ServingInstance
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -70,16 +70,13 @@ class Variant:
 
 
 class Fleet:
-    """All instances that serve one endpoint configuration of one endpoint.
-
-    A container that has served gets ``grace`` seconds between SIGTERM and SIGKILL.
-    """
+    """All instances that serve one endpoint configuration of one endpoint."""
 
     def __init__(
-        self, account: Account, logs: Logs, endpoint: str, specs: Iterable[VariantSpec], grace: float
+        self, account: Account, logs: Logs, endpoint: str, specs: Iterable[VariantSpec], patience: Patience
     ) -> None:
         self._account = account
-        self._grace = grace
+        self._patience = patience
         self._logs = logs
         self._endpoint = endpoint
         self.variants = {spec["name"]: Variant(spec) for spec in specs}
@@ -112,7 +109,7 @@ class Fleet:
 
     def _grow(self, counts: dict[str, int]) -> None:
         new = [
-            (name, ServingInstance(self._account, self._logs, self._endpoint, self.variants[name].spec))
+            (name, self._instance(self.variants[name]))
             for name, count in counts.items()
             for _ in range(count)
         ]
@@ -125,13 +122,12 @@ class Fleet:
             for _, instance in new:
                 instance.end()
             name, instance = failed[0]
-            raise DeploymentError(
-                instance.error
-                or f"The primary container for production variant {name} did not pass the ping health check. "
-                "Please check CloudWatch logs for this endpoint."
-            )
+            raise DeploymentError(instance.error or f"The variant {name} was removed while it started")
         for name, instance in new:
             self.variants[name].instances.append(instance)
+
+    def _instance(self, variant: Variant) -> ServingInstance:
+        return ServingInstance(self._account, self._logs, self._endpoint, variant.spec, self._patience)
 
     def _end(self, instances: list[ServingInstance]) -> None:
         deadline = time.monotonic() + _DRAIN_SECONDS
@@ -139,7 +135,7 @@ class Fleet:
             time.sleep(0.05)
         if instances:
             with ThreadPoolExecutor(len(instances)) as pool:
-                list(pool.map(lambda instance: instance.end(self._grace), instances))
+                list(pool.map(lambda instance: instance.end(self._patience.grace), instances))
 
 
 class Routes:

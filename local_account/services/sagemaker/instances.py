@@ -1,6 +1,6 @@
-"""One serving container of an endpoint: start, ping, follow its log, restart, end.
+"""One instance of a variant: it keeps a container serving, and replaces one that exits or gets sick.
 
-The contract of the container is in the developer guide under "Custom Inference Code with Hosting Services".
+The contract is in the developer guide under "Custom Inference Code with Hosting Services".
 """
 
 from __future__ import annotations
@@ -10,80 +10,103 @@ import logging
 import secrets
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import urllib3
-
-from local_account.foundation.config import LOOPBACK
-from local_account.services.sagemaker.images import create_container, engine_errors
+from local_account.services.sagemaker.images import engine_errors
+from local_account.services.sagemaker.serving_containers import ServingContainer
 
 if TYPE_CHECKING:
-    from docker.models.containers import Container
+    import urllib3
 
     from local_account.foundation.account import Account
-    from local_account.services.sagemaker.logs import Logs, LogStream
+    from local_account.services.sagemaker.logs import Logs
     from local_account.services.sagemaker.records import VariantSpec
 
 log = logging.getLogger(__name__)
 
 LOG_GROUP = "/aws/sagemaker/Endpoints"
-_PORT = "8080/tcp"
-_PING_SECONDS = 2.0
 _FIRST_STARTS = 3
 _LONGEST_PAUSE = 10.0
-_CONNECTIONS = 256
-_REMOVAL_SECONDS = 60
+_SPARE_AFTER, _SICK_AFTER = 2, 3
+"""Failed pings in a row until a replacement is started, and until it takes over."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long containers may take.
+
+    ``grace`` seconds pass between SIGTERM and SIGKILL of one that has served. One that serves is pinged every
+    ``health`` seconds.
+    """
+
+    grace: float
+    health: float
 
 
 class ServingInstance:
     """A container that serves as one instance of a variant.
 
-    When it exits by itself, it is replaced by a new container. It is given up only after it has exited three
-    times without ever answering ``/ping``, or has not answered in time.
+    When it exits by itself, it is started again. When it has served and no longer answers ``/ping``, it is
+    replaced: the replacement starts at the second failure in a row and takes over at the third, so that
+    nobody waits for it. The instance is given up only after its container has exited three times without
+    ever answering ``/ping``, or has not answered in time.
     """
 
-    def __init__(self, account: Account, logs: Logs, endpoint: str, spec: VariantSpec) -> None:
-        self.instance_id = f"i-{secrets.token_hex(8)}{secrets.token_hex(1)[0]}"
+    def __init__(
+        self, account: Account, logs: Logs, endpoint: str, spec: VariantSpec, patience: Patience
+    ) -> None:
         self.settled = threading.Event()
         """Set once it is known whether the instance came into service."""
         self.healthy = False
         self.outstanding = 0
         """Requests in progress; counted by the variant."""
-        self.pool: urllib3.HTTPConnectionPool | None = None
         self.error = ""
-        self.stream: LogStream = logs.stream(
-            f"{LOG_GROUP}/{endpoint}", f"{spec['name']}/{self.instance_id}", spec["role_arn"]
-        )
+        """Why it did not come into service."""
         self._account = account
+        self._logs = logs
+        self._log_group = f"{LOG_GROUP}/{endpoint}"
         self._group = f"endpoint-{endpoint}"
         self._spec = spec
+        self._patience = patience
         self._ended = threading.Event()
         self._ever_healthy = False
-        self._container: Container | None = None
+        self._serving: ServingContainer | None = None
+        self._containers: set[ServingContainer] = set()
         self._lock = threading.Lock()
+        self._id = _new_id()
 
     def start(self) -> None:
         """Begin; ``settled`` is set when there is a result."""
-        self._account.tasks.spawn(f"{self._group}-{self.instance_id}", self._supervise)
+        self._account.tasks.spawn(f"{self._group}-{self._id}", self._supervise)
 
     def end(self, grace: float = 0.0) -> None:
         """Remove the container, up to ``grace`` seconds after SIGTERM; it is not started again."""
         self._ended.set()
         self.healthy = False
         with self._lock:
-            container = self._container
-        if container:
-            if grace:
-                with contextlib.suppress(*engine_errors()):  # it may have exited by itself
-                    container.stop(timeout=round(grace))
-            _remove(container)
+            containers = list(self._containers)
+        for container in containers:
+            container.stop(grace)
         self.settled.set()
 
     @property
     def container_id(self) -> str:
-        """Id of the container on the Docker Engine; empty until there is one."""
-        container = self._container
-        return str(container.id) if container else ""
+        """Id of the container that serves, on the Docker Engine; empty until there is one."""
+        container = self._serving
+        return container.id if container else ""
+
+    @property
+    def pool(self) -> urllib3.HTTPConnectionPool | None:
+        """Connections to the container that serves."""
+        container = self._serving
+        return container.pool if container else None
+
+    @property
+    def stream_arn(self) -> str:
+        """ARN of the log stream of the container that serves."""
+        container = self._serving
+        return container.stream.arn if container else ""
 
     @property
     def _over(self) -> bool:
@@ -91,105 +114,116 @@ class ServingInstance:
 
     def _supervise(self) -> None:
         starts = 0
-        pause = 0.2
+        pause = 0.0
+        container: ServingContainer | None = None
         while not self._over:
             starts += 1
-            self._run_once()
-            self.healthy = False
+            container = container or self._launch()
+            spare: ServingContainer | None = None
+            if container and self._came_into_service(container, starts):
+                spare = self._watch(container)
+            if spare and not spare.ping():
+                self._serving = spare
+            else:
+                self.healthy = False
+            if container:
+                self._discard(container)
+            container = spare
             if self._over or (not self._ever_healthy and (starts >= _FIRST_STARTS or self.settled.is_set())):
                 break
-            self.stream.write(b"The container exited; starting it again.\n")
-            self._ended.wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        self.stream.close()
+            if not spare:
+                self._ended.wait(pause)
+                pause = min(max(0.2, 2 * pause), _LONGEST_PAUSE)
+        if container:
+            self._discard(container)
         self.settled.set()
 
-    def _run_once(self) -> None:
-        """Run one container from start to end."""
+    def _launch(self) -> ServingContainer | None:
+        """Start a container; None, with the reason in ``error``, if the engine refuses."""
+        name = f"{self._spec['name']}/{self._id}"
+        stream = self._logs.stream(self._log_group, name, self._spec["role_arn"])
         try:
-            container = self._launch()
+            container = ServingContainer(self._account, self._group, self._spec, stream)
         except engine_errors() as error:
             explanation = getattr(error, "explanation", None) or error
-            self.stream.write(f"{explanation}\n".encode())
+            stream.write(f"{explanation}\n".encode())
+            stream.close()
             self.error = (
                 "CannotStartContainerError. Please ensure the model container for variant "
                 f"{self._spec['name']} starts correctly when invoked with 'docker run <image> serve': "
                 f"{explanation}"
             )
-            return
-        self.error = ""
-        gone = threading.Event()
-        threading.Thread(
-            target=self._await_ping, args=(container, gone), name=f"{self._group}-ping", daemon=True
-        ).start()
-        try:
-            for chunk in container.logs(stream=True, follow=True):
-                self.stream.write(chunk)
-        except engine_errors():
-            log.debug("the log of %s ended", self.instance_id, exc_info=True)
-        gone.set()
-        with contextlib.suppress(*engine_errors()):
-            _remove(container)
-
-    def _launch(self) -> Container:
-        spec = self._spec
-        volumes = {spec["model_dir"]: {"bind": "/opt/ml/model", "mode": "ro"}} if spec["model_dir"] else {}
-        container = create_container(
-            self._account,
-            self._group,
-            spec["image"],
-            command=["serve"],
-            environment=spec["environment"],
-            ports={_PORT: (LOOPBACK,)},
-            volumes=volumes,
-        )
+            return None
         with self._lock:
-            self._container = container
+            self._containers.add(container)
         if self._over:
-            _remove(container)
-            return container
-        container.start()
-        container.reload()
-        published = container.ports.get(_PORT)
-        if published:  # otherwise it has already exited
-            self.pool = urllib3.HTTPConnectionPool(
-                LOOPBACK, int(published[0]["HostPort"]), maxsize=_CONNECTIONS, retries=False
-            )
+            self._discard(container)
         return container
 
-    def _await_ping(self, container: Container, gone: threading.Event) -> None:
-        deadline = time.monotonic() + self._spec["startup_seconds"]
+    def _came_into_service(self, container: ServingContainer, starts: int) -> bool:
+        """Wait until the container answers ``/ping``; False if it exits or takes too long."""
+        limit = self._spec["startup_seconds"]
+        deadline = time.monotonic() + limit
         pause = 0.03
-        while not (gone.is_set() or self._over):
-            if self._ping():
+        while not (container.exited.is_set() or self._over):
+            if not (last := container.ping()):
+                self._serving = container
                 self.healthy = self._ever_healthy = True
                 self.settled.set()
-                return
+                return True
             if time.monotonic() > deadline:
-                self.stream.write(b"The container did not answer GET /ping with 200 in time.\n")
+                self._fail(container, f"GET /ping was not answered with 200 within {limit:g} s: {last}")
                 self.settled.set()
-                _remove(container)
-                return
-            gone.wait(pause)
+                return False
+            container.exited.wait(pause)
             pause = min(1.3 * pause, 0.5)
+        if not self._over:
+            code = container.exit_code()
+            times = "once" if starts == 1 else f"{starts} times"
+            self._fail(container, f"the container exited {times}, with exit code {code}")
+        return False
 
-    def _ping(self) -> bool:
-        try:
-            return bool(self.pool and self.pool.request("GET", "/ping", timeout=_PING_SECONDS).status == 200)
-        except urllib3.exceptions.HTTPError:
-            return False
+    def _fail(self, container: ServingContainer, seen: str) -> None:
+        self.error = (
+            f"The primary container for production variant {self._spec['name']} did not pass the ping health "
+            f"check. Please check CloudWatch logs for this endpoint. (What was seen: {seen}.)"
+        )
+        container.stream.write(f"{seen[0].upper()}{seen[1:]}.\n".encode())
+
+    def _watch(self, container: ServingContainer) -> ServingContainer | None:
+        """Ping a container that serves until it exits or is sick; return what replaces it, if there is that.
+
+        Nobody documents how often AWS pings, and after how many failures it replaces an instance.
+        """
+        failures = 0
+        own = self._id
+        spare: ServingContainer | None = None
+        while not container.exited.wait(self._patience.health) and not self._over:
+            last = container.ping()
+            failures = failures + 1 if last else 0
+            if spare and not failures:
+                self._discard(spare)
+                spare, self._id = None, own
+            if failures == _SPARE_AFTER:
+                self._id = _new_id()
+                spare = self._launch()
+            if failures >= _SICK_AFTER:
+                seen = f"GET /ping failed {failures} times in a row ({last})"
+                container.stream.write(f"{seen}: the instance is replaced.\n".encode())
+                return spare
+        return spare
+
+    def _discard(self, container: ServingContainer) -> None:
+        """Remove a container behind the back of the one that follows."""
+
+        def remove() -> None:
+            with contextlib.suppress(*engine_errors()):
+                container.stop(self._patience.grace if self._ever_healthy else 0.0)
+            with self._lock:
+                self._containers.discard(container)
+
+        self._account.tasks.spawn(f"{self._group}-removal", remove)
 
 
-def _remove(container: Container) -> None:
-    """Remove a container; it is gone when this returns, even if another thread is removing it."""
-    from docker.errors import APIError, NotFound
-
-    try:
-        container.remove(force=True, v=True)
-    except NotFound:
-        return
-    except APIError as error:
-        if error.status_code != 409:  # another thread's removal is in progress
-            raise
-        with contextlib.suppress(NotFound):
-            container.wait(condition="removed", timeout=_REMOVAL_SECONDS)
+def _new_id() -> str:
+    return f"i-{secrets.token_hex(8)}{secrets.token_hex(1)[0]}"

@@ -196,7 +196,7 @@ class SageMakerRuntime(Service):
             status=424,
             OriginalStatusCode=status,
             OriginalMessage=original[:2048],
-            LogStreamArn=instance.stream.arn,
+            LogStreamArn=instance.stream_arn,
         )
 
 

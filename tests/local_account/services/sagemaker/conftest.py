@@ -15,6 +15,7 @@ from local_account.services import sagemaker
 from local_account.__main__ import main
 sagemaker.SageMaker.stop_grace_seconds = 1
 sagemaker.SageMaker.startup_seconds = 6
+sagemaker.SageMaker.health_seconds = 1
 sagemaker.SageMaker.lifecycle_seconds = 10
 sagemaker.SageMaker.metrics_seconds = 2
 sagemaker.SageMakerRuntime.timeout_seconds = 2

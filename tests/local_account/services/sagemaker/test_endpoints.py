@@ -145,7 +145,8 @@ def test_a_container_that_never_answers_ping_fails_the_endpoint(serving: SageMak
     assert failed["EndpointStatus"] == "Failed"
     assert failed["FailureReason"] == (
         "The primary container for production variant AllTraffic did not pass the ping health check. "
-        "Please check CloudWatch logs for this endpoint."
+        "Please check CloudWatch logs for this endpoint. (What was seen: GET /ping was not answered with 200 "
+        "within 6 s: no answer within 2 s.)"
     )
     with pytest.raises(ClientError, match="Endpoint hanging of account"):
         serving.invoke("hanging")
@@ -156,6 +157,7 @@ def test_a_container_that_exits_fails_the_endpoint_before_the_time_is_up(serving
     failed = serving.endpoint("crashing", "crashes")
     assert failed["EndpointStatus"] == "Failed"
     assert "did not pass the ping health check" in failed["FailureReason"]
+    assert failed["FailureReason"].endswith("the container exited 3 times, with exit code 1.)")
     lines = serving.lines("/aws/sagemaker/Endpoints/crashing", "AllTraffic/")
     assert "cannot serve" in lines
     serving.delete_endpoint("crashing")
@@ -260,6 +262,30 @@ def test_a_container_that_dies_comes_back(serving: SageMakerLab) -> None:
     serving.when(served, bool)
     assert serving.settled("dying")["EndpointStatus"] == "InService"
     serving.delete_endpoint("dying")
+
+
+@pytest.mark.parametrize("how", ["503", "hang"])
+def test_a_container_that_gets_sick_is_replaced_without_a_failed_request(
+    serving: SageMakerLab, how: str
+) -> None:
+    name = f"sick-{how}"
+    serving.endpoint(name, "good")
+
+    def host() -> str:
+        return str(json.loads(serving.invoke(name, CustomAttributes=DESCRIBE)["Body"])["host"])
+
+    before = host()
+    serving.invoke(name, CustomAttributes=f"sick={how}")
+    serving.when(host, lambda now: now != before)  # each request is answered, or this raises
+    assert serving.settled(name)["ProductionVariants"][0]["CurrentInstanceCount"] == 1
+
+    def mine() -> list[Any]:
+        return [c for c in serving.containers if f"endpoint-{name}" in c.labels.values()]
+
+    serving.when(mine, lambda found: [c.short_id[:12] for c in found] != [before] and len(found) == 1)
+    lines = serving.lines(f"/aws/sagemaker/Endpoints/{name}", "AllTraffic/")
+    assert any("GET /ping failed 3 times in a row" in line for line in lines)
+    serving.delete_endpoint(name)
 
 
 def test_names_in_use_and_unknown_names_are_refused_in_sagemakers_words(

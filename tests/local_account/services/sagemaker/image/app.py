@@ -9,6 +9,7 @@ import sys
 import time
 
 ML = pathlib.Path("/opt/ml")
+sick: dict[str, str] = {}
 
 
 def train() -> None:
@@ -39,15 +40,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     wbufsize = -1  # one packet per answer: a second one would wait 40 ms (Nagle)
 
     def do_GET(self) -> None:
-        if os.environ.get("PING") == "hang":
+        health = sick.get("ping", os.environ.get("PING", "200"))
+        if health == "hang":
             time.sleep(3600)
-        self.answer(int(os.environ.get("PING", "200")), b"")
+        self.answer(int(health), b"")
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         attributes = self.headers.get("X-Amzn-SageMaker-Custom-Attributes", "")
         if attributes == "die":
             os._exit(9)
+        if attributes.startswith("sick="):
+            sick["ping"] = attributes.removeprefix("sick=")
         if attributes.startswith("sleep"):
             time.sleep(float(attributes.removeprefix("sleep")))
         if attributes.startswith("status"):
@@ -62,6 +66,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 writable = False
             body = json.dumps(
                 {
+                    "host": os.uname().nodename,
                     "model": {p.name: p.read_text() for p in sorted(model.glob("*.json"))},
                     "writable": writable,
                     "environment": dict(os.environ),
