@@ -19,6 +19,8 @@ FUNCTIONS = "package/functions"
 PROVISION = "package/provision.json"
 """Where a notebook instance reports the state of its provisioning."""
 RESET_REQUEST, RESET_ANSWER = "package/reset.json", "package/reset-answer.json"
+TRIAL = "package/trial.json"
+"""Where a notebook instance reports a trial (`doctor --trial`)."""
 SOURCE, PIPELINES = "source/", "pipelines/"
 """Pushed commits of a lab without CodeCommit, and artifacts."""
 

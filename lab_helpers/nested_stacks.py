@@ -25,13 +25,10 @@ def deploy_nested(
     settings: Mapping[str, str],
     templates: Path,
     report: Callable[[str], None],
-    seeded: Callable[[], object],
 ) -> None:
     """Deploy the stacks of both images and of the training pipeline.
 
-    `settings` are those of `lab.env`. `seeded` returns when the repository has its branches: a rule that
-    exists earlier would start the image pipelines. Raises StackError with the failures of all three, and
-    whatever `seeded` raises.
+    `settings` are those of `lab.env`. Raises StackError with the failures of all three.
     """
     names = Names(settings["LAB_ID"])
     values = {
@@ -78,8 +75,6 @@ def deploy_nested(
 
     def deploy(name: str) -> str | None:
         make, own = wanted[name]
-        if name != names.train_stack:
-            seeded()
         try:
             template = make()
             given = {key: value for key, value in (values | own).items() if key in template["Parameters"]}

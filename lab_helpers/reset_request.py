@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SCHEMA = 1
+TRIAL = "trial"
 
 
 class RequestError(ValueError):
@@ -20,17 +21,22 @@ class RequestError(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """Restore the exercises and working copies to the start of notebook `to`."""
+    """Restore the exercises and working copies to the start of notebook `to`.
+
+    If `to` is TRIAL: check what the workshop assumes of an instance, and run the notebooks.
+    """
 
     id: str
     to: str
     at: str
     """Time of the request, ISO 8601; names the folder for the learner's changes."""
+    arguments: tuple[str, ...] = ()
+    """Those of `lab_helpers run`, for a trial."""
 
     @classmethod
-    def new(cls, to: str, at: str) -> Request:
+    def new(cls, to: str, at: str, arguments: tuple[str, ...] = ()) -> Request:
         """Return a request with a new id."""
-        return cls(str(uuid.uuid4()), to, at)
+        return cls(str(uuid.uuid4()), to, at, arguments)
 
     def to_json(self) -> bytes:
         """Return the document."""
@@ -41,7 +47,8 @@ class Request:
         """Read the document; raises RequestError."""
         found = _read(content)
         try:
-            return cls(str(found["id"]), str(found["to"]), str(found["at"]))
+            arguments = tuple(map(str, found.get("arguments", ())))
+            return cls(str(found["id"]), str(found["to"]), str(found["at"]), arguments)
         except KeyError as error:
             raise RequestError(f"the request has no {error}") from error
 

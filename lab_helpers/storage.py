@@ -24,6 +24,7 @@ OWNERS = (
     (keys.PROVISION, "", "provisioning", "instructors (fleet)"),
     (keys.RESET_REQUEST, "", "instructors (reset)", "the notebook instance"),
     (keys.RESET_ANSWER, "", "the notebook instance", "instructors (reset)"),
+    (keys.TRIAL, "", "the notebook instance", "instructors (doctor --trial)"),
     (keys.SOURCE, "", "git push (labs without CodeCommit)", "git, Source action of the image pipelines"),
     (keys.PIPELINES, "", "CodePipeline, CodeBuild", "CodePipeline, CodeBuild, launcher function"),
 )

@@ -14,7 +14,7 @@ if [ -z "$REPOSITORY" ]; then
     # git finds its helper for s3+zip:// here, in a terminal too: /etc/skel puts this directory on the PATH.
     helper="$("$STATE/tools/bin/python" -c "import git_remote_s3; print(git_remote_s3.__file__)")"
     mkdir -p ~/.local/bin
-    ln -sfn "${helper%/lib/*}/bin/git-remote-s3+zip" ~/.local/bin/
+    ln -sfn "${helper%/lib/*}"/bin/git-remote-s3{,+zip} ~/.local/bin/
     export PATH="$HOME/.local/bin:$PATH"
 else
     # CodeCommit user guide, "Set up the credential helper".
@@ -49,7 +49,8 @@ if ! has main || [ "${#missing[@]}" -gt 0 ]; then
         git -C "$seed" commit --quiet --message "Describe the branches"
         missing+=("HEAD:refs/heads/main")
     fi
-    git -C "$seed" push --quiet "$url" "${missing[@]}"
+    # Without the zip file of a branch, for there is nothing to build yet.
+    git -C "$seed" push --quiet "${url/#s3+zip:/s3:}" "${missing[@]}"
     echo "seeded ${missing[*]#HEAD:refs/heads/}"
 fi
 

@@ -25,7 +25,7 @@ from lab_helpers.clients import Clients
 from lab_helpers.instance import idle
 from lab_helpers.instance.exercises import PutBack, WorkingCopyError
 from lab_helpers.instance.jupyter import runtime_directory
-from lab_helpers.reset_request import Answer, Request, RequestError
+from lab_helpers.reset_request import TRIAL, Answer, Request, RequestError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -84,6 +84,8 @@ class Attendant:
             return None
 
     def _carry_out(self, request: Request) -> Answer:
+        if request.to == TRIAL:
+            return self._try_out(request)
         work = PutBack(self._home, request.to, request.at)
         try:
             work.run()
@@ -92,6 +94,21 @@ class Attendant:
             return Answer(request.id, f"{type(error).__name__}: {error}", work.folder, tuple(work.kept))
         logger.info("restored to the start of %s, kept %s", request.to, work.kept or "nothing")
         return Answer(request.id, "", work.folder, tuple(work.kept))
+
+    def _try_out(self, request: Request) -> Answer:
+        from lab_helpers.instance import trial  # noqa: PLC0415 (a resident process stays small)
+
+        def tell(report: trial.Report) -> None:
+            self._s3.put_object(
+                Bucket=self._bucket, Key=keys.TRIAL, Body=report.to_json(), ContentType="application/json"
+            )
+
+        try:
+            trial.run(self._home, request, dict(os.environ), tell)
+        except (OSError, ValueError, LookupError) as error:
+            logger.exception("trial")
+            return Answer(request.id, f"{type(error).__name__}: {error}", "", ())
+        return Answer(request.id, "", "", ())
 
 
 def attend(attendant: Attendant, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 POLL_SECONDS = 60.0
 SAGEMAKER_JUPYTER = "https://localhost:8443/"
@@ -44,6 +44,11 @@ class Server:
 
     def get(self, path: str) -> list[Worked] | None:
         """Return what the server lists at `path`, or None if it does not answer."""
+        found: list[Worked] | None = self.ask(path)
+        return found
+
+    def ask(self, path: str) -> Any:
+        """Return the document at `path`, or None if the server does not answer."""
         # Otherwise the server would count this request as activity.
         request = urllib.request.Request(f"{self.url}{path}?no_track_activity=1")  # noqa: S310
         if self.token:
@@ -52,10 +57,9 @@ class Server:
         own.check_hostname, own.verify_mode = False, ssl.CERT_NONE  # loopback, self-signed certificate
         try:
             with urllib.request.urlopen(request, timeout=10, context=own) as answer:  # noqa: S310
-                found: list[Worked] = json.load(answer)
+                return json.load(answer)
         except (urllib.error.URLError, OSError, ValueError):
             return None
-        return found
 
 
 def servers(runtime: Path) -> Iterator[Server]:

@@ -54,7 +54,7 @@ class Provisioning:
         parts: dict[str, Callable[[], None]] = {
             "kernel": self._kernel,
             "exercises": self._exercises,
-            "stacks": self._repository_and_stacks,
+            "stacks": self._stacks_and_repository,
         }
         # Not as a context manager: an interrupt must not wait for the work that it interrupts.
         pool = ThreadPoolExecutor(len(parts) + 1, thread_name_prefix="part")
@@ -107,19 +107,22 @@ class Provisioning:
         for done in copy_exercises(source, target, self._state / "exercises.json"):
             self._say("exercises", done)
 
-    def _repository_and_stacks(self) -> None:
-        pool = ThreadPoolExecutor(1, thread_name_prefix="repository")
-        repository = pool.submit(self._command, "stacks", "bash", self._scripts / "repository.sh")
+    def _stacks_and_repository(self) -> None:
+        """Deploy the stacks, then seed the repository.
+
+        A new pipeline runs once. Without its branch this first execution ends in the Source stage; with it,
+        every lab would start two builds that are bound to fail and take a place in CodeBuild's queue.
+        """
         try:
             deploy_nested(
                 self._clients,
                 self._settings,
                 self._home / "workshop" / "cfn",
                 functools.partial(self._say, "stacks"),
-                repository.result,
             )
         except StackError as error:
             raise PartError(str(error)) from error
+        self._command("stacks", "bash", self._scripts / "repository.sh")
 
     def _failure(self, name: str, part: Callable[[], None]) -> str | None:
         """Run a part; return the cause of its failure, or None."""

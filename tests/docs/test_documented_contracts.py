@@ -85,7 +85,7 @@ def test_every_prefix_of_the_tree_is_documented() -> None:
 
 
 def test_keys_of_requests() -> None:
-    assert {keys.RESET_REQUEST, keys.RESET_ANSWER} <= set(documented_keys())
+    assert {keys.RESET_REQUEST, keys.RESET_ANSWER, keys.TRIAL} <= set(documented_keys())
 
 
 def test_keys_of_the_readme() -> None:

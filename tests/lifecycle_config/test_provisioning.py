@@ -510,10 +510,9 @@ def test_without_codecommit_the_repository_is_in_the_bucket(instance: Instance) 
 
     assert instance.heads() == {}, "nothing is in CodeCommit"
     listed = instance.clients("s3").list_objects_v2(Bucket=instance.bucket, Prefix="source/")["Contents"]
-    zips = {one["Key"] for one in listed if one["Key"].endswith(".zip")}
-    assert zips == {
-        f"source/refs/heads/{branch}/repo.zip" for branch in ("main", "scikit_base", "iris_model")
-    }
+    branches = {one["Key"].rpartition("/")[0] for one in listed if one["Key"].endswith(".bundle")}
+    assert branches == {f"source/refs/heads/{branch}" for branch in ("main", "scikit_base", "iris_model")}
+    assert not [one["Key"] for one in listed if one["Key"].endswith(".zip")], "it would start a pipeline"
     copy = instance.home / "iris_model"
     assert git("-C", copy, "remote", "get-url", "origin").strip() == instance.values["CloneUrl"]
     assert git("-C", copy, "check-attr", "export-subst", "buildspec.yml").endswith("export-subst: set\n")

@@ -62,6 +62,23 @@ def doctor(
         list[str] | None,
         typer.Option("--security-group", help="The labs' parameter SecurityGroupIds; repeatable."),
     ] = None,
+    try_build: Annotated[
+        bool,
+        typer.Option("--try-build", help="Also run a build of a minute: new accounts may be allowed none."),
+    ] = False,
+    trial: Annotated[
+        bool,
+        typer.Option("--trial", help="Deploy a lab, try it out on its instance, delete it, write a report."),
+    ] = False,
+    participant: Annotated[str, typer.Option("--participant", help="Lab id of the trial.")] = "trial",
+    notebooks: Annotated[
+        str | None, typer.Option("--notebooks", help="Notebooks of the trial: `01,03-04`. Default: all.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Do not delete the lab of the trial.")] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the report of the trial.")
+    ] = Path("runs"),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the trial.")] = False,
     as_json: labs.Json = False,
 ) -> None:
     """Check the account and this machine before an event, without changing anything.
@@ -73,14 +90,21 @@ def doctor(
 
     - `doctor --size 30`  # two weeks before the event, as quota increases take days
     - `doctor --roster roster.csv`  # the day before
+    - `doctor --try-build`  # in a new account: may it build at all?
+    - `doctor --trial`  # a lab with real builds, training and endpoints, for about an hour and a dollar
     - `doctor --size 30 --json | jq '.findings[] | select(.level != "ok")'`  # in scripts
 
     Exit status: 0 no errors (there may be warnings), 1 errors, 2 usage error, 130 interrupted.
     """
+    if trial:
+        from lab_helpers.cli.instructor.trial import run_trial
+
+        run_trial(participant, region, source_provider.value, notebooks, output, keep=keep, yes=yes)
+        return
     with ui.readable_errors():
         import boto3
 
-        from lab_helpers.instructor.doctor import CHECKS, Level, Room, examine
+        from lab_helpers.instructor.doctor import CHECKS, Level, Room, examine, trial_build
         from lab_helpers.instructor.fleet.clients import SharedClients
         from lab_helpers.names import Names
 
@@ -100,16 +124,17 @@ def doctor(
             security_groups=tuple(security_groups or ()),
         )
         screen = ui.console(stderr=as_json)
-        waiting = list(CHECKS)
+        checks = {**CHECKS, "trial build": trial_build} if try_build else CHECKS
+        waiting = list(checks)
         with screen.status("") as status:
 
             def done(name: str, _: list[Finding]) -> None:
                 waiting.remove(name)
                 status.update(
-                    f"{len(CHECKS) - len(waiting)} of {len(CHECKS)} done; checking {', '.join(waiting[:4])}"
+                    f"{len(checks) - len(waiting)} of {len(checks)} done; checking {', '.join(waiting[:4])}"
                 )
 
-            findings = examine(room, done=done)
+            findings = examine(room, checks, done=done)
         levels = Counter(one.level.value for one in findings)
         if as_json:
             document = {

@@ -316,7 +316,7 @@ class _Run:
         }
         for role in ("Pipeline", "CodeBuild", "Deploy", "Launcher", "Monitor", "Events", "SageMaker"):
             settings[f"{role.upper()}_ROLE_ARN"] = top[f"{role}RoleArn"]
-        deploy_nested(self._clients, settings, self._target.root / "cfn", self._report, seeded=lambda: None)
+        deploy_nested(self._clients, settings, self._target.root / "cfn", self._report)
 
     def _start_instance(self, _name: str) -> None:
         self._provision()

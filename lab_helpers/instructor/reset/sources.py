@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_codecommit.type_defs import DeleteFileEntryTypeDef, PutFileEntryTypeDef
     from mypy_boto3_codepipeline.literals import SourceRevisionTypeType
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 README = "README.md"
 FIRST_MESSAGE = "Describe the branches"
@@ -216,9 +217,15 @@ class BucketRemote:
             self._push(clone, "main", first)
 
     def begun(self, branch: str) -> bool:
-        """Return whether a branch, including its zip file, is at the newest commit of `main`."""
+        """Return whether a branch, and its zip file if there is one, is at the newest commit of `main`.
+
+        A branch to which nothing was pushed since it was created has no zip file.
+        """
         first = self._bundles("main")[:1]
-        return self._bundles(branch) == first and bool(self.known_as(branch, *first))
+        if not first or self._bundles(branch) != first:
+            return False
+        found = self._zip(branch)
+        return found is None or source_zip.is_of(found, *first)
 
     def begin(self, branch: str) -> None:
         """Replace a branch by the newest commit of `main`."""
@@ -238,13 +245,16 @@ class BucketRemote:
 
     def known_as(self, branch: str, commit: str) -> str:
         """Return the version of the zip file if its Content-Disposition names this commit."""
+        found = self._zip(branch)
+        return str(found.get("VersionId", "")) if found and source_zip.is_of(found, commit) else ""
+
+    def _zip(self, branch: str) -> HeadObjectOutputTypeDef | None:
         try:
-            found = self._s3.head_object(Bucket=self._bucket, Key=self._zip_key(branch))
+            return self._s3.head_object(Bucket=self._bucket, Key=self._zip_key(branch))
         except ClientError as error:
             if error.response["Error"]["Code"] not in {"404", "NoSuchKey"}:
                 raise
-            return ""
-        return str(found.get("VersionId", "")) if source_zip.is_of(found, commit) else ""
+            return None
 
     def revision(self, branch: str, commit: str) -> Revision:
         """Return the version of the zip file; write it again unless it is what a push would leave."""

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from lab_helpers import keys
 from lab_helpers.instance.attendant import Attendant
 from lab_helpers.instance.exercises import PutBack
 from lab_helpers.reset_request import Answer, Request, RequestError
+from tests.lab_helpers.instance.bucket import Bucket
 
 AT = "2026-11-23T18:20:01+00:00"
 FOLDER = "changed-2026-11-23-182001"
@@ -223,27 +223,6 @@ def test_an_unfinished_rebase_and_another_branch_are_abandoned(home: Path, copy:
 
 
 # --- the attendant
-
-
-class Bucket:
-    """The part of S3 that the attendant uses."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.asked: list[dict[str, Any]] = []
-
-    def put_object(self, *, Key: str, Body: bytes, **_: Any) -> None:
-        self.objects[Key] = Body
-
-    def get_object(self, *, Key: str, **conditions: Any) -> dict[str, Any]:
-        self.asked.append(conditions)
-        if Key not in self.objects:
-            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
-        etag = f'"{hash(self.objects[Key])}"'
-        if conditions.get("IfNoneMatch") == etag:
-            raise ClientError({"Error": {"Code": "304"}}, "GetObject")
-        body = self.objects[Key]
-        return {"ETag": etag, "Body": type("Body", (), {"read": lambda _self: body})()}
 
 
 def test_a_request_is_carried_out_once_across_restarts_of_the_attendant(home: Path) -> None:

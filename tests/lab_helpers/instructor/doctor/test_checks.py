@@ -16,7 +16,18 @@ import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
-from lab_helpers.instructor.doctor import CHECKS, Level, Room, account, examine, machine, permissions, quotas
+from lab_helpers.instructor.doctor import (
+    CHECKS,
+    Level,
+    Room,
+    account,
+    builds,
+    examine,
+    machine,
+    permissions,
+    quotas,
+    trial_build,
+)
 from lab_helpers.names import Names
 from tests.checkout import ROOT
 
@@ -232,6 +243,38 @@ def test_quotas_that_must_not_be_read_are_a_warning() -> None:
 
     found = only(examine(room(clients), {"quotas": quotas.quotas}))
     assert found.level is Level.WARNING and "TheOperation is not allowed" in found.text
+
+
+# --- a trial build
+
+
+def test_a_trial_build_succeeds_and_leaves_nothing(clients: Clients) -> None:
+    event = room(clients)
+
+    assert only(trial_build(event)).text.startswith("succeeded in ")
+
+    assert clients("codebuild").batch_get_projects(names=[builds.NAME])["projects"] == []
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        clients("iam").get_role(RoleName=builds.NAME)
+
+
+def test_an_account_that_may_not_build_at_all_is_an_error(clients: Clients) -> None:
+    own = clients("codebuild")
+    words = "Cannot have more than 0 builds in queue for the account"
+    response = {"Error": {"Code": "AccountLimitExceededException", "Message": words}}
+
+    def start_build(**_: Any) -> Any:
+        raise own.exceptions.AccountLimitExceededException(response, "StartBuild")
+
+    class Codebuild:
+        def __getattr__(self, name: str) -> Any:
+            return start_build if name == "start_build" else getattr(own, name)
+
+    found = only(trial_build(room(lambda s: Codebuild() if s == "codebuild" else clients(s))))
+
+    assert (found.level, found.text) == (Level.ERROR, words)
+    assert "AWS Support" in found.remedy
+    assert own.batch_get_projects(names=[builds.NAME])["projects"] == []
 
 
 # --- permissions, by the simulator of the local account

@@ -8,28 +8,28 @@ from local_account.services.codebuild import artifacts, globs
 from local_account.services.codebuild.buildspec import ArtifactSpec
 
 FILES = [
-    ".env", ".hidden/x.txt", "README.md", "a.txt", "b.txt", "docs/a.md", "docs/keep/b.txt", "sub/.env",
+    ".env", ".hidden/x.txt", "README.md", "a.txt", "b.txt", "pages/a.md", "pages/keep/b.txt", "sub/.env",
     "sub/c.md",
 ]  # fmt: skip
-BELOW_DOCS = {"docs/a.md", "docs/keep/b.txt"}
+BELOW_PAGES = {"pages/a.md", "pages/keep/b.txt"}
 CASES = [
     ("**/*", set(FILES)),
     ("**", set(FILES)),
     ("*", {".env", "README.md", "a.txt", "b.txt"}),
     ("**/.*", {".env", "sub/.env"}),
     ("*.md", {"README.md"}),
-    ("**/*.md", {"README.md", "docs/a.md", "sub/c.md"}),
-    ("docs/*", {"docs/a.md"}),
-    ("docs/**/*", BELOW_DOCS),
-    ("docs/**", BELOW_DOCS),
-    ("**/docs/**/*", BELOW_DOCS),
+    ("**/*.md", {"README.md", "pages/a.md", "sub/c.md"}),
+    ("pages/*", {"pages/a.md"}),
+    ("pages/**/*", BELOW_PAGES),
+    ("pages/**", BELOW_PAGES),
+    ("**/pages/**/*", BELOW_PAGES),
     ("**/.*/**/*", {".hidden/x.txt"}),
     ("./a.txt", {"a.txt"}),
-    ("docs//a.md", {"docs/a.md"}),
+    ("pages//a.md", {"pages/a.md"}),
     ("[!a]*", {".env", "README.md", "b.txt"}),
     ("?.txt", {"a.txt", "b.txt"}),
     ("**.md", {"README.md"}),
-    ("docs", set()),
+    ("pages", set()),
     ("absent/*", set()),
     ("/etc/passwd", set()),
     ("../outside.txt", set()),
@@ -63,10 +63,10 @@ def test_a_pattern_names_the_same_files_to_include_and_to_exclude(
 
 
 def test_paths_of_the_artifact_and_its_exclusions_are_relative_to_the_base_directory(tree: Path) -> None:
-    spec = ArtifactSpec(files=("**/*",), base_directory="doc*", exclude=("a.md",))
+    spec = ArtifactSpec(files=("**/*",), base_directory="page*", exclude=("a.md",))
     assert [name for name, _ in artifacts.collect(spec, tree, lambda _: None)] == ["keep/b.txt"]
 
 
 def test_an_absolute_path_counts_below_the_source_only(tree: Path) -> None:
-    assert globs.files(tree, f"{tree}/docs/*.md") == [tree / "docs/a.md"]
+    assert globs.files(tree, f"{tree}/pages/*.md") == [tree / "pages/a.md"]
     assert globs.files(tree, f"{tree.parent}/*") == []
