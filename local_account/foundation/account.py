@@ -144,15 +144,19 @@ class Account:
         quotas = self.client("service-quotas")
         return float(quotas.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]["Value"])
 
-    def environment(self, role_arn: str | None = None, home: Path | None = None) -> dict[str, str]:
+    def environment(
+        self, role_arn: str | None = None, home: Path | None = None, session: str = "local-account"
+    ) -> dict[str, str]:
         """Return the environment of a child process: the only seam between AWS and the local account.
 
-        With ``role_arn`` the credentials are those of the assumed role, as on AWS; otherwise the account's.
+        With ``role_arn`` the credentials are those of the assumed role, as on AWS, in a session of the name
+        that the service gives it there; otherwise the account's.
         """
-        return environment(self.config, self._assume(role_arn) if role_arn else ROOT_CREDENTIALS, home)
+        credentials = self._assume(role_arn, session) if role_arn else ROOT_CREDENTIALS
+        return environment(self.config, credentials, home)
 
-    def _assume(self, role_arn: str) -> dict[str, str]:
-        session = self.sessions.of_process(role_arn)
+    def _assume(self, role_arn: str, name: str) -> dict[str, str]:
+        session = self.sessions.of_process(role_arn, name)
         return {
             "AWS_ACCESS_KEY_ID": session.access_key_id,
             "AWS_SECRET_ACCESS_KEY": session.secret_access_key,

@@ -64,7 +64,7 @@ class Sessions:
         self._sessions = {key: Session(**document) for key, document in self._table.items()}
         self._ends = [(one["expiration"], key) for key, one in self._table.items()]
         heapq.heapify(self._ends)
-        self._processes: dict[str, Session] = {}
+        self._processes: dict[tuple[str, str], Session] = {}
 
     def find(self, access_key_id: str) -> Session | None:
         """Return a session, valid or expired within the last hour; None if there is none."""
@@ -80,16 +80,16 @@ class Sessions:
             heapq.heappush(self._ends, (now + timedelta(seconds=seconds), session.access_key_id))
         return session
 
-    def of_process(self, role_arn: str) -> Session:
-        """Return the session that processes of the account share which work with a role.
+    def of_process(self, role_arn: str, name: str = "local-account") -> Session:
+        """Return the session that processes of the account share which work with a role under one name.
 
         It lasts until the account ends, as its processes do: on AWS, their credentials are renewed.
         """
         with self._lock:
-            if role_arn not in self._processes:
-                session = self._made(role_arn, "local-account", "AROALOCALACCOUNT", None)
-                self._processes[role_arn] = self._sessions[session.access_key_id] = session
-            return self._processes[role_arn]
+            if (role_arn, name) not in self._processes:
+                session = self._made(role_arn, name, "AROALOCALACCOUNT", None)
+                self._processes[role_arn, name] = self._sessions[session.access_key_id] = session
+            return self._processes[role_arn, name]
 
     def _made(self, role_arn: str, name: str, role_id: str, expiration: datetime | None) -> Session:
         return Session(

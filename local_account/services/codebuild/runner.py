@@ -207,7 +207,7 @@ class BuildRun:
         build, home = self._build, self._directory / "home"
         home.mkdir()
         self._tools.mkdir()
-        environment = self._account.environment(build["serviceRole"], home)
+        environment = self._account.environment(build["serviceRole"], home, _session(build["id"]))
         self._enter("DOWNLOAD_SOURCE")
         s3 = self._account.client("s3", build["serviceRole"])
         try:
@@ -413,6 +413,11 @@ class BuildRun:
     def _check_interruption(self) -> None:
         if self._interruption:
             raise Interrupted
+
+
+def _session(build_id: str) -> str:
+    """Return the name of the session that a build works in, as its log shows it on AWS."""
+    return f"AWSCodeBuild-{build_id.rpartition(':')[2]}"
 
 
 def _find_python(wanted: str, path: str) -> tuple[str, Path]:

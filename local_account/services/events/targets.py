@@ -29,6 +29,7 @@ _TRANSIENT_CODES = frozenset(
     (
         "ConcurrentPipelineExecutionsLimitExceededException",
         "ConflictException",
+        "ResourceConflictException",
         "ThrottlingException",
         "TooManyRequestsException",
     )

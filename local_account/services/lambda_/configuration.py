@@ -6,6 +6,7 @@ Lambda API, and "Lambda quotas".
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         LastUpdateStatusType,
         PackageTypeType,
         RuntimeType,
+        StateReasonCodeType,
         StateType,
     )
     from mypy_boto3_lambda.type_defs import (
@@ -120,7 +122,13 @@ class FunctionConfiguration(TypedDict):
     Version: str
     """``$LATEST`` or a number."""
     State: StateType
-    LastUpdateStatus: LastUpdateStatusType
+    StateReason: NotRequired[str]
+    StateReasonCode: NotRequired[StateReasonCodeType]
+    """The two are there while it is Pending."""
+    LastUpdateStatus: NotRequired[LastUpdateStatusType]
+    """Missing while it is Pending."""
+    LastUpdateStatusReason: NotRequired[str]
+    LastUpdateStatusReasonCode: NotRequired[str]
     CodeSha256: str
     """Base64."""
     CodeSize: int
@@ -165,8 +173,6 @@ def new(name: str, arn: str) -> FunctionConfiguration:
         "MemorySize": 128,
         "Version": "$LATEST",
         "TracingConfig": {"Mode": "PassThrough"},
-        "State": "Active",
-        "LastUpdateStatus": "Successful",
         "PackageType": "Zip",
         "Architectures": ["x86_64"],
         "EphemeralStorage": {"Size": 512},
@@ -213,9 +219,17 @@ def _check_settings(account: Account, settings: dict[str, Any]) -> None:
             f"which runs {', '.join(RUNTIMES)}",
         )
     if settings.get("Timeout", 1) > 900:
-        raise ServiceError(INVALID, "Timeout must be between 1 and 900 seconds")
-    if not 128 <= settings.get("MemorySize", 128) <= 10_240:
-        raise ServiceError(INVALID, "MemorySize must be between 128 and 10240 MB")
+        raise ServiceError(
+            "ValidationException",
+            f"1 validation error detected: Value '{settings['Timeout']}' at 'timeout' failed to satisfy "
+            "constraint: Member must have value less than or equal to 900",
+        )
+    if settings.get("MemorySize", 128) > 10_240:
+        raise ServiceError(
+            INVALID,
+            "'MemorySize' value failed to satisfy constraint: Member must have value less than or equal to "
+            "10240",
+        )
     if "Role" in settings:
         try:
             account.check_role(settings["Role"], "lambda.amazonaws.com")
@@ -235,12 +249,12 @@ def _check_variables(variables: dict[str, str]) -> None:
             "have provided contains reserved keys that are currently not supported for modification. "
             f"Reserved keys used in this request: {', '.join(reserved)}",
         )
-    size = sum(len(key.encode()) + len(value.encode()) for key, value in variables.items())
-    if size > _ENVIRONMENT_LIMIT:
+    measured = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
+    if len(measured.encode()) > _ENVIRONMENT_LIMIT:
         raise ServiceError(
             INVALID,
             "Lambda was unable to configure your environment variables because the environment variables you "
-            f"have provided exceeded the 4KB limit ({size} bytes)",
+            f"have provided exceeded the 4KB limit. String measured: {measured}",
         )
 
 

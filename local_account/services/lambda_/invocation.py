@@ -176,7 +176,7 @@ class Pool:
     def _spawn(self, function: Function) -> Worker:
         config = function.config
         stream = f"{self._account.now():%Y/%m/%d}/[{config['Version']}]{uuid.uuid4().hex}"
-        output = Output(self._writer, config["LoggingConfig"]["LogGroup"], stream)
+        output = Output(self._writer, config["LoggingConfig"]["LogGroup"], stream, config["Role"])
         return Worker(self._account, config, function.code, self._scratch, output)
 
     def _end_idle(self, condition: Any) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import time
 from typing import TYPE_CHECKING, NamedTuple
+
+from botocore.exceptions import ClientError
 
 from local_account.foundation.log_events import LogEvent, batches, pieces
 
@@ -24,13 +27,18 @@ class Line(NamedTuple):
     stream: str
     timestamp: int
     message: str
+    role: str
 
 
 class LogWriter:
-    """Writes lines to log groups and streams, which it creates if they are missing."""
+    """Writes lines to log groups and streams with the function's role, and creates them if they are missing.
+
+    As on AWS, lines are lost if the role may not write them; the account's log says so once for each group.
+    """
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._refused: set[tuple[str, str]] = set()
         self._lines: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
 
     def start(self) -> None:
@@ -42,9 +50,9 @@ class LogWriter:
         self._lines.put(None)
         self._thread.join(5)
 
-    def write(self, group: str, stream: str, message: str) -> None:
+    def write(self, group: str, stream: str, role: str, message: str) -> None:
         """Accept one line."""
-        self._lines.put(Line(group, stream, int(time.time() * 1000), message))
+        self._lines.put(Line(group, stream, int(time.time() * 1000), message, role))
 
     def _loop(self) -> None:
         last = False
@@ -54,52 +62,58 @@ class LogWriter:
             while not self._lines.empty():
                 batch.append(self._lines.get())
             last = None in batch
-            streams: dict[tuple[str, str], list[Line]] = {}
+            streams: dict[tuple[str, str, str], list[Line]] = {}
             for line in batch:
                 if line is not None:
-                    streams.setdefault((line.group, line.stream), []).append(line)
-            for (group, stream), lines in streams.items():
+                    streams.setdefault((line.group, line.stream, line.role), []).append(line)
+            for (group, stream, role), lines in streams.items():
                 try:
-                    self._put(group, stream, lines)
+                    self._put(group, stream, role, lines)
+                except ClientError as error:
+                    if (group, role) not in self._refused:
+                        self._refused.add((group, role))
+                        log.warning("%s may not log to %s, so its lines are lost: %s", role, group, error)
                 except Exception:
                     log.exception("%d lines for the log group %s were lost", len(lines), group)
 
-    def _put(self, group: str, stream: str, lines: list[Line]) -> None:
+    def _put(self, group: str, stream: str, role: str, lines: list[Line]) -> None:
         events: list[LogEvent] = [
             {"timestamp": line.timestamp, "message": next(pieces(line.message))}
             for line in sorted(lines, key=lambda line: line.timestamp)
         ]
         for batch in batches(events):
-            self._send(group, stream, batch)
+            self._send(group, stream, role, batch)
 
-    def _send(self, group: str, stream: str, events: list[LogEvent]) -> None:
-        logs = self._account.client("logs")
+    def _send(self, group: str, stream: str, role: str, events: list[LogEvent]) -> None:
+        logs = self._account.client("logs", role)
         try:
             logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
         except logs.exceptions.ResourceNotFoundException:
-            for create, names in (
-                (logs.create_log_group, {"logGroupName": group}),
-                (logs.create_log_stream, {"logGroupName": group, "logStreamName": stream}),
-            ):
-                try:
-                    create(**names)
-                except logs.exceptions.ResourceAlreadyExistsException:
-                    continue
-            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+            names = {"logGroupName": group, "logStreamName": stream}
+            try:  # the stream first: a role that finds its group needs no permission to create one
+                logs.create_log_stream(**names)
+            except logs.exceptions.ResourceNotFoundException:
+                with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+                    logs.create_log_group(logGroupName=group)
+                logs.create_log_stream(**names)
+            except logs.exceptions.ResourceAlreadyExistsException:
+                pass
+            logs.put_log_events(**names, logEvents=events)
 
 
 class Output:
     """The output of one execution environment: sent to its log stream, and kept for ``LogType=Tail``."""
 
-    def __init__(self, writer: LogWriter, group: str, stream: str) -> None:
+    def __init__(self, writer: LogWriter, group: str, stream: str, role: str) -> None:
         self._writer = writer
+        self._role = role
         self.group = group
         self.stream = stream
         self._lines: list[str] = []
 
     def write(self, message: str) -> None:
         """Accept one line or record."""
-        self._writer.write(self.group, self.stream, message)
+        self._writer.write(self.group, self.stream, self._role, message)
         self._lines.append(message if message.endswith("\n") else f"{message}\n")
 
     def take(self) -> bytes:

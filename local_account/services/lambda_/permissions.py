@@ -69,6 +69,8 @@ class FunctionDocument(TypedDict):
     """Reserved concurrent executions; missing if none are reserved."""
     directories: NotRequired[dict[str, str]]
     """Names of the directories that hold its code, by CodeSha256."""
+    published: NotRequired[str]
+    """Digest of the settings that ``$LATEST`` had when the newest version was published."""
     sources: NotRequired[dict[str, dict[str, str] | None]]
     """The S3 objects that its code came from, by CodeSha256; None for a zip in a request."""
 
@@ -92,6 +94,8 @@ class Permissions(Service):
             if params.get(member):
                 raise ServiceError(INVALID, f"{member} is not supported by the local account")
         name, qualifier = self._parse(params)
+        if qualifier == "$LATEST":
+            raise ServiceError(INVALID, "We currently do not support adding policies for $LATEST.")
         self._require(name, qualifier)
         with self._functions.update(name) as document:
             entry = document["policies"].setdefault(qualifier, {"statements": [], "revision": ""})
@@ -113,7 +117,13 @@ class Permissions(Service):
         name, qualifier = self._parse(params)
         self._require(name, qualifier)
         with self._functions.update(name) as document:
-            entry = document["policies"].get(qualifier, {"statements": [], "revision": ""})
+            if qualifier not in document["policies"]:
+                raise ServiceError(
+                    "ResourceNotFoundException",
+                    "No policy is associated with the given resource.",
+                    status=404,
+                )
+            entry = document["policies"][qualifier]
             _check_policy_revision(entry, params)
             left = [item for item in entry["statements"] if item["Sid"] != params["StatementId"]]
             if len(left) == len(entry["statements"]):
@@ -151,8 +161,7 @@ class Permissions(Service):
     def get_function_event_invoke_config(self, params: GetFunctionEventInvokeConfigRequestTypeDef) -> Answer:
         """See GetFunctionEventInvokeConfig."""
         name, qualifier = self._parse(params)
-        document = self._require(name, qualifier)
-        return self._event_config(document, name, qualifier)
+        return self._event_config(self._functions.get(name), name, qualifier)
 
     def list_function_event_invoke_configs(
         self, params: ListFunctionEventInvokeConfigsRequestTypeDef
@@ -171,7 +180,7 @@ class Permissions(Service):
     ) -> Answer:
         """See DeleteFunctionEventInvokeConfig."""
         name, qualifier = self._parse(params)
-        self._event_config(self._require(name, qualifier), name, qualifier)
+        self._event_config(self._functions.get(name), name, qualifier)
         with self._functions.update(name) as document:
             del document["events"][qualifier or "$LATEST"]
         return {}
@@ -180,12 +189,18 @@ class Permissions(Service):
         if any(target.get("Destination") for target in params.get("DestinationConfig", {}).values()):
             raise ServiceError(INVALID, "DestinationConfig is not supported by the local account")
         name, qualifier = self._parse(params)
+        if self._functions.get(name) is None:
+            raise ServiceError("ResourceNotFoundException", "The function doesn't exist.", status=404)
         self._require(name, qualifier)
         given = {
             member: params[member]
             for member in ("MaximumRetryAttempts", "MaximumEventAgeInSeconds")
             if member in params
         }
+        if not given and not params.get("DestinationConfig"):
+            raise ServiceError(
+                INVALID, "You must specify at least one of error handling or destination setting."
+            )
         with self._functions.update(name) as document:
             kept: Mapping[str, Any] = {} if replace else document["events"].get(qualifier or "$LATEST", {})
             config = {**kept, **given, "LastModified": self.account.now()}
@@ -193,11 +208,11 @@ class Permissions(Service):
         return self._event_config(document, name, qualifier)
 
     def _event_config(
-        self, document: FunctionDocument, name: str, qualifier: str
+        self, document: FunctionDocument | None, name: str, qualifier: str
     ) -> FunctionEventInvokeConfigTypeDef:
         version = qualifier or "$LATEST"
         arn = function_arn(self.account, name, version)
-        if version not in document["events"]:
+        if document is None or version not in document["events"]:
             raise ServiceError(
                 "ResourceNotFoundException",
                 f"The function {arn} doesn't have an EventInvokeConfig",

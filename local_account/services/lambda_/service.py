@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import logging
 import time
@@ -14,7 +15,7 @@ from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.outbox import Outbox
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, blob
-from local_account.services.lambda_ import code, configuration
+from local_account.services.lambda_ import code, configuration, states
 from local_account.services.lambda_.configuration import INVALID, function_arn, parse_name
 from local_account.services.lambda_.invocation import (
     CONCURRENCY,
@@ -60,12 +61,15 @@ _REAP_SECONDS = 15.0
 _PREPARE_SECONDS = 10.0
 _EVENT_RETRIES, _EVENT_SECONDS = 2, 21_600
 _UNVERSIONED = frozenset(("Version", "FunctionArn", "LastModified", "RevisionId"))
+_TAGS = 50
 
 
 class Lambda(Permissions):
     """AWS Lambda with zip packages and Python handlers."""
 
     name = "lambda"
+    settle_seconds = 1.0
+    """How long a function is Pending, and an update InProgress: on AWS a few seconds."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
@@ -79,6 +83,8 @@ class Lambda(Permissions):
     def start(self) -> None:
         """Resume the events that are waiting, and clean up after a killed account."""
         self._scratch.mkdir(parents=True, exist_ok=True)
+        for document in self._functions.values():
+            self._settle(document["config"]["FunctionName"])
         for directory in self._directory.iterdir():
             self._sweep(directory.name)
         self._logs.start()
@@ -94,7 +100,7 @@ class Lambda(Permissions):
     # --- functions
 
     def create_function(self, params: CreateFunctionRequestTypeDef) -> Answer:
-        """See CreateFunction. The function is Active when this returns."""
+        """See CreateFunction. The function is Pending when this returns."""
         name, qualifier = parse_name(self.account, params["FunctionName"])
         if qualifier:
             raise ServiceError(INVALID, "A function is created without a qualifier")
@@ -115,6 +121,9 @@ class Lambda(Permissions):
             "policies": {},
             "events": {},
         }
+        if len(document["tags"]) > _TAGS:
+            raise _too_many_tags()
+        states.create(config)
         self._deploy(document, code.fetch(self.account, params["Code"]))
         with self._functions.lock:
             if self._functions.get(name):
@@ -122,7 +131,28 @@ class Lambda(Permissions):
             result = self._publish(document) if params.get("Publish") else document["config"]
             self._functions.put(name, document)
         self.account.tasks.spawn(f"prepare-{name}", self._prepare, name)
-        return dict(result)
+        self._settle_later(name)
+        return {**result, "FunctionArn": config["FunctionArn"]}  # never that of the version, as on AWS
+
+    def _settle_later(self, name: str) -> None:
+        self.account.tasks.spawn(f"settle-{name}", self._wait_and_settle, name)
+
+    def _wait_and_settle(self, name: str) -> None:
+        if not self.account.tasks.stopping.wait(self.settle_seconds):
+            self._settle(name)
+
+    def _settle(self, name: str) -> None:
+        """End what is under way for a function and its versions, if it still exists."""
+        with self._functions.lock:
+            if not (document := self._functions.get(name)):
+                return
+            configs = [document["config"], *document["versions"].values()]
+            if all(states.is_settled(config) for config in configs):
+                return
+            for config in configs:
+                states.settle(config)
+            self._functions.put(name, document)
+        self._retire(name)
 
     def _prepare(self, name: str) -> None:
         """Prepare an environment for a new function once the deployment that brought it has had its time."""
@@ -151,9 +181,15 @@ class Lambda(Permissions):
         found: list[FunctionConfiguration] = []
         for document in self._functions.values():
             if params.get("FunctionVersion") == "ALL":
-                found += document["versions"].values()
-            found.append(document["config"])
-        return _page("Functions", found, params)
+                found += self._all_versions(document)
+            else:
+                found.append(document["config"])
+        return _page("Functions", [states.without_state(config) for config in found], params)
+
+    def _all_versions(self, document: FunctionDocument) -> list[FunctionConfiguration]:
+        config = document["config"]
+        arn = function_arn(self.account, config["FunctionName"], LATEST)
+        return [{**config, "FunctionArn": arn}, *document["versions"].values()]
 
     def delete_function(self, params: DeleteFunctionRequestTypeDef) -> Answer:
         """See DeleteFunction."""
@@ -179,6 +215,7 @@ class Lambda(Permissions):
             code.check(package)
             return {**document["config"], "CodeSha256": package.sha256, "CodeSize": len(package.content)}
         with self._functions.update(name) as document:
+            states.check_settled(document["config"])
             _check_revision(document, params)
             configuration.configure(
                 self.account,
@@ -187,7 +224,9 @@ class Lambda(Permissions):
             )
             self._deploy(document, package)
             result = self._publish(document) if params.get("Publish") else document["config"]
+            states.update(document["config"])
         self._retire(name)
+        self._settle_later(name)
         return dict(result)
 
     def update_function_configuration(self, params: UpdateFunctionConfigurationRequestTypeDef) -> Answer:
@@ -195,10 +234,13 @@ class Lambda(Permissions):
         name, _ = self._parse(params)
         self._require(name)
         with self._functions.update(name) as document:
+            states.check_settled(document["config"])
             _check_revision(document, params)
             configuration.configure(self.account, document["config"], params)
             self._revise(document)
+            states.update(document["config"])
         self._retire(name)
+        self._settle_later(name)
         return dict(document["config"])
 
     def publish_version(self, params: PublishVersionRequestTypeDef) -> Answer:
@@ -206,17 +248,25 @@ class Lambda(Permissions):
         name, _ = self._parse(params)
         self._require(name)
         with self._functions.update(name) as document:
+            states.check_settled(document["config"])
             _check_revision(document, params)
-            if params.get("CodeSha256", document["config"]["CodeSha256"]) != document["config"]["CodeSha256"]:
-                raise ServiceError(INVALID, "CodeSHA256 is different from current CodeSHA256 in $LATEST.")
-            return self._publish(document, params.get("Description"))
+            current = document["config"]["CodeSha256"]
+            if params.get("CodeSha256", current) != current:
+                raise ServiceError(
+                    INVALID,
+                    f"CodeSHA256 ({params['CodeSha256']}) is different from current CodeSHA256 in $LATEST "
+                    f"({current}). Please try again with the CodeSHA256 in $LATEST.",
+                )
+            published = self._publish(document, params.get("Description"))
+        self._settle_later(name)
+        return published
 
     def list_versions_by_function(self, params: ListVersionsByFunctionRequestTypeDef) -> Answer:
         """See ListVersionsByFunction."""
         name, _ = self._parse(params)
         document = self._require(name)
-        latest = {**document["config"], "FunctionArn": function_arn(self.account, name, LATEST)}
-        return _page("Versions", [latest, *document["versions"].values()], params)
+        found = [states.without_state(config) for config in self._all_versions(document)]
+        return _page("Versions", found, params)
 
     def get_account_settings(self, _params: Params) -> Answer:
         """See GetAccountSettings."""
@@ -246,7 +296,13 @@ class Lambda(Permissions):
                 INVALID,
                 f"Specified ReservedConcurrentExecutions exceeds the account's limit of {CONCURRENCY}",
             )
-        name, _ = self._parse(params)
+        name, qualifier = self._parse(params)
+        if qualifier:
+            raise ServiceError(
+                INVALID,
+                "This operation is permitted on Lambda functions only. Aliases and versions do not support "
+                "this operation. Please specify either a function name or an unqualified function ARN.",
+            )
         self._require(name)
         with self._functions.update(name) as document:
             document["concurrency"] = value
@@ -267,19 +323,30 @@ class Lambda(Permissions):
 
     def list_tags(self, params: ListTagsRequestTypeDef) -> Answer:
         """See ListTags."""
-        return {"Tags": self._require(parse_name(self.account, params["Resource"])[0])["tags"]}
+        return {"Tags": self._require(self._tagged(params["Resource"]))["tags"]}
+
+    def _tagged(self, arn: str) -> str:
+        name, qualifier = parse_name(self.account, arn)
+        if qualifier:
+            raise ServiceError(
+                INVALID,
+                "Tags on function aliases and versions are not supported. Please specify a function ARN.",
+            )
+        return name
 
     def tag_resource(self, params: TagResourceRequestTypeDef) -> Answer:
         """See TagResource."""
-        name = parse_name(self.account, params["Resource"])[0]
+        name = self._tagged(params["Resource"])
         self._require(name)
         with self._functions.update(name) as document:
+            if len({**document["tags"], **params["Tags"]}) > _TAGS:
+                raise _too_many_tags()
             document["tags"] |= params["Tags"]
         return {}
 
     def untag_resource(self, params: UntagResourceRequestTypeDef) -> Answer:
         """See UntagResource."""
-        name = parse_name(self.account, params["Resource"])[0]
+        name = self._tagged(params["Resource"])
         self._require(name)
         with self._functions.update(name) as document:
             for key in params["TagKeys"]:
@@ -291,7 +358,7 @@ class Lambda(Permissions):
     def invoke(self, params: InvocationRequestTypeDef) -> Answer:
         """See Invoke."""
         name, qualifier = self._parse(params)
-        self._require(name, qualifier)
+        states.check_active(self._version_of(params)[1])
         kind = params.get("InvocationType", "RequestResponse")
         payload = _payload(
             blob(params.get("Payload") or b"{}"), _EVENT_LIMIT if kind == "Event" else _REQUEST_LIMIT
@@ -387,14 +454,17 @@ class Lambda(Permissions):
         document["config"] |= {"RevisionId": str(uuid.uuid4()), "LastModified": f"{moment}+0000"}
 
     def _publish(self, document: FunctionDocument, description: str | None = None) -> FunctionConfiguration:
-        """Publish a version of ``$LATEST``, unless the last version is the same."""
+        """Publish a version of ``$LATEST``, unless that has not changed since the last one."""
         versions = document["versions"]
         config = document["config"].copy()
+        settings = json.dumps(_settings(config), sort_keys=True)
+        digest = hashlib.sha256(settings.encode()).hexdigest()
+        last = versions.get(str(document["last_version"]))
+        if last and document.get("published") == digest:
+            return last.copy()
+        document["published"] = digest
         if description is not None:
             config["Description"] = description
-        last = versions.get(str(document["last_version"]))
-        if last and _settings(last) == _settings(config):
-            return last.copy()
         document["last_version"] += 1
         version = str(document["last_version"])
         config |= {
@@ -402,6 +472,7 @@ class Lambda(Permissions):
             "FunctionArn": function_arn(self.account, config["FunctionName"], version),
             "RevisionId": str(uuid.uuid4()),
         }
+        states.create(config)
         versions[version] = config
         return config
 
@@ -421,7 +492,12 @@ class Lambda(Permissions):
 
 
 def _settings(config: FunctionConfiguration) -> Params:
-    return {key: value for key, value in config.items() if key not in _UNVERSIONED}
+    members = states.without_state(config).items()
+    return {key: value for key, value in members if key not in _UNVERSIONED}
+
+
+def _too_many_tags() -> ServiceError:
+    return ServiceError(INVALID, "Number of tags exceeds resource tag limit.")
 
 
 def _check_revision(document: FunctionDocument, params: Mapping[str, Any]) -> None:

@@ -188,7 +188,7 @@ def environment(
     account: Account, config: FunctionConfiguration, code: Path, home: Path, output: Output
 ) -> dict[str, str]:
     """Return a handler's environment: what "Defined runtime environment variables" lists, and no more."""
-    given = account.environment(config["Role"])
+    given = account.environment(config["Role"], session=config["FunctionName"])
     logging_config = config["LoggingConfig"]
     variables = {
         **{name: os.environ[name] for name in _FROM_THE_MACHINE if name in os.environ},

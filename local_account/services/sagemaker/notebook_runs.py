@@ -50,7 +50,7 @@ def instance_environment(account: Account, name: str) -> dict[str, str]:
     instance = account.store.table("sagemaker.notebook_instances", NotebookInstance).require(name)
     directory = instance_directory(account, name)
     return {
-        **account.environment(instance["RoleArn"], home=directory / "home"),
+        **account.environment(instance["RoleArn"], home=directory / "home", session="SageMaker"),
         **account.processes.marker(group(name)),
         "WORKSHOP_HOME": str(directory / "SageMaker"),
         "WORKSHOP_USER": getpass.getuser(),

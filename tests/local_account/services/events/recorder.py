@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+from tests.local_account.services.lambda_.settling import settle
+
 # The recorder stores every event as an object in its bucket, under its time of arrival.
 RECORDER = """
 import boto3, json, os, time
@@ -27,7 +29,8 @@ class Recorder:
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("app.py", RECORDER)
-        self.arn = client("lambda").create_function(
+        awslambda = client("lambda")
+        self.arn = awslambda.create_function(
             FunctionName=name,
             Runtime="python3.13",
             Handler="app.handler",
@@ -36,6 +39,7 @@ class Recorder:
             Code={"ZipFile": code.getvalue()},
             Environment={"Variables": {"BUCKET": name}},
         )["FunctionArn"]
+        settle(awslambda, name)
 
     def permit(self, rule_arn: str) -> None:
         self._client("lambda").add_permission(

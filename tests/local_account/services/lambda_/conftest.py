@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.local_account.iam_roles import make_role
+from tests.local_account.services.lambda_.settling import settle
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -44,15 +45,17 @@ def awslambda(client: Callable[[str], Any]) -> LambdaClient:
 
 @pytest.fixture
 def create(awslambda: LambdaClient, role: str) -> Iterator[Callable[..., Any]]:
-    """Create a function whose module ``app`` has the given source."""
+    """Create a function whose module ``app`` has the given source; return the answer once it is Active."""
     names: list[str] = []
 
     def make(name: str, source: str, **params: Any) -> Any:
         names.append(name)
         defaults = {"Runtime": "python3.13", "Handler": "app.handler", "Role": role, "Timeout": 20}
-        return awslambda.create_function(
+        created = awslambda.create_function(
             **{"FunctionName": name, "Code": {"ZipFile": zipped(source)}, **defaults, **params}
         )
+        settle(awslambda, name)
+        return created
 
     yield make
     for name in names:

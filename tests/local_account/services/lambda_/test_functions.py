@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
+from tests.local_account.services.lambda_.settling import settle
 from tests.local_account.waiting import Eventually
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def test_a_function_is_active_with_its_defaults(create: Create, awslambda: Lambd
         ({"Code": {}}, "Please provide a source for function code"),
         ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "reserved keys.*AWS_REGION"),
         ({"Environment": {"Variables": {"TEXT": "x" * 5000}}}, "exceeded the 4KB limit"),
-        ({"Timeout": 901}, "Timeout"),
+        ({"Environment": {"Variables": {"TEXT": "x" * 4086}}}, 'String measured: {"TEXT":"x'),
         ({"Layers": ["arn:aws:lambda:us-east-1:123456789012:layer:x:1"]}, "Layers is not supported"),
         ({"LoggingConfig": {"LogFormat": "Text", "SystemLogLevel": "WARN"}}, "only supported when LogFormat"),
     ],
@@ -78,6 +79,27 @@ def test_unsupported_settings_are_refused(
         create("refused", ONE, **change)
     with pytest.raises(awslambda.exceptions.ResourceNotFoundException):
         awslambda.get_function(FunctionName="refused")
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"Timeout": 901}, "'901' at 'timeout' .* less than or equal to 900"),
+        (
+            {"Architectures": ["x86_64", "arm64"]},
+            r"'\[x86_64, arm64\]' at 'architectures' .* length less than",
+        ),
+        (
+            {"Environment": {"Variables": {"a-b": "x"}}},
+            r"'\{a-b=x\}' at 'environment.variables' .* Map keys must",
+        ),
+    ],
+)
+def test_what_breaks_a_constraint_is_a_validation_exception(
+    create: Create, change: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(ClientError, match=f"ValidationException.*{fault}"):
+        create("refused", ONE, **change)
 
 
 def test_a_role_that_lambda_may_not_assume_is_refused(
@@ -109,6 +131,7 @@ def test_code_comes_from_s3_by_version(
     location = awslambda.get_function(FunctionName="from-s3")["Code"]["Location"]
     assert requests.get(location, timeout=5).content == package(TWO)
     awslambda.update_function_code(FunctionName="from-s3", S3ObjectVersion=first, **source)
+    settle(awslambda, "from-s3")
     assert call("from-s3") == 1
 
 
@@ -122,7 +145,8 @@ def test_new_code_serves_the_next_invocation(
     assert call("updated") == 1
     updated = awslambda.update_function_code(FunctionName="updated", ZipFile=package(TWO))
     assert updated["RevisionId"] != made["RevisionId"]
-    assert updated["LastUpdateStatus"] == "Successful"
+    assert updated["LastUpdateStatus"] == "InProgress"
+    assert settle(awslambda, "updated")["RevisionId"] != updated["RevisionId"]
     assert call("updated") == 2
     with pytest.raises(awslambda.exceptions.PreconditionFailedException):
         awslambda.update_function_code(
@@ -155,6 +179,7 @@ def handler(event, context):
     assert call("merged") == ["1", "128"]
     changed = awslambda.update_function_configuration(FunctionName="merged", MemorySize=512)
     assert changed["Description"] == "kept"
+    settle(awslambda, "merged")
     assert call("merged") == ["1", "512"]
     awslambda.update_function_configuration(FunctionName="merged", Environment={"Variables": {}})
     assert call("merged") == [None, "512"]
@@ -165,22 +190,98 @@ def test_versions_keep_their_code(
 ) -> None:
     made = create("versioned", ONE, Publish=True)
     assert made["Version"] == "1"
-    assert awslambda.publish_version(FunctionName="versioned")["Version"] == "1"  # nothing has changed
+    assert made["FunctionArn"].endswith(":versioned")
+    again = awslambda.publish_version(FunctionName="versioned", Description="another")
+    assert (again["Version"], again["Description"]) == ("1", "")  # nothing has changed
     awslambda.update_function_code(FunctionName="versioned", ZipFile=package(TWO))
+    settle(awslambda, "versioned")
+    assert awslambda.publish_version(FunctionName="versioned", Description="second")["Version"] == "2"
+    with pytest.raises(awslambda.exceptions.ResourceConflictException, match="state: Pending"):
+        call("versioned:2")
+    settle(awslambda, "versioned:2")
     assert awslambda.publish_version(FunctionName="versioned")["Version"] == "2"
     assert (call("versioned:1"), call("versioned:2"), call("versioned")) == (1, 2, 2)
     versions = awslambda.list_versions_by_function(FunctionName="versioned")["Versions"]
     assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
+    everything = awslambda.list_functions(FunctionVersion="ALL")["Functions"]
+    assert [
+        one["FunctionArn"].split(":", 6)[6] for one in everything if one["FunctionName"] == "versioned"
+    ] == [
+        "versioned:$LATEST",
+        "versioned:1",
+        "versioned:2",
+    ]
     awslambda.delete_function(FunctionName="versioned", Qualifier="1")
     with pytest.raises(awslambda.exceptions.ResourceNotFoundException):
         call("versioned:1")
     assert call("versioned", Qualifier="2") == 2
 
 
+def test_a_function_is_pending_and_then_active(
+    awslambda: LambdaClient, create: Create, role: str, package: Callable[..., bytes]
+) -> None:
+    create("taken", ONE)  # deletes what is created here as well
+    awslambda.delete_function(FunctionName="taken")
+    made = awslambda.create_function(
+        FunctionName="taken",
+        Runtime="python3.13",
+        Handler="app.handler",
+        Role=role,
+        Code={"ZipFile": package(ONE)},
+    )
+    answered: dict[str, Any] = {**made}
+    assert (answered["State"], answered["StateReasonCode"]) == ("Pending", "Creating")
+    assert "LastUpdateStatus" not in answered
+    refused: list[tuple[Any, dict[str, Any]]] = [
+        (awslambda.invoke, {}),
+        (awslambda.update_function_configuration, {"Timeout": 4}),
+        (awslambda.publish_version, {}),
+    ]
+    for operation, params in refused:
+        with pytest.raises(awslambda.exceptions.ResourceConflictException, match="state: Pending"):
+            operation(FunctionName="taken", **params)
+    awslambda.get_waiter("function_active_v2").wait(FunctionName="taken")
+    active = settle(awslambda, "taken")
+    assert (active["State"], active["LastUpdateStatus"]) == ("Active", "Successful")
+    assert "StateReason" not in active
+    assert active["RevisionId"] != made["RevisionId"]
+
+
+def test_a_second_update_conflicts_with_the_first(
+    create: Create, awslambda: LambdaClient, package: Callable[..., bytes]
+) -> None:
+    create("busy", ONE)
+    awslambda.update_function_code(FunctionName="busy", ZipFile=package(TWO))
+    refused: list[tuple[Any, dict[str, Any]]] = [
+        (awslambda.update_function_code, {"ZipFile": package(ONE)}),
+        (awslambda.update_function_configuration, {"Timeout": 4}),
+        (awslambda.publish_version, {}),
+    ]
+    for operation, params in refused:
+        with pytest.raises(awslambda.exceptions.ResourceConflictException, match="update is in progress"):
+            operation(FunctionName="busy", **params)
+    awslambda.get_waiter("function_updated_v2").wait(FunctionName="busy")
+    assert awslambda.update_function_configuration(FunctionName="busy", Timeout=4)["Timeout"] == 4
+
+
 def test_tags(create: Create, awslambda: LambdaClient) -> None:
     arn = create("tagged", ONE, Tags={"a": "1"})["FunctionArn"]
     awslambda.tag_resource(Resource=arn, Tags={"b": "2"})
     awslambda.untag_resource(Resource=arn, TagKeys=["a"])
+    too_many: list[Callable[[], Any]] = [
+        lambda: awslambda.tag_resource(Resource=arn, Tags={f"k{number}": "" for number in range(50)}),
+        lambda: create("much-tagged", ONE, Tags={f"k{number}": "" for number in range(51)}),
+    ]
+    for tag in too_many:
+        with pytest.raises(ClientError, match="Number of tags exceeds resource tag limit"):
+            tag()
+    versioned: list[Callable[[], Any]] = [
+        lambda: awslambda.tag_resource(Resource=f"{arn}:1", Tags={"a": "b"}),
+        lambda: awslambda.list_tags(Resource=f"{arn}:1"),
+    ]
+    for on_version in versioned:
+        with pytest.raises(ClientError, match="Tags on function aliases and versions are not supported"):
+            on_version()
     assert awslambda.list_tags(Resource=arn)["Tags"] == {"b": "2"}
 
 
@@ -272,6 +373,7 @@ def handler(event, context):
         Timeout=60,
         Code=code,
     )
+    settle(account.client("lambda"), "f")
     account.client("lambda").invoke(FunctionName="f", InvocationType="Event")
 
     def keys() -> list[str]:

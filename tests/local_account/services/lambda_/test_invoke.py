@@ -14,7 +14,9 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.iam_roles import make_role
 from tests.local_account.waiting import Eventually
+from tests.local_account.waiting import eventually as wait_for
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -331,3 +333,36 @@ def test_the_client_context_arrives(create: Create, call: Call) -> None:
         json.dumps({"custom": {"a": "b"}, "client": {"app_title": "lab"}}).encode()
     ).decode()
     assert call("client-context", ClientContext=context) == [{"a": "b"}, "lab"]
+
+
+def test_a_handler_is_called_by_its_function_s_name(create: Create, call: Call) -> None:
+    source = """
+import boto3
+def handler(event, context):
+    return boto3.client("sts").get_caller_identity()["Arn"]
+"""
+    create("who-am-i", source)
+    assert call("who-am-i").endswith(":assumed-role/handlers/who-am-i")
+
+
+def test_a_function_logs_with_the_rights_of_its_role(
+    create: Create, call: Call, client: Callable[[str], Any]
+) -> None:
+    iam, logs = client("iam"), client("logs")
+    may_not = make_role(iam, "logs-nothing", "lambda.amazonaws.com", actions=["sqs:*"])
+    may_not_create = make_role(
+        iam, "logs-existing", "lambda.amazonaws.com", actions=["logs:CreateLogStream", "logs:PutLogEvents"]
+    )
+    source = "def handler(event, context): print('hello')"
+    logs.create_log_group(logGroupName="/aws/lambda/logs-existing")
+    for name, role in (("logs-nothing", may_not), ("logs-existing", may_not_create)):
+        create(name, source, Role=role)
+        call(name)
+
+    def lines() -> list[Any]:
+        found: list[Any] = logs.filter_log_events(logGroupName="/aws/lambda/logs-existing")["events"]
+        return found
+
+    wait_for(lines)
+    groups = logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/logs-nothing")["logGroups"]
+    assert not groups
