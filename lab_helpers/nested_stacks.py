@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from lab_helpers.clients import Clients
 from lab_helpers.names import EXPIRES_TAG, LAB_TAG, Names
 from lab_helpers.stacks import DeployError, deploy_stack
 from lab_helpers.templates import body, package, read_template
+
+_LEFTOVER = re.compile(r"\(AWS::Logs::LogGroup\): (?!.* in stack ).*already exists")
+"""The reason of a resource that failed; a group that another stack has is not ours to delete."""
 
 
 class StackError(RuntimeError):
@@ -46,7 +51,8 @@ def deploy_nested(
     }
     base, model = settings["BASE_IMAGE_REPOSITORY_URI"], settings["MODEL_IMAGE_REPOSITORY_URI"]
     image = read_template(templates / "build-image.yml")
-    s3, cloudformation = clients("s3"), clients("cloudformation")
+    s3 = clients("s3")
+    clients("cloudformation")  # not by three threads at once
     wanted: dict[str, tuple[Callable[[], dict[str, Any]], dict[str, str]]] = {
         names.train_stack: (
             lambda: package(templates / "train-model-pipeline.yml", s3, settings["BUCKET"], keys.FUNCTIONS),
@@ -78,7 +84,7 @@ def deploy_nested(
         try:
             template = make()
             given = {key: value for key, value in (values | own).items() if key in template["Parameters"]}
-            done = deploy_stack(cloudformation, name, body(template), parameters=given, tags=tags)
+            done = deploy_over_leftovers(clients, name, template, given, tags)
         except DeployError as error:
             return " ".join(str(error).split())
         except (BotoCoreError, ClientError) as error:
@@ -90,3 +96,47 @@ def deploy_nested(
         failures = [failure for failure in pool.map(deploy, wanted) if failure]
     if failures:
         raise StackError("; ".join(failures))
+
+
+def deploy_over_leftovers(
+    clients: Clients,
+    name: str,
+    template: dict[str, Any],
+    parameters: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> str:
+    """Deploy a stack as `deploy_stack` does, and over log groups that outlived an earlier stack of the name.
+
+    A build or function that is running while its stack is deleted may write to its log afterwards, which
+    creates the group again: no stack owns it, and the next creation fails.
+    """
+
+    def deploy() -> str:
+        stacks = clients("cloudformation")
+        return deploy_stack(stacks, name, body(template), parameters=parameters, tags=tags)
+
+    try:
+        return deploy()
+    except DeployError as error:
+        # Only a creation that was rolled back has left nothing of its own.
+        if not str(error).startswith(f"stack {name} is ROLLBACK_COMPLETE") or not _LEFTOVER.search(
+            str(error)
+        ):
+            raise
+    logs = clients("logs")
+    for group in _log_groups(template, parameters):
+        with suppress(logs.exceptions.ResourceNotFoundException):
+            logs.delete_log_group(logGroupName=group)
+    return deploy()
+
+
+def _log_groups(template: Mapping[str, Any], parameters: Mapping[str, str]) -> list[str]:
+    """Return the names of a template's log groups."""
+    defaults = {key: str(one.get("Default", "")) for key, one in template.get("Parameters", {}).items()}
+    values = defaults | dict(parameters)
+    names = [
+        resource["Properties"]["LogGroupName"]["Fn::Sub"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::Logs::LogGroup"
+    ]
+    return [re.sub(r"\$\{(\w+)\}", lambda match: values[match[1]], name) for name in names]

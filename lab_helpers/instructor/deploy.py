@@ -18,10 +18,12 @@ from botocore.exceptions import ClientError
 
 from lab_helpers import keys
 from lab_helpers.clients import Clients
+from lab_helpers.instructor.fleet.progress import read_provision
 from lab_helpers.names import Names
 from lab_helpers.stacks import (
     GOOD,
     READY_SECONDS,
+    STARTS_OVER,
     DeployError,
     Events,
     Pause,
@@ -155,12 +157,25 @@ def start_instance(
     )
 
 
+def missing_nested(clients: Clients, names: Names, region: str, account: str) -> list[str]:
+    """Return the nested stacks that the instance reports as deployed, and that are gone or beyond repair."""
+    told = read_provision(clients, names, region, account)
+    if told is None or told.status != "ready":
+        return []
+    found = {name: find_stack(clients("cloudformation"), name) for name in _nested(names)}
+    return [name for name, stack in found.items() if stack is None or stack["StackStatus"] in STARTS_OVER]
+
+
+def _nested(names: Names) -> tuple[str, ...]:
+    return (names.base_stack, names.model_stack, names.train_stack)
+
+
 def wait_for_nested(cloudformation: CloudFormationClient, names: Names, watch: Watcher) -> None:
     """Wait until the stacks that the lifecycle script deploys are complete.
 
     Raises DeployError if one fails or after READY_SECONDS.
     """
-    nested = (names.base_stack, names.model_stack, names.train_stack)
+    nested = _nested(names)
     events, pause, deadline = Events(cloudformation, watch), Pause(), time.monotonic() + READY_SECONDS
     failures: dict[str, list[StackEvent]] = {name: [] for name in nested}
     for name in nested:

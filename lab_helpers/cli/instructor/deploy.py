@@ -152,6 +152,9 @@ def deploy_lab(
         )
     with steps.step("notebook instance"):
         take = restart and uploaded.changed and done != "created"
+        if done != "created" and (missing := lab.missing_nested(clients, names, region, account)):
+            steps.report(f"{', '.join(missing)} is missing or failed: the instance is restarted to deploy it")
+            take = True
         lab.start_instance(clients("sagemaker"), names.notebook_instance, take, steps.report)
         if wait_for_stacks:
             lab.wait_for_nested(clients("cloudformation"), names, watch)

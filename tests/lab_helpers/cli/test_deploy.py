@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from lab_helpers.instructor.deploy import Uploaded, launch_link, upload
+from lab_helpers import keys
+from lab_helpers.instructor.deploy import Uploaded, launch_link, missing_nested, upload
 from lab_helpers.instructor.package import package
 from lab_helpers.names import Names
+from lab_helpers.nested_stacks import deploy_over_leftovers
 from lab_helpers.stacks import DeployError, StackEvent, deploy_stack, find_stack
 from local_account.foundation.daemon import Daemon
 from tests.sessions import make_client
@@ -177,6 +179,42 @@ def test_a_failed_stack_names_its_resource_and_reason_and_is_created_again(
     assert found is not None
     assert found["StackStatus"] == "ROLLBACK_COMPLETE"
     assert stack({"Topic": TOPIC}) == "created"
+
+
+def test_log_groups_that_outlived_their_stack_do_not_stop_the_next(
+    clients: Callable[[str], Any],
+) -> None:
+    prefix = "leftover-"
+    groups = {
+        name: {
+            "Type": "AWS::Logs::LogGroup",
+            "Properties": {"LogGroupName": {"Fn::Sub": f"/x/${{Prefix}}{name}-${{M}}"}},
+        }
+        for name in ("One", "Two")
+    }
+    template = {
+        "Parameters": {"Prefix": {"Type": "String"}, "M": {"Type": "String", "Default": "m"}},
+        "Resources": groups,
+    }
+    for name in groups:
+        clients("logs").create_log_group(logGroupName=f"/x/{prefix}{name}-m", tags={"from": "before"})
+    assert deploy_over_leftovers(clients, "leftover", template, {"Prefix": prefix}, {}) == "created"
+
+
+def test_nested_stacks_that_are_gone_are_missing_once_they_were_deployed(
+    clients: Callable[[str], Any],
+) -> None:
+    names, account = Names("gone"), "123456789012"
+    bucket = names.bucket("us-east-1", account)
+    clients("s3").create_bucket(Bucket=bucket)
+    log_group = {"Resources": {"Topic": {"Type": "AWS::Logs::LogGroup"}}}
+    for name in (names.base_stack, names.model_stack):
+        deploy_stack(clients("cloudformation"), name, json.dumps(log_group), parameters={}, tags={})
+    assert missing_nested(clients, names, "us-east-1", account) == []
+    for status, missing in (("running", []), ("ready", [names.train_stack])):
+        told = {"status": status, "at": "2026-01-01T00:00:00+00:00"}
+        clients("s3").put_object(Bucket=bucket, Key=keys.PROVISION, Body=json.dumps(told))
+        assert missing_nested(clients, names, "us-east-1", account) == missing
 
 
 def test_an_operation_of_an_interrupted_run_is_waited_for(
