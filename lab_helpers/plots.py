@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 
 
 def scores(evaluation: Evaluation, thresholds: Mapping[str, float] | None = None) -> Figure:
-    """Plot each algorithm's accuracy and recall per class as bars, the quality gate's thresholds as lines."""
+    """Plot each algorithm's accuracy and recall per class as bars, the quality gate's thresholds as lines.
+
+    A model that predicts numbers has one bar for each algorithm: r2.
+    """
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     classes = evaluation["classes"]
-    labels = ["accuracy", *(f"recall\n{name}" for name in classes)]
+    labels = ["accuracy", *(f"recall\n{name}" for name in classes)] if classes else ["r2"]
     figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
     algorithms = evaluation["algorithms"]
     width = 0.8 / len(algorithms)
     for i, (algorithm, found) in enumerate(algorithms.items()):
-        values = [found["accuracy"], *(found["recall"][name] for name in classes)]
+        shares = [found["accuracy"], *(found["recall"][name] for name in classes)] if classes else []
+        values = shares or [found.get("r2", 0.0)]
         places = [x + (i - (len(algorithms) - 1) / 2) * width for x in range(len(labels))]
         bars = axes.bar(places, values, width, label=algorithm)
         axes.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)

@@ -26,13 +26,18 @@ class Scores(TypedDict):
     precision: NotRequired[dict[str, float]]
     confusion_matrix: list[list[int]]
     """Rows are the true classes, columns the predicted ones, in the order of `Evaluation.classes`."""
+    r2: NotRequired[float]
+    """Of a model that predicts numbers, which has none of the others."""
 
 
 class Evaluation(TypedDict):
     """`evaluation.json`: what the training container measured on rows that training didn't see."""
 
+    task: NotRequired[str]
+    """`classification` or `regression`."""
     algorithms: dict[str, Scores]
     classes: list[str]
+    """Empty for a model that predicts numbers."""
     rows: dict[str, int]
     """Number of rows in `training` and `test`."""
     digests: NotRequired[dict[str, str]]

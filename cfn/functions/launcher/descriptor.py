@@ -23,7 +23,9 @@ MAX_BYTES = 1_000_000
 REQUIRED = ("InputDataConfig", "ResourceConfig", "StoppingCondition", "QualityGate")
 OPTIONAL = ("HyperParameters", "MetricDefinitions")
 GATE = ("MinimumAccuracy", "MinimumRecall", "MaximumAccuracyDrop")
-"""Thresholds of the quality gate, each a number from 0 to 1."""
+"""Thresholds of the quality gate for classifiers, each a number from 0 to 1."""
+REGRESSION_GATE = ("MinimumR2", "MaximumR2Drop")
+"""Thresholds for regressors, each a number from 0 to 1."""
 
 MAX_HYPERPARAMETERS = 100
 MAX_NAME = 256
@@ -52,6 +54,13 @@ class QualityGate(TypedDict):
     MaximumAccuracyDrop: float
 
 
+class RegressionGate(TypedDict):
+    """Thresholds for a model that predicts numbers, each from 0 to 1."""
+
+    MinimumR2: float
+    MaximumR2Drop: float
+
+
 @dataclass(frozen=True)
 class Descriptor:
     """A `trainingjob.json` with its keys, hyperparameters and thresholds checked.
@@ -61,7 +70,7 @@ class Descriptor:
     """
 
     request: Request
-    quality_gate: QualityGate
+    quality_gate: QualityGate | RegressionGate
     metric_definitions: list[MetricDefinitionTypeDef] | None = None
 
 
@@ -147,20 +156,29 @@ def _check_hyperparameters(found: object) -> None:
         )
 
 
-def _gate(found: object) -> QualityGate:
+def _gate(found: object) -> QualityGate | RegressionGate:
     if not isinstance(found, dict):
         raise DescriptorError(
             f"QualityGate is a {_kind(found)}, but it must be an object with {', '.join(GATE)}"
         )
-    if unknown := sorted(found.keys() - set(GATE)):
-        raise DescriptorError(f"QualityGate has unknown keys: {', '.join(unknown)}. It has {', '.join(GATE)}")
-    for key in GATE:
+    regression = bool(found) and not found.keys() & set(GATE) and bool(found.keys() & set(REGRESSION_GATE))
+    keys = REGRESSION_GATE if regression else GATE
+    if unknown := sorted(found.keys() - set(keys)):
+        other = "" if regression else f"; for a regressor, {', '.join(REGRESSION_GATE)} alone"
+        raise DescriptorError(
+            f"QualityGate has unknown keys: {', '.join(unknown)}. It has {', '.join(keys)}{other}"
+        )
+    for key in keys:
         value = found.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             was = "is missing" if key not in found else f"is {json.dumps(value)}"
             raise DescriptorError(
                 f"QualityGate.{key} {was}, but it must be a number from 0 to 1, such as 0.9"
             )
+    if regression:
+        return RegressionGate(
+            MinimumR2=float(found["MinimumR2"]), MaximumR2Drop=float(found["MaximumR2Drop"])
+        )
     return QualityGate(
         MinimumAccuracy=float(found["MinimumAccuracy"]),
         MinimumRecall=float(found["MinimumRecall"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 import tarfile
 import zlib
 from typing import TYPE_CHECKING, BinaryIO, NotRequired, Protocol, TypedDict, cast
@@ -32,10 +33,22 @@ class Scores(TypedDict):
     """Rows are true classes, columns predicted ones, in the order of `Evaluation.classes`."""
 
 
+class RegressionScores(TypedDict):
+    """How far one regressor was off on the held-out rows; errors have the target's unit."""
+
+    r2: float
+    """The share of the target's variance that is explained: 1 is perfect, 0 as good as the mean."""
+    mean_absolute_error: float
+    root_mean_squared_error: float
+
+
 class Evaluation(TypedDict):
     """`evaluation.json` as the training container writes it; other members are kept."""
 
+    task: NotRequired[str]
+    """`classification`, which it is without this member, or `regression`."""
     algorithms: dict[str, Scores]
+    """For `regression`: `RegressionScores`, see `regression_scores`."""
     classes: NotRequired[list[str]]
 
 
@@ -88,6 +101,7 @@ def parse(text: bytes) -> Evaluation:
     """Return the evaluation in the JSON document `text`, checked for what the quality gate needs.
 
     That is `{"algorithms": {name: {"accuracy": a, "recall": {class: r, ...}}, ...}}`, numbers from 0 to 1.
+    With `"task": "regression"`, each algorithm has `r2`, at most 1, and two errors, at least 0.
     """
     try:
         found = json.loads(text)
@@ -98,13 +112,41 @@ def parse(text: bytes) -> Evaluation:
     algorithms = found.get("algorithms")
     if not isinstance(algorithms, dict) or not algorithms:
         raise EvaluationError(f'{NAME} has no "algorithms"')
+    if (task := found.get("task", "classification")) not in ("classification", "regression"):
+        raise EvaluationError(f'{NAME} has the task {task!r}: use "classification" or "regression"')
     for name, scores in algorithms.items():
+        if task == "regression":
+            _check_regression(name, scores)
+            continue
         if not isinstance(scores, dict) or not _is_rate(scores.get("accuracy")):
             raise EvaluationError(f"{NAME} has no accuracy from 0 to 1 for {name}")
         recall = scores.get("recall")
         if not isinstance(recall, dict) or not recall or not all(map(_is_rate, recall.values())):
             raise EvaluationError(f"{NAME} has no recall from 0 to 1 for each class of {name}")
     return cast("Evaluation", found)
+
+
+def is_regression(evaluation: Evaluation) -> bool:
+    """Return whether the model predicts numbers."""
+    return evaluation.get("task") == "regression"
+
+
+def regression_scores(evaluation: Evaluation) -> dict[str, RegressionScores]:
+    """Return the scores of regressors by algorithm."""
+    return cast("dict[str, RegressionScores]", evaluation["algorithms"])
+
+
+def _check_regression(name: str, scores: object) -> None:
+    for key, lowest, highest in (
+        ("r2", -math.inf, 1.0),
+        ("mean_absolute_error", 0.0, math.inf),
+        ("root_mean_squared_error", 0.0, math.inf),
+    ):
+        value = scores.get(key) if isinstance(scores, dict) else None
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or not lowest <= cast("float", value) <= highest:
+            limit = "at most 1" if key == "r2" else "at least 0"
+            raise EvaluationError(f"{NAME} has no {key} of {name} that is a number, {limit}")
 
 
 def _is_rate(value: object) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
-from .evaluation import Evaluation
-from .gate import Check, QualityGate
+from .evaluation import Evaluation, is_regression, regression_scores
+from .gate import Check, QualityGate, RegressionGate
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (
@@ -84,7 +84,7 @@ class ReportDocument(TypedDict):
     """`approved` or `rejected`."""
     summary: str
     trainingJob: JobDocument
-    qualityGate: QualityGate | NoGate
+    qualityGate: QualityGate | RegressionGate | NoGate
     checks: list[CheckDocument]
     production: ProductionDocument | None
     evaluation: Evaluation | None
@@ -111,7 +111,7 @@ class Report:
 
     execution_id: str
     job: TrainingJob
-    gate: QualityGate | None = None
+    gate: QualityGate | RegressionGate | None = None
     evaluation: Evaluation | None = None
     checks: tuple[Check, ...] = ()
     production: Production | None = None
@@ -130,10 +130,17 @@ class Report:
         elif failed := [str(check) for check in self.checks if not check.passed]:
             text = f"{len(failed)} of {len(self.checks)} checks failed: " + "; ".join(failed)
         else:
-            scores = self.evaluation["algorithms"] if self.evaluation else {}
-            accuracies = ", ".join(f"{name} {scores[name]['accuracy']:.4f}" for name in scores)
-            text = f"all {len(self.checks)} checks passed, accuracy: {accuracies}; {self._compared()}"
+            text = f"all {len(self.checks)} checks passed, {self._scores()}; {self._compared()}"
         return text if len(text) <= MAX_SUMMARY else text[: MAX_SUMMARY - 3] + "..."
+
+    def _scores(self) -> str:
+        if self.evaluation is None:
+            return "no scores"
+        if is_regression(self.evaluation):
+            numbers = regression_scores(self.evaluation)
+            return "r2: " + ", ".join(f"{name} {one['r2']:.4f}" for name, one in numbers.items())
+        scores = self.evaluation["algorithms"]
+        return "accuracy: " + ", ".join(f"{name} {one['accuracy']:.4f}" for name, one in scores.items())
 
     def _compared(self) -> str:
         if self.production is None:
@@ -193,6 +200,12 @@ class Report:
             lines += [
                 f"| {c.name} | {c.value:.4f} | {c.threshold:.4f} | {'passed' if c.passed else '**failed**'} |"
                 for c in self.checks
+            ]
+        if self.evaluation and is_regression(self.evaluation):
+            lines += ["", "| algorithm | mean absolute error | root mean squared error |", "|---|---|---|"]
+            lines += [
+                f"| {name} | {one['mean_absolute_error']:.6g} | {one['root_mean_squared_error']:.6g} |"
+                for name, one in regression_scores(self.evaluation).items()
             ]
         for name, scores in (self.evaluation["algorithms"] if self.evaluation else {}).items():
             if matrix := scores.get("confusion_matrix"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 from botocore.exceptions import ClientError
 
 from .evaluation import Evaluation, EvaluationError, read_archive
-from .gate import QualityGate, judge
+from .gate import QualityGate, RegressionGate, judge
 from .report import Production, Report, ReportDocument, TrainingJob
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Settings:
 class JobRecord(TypedDict):
     """The part of `training/jobs/<execution id>.json` that the monitor reads; the launcher writes it."""
 
-    QualityGate: QualityGate
+    QualityGate: QualityGate | RegressionGate
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,10 @@ class Monitor:
         gate = record["QualityGate"]
         try:
             evaluation = self._evaluation(job)
+            production = self.production()
+            checks = judge(evaluation, gate, production.evaluation if production else None)
         except EvaluationError as error:
             return Report(execution_id, job, gate, problem=str(error))
-        production = self.production()
-        checks = judge(evaluation, gate, production.evaluation if production else None)
         return Report(execution_id, job, gate, evaluation, tuple(checks), production)
 
     def production(self) -> Production | None:

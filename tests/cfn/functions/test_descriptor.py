@@ -58,6 +58,18 @@ def test_a_bad_zip_says_which_file_and_what_to_do(files: dict[str, str | bytes],
         read_zip(zipped(files))
 
 
+def test_a_gate_is_for_classes_or_for_numbers() -> None:
+    gate = {"MinimumR2": 0.8, "MaximumR2Drop": 0.05}
+    assert parse(json.dumps({**GOOD, "QualityGate": gate}).encode()).quality_gate == gate
+    for wrong, says in (
+        ({"MinimumR2": 0.8}, r"QualityGate\.MaximumR2Drop is missing"),
+        ({**gate, "MinimumAccuracy": 0.9}, r"unknown keys: MaximumR2Drop, MinimumR2\..* for a regressor"),
+        ({**gate, "MinimumR2": -1}, r"QualityGate\.MinimumR2 is -1"),
+    ):
+        with pytest.raises(DescriptorError, match=says):
+            parse(json.dumps({**GOOD, "QualityGate": wrong}).encode())
+
+
 def test_a_file_that_is_not_a_zip_says_so() -> None:
     with pytest.raises(DescriptorError, match="not a zip file"):
         read_zip(io.BytesIO(b"hello"))

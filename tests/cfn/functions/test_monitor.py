@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import tarfile
 from collections import Counter
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 from monitor.evaluation import MAX_ARCHIVE, Evaluation, EvaluationError, Scores, parse, read_archive
-from monitor.gate import QualityGate, judge
+from monitor.gate import QualityGate, RegressionGate, judge
 from monitor.report import MAX_SUMMARY, Report
 from monitor.watch import Monitor, Settings
 from moto import mock_aws
@@ -402,6 +403,57 @@ def test_an_algorithm_that_production_has_must_not_go_missing() -> None:
     failed = [check.name for check in judge(new, GATE, evaluation()) if not check.passed]
 
     assert failed == ["random_forest: accuracy compared with production"]
+
+
+def numbers(r2: float) -> Evaluation:
+    text = {"task": "regression", "algorithms": {"ridge": {"r2": r2, **ERRORS}}, "classes": []}
+    return parse(json.dumps(text).encode())
+
+
+ERRORS = {"mean_absolute_error": 0.25, "root_mean_squared_error": 1.5}
+NUMBERS_GATE: RegressionGate = {"MinimumR2": 0.8, "MaximumR2Drop": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("r2", "production", "failed"),
+    [
+        (0.9, numbers(0.94), []),
+        (0.7, None, ["ridge: r2"]),
+        (0.85, numbers(0.95), ["ridge: r2 compared with production"]),
+        (0.9, evaluation(), ["predicts the same kind of answer as production"]),
+    ],
+)
+def test_a_regressor_is_judged_by_what_it_explains(
+    r2: float, production: Evaluation | None, failed: list[str]
+) -> None:
+    checks = judge(numbers(r2), NUMBERS_GATE, production)
+    assert [check.name for check in checks if not check.passed] == failed
+
+
+def test_a_report_on_a_regressor_has_its_errors() -> None:
+    checks = tuple(judge(numbers(0.9), NUMBERS_GATE, None))
+    report = Report(FIRST, {}, NUMBERS_GATE, numbers(0.9), checks)
+    assert report.summary == "all 1 checks passed, r2: ridge 0.9000; nothing in production yet"
+    assert "| ridge | 0.25 | 1.5 |" in report.markdown()
+    assert report.document()["qualityGate"] == NUMBERS_GATE
+
+
+def test_thresholds_of_the_other_kind_of_model_are_a_reason_to_reject(world: World) -> None:
+    world.trains(FIRST, "Completed")
+    world.evaluates(FIRST, numbers(0.9))
+    world.monitor.watch()
+    assert "the model is a regressor: QualityGate" in world.report(FIRST)["summary"]
+    with pytest.raises(EvaluationError, match="the model is a classifier"):
+        judge(evaluation(), NUMBERS_GATE, None)
+
+
+@pytest.mark.parametrize(
+    "scores", [{}, {"r2": 1.1}, {"r2": math.nan}, {"r2": 0.5, "mean_absolute_error": -1}]
+)
+def test_an_evaluation_without_usable_numbers_is_refused(scores: dict[str, float]) -> None:
+    found = {"task": "regression", "algorithms": {"a": {**ERRORS, **scores}}}
+    with pytest.raises(EvaluationError, match="of a that is a number"):
+        parse(json.dumps(found).encode())
 
 
 rates = st.floats(0, 1)
