@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Unpack, cast
 
@@ -20,7 +20,7 @@ from local_account.services.sagemaker.instances import Patience
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.models import PRINCIPAL, model_data_url, primary_container
 from local_account.services.sagemaker.records import Endpoint, EndpointChanges, VariantSpec
-from local_account.services.sagemaker.resources import invalid, list_page, public, unsupported
+from local_account.services.sagemaker.resources import invalid, limit_exceeded, list_page, public, unsupported
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.literals import EndpointStatusType
@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 EVENT = "SageMaker Endpoint State Change"
 _REASON_LENGTH = 1024
+_INSTANCES = "L-7A3DF611"
+"""The quota "Number of instances across active endpoints"."""
 
 
 class Endpoints(EndpointConfigs):
@@ -114,7 +116,12 @@ class Endpoints(EndpointConfigs):
             "variants": specs,
         }
         in_use = invalid(f'Cannot create already existing endpoint "{arn}".')
-        self.add(self.table("endpoints"), name, endpoint, arn, params.get("Tags", []), in_use=in_use)
+        allowed = self.account.quota("sagemaker", _INSTANCES)
+        with self.table("endpoints").lock:
+            if self.exists(arn):
+                raise in_use
+            self._check_endpoint_instances(allowed, _count(specs))
+            self.add(self.table("endpoints"), name, endpoint, arn, params.get("Tags", []), in_use=in_use)
         self._publish_endpoint(name)
         self.account.tasks.spawn(f"endpoint-{name}", self._create_fleet, name)
         return {"EndpointArn": arn}
@@ -146,10 +153,14 @@ class Endpoints(EndpointConfigs):
         scaled_variants.check_update(
             self.account, name, self._instance_types(current), self._instance_types(config_name)
         )
+        allowed = self.account.quota("sagemaker", _INSTANCES)
         with self.table("endpoints").lock:
             endpoint = self._settled_endpoint(name)
             if params.get("RetainAllVariantProperties"):
                 _retain(specs, endpoint["variants"], params.get("ExcludeRetainedVariantProperties", []))
+            self._check_endpoint_instances(
+                allowed, _count(specs)
+            )  # the old fleet serves until the new one does
             config = params.get("DeploymentConfig")
             if config is None and params.get("RetainDeploymentConfig"):
                 config = endpoint.get("LastDeploymentConfig")
@@ -171,6 +182,7 @@ class Endpoints(EndpointConfigs):
     ) -> Answer:
         """See UpdateEndpointWeightsAndCapacities; containers are added and removed without a new fleet."""
         name = params["EndpointName"]
+        allowed = self.account.quota("sagemaker", _INSTANCES)
         with self.table("endpoints").lock:
             endpoint = self._settled_endpoint(name)
             before = [variant.copy() for variant in endpoint["variants"]]
@@ -186,6 +198,7 @@ class Endpoints(EndpointConfigs):
                 variant = variants[desired["VariantName"]]
                 variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
                 variant["weight"] = desired.get("DesiredWeight", variant["weight"])
+            self._check_endpoint_instances(allowed, _count(variants.values()) - _count(before))
             with self.table("endpoints").update(name) as stored:
                 stored["variants"] = list(variants.values())
                 stored["EndpointStatus"] = "Updating"
@@ -389,6 +402,16 @@ class Endpoints(EndpointConfigs):
             )
         return specs
 
+    def _check_endpoint_instances(self, allowed: float, wanted: int) -> None:
+        """Raise ServiceError ResourceLimitExceeded if there is no room for that many instances more."""
+        used = 0
+        for endpoint in self.table("endpoints").values():
+            if endpoint["EndpointStatus"] != "Failed":
+                pending = endpoint.get("pending")
+                used += _count(endpoint["variants"]) + _count(pending["variants"] if pending else [])
+        if wanted > 0 and used + wanted > allowed:
+            raise limit_exceeded("Number of instances across active endpoints", allowed, used, wanted)
+
     def _instance_types(self, config_name: str) -> dict[str, str]:
         """Return the instance types by variant, as the configuration has them."""
         variants = self.endpoint_config(config_name)["ProductionVariants"]
@@ -453,6 +476,10 @@ class Endpoints(EndpointConfigs):
                 "ProductionVariants": [_variant_summary(variant, None) for variant in pending["variants"]],
             }
         return description
+
+
+def _count(specs: Iterable[VariantSpec]) -> int:
+    return sum(spec["count"] for spec in specs)
 
 
 def _group(name: str) -> str:

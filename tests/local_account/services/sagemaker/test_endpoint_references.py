@@ -100,6 +100,33 @@ def test_names_that_differ_in_case_only_are_the_same_name(two: SageMakerLab) -> 
     assert two.invoke("Two")
 
 
+def test_instances_beyond_the_quota_are_refused(two: SageMakerLab) -> None:
+    """Two run; an update needs room for the old fleet and the new one."""
+    lab = two
+    lab.config("many", *(one | {"InitialInstanceCount": 10} for one in VARIANTS))
+
+    def create() -> None:
+        lab.sagemaker.create_endpoint(EndpointName="many", EndpointConfigName="many")
+
+    def update() -> None:
+        lab.sagemaker.update_endpoint(EndpointName="Two", EndpointConfigName="many")
+
+    def scale_out() -> None:
+        desired = {"VariantName": "one", "DesiredInstanceCount": 21}
+        lab.sagemaker.update_endpoint_weights_and_capacities(
+            EndpointName="Two", DesiredWeightsAndCapacities=[desired]
+        )
+
+    for step in (create, update, scale_out):
+        with pytest.raises(
+            ClientError, match="across active endpoints' is 20 Instances, with current"
+        ) as refused:
+            step()
+        assert refused.value.response["Error"]["Code"] == "ResourceLimitExceeded"
+        assert "request delta of 20 Instances" in refused.value.response["Error"]["Message"]
+    assert lab.settled("Two")["EndpointStatus"] == "InService"
+
+
 def test_an_endpoint_without_its_parts_serves_but_cannot_grow(two: SageMakerLab) -> None:
     lab = two
     iam = lab.account.client("iam")
