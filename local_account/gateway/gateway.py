@@ -71,6 +71,7 @@ class Gateway:
         self._backend = backend
         http = services.get("s3")
         self._s3 = http if isinstance(http, HttpService) else None
+        self._paths = {prefix: one for each in services.values() for prefix, one in each.paths().items()}
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
@@ -79,6 +80,10 @@ class Gateway:
         request = Request(environ)
         if request.path == STATUS_PATH:
             return self._status()(environ, start_response)
+        if request.path.startswith("/_"):  # no bucket begins so
+            for prefix, respond in self._paths.items():
+                if request.path.startswith(prefix):
+                    return respond(request)(environ, start_response)
         service = service_of(request)
         if service == "s3" and self._s3:
             return self._s3.respond(environ, start_response)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+from werkzeug.wrappers import Request, Response
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -80,6 +81,10 @@ class Service:
 
     def stop(self) -> None:
         """End everything the service started; called once."""
+
+    def paths(self) -> Mapping[str, Callable[[Request], Response]]:
+        """Return what answers requests without a signature, by the beginning of their path (`/_NAME/…`)."""
+        return {}
 
     def close(self) -> None:
         """Close files; called once, after the last request."""

@@ -344,7 +344,13 @@ class Deployment:
         self._put(logical_id, record)
         self._check(logical_id, record)
         ctx = self._context(logical_id, record)
+        before = copy.deepcopy(record)
         provider.update(ctx, copy.deepcopy(props), old)
+        if ctx.physical_id != before["PhysicalResourceId"]:
+            keep = _policy(record, "UpdateReplacePolicy") != "Delete"
+            with self._stacks.update(self._stack_id) as stack:
+                replaced = {**before, "Properties": old, "LogicalResourceId": logical_id, "Keep": keep}
+                stack["Obsolete"].append(cast("Obsolete", replaced))
         record["PhysicalResourceId"] = ctx.physical_id
         self._completed(ctx, record, "UPDATE_COMPLETE")
 
@@ -483,6 +489,7 @@ class Deployment:
             stack_id=self._stack_id,
             stack_name=self._name,
             logical_id=logical_id,
+            resource_type=record["Type"],
             name=record["Name"],
             physical_id=record["PhysicalResourceId"],
             attributes=record["Attributes"],

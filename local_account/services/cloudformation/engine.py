@@ -51,7 +51,7 @@ class Engine:
     def __init__(self, account: Account) -> None:
         self._account = account
         self.stacks = Stacks(account)
-        self.types = Types(providers.all_providers(), Schemas(account.config.region))
+        self.types = Types(providers.Providers(), Schemas(account.config.region))
         self.lock = threading.RLock()
         """Held while a stack is examined and an operation on it is begun."""
         self._running: dict[str, Deployment] = {}

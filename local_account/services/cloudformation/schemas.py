@@ -24,6 +24,7 @@ _CLASSES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s", r"\p{Print}": r"\
 _BUILT_IN = {
     "AWS::CDK::Metadata": {"properties": {"Analytics": {"type": "string"}}, "additionalProperties": False}
 }
+_CUSTOM = {"properties": {}, "required": ["ServiceToken"]}
 _SCALARS = {"string", "integer", "number", "boolean"}
 
 
@@ -147,6 +148,8 @@ class Schemas:
     def get(self, type_name: str) -> Schema:
         """Return the schema of a type; raise KeyError if the registry has none."""
         with self._lock:
+            if type_name.startswith("Custom::") or type_name == "AWS::CloudFormation::CustomResource":
+                return Schema(type_name, _CUSTOM)
             if type_name not in self._schemas and type_name in _BUILT_IN:
                 self._schemas[type_name] = Schema(type_name, _BUILT_IN[type_name])
             if type_name not in self._schemas:

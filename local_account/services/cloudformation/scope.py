@@ -124,6 +124,8 @@ class Types:
     def _check_attribute(self, type_name: str, logical_id: str, attribute: str) -> None:
         if type_name == STACK_TYPE and attribute.startswith("Outputs."):
             return
+        if self.providers[type_name].any_attribute:
+            return
         known = self.schemas.get(type_name).read_only | self.providers[type_name].extra_attributes()
         if attribute not in known:
             raise unsupported_attribute(logical_id, attribute)

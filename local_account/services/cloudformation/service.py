@@ -6,14 +6,17 @@ Contract: *AWS CloudFormation API Reference*.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from werkzeug.wrappers import Request, Response
 
 from local_account.foundation.errors import Params
 from local_account.gateway.service import Answer
-from local_account.services.cloudformation import parameters
+from local_account.services.cloudformation import parameters, responses
 from local_account.services.cloudformation.change_sets import ChangeSetOperations
 from local_account.services.cloudformation.engine import UPDATABLE, Engine
+from local_account.services.cloudformation.responses import Responses
 from local_account.services.cloudformation.stacks import Head, Resource, Stack
 from local_account.services.cloudformation.template import Template, invalid
 
@@ -88,6 +91,10 @@ class CloudFormation(ChangeSetOperations):
         self.engine = Engine(account)
         self.stacks = self.engine.stacks
         self._table.index("StackId")
+
+    def paths(self) -> Mapping[str, Callable[[Request], Response]]:
+        """The functions of custom resources answer below a path."""
+        return {responses.PATH: Responses(self.account).respond}
 
     def start(self) -> None:
         """Finish the operations that an earlier run of the account left unfinished."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from local_account.services.cloudformation.providers import (
     autoscaling,
     cdk,
@@ -9,6 +11,7 @@ from local_account.services.cloudformation.providers import (
     codebuild,
     codecommit,
     codepipeline,
+    custom,
     ec2,
     ecr,
     events,
@@ -29,6 +32,7 @@ _PROVIDERS: tuple[type[Provider], ...] = (
     codebuild.Project,
     codecommit.Repository,
     codepipeline.Pipeline,
+    custom.CustomResource,
     ec2.SecurityGroup,
     ecr.Repository,
     events.Rule,
@@ -52,6 +56,20 @@ _PROVIDERS: tuple[type[Provider], ...] = (
 )
 
 
-def all_providers() -> dict[str, Provider]:
-    """Return a provider for every supported resource type, by the type's name."""
-    return {provider.type: provider() for provider in _PROVIDERS}
+class Providers(Mapping[str, Provider]):
+    """A provider for every supported resource type, by the type's name; Custom::ANYTHING has one, too."""
+
+    def __init__(self) -> None:
+        self._by_type: dict[str, Provider] = {provider.type: provider() for provider in _PROVIDERS}
+
+    def __getitem__(self, name: str) -> Provider:
+        """Return the provider of a type. Raises KeyError."""
+        return self._by_type[custom.CustomResource.type if name.startswith(custom.PREFIX) else name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of types, without custom ones."""
+        return iter(self._by_type)
+
+    def __len__(self) -> int:
+        """Return the number of types, without custom ones."""
+        return len(self._by_type)

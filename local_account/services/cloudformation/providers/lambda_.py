@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 from typing import Any
 
 from local_account.services.cloudformation.providers.base import (
@@ -29,6 +30,7 @@ _DEFAULTS: Properties = {
     "Timeout": 3,
     "TracingConfig": {"Mode": "PassThrough"},
 }
+_CFNRESPONSE = Path(__file__).parents[1] / "cfnresponse.py"
 _SEPARATE = ("Code", "ReservedConcurrentExecutions", "Tags")
 _CODE = ("S3Bucket", "S3Key", "S3ObjectVersion")
 
@@ -153,4 +155,6 @@ def _code(props: Properties) -> Properties:
         entry = zipfile.ZipInfo(f"index.{suffix}", (1980, 1, 1, 0, 0, 0))
         entry.external_attr = 0o644 << 16
         file.writestr(entry, code["ZipFile"])
+        if suffix == "py":  # CloudFormation gives this module to inline code only
+            file.writestr(zipfile.ZipInfo("cfnresponse.py", (1980, 1, 1, 0, 0, 0)), _CFNRESPONSE.read_bytes())
     return {"ZipFile": archive.getvalue()}

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from local_account.services.cloudformation.providers import all_providers
+from local_account.services.cloudformation.providers import Providers
 from local_account.services.cloudformation.schemas import Schemas, python_pattern
 from tests.checkout import ROOT
 
@@ -16,9 +16,9 @@ def schemas() -> Schemas:
     return Schemas("us-east-1")
 
 
-@pytest.mark.parametrize("type_name", sorted(all_providers()))
+@pytest.mark.parametrize("type_name", sorted(Providers()))
 def test_every_provider_uses_properties_of_its_schema(schemas: Schemas, type_name: str) -> None:
-    provider = all_providers()[type_name]
+    provider = Providers()[type_name]
     schema = schemas.get(type_name)
     assert provider.name_property in ("", *schema.properties)
     schema.faults({})  # Python can check its keywords and patterns
