@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lab_helpers import keys
+from lab_helpers import instance_types, keys
 from lab_helpers.clients import Clients
 from lab_helpers.names import EXPIRES_TAG, LAB_TAG, Names
 from lab_helpers.stacks import DeployError, deploy_stack
@@ -48,6 +48,9 @@ def deploy_nested(
         "EventsRoleArn": settings["EVENTS_ROLE_ARN"],
         "SageMakerRoleArn": settings["SAGEMAKER_ROLE_ARN"],
         "ExpiresAt": settings.get("EXPIRES_AT", "never"),
+        # Empty, or missing in a lab that an older version deployed: what the region has.
+        "DevInstanceType": settings.get("DEV_INSTANCE_TYPE") or instance_types.dev(settings["REGION"]),
+        "PrdInstanceType": settings.get("PRD_INSTANCE_TYPE") or instance_types.prd(settings["REGION"]),
     }
     base, model = settings["BASE_IMAGE_REPOSITORY_URI"], settings["MODEL_IMAGE_REPOSITORY_URI"]
     image = read_template(templates / "build-image.yml")

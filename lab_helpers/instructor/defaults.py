@@ -3,8 +3,10 @@
 tests/lab_helpers/test_facts.py compares them.
 """
 
-NOTEBOOK_TYPE = "ml.t3.medium"
+from lab_helpers import instance_types
+
+NOTEBOOK_TYPE = instance_types.NOTEBOOK
 NOTEBOOK_GIGABYTES = 20
-TRAINING_TYPE = "ml.m5.large"
-DEV_TYPE = "ml.t2.medium"
-PRD_TYPE = "ml.m5.large"
+TRAINING_TYPE = instance_types.TRAINING
+DEV_TYPE = instance_types.DEV
+PRD_TYPE = instance_types.PRD

@@ -52,7 +52,7 @@ def homes(pattern: str) -> set[str]:
         (r"mlops-workshop:(lab|expires)", "lab_helpers/names.py"),
         (r"TrainApproval|DeployDev|DeployApproval|DeployPrd", "lab_helpers/names.py"),
         (r"UPDATE_COMPLETE", "lab_helpers/stacks.py"),
-        (r"ml\.[a-z0-9]+\.[a-z0-9]+", "lab_helpers/instructor/defaults.py"),
+        (r"ml\.[a-z0-9]+\.[a-z0-9]+", "lab_helpers/instance_types.py"),
         (r"public\.ecr\.aws/.*", "lab_helpers/instructor/doctor/machine.py"),
     ],
 )
@@ -111,6 +111,8 @@ def test_default_instance_types_are_those_of_templates_and_notebook() -> None:
     assert default("m", "NotebookVolumeSize") == defaults.NOTEBOOK_GIGABYTES
     assert default("deploy-model-dev", "InstanceType") == defaults.DEV_TYPE
     assert default("deploy-model-prd", "InstanceType") == defaults.PRD_TYPE
+    assert default("train-model-pipeline", "DevInstanceType") == defaults.DEV_TYPE
+    assert default("train-model-pipeline", "PrdInstanceType") == defaults.PRD_TYPE
     notebook = (ROOT / "notebooks" / "03_train.ipynb").read_text()
     assert f'instance_type = \\"{defaults.TRAINING_TYPE}\\"' in notebook
     for one in ("notebook", "training", "dev", "prd"):

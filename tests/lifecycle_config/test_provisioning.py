@@ -68,6 +68,8 @@ def values(names: Names) -> dict[str, str]:
         "PackageUri": f"s3://{names.assets_bucket(REGION, ACCOUNT)}/package/workshop.zip",
         "IdleMinutes": "0",
         "ExpiresAt": "never",
+        "DevInstanceType": "",
+        "PrdInstanceType": "",
         "MLOpsBucket": names.bucket(REGION, ACCOUNT),
         "Repository": names.repository,
         "CloneUrl": f"https://git-codecommit.{REGION}.amazonaws.com/v1/repos/{names.repository}",

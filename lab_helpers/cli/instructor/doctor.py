@@ -54,6 +54,14 @@ def doctor(
     training_type: Annotated[
         str, typer.Option("--training-type", help="Instance type of notebook 03.")
     ] = defaults.TRAINING_TYPE,
+    dev_type: Annotated[
+        str,
+        typer.Option("--dev-type", help="The labs' parameter DevInstanceType. Default: what the region has."),
+    ] = "",
+    prd_type: Annotated[
+        str,
+        typer.Option("--prd-type", help="The labs' parameter PrdInstanceType. Default: what the region has."),
+    ] = "",
     source_provider: Annotated[
         SourceProvider, typer.Option("--source-provider", help="The labs' parameter SourceProvider.")
     ] = SourceProvider.CODECOMMIT,
@@ -104,6 +112,7 @@ def doctor(
     with ui.readable_errors():
         import boto3
 
+        from lab_helpers import instance_types
         from lab_helpers.instructor.doctor import CHECKS, Level, Room, examine, trial_build
         from lab_helpers.instructor.fleet.clients import SharedClients
         from lab_helpers.names import Names
@@ -119,6 +128,8 @@ def doctor(
             tuple(Names(one) for one in ids),
             notebook_type=notebook_type,
             training_type=training_type,
+            dev_type=dev_type or instance_types.dev(session.region_name),
+            prd_type=prd_type or instance_types.prd(session.region_name),
             source_provider=source_provider.value,
             subnet=subnet,
             security_groups=tuple(security_groups or ()),

@@ -45,6 +45,9 @@ ANSWER_SECONDS = 120.0
 REASON = "The lab is being reset."
 Report = Callable[[str], None]
 
+_KEPT = ("SourceProvider", "NotebookInstanceType", "DevInstanceType", "PrdInstanceType")
+"""Parameters of the top stack that a lab keeps when it is created again."""
+
 
 @dataclass
 class Outcome:
@@ -196,8 +199,8 @@ class _Run:
     def _deploy(self, _stack: str) -> None:
         lab, region, account = self._names.lab_id, self._state.region, self._state.account
         end = expirations(self._clients).get(lab)
-        # Keep the choice: an account whose labs have their source in the bucket may lack CodeCommit.
-        chosen = {name: value for name, value in self._given().items() if name == "SourceProvider"}
+        # Keep the choices: the account may lack CodeCommit, or quotas for other instance types.
+        chosen = {name: value for name, value in self._given().items() if name in _KEPT}
         if self._state.resources:
             cleaned = clean(self._clients, region, account, [lab], report=lambda _, text: self._report(text))
             if not cleaned.empty:
@@ -313,6 +316,9 @@ class _Run:
             "BASE_IMAGE_REPOSITORY_URI": top["BaseImageRepositoryUri"],
             "MODEL_IMAGE_REPOSITORY_URI": top["ModelImageRepositoryUri"],
             "EXPIRES_AT": given.get("ExpiresAt", "never"),
+            "REGION": self._state.region,
+            "DEV_INSTANCE_TYPE": given.get("DevInstanceType", ""),
+            "PRD_INSTANCE_TYPE": given.get("PrdInstanceType", ""),
         }
         for role in ("Pipeline", "CodeBuild", "Deploy", "Launcher", "Monitor", "Events", "SageMaker"):
             settings[f"{role.upper()}_ROLE_ARN"] = top[f"{role}RoleArn"]
