@@ -9,6 +9,7 @@ nothing from the account and follows the documented programming model of the man
 from __future__ import annotations
 
 import base64
+import functools
 import importlib
 import json
 import logging
@@ -22,6 +23,7 @@ from decimal import Decimal
 from typing import Any
 
 Handler = Callable[[Any, "LambdaContext"], Any]
+_NO_BREAK_SPACE = "\u00a0"
 _LEVELS = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"aws_request_id", "message", "asctime"}
 
@@ -148,6 +150,10 @@ def load_handler(name: str) -> Handler:
             "Runtime.MalformedHandlerName",
             f"Bad handler '{name}': not enough values to unpack (expected 2, got 1)",
         )
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        raise RuntimeFaultError(
+            "Runtime.BuiltInModuleConflict", f"Cannot use built-in module {module_name} as a handler module"
+        )
     try:
         module = importlib.import_module(module_name.replace("/", "."))
     except ImportError as error:
@@ -168,17 +174,63 @@ def load_handler(name: str) -> Handler:
 
 
 def marshal(result: object) -> str:
-    """Return the handler's answer as JSON. Raises RuntimeFaultError."""
+    """Return the handler's answer as JSON, or its bytes as they are. Raises RuntimeFaultError."""
     try:
-        return json.dumps(result, default=_default)
+        if isinstance(result, bytes):
+            return result.decode()
+        text = _json(result, frozenset())
+        text.encode()
     except Exception as error:
         raise RuntimeFaultError("Runtime.MarshalError", f"Unable to marshal response: {error}") from error
+    return text
 
 
-def _default(value: object) -> object:
-    if isinstance(value, Decimal):
-        return float(value)
+def _json(value: object, within: frozenset[int]) -> str:
+    """Return a value as JSON, as the encoder of AWS's runtime client does (awslambdaric, by simplejson).
+
+    Other than ``json``: a named tuple is an object, a decimal keeps its digits, bytes are text, and from
+    Python 3.12 on characters are written as they are. `within` has the ids of the containers around it.
+    """
+    if value is None or isinstance(value, bool | str | bytes | int | float | Decimal):
+        return _scalar(value)
+    if id(value) in within:
+        raise ValueError("Circular reference detected")
+    within |= {id(value)}
+    as_dict = getattr(value, "_asdict", None)
+    if isinstance(value, list):
+        return f"[{', '.join([_json(item, within) for item in value])}]"
+    if callable(as_dict):
+        value = as_dict()
+    if isinstance(value, dict):
+        members = [f"{_key(key)}: {_json(item, within)}" for key, item in value.items()]
+        return f"{{{', '.join(members)}}}"
+    if isinstance(value, tuple):
+        return f"[{', '.join([_json(item, within) for item in value])}]"
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, str | bytes):
+        text = value.decode() if isinstance(value, bytes) else value
+        return json.dumps(str.__str__(text), ensure_ascii=_escapes())
+    if isinstance(value, Decimal):
+        return "NaN" if value.is_nan() else str(value)
+    if isinstance(value, float):
+        return json.dumps(float(value))
+    return json.dumps(value if value is None or isinstance(value, bool) else int(value))  # type: ignore[call-overload]
+
+
+@functools.cache
+def _escapes() -> bool:
+    return os.environ.get("AWS_EXECUTION_ENV") == "AWS_Lambda_python3.11"
+
+
+def _key(key: object) -> str:
+    if isinstance(key, str | bytes):
+        return _scalar(key)
+    if key is None or isinstance(key, bool | int | float):
+        return f'"{_scalar(key)}"'
+    raise TypeError(f"keys must be str, int, float, bool or None, not {type(key).__name__}")
 
 
 def describe(error: BaseException, request_id: str) -> dict[str, Any]:
@@ -202,12 +254,18 @@ def describe(error: BaseException, request_id: str) -> dict[str, Any]:
 def _report(log: Log, error: dict[str, Any], as_json: bool) -> None:
     if as_json:
         time_of = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        log.mark(record=json.dumps({"timestamp": time_of, "log_level": "ERROR", **error}))
+        log.mark(record=json.dumps({"timestamp": time_of, "level": "ERROR", **error}))
         return
     lines = [f"[ERROR] {error['errorType']}: {error['errorMessage']}"]
     if error["stackTrace"]:
-        lines += ["Traceback (most recent call last):", *(line.rstrip("\n") for line in error["stackTrace"])]
+        lines += ["Traceback (most recent call last):", *_indented(error["stackTrace"])]
     log.mark(record="\n".join(lines))
+
+
+def _indented(stack: list[str]) -> list[str]:
+    """Return the lines of a stack; they are indented by no-break spaces, as in logs of AWS."""
+    lines = [line for entry in stack for line in entry.splitlines()]
+    return [_NO_BREAK_SPACE * (len(line) - len(line.lstrip(" "))) + line.lstrip(" ") for line in lines]
 
 
 def _peak_memory() -> int:

@@ -81,6 +81,7 @@ class Worker:
             self._process = account.processes.spawn(
                 self._group,
                 [
+                    *_wrapper(config, code),
                     *(sys.executable, "-P", "-u", "-X", "utf8", runtime.__file__),
                     *(str(request_end), str(response_end), self._token),
                 ],
@@ -182,6 +183,19 @@ class Worker:
                     if message.get("end"):
                         self._said_all.set()
         self._said_all.set()
+
+
+def _wrapper(config: FunctionConfiguration, code: Path) -> list[str]:
+    """Return what starts the runtime through ``AWS_LAMBDA_EXEC_WRAPPER``, if the function has that variable.
+
+    A shell looks for the script, so that one that is missing ends the runtime with status 127, as on AWS.
+    """
+    script = config.get("Environment", {}).get("Variables", {}).get("AWS_LAMBDA_EXEC_WRAPPER")
+    if not script:
+        return []
+    task = "/var/task/"
+    path = str(code / script.removeprefix(task)) if script.startswith(task) else script
+    return ["/bin/sh", "-c", 'script="$1"; shift; exec "$script" "$@"', "bootstrap", path]
 
 
 def environment(

@@ -366,3 +366,20 @@ def test_a_function_logs_with_the_rights_of_its_role(
     wait_for(lines)
     groups = logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/logs-nothing")["logGroups"]
     assert not groups
+
+
+def test_a_wrapper_starts_the_runtime(
+    create: Create, call: Call, awslambda: LambdaClient, tmp_path: Path
+) -> None:
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text('#!/bin/sh\nexport WRAPPED=yes\nexec "$@"\n')
+    wrapper.chmod(0o755)
+    source = "import os\ndef handler(event, context): return os.environ['WRAPPED']"
+    create("wrapped", source, Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": str(wrapper)}})
+    assert call("wrapped") == "yes"
+
+    missing = {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/missing"}}
+    create("unwrapped", source, Environment=missing)
+    kind, error = call("unwrapped")
+    assert (kind, error["errorType"]) == ("Unhandled", "Runtime.ExitError")
+    assert error["errorMessage"].endswith("exit status 127")
