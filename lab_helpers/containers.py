@@ -10,12 +10,14 @@ import csv
 import io
 import json
 import os
+import random
+import re
 import shutil
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,11 @@ from lab_helpers.display import duration, size
 
 PING_TIMEOUT = 30.0
 """Seconds that a container has to answer `/ping`; SageMaker allows 8 minutes, too long for a lesson."""
+
+
+PUBLIC_REGISTRY = "public.ecr.aws/"
+PULL_PAUSES = (5, 10, 20)
+"""Seconds between attempts to pull a public image, doubled at most."""
 
 
 class ContainerError(RuntimeError):
@@ -46,6 +53,22 @@ def docker(*arguments: str, check: bool = True) -> str:
     return result.stdout
 
 
+def pull_public(dockerfile: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Pull the public image that a Dockerfile begins with, unless the engine has it.
+
+    When a whole class builds, the public registry turns some away for a moment: try again after a random
+    time, as the buildspec does. What cannot be pulled is left to `docker build`, which says why.
+    """
+    found = re.search(rf"^FROM ({re.escape(PUBLIC_REGISTRY)}\S+)", dockerfile, re.MULTILINE)
+    if not found or "sha256:" in docker("image", "inspect", "--format", "{{.Id}}", found[1], check=False):
+        return
+    for seconds in PULL_PAUSES:
+        if "Status:" in docker("pull", found[1], check=False):
+            return
+        print(f"  {found[1]} could not be pulled; trying again")
+        sleep(random.uniform(seconds, 2 * seconds))  # noqa: S311 (spreads learners, keeps no secret)
+
+
 def build(directory: Path, tag: str, *, build_args: Mapping[str, str] | None = None) -> None:
     """Build the Dockerfile in a directory as the image `tag`, showing each step.
 
@@ -56,6 +79,8 @@ def build(directory: Path, tag: str, *, build_args: Mapping[str, str] | None = N
         command += ["--build-arg", f"{name}={value}"]
     print("$", *command, directory.name)
     began = time.monotonic()
+    dockerfile = directory / "Dockerfile"
+    pull_public(dockerfile.read_text(encoding="utf-8") if dockerfile.is_file() else "")
     process = subprocess.Popen(
         [*command, str(directory)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
