@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from local_account.foundation.errors import log_loss
 from local_account.services.codebuild import artifacts, build_image, buildspec, source
 from local_account.services.codebuild.buildspec import Buildspec, OnFailure, Phase
 from local_account.services.codebuild.image_names import ImageNames
@@ -100,7 +101,7 @@ class BuildRun:
             self._builds.leave(self.id, "FAILED", "ACCESS_DENIED", str(denied))
             return self._builds.complete(self.id, "FAILED")
         except Exception as error:
-            log.exception("the log of build %s cannot be opened", self.id)
+            log_loss(log, error, "the log of build %s cannot be opened", self.id)
             message = f"The log cannot be opened: {type(error).__name__}: {error}"
             self._builds.leave(self.id, "FAULT", "INTERNAL_SERVICE_ERROR", message)
             return self._builds.complete(self.id, "FAULT")

@@ -20,7 +20,14 @@ from local_account.services.sagemaker.instances import Patience
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.models import PRINCIPAL, model_data_url, primary_container
 from local_account.services.sagemaker.records import Endpoint, EndpointChanges, VariantSpec
-from local_account.services.sagemaker.resources import invalid, limit_exceeded, list_page, public, unsupported
+from local_account.services.sagemaker.resources import (
+    INTERNAL_ERROR,
+    invalid,
+    limit_exceeded,
+    list_page,
+    public,
+    unsupported,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.literals import EndpointStatusType
@@ -365,10 +372,10 @@ class Endpoints(EndpointConfigs):
             step()
         except DeploymentError as error:
             return str(error)[:_REASON_LENGTH]
-        except Exception as error:
+        except Exception:
             if not self.account.tasks.stopping.is_set():
                 log.exception("a deployment failed")
-            return f"InternalServerError: {error}"[:_REASON_LENGTH]
+            return INTERNAL_ERROR
         return None
 
     @property

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import TagTypeDef
 
 MAX_TAGS = 50
+INTERNAL_ERROR = (
+    "InternalServerError: We encountered an internal error. Please try again. "
+    "(The traceback is in the log of the local account.)"
+)
+"""FailureReason for what nobody expected."""
 D = TypeVar("D", bound=Mapping[str, Any])
 
 

@@ -24,7 +24,7 @@ from local_account.services.sagemaker import images
 from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
 from local_account.services.sagemaker.archives import Files, container_files, pack, read_text
 from local_account.services.sagemaker.records import TrainingJob, TrainingJobChanges
-from local_account.services.sagemaker.resources import Resources, public
+from local_account.services.sagemaker.resources import INTERNAL_ERROR, Resources, public
 from local_account.services.sagemaker.s3_data import NoDataError, channel_objects, list_prefix, split
 
 if TYPE_CHECKING:
@@ -44,10 +44,6 @@ _HOST = "algo-1"
 _REASON_LENGTH = 1024
 _METRICS_SECONDS = 1.0
 _LOG_SECONDS = 10.0
-_INTERNAL = (
-    "InternalServerError: We encountered an internal error. Please try again. "
-    "(The traceback is in the log of the local account.)"
-)
 ENDED = ("Completed", "Failed", "Stopped")
 
 
@@ -136,7 +132,7 @@ class TrainingRun:
             if self._account.tasks.stopping.is_set():
                 return  # start() records it at the account's next start
             log.exception("training job %s", self._name)
-            self._end("Failed", "Failed", "Training job failed", _INTERNAL)
+            self._end("Failed", "Failed", "Training job failed", INTERNAL_ERROR)
         else:
             if not self._account.tasks.stopping.is_set():
                 self._end("Completed", "Completed", "Training job completed")
