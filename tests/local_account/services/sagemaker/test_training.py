@@ -237,7 +237,7 @@ def test_reading_the_data_needs_the_roles_permissions(image_lab: SageMakerLab) -
         ClientError, match=r'"s3:ListBucket" permissions on bucket.*s3:ListBucket on resource'
     ):
         image_lab.train("blind", RoleArn=blind)
-    lister = make_role(iam, "lister", "sagemaker.amazonaws.com", actions=["s3:ListBucket", "logs:*"])
+    lister = make_role(iam, "lister", "sagemaker.amazonaws.com", actions=["s3:ListBucket", "logs:*", "ecr:*"])
     image_lab.train("lister", RoleArn=lister)
     job = image_lab.trained("lister")
     assert job["TrainingJobStatus"] == "Failed"
