@@ -112,6 +112,14 @@ class GitRepository:
             return None
         return found.decode().strip()
 
+    def folder(self, commit: str, path: str) -> str | None:
+        """Return the id of the tree at a path of a commit, or None if there is no folder."""
+        try:
+            found = self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{path}/")
+        except GitError:
+            return None
+        return found.decode().strip()
+
     def branches(self) -> dict[str, str]:
         """Return the commit id of every branch, sorted by name."""
         lines = self.git("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads").decode()

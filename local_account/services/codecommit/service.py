@@ -320,7 +320,7 @@ class CodeCommit(Service):
         repository = self._repository(params["repositoryName"])
         commit = self._commit(repository, params)
         path = params["folderPath"].strip("/")
-        tree = repository.resolve(f"{commit}:{clean_path(path)}" if path else commit, "tree")
+        tree = repository.folder(commit, clean_path(path)) if path else repository.resolve(commit, "tree")
         if tree is None:
             raise ServiceError(
                 "FolderDoesNotExistException", f"The folder {path} does not exist in commit {commit}"

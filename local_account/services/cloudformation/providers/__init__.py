@@ -42,6 +42,7 @@ _PROVIDERS: tuple[type[Provider], ...] = (
     lambda_.EventInvokeConfig,
     lambda_.Function,
     lambda_.Permission,
+    lambda_.Version,
     logs.LogGroup,
     logs.LogStream,
     logs.MetricFilter,

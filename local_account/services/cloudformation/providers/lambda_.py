@@ -1,4 +1,4 @@
-"""AWS::Lambda::Function, AWS::Lambda::Permission and AWS::Lambda::EventInvokeConfig."""
+"""AWS::Lambda::Function, Version, Permission and EventInvokeConfig."""
 
 from __future__ import annotations
 
@@ -86,6 +86,31 @@ class Function(SimpleProvider):
         """The ARN."""
         answer = ctx.client("lambda").get_function_configuration(FunctionName=ctx.name)
         return {"Arn": answer["FunctionArn"]}
+
+
+class Version(Provider):
+    """AWS::Lambda::Version: ``Ref`` gives the version's ARN. No property can be changed."""
+
+    type = "AWS::Lambda::Version"
+
+    def create(self, ctx: Context, props: Properties) -> None:
+        """PublishVersion."""
+        answer = call(ctx.client("lambda"), "publish_version", props)
+        ctx.created(answer["FunctionArn"])
+
+        def settled() -> bool:
+            found = ctx.client("lambda").get_function_configuration(FunctionName=ctx.physical_id)
+            return bool(found.get("State") != "Pending")
+
+        ctx.wait(settled)
+
+    def attributes(self, ctx: Context, props: Properties) -> dict[str, Any]:
+        """The version and its ARN."""
+        return {"FunctionArn": ctx.physical_id, "Version": ctx.physical_id.rpartition(":")[2]}
+
+    def delete(self, ctx: Context, props: Properties) -> None:
+        """DeleteFunction, of this version only."""
+        forget_missing(ctx.client("lambda").delete_function, FunctionName=ctx.physical_id)
 
 
 class Permission(Provider):

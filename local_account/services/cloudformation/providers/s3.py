@@ -129,6 +129,14 @@ _SETTINGS: dict[str, Setting] = {
 }
 
 
+# Properties that are taken with AWS's default only, which templates like to spell out.
+_DEFAULTS: Properties = {
+    "AccelerateConfiguration": {"AccelerationStatus": "Suspended"},
+    "AccessControl": "Private",
+    "ObjectLockEnabled": False,
+}
+
+
 class Bucket(Provider):
     """AWS::S3::Bucket: ``Ref`` gives the bucket's name."""
 
@@ -140,8 +148,7 @@ class Bucket(Provider):
     def create(self, ctx: Context, props: Properties) -> None:
         """CreateBucket, then one call for each setting."""
         s3, region = ctx.client("s3"), ctx.account.config.region
-        if unknown := set(props) - {"BucketName", *_SETTINGS}:
-            raise ResourceError(f"Property {min(unknown)} is not supported by the local account")
+        _check(props)
         refuse_existing(self.type, ctx.name, lambda: s3.head_bucket(Bucket=ctx.name))
         location = (
             {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
@@ -152,8 +159,7 @@ class Bucket(Provider):
 
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
         """Set what changed; remove what is no longer in the template."""
-        if unknown := set(props) - {"BucketName", *_SETTINGS}:
-            raise ResourceError(f"Property {min(unknown)} is not supported by the local account")
+        _check(props)
         self._set(ctx, props, old)
 
     def _set(self, ctx: Context, props: Properties, old: Properties) -> None:
@@ -178,6 +184,16 @@ class Bucket(Provider):
     def delete(self, ctx: Context, props: Properties) -> None:
         """DeleteBucket, which S3 refuses while the bucket has an object or a version."""
         forget_missing(ctx.client("s3").delete_bucket, Bucket=ctx.name)
+
+
+def _check(props: Properties) -> None:
+    """Raise ResourceError for a property, or a value of one, that is not supported."""
+    for name, value in props.items():
+        if name in _DEFAULTS:
+            if value != _DEFAULTS[name]:
+                raise ResourceError(f"Property {name}: {value} is not supported by the local account")
+        elif name not in ("BucketName", *_SETTINGS):
+            raise ResourceError(f"Property {name} is not supported by the local account")
 
 
 class BucketPolicy(Provider):

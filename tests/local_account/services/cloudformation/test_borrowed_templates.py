@@ -1,10 +1,15 @@
 """Templates that people bring along: what AWS takes in them is taken, and what is missing here is said."""
 
+import io
 import json
+import zipfile
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.iam_roles import make_role
 from tests.local_account.services.cloudformation.stack_maker import StackMaker
 
 GROUP = "{Type: AWS::Logs::LogGroup, Properties: {LogGroupName: %s}}"
@@ -91,3 +96,72 @@ def test_a_stack_in_review_can_be_created(stacks: StackMaker) -> None:
     assert reviewed["StackStatus"] == "REVIEW_IN_PROGRESS"
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     assert stack["StackId"] == reviewed["StackId"]
+
+
+def test_a_bucket_can_spell_out_what_is_the_default(stacks: StackMaker) -> None:
+    properties = "{AccessControl: %s, ObjectLockEnabled: false}"
+    template = f"Resources: {{B: {{Type: AWS::S3::Bucket, Properties: {properties}}}}}"
+
+    assert stacks.create("borrowed-acl", template % "Private")["StackStatus"] == "CREATE_COMPLETE"
+    assert stacks.create("borrowed-public", template % "PublicRead")["StackStatus"] == "ROLLBACK_COMPLETE"
+    failures = stacks.failures("borrowed-public")
+    assert "AccessControl: PublicRead is not supported by the local account" in failures
+
+
+def test_a_repository_begins_with_the_content_of_an_archive(
+    stacks: StackMaker, client: Callable[[str], Any]
+) -> None:
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w") as archive:
+        for number in range(101):
+            archive.writestr(f"data/{number}.txt", str(number))
+        archive.writestr("README.md", "hello")
+    s3 = client("s3")
+    s3.create_bucket(Bucket="borrowed-code")
+    s3.put_object(Bucket="borrowed-code", Key="code.zip", Body=stored.getvalue())
+    code = "{BranchName: trunk, S3: {Bucket: borrowed-code, Key: code.zip}}"
+    repository = f"{{RepositoryName: borrowed, Code: {code}}}"
+
+    stack = stacks.create(
+        "borrowed-repository",
+        f"Resources: {{R: {{Type: AWS::CodeCommit::Repository, Properties: {repository}}}}}",
+    )
+
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("borrowed-repository")
+    codecommit = client("codecommit")
+    at = {"repositoryName": "borrowed", "commitSpecifier": "trunk"}
+    files = codecommit.get_folder(**at, folderPath="data")["files"]
+    assert len(files) == 101
+    read = codecommit.get_file(**at, filePath="README.md")
+    assert read["fileContent"] == b"hello"
+
+
+def test_versions_of_functions_are_published_and_deleted(
+    stacks: StackMaker, client: Callable[[str], Any]
+) -> None:
+    role = make_role(client("iam"), "borrowed-versions", "lambda.amazonaws.com")
+    function = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "FunctionName": "borrowed-versions",
+            "Role": role,
+            "Runtime": "python3.13",
+            "Handler": "index.handler",
+            "Code": {"ZipFile": "def handler(event, context): return 1"},
+        },
+    }
+    version = {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "F"}}}
+    template: dict[str, Any] = {
+        "Resources": {"F": function, "V": version},
+        "Outputs": {"Arn": {"Value": {"Ref": "V"}}, "Number": {"Value": {"Fn::GetAtt": ["V", "Version"]}}},
+    }
+
+    stack = stacks.create("borrowed-versions", json.dumps(template))
+
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("borrowed-versions")
+    assert stacks.outputs("borrowed-versions")["Number"] == "1"
+    assert stacks.outputs("borrowed-versions")["Arn"].endswith(":function:borrowed-versions:1")
+    del template["Resources"]["V"], template["Outputs"]
+    assert stacks.update("borrowed-versions", json.dumps(template))["StackStatus"] == "UPDATE_COMPLETE"
+    listed = client("lambda").list_versions_by_function(FunctionName="borrowed-versions")["Versions"]
+    assert [one["Version"] for one in listed] == ["$LATEST"]

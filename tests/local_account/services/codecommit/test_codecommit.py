@@ -185,6 +185,8 @@ def test_commit_adds_updates_moves_and_deletes_in_one_step(
     assert [one["absolutePath"] for one in root["files"]] == ["new", "run.sh"]
     assert [one["absolutePath"] for one in root["subFolders"]] == ["keep"]
     assert root["files"][1]["fileMode"] == "EXECUTABLE"
+    kept = codecommit.get_folder(repositoryName=repository, folderPath="keep")
+    assert [one["absolutePath"] for one in kept["files"]] == ["keep/a.txt"]
     file = codecommit.get_file(repositoryName=repository, filePath="keep/a.txt", commitSpecifier="main")
     assert (file["fileContent"], file["commitId"]) == (b"b", second["commitId"])
     shown = codecommit.get_commit(repositoryName=repository, commitId=first["commitId"])["commit"]
