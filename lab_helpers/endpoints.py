@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lab_helpers.display import Table, duration
 from lab_helpers.lab import Lab
+from lab_helpers.stacks import GOOD, find_stack
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime.type_defs import InvokeEndpointInputTypeDef
@@ -44,6 +45,8 @@ class Release:
     image: str
     model_data: str
     instances: int
+    failure: str = ""
+    """Why the last release was rolled back (FailureReason): what serves is then an older one."""
 
     @property
     def execution_id(self) -> str:
@@ -60,7 +63,13 @@ def release(lab: Lab, endpoint: str) -> Release:
     """Describe what `endpoint` serves (SageMaker DescribeEndpoint, DescribeEndpointConfig, DescribeModel)."""
     client = lab.client("sagemaker")
     found = client.describe_endpoint(EndpointName=endpoint)
-    config = client.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
+    try:
+        config = client.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
+    except client.exceptions.ClientError as error:
+        raise EndpointError(
+            f"endpoint {endpoint} serves {found['EndpointConfigName']}, which cannot be read ({error}). "
+            "If it was deleted, the endpoint can neither scale nor replace an instance: release again"
+        ) from error
     variant = config["ProductionVariants"][0]
     container = client.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"]
     running = next(iter(found.get("ProductionVariants", ())), None)
@@ -73,6 +82,7 @@ def release(lab: Lab, endpoint: str) -> Release:
         image=container["Image"],
         model_data=container.get("ModelDataUrl", ""),
         instances=running.get("CurrentInstanceCount", asked_for) if running else asked_for,
+        failure=found.get("FailureReason", ""),
     )
 
 
@@ -80,14 +90,44 @@ def releases_table(releases: Sequence[Release]) -> Table:
     """Show endpoints side by side."""
     return Table(
         ["endpoint", "status", "instances", "released by execution", "model", "image digest"],
-        [[r.endpoint, r.status, r.instances, r.execution_id, r.model, r.digest[:19] + "…"] for r in releases],
+        [
+            [r.endpoint, _state(r), r.instances, r.execution_id, r.model, r.digest[:19] + "…"]
+            for r in releases
+        ],
     )
+
+
+def _state(release: Release) -> str:
+    return f"{release.status}, the last release was rolled back" if release.failure else release.status
+
+
+def _check_claim(lab: Lab, serving: Release) -> None:
+    """Raise EndpointError if the endpoint's stack says that it serves another configuration.
+
+    After a release that SageMaker rolled back, an endpoint is InService with its previous configuration.
+    Whoever looks at the status only takes that for success.
+    """
+    stack = find_stack(lab.client("cloudformation"), serving.endpoint)  # it has the endpoint's name
+    if stack is None or stack["StackStatus"] not in GOOD:
+        return
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+    claimed = outputs.get("EndpointConfigName", serving.config)
+    if claimed != serving.config:
+        raise EndpointError(
+            f"endpoint {serving.endpoint} serves {serving.config}, but its stack has deployed {claimed}: the "
+            f"release was rolled back ({serving.failure or 'SageMaker gives no reason'}). "
+            f"Release again; do not delete {serving.config}"
+        )
 
 
 def wait(
     lab: Lab, endpoint: str, *, timeout: float = 1800, sleep: Callable[[float], None] = time.sleep
 ) -> Release:
-    """Wait until the endpoint is InService and return its release; raises EndpointError if it fails."""
+    """Wait until the endpoint is InService and return the release that it serves.
+
+    Raises EndpointError if it fails, or serves something else than its stack has deployed. Whether that is
+    the release that was expected is for the caller to compare (`execution_id`).
+    """
     client, began = lab.client("sagemaker"), time.monotonic()
     while (found := client.describe_endpoint(EndpointName=endpoint))["EndpointStatus"] != "InService":
         if found["EndpointStatus"] in {"Failed", "OutOfService", "UpdateRollbackFailed", "Deleting"}:
@@ -100,7 +140,9 @@ def wait(
                 "run this cell again to wait longer"
             )
         sleep(min(0.5 + waited / 20, 10))
-    return release(lab, endpoint)
+    serving = release(lab, endpoint)
+    _check_claim(lab, serving)
+    return serving
 
 
 def invoke(lab: Lab, endpoint: str, rows: Sequence[Row], algorithm: str = "") -> Prediction:

@@ -150,10 +150,38 @@ def serving(statuses: list[str], **more: Any) -> FakeClient:
     )
 
 
+def deployed(config: str, status: str = "UPDATE_COMPLETE") -> FakeClient:
+    """The stack of an endpoint, as far as it says what it has deployed."""
+    stack = {
+        "StackName": "iris-model-dev",
+        "StackStatus": status,
+        "CreationTime": START,
+        "Outputs": [{"OutputKey": "EndpointConfigName", "OutputValue": config}],
+    }
+    return FakeClient("cloudformation", describe_stacks=lambda StackName: {"Stacks": [stack]})
+
+
+@pytest.mark.parametrize("reason", ["an alarm", ""])
+def test_a_release_that_was_rolled_back_is_not_taken_for_success(tmp_path: Path, reason: str) -> None:
+    """With a stack that does: such clients have deleted what serves."""
+    client = serving(["InService"], **({"FailureReason": reason} if reason else {}))
+    stack = deployed("iris-model-dev-another")
+    with pytest.raises(endpoints.EndpointError, match=f"rolled back .*do not delete .*{EXECUTION}"):
+        endpoints.wait(lab(tmp_path, sagemaker=client, cloudformation=stack), "iris-model-dev")
+
+
+def test_a_release_that_was_rolled_back_with_its_stack_shows_it(tmp_path: Path) -> None:
+    client = serving(["InService"], FailureReason="an alarm")
+    stack = deployed("iris-model-dev-another", "UPDATE_ROLLBACK_IN_PROGRESS")
+    release = endpoints.wait(lab(tmp_path, sagemaker=client, cloudformation=stack), "iris-model-dev")
+    assert "rolled back" in repr(endpoints.releases_table([release]))
+
+
 def test_it_waits_for_an_endpoint_and_traces_it_back_to_its_execution(tmp_path: Path) -> None:
     client = serving(["Creating", "Creating", "InService"])
     slept: list[float] = []
-    release = endpoints.wait(lab(tmp_path, sagemaker=client), "iris-model-dev", sleep=slept.append)
+    here = lab(tmp_path, sagemaker=client, cloudformation=deployed(f"iris-model-dev-{EXECUTION}"))
+    release = endpoints.wait(here, "iris-model-dev", sleep=slept.append)
     assert len(slept) == 2
     assert release.execution_id == EXECUTION
     assert (release.model, release.digest, release.instances) == (f"iris-model-{EXECUTION}", "sha256:1", 2)

@@ -265,10 +265,12 @@ class _Planner:
 
     def _serves(self, stack: str, endpoint: str) -> bool:
         """Return whether a deployment is complete and in service, or the right execution is deploying it."""
-        found, status = self.state.stacks.get(stack), self.state.endpoints.get(endpoint, ("", ""))[0]
+        found, (status, config) = self.state.stacks.get(stack), self.state.endpoints.get(endpoint, ("", ""))
         if found and found.status in _ON_THEIR_WAY:
             return bool(self.job)
         whole = bool(found and found.good) and status == "InService"
+        if whole and found and found.outputs.get("EndpointConfigName", config) != config:
+            return False  # rolled back without its stack: only a new one can be updated again
         scales = self.state.has("scalable-target", f"endpoint/{endpoint}/variant/AllTraffic")
         return whole and (scales or endpoint != self.names.prd_endpoint)
 

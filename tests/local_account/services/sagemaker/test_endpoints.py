@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
+from lab_helpers import endpoints as workshop_endpoints
+from lab_helpers.lab import Lab
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab, archive_of
 
@@ -210,6 +212,8 @@ def test_an_update_that_fails_rolls_back(serving: SageMakerLab, config: str) -> 
     assert description["EndpointConfigName"] == "good"
     assert description["FailureReason"]
     assert greeting(serving, name) == "hello"
+    release = workshop_endpoints.wait(cast("Lab", serving.account), name)
+    assert (release.config, release.failure) == ("good", description["FailureReason"])
     serving.delete_endpoint(name)
 
 
