@@ -141,15 +141,23 @@ def parse_name(account: Account, reference: str, qualifier: str | None = None) -
     """Split a name, partial ARN or ARN into the function's name and the qualifier (``""`` if none)."""
     found = _NAME.fullmatch(reference)
     config = account.config
-    if not found or (found["name"] and len(found["name"]) > 64):
+    if not found:
         raise ServiceError(INVALID, f"'{reference}' is not a function name, partial ARN or ARN")
-    if (found["account"] or config.account_id) != config.account_id or (
-        found["region"] or config.region
-    ) != config.region:
+    if len(found["name"]) > 64:
         raise ServiceError(
-            "AccessDeniedException",
-            f"{reference} is not in account {config.account_id}, region {config.region}",
-            status=403,
+            INVALID,
+            f"1 validation error detected: Value '{found['name']}' at 'functionName' failed to satisfy "
+            "constraint: Member must have length less than or equal to 64",
+        )
+    if (found["region"] or config.region) != config.region:
+        raise ServiceError(
+            "ResourceNotFoundException",
+            f"Functions from '{found['region']}' are not reachable in this region ('{config.region}')",
+            status=404,
+        )
+    if (found["account"] or config.account_id) != config.account_id:
+        raise ServiceError(
+            "AccessDeniedException", f"{reference} is not in account {config.account_id}", status=403
         )
     if qualifier and found["qualifier"] and qualifier != found["qualifier"]:
         raise ServiceError(
