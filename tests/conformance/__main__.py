@@ -1,17 +1,13 @@
-"""Print how many cases each set has: in all, equal, different on purpose, refused."""
+"""Print how many cases each area has: in all, equal, different on purpose, refused."""
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import astuple
 
-from tests.conformance.cases import STANDINGS, load, sets
+from tests.conformance.cases import load, sets
+from tests.conformance.counts import counts, of
 
-total: Counter[str] = Counter()
-print(f"{'set':30} {'cases':>9} " + " ".join(f"{standing:>9}" for standing in STANDINGS))
-for name in sets():
-    counts = Counter(case.account for case in load(name))
-    total += counts
-    row = " ".join(f"{counts[standing]:>9}" for standing in STANDINGS)
-    print(f"{name:30} {counts.total():>9} {row}")
-row = " ".join(f"{total[standing]:>9}" for standing in STANDINGS)
-print(f"{'total':30} {total.total():>9} {row}")
+print(f"{'area':30} {'cases':>9} {'equal':>9} {'different':>9} {'refused':>9}")
+total = of([case for name in sets() for case in load(name)])
+for area, row in [*counts().items(), ("total", total)]:
+    print(f"{area:30} " + " ".join(f"{number:>9}" for number in astuple(row)))

@@ -42,6 +42,11 @@ def load(name: str) -> list[Case]:
     return [Case(**{"source": document["source"], **case}) for case in document["cases"]]
 
 
+def title(name: str) -> str:
+    """Return what a set is about, such as ``Event patterns``."""
+    return str(json.loads((ROOT / f"{name}.json").read_text())["title"])
+
+
 def sets() -> list[str]:
     """Return the names of all sets."""
     return [path.relative_to(ROOT).with_suffix("").as_posix() for path in sorted(ROOT.glob("*/*.json"))]
