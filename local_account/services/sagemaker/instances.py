@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 LOG_GROUP = "/aws/sagemaker/Endpoints"
 _FIRST_STARTS = 3
 _LONGEST_PAUSE = 10.0
+_STEADY_SECONDS = 5.0
+"""A container that served for longer is restarted at once, not after the pauses of one that keeps exiting."""
 _SPARE_AFTER, _SICK_AFTER = 2, 3
 """Failed pings in a row until a replacement is started, and until it takes over."""
 
@@ -121,7 +123,10 @@ class ServingInstance:
             container = container or self._launch()
             spare: ServingContainer | None = None
             if container and self._came_into_service(container, starts):
+                begin = time.monotonic()
                 spare = self._watch(container)
+                if time.monotonic() - begin > _STEADY_SECONDS:
+                    pause = 0.0
             if spare and not spare.ping():
                 self._serving = spare
             else:
