@@ -112,7 +112,11 @@ def test_a_failed_provisioning_is_tried_again_and_a_missing_stack_is_created_aga
 def test_a_failure_is_reported_with_its_reason_and_the_others_continue(two_labs: Room) -> None:
     """A role with the lab's name already exists: someone else's, or a leftover."""
     iam = two_labs.clients("iam")
-    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "x"}, "Action": "sts:AssumeRole"}]}
+    trust = {
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ]
+    }
     iam.create_role(RoleName="cy-mlops-events", AssumeRolePolicyDocument=json.dumps(trust))
 
     states = by_lab(two_labs.up("cy", "dee", parallel=1))
@@ -155,7 +159,11 @@ def test_a_stack_that_failed_because_of_throttling_is_created_again(
     real = overview.why_failed
     monkeypatch.setattr(provision, "why_failed", lambda *given: said.pop() if said else real(*given))
     iam = two_labs.clients("iam")
-    trust = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "x"}, "Action": "sts:AssumeRole"}]}
+    trust = {
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ]
+    }
     iam.create_role(RoleName="fay-mlops-events", AssumeRolePolicyDocument=json.dumps(trust))
     seen: list[str] = []
 
