@@ -151,12 +151,11 @@ def _delete_policy(backend: IAMBackend, params: _Params) -> None:
     if found is None:
         return
     holders = [*backend.roles.values(), *backend.users.values(), *backend.groups.values()]
-    if any(arn in one.managed_policies for one in holders):
+    if any(
+        arn in one.managed_policies or getattr(one, "permissions_boundary_arn", None) == arn
+        for one in holders
+    ):
         raise ServiceError("DeleteConflict", "Cannot delete a policy attached to entities.", 409)
-    if any(getattr(one, "permissions_boundary_arn", None) == arn for one in holders):
-        raise ServiceError(
-            "DeleteConflict", "Cannot delete a policy that is used as a permissions boundary.", 409
-        )
     if len(found.versions) > 1:
         raise ServiceError(
             "DeleteConflict",

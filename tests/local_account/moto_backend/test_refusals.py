@@ -177,7 +177,11 @@ def test_a_policy_in_use_cannot_be_deleted(client: Clients) -> None:
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=policy(READ), SetAsDefault=True)
     versions = refusal(iam.delete_policy, PolicyArn=arn)
 
-    assert attached == "DeleteConflict: Cannot delete a policy attached to entities."
+    iam.put_role_permissions_boundary(RoleName="using", PermissionsBoundary=arn)
+    bounding = refusal(iam.delete_policy, PolicyArn=arn)
+    iam.delete_role_permissions_boundary(RoleName="using")
+
+    assert attached == bounding == "DeleteConflict: Cannot delete a policy attached to entities."
     assert versions.startswith("DeleteConflict: This policy has more than one version.")
     iam.delete_policy_version(PolicyArn=arn, VersionId="v1")
     iam.delete_policy(PolicyArn=arn)

@@ -257,20 +257,3 @@ def test_credentials_of_an_expired_session_are_refused_as_expired(own_account: A
     said = refused(with_session(own_account, credentials, "sts").get_caller_identity)
 
     assert said == "ExpiredToken: The security token included in the request is expired"
-
-
-def test_nothing_is_within_a_boundary_that_has_been_deleted(local_account: AccountProcess) -> None:
-    iam, sts = local_account.client("iam"), local_account.client("sts")
-    role = make_role(iam, "sts-bounded", "lambda.amazonaws.com")
-    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
-    policy = iam.create_policy(PolicyName="sts-boundary", PolicyDocument=json.dumps(everything))["Policy"][
-        "Arn"
-    ]
-    iam.put_role_permissions_boundary(RoleName="sts-bounded", PermissionsBoundary=policy)
-    session = sts.assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
-    logs = with_session(local_account, session, "logs")
-    assert logs.describe_log_groups()
-
-    iam.delete_policy(PolicyArn=policy)
-
-    assert refused(logs.describe_log_groups).startswith("AccessDeniedException")
