@@ -33,9 +33,13 @@ class Predictor:
 
     def __init__(self, directory: Path) -> None:
         about = json.loads((directory / "model.json").read_text(encoding="utf-8"))
-        self.columns = [
-            Column.of_kind(name, kind) for name, kind in zip(about["features"], about["kinds"], strict=True)
-        ]
+        names, kinds, example = about["features"], about["kinds"], about["example"]
+        if not len(names) == len(kinds) == len(example):
+            raise RuntimeError(
+                f"model.json has {len(names)} features, {len(kinds)} kinds, {len(example)} examples: it "
+                "was changed; fetch model.tar.gz from the training job again"
+            )
+        self.columns = [Column.of_kind(name, kind) for name, kind in zip(names, kinds, strict=True)]
         self.algorithms: dict[str, Predict] = {}
         for algorithm, file in about["algorithms"].items():
             content = (directory / file["name"]).read_bytes()
@@ -46,7 +50,7 @@ class Predictor:
                 )
             self.algorithms[algorithm] = LOADERS[about["runtime"]](content)
             # Proof that it answers: a row of the data, because zeros may be no row at all.
-            self.algorithms[algorithm](as_table([about["example"]], self.columns))
+            self.algorithms[algorithm](as_table([example], self.columns))
 
 
 def load_onnx(content: bytes) -> Predict:
