@@ -57,6 +57,19 @@ class AccountConfig:
         return f"http://{LOOPBACK}:{self.gateway_port}"
 
     @property
+    def registry(self) -> str:
+        """Host and port of the registry, with which every ``repositoryUri`` begins."""
+        # The address, not "localhost": Docker Engine allows plain HTTP to 127.0.0.0/8 without configuration,
+        # and there is no second (IPv6) address to try first.
+        return f"{LOOPBACK}:{self.registry_port}"
+
+    @property
+    def ecr_host(self) -> str:
+        """The registry's name on AWS, which borrowed scripts put together from account and region."""
+        suffix = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
+        return f"{self.account_id}.dkr.ecr.{self.region}.{suffix}"
+
+    @property
     def path(self) -> Path:
         """The file that holds this configuration."""
         return self.state_dir / "account.json"

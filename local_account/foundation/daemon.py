@@ -20,7 +20,6 @@ import psutil
 
 from local_account.foundation.config import (
     DEFAULT_PORTS,
-    LOOPBACK,
     AccountConfig,
     DamagedConfigError,
     PortInUseError,
@@ -227,7 +226,7 @@ class Daemon:
     def forget_images(self) -> None:
         """Remove from the engine the images that were pushed to the account's registry or pulled from it."""
         if (self.state / "account.json").exists():
-            registry = f"{LOOPBACK}:{self.config().registry_port}"
+            registry = self.config().registry
             self._on_engine(lambda engine: forget_images(engine, registry))
 
     def _on_engine(self, work: Callable[[DockerClient], T]) -> T | None:

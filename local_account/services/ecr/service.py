@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from local_account.foundation.config import LOOPBACK
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
@@ -110,6 +109,7 @@ class Ecr(Service):
                 f"The encryption type {encryption['encryptionType']} is not supported by the local account: "
                 "use AES256 or leave out encryptionConfiguration",
             )
+        _check_mutability(params)
         document: Repository = {
             "repositoryName": name,
             "createdAt": self.account.now(),
@@ -149,6 +149,7 @@ class Ecr(Service):
 
     def put_image_tag_mutability(self, params: PutImageTagMutabilityRequestTypeDef) -> Answer:
         """PutImageTagMutability."""
+        _check_mutability(params)
         return self._set(params, "imageTagMutability", "imageTagMutabilityExclusionFilters")
 
     def put_image_scanning_configuration(self, params: PutImageScanningConfigurationRequestTypeDef) -> Answer:
@@ -161,7 +162,11 @@ class Ecr(Service):
         token = base64.b64encode(f"{registry_password.USER}:{password}".encode()).decode()
         return {
             "authorizationData": [
-                {"authorizationToken": token, "expiresAt": expires, "proxyEndpoint": f"http://{self._host}"}
+                {
+                    "authorizationToken": token,
+                    "expiresAt": expires,
+                    "proxyEndpoint": f"http://{self.account.config.registry}",
+                }
                 for _ in params.get("registryIds") or [self.account.config.account_id]
             ]
         }
@@ -304,12 +309,6 @@ class Ecr(Service):
 
     # --- shared
 
-    @property
-    def _host(self) -> str:
-        # The address, not "localhost": Docker Engine allows plain HTTP to 127.0.0.0/8 without configuration,
-        # and there is no second (IPv6) address to try first.
-        return f"{LOOPBACK}:{self.account.config.registry_port}"
-
     def _shown(self, document: Repository) -> RepositoryTypeDef:
         name = document["repositoryName"]
         kept: Mapping[str, Any] = document
@@ -317,7 +316,7 @@ class Ecr(Service):
             **{key: kept[key] for key in _SHOWN},
             "repositoryArn": self.account.arn("ecr", f"repository/{name}"),
             "registryId": self.account.config.account_id,
-            "repositoryUri": f"{self._host}/{name}",
+            "repositoryUri": f"{self.account.config.registry}/{name}",
         }
         return cast("RepositoryTypeDef", shown)
 
@@ -429,3 +428,20 @@ def _check_policy(text: str) -> None:
         raise ServiceError("InvalidParameterException", f"policyText is not valid JSON: {error}") from error
     if not isinstance(document, dict) or "Statement" not in document:
         raise ServiceError("InvalidParameterException", "policyText has no Statement")
+
+
+def _check_mutability(
+    params: CreateRepositoryRequestTypeDef | PutImageTagMutabilityRequestTypeDef,
+) -> None:
+    # Recorded in aws/aws-cdk pull request 35246: filters belong to the settings with exclusions, only.
+    mutability = params.get("imageTagMutability", "MUTABLE")
+    filters = params.get("imageTagMutabilityExclusionFilters")
+    if mutability.endswith("_WITH_EXCLUSION") == bool(filters):
+        return
+    allowed = "null" if not filters else "set"
+    raise ServiceError(
+        "InvalidParameterException",
+        "Invalid parameter at 'imageTagMutabilityExclusionFilters' failed to satisfy constraint: "
+        f"'ImageTagMutabilityExclusionFilters can't be {allowed} when imageTagMutability is set as "
+        f"{mutability}'",
+    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local_account.authorization import granted
-from local_account.foundation.config import LOOPBACK
 from local_account.foundation.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 
+_ECR_HOST = re.compile(r"\d{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|on\.aws)")
 _SERVABLE = {
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.docker.distribution.manifest.v1+json",
@@ -97,7 +98,13 @@ def check_servable(account: Account, uri: str) -> None:
 
 def _find(account: Account, uri: str) -> tuple[ImageUri, ImageDetailTypeDef]:
     image = ImageUri.parse(uri)
-    if image.registry != f"{LOOPBACK}:{account.config.registry_port}":
+    config = account.config
+    if image.registry not in (config.registry, config.ecr_host):
+        if _ECR_HOST.fullmatch(image.registry):
+            raise ImageError(
+                f"The local account does not have the image {uri} of another account or region: push a copy "
+                f"to a repository of account {config.account_id} in {config.region}."
+            )
         raise ImageError(
             f'Using non-ECR image "{uri}" without Vpc repository access mode is not supported. Push it to an '
             "Amazon ECR repository and use the repositoryUri that ECR returns."
@@ -109,6 +116,15 @@ def _find(account: Account, uri: str) -> tuple[ImageUri, ImageDetailTypeDef]:
     except (ecr.exceptions.RepositoryNotFoundException, ecr.exceptions.ImageNotFoundException) as error:
         raise ImageError(f"Requested image {uri} not found.") from error
     return image, details[0]
+
+
+def on_engine(account: Account, uri: str) -> str:
+    """Return the name under which the engine can pull an image of the account's ECR.
+
+    Not every engine knows AWS's name of the registry, see `local_account.engine.ecr_names`.
+    """
+    host, slash, path = uri.partition("/")
+    return f"{account.config.registry}{slash}{path}" if host == account.config.ecr_host else uri
 
 
 def pull(account: Account, resolved: str, role_arn: str) -> None:
@@ -124,9 +140,9 @@ def pull(account: Account, resolved: str, role_arn: str) -> None:
     try:
         images = account.containers.client.images
         try:
-            images.get(resolved)
+            images.get(on_engine(account, resolved))
         except ImageNotFound:
-            images.pull(image.name, tag=image.digest, auth_config=_login(account))
+            images.pull(on_engine(account, image.name), tag=image.digest, auth_config=_login(account))
     except APIError as error:
         raise ImageError(f"Cannot pull {resolved}: {error.explanation or error}") from error
     except engine_errors() as error:
@@ -142,7 +158,8 @@ def create_container(account: Account, group: str, image: str, **options: Any) -
     """
     from docker.types import LogConfig
 
-    return account.containers.create(group, image, log_config=LogConfig(type=LogConfig.types.JSON), **options)
+    log_config = LogConfig(type=LogConfig.types.JSON)
+    return account.containers.create(group, on_engine(account, image), log_config=log_config, **options)
 
 
 def _check_pull(account: Account, image: ImageUri, role_arn: str) -> None:

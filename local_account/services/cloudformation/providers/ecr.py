@@ -29,8 +29,8 @@ class Repository(SimpleProvider):
     create_with = "create_repository"
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:
-        """Leave out what is set by separate operations."""
-        return super().parameters(ctx, without(props, *_SEPARATE))
+        """Leave out what is set by separate operations, and name the members of filters as the API does."""
+        return super().parameters(ctx, {**without(props, *_SEPARATE), **_exclusions(props)})
 
     def finish(self, ctx: Context, props: Properties) -> None:
         """Set the policies."""
@@ -42,7 +42,11 @@ class Repository(SimpleProvider):
         mutability = ("ImageTagMutability", "ImageTagMutabilityExclusionFilters")
         if any(props.get(key) != old.get(key) for key in mutability):
             changed = {key: props[key] for key in mutability if key in props}
-            call(ecr, "put_image_tag_mutability", {**name, "ImageTagMutability": "MUTABLE", **changed})
+            call(
+                ecr,
+                "put_image_tag_mutability",
+                {**name, "ImageTagMutability": "MUTABLE", **changed, **_exclusions(props)},
+            )
         if props.get("ImageScanningConfiguration") != old.get("ImageScanningConfiguration"):
             scanning = props.get("ImageScanningConfiguration", {"ScanOnPush": False})
             call(ecr, "put_image_scanning_configuration", {**name, "imageScanningConfiguration": scanning})
@@ -73,3 +77,13 @@ class Repository(SimpleProvider):
         """DeleteRepository; only with EmptyOnDelete if it contains images."""
         force = bool(props.get("EmptyOnDelete"))
         forget_missing(ctx.client("ecr").delete_repository, repositoryName=ctx.name, force=force)
+
+
+def _exclusions(props: Properties) -> Properties:
+    member = "ImageTagMutabilityExclusionFilter"
+    if f"{member}s" not in props:
+        return {}
+    filters = [
+        {"filterType": one[f"{member}Type"], "filter": one[f"{member}Value"]} for one in props[f"{member}s"]
+    ]
+    return {f"{member}s": filters}

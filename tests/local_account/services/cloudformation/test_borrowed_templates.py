@@ -165,3 +165,26 @@ def test_versions_of_functions_are_published_and_deleted(
     assert stacks.update("borrowed-versions", json.dumps(template))["StackStatus"] == "UPDATE_COMPLETE"
     listed = client("lambda").list_versions_by_function(FunctionName="borrowed-versions")["Versions"]
     assert [one["Version"] for one in listed] == ["$LATEST"]
+
+
+def test_a_repository_excepts_tags_from_its_setting(stacks: StackMaker, client: Callable[[str], Any]) -> None:
+    template = """
+Resources:
+  R:
+    Type: AWS::ECR::Repository
+    Properties:
+      RepositoryName: borrowed-filters
+      ImageTagMutability: %s_WITH_EXCLUSION
+      ImageTagMutabilityExclusionFilters:
+        - {ImageTagMutabilityExclusionFilterType: WILDCARD, ImageTagMutabilityExclusionFilterValue: %s}
+"""
+    ecr = client("ecr")
+    for change, setting, pattern in (
+        (stacks.create, "IMMUTABLE", "dev-*"),
+        (stacks.update, "MUTABLE", "v*"),
+    ):
+        stack = change("borrowed-filters", template % (setting, pattern))
+        assert stack["StackStatus"].endswith("E_COMPLETE"), stacks.failures("borrowed-filters")
+        (shown,) = ecr.describe_repositories(repositoryNames=["borrowed-filters"])["repositories"]
+        assert shown["imageTagMutability"] == f"{setting}_WITH_EXCLUSION"
+        assert shown["imageTagMutabilityExclusionFilters"] == [{"filterType": "WILDCARD", "filter": pattern}]

@@ -201,6 +201,53 @@ def test_put_image_gives_an_image_another_tag(ecr: ECRClient, repository: str, r
     assert code(error) == "LayersNotFoundException"
 
 
+@pytest.mark.parametrize(
+    ("mutability", "moves"), [("IMMUTABLE_WITH_EXCLUSION", ["dev-1"]), ("MUTABLE_WITH_EXCLUSION", ["v1"])]
+)
+def test_filters_except_tags_from_the_setting(
+    ecr: ECRClient, repository: str, registry: Registry, mutability: Any, moves: list[str]
+) -> None:
+    filters: Any = [{"filterType": "WILDCARD", "filter": "dev-*"}]
+    ecr.put_image_tag_mutability(
+        repositoryName=repository,
+        imageTagMutability=mutability,
+        imageTagMutabilityExclusionFilters=filters,
+    )
+    (shown,) = ecr.describe_repositories(repositoryNames=[repository])["repositories"]
+    assert shown["imageTagMutabilityExclusionFilters"] == filters
+    _, one = registry.image(repository, "v1", b"one")
+    registry("PUT", f"{repository}/manifests/dev-1", 201, data=one, headers={"Content-Type": DOCKER})
+    _, other = registry.image(repository, "free", b"two")
+    moved = []
+    for tag in ("v1", "dev-1"):
+        path = f"{registry.root}/{repository}/manifests/{tag}"
+        answer = registry.session.put(path, data=other, headers={"Content-Type": DOCKER}, timeout=30)
+        moved += [tag] if answer.ok else []
+    assert moved == moves
+
+
+@pytest.mark.parametrize(
+    ("mutability", "count", "message"),
+    [
+        ("IMMUTABLE_WITH_EXCLUSION", 6, "less than or equal to 5"),
+        ("MUTABLE_WITH_EXCLUSION", None, "can't be null when imageTagMutability is set as MUTABLE_WITH"),
+        ("IMMUTABLE", 1, "can't be set when imageTagMutability is set as IMMUTABLE"),
+        (None, 1, "can't be set when imageTagMutability is set as MUTABLE"),
+    ],
+)
+def test_filters_go_with_the_settings_that_have_exceptions(
+    ecr: ECRClient, mutability: Any, count: int | None, message: str
+) -> None:
+    given: Any = {"imageTagMutability": mutability} if mutability else {}
+    if count is not None:
+        given["imageTagMutabilityExclusionFilters"] = [
+            {"filterType": "WILDCARD", "filter": f"v{number}*"} for number in range(count)
+        ]
+    with pytest.raises(ClientError, match=message) as error:
+        ecr.create_repository(repositoryName="test/filters", **given)
+    assert code(error) == "InvalidParameterException"
+
+
 def test_immutable_tags_do_not_move(ecr: ECRClient, repository: str, registry: Registry) -> None:
     digest, _ = registry.image(repository, "v1", b"one")
     ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")

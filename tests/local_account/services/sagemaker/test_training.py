@@ -245,6 +245,20 @@ def test_reading_the_data_needs_the_roles_permissions(image_lab: SageMakerLab) -
 
 
 @pytest.mark.docker
+def test_an_image_goes_by_its_name_on_aws(image_lab: SageMakerLab) -> None:
+    usual = image_lab.image
+    on_aws = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{usual.partition('/')[2]}"
+    image_lab.image = on_aws
+    try:
+        image_lab.train("name-on-aws")
+    finally:
+        image_lab.image = usual
+    job = image_lab.trained("name-on-aws")
+    assert job["TrainingJobStatus"] == "Completed"
+    assert job["AlgorithmSpecification"]["TrainingImage"] == on_aws
+
+
+@pytest.mark.docker
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -273,6 +287,15 @@ def test_reading_the_data_needs_the_roles_permissions(image_lab: SageMakerLab) -
                 }
             },
             "non-ECR image",
+        ),
+        (
+            {
+                "AlgorithmSpecification": {
+                    "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
+                    "TrainingInputMode": "File",
+                }
+            },
+            "of another account or region: push a copy to a repository of account 123456789012 in us-east-1",
         ),
     ],
 )
