@@ -26,11 +26,12 @@ class EndpointError(RuntimeError):
 
 @dataclass(frozen=True)
 class Prediction:
-    """An endpoint's answer: for each row one label, and one probability per class."""
+    """An endpoint's answer: for each row one label, or the number that a regressor predicts."""
 
     algorithm: str
-    labels: tuple[str, ...]
+    labels: tuple[str | float, ...]
     probabilities: tuple[tuple[float, ...], ...]
+    """One per row and class; empty if the model has none."""
     milliseconds: float
 
 
@@ -167,7 +168,7 @@ def invoke(lab: Lab, endpoint: str, rows: Sequence[Row], algorithm: str = "") ->
     return Prediction(
         algorithm=answer["algorithm"],
         labels=tuple(answer["predictions"]),
-        probabilities=tuple(tuple(row) for row in answer["probabilities"]),
+        probabilities=tuple(tuple(row) for row in answer.get("probabilities", ())),
         milliseconds=(time.perf_counter() - began) * 1000,
     )
 
@@ -179,7 +180,7 @@ def read_examples(path: Path) -> tuple[list[list[float]], list[str]]:
     return [[float(cell) for cell in line[:-1]] for line in lines], [line[-1] for line in lines]
 
 
-def accuracy(predicted: Sequence[str], expected: Sequence[str]) -> float:
+def accuracy(predicted: Sequence[str | float], expected: Sequence[str]) -> float:
     """Return the share of correct labels, 0 to 1."""
     return sum(p == e for p, e in zip(predicted, expected, strict=True)) / len(expected)
 
@@ -197,18 +198,24 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def predictions_table(rows: Sequence[Row], expected: Sequence[str], *predictions: Prediction) -> Table:
-    """Show rows with the expected label and, for each prediction, the label and its probability."""
+    """Show rows with the expected label and, for each prediction, the label and its probability if any."""
     return Table(
         ["measurements (cm)", "expected", *(p.algorithm for p in predictions)],
         [
             [
                 ", ".join(f"{value:g}" for value in row),
                 label,
-                *(f"{p.labels[i]} ({max(p.probabilities[i]):.2f})" for p in predictions),
+                *(_answer(p, i) for p in predictions),
             ]
             for i, (row, label) in enumerate(zip(rows, expected, strict=True))
         ],
     )
+
+
+def _answer(prediction: Prediction, row: int) -> str:
+    label = prediction.labels[row]
+    shown = label if isinstance(label, str) else f"{label:g}"
+    return f"{shown} ({max(prediction.probabilities[row]):.2f})" if prediction.probabilities else shown
 
 
 def scaling(lab: Lab, endpoint: str) -> Table:

@@ -36,17 +36,26 @@ def scores(evaluation: Evaluation, thresholds: Mapping[str, float] | None = None
         axes.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)
     for (name, threshold), style in zip((thresholds or {}).items(), ("--", ":"), strict=False):
         axes.axhline(threshold, linestyle=style, color="gray", label=f"{name} {threshold:g}")
-    axes.set(ylim=(0, 1.15), title=f"Scores on {evaluation['rows']['test']} rows that training did not see")
+    lowest = min(bar.get_height() for container in axes.containers for bar in container)
+    axes.set(
+        ylim=(min(0.0, 1.15 * lowest), 1.15),
+        title=f"Scores on {evaluation['rows']['test']} rows that training did not see",
+    )
     axes.set_xticks(range(len(labels)), labels)
     figure.legend(loc="outside right center", fontsize=8)
     return _shown(figure)
 
 
 def confusion(evaluation: Evaluation) -> Figure:
-    """Plot one confusion matrix per algorithm: rows are the true classes, columns the predicted ones."""
+    """Plot one confusion matrix per algorithm: rows are the true classes, columns the predicted ones.
+
+    A model that predicts numbers confuses no classes: its errors are plotted instead, in the target's unit.
+    """
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     classes, algorithms = evaluation["classes"], evaluation["algorithms"]
+    if not classes:
+        return _errors(evaluation)
     figure, grid = plt.subplots(1, len(algorithms), figsize=(8, 3.4), layout="constrained", squeeze=False)
     for axes, (algorithm, found) in zip(grid[0], algorithms.items(), strict=True):
         matrix = found["confusion_matrix"]
@@ -58,6 +67,21 @@ def confusion(evaluation: Evaluation) -> Figure:
         axes.set(title=algorithm, xlabel="predicted", ylabel="true")
         axes.set_xticks(range(len(classes)), classes, fontsize=8)
         axes.set_yticks(range(len(classes)), classes, fontsize=8)
+    return _shown(figure)
+
+
+def _errors(evaluation: Evaluation) -> Figure:
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    algorithms = evaluation["algorithms"]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained", sharey=True)
+    for axes, title, values in (
+        (left, "mean absolute error", [one["mean_absolute_error"] for one in algorithms.values()]),
+        (right, "root mean squared error", [one["root_mean_squared_error"] for one in algorithms.values()]),
+    ):
+        axes.bar_label(axes.bar(list(algorithms), values), fmt="%.4g", fontsize=8, padding=2)
+        axes.set(title=title)
+        axes.margins(y=0.15)
     return _shown(figure)
 
 

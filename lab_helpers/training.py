@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
@@ -27,7 +28,10 @@ class Scores(TypedDict):
     confusion_matrix: list[list[int]]
     """Rows are the true classes, columns the predicted ones, in the order of `Evaluation.classes`."""
     r2: NotRequired[float]
-    """Of a model that predicts numbers, which has none of the others."""
+    """Of a model that predicts numbers, which has none of the above: the share of the variance explained."""
+    mean_absolute_error: NotRequired[float]
+    root_mean_squared_error: NotRequired[float]
+    """Both errors have the target's unit."""
 
 
 class Evaluation(TypedDict):
@@ -45,12 +49,14 @@ class Evaluation(TypedDict):
     hyperparameters: NotRequired[dict[str, object]]
 
 
-class QualityGate(TypedDict):
-    """Thresholds from `trainingjob.json`, each from 0 to 1."""
+class QualityGate(TypedDict, total=False):
+    """Thresholds from `trainingjob.json`, each from 0 to 1: three of a classifier or two of a regressor."""
 
     MinimumAccuracy: float
     MinimumRecall: float
     MaximumAccuracyDrop: float
+    MinimumR2: float
+    MaximumR2Drop: float
 
 
 class Check(TypedDict):
@@ -177,6 +183,15 @@ def report(lab: Lab, execution_id: str) -> Report:
     key = keys.report(execution_id)
     found: Report = json.loads(read(lab, f"s3://{lab.bucket}/{key}"))
     return found
+
+
+def thresholds(report: Report) -> dict[str, float]:
+    """Return what the scores have to reach by its name in words, such as `minimum accuracy`."""
+    return {
+        re.sub("(?<!^)(?=[A-Z])", " ", name).lower(): float(str(value))
+        for name, value in report["qualityGate"].items()
+        if name.startswith("Minimum")
+    }
 
 
 def read(lab: Lab, uri: str) -> bytes:

@@ -206,15 +206,15 @@ class Workshop:
         assert described["EndpointStatus"] == "InService", described
         return str(described["EndpointConfigName"])
 
-    def predict(self, endpoint: str, algorithm: str, rows: list[list[float]]) -> list[str]:
-        """Request predictions from an endpoint."""
+    def predict(self, endpoint: str, algorithm: str, rows: list[list[float]]) -> list[Any]:
+        """Request predictions from an endpoint: labels, or a regressor's numbers."""
         answer = self.client("sagemaker-runtime").invoke_endpoint(
             EndpointName=endpoint,
             ContentType="application/json",
             CustomAttributes=f"algorithm={algorithm}",
             Body=json.dumps({"instances": rows}),
         )
-        predictions: list[str] = json.load(answer["Body"])["predictions"]
+        predictions: list[Any] = json.load(answer["Body"])["predictions"]
         return predictions
 
 

@@ -386,3 +386,22 @@ def test_plots_show_every_algorithm() -> None:
     ]
     labels = [t.get_text() for t in plots.latency({"logistic": [1.0, 2.0, 3.0]}).axes[0].get_yticklabels()]
     assert labels == ["logistic\np50 2.0 ms, p95 3.0 ms"]
+
+
+def test_views_of_a_regressor_show_its_score_and_errors() -> None:
+    scores = {"r2": -0.5, "mean_absolute_error": 1234.5, "root_mean_squared_error": 2345.6}
+    evaluation: Any = {
+        "task": "regression",
+        "algorithms": {"ridge": scores, "forest": {**scores, "r2": 0.9}},
+        "classes": [],
+        "rows": {"training": 120, "test": 30},
+    }
+    report: Any = {"qualityGate": {"MinimumR2": 0.8, "MaximumR2Drop": 0.05}}
+    assert training.thresholds(report) == {"minimum r2": 0.8}
+    axes = plots.scores(evaluation, training.thresholds(report)).axes[0]
+    assert axes.get_ylim()[0] < -0.5, "a negative score is visible"
+    assert [one.get_text() for one in axes.texts] == ["-0.50", "0.90"]
+    errors = [[one.get_text() for one in axes.texts] for axes in plots.confusion(evaluation).axes]
+    assert errors == [["1234", "1234"], ["2346", "2346"]]
+    answer = endpoints.Prediction("ridge", (1.25,), (), 1.0)
+    assert "1.25" in repr(endpoints.predictions_table([[5.1]], ["1.3"], answer))
