@@ -14,8 +14,8 @@ from typing import Any
 
 from local_account.authorization.policies.patterns import Context, arn_matches, matches, substitute
 
-Test = Callable[[str, str, Context], bool]
-"""Compares a value in the request with one in the policy."""
+Test = Callable[[str, str, Context | None], bool]
+"""Compares a value in the request with one in the policy; without a context, variables are literal."""
 
 
 class ConditionError(ValueError):
@@ -23,15 +23,15 @@ class ConditionError(ValueError):
 
 
 def _text(compare: Callable[[str, str], bool]) -> Test:
-    def test(value: str, expected: str, context: Context) -> bool:
-        resolved = substitute(expected, context)
+    def test(value: str, expected: str, context: Context | None) -> bool:
+        resolved = expected if context is None else substitute(expected, context)
         return resolved is not None and compare(value, resolved)
 
     return test
 
 
 def _number(compare: Callable[[Decimal, Decimal], bool]) -> Test:
-    def test(value: str, expected: str, _: Context) -> bool:
+    def test(value: str, expected: str, _: Context | None) -> bool:
         try:
             return compare(Decimal(value), Decimal(expected))
         except InvalidOperation:
@@ -48,7 +48,7 @@ def _moment(text: str) -> datetime:
 
 
 def _date(compare: Callable[[datetime, datetime], bool]) -> Test:
-    def test(value: str, expected: str, _: Context) -> bool:
+    def test(value: str, expected: str, _: Context | None) -> bool:
         try:
             return compare(_moment(value), _moment(expected))
         except (ValueError, OverflowError, OSError):
@@ -57,7 +57,7 @@ def _date(compare: Callable[[datetime, datetime], bool]) -> Test:
     return test
 
 
-def _address(value: str, expected: str, _: Context) -> bool:
+def _address(value: str, expected: str, _: Context | None) -> bool:
     try:
         return ipaddress.ip_address(value) in ipaddress.ip_network(expected, strict=False)
     except ValueError:
@@ -81,6 +81,7 @@ TESTS: dict[str, Test] = {
     "DateGreaterThan": _date(lambda value, expected: value > expected),
     "DateGreaterThanEquals": _date(lambda value, expected: value >= expected),
     "Bool": lambda value, expected, _: value.lower() == expected.lower(),
+    "BinaryEquals": lambda value, expected, _: value == expected,
     "IpAddress": _address,
 }
 NEGATED = {
@@ -98,10 +99,15 @@ _OPERATORS = {name.lower(): name for name in (*TESTS, *NEGATED, "Null")}
 _SETS = {"forallvalues": all, "foranyvalue": any}
 
 
-def holds(condition: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
-    """Return whether all operators hold for all their keys. Raises ConditionError for an unknown operator."""
+def holds(
+    condition: Mapping[str, Mapping[str, Any]], context: Context, *, has_variables: bool = True
+) -> bool:
+    """Return whether all operators hold for all their keys. Raises ConditionError for an unknown operator.
+
+    Without ``has_variables`` (policies of version 2008-10-17), ``${aws:username}`` is text.
+    """
     return all(
-        _holds(operator, key.lower(), _texts(expected), context)
+        _holds(operator, key.lower(), _texts(expected), context, context if has_variables else None)
         for operator, keys in condition.items()
         for key, expected in keys.items()
     )
@@ -128,14 +134,15 @@ def _parse(operator: str) -> tuple[str, str, bool]:
     return quantifier.lower(), name, if_exists
 
 
-def _holds(operator: str, key: str, expected: list[str], context: Context) -> bool:
+def _holds(operator: str, key: str, expected: list[str], context: Context, variables: Context | None) -> bool:
     quantifier, name, if_exists = _parse(operator)
     values = context.get(key)
     if name == "Null":
         return any((not values) == (one.lower() == "true") for one in expected)
     negated = name in NEGATED
     if not values:
-        return if_exists or (quantifier == "forallvalues" if quantifier else negated)
+        # Without the key ForAnyValue is false, even with IfExists.
+        return quantifier == "forallvalues" if quantifier else if_exists or negated
     test = TESTS[NEGATED.get(name, name)]
     over = _SETS.get(quantifier, all if negated else any)
-    return over(any(test(value, one, context) for one in expected) != negated for value in values)
+    return over(any(test(value, one, variables) for one in expected) != negated for value in values)

@@ -43,7 +43,8 @@ def evaluate(
 
     An explicit deny in any statement wins. Otherwise a statement must allow the request: one in the role's
     policies, within its permissions boundary, or one in the resource's policy that names the role itself or
-    everyone. (A resource's policy that names the account leaves the decision to the role's policies.)
+    everyone. (A resource's policy that names the account leaves the decision to the role's policies; one that
+    names the role by its ARN is limited by the boundary as well.)
     """
     found = [(policy, one) for policy in identity for one in policy.statements if one.applies(request)]
     of_resource = [
@@ -58,7 +59,12 @@ def evaluate(
         denied += [(boundary, one) for one in limits if not one.allows]
     if denied:
         return Decision(Outcome.EXPLICIT_DENY, tuple(denied))
-    granted = [(policy, one) for policy, one in of_resource if one.grants_to(request.principal)]
-    if boundary is None or limits:
+    within = boundary is None or limits
+    granted = [
+        (policy, one)
+        for policy, one in of_resource
+        if one.grants_to(request.principal) and (within or not one.names_role(request.principal))
+    ]
+    if within:
         granted += found
     return Decision(Outcome.ALLOWED, tuple(granted)) if granted else Decision(Outcome.IMPLICIT_DENY)

@@ -14,6 +14,7 @@ from typing import Any
 from local_account.authorization.policies import conditions
 from local_account.authorization.policies.patterns import Context, arn_matches, matches
 
+_WITH_VARIABLES = "2012-10-17"
 _EFFECTS = ("Allow", "Deny")
 _KNOWN = {
     "Sid",
@@ -61,9 +62,11 @@ class Statement:
     """None in an identity policy; by kind (`AWS`, `Service`) in a resource policy, `*` for everyone."""
     exact: frozenset[str]
     """The actions without wildcards, in lower case: looked up first."""
+    has_variables: bool = True
+    """Whether ``${…}`` is a variable: it is text in policies of version 2008-10-17."""
 
     @classmethod
-    def parse(cls, document: Mapping[str, Any], where: str) -> Statement:
+    def parse(cls, document: Mapping[str, Any], where: str, *, has_variables: bool = True) -> Statement:
         """Parse a statement. Raises PolicyError."""
         if unknown := set(document) - _KNOWN:
             raise PolicyError(f"{where}: unknown element {', '.join(sorted(unknown))}")
@@ -81,6 +84,7 @@ class Statement:
             raise PolicyError(f"{where}: {error}") from error
         actions = _texts(document.get("Action"))
         return cls(
+            has_variables=has_variables,
             sid=document.get("Sid", ""),
             allows=document["Effect"] == "Allow",
             actions=tuple(one for one in actions if "*" in one or "?" in one),
@@ -97,7 +101,7 @@ class Statement:
         return (
             self._has_action(request.action)
             and self._has_resource(request)
-            and conditions.holds(self.condition, request.context)
+            and conditions.holds(self.condition, request.context, has_variables=self.has_variables)
         )
 
     def _has_action(self, action: str) -> bool:
@@ -108,9 +112,10 @@ class Statement:
         )
 
     def _has_resource(self, request: Request) -> bool:
+        context = request.context if self.has_variables else None
         if self.not_resources:
-            return not any(arn_matches(one, request.resource, request.context) for one in self.not_resources)
-        return any(arn_matches(one, request.resource, request.context) for one in self.resources)
+            return not any(arn_matches(one, request.resource, context) for one in self.not_resources)
+        return any(arn_matches(one, request.resource, context) for one in self.resources)
 
     def names(self, principal: str) -> bool:
         """Return whether a resource policy's statement is about a principal or its account."""
@@ -123,6 +128,10 @@ class Statement:
         """Return whether a resource policy's statement names the principal itself, or everyone."""
         kinds = self.principals or {}
         return "*" in kinds or any(one in {"*", principal} for one in kinds.get("AWS", ()))
+
+    def names_role(self, principal: str) -> bool:
+        """Return whether a resource policy's statement names the principal by the ARN of its role."""
+        return ":role/" in principal and principal in (self.principals or {}).get("AWS", ())
 
 
 @dataclass(frozen=True)
@@ -141,10 +150,15 @@ class Policy:
         except (ValueError, KeyError, TypeError) as error:
             raise PolicyError(f"policy {name} is not a policy document: {error}") from error
         statements = listed if isinstance(listed, list) else [listed]
+        has_variables = read.get("Version") == _WITH_VARIABLES
         return cls(
             name,
             tuple(
-                Statement.parse(one, f"policy {name}, statement {_label(one, name) or number}")
+                Statement.parse(
+                    one,
+                    f"policy {name}, statement {_label(one, name) or number}",
+                    has_variables=has_variables,
+                )
                 for number, one in enumerate(statements, 1)
             ),
         )

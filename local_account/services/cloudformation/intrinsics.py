@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from local_account.services.cloudformation import function_forms
+from local_account.services.cloudformation.function_forms import fault
 from local_account.services.cloudformation.template import Template, depends_on, invalid
 
 PSEUDO = {
@@ -202,12 +205,14 @@ class Scope:
     ) -> None:
         if name in active or (attribute is None and name in self._names):
             return
-        if attribute is not None:
+        left_out = name in self._template.resources
+        if attribute is not None and not left_out:
             raise invalid(f"Template error: instance of Fn::GetAtt references undefined resource {name}")
         block = "Outputs" if where else "Resources"
+        # CloudFormation leaves the prefix out where an output refers to what a condition leaves out.
+        prefix = "" if where and left_out else "Template format error: "
         raise invalid(
-            f"Template format error: Unresolved resource dependencies [{name}] in the {block} block of "
-            "the template"
+            f"{prefix}Unresolved resource dependencies [{name}] in the {block} block of the template"
         )
 
     # The functions, by their names in the template.
@@ -238,59 +243,66 @@ class Scope:
         return _VARIABLE.sub(replace, text)
 
     def _join(self, argument: Any) -> str:
-        delimiter, items = self._arguments("Fn::Join", argument, 2)
-        if not isinstance(items, list):
-            raise invalid("Template error: Fn::Join must be given a list of values")
+        delimiter, items = self._arguments(function_forms.JOIN, argument, 2)
+        if not isinstance(items, list) or any(isinstance(item, (dict, list)) for item in items):
+            raise fault(function_forms.JOIN)
         return str(delimiter).join(_string(item) for item in items)
 
     def _split(self, argument: Any) -> list[str]:
-        delimiter, text = self._arguments("Fn::Split", argument, 2)
+        delimiter, text = self._arguments(function_forms.SPLIT, argument, 2)
+        if isinstance(text, (dict, list)):
+            raise fault(function_forms.SPLIT)
         return _string(text).split(str(delimiter))
 
     def _select(self, argument: Any) -> Any:
-        index, items = self._arguments("Fn::Select", argument, 2)
-        if not re.fullmatch(r"-?\d+", str(index)):
-            raise invalid(
-                "Template error: Fn::Select requires a list argument with two elements: an integer index and "
-                f"a list; the index is {index!r}"
-            )
-        if not isinstance(items, list) or not 0 <= int(index) < len(items):
-            raise invalid(f"Template error: Fn::Select cannot select nonexistent value at index {index}")
+        index, items = self._arguments(function_forms.SELECT, argument, 2)
+        if not re.fullmatch(r"-?\d+", str(index)) or not isinstance(items, list):
+            raise fault(function_forms.SELECT)
+        if not 0 <= int(index) < len(items):
+            raise fault(f"Fn::Select cannot select nonexistent value at index {index}")
         return items[int(index)]
 
     def _find_in_map(self, argument: Any) -> Any:
-        keys = self._arguments("Fn::FindInMap", argument, 3)
+        keys = self._arguments(function_forms.FIND_IN_MAP, argument, 3)
+        if str(keys[0]) not in self._template.mappings:
+            raise fault(f"Mapping named '{keys[0]}' is not present in the 'Mappings' section of template.")
         found: Any = self._template.mappings
         for key in keys:
             if not isinstance(found, dict) or str(key) not in {str(name) for name in found}:
-                raise invalid(f"Template error: Unable to get mapping for {'::'.join(map(str, keys))}")
+                raise fault(f"Unable to get mapping for {'::'.join(map(str, keys))}")
             found = next(item for name, item in found.items() if str(name) == str(key))
         return found
 
     def _if(self, argument: Any) -> Any:
-        if not isinstance(argument, list) or len(argument) != 3:
-            raise invalid("Template error: Fn::If requires a list argument with three elements")
         return self._value(argument[1 if self.condition(argument[0]) else 2])
 
     def _equals(self, argument: Any) -> bool:
-        left, right = self._arguments("Fn::Equals", argument, 2)
-        return _string(left) == _string(right) if _plain(left) and _plain(right) else left == right
+        left, right = self._arguments(function_forms.EQUALS, argument, 2)
+        if isinstance(left, (dict, list)) or isinstance(right, (dict, list)):
+            raise fault(function_forms.EQUALS)
+        return _string(left) == _string(right)
 
     def _import_value(self, argument: Any) -> str:
         return self._imported(_string(self.value(argument)))
 
     def _cidr(self, argument: Any) -> list[str]:
-        block, count, *bits = self._arguments("Fn::Cidr", argument, None)
-        network = ipaddress.ip_network(str(block))
-        prefix = network.max_prefixlen - int(bits[0] if bits else 8)
-        subnets = network.subnets(new_prefix=prefix)
-        return [str(subnet) for _, subnet in zip(range(int(count)), subnets, strict=False)]
+        block, count, *bits = self.value(argument)
+        try:
+            network = ipaddress.ip_network(str(block), strict=False)
+            prefix = network.max_prefixlen - int(bits[0] if bits else 8)
+            subnets = list(itertools.islice(network.subnets(new_prefix=prefix), int(count)))
+        except ValueError as error:
+            raise fault(f"Fn::Cidr cannot divide {block}: {error}") from error
+        if len(subnets) < int(count):
+            raise fault(
+                f"Fn::Cidr cannot divide {block} into {count} blocks of {network.max_prefixlen - prefix} bits"
+            )
+        return [str(subnet) for subnet in subnets]
 
-    def _arguments(self, name: str, argument: Any, count: int | None) -> list[Any]:
+    def _arguments(self, fault_message: str, argument: Any, count: int) -> list[Any]:
         evaluated = self.value(argument)
-        if not isinstance(evaluated, list) or (count is not None and len(evaluated) != count):
-            elements = f" with {count} elements" if count else ""
-            raise invalid(f"Template error: {name} requires a list argument{elements}")
+        if not isinstance(evaluated, list) or len(evaluated) != count:
+            raise fault(fault_message)
         return evaluated
 
 
@@ -306,7 +318,7 @@ _FUNCTIONS: dict[str, Callable[[Scope, Any], Any]] = {
     "Fn::If": Scope._if,
     "Fn::ImportValue": Scope._import_value,
     "Fn::Join": Scope._join,
-    "Fn::Not": lambda scope, argument: not _boolean(scope._arguments("Fn::Not", argument, 1)[0]),
+    "Fn::Not": lambda scope, argument: not _boolean(scope.value(argument)[0]),
     "Fn::Or": lambda scope, argument: any(_boolean(item) for item in scope.value(argument)),
     "Fn::Select": Scope._select,
     "Fn::Split": Scope._split,
@@ -316,24 +328,11 @@ _FUNCTIONS: dict[str, Callable[[Scope, Any], Any]] = {
 
 def _get_att_parts(argument: Any) -> tuple[str, Any]:
     parts = argument.split(".", 1) if isinstance(argument, str) else argument
-    if not isinstance(parts, list) or len(parts) < 2:
-        raise invalid(
-            "Template error: every Fn::GetAtt object requires two non-empty parameters, "
-            "the resource name and the resource attribute"
-        )
     return str(parts[0]), ".".join(parts[1:]) if len(parts) > 2 else parts[1]
 
 
 def _sub_parts(argument: Any) -> tuple[str, dict[str, Any]]:
-    if isinstance(argument, str):
-        return argument, {}
-    if isinstance(argument, list) and len(argument) == 2 and isinstance(argument[1], dict):
-        return str(argument[0]), argument[1]
-    raise invalid("Template error: Fn::Sub requires a string, or a list of a string and a map of variables")
-
-
-def _plain(value: Any) -> bool:
-    return not isinstance(value, (list, dict))
+    return (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])
 
 
 def _string(value: Any) -> str:

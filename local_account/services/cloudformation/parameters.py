@@ -159,7 +159,7 @@ def _fault(  # noqa: PLR0911  (one per constraint)
         try:
             number = float(value)
         except ValueError:
-            return "must be a number"
+            return "must be a number."
         if "MinValue" in declaration and number < float(declaration["MinValue"]):
             return f"must be a number not less than {declaration['MinValue']}"
         if "MaxValue" in declaration and number > float(declaration["MaxValue"]):

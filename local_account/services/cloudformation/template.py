@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from local_account.foundation.errors import ServiceError
-from local_account.services.cloudformation import template_form
+from local_account.services.cloudformation import function_forms, template_form
 
 SECTIONS = {
     "AWSTemplateFormatVersion",
@@ -38,6 +38,7 @@ RESOURCE_ATTRIBUTES = {
     "UpdateReplacePolicy",
     "Metadata",
 }
+UNSUPPORTED_ATTRIBUTES = {"CreationPolicy", "UpdatePolicy"}
 POLICIES = {
     "DeletionPolicy": ("Delete", "Retain", "RetainExceptOnCreate"),
     "UpdateReplacePolicy": ("Delete", "Retain"),
@@ -183,8 +184,9 @@ def parse(text: str, supported_types: Collection[str], known_types: Collection[s
         _check_resource(str(logical_id), resource, body)
     for name, output in (body.get("Outputs") or {}).items():
         if not isinstance(output, dict) or "Value" not in output:
-            raise invalid(f"Template format error: Output {name} must have a Value")
+            raise invalid("Template format error: Every Outputs member must contain a Value object")
         _check_condition(f"Outputs/{name}", output, body)
+    function_forms.check(body)
     template = Template(text, body)
     others = [name for name in template.types() if name not in supported_types]
     if unrecognized := [name for name in others if name not in known_types]:
@@ -232,28 +234,31 @@ def _yaml(text: str) -> Any:
 
 
 def _check_resource(logical_id: str, resource: Any, body: dict[str, Any]) -> None:
-    if not logical_id.isalnum():
-        raise invalid(f"Template format error: Resource name {logical_id} is non alphanumeric.")
+    template_form.check_name("Resource", logical_id)
     if not isinstance(resource, dict):
-        raise invalid(f"Template format error: Resource {logical_id} must be an object")
+        raise invalid("Template format error: Any Resources member must be an object.")
     if not isinstance(resource.get("Type"), str):
         raise invalid(
             f"Template format error: [/Resources/{logical_id}] Every Resources object must contain a Type "
             "member."
         )
     if unknown := [str(key) for key in resource if key not in RESOURCE_ATTRIBUTES]:
-        known = {"CreationPolicy", "UpdatePolicy"}
-        why = (
-            "is not supported by the local account" if unknown[0] in known else "is not a resource attribute"
-        )
-        raise invalid(f"Template format error: {unknown[0]} of resource {logical_id} {why}")
+        if unknown[0] in UNSUPPORTED_ATTRIBUTES:
+            raise invalid(f"{unknown[0]} of resource {logical_id} is not supported by the local account")
+        raise invalid(f"Invalid template resource property '{unknown[0]}'")
     if not isinstance(resource.get("Properties") or {}, dict):
         raise invalid(f"Template format error: Properties of resource {logical_id} must be an object")
     for attribute, values in POLICIES.items():
-        if resource.get(attribute, "Delete") not in values:
+        value = resource.get(attribute, "Delete")
+        if not isinstance(value, str):
+            raise invalid(f"Template format error: Every {attribute} member must be a string.")
+        if value == "Snapshot":
             raise invalid(
-                f"Template error: {attribute} {resource[attribute]} of resource {logical_id} is not "
-                f"supported by the local account; use one of {', '.join(values)}"
+                f"Template error: resource type {resource['Type']} does not support deletion policy Snapshot"
+            )
+        if value not in values:
+            raise invalid(
+                f"Template format error: Unrecognized {attribute} {value} for resource {logical_id}"
             )
     for name in depends_on(resource):
         if name not in body["Resources"]:
@@ -266,6 +271,8 @@ def _check_resource(logical_id: str, resource: Any, body: dict[str, Any]) -> Non
 
 def _check_condition(where: str, node: dict[str, Any], body: dict[str, Any]) -> None:
     name = node.get("Condition")
+    if isinstance(name, (dict, list)):
+        raise invalid("Template format error: Every Condition member must be a string.")
     if name is not None and name not in (body.get("Conditions") or {}):
         raise invalid(f"Template format error: Unresolved condition dependency {name} in {where}")
 

@@ -12,6 +12,12 @@ from typing import Any
 from local_account.foundation.errors import ServiceError
 
 _VERSION, _DESCRIPTION_LENGTH, _NAME_LENGTH = "2010-09-09", 1024, 255
+_COUNTS = {
+    "Resources": ("Number of resources, {count}, is greater than maximum allowed, {most}", 500),
+    "Parameters": ("Parameter count {count} is greater than max allowed {most}", 200),
+    "Outputs": ("Outputs count {count} is greater than max allowed {most}", 200),
+    "Mappings": ("Mappings count {count} is greater than max allowed {most}", 200),
+}
 _PARAMETER_ATTRIBUTES = {
     "Type",
     "Default",
@@ -38,13 +44,16 @@ def check(body: Mapping[str, Any]) -> None:
     if not isinstance(description, str):
         raise _format_error("Description must be a string")
     if len(description.encode()) > _DESCRIPTION_LENGTH:
-        raise _format_error(f"'Description' length is greater than {_DESCRIPTION_LENGTH}.")
+        raise _format_error(f"'Description' length is greater than {_DESCRIPTION_LENGTH}")
+    for section, (what, most) in _COUNTS.items():
+        if (count := len(body.get(section) or {})) > most:
+            raise _format_error(what.format(count=count, most=most))
     for name, declaration in (body.get("Parameters") or {}).items():
         _check_parameter(name, declaration)
     for name, mapping in (body.get("Mappings") or {}).items():
         _check_mapping(name, mapping)
     for name, output in (body.get("Outputs") or {}).items():
-        _check_name("Output", name)
+        check_name("Output", name)
         if isinstance(output, dict) and (unknown := [key for key in output if key not in _OUTPUT_ATTRIBUTES]):
             raise _format_error(f"Unresolved property {unknown[0]} of output {name}")
 
@@ -61,17 +70,21 @@ def _nulls(node: Any, path: str) -> Iterator[str]:
 
 
 def _check_parameter(name: Any, declaration: Any) -> None:
-    _check_name("Parameter", name)
+    check_name("Parameter", name)
     if not isinstance(declaration, dict):
         raise _format_error(f"[/Parameters/{name}] is expected to be an object")
     if "Type" not in declaration:
         raise _format_error(f"Every Parameters object must contain a Type member. [/Parameters/{name}]")
     if unknown := [str(key) for key in declaration if key not in _PARAMETER_ATTRIBUTES]:
         raise _invalid(f"Invalid template parameter property '{unknown[0]}'")
+    if isinstance(declaration.get("Default"), (dict, list)):
+        raise _format_error("Every Default member must be a string.")
+    if not isinstance(declaration.get("AllowedValues", []), list):
+        raise _format_error("Every AllowedValues member must be a list.")
 
 
 def _check_mapping(name: Any, mapping: Any) -> None:
-    _check_name("Mapping", name)
+    check_name("Mapping", name)
     if not isinstance(mapping, dict):
         raise _format_error(f"Every Mappings object must be a map. [/Mappings/{name}]")
     for key, attributes in mapping.items():
@@ -83,7 +96,8 @@ def _check_mapping(name: Any, mapping: Any) -> None:
                 raise _format_error("Every Mappings attribute must be a String or a List.")
 
 
-def _check_name(kind: str, name: Any) -> None:
+def check_name(kind: str, name: Any) -> None:
+    """Raise ServiceError ValidationError for a name that is not letters and digits, or too long."""
     text = str(name)
     if not (text.isascii() and text.isalnum()):
         raise _format_error(f"{kind} name {text} is non alphanumeric.")
