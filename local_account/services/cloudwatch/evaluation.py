@@ -93,10 +93,10 @@ def evaluate(alarm: Alarm, datapoints: list[Datapoint]) -> Evaluation | None:
         return Evaluation(ALARM, _reason(alarm, real, breached=True), tuple(real))
     if missing == 0 or treatment in ("breaching", "notBreaching"):
         return Evaluation(OK, _reason(alarm, real, breached=False), tuple(real))
-    if treatment == "ignore":
-        return None
     if bad < len(real):
         return Evaluation(OK, _reason(alarm, real, breached=False), tuple(real))
+    if treatment == "ignore":
+        return None
     # Only breaching data, and little of it: alarm when the first is old enough; earlier would be premature.
     age = len(datapoints) - datapoints.index(real[0])
     return Evaluation(ALARM, _reason(alarm, real, breached=True), tuple(real)) if age >= needed else None

@@ -42,7 +42,7 @@ def evaluated(alarm: Alarm, data: str) -> Evaluation:
     ("data", "missing", "ignore", "breaching", "not_breaching"),
     [
         ("0-X-X", "OK", "OK", "OK", "OK"),
-        ("----0", "OK", None, "OK", "OK"),
+        ("----0", "OK", "OK", "OK", "OK"),
         ("-----", "INSUFFICIENT_DATA", None, "ALARM", "OK"),
         ("0XX-X", "ALARM", "ALARM", "ALARM", "ALARM"),
         ("--X--", "ALARM", None, "ALARM", "OK"),
