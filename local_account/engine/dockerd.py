@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from local_account.engine import host
+from local_account.engine import ecr_names, host
 from local_account.engine.errors import EngineError
 from local_account.engine.home import Report, engine_home, locked, require_free_space
 
@@ -130,7 +130,7 @@ def _start(home: Path, report: Report) -> str:
     argv[0] = host.program("dockerd") or argv[0]
     with log.open("w") as output:
         process = subprocess.Popen(
-            host.as_root(["env", f"PATH={host.SYSTEM_PATH}", *argv]),
+            host.as_root(["env", f"PATH={host.SYSTEM_PATH}", *ecr_names.command(home, argv)]),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -140,6 +140,8 @@ def _start(home: Path, report: Report) -> str:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if socket.exists() and answers(address):
+            if pid := running_pid(home):
+                ecr_names.start_relay(home, pid, report)
             return address
         time.sleep(0.1)
     died = process.poll() is not None
@@ -191,6 +193,19 @@ def _read(path: Path) -> str:
         return path.read_text().strip()
     except OSError:  # the process is gone
         return ""
+
+
+def knows_registry(docker_host: str, name: str, home: Path | None = None) -> bool:
+    """Return whether the engine at an address can push to AWS's name of a registry (`ecr_names`)."""
+    home = home or engine_home()
+    return docker_host == f"unix://{_socket(home)}" and ecr_names.knows(home, running_pid(home), name)
+
+
+def name_registry(docker_host: str, name: str, home: Path | None = None) -> None:
+    """Make AWS's name of a registry known to the engine at an address, if it is the workshop's own."""
+    home = home or engine_home()
+    if docker_host == f"unix://{_socket(home)}":
+        ecr_names.add(home, name)
 
 
 def running_pid(home: Path | None = None) -> int | None:

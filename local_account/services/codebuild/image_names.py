@@ -2,23 +2,28 @@
 
 On AWS every build has an engine of its own. Here, builds, and often several accounts, share one: a name
 without a registry (``iris:latest``) must not be there for the next build, which would pass with it and fail
-on AWS. The commands of ``docker`` in a build are noted down, and the names that they gave are taken back at
-its end. Layers stay, and so do names with a registry: those are the account's.
+on AWS. The same goes for AWS's name of the registry, which accounts share. The commands of ``docker`` in a
+build are noted down, and the names that they gave are taken back at its end. Layers stay, and so do names
+with another registry: those of the account's own address are its own.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local_account.engine.dockerd import knows_registry
 from local_account.services.codebuild.build_image import write_program
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+    from local_account.foundation.config import AccountConfig
 
 log = logging.getLogger(__name__)
 
@@ -26,23 +31,33 @@ log = logging.getLogger(__name__)
 # the same name to an image of its own.
 _DOCKER = """\
 #!/bin/sh
-{program} "$@"
+{refusal}{program} "$@"
 status=$?
-case "$1" in build|buildx|builder|image|tag|commit|import)
+case "$1" in build|buildx|builder|image|tag|commit|import|pull)
 printf '%s\\0' "$@" >{notes}/$$.command
 {program} image ls --no-trunc --format '{{{{.Repository}}}}:{{{{.Tag}}}} {{{{.ID}}}}' \\
 >{notes}/$$.images 2>/dev/null
 esac
 exit $status
 """
+# Elsewhere, AWS itself would be asked, with the local account's password.
+_REFUSAL = """\
+case "$*" in login*{name}*|push*{name}*|pull*{name}*|"image push"*{name}*|"image pull"*{name}*)
+echo "{name} is a name for an engine that the workshop has started; this one would ask AWS. Use the" \\
+"repositoryUri of the repository ({registry}/…), or stop the account, unset DOCKER_HOST and start it again" \\
+"where no other engine runs." >&2
+exit 1
+esac
+"""
 
 
 class ImageNames:
     """The names that one build gives, noted down by a ``docker`` of its own."""
 
-    def __init__(self, engine: DockerClient, notes: Path) -> None:
+    def __init__(self, engine: DockerClient, notes: Path, config: AccountConfig) -> None:
         self._engine = engine
         self._notes = notes
+        self._config = config
         notes.mkdir(parents=True)
         self._before = _named(engine)
 
@@ -50,14 +65,19 @@ class ImageNames:
         """Put a ``docker`` into ``directory`` that notes down the commands that name images."""
         if program := shutil.which("docker", path=path):
             notes = shlex.quote(str(self._notes))
-            write_program(directory / "docker", _DOCKER.format(program=shlex.quote(program), notes=notes))
+            name = self._config.ecr_host
+            known = knows_registry(os.environ.get("DOCKER_HOST", ""), name)
+            refusal = "" if known else _REFUSAL.format(name=name, registry=self._config.registry)
+            text = _DOCKER.format(program=shlex.quote(program), notes=notes, refusal=refusal)
+            write_program(directory / "docker", text)
 
     def forget(self) -> list[str]:
         """Take the build's names off its images, give them back to those that had them; return the names."""
         given: dict[str, str] = {}
         for note in sorted(self._notes.glob("*.command"), key=lambda path: path.stat().st_mtime_ns):
             after = _listed(note.with_suffix(".images"))
-            given |= {name: after[name] for name in names(note.read_text().split("\0")[:-1]) if name in after}
+            command = note.read_text().split("\0")[:-1]
+            given |= {name: after[name] for name in names(command, self._config.ecr_host) if name in after}
         now = _named(self._engine) if given else {}
         for name, image in given.items():
             if now.get(name) != image:
@@ -71,8 +91,11 @@ class ImageNames:
         return sorted(given)
 
 
-def names(command: list[str]) -> Iterator[str]:
-    """Yield the names without a registry that the arguments of a ``docker`` command give to an image."""
+def names(command: list[str], shared: str) -> Iterator[str]:
+    """Yield the names that the arguments of a ``docker`` command give to an image.
+
+    Those with a registry other than ``shared`` are left out.
+    """
     words = [word for word in command if word not in ("image", "buildx", "builder")]
     given = []
     if words[:1] == ["build"]:
@@ -85,9 +108,12 @@ def names(command: list[str]) -> Iterator[str]:
                 given.append(word[2:].removeprefix("="))
     elif words[:1] in (["tag"], ["commit"], ["import"]):
         given = words[2:][-1:]
+    elif words[:1] == ["pull"]:
+        given = [name for name in words[-1:] if name.startswith(f"{shared}/") and "@" not in name]
     for name in given:
         host, slash, _ = name.partition("/")
-        if name and not (slash and (host == "localhost" or "." in host or ":" in host)):
+        registry = slash and (host == "localhost" or "." in host or ":" in host)
+        if name and (not registry or host == shared):
             yield name if ":" in name else f"{name}:latest"
 
 

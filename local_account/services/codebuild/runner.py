@@ -278,7 +278,8 @@ class BuildRun:
         from docker.errors import DockerException
 
         try:
-            self._image_names = ImageNames(self._account.containers.client, self._directory / "docker")
+            notes = self._directory / "docker"
+            self._image_names = ImageNames(self._account.containers.client, notes, self._account.config)
             self._image_names.write_docker(self._tools, path)
         except DockerException as error:  # a build that does not use docker needs no engine
             self._log.write(f"There is no Docker Engine: {error}")

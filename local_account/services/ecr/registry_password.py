@@ -1,7 +1,8 @@
 """Passwords for the registry, from GetAuthorizationToken to ``docker login``.
 
-Contract: GetAuthorizationToken in the Amazon ECR API Reference (user ``AWS``, 12 hours). A password is its
-time of expiry and a signature over it, so that only one secret has to be stored.
+Contract: GetAuthorizationToken in the Amazon ECR API Reference (user ``AWS``, 12 hours). A password is the
+port of its registry (for `local_account.engine.ecr_relay`), its time of expiry and a signature over both, so
+that only one secret has to be stored.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ class _Secret(TypedDict):
 def issue(account: Account) -> tuple[str, datetime]:
     """Return a new password and when it expires."""
     expires = account.now().replace(microsecond=0) + _LIFETIME
-    text = str(int(expires.timestamp()))
+    text = f"{account.config.registry_port}.{int(expires.timestamp())}"
     return base64.urlsafe_b64encode(f"{text}.{_sign(account, text)}".encode()).decode(), expires
 
 
 def is_valid(account: Account, user: str, password: str) -> bool:
     """Return whether a user and password are valid for the registry now."""
     try:
-        text, _, signature = base64.urlsafe_b64decode(password.encode()).decode().partition(".")
-        expires = datetime.fromtimestamp(int(text), UTC)
+        text, _, signature = base64.urlsafe_b64decode(password.encode()).decode().rpartition(".")
+        expires = datetime.fromtimestamp(int(text.rpartition(".")[2]), UTC)
     except (ValueError, binascii.Error, OverflowError, OSError):
         return False
     genuine = hmac.compare_digest(signature, _sign(account, text))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
+from local_account.engine.dockerd import name_registry
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
@@ -75,7 +77,8 @@ class Ecr(Service):
         self._images = Images(account)
 
     def start(self) -> None:
-        """Tidy up now and every hour."""
+        """Tell the engine the registry's name on AWS; tidy up now and every hour."""
+        name_registry(os.environ.get("DOCKER_HOST", ""), self.account.config.ecr_host)
         self.tidy()
         self.account.tasks.every(_HOUR, "ecr-tidy", self.tidy)
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import subprocess
 import time
@@ -16,6 +17,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from local_account.engine.dockerd import knows_registry
 from local_account.services.codebuild.buildspec import PHASES
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codebuild.codebuild_lab import CodeBuildLab
@@ -335,6 +337,32 @@ def test_names_of_images_end_with_their_build_and_a_former_image_gets_its_name_b
     finally:
         for name in (kept, former):
             engine.images.remove(name, force=True)
+
+
+@pytest.mark.docker
+def test_the_name_of_the_registry_on_aws_is_known_or_explained(lab: CodeBuildLab) -> None:
+    lab.client("ecr").create_repository(repositoryName="on-aws")
+    build = lab.run(
+        """
+        version: 0.2
+        phases:
+          build:
+            commands:
+              - REGISTRY=123456789012.dkr.ecr.$AWS_DEFAULT_REGION.amazonaws.com
+              - aws ecr get-login-password | docker login --username AWS --password-stdin $REGISTRY
+              - printf 'FROM scratch\\nLABEL a=on-aws' | docker build -q -t $REGISTRY/on-aws:v1 -
+              - docker push $REGISTRY/on-aws:v1
+        """,
+        environment={"privilegedMode": True},
+    )
+    log = lab.log(build)
+    name = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+    if knows_registry(os.environ.get("DOCKER_HOST", ""), name):
+        assert build["buildStatus"] == "SUCCEEDED", log
+        assert f"that no other sees, as on AWS: {name}/on-aws:v1" in log
+    else:
+        assert build["buildStatus"] == "FAILED"
+        assert f"{name} is a name for an engine that the workshop has started; this one would ask AWS" in log
 
 
 @pytest.mark.docker

@@ -1,4 +1,4 @@
-"""Which names without a registry the arguments of ``docker`` give to an image."""
+"""Which names the arguments of ``docker`` give to an image that no other build sees."""
 
 import pytest
 
@@ -17,10 +17,17 @@ from local_account.services.codebuild.image_names import names
         ("tag 127.0.0.1:5000/iris iris", ["iris:latest"]),
         ("image tag iris 127.0.0.1:5000/iris", []),
         ("commit --message text container iris", ["iris:latest"]),
+        ("push SHARED/iris:1", []),
+        ("build -t SHARED/iris:1 .", ["SHARED/iris:1"]),
+        ("tag iris SHARED/iris", ["SHARED/iris:latest"]),
+        ("pull --quiet SHARED/iris:1", ["SHARED/iris:1"]),
+        ("pull python:3.12", []),
         ("build .", []),
         ("image ls", []),
         ("tag", []),
     ],
 )
 def test_names_given(command: str, given: list[str]) -> None:
-    assert list(names(command.split())) == given
+    shared = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+    command, expected = command.replace("SHARED", shared), [name.replace("SHARED", shared) for name in given]
+    assert list(names(command.split(), shared)) == expected

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import contextlib
+import hashlib
 import os
 import subprocess
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from docker import from_env
 
-from local_account.foundation.config import AccountConfig
+from local_account.engine import ecr_relay
+from local_account.engine.dockerd import knows_registry, name_registry
+from local_account.foundation.config import AccountConfig, free_port
 from local_account.foundation.containers import forget_images
 from local_account.foundation.daemon import Daemon
 from tests.local_account.services.served import Served
@@ -76,13 +84,13 @@ def image(docker: Docker, tmp_path: Path, repository: dict[str, Any]) -> Iterato
     docker("image", "rm", "-f", name, built)
 
 
-def log_in(docker: Docker, served: Served, repository: dict[str, Any]) -> str:
+def log_in(docker: Docker, served: Served, repository: dict[str, Any], host: str = "") -> str:
     """Log in with the AWS CLI, as in the ECR User Guide."""
     environment = {**os.environ, **served.account.environment()}
     password = subprocess.run(
         ["aws", "ecr", "get-login-password"], env=environment, capture_output=True, text=True, check=True
     ).stdout
-    host = repository["repositoryUri"].partition("/")[0]
+    host = host or repository["repositoryUri"].partition("/")[0]
     return docker("login", "--username", "AWS", "--password-stdin", host, stdin=password)
 
 
@@ -174,3 +182,72 @@ def test_an_immutable_tag_stays(
     docker("push", image)  # the same image is not a change
     docker("build", "-q", "-t", image, "-", stdin="FROM scratch\nLABEL other=1\n")
     assert "immutable" in docker("push", image, fails=True)
+
+
+def test_the_workshops_own_engine_knows_registries_by_their_names_on_aws(
+    docker: Docker, served: Served, ecr: ECRClient, repository: dict[str, Any], image: str
+) -> None:
+    config = served.account.config
+    address = os.environ.get("DOCKER_HOST", "")
+    name_registry(address, config.ecr_host)
+    if not knows_registry(address, config.ecr_host):
+        pytest.skip("this engine was not started by the workshop, or this machine forbids it")
+    on_aws = image.replace(config.registry, config.ecr_host)
+    docker("tag", image, on_aws)
+    try:
+        assert "Login Succeeded" in log_in(docker, served, repository, config.ecr_host)
+        docker("push", on_aws)
+        (shown,) = ecr.describe_images(repositoryName=repository["repositoryName"])["imageDetails"]
+        assert shown["imageTags"] == ["v1"]
+        docker("image", "rm", "-f", on_aws, image)
+        assert "Downloaded newer image" in docker("pull", on_aws)
+        built = docker("build", "-q", "-", stdin=f"FROM {on_aws}\nLABEL other=1\n").split()[0]
+        docker("image", "rm", built)
+    finally:
+        docker("image", "rm", "-f", on_aws)
+
+
+def test_one_name_leads_to_the_account_of_the_password(served: Served, ecr: ECRClient) -> None:
+    data = ecr.get_authorization_token()["authorizationData"][0]
+    user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+    ended = base64.urlsafe_b64encode(b"1.9999999999.0000").decode()
+    with relaying() as root:
+        assert requests.get(f"{root}/v2/", auth=(user, password), timeout=10).status_code == 200
+        nobody = requests.get(f"{root}/v2/", timeout=10)
+        assert (nobody.status_code, nobody.headers["WWW-Authenticate"][:5]) == (401, "Basic")
+        forged = base64.urlsafe_b64encode(f"{served.account.config.registry_port}.9999999999.00".encode())
+        assert requests.get(f"{root}/v2/", auth=(user, forged.decode()), timeout=10).status_code == 401
+        gone = requests.get(f"{root}/v2/", auth=(user, ended), timeout=10)
+        assert "had port 1 is not running" in gone.json()["errors"][0]["message"]
+
+
+def test_layers_stream_through_the_name(served: Served, ecr: ECRClient, repository: dict[str, Any]) -> None:
+    data = ecr.get_authorization_token()["authorizationData"][0]
+    user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+    name, content = repository["repositoryName"], os.urandom(3_000_000)
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    with relaying() as root, requests.Session() as session:
+        session.auth = (user, password)
+        begun = session.post(f"{root}/v2/{name}/blobs/uploads/", timeout=10)
+        where = f"{root}{begun.headers['Location']}"
+        parts = (content[at : at + 65536] for at in range(0, len(content), 65536))
+        assert session.patch(where, data=parts, timeout=30).status_code == 202
+        assert session.put(where, params={"digest": digest}, timeout=30).status_code == 201
+        assert session.get(f"{root}/v2/{name}/blobs/{digest}", timeout=30).content == content
+
+
+@contextlib.contextmanager
+def relaying() -> Iterator[str]:
+    """Relay for as long as a process lives, which stands for the engine; yield the relay's URL."""
+    engine = subprocess.Popen(["sleep", "600"])
+    listener = ecr_relay.listen(free_port())
+    address, port = listener.getsockname()
+    running = threading.Thread(target=asyncio.run, args=(ecr_relay.serve(listener, engine.pid),))
+    running.start()
+    try:
+        yield f"http://{address}:{port}"
+    finally:
+        engine.kill()
+        engine.wait()
+        running.join(timeout=30)
+    assert not running.is_alive()
