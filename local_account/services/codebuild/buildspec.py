@@ -122,7 +122,7 @@ def parse(text: str) -> Buildspec:
             for k, v in _mapping(env.get("variables") or {}, "env/variables").items()
         },
         exported=_strings(env.get("exported-variables") or [], "env/exported-variables"),
-        artifacts=_artifact(artifacts, "artifacts") if artifacts.get("files") else None,
+        artifacts=_artifact(artifacts, "artifacts") if artifacts else None,
         secondary_artifacts={
             identifier: _artifact(
                 _mapping(spec, f"artifacts/secondary-artifacts/{identifier}"),
@@ -170,7 +170,7 @@ def _phase(name: str, document: Mapping[str, Any]) -> Phase:
         raise BuildspecError(f"{where}/run-as is not supported by the local account: remove it")
     _known(document, keys, where)
     runtimes = _mapping(document.get("runtime-versions") or {}, f"{where}/runtime-versions")
-    if not document.get("commands") and not runtimes:
+    if not document.get("commands") and name != "install":
         raise BuildspecError(f"{where}/commands is missing: a phase needs at least one command")
     return Phase(
         commands=_strings(document.get("commands") or [], f"{where}/commands"),

@@ -389,6 +389,9 @@ class BuildRun:
     def _export(self, spec: Buildspec, session: Session) -> None:
         exported: list[ExportedEnvironmentVariableTypeDef] = []
         for name in spec.exported:
+            if name.startswith("AWS_"):  # "The following cannot be exported"
+                self._log.write(f"exported-variables: {name} begins with AWS_ and cannot be exported")
+                continue
             value = session.exported(name)
             if value is None:
                 self._log.write(f"exported-variables: {name} was never exported; write `export {name}=...`")

@@ -76,6 +76,8 @@ PROVIDERS: Mapping[tuple[str, str], Provider] = {
         ),
     ),
 }
+_MOST = 50
+"""Stages of a pipeline, and actions of a stage ("Quotas in AWS CodePipeline")."""
 ACTION_MODES = {
     "CREATE_UPDATE": {"RoleArn", "TemplatePath"},
     "REPLACE_ON_FAILURE": {"RoleArn", "TemplatePath"},
@@ -139,6 +141,8 @@ def check(pipeline: Declaration, region: str) -> None:
     _unique([stage["name"] for stage in stages], "stage names must be unique in a pipeline")
     if len(stages) < 2:
         raise _structure("Pipeline has only 1 stage(s). There should be a minimum of 2 stages in a pipeline")
+    if len(stages) > _MOST:
+        raise _structure(f"Pipeline has {len(stages)} stages: at most {_MOST} are allowed")
     for number, stage in enumerate(stages):
         _check_stage(stage, first=number == 0)
     _check_flow(stages, pipeline.get("variables") or [], region)
@@ -165,6 +169,8 @@ def _check_stage(stage: Stage, *, first: bool) -> None:
     where = f"Stage {stage['name']}"
     if not stage["actions"]:
         raise _stage_fault(f"{where} has no actions")
+    if len(stage["actions"]) > _MOST:
+        raise _stage_fault(f"{where} has {len(stage['actions'])} actions: at most {_MOST} are allowed")
     for condition in ("onFailure", "onSuccess", "beforeEntry", "blockers"):
         if stage.get(condition):
             raise _stage_fault(f"{where}: {condition} is not supported by the local account")

@@ -6,8 +6,8 @@ Guide.
 
 from __future__ import annotations
 
-import fnmatch
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _COUNT_TYPES = ("imageCountMoreThan", "sinceImagePushed")
 _STATUSES = ("tagged", "untagged", "any")
+_WILDCARDS = 4
+"""Stars of a pattern, at most."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Rule:
             raise ValueError(
                 "tagPrefixList or tagPatternList is required with tagStatus tagged, and only allowed with it"
             )
+        if any(glob.count("*") > _WILDCARDS for glob in globs):
+            raise ValueError(f"a pattern of tagPatternList has at most {_WILDCARDS} wildcards")
         if parsed.count_type not in _COUNT_TYPES:
             raise ValueError(
                 f"countType {parsed.count_type} is not supported by the local account: "
@@ -67,7 +71,7 @@ class Rule:
     def selects(self, tags: list[str]) -> bool:
         """Return whether the rule applies to an image with these tags."""
         if self.status == "tagged":
-            return all(any(fnmatch.fnmatchcase(tag, glob) for tag in tags) for glob in self.patterns)
+            return all(any(_matches(glob, tag) for tag in tags) for glob in self.patterns)
         return self.status == "any" or not tags
 
     def expires(self, pushed: dict[str, datetime], now: datetime) -> set[str]:
@@ -77,14 +81,25 @@ class Rule:
         return set(sorted(pushed, key=lambda digest: pushed[digest], reverse=True)[self.count :])
 
 
+def _matches(glob: str, tag: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), tag) is not None
+
+
 def parse(text: str) -> list[Rule]:
     """Return the rules of a policy by priority. Raises ServiceError InvalidParameterException."""
     try:
         rules = sorted(
             (Rule.parse(rule) for rule in json.loads(text)["rules"]), key=lambda rule: rule.priority
         )
+        if not rules:
+            raise ValueError("rules must have at least one rule")  # noqa: TRY301
         if len({rule.priority for rule in rules}) < len(rules):
             raise ValueError("every rule must have a unique rulePriority")  # noqa: TRY301
+        if sum(rule.status == "untagged" for rule in rules) > 1:
+            raise ValueError("only one rule may select untagged images")  # noqa: TRY301
+        selections = [frozenset(rule.patterns) for rule in rules if rule.patterns]
+        if len(set(selections)) < len(selections):
+            raise ValueError("every rule must have its own tagPrefixList or tagPatternList")  # noqa: TRY301
         if any(rule.status == "any" for rule in rules[:-1]):
             raise ValueError("a rule for tagStatus any must have the highest rulePriority")  # noqa: TRY301
     except (ValueError, TypeError, KeyError, AttributeError) as error:
