@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime.type_defs import InvokeEndpointInputTypeDef
 
 Row = Sequence[float]
+SERVES = {"InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed"}
+"""States in which an endpoint answers requests (SageMaker DescribeEndpoint, EndpointStatus)."""
 
 
 class EndpointError(RuntimeError):

@@ -32,6 +32,10 @@ MORE: dict[tuple[str, str], str] = {
         "cloudwatch:DescribeAlarms",
     ): 'SageMaker AI Developer Guide, "Auto-Rollback Configuration '
     'and Monitoring": without it, no release is rolled back by its alarms',
+    (
+        "mlops-monitor",
+        "s3:ListBucket",
+    ): "GetObject of a missing key has no prefix to compare: AccessDenied, and no model was ever judged",
     ("mlops-pipeline", "s3:GetBucketAcl"): _ARTIFACTS,
     ("mlops-pipeline", "s3:PutObjectAcl"): _ARTIFACTS,
     ("mlops-pipeline", "s3:PutObjectTagging"): _ARTIFACTS,
@@ -52,7 +56,9 @@ MORE: dict[tuple[str, str], str] = {
     ("mlops-notebook", "logs:DeleteDataProtectionPolicy"): _HANDLER.format("deletes a log group"),
 }
 """What a role may do since then that it could not before: role and action, and why."""
-LESS: dict[tuple[str, str], str] = {}
+LESS: dict[tuple[str, str], str] = {
+    ("mlops-monitor", "s3:ListBucket"): "the same without a condition, see above"
+}
 """What a role could do then and may not do any more."""
 
 # IAM User Guide, "IAM and AWS STS quotas", and room for a statement or two.

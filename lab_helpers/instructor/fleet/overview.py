@@ -43,6 +43,15 @@ class Stack:
         return {tag["Key"]: tag["Value"] for tag in self.record.get("Tags", [])}
 
     @property
+    def outputs(self) -> dict[str, str]:  # noqa: D102
+        return {one["OutputKey"]: one["OutputValue"] for one in self.record.get("Outputs", [])}
+
+    @property
+    def parameters(self) -> dict[str, str]:  # noqa: D102
+        given = self.record.get("Parameters", [])
+        return {one["ParameterKey"]: one.get("ParameterValue", "") for one in given}
+
+    @property
     def settled(self) -> bool:
         """Whether no operation is in progress (an abandoned change set does not count)."""
         return not self.status.endswith("_IN_PROGRESS") or self.status == "REVIEW_IN_PROGRESS"

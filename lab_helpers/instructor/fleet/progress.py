@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lab_helpers import keys
+from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
+from lab_helpers.endpoints import SERVES
 from lab_helpers.instructor.fleet.overview import Overview, Stack, why_failed
 from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL, TRAIN_APPROVAL, Names
 from lab_helpers.prices import Prices
@@ -36,7 +38,6 @@ DOING = {
     DEPLOY_PRD: "deploys PRD",
 }
 """What a pipeline does in each stage, as shown to the instructor."""
-_SERVES = {"InService", "Updating", "SystemUpdating", "RollingBack"}
 _PARALLEL = 8
 
 
@@ -195,7 +196,7 @@ class _Reader:
         names = self.names
         if not own:
             return ""
-        serving = {one.name for one in endpoints if one.status in _SERVES}
+        serving = {one.name for one in endpoints if one.status in SERVES}
         if names.prd_endpoint in serving:
             return "05"
         if names.dev_endpoint in serving:
@@ -292,12 +293,30 @@ class _Reader:
             self.failures.append(
                 Failure(f"endpoint {name} failed", described.get("FailureReason", "no reason given"))
             )
-        config = client.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
-        variant = config["ProductionVariants"][0]
+        serving, stack = described["EndpointConfigName"], self.overview.stacks.get(name)
+        if stack and stack.good and stack.outputs.get("EndpointConfigName", serving) != serving:
+            # Whoever looks at the statuses only takes that for success, and deletes what serves.
+            why = f"{described.get('FailureReason') or 'no reason given'}; do not delete {serving}"
+            self.failures.append(
+                Failure(f"endpoint {name} still serves {serving}: a release rolled back", why)
+            )
         running = next(iter(described.get("ProductionVariants", ())), None)
-        asked_for = variant.get("InitialInstanceCount", 1)
+        try:
+            config = client.describe_endpoint_config(EndpointConfigName=serving)
+        except ClientError as error:
+            if not is_gone(error):
+                raise
+            self.failures.append(
+                Failure(
+                    f"endpoint {name} serves {serving}, which was deleted", "it cannot be scaled or updated"
+                )
+            )
+            kind, asked_for = stack.parameters.get("InstanceType", "") if stack else "", 1
+        else:
+            variant = config["ProductionVariants"][0]
+            kind, asked_for = variant.get("InstanceType", ""), variant.get("InitialInstanceCount", 1)
         instances = running.get("CurrentInstanceCount", asked_for) if running else asked_for
-        return Endpoint(name, status, variant.get("InstanceType", ""), max(instances, 1))
+        return Endpoint(name, status, kind, max(instances, 1))
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lab_helpers import keys
+from lab_helpers.endpoints import SERVES
 from lab_helpers.instructor.reset.state import Execution, LabState, Stack
 from lab_helpers.instructor.reset.target import Image, Target
 from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL
 from lab_helpers.stacks import STARTS_OVER
 
 PHASES = (
+    ("leave",),
     ("stop-executions", "stop-builds", "stop-training"),
     ("delete-release",),
     ("deploy", "roll-back", "wait", "mend"),
@@ -21,7 +23,10 @@ PHASES = (
     ("empty-registry", "forget-training", "seed-repository"),
     ("seed-branch", "enable-rule", "scaling"),
 )
-"""Kinds of actions, in order; those of one phase run in parallel. `LONG` comes after them."""
+"""Kinds of actions, in order; those of one phase run in parallel. `LONG` comes after them.
+
+`leave` does nothing: the reset ends there, with the action's title as the reason.
+"""
 LONG = ("commit", "build", "tag-latest", "train", "follow-training", "release")
 """These run one after another: the base image, the model image on top of it, the training."""
 EXERCISES = "exercises"
@@ -79,9 +84,8 @@ class _Planner:
         self.builds = self._to_build()
         self.job = self._right_execution()
         """The execution that trained the right model; empty if it must run again."""
-        if self._is_there(self.names.dev_stack, self.names.dev_endpoint) and not self._serves(
-            self.names.dev_stack, self.names.dev_endpoint
-        ):
+        dev = (self.names.dev_stack, self.names.dev_endpoint)
+        if self._is_there(*dev) and (not self._serves(*dev) or self._other_config(*dev)):
             self.job = ""
         if self.job and self._newest().status == "Succeeded" and not self._released():
             self.job = ""  # it cannot be released a second time
@@ -201,8 +205,8 @@ class _Planner:
             (names.dev_stack, names.dev_endpoint, target.trained),
             (names.prd_stack, names.prd_endpoint, target.released),
         ):
-            if self._is_there(stack, endpoint) and not (wanted and self._serves(stack, endpoint)):
-                yield Action("delete-release", stack, f"delete it ({self._how(stack, endpoint)})")
+            if self._is_there(stack, endpoint):
+                yield from self._deployment(stack, endpoint, wanted)
         if not target.trained and state.objects:
             yield Action(
                 "forget-training", state.bucket, f"delete the objects under training/ ({len(state.objects)})"
@@ -215,6 +219,27 @@ class _Planner:
             yield Action("release", names.train_pipeline, "approve, deploy to PRD")
         elif target.released and not state.scaling_as_declared:
             yield Action("scaling", names.prd_endpoint, "set its scaling as in the template")
+
+    def _deployment(self, stack: str, endpoint: str, wanted: bool) -> Iterator[Action]:
+        """Yield what a deployment needs before a release; what serves is not deleted for a rollback."""
+        found, config = self.state.stacks.get(stack), self._other_config(stack, endpoint)
+        lost = config and not self.state.has("endpoint-config", config)
+        if lost and wanted and endpoint == self.names.prd_endpoint:
+            yield Action(
+                "leave",
+                stack,
+                f"the endpoint still serves {config}, because the next release was rolled back, but that "
+                "configuration was deleted, and SageMaker refuses to update an endpoint without it. Nothing "
+                f"is changed: if nobody needs what it serves, delete the stack {stack}, then reset again",
+            )
+        elif wanted and self._serves(stack, endpoint) and not lost:
+            return
+        elif wanted and found and self._serving(endpoint) and found.status in _BETWEEN:
+            yield Action("wait", stack, f"wait until it is no longer {found.status}; the endpoint serves")
+        elif wanted and found and self._serving(endpoint) and found.status in _STUCK:
+            yield Action("roll-back", stack, f"{found.status}: roll it back; the endpoint serves")
+        else:
+            yield Action("delete-release", stack, f"delete it ({self._how(stack, endpoint)})")
 
     def _right_execution(self) -> str:
         """Return the newest execution if it trains the right model with the right image, else ""."""
@@ -265,14 +290,26 @@ class _Planner:
 
     def _serves(self, stack: str, endpoint: str) -> bool:
         """Return whether a deployment is complete and in service, or the right execution is deploying it."""
-        found, (status, config) = self.state.stacks.get(stack), self.state.endpoints.get(endpoint, ("", ""))
+        found = self.state.stacks.get(stack)
         if found and found.status in _ON_THEIR_WAY:
             return bool(self.job)
-        whole = bool(found and found.good) and status == "InService"
-        if whole and found and found.outputs.get("EndpointConfigName", config) != config:
-            return False  # rolled back without its stack: only a new one can be updated again
+        whole = bool(found and found.good) and self._serving(endpoint)
         scales = self.state.has("scalable-target", f"endpoint/{endpoint}/variant/AllTraffic")
         return whole and (scales or endpoint != self.names.prd_endpoint)
+
+    def _serving(self, endpoint: str) -> bool:
+        return self.state.endpoints.get(endpoint, ("", ""))[0] in SERVES
+
+    def _other_config(self, stack: str, endpoint: str) -> str:
+        """Return what an endpoint serves if its stack has deployed something else; otherwise "".
+
+        SageMaker has rolled the release back, and whoever deployed it took InService for success.
+        """
+        found, config = self.state.stacks.get(stack), self.state.endpoints.get(endpoint, ("", ""))[1]
+        settled = found and found.good and self._serving(endpoint)
+        return (
+            config if settled and found and found.outputs.get("EndpointConfigName", config) != config else ""
+        )
 
     def _how(self, stack: str, endpoint: str) -> str:
         found = self.state.stacks.get(stack)
@@ -280,6 +317,13 @@ class _Planner:
         return f"{_why(found)}, endpoint {serves}" if serves else _why(found)
 
 
+_BETWEEN = {
+    "UPDATE_IN_PROGRESS",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+}
+_STUCK = {"UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED"}
 _ON_THEIR_WAY = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"}
 
 

@@ -124,6 +124,8 @@ class _Run:
 
     def carry_out(self, plan: Plan) -> Answer | None:
         """Carry out every action in order. Return None if the lab must be read again first."""
+        for action in plan.of("leave"):
+            raise ResetError(f"{action.subject}: {action.title}")
         for kinds in PHASES:
             self._side_by_side(plan.of(*kinds))
             if {"deploy", "mend", "roll-back", "wait"} & {one.kind for one in plan.of(*kinds)}:

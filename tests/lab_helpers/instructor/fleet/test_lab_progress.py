@@ -32,6 +32,9 @@ class Account:
         self.told = "ready"
         self.images: set[str] = set()
         self.endpoints: dict[str, str] = {}
+        self.claims = ""
+        """What the stacks have deployed, after the endpoint's name."""
+        self.configs = True
         self.executions: dict[str, tuple[str, str]] = {}
         """Status and trigger of the newest execution, by pipeline."""
         self.stages: dict[str, list[tuple[str, str, str]]] = {}
@@ -47,7 +50,13 @@ class Account:
     def describe_stacks(self) -> Any:
         return {
             "Stacks": [
-                {"StackName": name, "StackId": f"arn:{name}", "StackStatus": status}
+                {
+                    "StackName": name,
+                    "StackId": f"arn:{name}",
+                    "StackStatus": status,
+                    "Outputs": [{"OutputKey": "EndpointConfigName", "OutputValue": f"{name}{self.claims}"}],
+                    "Parameters": [{"ParameterKey": "InstanceType", "ParameterValue": "ml.c5.large"}],
+                }
                 for name, status in self.stacks.items()
             ]
         }
@@ -85,7 +94,11 @@ class Account:
             "ProductionVariants": [{"VariantName": "all", "CurrentInstanceCount": 2}],
         }
 
-    def describe_endpoint_config(self, **_: Any) -> Any:
+    def describe_endpoint_config(self, EndpointConfigName: str) -> Any:
+        if not self.configs:
+            raise refusal(
+                "ValidationException", f'Could not find endpoint configuration "{EndpointConfigName}".'
+            )
         return {"ProductionVariants": [{"InstanceType": "ml.m5.large", "InitialInstanceCount": 1}]}
 
     def get_caller_identity(self) -> Any:
@@ -123,8 +136,8 @@ class Account:
         }
 
 
-def refusal(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}}, "Operation")
+def refusal(code: str, message: str = "") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message or code}}, "Operation")
 
 
 @pytest.fixture
@@ -200,6 +213,20 @@ def test_what_failed_and_why(account: Account) -> None:
         Failure("endpoint ana-iris-model-dev failed", "the container did not answer /ping"),
         Failure("provisioning of the notebook instance failed", "kernel: no space left on device"),
     }
+
+
+def test_an_endpoint_that_serves_something_else_than_was_deployed_is_told(account: Account) -> None:
+    """And costs what it costs, even if its configuration was deleted by those who took it for unused."""
+    account.stacks[ANA.prd_endpoint], account.endpoints[ANA.prd_endpoint] = "UPDATE_COMPLETE", "InService"
+    account.claims = "-new"
+    [failure] = read_progress(account, ANA).failures
+    assert "still serves ana-iris-model-prd" in failure.what
+    assert failure.why == "the container did not answer /ping; do not delete ana-iris-model-prd"
+    account.configs = False
+    progress = read_progress(account, ANA)
+    assert "was deleted" in progress.failures[1].what
+    assert progress.endpoints == (Endpoint(ANA.prd_endpoint, "InService", "ml.c5.large", 2),)
+    assert progress.reached == "05"
 
 
 def test_a_failed_instance_says_why(account: Account) -> None:

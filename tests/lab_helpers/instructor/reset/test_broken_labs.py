@@ -1,20 +1,25 @@
 """From every broken state to the start of a notebook. Each test leaves its lab to the next one."""
 
 import json
+import re
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab_helpers import endpoints
 from lab_helpers.exercises import zipped
 from lab_helpers.instructor.clean import clean
 from lab_helpers.instructor.clean.deletions import empty_bucket
 from lab_helpers.instructor.fleet.clients import SharedClients
-from lab_helpers.instructor.reset import Target
+from lab_helpers.instructor.fleet.progress import read_progress
+from lab_helpers.instructor.reset import ResetError, Target
+from lab_helpers.instructor.reset.state import as_lab
 from local_account.foundation.daemon import Daemon
-from tests.lab_helpers.instructor.reset.small_workshop import Lab
+from tests.lab_helpers.instructor.reset.small_workshop import MODEL_DOCKERFILE, Lab
 
 pytestmark = pytest.mark.docker
 
@@ -78,6 +83,121 @@ def test_an_endpoint_deleted_by_hand_comes_back_with_its_stack(lab: Lab) -> None
     )
 
     lab.reset("05")
+
+
+def approve(lab: Lab) -> None:
+    """Approve the newest release, once it waits for a decision."""
+    token = eventually(
+        lambda: lab.stage("DeployApproval")["actionStates"][0].get("latestExecution", {}).get("token")
+    )
+    lab.clients("codepipeline").put_approval_result(
+        pipelineName=lab.names.train_pipeline,
+        stageName="DeployApproval",
+        actionName="DeployApproval",
+        result={"summary": "yes", "status": "Approved"},
+        token=token,
+    )
+
+
+def production(lab: Lab) -> Any:
+    return lab.clients("sagemaker").describe_endpoint(EndpointName=lab.names.prd_endpoint)
+
+
+def what_the_learner_sees(lab: Lab) -> endpoints.Release:
+    """Return what notebooks 04 and 05 are told."""
+    seen = as_lab(lab.clients, lab.names, lab.region, lab.account)
+    return endpoints.wait(seen, lab.names.prd_endpoint)
+
+
+def test_a_release_that_fails_its_canary_is_rolled_back_and_taken_for_no_success(lab: Lab) -> None:
+    """By the notebooks, the monitor, `fleet status` and `reset`; and what serves stays."""
+    lab.be_at("05")
+    before, names = production(lab), lab.names
+    good = before["EndpointConfigName"].removeprefix(f"{names.prd_endpoint}-")
+    built = lab.newest(names.model_pipeline)["pipelineExecutionId"]
+    broken = "RUN sed -i '/do_POST/,$ s/send_response(200)/send_response(500)/' /opt/program/app.py"
+    lab.push(names.model_branch, {"Dockerfile": f"{MODEL_DOCKERFILE}{broken}\n"})
+    eventually(
+        lambda: (
+            (newest := lab.newest(names.model_pipeline))["status"] == "Succeeded"
+            and newest["pipelineExecutionId"] != built
+        )
+    )
+    members = Target("05", names, lab.root).training_job(lab.bucket)
+    template = members["deploy-model-prd.yml"].decode()
+    for parameter, value in (("BakeSeconds", 600), ("MinInstances", 2)):
+        template = re.sub(rf"(  {parameter}:\n    Type: Number\n    Default:) \d+", rf"\1 {value}", template)
+    members["deploy-model-prd.yml"] = template.encode()
+    lab.clients("s3").put_object(
+        Bucket=lab.bucket, Key="training/source/trainingjob.zip", Body=zipped(members)
+    )
+    eventually(lambda: lab.newest(names.train_pipeline)["status"] == "InProgress")
+    approve(lab)
+    eventually(lambda: not answers(lab))  # the canary
+
+    def trip() -> bool:
+        lab.clients("cloudwatch").set_alarm_state(
+            AlarmName=f"{names.prd_endpoint}-server-errors", StateValue="ALARM", StateReason="a canary fails"
+        )
+        return bool(production(lab)["EndpointStatus"] == "InService")
+
+    eventually(trip)
+    eventually(lambda: lab.newest(names.train_pipeline)["status"] == "Failed")
+
+    assert lab.status(names.prd_stack) == "UPDATE_ROLLBACK_COMPLETE"
+    release = what_the_learner_sees(lab)
+    assert release.execution_id == good != lab.newest(names.train_pipeline)["pipelineExecutionId"]
+    assert "server-errors" in release.failure
+    assert [one for one in read_progress(lab.clients, names).failures if names.prd_stack in one.what]
+    lab.clients("cloudwatch").set_alarm_state(
+        AlarmName=f"{names.prd_endpoint}-server-errors", StateValue="OK", StateReason="the canary is gone"
+    )
+    assert "delete-release" not in kinds(lab, "05")
+    lab.reset("05")
+
+    released = lab.newest(names.train_pipeline)["pipelineExecutionId"]
+    report = lab.clients("s3").get_object(Bucket=lab.bucket, Key=f"training/reports/{released}.json")
+    assert json.load(report["Body"])["production"] == {"pipelineExecutionId": good, "compared": True}
+    assert production(lab)["CreationTime"] == before["CreationTime"]
+    assert what_the_learner_sees(lab).execution_id == released
+
+
+def answers(lab: Lab) -> bool:
+    try:
+        return lab.predicts(lab.names.prd_endpoint)
+    except lab.clients("sagemaker-runtime").exceptions.ModelError:
+        return False
+
+
+def test_a_rollback_that_its_stack_took_for_success_deletes_nothing_that_serves(lab: Lab) -> None:
+    """The stack says that it has deployed one configuration, and the endpoint serves another."""
+    lab.be_at("05")
+    names, sagemaker, before = lab.names, lab.clients("sagemaker"), production(lab)
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=before["EndpointConfigName"])
+    older = f"{names.prd_endpoint}-{uuid.uuid4()}"
+
+    def make_config() -> None:
+        sagemaker.create_endpoint_config(
+            EndpointConfigName=older, ProductionVariants=config["ProductionVariants"]
+        )
+
+    make_config()
+    sagemaker.update_endpoint(EndpointName=names.prd_endpoint, EndpointConfigName=older)
+    eventually(lambda: production(lab)["EndpointStatus"] == "InService")
+
+    with pytest.raises(endpoints.EndpointError, match=f"do not delete {older}"):
+        what_the_learner_sees(lab)
+    [failure] = [one for one in read_progress(lab.clients, names).failures if older in one.what]
+    assert older in failure.why
+    sagemaker.delete_endpoint_config(EndpointConfigName=older)
+    assert [one for one in read_progress(lab.clients, names).failures if "was deleted" in one.what]
+    with pytest.raises(ResetError, match=f"still serves {older}"):
+        lab.reset("05")
+    assert answers(lab)
+    make_config()
+    lab.reset("05")
+
+    assert production(lab)["CreationTime"] == before["CreationTime"]
 
 
 def test_a_released_lab_goes_back_to_03(lab: Lab) -> None:

@@ -55,6 +55,10 @@ def changed(state: LabState, **members: object) -> LabState:
     return LabState(**{**vars(state), **members})
 
 
+def resource(kind: str, identity: str) -> Resource:
+    return Resource("sagemaker", kind, identity, "ana", None, None, None)
+
+
 def kinds(plan: Plan) -> list[str]:
     return [action.kind for action in plan.actions]
 
@@ -126,6 +130,54 @@ def test_the_right_execution_continues_and_others_are_stopped() -> None:
     assert plan == ["stop-executions", "train", "exercises"]
 
 
+def released(status: str, serves: str, endpoint: str = "InService", deployed: str = "new") -> LabState:
+    """A lab whose PRD serves one configuration; its stack has deployed another one, or the same."""
+    stack = Stack(NAMES.prd_stack, status, {"EndpointConfigName": f"{NAMES.prd_endpoint}-{deployed}"})
+    return changed(
+        built(),
+        stacks={**built().stacks, NAMES.prd_stack: stack},
+        endpoints={NAMES.prd_endpoint: (endpoint, f"{NAMES.prd_endpoint}-{serves}")},
+        resources=(
+            resource("scalable-target", f"endpoint/{NAMES.prd_endpoint}/variant/AllTraffic"),
+            resource("endpoint-config", f"{NAMES.prd_endpoint}-{deployed}"),
+            resource("endpoint-config", f"{NAMES.prd_endpoint}-old"),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "first"),
+    [
+        (released("UPDATE_COMPLETE", "old"), []),
+        (released("UPDATE_COMPLETE", "deleted"), ["leave"]),
+        (released("UPDATE_COMPLETE", "new", "Updating"), []),
+        (released("UPDATE_ROLLBACK_COMPLETE", "old", deployed="old"), []),
+        (released("UPDATE_ROLLBACK_IN_PROGRESS", "old"), ["wait"]),
+        (released("UPDATE_IN_PROGRESS", "old"), ["wait"]),
+        (released("UPDATE_ROLLBACK_FAILED", "old"), ["roll-back"]),
+        (released("UPDATE_ROLLBACK_FAILED", "old", "UpdateRollbackFailed"), ["roll-back"]),
+        (released("UPDATE_ROLLBACK_FAILED", "old", "Failed"), ["delete-release"]),
+    ],
+)
+def test_what_serves_production_is_not_deleted_because_of_a_rollback(
+    state: LabState, first: list[str]
+) -> None:
+    """It is updated by the next release, or left, with the reason."""
+    plan = make_plan(state, target("05"))
+
+    assert kinds(plan)[: len(first) + 1] == [*first, "train"]
+    assert all("delete" in one.title for one in plan.of("leave"))
+
+
+def test_dev_is_replaced_if_it_cannot_be_updated() -> None:
+    stack = Stack(NAMES.dev_stack, "UPDATE_COMPLETE", {"EndpointConfigName": "new"})
+    stacks = {**built().stacks, NAMES.dev_stack: stack}
+    lost = changed(built(), stacks=stacks, endpoints={NAMES.dev_endpoint: ("InService", "old")})
+    assert kinds(make_plan(lost, target("04"))) == ["delete-release", "train", "exercises"]
+    there = changed(lost, resources=(resource("endpoint-config", "old"),))
+    assert kinds(make_plan(there, target("04"))) == ["train", "exercises"]
+
+
 def test_a_plan_gives_reasons() -> None:
     missing = Stack(NAMES.base_stack, "UPDATE_COMPLETE", {}, {"BuildLogs": "/aws/codebuild/ana-scikit-base"})
     state = changed(built(), stacks={**built().stacks, NAMES.base_stack: missing})
@@ -136,7 +188,7 @@ def test_a_plan_gives_reasons() -> None:
 
 
 def test_leftovers_of_production_without_its_stack_are_found() -> None:
-    config = Resource("sagemaker", "endpoint-config", f"{NAMES.prd_endpoint}-1", "ana", None, None, None)
+    config = resource("endpoint-config", f"{NAMES.prd_endpoint}-1")
     state = changed(built(), resources=(config,))
 
     (action, _) = make_plan(state, target("03")).actions
