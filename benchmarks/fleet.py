@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ import psutil
 
 from benchmarks.figures import Figure
 from benchmarks.lab import REPOSITORY, BenchLab
+from lab_helpers.clients import Clients
+from lab_helpers.instructor.doctor import Level, Room
+from lab_helpers.instructor.doctor.quotas import quotas
 from lab_helpers.names import Names
 from local_account.foundation.processes import Processes
 
@@ -34,7 +38,7 @@ def fleet(lab: BenchLab) -> list[Figure]:
         lab.daemon.reset()
         lab.start()
         roster = write_roster(lab, size)
-        grant_rules(lab, size)
+        grant_quotas(lab, size)
         room = f"{size} labs" if size > 1 else "1 lab"
         took = lab_command(lab, "fleet", "up", str(roster), "--json")[0]
         about = f"fleet up: {room} from nothing to ready"
@@ -139,12 +143,18 @@ def _memory(lab: BenchLab, size: int) -> list[Figure]:
     ]
 
 
-def grant_rules(lab: BenchLab, size: int) -> None:
-    """Have the quota of rules raised, as an instructor would: a lab has four, a new account 300."""
-    if 4 * size > 300:
-        lab.client("service-quotas").request_service_quota_increase(
-            ServiceCode="events", QuotaCode="L-244521F2", DesiredValue=4 * size
-        )
+def grant_quotas(lab: BenchLab, size: int) -> None:
+    """Request what `doctor` says is missing, as an instructor does before the event; builds may wait."""
+    clients: Clients = lab.client
+    room = Room(clients, lab.daemon.config().region, size)
+    for finding in quotas(room):
+        if finding.level is Level.ERROR:
+            given = dict(re.findall(r"--(\S+) (\S+)", finding.remedy))
+            clients("service-quotas").request_service_quota_increase(
+                ServiceCode=given["service-code"],
+                QuotaCode=given["quota-code"],
+                DesiredValue=float(given["desired-value"]),
+            )
 
 
 def write_roster(lab: BenchLab, size: int) -> Path:

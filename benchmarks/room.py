@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.figures import Figure
-from benchmarks.fleet import grant_rules, lab_command, write_roster
+from benchmarks.fleet import grant_quotas, lab_command, write_roster
 from benchmarks.lab import BenchLab
 from lab_helpers.names import LAB_TAG
 from local_account.engine import ensure_base_image, ensure_engine
@@ -60,7 +60,7 @@ def room(lab: BenchLab, labs: int, rounds: int) -> list[Figure]:
 def furnish(lab: BenchLab, labs: int, rounds: int) -> list[Figure]:
     """Make the room on an account that runs, beside what it holds; the account is started again."""
     began = time.monotonic()
-    grant_rules(lab, labs)
+    grant_quotas(lab, labs)
     lab_command(lab, "fleet", "up", str(write_roster(lab, labs)), "--json")
     up = time.monotonic() - began
     lab_command(lab, "reset", "--participant", MODEL, "--to", "05", "--yes", "--json")

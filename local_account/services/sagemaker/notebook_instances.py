@@ -23,7 +23,13 @@ from local_account.services.sagemaker.notebook_runs import (
     run_script,
     write_environment,
 )
-from local_account.services.sagemaker.resources import invalid, list_page, public, refuse_unsupported
+from local_account.services.sagemaker.resources import (
+    invalid,
+    limit_exceeded,
+    list_page,
+    public,
+    refuse_unsupported,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.literals import NotebookInstanceStatusType
@@ -56,6 +62,8 @@ _STATUS: Final = "NotebookInstanceStatus"
 _CONFIG: Final = "NotebookInstanceLifecycleConfigName"
 _UNSUPPORTED = ("AcceleratorTypes", "DefaultCodeRepository", "AdditionalCodeRepositories")
 _REASON_LENGTH = 1024
+_QUOTA = "L-04CE2E67"
+"""The quota "Total number of notebook instances"."""
 _DEFAULTS = {
     "DirectInternetAccess": "Enabled",
     "VolumeSizeInGB": 5,
@@ -110,7 +118,8 @@ class NotebookInstances(LifecycleConfigs):
         """See CreateNotebookInstance; the instance becomes InService or Failed later.
 
         Raises ServiceError ValidationException for a name in use, a role that SageMaker cannot assume, or a
-        lifecycle configuration that does not exist.
+        lifecycle configuration that does not exist; ResourceLimitExceeded beyond the quota, which also counts
+        instances that are stopped.
         """
         name = params[_NAME]
         arn = self.resource_arn("notebook-instance", name)
@@ -136,7 +145,16 @@ class NotebookInstances(LifecycleConfigs):
         }
         instance = cast("NotebookInstance", members)
         in_use = invalid(f"Cannot create a duplicate Notebook Instance ({arn})")
-        self.add(self.table("notebook_instances"), name, instance, arn, params.get("Tags", []), in_use=in_use)
+        allowed = self.account.quota("sagemaker", _QUOTA)
+        instances = self.table("notebook_instances")
+        with instances.lock:
+            if self.exists(arn):
+                raise in_use
+            used = sum(one[_STATUS] != "Failed" for one in instances.values())
+            if used + 1 > allowed:
+                total = "Total number of notebook instances"
+                raise limit_exceeded(total, allowed, used, 1, "NotebookInstances")
+            self.add(instances, name, instance, arn, params.get("Tags", []), in_use=in_use)
         self.publish(EVENT, arn, public(instance))
         self.account.tasks.spawn(group(name), self._start_instance, name)
         return {"NotebookInstanceArn": arn}

@@ -37,12 +37,14 @@ def invalid(message: str) -> ServiceError:
     return ServiceError("ValidationException", message)
 
 
-def limit_exceeded(quota: str, allowed: float, used: int, wanted: int) -> ServiceError:
-    """Return the refusal of instances for which a quota has no room."""
+def limit_exceeded(
+    quota: str, allowed: float, used: int, wanted: int, unit: str = "Instances"
+) -> ServiceError:
+    """Return the refusal of instances for which a quota has no room, in AWS's words."""
     return ServiceError(
         "ResourceLimitExceeded",
-        f"The account-level service limit '{quota}' is {allowed:g} Instances, with current utilization of "
-        f"{used} Instances and a request delta of {wanted} Instances. Please use AWS Service Quotas to "
+        f"The account-level service limit '{quota}' is {allowed:g} {unit}, with current utilization of "
+        f"{used} {unit} and a request delta of {wanted} {unit}. Please use AWS Service Quotas to "
         "request an increase for this quota. If AWS Service Quotas is not available, contact AWS support to "
         "request an increase for this quota.",
     )

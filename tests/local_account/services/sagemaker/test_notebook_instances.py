@@ -145,6 +145,37 @@ def test_a_script_that_takes_too_long_fails_the_instance_and_is_ended(lab: SageM
     assert not alive(int((directory(lab, "slow") / "SageMaker/pid").read_text()))
 
 
+def test_instances_beyond_the_quota_are_refused_and_those_that_are_stopped_count(lab: SageMakerLab) -> None:
+    """The words are those of a report by CloudFormation's maintainers (aws-cloudformation/rain, 468)."""
+
+    def create(name: str) -> None:
+        lab.sagemaker.create_notebook_instance(
+            NotebookInstanceName=name, InstanceType="ml.t3.medium", RoleArn=lab.role
+        )
+
+    listed = lab.sagemaker.list_notebook_instances(MaxResults=100)["NotebookInstances"]
+    there = sum(one["NotebookInstanceStatus"] != "Failed" for one in listed)
+    names = [f"one-of-{number}" for number in range(there, 8)]
+    for name in names:
+        create(name)
+    settled(lab, names[0])
+    stop(lab, names[0])
+    with pytest.raises(
+        ClientError,
+        match=r"limit 'Total number of notebook instances' is 8 NotebookInstances, with current "
+        r"utilization of 8 NotebookInstances and a request delta of 1 NotebookInstances\.",
+    ) as refused:
+        create("too-many")
+    assert refused.value.response["Error"]["Code"] == "ResourceLimitExceeded"
+    with pytest.raises(ClientError, match="duplicate"):
+        create(names[0])
+    for name in names:
+        if name != names[0]:
+            settled(lab, name)
+            stop(lab, name)
+        lab.sagemaker.delete_notebook_instance(NotebookInstanceName=name)
+
+
 def test_a_script_of_more_than_16384_characters_is_refused(lab: SageMakerLab) -> None:
     with pytest.raises(ClientError, match="16384"):
         lab.sagemaker.create_notebook_instance_lifecycle_config(
