@@ -275,7 +275,8 @@ class Engine:
             )
             data: bytes = answer["Body"].read(MAX_FILE_BYTES + 1)
         except ClientError as error:
-            raise invalid(f"S3 error: {error.response['Error'].get('Message')} ({url})") from error
+            said = error.response["Error"].get("Message")
+            raise invalid(f"S3 error: {said}\n{_MORE_ABOUT_S3_ERRORS}") from error
         if len(data) > MAX_FILE_BYTES:
             raise invalid(f"Template {url} is longer than {MAX_FILE_BYTES} bytes")
         return data.decode()
@@ -290,6 +291,12 @@ class Engine:
         if not (host.endswith("amazonaws.com") or local) or not bucket or not key:
             raise invalid(f"TemplateURL must be a supported URL: {url} is not the URL of an object in S3")
         return bucket, key, version
+
+
+_MORE_ABOUT_S3_ERRORS = (
+    "For more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
+)
+"""What AWS adds to S3's message."""
 
 
 def refuse_unsupported(params: Mapping[str, Any]) -> None:
