@@ -1,7 +1,8 @@
 # Every command for authors and participants; `make` alone lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
-PYTHON := .venv/bin/python
+VENV := .venv
+PYTHON := $(VENV)/bin/python
 .DEFAULT_GOAL := help
 # Often set on machines that build images; here, each of many processes would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,7 +27,7 @@ others := $(rest) --ignore=tests/local_account/services
 QUICK := not docker and not e2e and not slow
 # Each line begins with its side; sed passes on whole lines only, so that the sides' progress does not mix.
 SIDE = | sed --unbuffered 's/^/$*	/'
-.PHONY: help run test check fuzz lint format bench up down reset status clean pr bootstrap
+.PHONY: help run test check lowest fuzz lint format bench up down reset status clean pr bootstrap
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +74,13 @@ check: bootstrap  ## lint, types, and the quick tests that don't need Docker; ru
 check-%:
 	+@$(PYTHON) -m pytest -m "$(QUICK)" $(or $($*),$(error there is no side $*)) 2>&1 $(SIDE)
 
+lowest: bootstrap  ## `make check` with the lowest versions that the requirements allow
+	@echo 'installing the lowest versions into .local/lowest'
+	@$(PYTHON) -m venv --clear .local/lowest
+	@eval "$$($(PYTHON) -m local_account.engine.package_index)"; .venv/bin/uv pip install --quiet \
+	  --python .local/lowest/bin/python --resolution lowest-direct -r requirements-dev.txt
+	@$(MAKE) --no-print-directory VENV=.local/lowest check
+
 fuzz: bootstrap  ## send 100,000 hostile requests to the model container (FUZZ_SEED=7 for others, FUZZ_REQUESTS=… for fewer)
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} $(PYTHON) -m pytest tests/notebooks/base_image/test_fuzz.py $(ARGS)
 
@@ -80,10 +88,10 @@ lint: bootstrap  ## run ruff, mypy --strict, import-linter, codespell, cfn-lint,
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy --strict
-	.venv/bin/lint-imports --no-cache
-	.venv/bin/codespell
-	.venv/bin/cfn-lint -c I -- cfn/*.yml
-	.venv/bin/shellcheck .ci/bootstrap .ci/run lifecycle-config/*.sh findings/*.sh
+	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/codespell
+	$(VENV)/bin/cfn-lint -c I -- cfn/*.yml
+	$(VENV)/bin/shellcheck .ci/bootstrap .ci/run lifecycle-config/*.sh findings/*.sh
 
 format: bootstrap  ## format Python and notebooks, and strip the notebooks' outputs
 	$(PYTHON) -m ruff check --fix-only --quiet .

@@ -378,8 +378,8 @@ def test_sizes_read_well() -> None:
 
 def test_plots_show_every_algorithm() -> None:
     assert len(plots.confusion(EVALUATION).axes) == 2
-    bars = plots.scores(EVALUATION, {"minimum accuracy": 0.9}).axes[0]
-    assert [text.get_text() for text in bars.figure.legends[0].get_texts()] == [
+    figure = plots.scores(EVALUATION, {"minimum accuracy": 0.9})
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "minimum accuracy 0.9",
         "logistic",
         "random_forest",
