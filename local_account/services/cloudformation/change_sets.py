@@ -143,7 +143,7 @@ class ChangeSetOperations(Service):
                 raise ServiceError(
                     "InvalidChangeSetStatus",
                     f"ChangeSet [{change_set['ChangeSetId']}] cannot be executed in its current status of "
-                    f"[{change_set['Status']}], execution status [{change_set['ExecutionStatus']}]",
+                    f"[{change_set['Status']}]",
                 )
             stack = self.stacks.require(change_set["StackId"])
             if stack["StackStatus"] not in {*UPDATABLE, "REVIEW_IN_PROGRESS"}:
@@ -167,7 +167,7 @@ class ChangeSetOperations(Service):
 
     def list_change_sets(self, params: ListChangeSetsInputTypeDef) -> Answer:
         """List the change sets of a stack."""
-        stack = self.stacks.require_head(params["StackName"])
+        stack = self.stacks.require_named(params["StackName"])
         return {
             "Summaries": [
                 {key: each.get(key) for key in _SUMMARY}
@@ -201,10 +201,11 @@ class ChangeSetOperations(Service):
             wanted["RetainExceptOnCreate"] = params["RetainExceptOnCreate"]
         token = params.get("ClientRequestToken")
         for other in self._table.where("StackId", stack["StackId"]):
-            if other["ExecutionStatus"] == "AVAILABLE":
+            if other["ChangeSetId"] == change_set["ChangeSetId"]:
                 with self._table.update(other["ChangeSetId"]) as document:
-                    mine = other["ChangeSetId"] == change_set["ChangeSetId"]
-                    document["ExecutionStatus"] = "EXECUTE_COMPLETE" if mine else "OBSOLETE"
+                    document["ExecutionStatus"] = "EXECUTE_COMPLETE"
+            elif other["ExecutionStatus"] != "EXECUTE_COMPLETE":
+                self._table.delete(other["ChangeSetId"])
         if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
             self.engine.create(wanted, token)
         else:
@@ -233,7 +234,7 @@ class ChangeSetOperations(Service):
             )
         for other in self._table.where("StackId", stack["StackId"]):
             if other["ChangeSetName"] == params["ChangeSetName"]:
-                if other["ExecutionStatus"] in ("EXECUTE_COMPLETE", "OBSOLETE"):
+                if other["ExecutionStatus"] == "EXECUTE_COMPLETE":
                     # ExecuteChangeSet "deletes all change sets associated with the stack": the name is free.
                     # (Two runs of `aws cloudformation deploy` within a second use the same one.)
                     self._table.delete(other["ChangeSetId"])
@@ -252,7 +253,7 @@ class ChangeSetOperations(Service):
         else:
             if "StackName" not in params:
                 raise invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
-            stack = self.stacks.require_head(params["StackName"])
+            stack = self.stacks.require_named(params["StackName"])
             for each in self._table.where("StackId", stack["StackId"]):
                 if each["ChangeSetName"] == name:
                     return each

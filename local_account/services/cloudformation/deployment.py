@@ -240,6 +240,7 @@ class Deployment:
         try:
             scope = self._scope(imports)
             active, graph = scope.active(), scope.dependencies()
+            scope.check_imports([one.get("Properties") for one in active.values()])
             failed = walk(
                 graph,
                 lambda name: self._attempt(

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 MAX_BODY_BYTES, MAX_FILE_BYTES = 51_200, 1_048_576
-MAX_RESOURCES, MAX_PARAMETERS, MAX_OUTPUTS = 500, 200, 200
 UPDATABLE = {
     "CREATE_COMPLETE",
     "UPDATE_COMPLETE",
@@ -80,18 +79,7 @@ class Engine:
 
     def template(self, text: str) -> Template:
         """Parse a template; raise ServiceError ValidationError if no stack can be created from it."""
-        template = self.types.template(text)
-        for section, count, limit in (
-            ("Resources", len(template.resources), MAX_RESOURCES),
-            ("Parameters", len(template.parameters), MAX_PARAMETERS),
-            ("Outputs", len(template.outputs), MAX_OUTPUTS),
-        ):
-            if count > limit:
-                raise invalid(
-                    f"Template format error: Number of {section}, {count}, is greater than maximum "
-                    f"allowed, {limit}"
-                )
-        return template
+        return self.types.template(text)
 
     def wanted(self, stack: Stack, params: Mapping[str, Any], text: str) -> tuple[Stack, Template]:
         """Return the stack's document and template as they would be after the request; nothing is written.
@@ -139,13 +127,11 @@ class Engine:
         if not STACK_NAME.fullmatch(name):
             raise invalid(
                 f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy constraint: "
-                f"Member must satisfy regular expression pattern: {STACK_NAME.pattern}"
+                "Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*"
             )
         stack = self.stacks.head(name)
         if stack is not None and stack["StackStatus"] != "REVIEW_IN_PROGRESS":
-            raise ServiceError(
-                "AlreadyExistsException", f"Stack [{name}] already exists, in status {stack['StackStatus']}"
-            )
+            raise ServiceError("AlreadyExistsException", f"Stack [{name}] already exists")
 
     def new_stack(self, name: str) -> Stack:
         """Return the document of a new stack."""

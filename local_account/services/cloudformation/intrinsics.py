@@ -178,6 +178,22 @@ class Scope:
         for item in node.values():
             self.check(item)
 
+    def check_imports(self, node: Any) -> None:
+        """Raise ServiceError ValidationError if ``node`` imports what nobody exports."""
+        if isinstance(node, list):
+            for item in node:
+                self.check_imports(item)
+        if not isinstance(node, dict):
+            return
+        if "Fn::If" in node:
+            self.check_imports(node["Fn::If"][1 if self.condition(node["Fn::If"][0]) else 2])
+            return
+        if "Fn::ImportValue" in node:
+            with suppress(PendingError):
+                self.value(node)
+        for item in node.values():
+            self.check_imports(item)
+
     def dependencies(self) -> dict[str, set[str]]:
         """Return, for every active resource, the active resources that it needs first.
 

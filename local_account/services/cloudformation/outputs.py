@@ -36,6 +36,8 @@ def results(stacks: Stacks, stack_id: str, scope: Scope, imports: Imports) -> di
     """
     outputs = evaluated(scope)
     exports = {output["ExportName"]: output["OutputValue"] for output in outputs if output["ExportName"]}
+    if len(exports) < sum(1 for output in outputs if output["ExportName"]):
+        raise invalid("Template format error: the names of exports must be unique in a stack")
     others = stacks.exports()
     for export in exports:
         owner = others.get(str(export), {}).get("ExportingStackId", stack_id)

@@ -57,7 +57,7 @@ class Plan:
         self._pending: set[str] = set()
         self._template = template
         resources = Recorded(self._records, self._pending)
-        self._scope = make_scope(account, wanted, template, resources, Imports(stacks))
+        self._scope = make_scope(account, wanted, template, resources, Imports(stacks, planned=True))
         types.check(template, self._scope)
         self.changes = self._changes()
         self._outputs = wanted.get("Outputs") or []
@@ -66,7 +66,10 @@ class Plan:
         """Return whether nothing would change, including outputs."""
         if self.changes:
             return False
-        return self._outputs == outputs.evaluated(self._scope)
+        try:
+            return self._outputs == outputs.evaluated(self._scope)
+        except PendingError:  # an output imports what is not exported: the update will say so
+            return False
 
     def _changes(self) -> list[ChangeTypeDef]:
         active = self._scope.active()

@@ -43,13 +43,16 @@ class Recorded:
 class Imports:
     """Looks up exports, and remembers which ones were used."""
 
-    def __init__(self, stacks: Stacks) -> None:
+    def __init__(self, stacks: Stacks, *, planned: bool = False) -> None:
         self._stacks = stacks
+        self._planned = planned
         self.names: set[str] = set()
 
     def __call__(self, name: str) -> str:
-        """Return the value of an export."""
+        """Return the value of an export. One that does not exist fails a deployment, and not its plan."""
         export = self._stacks.exports().get(name)
+        if export is None and self._planned:
+            raise PendingError(name)
         if export is None:
             raise invalid(f"No export named {name} found.")
         self.names.add(name)

@@ -184,7 +184,7 @@ class CloudFormation(ChangeSetOperations):
     def cancel_update_stack(self, params: CancelUpdateStackInputTypeDef) -> Answer:
         """Cancel an update and roll it back."""
         with self.engine.lock:
-            stack = self.stacks.require_head(params["StackName"])
+            stack = self.stacks.require_named(params["StackName"])
             if stack["StackStatus"] != "UPDATE_IN_PROGRESS":
                 raise invalid("CancelUpdateStack cannot be called from current stack status")
             self.engine.cancel(stack["StackId"], "User Initiated")
@@ -193,7 +193,7 @@ class CloudFormation(ChangeSetOperations):
     def continue_update_rollback(self, params: ContinueUpdateRollbackInputTypeDef) -> Answer:
         """Try again to roll back an update."""
         with self.engine.lock:
-            stack = self.stacks.require(params["StackName"])
+            stack = self.stacks.require(self.stacks.require_named(params["StackName"])["StackId"])
             if stack["StackStatus"] != "UPDATE_ROLLBACK_FAILED":
                 raise invalid(
                     f"Stack [{stack['StackId']}] is in {stack['StackStatus']} state and can not be continued"
@@ -208,7 +208,7 @@ class CloudFormation(ChangeSetOperations):
     def rollback_stack(self, params: RollbackStackInputTypeDef) -> Answer:
         """Roll back a failed stack whose rollback was disabled."""
         with self.engine.lock:
-            stack = self.stacks.require(params["StackName"])
+            stack = self.stacks.require(self.stacks.require_named(params["StackName"])["StackId"])
             if stack["StackStatus"] not in ("CREATE_FAILED", "UPDATE_FAILED"):
                 status = stack["StackStatus"]
                 raise invalid(f"Stack [{stack['StackId']}] is in {status} state and can not be rolled back")
@@ -218,7 +218,7 @@ class CloudFormation(ChangeSetOperations):
 
     def update_termination_protection(self, params: UpdateTerminationProtectionInputTypeDef) -> Answer:
         """Turn a stack's protection from deletion on or off."""
-        stack = self.stacks.require_head(params["StackName"])
+        stack = self.stacks.require_named(params["StackName"])
         self.stacks.protect(stack["StackId"], params["EnableTerminationProtection"])
         return {"StackId": stack["StackId"]}
 
@@ -246,7 +246,7 @@ class CloudFormation(ChangeSetOperations):
 
     def describe_stack_events(self, params: DescribeStackEventsInputTypeDef) -> Answer:
         """List the events of a stack, newest first."""
-        stack = self.stacks.require_head(params["StackName"])
+        stack = self.stacks.require_named(params["StackName"])
         events, token = page(self.stacks.events(stack), params)
         return {"StackEvents": [_present(event) for event in events], "NextToken": token}
 
@@ -271,7 +271,9 @@ class CloudFormation(ChangeSetOperations):
 
     def describe_stack_resource(self, params: DescribeStackResourceInputTypeDef) -> Answer:
         """Describe one resource of a stack."""
-        stack = self.stacks.require(params["StackName"])
+        stack = self.stacks.find(params["StackName"])
+        if stack is None:
+            raise invalid(f"Stack '{params['StackName']}' does not exist")
         name = params["LogicalResourceId"]
         record = stack["Resources"].get(name)
         if record is None:
@@ -359,7 +361,7 @@ class CloudFormation(ChangeSetOperations):
     # Checks
 
     def _updatable(self, name: str) -> Stack:
-        stack = self.stacks.require(name)
+        stack = self.stacks.require(self.stacks.require_named(name)["StackId"])
         if stack["StackStatus"] not in UPDATABLE:
             raise invalid(
                 f"Stack:{stack['StackId']} is in {stack['StackStatus']} state and can not be updated."

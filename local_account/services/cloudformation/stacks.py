@@ -194,6 +194,12 @@ class Stacks:
         """Return the head of a stack; raise ServiceError ValidationError if there is none."""
         return _existing(name_or_id, self.head(name_or_id))
 
+    def require_named(self, name_or_id: str) -> Head:
+        """Return the head of a stack; raise ServiceError ValidationError in the words of most operations."""
+        if (head := self.head(name_or_id)) is None:
+            raise invalid(f"Stack [{name_or_id}] does not exist")
+        return head
+
     def find(self, name_or_id: str) -> Stack | None:
         """Return a stack by name (never a deleted one) or by id."""
         stack_id = self._id(name_or_id)

@@ -451,7 +451,7 @@ def test_refusals(stacks: StackMaker, client: Client) -> None:
     stacks.create("twice", bucket)
     code, message = error(api.create_stack, StackName="twice", TemplateBody=bucket)
     assert code == "AlreadyExistsException"
-    assert error(api.describe_stack_events, StackName="never")[1] == "Stack with id never does not exist"
+    assert error(api.describe_stack_events, StackName="never")[1] == "Stack [never] does not exist"
     api.delete_stack(StackName="never")
 
 
