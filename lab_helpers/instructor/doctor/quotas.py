@@ -60,11 +60,7 @@ def quotas(room: Room) -> Iterator[Finding]:
         found = listed[need.service]
         quota = next((one for one in found.values() if one.code == need.code), found.get(need.quota))
         if quota is None:
-            yield warning(
-                "quotas",
-                f"{need.service} lists no quota {need.quota!r}",
-                "look it up in the Service Quotas console",
-            )
+            yield _missing(room, need)
             continue
         finding = compare(room, need, quota)
         if finding:
@@ -73,6 +69,27 @@ def quotas(room: Room) -> Iterator[Finding]:
             good += 1
     if good:
         yield ok("quotas", f"{good} of {len(wanted)} suffice for {room.size} participants")
+
+
+_CHOICES = {
+    "notebook instance usage": "`fleet up --parameter NotebookInstanceType=…` (`doctor --notebook-type …`)",
+    "training job usage": "`instance_type` in notebook 03 (`doctor --training-type …`)",
+    "endpoint usage": "`fleet up --parameter DevInstanceType=…` and `PrdInstanceType=…` "
+    "(`doctor --dev-type …`, `--prd-type …`)",
+}
+"""Where an instance type is chosen, by the end of its quota's name."""
+
+
+def _missing(room: Room, need: Need) -> Finding:
+    text = f"{need.service} lists no quota {need.quota!r}"
+    kind, _, use = need.quota.partition(" for ")
+    if use not in _CHOICES:
+        return warning("quotas", text, "look it up in the Service Quotas console")
+    return warning(
+        "quotas",
+        f"{text}: {room.region} may not have this type",
+        f"if the Service Quotas console does not list {kind} either, choose another type: {_CHOICES[use]}",
+    )
 
 
 def compare(room: Room, need: Need, quota: Quota) -> Finding | None:

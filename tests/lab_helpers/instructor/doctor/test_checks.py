@@ -164,6 +164,22 @@ def test_a_new_account_lacks_quotas_for_a_class(clients: Clients) -> None:
     assert not any("Stack count" in text for text in found)
 
 
+@pytest.mark.parametrize(
+    ("kind", "chosen"),
+    [("notebook_type", "NotebookInstanceType"), ("training_type", "notebook 03"), ("prd_type", "PrdInst")],
+)
+def test_a_type_that_the_region_lacks_is_named_with_the_place_to_choose_another(
+    clients: Clients, kind: str, chosen: str
+) -> None:
+    """Service Quotas lists the types of a region: no public data has those of notebooks and training."""
+    given: Any = {kind: "ml.z9.large"}
+    event = replace(room(clients), **given)
+    (found,) = (one for one in quotas.quotas(event) if "may not have" in one.text)
+    assert found.level is Level.WARNING
+    assert "ml.z9.large for" in found.text
+    assert chosen in found.remedy
+
+
 def test_a_hundred_labs_need_more_rules_than_a_new_account_may_have(clients: Clients) -> None:
     texts = [one.text for one in quotas.quotas(room(clients, size=100))]
 
