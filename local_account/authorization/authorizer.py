@@ -1,4 +1,8 @@
-"""Who makes a request, and whether the policies allow it."""
+"""Who makes a request, and whether the policies allow it.
+
+Differs from AWS: only requests of roles are judged. The account's own credentials may do everything, and so
+may the access keys of IAM users, whatever their policies say; GetCallerIdentity calls both root.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,10 @@
 
 Contract: Service Authorization Reference, "Actions, resources, and condition keys" of each service; where a
 request needs more than its own action (passing a role, tags at creation), the API reference of the operation.
+
+Differs from AWS (sts): a role needs `sts:AssumeRole` in its own policies to assume another, even if the trust
+policy of that one names it. On AWS either is enough within an account. Source: IAM User Guide, "Policy
+evaluation logic".
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Resource-based policies of functions: whether one lets a service invoke the function.
 
 The contract is "Viewing resource-based IAM policies in Lambda" of the AWS Lambda Developer Guide.
+
+Differs from AWS: resource-based policies that are evaluated are trust policies of roles, policies of S3
+buckets and of functions. Those of ECR repositories and of CloudWatch Logs are kept only.
 """
 
 from __future__ import annotations

@@ -151,6 +151,11 @@ class Account:
 
         With ``role_arn`` the credentials are those of the assumed role, as on AWS, in a session of the name
         that the service gives it there; otherwise the account's.
+
+        Differs from AWS (everywhere): programs find the account by `AWS_ENDPOINT_URL`, credentials and region
+        in their environment (`local env`, and what builds, functions and notebook instances are given). There
+        is no instance metadata service, and containers get no credentials: the account listens on the
+        loopback interface, which they cannot reach.
         """
         credentials = self._assume(role_arn, session) if role_arn else ROOT_CREDENTIALS
         return environment(self.config, credentials, home)

@@ -1,4 +1,9 @@
-"""What the account has on the Docker Engine: labeled containers, and images named after its registry."""
+"""What the account has on the Docker Engine: labeled containers, and images named after its registry.
+
+Differs from AWS (everywhere): nothing has a machine of its own. Containers, builds, functions and notebook
+instances share this machine's processors and memory, whatever their instance type, compute type or memory
+size says. There is no GPU, and no wait for machines to start.
+"""
 
 from __future__ import annotations
 

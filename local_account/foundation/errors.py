@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 Params = dict[str, Any]
+FIDELITY = "docs/fidelity.md"
+"""The page that says what the local account has, and how it differs from AWS."""
+_LACKS = re.compile(
+    r"(?:supported by|available in) the local account"
+    r"|[Ll]ocal account (?:does not support|does not have|supports |has |only has|keeps no)"
+    r"|AWS does not document"
+)
 
 
 class ServiceError(Exception):
@@ -25,6 +33,16 @@ class ServiceError(Exception):
         self.message = message
         self.status = status
         self.fields = fields
+
+
+def pointed(message: str, section: str = "") -> str:
+    """Return a message; if it says what the local account lacks, with the section that says what it has.
+
+    Sections are boto3's names of services; without one, the message points to the page.
+    """
+    if FIDELITY in message or not _LACKS.search(message):
+        return message
+    return f"{message} ({FIDELITY}{'#' if section else ''}{section})"
 
 
 def failure(error: Exception, state_dir: Path) -> ServiceError:

@@ -3,6 +3,19 @@
 The service that a request is for is in its signature (AWS Signature Version 4, credential scope). S3 checks
 the signature itself, since its URLs are handed on; other services do not: the gateway listens on the loopback
 interface only.
+
+Differs from AWS: only S3 verifies signatures. The other services take the caller from the access key id in
+the signature, and believe it: the gateway listens on the loopback interface only.
+
+Differs from AWS: there is one account, with one region. A client of another region reaches the same
+resources, except those of EC2.
+
+Differs from AWS: requests are not throttled, and a change is visible at once. What needs retries or a wait on
+AWS (a new role, for instance) passes here without.
+
+Lacks (everywhere): `apigateway`, `athena`, `codeconnections`, `codestar-connections`, `codedeploy`,
+`cloudtrail`, `dynamodb`, `ecs`, `efs`, `eks`, `glue`, `kms`, `rds`,
+`sagemaker-metrics`, `scheduler`, `secretsmanager`, `sns`, `sqs`, `ssm`, `stepfunctions`.
 """
 
 from __future__ import annotations
@@ -17,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from werkzeug.wrappers import Request, Response
 
 from local_account.foundation import acting
-from local_account.foundation.errors import Params, ServiceError, failure
+from local_account.foundation.errors import Params, ServiceError, failure, pointed
 from local_account.gateway import protocol
 from local_account.gateway.service import HttpService, Service
 
@@ -142,7 +155,8 @@ class Gateway:
         try:
             if service not in self._backend.services:
                 raise ServiceError(  # noqa: TRY301
-                    protocol.UNSUPPORTED, f"the service {service} is not supported by the local account"
+                    protocol.UNSUPPORTED,
+                    pointed(f"the service {service} is not supported by the local account"),
                 )
             call = protocol.find_operation(service, request)
             params = protocol.parse(call, request)

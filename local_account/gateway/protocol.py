@@ -30,7 +30,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.errors import Params, ServiceError, pointed
 from local_account.gateway import cbor, constraints, query_xml
 from local_account.gateway.service import Encoded
 
@@ -236,13 +236,14 @@ def answer(call: Call, result: Mapping[str, Any] | Encoded, request_id: str) -> 
 def answer_error(call: Call, error: ServiceError, request_id: str) -> Response:
     """Serialize an error in the protocol of the operation's service."""
     shape = _error_shape(call, error)
+    message = pointed(error.message, call.operation.service_model.service_name)
     if call.protocol == cbor.NAME:
         status = (shape.metadata.get("error", {}) if shape else {}).get("httpStatusCode", error.status)
         name = shape.name if shape else error.code
-        return _cbor(cbor.write_error(name, error.message, error.fields), status, request_id, error.code)
-    exception = type(
-        error.code, (Exception,), {"code": error.code, "message": error.message, **error.fields}
-    )(error.message)
+        return _cbor(cbor.write_error(name, message, error.fields), status, request_id, error.code)
+    exception = type(error.code, (Exception,), {"code": error.code, "message": message, **error.fields})(
+        message
+    )
     response = _serialize(call, exception, request_id)
     if "httpStatusCode" not in (shape.metadata.get("error", {}) if shape else {}):
         response.status_code = error.status
@@ -277,13 +278,14 @@ def _cbor(body: bytes, status: int, request_id: str, query_code: str = "") -> Re
 
 def plain_error(service: str, error: ServiceError, request_id: str) -> Response:
     """Answer an error for an unknown operation: JSON for JSON services, XML for S3 and query services."""
+    message = pointed(error.message, service)
     if service_model(service).protocol in ("json", "rest-json"):
         body, kind = (
-            json.dumps({"__type": error.code, "message": error.message}),
+            json.dumps({"__type": error.code, "message": message}),
             "application/x-amz-json-1.1",
         )
     else:
-        escaped = error.message.replace("&", "&amp;").replace("<", "&lt;")
+        escaped = message.replace("&", "&amp;").replace("<", "&lt;")
         fault = f"<Error><Code>{error.code}</Code><Message>{escaped}</Message></Error>"
         wrap = service != "s3"
         body = f"<ErrorResponse>{fault}</ErrorResponse>" if wrap else f"<?xml version='1.0'?>{fault}"

@@ -2,6 +2,18 @@
 
 moto keeps everything in memory. A request that may change something is answered only after the rows of the
 objects that it changed are in the state directory (`state`).
+
+Kept only (iam): users, groups, access keys, instance profiles, identity providers, server certificates, login
+profiles. moto answers for them.
+
+Lacks (iam): `GenerateServiceLastAccessedDetails`, `PutUserPermissionsBoundary`,
+`GetContextKeysForCustomPolicy`, `ListPoliciesGrantingServiceAccess`.
+
+Kept only (ec2): everything. moto answers for EC2: an instance does not run, and VPCs, subnets and security
+groups let everything through.
+
+Differs from AWS (iam): no service needs a service-linked role, and none creates its own;
+CreateServiceLinkedRole makes a record.
 """
 
 from __future__ import annotations

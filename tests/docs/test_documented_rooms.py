@@ -12,7 +12,7 @@ from tests.checkout import ROOT
 from tests.docs.pages import fences, page
 
 PACKAGES = ("lab_helpers", "local_account", "benchmarks")
-STARTED = {"server", "warm_up", "scaffold", "__main__"}
+STARTED = {"server", "warm_up", "scaffold", "fidelity", "__main__"}
 """What is at the top of the account, one room in the picture."""
 
 

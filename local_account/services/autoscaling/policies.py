@@ -3,6 +3,9 @@
 Contract: PutScalingPolicy in the Application Auto Scaling API Reference; alarms as described under "Target
 tracking scaling policies" in its User Guide: three minutes above the target scale out, fifteen minutes below
 nine tenths of it scale in.
+
+Refuses (PutScalingPolicy): step scaling and predictive scaling, and predefined metrics other than
+`SageMakerVariantInvocationsPerInstance`.
 """
 
 from __future__ import annotations

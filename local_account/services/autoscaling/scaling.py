@@ -1,6 +1,9 @@
 """Scaling activities: changes that alarms and bounds require, made to the endpoint and recorded.
 
 Contract: DescribeScalingActivities, and "Scaling activities" in the Application Auto Scaling User Guide.
+
+Differs from AWS: **cooldowns are real seconds**, while a minute of the policy's alarms may be shorter (see
+cloudwatch). Reasons not to scale are recorded once a minute.
 """
 
 from __future__ import annotations

@@ -55,7 +55,14 @@ _RETRY_SECONDS = 0.5
 
 
 class ApplicationAutoScaling(Service):
-    """The Application Auto Scaling API for SageMaker variants."""
+    """The Application Auto Scaling API for SageMaker variants.
+
+    Lacks: `PutScheduledAction`, `GetPredictiveScalingForecast`.
+
+    Refuses: everything but variants of endpoints (`sagemaker:variant:DesiredInstanceCount`).
+
+    Differs from AWS: no service-linked role is needed: targets only name it.
+    """
 
     name = "application-autoscaling"
 

@@ -410,6 +410,9 @@ class Deployment:
             raise ResourceError(
                 f"Properties validation failed for resource {logical_id} with message:\n{listed}"
             )
+        given = [name for name, value in record["Properties"].items() if value]
+        if lacking := self._types.providers[record["Type"]].lacks(given):
+            raise ResourceError(f"Property {min(lacking)} is not supported by the local account")
 
     def _completed(self, ctx: Context, record: Resource, status: str) -> None:
         provider = self._types.providers[record["Type"]]

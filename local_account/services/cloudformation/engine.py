@@ -286,7 +286,11 @@ _MORE_ABOUT_S3_ERRORS = (
 
 
 def refuse_unsupported(params: Mapping[str, Any]) -> None:
-    """Raise ServiceError for request members that would have no effect here."""
+    """Raise ServiceError for request members that would have no effect here.
+
+    Refuses (CreateStack, UpdateStack, CreateChangeSet): notifications by SNS, stack policies, imports,
+    `ResourceTypes`, rollback triggers, change sets of nested stacks.
+    """
     unsupported: Iterable[str] = (
         "NotificationARNs",
         "ResourcesToImport",

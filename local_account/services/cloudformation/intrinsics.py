@@ -1,6 +1,9 @@
 """Intrinsic functions, conditions and references of a template.
 
 Contract: *Intrinsic function reference* and *Pseudo parameters reference* in the CloudFormation User Guide.
+
+Refuses: dynamic references (`{{resolve:…}}`), `Fn::Transform`, `Fn::ForEach` and other functions of
+AWS::LanguageExtensions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Template parameters: the values that a stack gets, and whether they satisfy their declarations.
 
 Contract: *CloudFormation template Parameters syntax* and *Supported existing resource parameter types*.
+
+Refuses: parameters of types of SSM, Route 53 and EC2.
 """
 
 from __future__ import annotations

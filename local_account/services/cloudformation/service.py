@@ -81,7 +81,11 @@ _SHOWN = (
 
 
 class CloudFormation(ChangeSetOperations):
-    """CloudFormation with its own engine, which creates each resource through the account's own APIs."""
+    """CloudFormation with its own engine, which creates each resource through the account's own APIs.
+
+    Lacks: `CreateStackSet`, `DetectStackDrift`, `RegisterType`, `SetStackPolicy`, `SignalResource`,
+    `CreateGeneratedTemplate`, `EstimateTemplateCost`, `DescribeType`, `ListTypes`.
+    """
 
     name = "cloudformation"
     validation_error = "ValidationError"

@@ -1,6 +1,9 @@
 """CloudFormation templates: parsing YAML (including short forms) and JSON, and checking their structure.
 
 Contract: *Template anatomy* and *Intrinsic function reference* in the CloudFormation User Guide.
+
+Refuses: the sections `Rules`, `Transform` (SAM, macros) and `Hooks`, `CreationPolicy`, `UpdatePolicy`, and
+the deletion policy `Snapshot`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,15 @@
-"""Metric alarms: their records, their history, and their periodic evaluation."""
+"""Metric alarms: their records, their history, and their periodic evaluation.
+
+Differs from AWS: alarms are evaluated each second, on two clocks. For one that invokes a scaling policy
+(`TargetTracking-…`), a minute lasts `scaling_minute_seconds` (in `account.json`; 1 by default, 60 as on AWS).
+Its numbers stay as documented, and a sum over the short minute is scaled up to a real one. Every other alarm
+has real minutes.
+
+Differs from AWS: an alarm that is set by hand (SetAlarmState) keeps that state for its period.
+
+Differs from AWS: of an alarm's actions, scaling policies are carried out; others (SNS, Lambda, EC2) are kept
+only. Rules on the event *CloudWatch Alarm State Change* work.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,10 @@
 
 CloudWatch keeps data with a resolution of one second for three hours and of one minute for fifteen days
 ("Metrics retention" in its User Guide); here every metric has a resolution of one second.
+
+Differs from AWS: datapoints of a second are merged into one per minute after three hours, and kept for
+fifteen days (on AWS up to fifteen months). Services whose metrics exist: SageMaker, and failed and successful
+invocations of EventBridge's rules (`AWS/Events`).
 """
 
 from __future__ import annotations

@@ -54,7 +54,13 @@ _STATISTIC_SET = ("SampleCount", "Sum", "Minimum", "Maximum")
 
 
 class CloudWatch(Service):
-    """Metrics and metric alarms. Metric math, composite alarms and dashboards are not supported."""
+    """Metrics and metric alarms. Metric math, composite alarms and dashboards are not supported.
+
+    Lacks: `GetMetricWidgetImage`, `PutAnomalyDetector`, `PutCompositeAlarm`, `PutDashboard`,
+    `PutInsightRule`, `PutMetricStream`.
+
+    Refuses (PutMetricAlarm, GetMetricData): metric math, anomaly detection, statistics such as trimmed means.
+    """
 
     name = "cloudwatch"
     validation_error = "ValidationError"

@@ -1,6 +1,13 @@
 """What a project's image decides about a build, although its commands run on this machine.
 
 Reported by builds on AWS, not documented: the ``sh`` of Amazon Linux is bash, that of Ubuntu is dash.
+
+Differs from AWS: a build runs on this machine, as its user, and not in a container of the project's image: it
+has the tools that are installed here. The log says which shell a build has, and whose tools.
+
+Differs from AWS: the image decides what its name tells. `sh` is bash for Amazon Linux and dash for Ubuntu;
+another image gets this machine's `sh`. AWS's own images have version 2 of the AWS CLI, so `aws ecr get-login`
+is refused. Source: reported by builds on AWS, not documented.
 """
 
 from __future__ import annotations
@@ -10,6 +17,8 @@ import shlex
 import shutil
 from importlib import metadata
 from pathlib import Path
+
+from local_account.foundation.errors import FIDELITY
 
 MANAGED = ("aws/codebuild/", "public.ecr.aws/codebuild/")
 """How the names of AWS's own build images begin; their AWS CLI is version 2."""
@@ -45,8 +54,8 @@ def describe(image: str, program: str, called: str) -> list[str]:
         tools.insert(0, f"AWS CLI {version}" + (" (the image has version 2)" if _managed(image) else ""))
     return [
         f"Shell: {name}" + (" as sh" if called != name else "") + why,
-        f"The commands run on this machine and not in the image {image}. Tools: {', '.join(tools)}, "
-        "and what else is installed here",
+        f"The commands run on this machine and not in the image {image} ({FIDELITY}#codebuild). "
+        f"Tools: {', '.join(tools)}, and what else is installed here",
     ]
 
 

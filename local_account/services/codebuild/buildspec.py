@@ -1,4 +1,15 @@
-"""Buildspec 0.2, as documented in "Build specification reference for CodeBuild"."""
+"""Buildspec 0.2, as documented in "Build specification reference for CodeBuild".
+
+Differs from AWS: `CODEBUILD_BUILD_SUCCEEDING` is 0 as soon as a command has failed, so in the `finally` of
+its phase, too. AWS does not say.
+
+Differs from AWS: a variable without text (`A:`, `A: null`) is refused. AWS does not say what it means.
+
+Differs from AWS: nothing is cached between builds; the log says so.
+
+Refuses: version 0.1, `env/parameter-store`, `env/secrets-manager`, `run-as`, `proxy`, `batch`, `reports`,
+shells other than bash and sh, and `runtime-versions` other than Python.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+
+from local_account.foundation.errors import pointed
 
 PHASES = ("install", "pre_build", "build", "post_build")
 SHELLS = {"sh": "sh", "/bin/sh": "sh", "bash": "bash", "/bin/bash": "bash"}
@@ -35,6 +48,9 @@ _Loader.add_constructor("tag:yaml.org,2002:str", _scalar_or_null)
 
 class BuildspecError(Exception):
     """The buildspec is invalid, or asks for what the local account does not support (``YAML_FILE_ERROR``)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(pointed(message, "codebuild"))
 
 
 @dataclass(frozen=True)
@@ -113,7 +129,11 @@ def parse(text: str) -> Buildspec:
                  "secrets-manager"}, "env")  # fmt: skip
     artifacts = _mapping(document.get("artifacts") or {}, "artifacts")
     secondary = _mapping(artifacts.get("secondary-artifacts") or {}, "artifacts/secondary-artifacts")
-    notes = ["cache: the local account keeps no cache between builds"] if document.get("cache") else []
+    notes = (
+        [pointed("cache: the local account keeps no cache between builds", "codebuild")]
+        if document.get("cache")
+        else []
+    )
     return Buildspec(
         phases=_phases(_mapping(document["phases"], "phases")),
         shell=_shell(env.get("shell") or "sh"),

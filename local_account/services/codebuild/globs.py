@@ -2,6 +2,9 @@
 
 Page "Build specification reference for CodeBuild": ``*`` stays within one directory, and ``**`` as a
 directory of its own stands for any number of directories, none included.
+
+Differs from AWS: `files`, `exclude-paths` and `base-directory` are one language of patterns. AWS documents
+only the first.
 """
 
 from __future__ import annotations

@@ -5,6 +5,10 @@ without a registry (``iris:latest``) must not be there for the next build, which
 on AWS. The same goes for AWS's name of the registry, which accounts share. The commands of ``docker`` in a
 build are noted down, and the names that they gave are taken back at its end. Layers stay, and so do names
 with another registry: those of the account's own address are its own.
+
+Differs from AWS: while they run, builds on one engine see each other's images. Names without a registry
+(`docker build -t iris`), or with AWS's name of it, are taken off the engine when the build ends, and go back
+to the images that had them before; what docker-py or Compose name stays.
 """
 
 from __future__ import annotations

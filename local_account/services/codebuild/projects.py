@@ -1,4 +1,9 @@
-"""Build projects: what CreateProject accepts, and how StartBuild overrides it."""
+"""Build projects: what CreateProject accepts, and how StartBuild overrides it.
+
+Refuses (CreateProject, UpdateProject, StartBuild): `vpcConfig`, `fileSystemLocations`, `logsConfig/s3Logs`,
+sources other than S3, CodeCommit, CodePipeline and none, environments other than Linux, and environment
+variables from Parameter Store or Secrets Manager.
+"""
 
 from __future__ import annotations
 

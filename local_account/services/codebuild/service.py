@@ -57,7 +57,11 @@ _QUEUE = 5
 
 
 class CodeBuild(Service):
-    """Projects and builds; see the "AWS CodeBuild API Reference"."""
+    """Projects and builds; see the "AWS CodeBuild API Reference".
+
+    Lacks: `CreateFleet`, `CreateReportGroup`, `CreateWebhook`, `ImportSourceCredentials`,
+    `InvalidateProjectCache`, `ListCuratedEnvironmentImages`, `StartBuildBatch`, `StartSandbox`.
+    """
 
     name = "codebuild"
     validation_error = "InvalidInputException"

@@ -4,6 +4,9 @@ Buildspec 0.2 runs all commands of a build in the same instance of the default s
 specification reference for CodeBuild", versions). A command that ends the shell (``exit``, ``set -e``, a
 syntax error in dash) ends itself only: the next one gets a new shell with the variables, the directory and,
 from bash, the functions of the one that ended.
+
+Differs from AWS: all commands of a build run in one shell. A command that ends it (`exit`) ends itself only,
+and functions are then kept by bash but not by dash.
 """
 
 from __future__ import annotations

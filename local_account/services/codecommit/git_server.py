@@ -2,6 +2,10 @@
 
 Contract: git's ``http-protocol`` and ``git-http-backend`` pages; "CodeCommit Repository State Change" on
 the page "Monitoring CodeCommit events in Amazon EventBridge" of the AWS CodeCommit User Guide.
+
+Differs from AWS: git speaks HTTP to the account's git port without credentials, and IAM does not judge it.
+Programs that the account starts reach it by AWS's URL, which git rewrites (`insteadOf`). There is no SSH, and
+`git-remote-codecommit` (`codecommit::REGION://NAME`) does not reach the account: use the HTTPS URL.
 """
 
 from __future__ import annotations

@@ -68,7 +68,14 @@ _SPECIFIER = re.compile(r"[\w./+-]+")
 
 
 class CodeCommit(Service):
-    """The CodeCommit API."""
+    """The CodeCommit API.
+
+    Lacks: `BatchGetCommits`, `CreatePullRequest`, `CreateApprovalRuleTemplate`, `DeleteFile`, `GetBlob`,
+    `ListFileCommitHistory`, `MergeBranchesByFastForward` (and the other merges), `PostCommentForPullRequest`,
+    `PutRepositoryTriggers`.
+
+    Refuses (CreateRepository): `kmsKeyId`.
+    """
 
     name = "codecommit"
     # Nearly every request that does not match the model has an invalid repository name.

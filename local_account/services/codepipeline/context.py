@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from local_account.authorization import granted
+from local_account.foundation.errors import pointed
 from local_account.services.codepipeline.records import Artifact, SourceRevision
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class ActionFailed(Exception):  # noqa: N818 - as the API names it
     """An action ends as Failed; ``code`` is one of FailureType of the CodePipeline API."""
 
     def __init__(self, code: str, message: str, external_id: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(pointed(message, "codepipeline"))
         self.code = code
         self.external_id = external_id
 

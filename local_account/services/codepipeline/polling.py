@@ -2,6 +2,10 @@
 
 Page "Valid settings for the PollForSourceChanges parameter" (CodePipeline User Guide). Each polled source
 costs one request a period, made with the role of its action; pipelines without one cost nothing.
+
+Differs from AWS: sources are polled once a minute (AWS: "periodically") unless they say
+`PollForSourceChanges: false`. A poll is one HeadObject or GetBranch with the role of the action, and a role
+that may not do that starts nothing.
 """
 
 from __future__ import annotations

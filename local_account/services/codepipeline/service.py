@@ -56,7 +56,11 @@ _REVISION_TYPES = {"CodeCommit": {"COMMIT_ID"}, "S3": {"S3_OBJECT_VERSION_ID", "
 
 
 class CodePipeline(Service):
-    """Pipelines, executions, approvals and jobs; see the "AWS CodePipeline API Reference"."""
+    """Pipelines, executions, approvals and jobs; see the "AWS CodePipeline API Reference".
+
+    Lacks: `AcknowledgeJob`, `CreateCustomActionType`, `ListActionTypes`, `OverrideStageCondition`,
+    `PollForJobs`, `PutActionRevision`, `PutWebhook`, `RollbackStage`.
+    """
 
     name = "codepipeline"
     poll_seconds = 60.0
@@ -102,7 +106,13 @@ class CodePipeline(Service):
         return {"pipeline": declaration, "tags": document["tags"]}
 
     def update_pipeline(self, params: UpdatePipelineInputTypeDef) -> Answer:
-        """UpdatePipeline: a new version. Executions in progress are cancelled."""
+        """UpdatePipeline: a new version. Executions in progress are cancelled.
+
+        Differs from AWS: executions in progress are canceled, as on AWS, which does not document when. Here,
+        actions that run end first; approvals (`Abandoned`) and executions between stages are given up at
+        once. A stage of an execution that is older than the update cannot be retried. Source: CodePipeline
+        API Reference, PipelineExecution, status.
+        """
         declaration = self._checked(params["pipeline"])
         name = declaration["name"]
         with self._engine.lock:
@@ -186,7 +196,11 @@ class CodePipeline(Service):
     # --- executions
 
     def start_pipeline_execution(self, params: StartPipelineExecutionInputTypeDef) -> Answer:
-        """StartPipelineExecution."""
+        """StartPipelineExecution.
+
+        Differs from AWS: executions that an EventBridge rule starts have the trigger type
+        `StartPipelineExecution`; on AWS it is `CloudWatchEvent`.
+        """
         declaration = self._require(params["name"])["pipeline"]
         given = {entry["name"]: entry["value"] for entry in params.get("variables") or []}
         overrides = {entry["actionName"]: entry for entry in params.get("sourceRevisions") or []}

@@ -1,6 +1,10 @@
 """What makes a pipeline declaration valid.
 
 Rules: page "CodePipeline pipeline structure reference" and the action structure reference of each provider.
+
+Refuses (CreatePipeline, UpdatePipeline): actions other than Source S3 and CodeCommit, Build and Test
+CodeBuild, Invoke Lambda, Approval Manual, Deploy CloudFormation; conditions of stages; triggers of
+connections; other regions; full clones, batch builds and notifications by SNS.
 """
 
 from __future__ import annotations

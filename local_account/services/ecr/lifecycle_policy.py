@@ -2,6 +2,8 @@
 
 Contract: "Lifecycle policy properties" and "How the lifecycle policy evaluator works" in the Amazon ECR User
 Guide.
+
+Refuses (PutLifecyclePolicy): other counts than `imageCountMoreThan` and `sinceImagePushed`.
 """
 
 from __future__ import annotations

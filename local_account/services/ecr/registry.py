@@ -3,6 +3,16 @@
 Contract: the OCI Distribution Specification 1.1 (end-1 to end-13) with Docker schema 2 manifests, and
 "Using the Docker HTTP API" (Basic authentication with a password from GetAuthorizationToken) in the Amazon
 ECR User Guide. Layers stream to and from the disk; none is ever held in memory as a whole.
+
+Differs from AWS: the registry is at `127.0.0.1:PORT`, which every engine takes without configuration, and
+that is what `repositoryUri` says. The API also takes AWS's name, `ACCOUNT.dkr.ecr.REGION.amazonaws.com/…`,
+and so does Docker where the workshop has started the engine. With another engine (Docker Desktop, one that
+was there before), or if port 80 is taken, a build says that the name is not known; outside of builds, Docker
+asks AWS, which refuses the password. What asks a registry without the engine (`docker manifest`, a buildx
+builder in a container) needs `repositoryUri`.
+
+Differs from AWS: `docker push` and `docker pull` are not judged by IAM: whoever has a password of
+GetAuthorizationToken may do both.
 """
 
 from __future__ import annotations

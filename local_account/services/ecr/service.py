@@ -67,7 +67,14 @@ _SHOWN = (
 
 
 class Ecr(Service):
-    """The ECR API."""
+    """The ECR API.
+
+    Lacks: `CreatePullThroughCacheRule`, `DescribeImageScanFindings`, `GetDownloadUrlForLayer`,
+    `GetLifecyclePolicyPreview`, `InitiateLayerUpload`, `PutRegistryPolicy`, `PutReplicationConfiguration`,
+    `StartImageScan`, `UploadLayerPart`.
+
+    Refuses: encryption types other than AES256.
+    """
 
     name = "ecr"
     validation_error: ClassVar[str] = "InvalidParameterException"

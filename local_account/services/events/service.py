@@ -66,7 +66,14 @@ _LONGEST_WAIT = 3600.0
 
 
 class Events(Service):
-    """Amazon EventBridge with the default bus; its targets are in ``targets``."""
+    """Amazon EventBridge with the default bus; its targets are in ``targets``.
+
+    Lacks: `CreateApiDestination`, `CreateArchive`, `CreateConnection`, `CreateEndpoint`, `CreateEventBus`,
+    `PutPartnerEvents`, `PutPermission`, `StartReplay`.
+
+    Refuses: event buses other than the default one, events of CloudTrail
+    (`ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`), global endpoints.
+    """
 
     name = "events"
 

@@ -2,6 +2,9 @@
 
 The contract is ``PutTargets`` of the EventBridge API, "Event bus targets in Amazon EventBridge", "Using
 resource-based policies" and "How EventBridge retries delivering events".
+
+Refuses (PutTargets): targets other than functions and pipelines, other accounts and regions,
+`DeadLetterConfig`, and what other kinds of targets take.
 """
 
 from __future__ import annotations

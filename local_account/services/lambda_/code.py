@@ -1,4 +1,9 @@
-"""Deployment packages: accept a zip from the request or from S3, check it, unpack each content once."""
+"""Deployment packages: accept a zip from the request or from S3, check it, unpack each content once.
+
+Differs from AWS (GetFunction): code that came with the request has no `Location`.
+
+Refuses (CreateFunction, UpdateFunctionCode): images and layers; deploy a zip archive.
+"""
 
 from __future__ import annotations
 

@@ -96,6 +96,7 @@ _UNSUPPORTED: dict[str, Any] = {
         bool,
     ),
 }
+"""Refuses in CreateFunction and UpdateFunctionConfiguration, where it would have an effect."""
 
 
 class FunctionConfiguration(TypedDict):

@@ -1,4 +1,8 @@
-"""Log lines on their way to CloudWatch Logs: in batches, in the background."""
+"""Log lines on their way to CloudWatch Logs: in batches, in the background.
+
+Differs from AWS: handlers log with the rights of their role, as on AWS; without them, lines are lost, and
+`local logs` says so.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who may invoke a function, and how asynchronous events are retried: policies and event invoke configs."""
+"""Who may invoke a function, and how asynchronous events are retried: policies and event invoke configs.
+
+Refuses (AddPermission, PutFunctionEventInvokeConfig): function URLs, event source tokens, destinations.
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,12 @@ _TAGS = 50
 
 
 class Lambda(Permissions):
-    """AWS Lambda with zip packages and Python handlers."""
+    """AWS Lambda with zip packages and Python handlers.
+
+    Lacks: `CreateAlias`, `CreateEventSourceMapping`, `CreateFunctionUrlConfig`, `InvokeAsync`,
+    `InvokeWithResponseStream`, `PublishLayerVersion`, `PutProvisionedConcurrencyConfig`,
+    `PutRuntimeManagementConfig`.
+    """
 
     name = "lambda"
     settle_seconds = 1.0

@@ -2,6 +2,9 @@
 
 The contract is "Lambda function states" of the Lambda Developer Guide, and what was recorded on AWS
 (LocalStack's tests of the Lambda API): what may be asked when, and which members an answer has.
+
+Differs from AWS: a function is Pending for a second, and an update as long; on AWS it is some seconds. While
+an update is InProgress, invocations already run the new code, where AWS may still run the old.
 """
 
 from __future__ import annotations

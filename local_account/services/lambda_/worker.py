@@ -1,4 +1,10 @@
-"""One execution environment of a function: the process that its handler runs in."""
+"""One execution environment of a function: the process that its handler runs in.
+
+Differs from AWS: a handler runs in a process of this machine, with the account's Python and the libraries of
+the account's environment, whatever the runtime's version. `MemorySize` and `EphemeralStorage` limit nothing.
+The file system can be written; `tempfile` has a directory of its own, but the path `/tmp` is this machine's,
+and code is in `LAMBDA_TASK_ROOT`, not in `/var/task`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Operations on log events: PutLogEvents, GetLogEvents and FilterLogEvents."""
+"""Operations on log events: PutLogEvents, GetLogEvents and FilterLogEvents.
+
+Differs from AWS (FilterLogEvents): after 128 MB it returns an incomplete page with a token, as the API
+allows.
+"""
 
 from __future__ import annotations
 

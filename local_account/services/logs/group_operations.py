@@ -1,4 +1,10 @@
-"""Operations on log groups and log streams, their retention, tags and resource policies."""
+"""Operations on log groups and log streams, their retention, tags and resource policies.
+
+Kept only (PutResourcePolicy, DeleteResourcePolicy, DescribeResourcePolicies): such policies are about
+principals of AWS services, and the account's own need no permission.
+
+Refuses: encryption keys, log classes other than STANDARD, linked accounts.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Contract: *PutMetricFilter* in the CloudWatch Logs API Reference; CloudWatch Logs User Guide, "Creating
 metrics from log events using filters". What was found is written in the transaction of the events, and
 deleted once CloudWatch has accepted it: each value is published at least once.
+
+Differs from AWS: what metric filters find is sent to CloudWatch once a second.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Deletes events that have expired, and those of deleted groups and streams, a few rows at a time."""
+"""Deletes events that have expired, and those of deleted groups and streams, a few rows at a time.
+
+Differs from AWS: expired events are no longer found, and are deleted within a minute (AWS: within 72 hours).
+"""
 
 from __future__ import annotations
 

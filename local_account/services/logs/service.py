@@ -22,7 +22,12 @@ _PUBLISH_SECONDS = 1
 
 
 class Logs(GroupOperations, EventOperations, FilterOperations):
-    """The CloudWatch Logs API."""
+    """The CloudWatch Logs API.
+
+    Lacks: `AssociateKmsKey`, `CreateDelivery`, `CreateExportTask`, `CreateLogAnomalyDetector`,
+    `PutAccountPolicy`, `PutDataProtectionPolicy`, `PutIndexPolicy`, `PutSubscriptionFilter`, `StartLiveTail`,
+    `StartQuery` (Logs Insights).
+    """
 
     def start(self) -> None:
         """Free what is deleted or expired, and publish what metric filters find, from now on."""

@@ -10,6 +10,7 @@ import hashlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from local_account.foundation.errors import pointed
 from local_account.services.s3.call import Reply
 from local_account.services.s3.documents import escape
 
@@ -44,7 +45,7 @@ def of_error(error: S3Error, method: str, path: str, request_id: str) -> Reply:
     elements = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in fields.items())
     body = (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{error.code}</Code>'
-        f"<Message>{escape(error.message)}</Message>{elements}"
+        f"<Message>{escape(pointed(error.message, 's3'))}</Message>{elements}"
         f"<RequestId>{request_id}</RequestId><HostId>{host_id(request_id)}</HostId></Error>"
     )
     return Reply(error.status, {"Content-Type": "application/xml", **headers}, body.encode())

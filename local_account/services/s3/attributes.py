@@ -2,6 +2,9 @@
 
 Contract: Amazon S3 API Reference, PutObject and GetObject; Amazon S3 User Guide, "Working with object
 metadata" and "Controlling ownership of objects and disabling ACLs for your bucket".
+
+Differs from AWS: storage classes without a wait (`STANDARD_IA`, …) are kept with the object, and change
+nothing. Bodies are not encrypted on the disk, although `AES256` is answered.
 """
 
 from __future__ import annotations
@@ -123,7 +126,11 @@ def _check_header(name: str, value: str, bucket: Bucket) -> None:
 
 
 def check_acl(name: str, value: str, bucket: Bucket) -> None:
-    """Raise S3Error unless an ACL leaves everything with the bucket's owner: every ACL here says that."""
+    """Raise S3Error unless an ACL leaves everything with the bucket's owner: every ACL here says that.
+
+    Refuses (PutBucketAcl, PutObjectAcl, PutObject): access for others than the owner. Every ACL says that the
+    owner may do everything.
+    """
     ownership = bucket.settings.get("ownership")
     enforced = ownership is not None and ownership["Rules"][0]["ObjectOwnership"] == "BucketOwnerEnforced"
     if name == "x-amz-acl" and value in (_OWNER_ONLY if enforced else _PRIVATE):

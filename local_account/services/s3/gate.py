@@ -2,6 +2,9 @@
 
 Contract: IAM User Guide, "Policy evaluation logic", within one account; Amazon S3 User Guide, "How Amazon S3
 authorizes a request" and "Blocking public access to your Amazon S3 storage".
+
+Differs from AWS: conditions know the request's global keys, its headers, and the tags of objects, except
+those that PutObjectTagging is about to set.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 Contract: Amazon S3 User Guide, "Managing the lifecycle of objects", "Expiring objects" and "Lifecycle
 configuration elements": an object expires at the midnight (UTC) after its days have passed.
+
+Differs from AWS: lifecycle rules are carried out a minute after the start, within the hour after they change,
+and once a day. An object expires at the midnight (UTC) after its days, as on AWS.
 """
 
 from __future__ import annotations

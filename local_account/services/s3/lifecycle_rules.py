@@ -2,6 +2,8 @@
 
 Contract: Amazon S3 User Guide, "Lifecycle configuration elements"; Amazon S3 API Reference,
 PutBucketLifecycleConfiguration.
+
+Refuses (PutBucketLifecycleConfiguration): transitions to other storage classes.
 """
 
 from __future__ import annotations

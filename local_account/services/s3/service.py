@@ -58,7 +58,15 @@ _OPEN = {"PostObject", "PreflightRequest"}
 
 
 class S3(HttpService):
-    """Amazon S3."""
+    """Amazon S3.
+
+    Lacks: `CreateSession` (directory buckets), `GetObjectTorrent`, `PutBucketInventoryConfiguration`,
+    `PutBucketMetricsConfiguration`, `PutBucketReplication`, `PutBucketWebsite`, `PutObjectLockConfiguration`,
+    `PutObjectRetention`, `PutObjectLegalHold`, `RestoreObject`, `SelectObjectContent`.
+
+    Refuses: Object Lock, replication, inventory, analytics, archives, KMS and customer keys, websites, access
+    points, MFA delete.
+    """
 
     name: ClassVar[str] = "s3"
 
@@ -186,6 +194,17 @@ class S3(HttpService):
             return self._gate.caller(access_key_id, headers)
         except ServiceError as error:  # it ended since its signature was verified
             raise S3Error("ExpiredToken") from error
+
+
+def implemented() -> frozenset[str]:
+    """Return the names of the operations that are performed."""
+    nouns = (Objects, Copies, Uploads, Listings, Buckets, Details, Forms, Settings)
+    written = {*settings.READS, *settings.WRITES, *settings.DELETES}
+    return frozenset(
+        name
+        for name in routes.OPERATIONS
+        if name in written or any(hasattr(noun, str(xform_name(name))) for noun in nouns)
+    )
 
 
 def _operations(facilities: Facilities) -> dict[str, Operation]:

@@ -2,6 +2,11 @@
 
 Contract: Amazon S3 API Reference, the operations named in the tables; what a setting says when it was never
 made is in the reference of its Get operation.
+
+Kept only (PutBucketAccelerateConfiguration, PutBucketRequestPayment): the setting has no effect.
+
+Refuses (PutBucketLogging, PutBucketNotificationConfiguration, PutBucketEncryption): access logs;
+notifications to Lambda, SNS and SQS (use EventBridgeConfiguration and a rule); encryption other than AES256.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""What an endpoint needs before and while its containers change: images, model data, traffic shifts."""
+"""What an endpoint needs before and while its containers change: images, model data, traffic shifts.
+
+Refuses (CreateEndpoint, UpdateEndpoint): rolling updates; blue/green deployments with their traffic shifting
+and alarms are carried out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Endpoint configurations: the models that an endpoint serves, their instances and their weights."""
+"""Endpoint configurations: the models that an endpoint serves, their instances and their weights.
+
+Refuses (CreateEndpointConfig): serverless and asynchronous inference, data capture, inference components.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,12 @@ if TYPE_CHECKING:
 _UNSUPPORTED = (
     "AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants", "EnableNetworkIsolation",
 )  # fmt: skip
+"""Refuses in CreateEndpointConfig."""
 _UNSUPPORTED_VARIANT = (
     "ServerlessConfig", "InstancePools", "AcceleratorType", "ManagedInstanceScaling", "CoreDumpConfig",
     "CapacityReservationConfig", "AcceleratorPartitionLayouts", "EnableSSMAccess",
 )  # fmt: skip
+"""Refuses in CreateEndpointConfig, in a production variant."""
 
 
 class EndpointConfigs(Models):

@@ -1,4 +1,13 @@
-"""Images, pulled from the account's ECR registry to the Docker Engine."""
+"""Images, pulled from the account's ECR registry to the Docker Engine.
+
+Differs from AWS: images are those of the account's ECR, under `127.0.0.1:PORT/…` or under AWS's name,
+`ACCOUNT.dkr.ecr.REGION.amazonaws.com/…`. AWS's own images (the SageMaker Distribution, deep learning
+containers) belong to other accounts, and are refused.
+
+Differs from AWS: CreateTrainingJob takes images whose manifest is OCI's, and CreateModel refuses them, as
+people report of AWS, which documents neither. Source: github.com/aws/amazon-sagemaker-feedback issue 180,
+github.com/mlflow/mlflow issue 13834.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,13 @@
 """One instance of a variant: it keeps a container serving, and replaces one that exits or gets sick.
 
 The contract is in the developer guide under "Custom Inference Code with Hosting Services".
+
+Differs from AWS: a container that serves is pinged every five seconds. At the second failure in a row its
+replacement starts, at the third it takes over; AWS documents neither the interval nor the number.
+`FailureReason` has AWS's sentence about the ping health check, and in brackets what was seen.
+
+Differs from AWS: a container that exits is restarted at once, but an endpoint with a single instance answers
+`ServiceUnavailable` until the new container has loaded its model.
 """
 
 from __future__ import annotations

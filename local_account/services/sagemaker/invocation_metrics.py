@@ -1,6 +1,8 @@
 """Metrics of endpoints ("Amazon SageMaker AI endpoint invocation metrics"), sent outside the requests.
 
 AWS publishes them every minute; here they are sent every second, with the second they belong to.
+
+Differs from AWS: metrics of invocations reach CloudWatch every second instead of every minute.
 """
 
 from __future__ import annotations

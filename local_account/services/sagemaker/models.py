@@ -1,4 +1,8 @@
-"""Models: an image, its model data, and its environment."""
+"""Models: an image, its model data, and its environment.
+
+Refuses (CreateModel): inference pipelines (more than one container), multi-model containers, network
+isolation, model data that is not one `model.tar.gz`.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +37,7 @@ _UNSUPPORTED = (
     "ModelPackageName", "AdditionalModelDataSources", "MultiModelConfig", "InferenceSpecificationName",
     "ImageConfig",
 )  # fmt: skip
+"""Refuses in CreateModel."""
 
 
 class Models(Resources):

@@ -61,6 +61,7 @@ _NAME: Final = "NotebookInstanceName"
 _STATUS: Final = "NotebookInstanceStatus"
 _CONFIG: Final = "NotebookInstanceLifecycleConfigName"
 _UNSUPPORTED = ("AcceleratorTypes", "DefaultCodeRepository", "AdditionalCodeRepositories")
+"""Refuses in CreateNotebookInstance and UpdateNotebookInstance."""
 _REASON_LENGTH = 1024
 _QUOTA = "L-04CE2E67"
 """The quota "Total number of notebook instances"."""

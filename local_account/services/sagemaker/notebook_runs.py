@@ -1,4 +1,14 @@
-"""What runs on a notebook instance: its directories, environment, lifecycle scripts and Jupyter."""
+"""What runs on a notebook instance: its directories, environment, lifecycle scripts and Jupyter.
+
+Differs from AWS: a notebook instance is a directory and a group of processes on this machine. Lifecycle
+scripts run as the account's user and not as root: there is no `ec2-user`, no `sudo`, no
+`/home/ec2-user/SageMaker`, no conda and no `/opt/ml/metadata`. `WORKSHOP_HOME` and `WORKSHOP_USER` say what
+stands for them; on AWS they are not set. A script that writes to absolute paths writes to this machine.
+
+Differs from AWS: `RoleArn`, lifecycle configuration and tags of an instance have an effect; `InstanceType`,
+`SubnetId`, `SecurityGroupIds`, `KmsKeyId`, `VolumeSizeInGB`, `DirectInternetAccess`, `RootAccess` and
+`PlatformIdentifier` are kept only.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +27,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from local_account.foundation.config import LOOPBACK, free_port
+from local_account.foundation.errors import FIDELITY
 from local_account.services.sagemaker.records import NotebookInstance
 
 if TYPE_CHECKING:
@@ -113,6 +124,9 @@ def run_script(account: Account, logs: Logs, name: str, hook: str, script: bytes
         reader.join(0.2)
         stream.flush()
     if code != 0:
+        hint = f"as {getpass.getuser()}, without ec2-user, sudo and conda ({FIDELITY}#sagemaker)"
+        stream.write(f"The local account runs scripts {hint}\n".encode())
+        stream.flush()
         raise ScriptError(f"failed: {hook} ended with exit code {code}.")
 
 

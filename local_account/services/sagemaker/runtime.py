@@ -1,4 +1,7 @@
-"""InvokeEndpoint: one request to one container of an endpoint (``sagemaker-runtime``)."""
+"""InvokeEndpoint: one request to one container of an endpoint (``sagemaker-runtime``).
+
+Lacks (sagemaker-runtime): `InvokeEndpointAsync`, `InvokeEndpointWithResponseStream`.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 Contract: "Update endpoints that use auto scaling" and "Delete endpoints configured for auto scaling" in the
 developer guide.
+
+Differs from AWS: an update that removes a scaled variant or changes its instance type is refused in words of
+ours, as those of AWS are not documented.
 """
 
 from __future__ import annotations

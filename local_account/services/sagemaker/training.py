@@ -1,11 +1,22 @@
-"""The operations for training jobs. What a job does is in ``training_run``."""
+"""The operations for training jobs. What a job does is in ``training_run``.
+
+Differs from AWS: `VpcConfig`, `VolumeKmsKeyId`, `VolumeSizeInGB`, `OutputDataConfig.KmsKeyId`,
+`EnableManagedSpotTraining` and `EnableInterContainerTrafficEncryption` of a job are kept and have no effect;
+`EnableNetworkIsolation` takes the network away, as on AWS.
+
+Differs from AWS: a training job that is still running when the account stops fails with
+`InternalServerError`. Endpoints and notebook instances come back when it starts again.
+
+Refuses (CreateTrainingJob): more than one instance, input modes other than File, channels that are not in S3
+or not `S3Prefix` or `ManifestFile`, built-in algorithms (`AlgorithmName`), the profiler.
+"""
 
 from __future__ import annotations
 
 import queue
 from typing import TYPE_CHECKING, Any, cast
 
-from local_account.foundation.errors import ServiceError
+from local_account.foundation.errors import FIDELITY, ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.algorithm_metrics import compile_definitions
@@ -40,6 +51,7 @@ _UNSUPPORTED = (
     "ServerlessJobConfig", "DebugHookConfig", "DebugRuleConfigurations", "TensorBoardOutputConfig",
     "ExperimentConfig", "ProfilerRuleConfigurations", "MlflowConfig", "ModelPackageConfig",
 )  # fmt: skip
+"""Refuses in CreateTrainingJob."""
 _DAY = 86_400
 _INSTANCES = "L-00C91CB5"
 """The quota "Number of instances across all training jobs"."""
@@ -155,7 +167,8 @@ class TrainingJobs(Resources):
             "Failed",
             "Training job failed",
             TrainingJobStatus="Failed",
-            FailureReason="InternalServerError: the local account was stopped while the job was running",
+            FailureReason="InternalServerError: the local account was stopped while the job was running "
+            f"({FIDELITY}#sagemaker)",
             TrainingEndTime=self.account.now(),
         )
         self.account.containers.end(f"training-job-{name}")

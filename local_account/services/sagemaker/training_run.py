@@ -3,6 +3,9 @@
 The contract of the container is in the developer guide under "How Amazon SageMaker AI Provides Training
 Information" and "… Processes Training Output". The container gets no AWS credentials: the local account
 listens on the machine's loopback interface, which a container cannot reach.
+
+Differs from AWS: a `CheckpointConfig.S3Uri` is a prefix, with or without a slash at its end: `ck/run` also
+brings the checkpoints of `ck/run2`. End it with a slash. Source: reported of AWS, which does not say.
 """
 
 from __future__ import annotations

@@ -26,11 +26,16 @@ _LACKING = (
     "TokenCode",
     "ProvidedContexts",
 )
+"""Refuses in AssumeRole."""
 _CHAINED_SECONDS = 3600
 
 
 class SecurityTokenService(Service):
-    """AssumeRole for roles of this account; the other ways to a session are refused by name."""
+    """AssumeRole for roles of this account; the other ways to a session are refused by name.
+
+    Lacks: `AssumeRoleWithSAML`, `AssumeRoleWithWebIdentity`, `GetFederationToken`, `GetSessionToken`,
+    `DecodeAuthorizationMessage`.
+    """
 
     name = "sts"
     validation_error: ClassVar[str] = "ValidationError"
@@ -40,6 +45,9 @@ class SecurityTokenService(Service):
 
         Raises ServiceError AccessDenied for a role that does not exist or does not trust the caller, and
         ValidationError for a session longer than the role or, for a role that assumes another, AWS allows.
+
+        Differs from AWS: the account's own credentials may assume any role, whomever it trusts: services do
+        so here. On AWS, the root user cannot assume roles. Source: STS API Reference, AssumeRole.
         """
         if lacking := [name for name in _LACKING if params.get(name)]:
             raise ServiceError(

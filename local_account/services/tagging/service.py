@@ -26,7 +26,10 @@ _PAGE = 100
 
 
 class ResourceGroupsTagging(Service):
-    """Finds resources of every service by their tags."""
+    """Finds resources of every service by their tags.
+
+    Lacks: `TagResources`, `UntagResources`: use the services' own operations.
+    """
 
     name = "resourcegroupstaggingapi"
     validation_error: ClassVar[str] = "InvalidParameterException"

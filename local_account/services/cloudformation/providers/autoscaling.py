@@ -8,7 +8,6 @@ from local_account.services.cloudformation.providers.base import (
     Context,
     Properties,
     Provider,
-    ResourceError,
     call,
     forget_missing,
     pick,
@@ -24,6 +23,7 @@ class ScalableTarget(Provider):
     """AWS::ApplicationAutoScaling::ScalableTarget: ``Ref`` gives ``resource|dimension|namespace``."""
 
     type = "AWS::ApplicationAutoScaling::ScalableTarget"
+    lacking = ("ScheduledActions",)
 
     def create(self, ctx: Context, props: Properties) -> None:
         """RegisterScalableTarget, unless the resource is registered already."""
@@ -92,8 +92,6 @@ class ScalingPolicy(Provider):
 
 
 def _register(ctx: Context, props: Properties) -> dict[str, Any]:
-    if props.get("ScheduledActions"):
-        raise ResourceError("Property ScheduledActions is not supported by the local account")
     params = without(props, "ScheduledActions")
     return call(ctx.client("application-autoscaling"), "register_scalable_target", params)
 

@@ -7,11 +7,13 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from botocore.exceptions import ClientError
+
+from local_account.foundation.errors import pointed
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -23,6 +25,9 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 class ResourceError(Exception):
     """A resource cannot be created, changed or deleted; the message is the reason in the stack's events."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(pointed(message, "cloudformation"))
 
 
 class CancelledError(Exception):
@@ -90,6 +95,8 @@ class Provider(ABC):
     name_lower: ClassVar[bool] = False
     any_attribute: ClassVar[bool] = False
     """Whether Fn::GetAtt can have any name."""
+    lacking: ClassVar[tuple[str, ...]] = ()
+    """Properties that AWS has and this provider refuses."""
 
     @abstractmethod
     def create(self, ctx: Context, props: Properties) -> None:
@@ -107,6 +114,10 @@ class Provider(ABC):
     def attributes(self, ctx: Context, props: Properties) -> dict[str, Any]:
         """Return what Fn::GetAtt gives for the resource in its current state."""
         return {}
+
+    def lacks(self, names: Iterable[str]) -> set[str]:
+        """Return those of a resource's properties that are refused, whatever their value."""
+        return set(names) & set(self.lacking)
 
     def extra_attributes(self) -> set[str]:
         """Return attributes of Fn::GetAtt besides the read-only properties in the schema."""

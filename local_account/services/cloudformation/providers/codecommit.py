@@ -31,6 +31,7 @@ class Repository(SimpleProvider):
     key = "repositoryName"
     create_with = "create_repository"
     ref = ("repositoryMetadata", "repositoryId")
+    apart = ("Code",)
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:
         """Leave out the first content, which is a commit of its own."""

@@ -7,7 +7,6 @@ from typing import Any
 from local_account.services.cloudformation.providers.base import (
     Context,
     Properties,
-    ResourceError,
     call,
     without,
 )
@@ -26,13 +25,10 @@ class Pipeline(SimpleProvider):
     service = "codepipeline"
     key = "name"
     create_with, delete_with = "create_pipeline", "delete_pipeline"
+    apart, inside = ("RestartExecutionOnUpdate",), "pipeline"
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:
         """Split the properties: the pipeline's structure is one parameter, the tags are another."""
-        if props.get("DisableInboundStageTransitions"):
-            raise ResourceError(
-                "Property DisableInboundStageTransitions is not supported by the local account"
-            )
         structure = super().parameters(ctx, without(props, *_SEPARATE))
         return {"pipeline": structure, **({"tags": props["Tags"]} if props.get("Tags") else {})}
 

@@ -3,6 +3,9 @@
 Contract: *Custom resource reference* (request and response objects) and *Custom resources* in the
 CloudFormation User Guide. The function answers at an address that is valid for one request: on AWS it belongs
 to S3, here to the account (`responses`).
+
+Differs from AWS: the address at which the function of a custom resource answers (`ResponseURL`) belongs to
+the account instead of S3. Topics of SNS as `ServiceToken` are refused.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ class Repository(SimpleProvider):
     service = "ecr"
     key = "repositoryName"
     create_with = "create_repository"
+    apart = _SEPARATE
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:
         """Leave out what is set by separate operations, and name the members of filters as the API does."""

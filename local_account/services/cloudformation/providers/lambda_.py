@@ -43,6 +43,7 @@ class Function(SimpleProvider):
     service = "lambda"
     key = "FunctionName"
     create_with, delete_with = "create_function", "delete_function"
+    apart = ("ReservedConcurrentExecutions",)
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:
         """Turn inline code into an archive."""
@@ -92,6 +93,7 @@ class Version(Provider):
     """AWS::Lambda::Version: ``Ref`` gives the version's ARN. No property can be changed."""
 
     type = "AWS::Lambda::Version"
+    lacking = ("FunctionScalingConfig", "ProvisionedConcurrencyConfig", "RuntimePolicy")
 
     def create(self, ctx: Context, props: Properties) -> None:
         """PublishVersion."""

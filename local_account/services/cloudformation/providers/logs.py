@@ -25,6 +25,7 @@ class LogGroup(SimpleProvider):
     service = "logs"
     key = "logGroupName"
     create_with, delete_with = "create_log_group", "delete_log_group"
+    apart = ("RetentionInDays",)
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:
         """Leave out the retention, which has a separate operation."""

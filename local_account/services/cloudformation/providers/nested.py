@@ -20,6 +20,7 @@ class NestedStack(Provider):
 
     type = "AWS::CloudFormation::Stack"
     name_limit = 128
+    lacking = ("NotificationARNs",)
 
     def create(self, ctx: Context, props: Properties) -> None:
         """CreateStack, and wait."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from local_account.services.cloudformation.providers.base import (
@@ -145,6 +145,10 @@ class Bucket(Provider):
     name_limit = 63
     name_lower = True
 
+    def lacks(self, names: Iterable[str]) -> set[str]:
+        """Return those of the properties that are neither settings nor taken with AWS's default."""
+        return set(names) - {"BucketName", *_SETTINGS, *_DEFAULTS}
+
     def create(self, ctx: Context, props: Properties) -> None:
         """CreateBucket, then one call for each setting."""
         s3, region = ctx.client("s3"), ctx.account.config.region
@@ -187,13 +191,10 @@ class Bucket(Provider):
 
 
 def _check(props: Properties) -> None:
-    """Raise ResourceError for a property, or a value of one, that is not supported."""
+    """Raise ResourceError for a value of a property that is not supported."""
     for name, value in props.items():
-        if name in _DEFAULTS:
-            if value != _DEFAULTS[name]:
-                raise ResourceError(f"Property {name}: {value} is not supported by the local account")
-        elif name not in ("BucketName", *_SETTINGS):
-            raise ResourceError(f"Property {name} is not supported by the local account")
+        if name in _DEFAULTS and value != _DEFAULTS[name]:
+            raise ResourceError(f"Property {name}: {value} is not supported by the local account")
 
 
 class BucketPolicy(Provider):

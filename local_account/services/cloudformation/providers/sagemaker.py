@@ -67,6 +67,7 @@ class Endpoint(_Named):
         "RetainAllVariantProperties",
         "RetainDeploymentConfig",
     )
+    apart = _UPDATE_ONLY
     updatable = ("EndpointConfigName", "DeploymentConfig", *_UPDATE_ONLY)
 
     def parameters(self, ctx: Context, props: Properties) -> Properties:

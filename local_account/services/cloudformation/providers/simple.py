@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from botocore import xform_name
+
+from local_account.gateway.protocol import service_model
 from local_account.services.cloudformation.providers.base import (
     Context,
     Properties,
@@ -25,6 +29,10 @@ class SimpleProvider(Provider):
     delete_with: ClassVar[str]
     ref: ClassVar[tuple[str, ...]] = ()
     """Where the answer to the creation has the physical id; if empty, the name is the id."""
+    apart: ClassVar[tuple[str, ...]] = ()
+    """Properties that ``create_with`` does not know, because they are set in another way."""
+    inside: ClassVar[str] = ""
+    """The parameter of ``create_with`` that has the properties, if they are not parameters themselves."""
 
     def create(self, ctx: Context, props: Properties) -> None:
         """Call ``create_with``, then wait."""
@@ -39,6 +47,16 @@ class SimpleProvider(Provider):
         """Return the parameters of the creation."""
         named = {name: value for name, value in props.items() if name != self.name_property}
         return {**named, self.key: ctx.name}
+
+    def lacks(self, names: Iterable[str]) -> set[str]:
+        """Return those of the properties that neither ``create_with`` knows nor the provider sets itself."""
+        model = service_model(self.service)
+        operation = next(one for one in model.operation_names if xform_name(one) == self.create_with)
+        members = model.operation_model(operation).input_shape.members
+        if self.inside:
+            members = {**members, **members[self.inside].members}
+        known = {member.lower() for member in members} | {name.lower() for name in self.apart}
+        return {name for name in names if name.lower() not in known} | super().lacks(names)
 
     def finish(self, ctx: Context, props: Properties) -> None:
         """Do what follows the creation; wait until the resource is usable."""

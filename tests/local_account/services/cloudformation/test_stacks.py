@@ -422,7 +422,8 @@ def test_refusals(stacks: StackMaker, client: Client) -> None:
     api = stacks.api
     _, message = error(api.create_stack, StackName="x", TemplateBody="Resources: {A: {Type: AWS::EC2::VPC}}")
     assert (
-        message == "The local account does not support these resource types, which AWS has: [AWS::EC2::VPC]"
+        message == "The local account does not support these resource types, which AWS has: [AWS::EC2::VPC] "
+        "(docs/fidelity.md#cloudformation)"
     )
     bucket = "Resources: {A: {Type: AWS::S3::Bucket}}"
     code, message = error(

@@ -346,6 +346,6 @@ def test_what_the_account_lacks_is_refused_by_name(writer: LogWriter, operation:
         "create_export_task": {"logGroupName": "g", "fromTime": 0, "to": 1, "destination": "bucket"},
     }
     name = "".join(part.title() for part in operation.split("_"))
-    assert writer.refused(operation, **requests[operation]) == (
+    assert writer.refused(operation, **requests[operation]).startswith(
         f"UnsupportedOperation: logs.{name} is not supported by the local account"
     )

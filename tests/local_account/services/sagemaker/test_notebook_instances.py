@@ -128,7 +128,9 @@ def test_a_script_that_fails_says_where_its_output_is_and_can_be_fixed(lab: Sage
     assert instance["NotebookInstanceStatus"] == "Failed"
     assert "OnCreate ended with exit code 7" in instance["FailureReason"]
     assert "broken/LifecycleConfigOnCreate" in instance["FailureReason"]
-    assert lab.lines(GROUP, "broken/LifecycleConfigOnCreate") == ["about to fail"]
+    said, hint = lab.lines(GROUP, "broken/LifecycleConfigOnCreate")
+    assert said == "about to fail"
+    assert "without ec2-user, sudo" in hint and "docs/fidelity.md#sagemaker" in hint
     lab.sagemaker.update_notebook_instance_lifecycle_config(
         NotebookInstanceLifecycleConfigName="broken", OnCreate=script("echo mended")
     )

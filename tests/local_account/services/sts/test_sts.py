@@ -93,7 +93,9 @@ def test_what_would_limit_a_session_is_refused_and_not_ignored(local_account: Ac
         local_account.client("sts").assume_role, RoleArn=role, RoleSessionName="session", Policy="{}"
     )
 
-    assert said == "UnsupportedOperation: AssumeRole with Policy is not supported by the local account"
+    assert said.startswith(
+        "UnsupportedOperation: AssumeRole with Policy is not supported by the local account"
+    )
 
 
 def test_a_role_assumes_another_only_if_that_trusts_it_and_for_an_hour(local_account: AccountProcess) -> None:
