@@ -141,7 +141,7 @@ def test_an_interrupt_ends_the_cell_and_its_kernel_and_keeps_what_ran(
 import os, time, pathlib
 try:
     pathlib.Path({str(marks)!r}).write_text(str(os.getpid()))
-    time.sleep(60)
+    time.sleep(600)
 finally:
     pathlib.Path({str(marks)!r} + '.cleaned').touch()""",
     )
@@ -163,12 +163,12 @@ finally:
         text=True,
         env={**os.environ, "WORKSHOP_HOME": str(tmp_path / "nowhere")},
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (marks.exists() and marks.read_text()):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
         time.sleep(0.05)
     process.send_signal(number)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert Path(f"{marks}.cleaned").exists(), "the cell could clean up after itself"
     assert not Path(f"/proc/{marks.read_text()}").exists(), "the kernel is gone"
