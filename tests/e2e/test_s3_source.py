@@ -45,9 +45,11 @@ def tried(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 @pytest.fixture(scope="module")
 def lab(workshop: Workshop, tried: dict[str, Any]) -> Workshop:
-    """The lab of the trial."""
+    """The lab of the trial, with the data of notebook 03."""
     lab = copy.copy(workshop)
     lab.names = NAMES
+    data = (ROOT / "notebooks/data/iris.csv").read_bytes()
+    lab.client("s3").put_object(Bucket=lab.bucket, Key="training/input/iris.csv", Body=data)
     return lab
 
 
@@ -81,8 +83,6 @@ def test_a_regressor_reaches_production_and_predicts_the_same_with_either_runtim
     workshop: Workshop, lab: Workshop, examples: tuple[list[list[float]], list[str]]
 ) -> None:
     bucket = lab.bucket
-    data = (ROOT / "notebooks/data/iris.csv").read_bytes()
-    lab.client("s3").put_object(Bucket=bucket, Key="training/input/iris.csv", Body=data)
     members = workshop.uploaded()
     descriptor = json.loads(members["trainingjob.json"])
     descriptor["HyperParameters"] = {"trees": "20"}

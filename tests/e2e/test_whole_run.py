@@ -20,8 +20,13 @@ ENDPOINTS = ("iris-model-dev", "iris-model-prd")
 
 
 def newest_job(sagemaker: SageMakerClient) -> DescribeTrainingJobResponseTypeDef:
-    jobs = sagemaker.list_training_jobs(SortBy="CreationTime", SortOrder="Descending")["TrainingJobSummaries"]
-    return sagemaker.describe_training_job(TrainingJobName=jobs[0]["TrainingJobName"])
+    """Return the newest job of the default lab's pipeline."""
+    pages = sagemaker.get_paginator("list_training_jobs").paginate(
+        SortBy="CreationTime", SortOrder="Descending"
+    )
+    names = (job["TrainingJobName"] for page in pages for job in page["TrainingJobSummaries"])
+    name = next(one for one in names if one.startswith("iris-model-"))
+    return sagemaker.describe_training_job(TrainingJobName=name)
 
 
 def test_every_notebook_ran_to_its_last_cell(workshop: Workshop) -> None:
