@@ -19,6 +19,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from lab_helpers.names import TRAIN_APPROVAL
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Through the API of the service, which both builds have, except for `_send`, which tells who is chosen.
 PROGRAM = """
@@ -79,7 +81,7 @@ def patterns(count: int) -> list[object]:
                         "source": ["aws.codepipeline"],
                         "detail": {
                             "pipeline": [f"{lab}-train"],
-                            "stage": ["TrainApproval"],
+                            "stage": [TRAIN_APPROVAL],
                             "state": ["STARTED"],
                         },
                     },
@@ -134,7 +136,7 @@ def events(count: int) -> list[dict[str, object]]:
                     "execution-id": "e",
                     "version": 1.0,
                     "start-time": "t",
-                    "stage": "TrainApproval",
+                    "stage": TRAIN_APPROVAL,
                     "state": ["STARTED", "SUCCEEDED"][number % 2],
                 },
             },

@@ -30,6 +30,8 @@ PING_TIMEOUT = 30.0
 
 
 PUBLIC_REGISTRY = "public.ecr.aws/"
+BASE_IMAGE = f"{PUBLIC_REGISTRY}docker/library/python:3.12-slim"
+"""What notebook 01 builds the base image on."""
 PULL_PAUSES = (5, 10, 20)
 """Seconds between attempts to pull a public image, doubled at most."""
 

@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab_helpers.containers import BASE_IMAGE
 from lab_helpers.git import search_path
 from lab_helpers.instance import idle
 from lab_helpers.instance.jupyter import runtime_directory
 from lab_helpers.reset_request import Request
 
 SCHEMA = 1
-BASE_IMAGE = "public.ecr.aws/docker/library/python:3.12-slim"
 HOOK_TOOLS = ("aws", "git", "python3", "sha256sum", "runuser", "getent", "setsid", "flock")
 _SECONDS, _PULL_SECONDS = 60, 300
 _TOLD_LINES = 80

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab_helpers import keys, names, stacks
+from lab_helpers import containers, keys, names, stacks
 from lab_helpers.instructor import cost, defaults
 from lab_helpers.instructor.doctor import machine
 from lab_helpers.instructor.doctor.room import Room
@@ -53,7 +53,7 @@ def homes(pattern: str) -> set[str]:
         (r"TrainApproval|DeployDev|DeployApproval|DeployPrd", "lab_helpers/names.py"),
         (r"UPDATE_COMPLETE", "lab_helpers/stacks.py"),
         (r"ml\.[a-z0-9]+\.[a-z0-9]+", "lab_helpers/instance_types.py"),
-        (r"public\.ecr\.aws/.*", "lab_helpers/instructor/doctor/machine.py"),
+        (r"public\.ecr\.aws/.*", "lab_helpers/containers.py"),
     ],
 )
 def test_a_fact_stands_in_one_module(pattern: str, home: str) -> None:
@@ -121,7 +121,7 @@ def test_default_instance_types_are_those_of_templates_and_notebook() -> None:
 
 
 def test_the_doctor_asks_for_the_base_image_and_the_space_that_the_engine_needs() -> None:
-    assert machine.BASE_IMAGE == BASE_IMAGE
+    assert containers.BASE_IMAGE == BASE_IMAGE
     assert machine.IMAGE_BYTES == home.FREE_BYTES_NEEDED
 
 

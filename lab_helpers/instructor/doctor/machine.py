@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from packaging.requirements import Requirement
 
+from lab_helpers.containers import BASE_IMAGE
 from lab_helpers.instructor.doctor.findings import Finding, error, ok, warning
 from lab_helpers.instructor.doctor.room import ROOT, Room
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BASE_IMAGE = "public.ecr.aws/docker/library/python:3.12-slim"
 IMAGE_BYTES = 3 * 1024**3
 """Disk space that a local account's images and environments need (`local_account.engine.home`)."""
 REGISTRY = "https://public.ecr.aws/v2/"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from lab_helpers import keys
+from lab_helpers.containers import BASE_IMAGE
 from lab_helpers.instance.attendant import Attendant
-from lab_helpers.instance.trial import BASE_IMAGE, assumptions
+from lab_helpers.instance.trial import assumptions
 from lab_helpers.reset_request import TRIAL, Answer, Request
 from tests.lab_helpers.instance.bucket import Bucket
 
