@@ -104,7 +104,7 @@ def unpack(package: Package, directory: Path) -> Path:
                 _extract(archive, member, temporary)
         temporary.rename(target)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
-        raise _unreadable(error) from error
+        raise _unreadable() from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
@@ -115,10 +115,11 @@ def check(package: Package) -> None:
     _open(package).close()
 
 
-def _unreadable(error: object) -> ServiceError:
+def _unreadable(why: str = "") -> ServiceError:
     return ServiceError(
         _INVALID,
-        f"Could not unzip uploaded file. Please check your file, then try to upload again. ({error})",
+        "Could not unzip uploaded file. Please check your file, then try to upload again."
+        + (f" ({why})" if why else ""),
     )
 
 
@@ -126,7 +127,7 @@ def _open(package: Package) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(io.BytesIO(package.content))
     except zipfile.BadZipFile as error:
-        raise _unreadable(error) from error
+        raise _unreadable() from error
     members = archive.infolist()
     if not members:
         raise ServiceError(_INVALID, "Uploaded file must be a non-empty zip")

@@ -55,7 +55,7 @@ def check(document: str, bucket: str) -> None:
         raise _malformed("The policy must contain a valid version string")
     statements = read.get("Statement")
     listed = statements if isinstance(statements, list) else [statements]
-    if not listed:
+    if not listed or statements is None:
         raise _malformed("Missing required field Statement")
     try:
         parsed(document)

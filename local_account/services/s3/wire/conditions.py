@@ -43,14 +43,16 @@ def check_write(headers: Mapping[str, str], key: str, etag: str | None) -> None:
 
     ``etag`` is None if there is no current object (or only a delete marker). Raises S3Error:
     PreconditionFailed; NoSuchKey for If-Match without an object; NotImplemented for what S3 does not have
-    (If-None-Match with anything but ``*``, both, dates).
+    (If-None-Match with anything but ``*``, If-Match with it, both, dates).
     """
     if headers.keys().isdisjoint(_HEADERS):
         return
     match, none_match = headers.get("if-match"), headers.get("if-none-match")
     for name in _NAMES:
         if name.lower() in headers and (
-            name.endswith("-Since") or (name == "If-None-Match" and (none_match != "*" or match is not None))
+            name.endswith("-Since")
+            or (name == "If-Match" and match == "*")
+            or (name == "If-None-Match" and (none_match != "*" or match is not None))
         ):
             raise S3Error("NotImplemented", Header=name)
     if none_match is not None and etag is not None:
