@@ -1,4 +1,7 @@
-"""What CloudWatch knows about a metric's values in a time span ("Statistics" in its User Guide)."""
+"""What CloudWatch knows about a metric's values in a time span ("Statistics" in its User Guide).
+
+Refuses: trimmed and other further statistics (`tm90`, `wm95`, `tc90`, `ts90`, `IQM`, `PR`).
+"""
 
 from __future__ import annotations
 

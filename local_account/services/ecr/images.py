@@ -2,6 +2,9 @@
 
 A repository with its images and tags is one document, written in one step; everything that the document
 refers to is complete before it is written.
+
+Differs from AWS: all repositories of the account share their layers, so a manifest may name layers that were
+pushed to another repository.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codebuild.codebuild_lab import CodeBuildLab
 from tests.local_account.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lab(account: AccountProcess) -> CodeBuildLab:

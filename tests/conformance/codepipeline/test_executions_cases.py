@@ -18,6 +18,8 @@ from tests.local_account.waiting import eventually
 
 STAGE = "Review"
 
+pytestmark = pytest.mark.slow
+
 
 class Executions:
     """The executions of one pipeline, counted from 1."""

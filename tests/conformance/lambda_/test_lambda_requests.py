@@ -1,4 +1,7 @@
-"""Requests to one function, whose handler does what the event says; see ``requests.ask``."""
+"""Requests to a function whose handler does what the event says; ``hasty`` has one second for it.
+
+See ``requests.ask``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.lambda_.settling import settle
 
-NAME = "conforming"
+NAME, HASTY = "conforming", "hasty"
 SOURCE = """
 import os
 import time
@@ -43,15 +46,18 @@ def function(account: AccountProcess) -> Any:
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("app.py", SOURCE)
     client = account.client("lambda")
-    client.create_function(
-        FunctionName=NAME,
-        Code={"ZipFile": content.getvalue()},
-        Runtime="python3.13",
-        Handler="app.handler",
-        Role=make_role(account.client("iam"), "conforming", "lambda.amazonaws.com"),
-        Timeout=1,
-    )
-    settle(client, NAME)
+    role = make_role(account.client("iam"), NAME, "lambda.amazonaws.com")
+    for name, timeout in ((NAME, 60), (HASTY, 1)):
+        client.create_function(
+            FunctionName=name,
+            Code={"ZipFile": content.getvalue()},
+            Runtime="python3.13",
+            Handler="app.handler",
+            Role=role,
+            Timeout=timeout,
+        )
+    for name in (NAME, HASTY):
+        settle(client, name)
     return client
 
 
