@@ -51,10 +51,6 @@ class Recorder:
         )
 
     def received(self) -> list[Any]:
-        return [event for _, event in self.timed()]
-
-    def timed(self) -> list[tuple[float, Any]]:
+        """Return the events, in the order of arrival."""
         keys = [item["Key"] for item in self._s3.list_objects_v2(Bucket=self.name).get("Contents", [])]
-        return [
-            (float(key), json.load(self._s3.get_object(Bucket=self.name, Key=key)["Body"])) for key in keys
-        ]
+        return [json.load(self._s3.get_object(Bucket=self.name, Key=key)["Body"]) for key in keys]

@@ -22,7 +22,7 @@ def zipped(source: str, **files: str) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, text in {"app": source, **files}.items():
-            archive.writestr(f"{name}.py", text)
+            archive.writestr(zipfile.ZipInfo(f"{name}.py"), text)  # of 1980, whenever it is made
     return content.getvalue()
 
 
