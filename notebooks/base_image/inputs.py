@@ -3,7 +3,7 @@
 import csv
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -190,15 +190,28 @@ def read(place: str, column: Column, text: str) -> float | str | None:
     return number
 
 
-def labels(table: Table, target: str) -> np.ndarray:
-    """Return the classes of the rows; raises ValueError if they cannot be told apart or learned."""
+def labels(table: Table, target: str, declared: Sequence[str] = ()) -> np.ndarray:
+    """Return the classes of the rows; raises ValueError if they cannot be told apart or learned.
+
+    Labels that differ only in case or spaces are taken for a mistake, unless `CLASSES` of model.py declares
+    both; then every label has to be among the declared ones.
+    """
+    if isinstance(declared, str):
+        raise TypeError("CLASSES of model.py is one text: use a tuple of texts")
     counts = Counter(table.target)
     spellings: dict[str, str] = {}
     for label, _ in counts.most_common():
-        usual = spellings.setdefault(" ".join(label.casefold().split()), label)
+        usual = label if declared else spellings.setdefault(" ".join(label.casefold().split()), label)
+        place = table.places[table.target.index(label)]
         if usual != label:
-            place = table.places[table.target.index(label)]
-            raise ValueError(f"{place}, {target}: {label!r} is spelled {usual!r} elsewhere; use one spelling")
+            raise ValueError(
+                f"{place}, {target}: {label!r} is spelled {usual!r} elsewhere; use one spelling, or declare "
+                "both in model.py as CLASSES if they are different classes"
+            )
+        if declared and label not in declared:
+            raise ValueError(
+                f"{place}, {target}: {label!r} is not among CLASSES of model.py ({', '.join(declared)})"
+            )
     hint = f". If {target} is a quantity, use a regressor" if all(map(numeric, counts)) else ""
     if len(counts) < 2:
         raise ValueError(f"{target} is {next(iter(counts))!r} in every row: there is nothing to tell apart")

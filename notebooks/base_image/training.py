@@ -45,6 +45,7 @@ class Model(Protocol):
 
     FEATURES: tuple[str, ...] | Mapping[str, Any]  # numbers; or with the type of each column
     TARGET: str
+    CLASSES: tuple[str, ...]  # optional: the only labels there are, such as two that differ only in case
     RUNTIME: str  # what serves: "onnx" by default, "scikit-learn" for what ONNX cannot express
     Hyperparameters: type[Any]  # a dataclass, see `inputs.hyperparameters`
     estimators: Callable[[Any], dict[str, Any]]  # classifiers or regressors by algorithm name
@@ -135,7 +136,10 @@ def train(model: Model) -> None:
     regression = regresses(estimators)
     data = inputs.files(ROOT / "input/data/training")
     table = inputs.read_table(data, columns, model.TARGET)
-    truth = (inputs.quantities if regression else inputs.labels)(table, model.TARGET)
+    if regression:
+        truth = inputs.quantities(table, model.TARGET)
+    else:
+        truth = inputs.labels(table, model.TARGET, getattr(model, "CLASSES", ()))
     classes = [] if regression else sorted(set(truth.tolist()))
     fit_rows, test_rows, fit_truth, test_truth = train_test_split(
         table.rows,

@@ -97,6 +97,18 @@ def test_a_row_that_cannot_be_used_is_named_by_file_and_line(
         program("inputs").labels(read(program, tmp_path), "kind")
 
 
+def test_labels_that_differ_only_in_case_are_classes_if_they_are_declared(
+    program: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "c.csv").write_text(HEADER + ROWS + "1,2,X\n" * 2)
+    table, labels = read(program, tmp_path), program("inputs").labels
+    with pytest.raises(ValueError, match=r"declare both in model\.py as CLASSES"):
+        labels(table, "kind")
+    assert set(labels(table, "kind", ("x", "X", "y"))) == {"x", "X", "y"}
+    with pytest.raises(ValueError, match=r"line 14, kind: 'X' is not among CLASSES of model.py \(x, y\)"):
+        labels(table, "kind", ("x", "y"))
+
+
 def test_a_quantity_is_not_taken_for_classes(program: Any, tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text(HEADER + "".join(f"1,2,{n}\n" for n in range(30)))
     with pytest.raises(ValueError, match="If kind is a quantity, use a regressor"):
