@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from local_account.foundation import environments
+from local_account.foundation import environments, system_tags
 from local_account.foundation.acting import ActingClient, send_role
 from local_account.foundation.config import LOOPBACK, AccountConfig
 from local_account.foundation.containers import Containers
@@ -120,6 +120,7 @@ class Account:
                     ),
                 )
                 self._clients[service].meta.events.register("before-call", send_role)
+                self._clients[service].meta.events.register("before-call", system_tags.send)
                 if service != "s3":
                     self.direct.connect(self._clients[service], ROOT_CREDENTIALS["AWS_ACCESS_KEY_ID"])
             return self._clients[service]

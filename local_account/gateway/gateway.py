@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from werkzeug.wrappers import Request, Response
 
-from local_account.foundation import acting
+from local_account.foundation import acting, system_tags
 from local_account.foundation.errors import Params, ServiceError, failure, pointed
 from local_account.gateway import protocol
 from local_account.gateway.service import HttpService, Service
@@ -134,8 +134,13 @@ class Gateway:
                 )
             if decoded is None:
                 protocol.validate(call, params, service.validation_error)
+            needed = params
+            if system_tags.may_set(request.headers):
+                needed = system_tags.without(params)
+            else:
+                system_tags.check(service.name, params, service.validation_error)
             caller = self._guard.caller(request)
-            self._guard.check(caller, service.name, call.operation.name, params)
+            self._guard.check(caller, service.name, call.operation.name, needed)
             with acting.answering(caller):
                 result = operation(params)
             return protocol.answer(call, result or {}, request_id)
@@ -162,6 +167,8 @@ class Gateway:
             params = protocol.parse(call, request)
             if service in _BACKEND_FAULTS:
                 protocol.validate(call, params, _BACKEND_FAULTS[service])
+            if not system_tags.may_set(request.headers):
+                system_tags.check(service, params, "ValidationError")
             self._guard.check(self._guard.caller(request), service, call.operation.name, params)
             response = self._backend.handle(service, request)
         except ServiceError as error:

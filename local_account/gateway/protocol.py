@@ -132,7 +132,9 @@ def parse(call: Call, request: Request) -> Params:
         if shape and ParamValidator().validate(document, shape).has_errors():
             return document  # the parser would coerce it; validate() reports what is wrong
     values: MultiDict[str, str] = (
-        MultiDict(parse_qsl(body.decode(), keep_blank_values=True)) if protocol == "query" else request.args
+        MultiDict(parse_qsl(body.decode(), keep_blank_values=True))
+        if protocol in ("query", "ec2")
+        else request.args
     )
     # Aware datetimes; moto's own are naive.
     parser = PROTOCOL_PARSERS[protocol](call.operation, timestamp_parser=parse_timestamp, map_type=dict)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from botocore.exceptions import ClientError
 
+from local_account.foundation import system_tags
 from local_account.foundation.errors import ServiceError
 from local_account.services.cloudformation import names, outputs
 from local_account.services.cloudformation.intrinsics import Scope
@@ -311,7 +312,7 @@ class Deployment:
                 self._stacks.adopt(physical_id, self._stack_id)
 
         ctx = self._context(logical_id, record, created)
-        provider.create(ctx, props)
+        provider.create(ctx, self._tagged(ctx, props))
         self._completed(ctx, record, f"{verb}_COMPLETE")
 
     def _replace(
@@ -346,7 +347,7 @@ class Deployment:
         self._check(logical_id, record)
         ctx = self._context(logical_id, record)
         before = copy.deepcopy(record)
-        provider.update(ctx, copy.deepcopy(props), old)
+        provider.update(ctx, self._tagged(ctx, copy.deepcopy(props)), self._tagged(ctx, old))
         if ctx.physical_id != before["PhysicalResourceId"]:
             keep = _policy(record, "UpdateReplacePolicy") != "Delete"
             with self._stacks.update(self._stack_id) as stack:
@@ -413,6 +414,24 @@ class Deployment:
         given = [name for name, value in record["Properties"].items() if value]
         if lacking := self._types.providers[record["Type"]].lacks(given):
             raise ResourceError(f"Property {min(lacking)} is not supported by the local account")
+
+    def _tagged(self, ctx: Context, props: Properties) -> Properties:
+        """Return properties with the tags that CloudFormation adds (*Resource tagging*)."""
+        own = props.get("Tags", []) if self._types.schemas.get(ctx.resource_type).takes_tags else []
+        if any(system_tags.is_reserved(tag["Key"]) for tag in own):
+            raise ResourceError(system_tags.WORDS)
+        # A nested stack's resources get those of the nested stack.
+        if (
+            ctx.resource_type == STACK_TYPE
+            or not self._types.schemas.get(ctx.resource_type).takes_system_tags
+        ):
+            return props
+        added = {
+            "aws:cloudformation:logical-id": ctx.logical_id,
+            "aws:cloudformation:stack-id": ctx.stack_id,
+            "aws:cloudformation:stack-name": ctx.stack_name,
+        }
+        return {**props, "Tags": [*own, *({"Key": key, "Value": value} for key, value in added.items())]}
 
     def _completed(self, ctx: Context, record: Resource, status: str) -> None:
         provider = self._types.providers[record["Type"]]

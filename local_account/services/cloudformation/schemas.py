@@ -77,6 +77,11 @@ class Schema:
         """Whether resources of the type take the stack's tags, in a property ``Tags`` that is a list."""
         return "array" in _types(self._resolved(self.properties.get("Tags", {})))
 
+    @property
+    def takes_system_tags(self) -> bool:
+        """Whether CloudFormation adds its own tags: a type whose schema does not say so gets none."""
+        return self.takes_tags and self._document.get("tagging", {}).get("cloudFormationSystemTags") is True
+
     def replacing(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
         """Return the top-level properties whose change requires a new resource."""
         return {path[0] for path in self._create_only if _at(old, path) != _at(new, path)}

@@ -57,7 +57,7 @@ class Buckets:
             raise S3Error("NotImplemented", "ACLs for others are not supported by the local account")
         if call.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true":
             raise S3Error("NotImplemented", "Object Lock is not supported by the local account")
-        tagged = tags.of_bucket({"TagSet": given.get("Tags", [])})
+        tagged = tags.of_bucket({"TagSet": given.get("Tags", [])}, {})
         exists = any(one.name == name for one in self._storage.buckets())
         if exists and region == "us-east-1":
             return Reply(200, {"Location": f"/{name}"})

@@ -39,6 +39,11 @@ class Call:
     anonymous: bool = False
 
     @property
+    def is_own(self) -> bool:
+        """Whether a service of the account made the request, for itself or as a role."""
+        return not self.anonymous and "x-amz-security-token" not in self.headers
+
+    @property
     def version_id(self) -> str | None:
         """The version that the request names. Raises S3Error InvalidArgument for an empty one."""
         given = self.query.get("versionId")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from local_account.foundation.system_tags import HEADER, is_reserved
 from local_account.services.s3 import cors, documents, lifecycle_rules, policies, tags
 from local_account.services.s3.call import Call, Reply, xml
 from local_account.services.s3.errors import S3Error
@@ -68,8 +69,13 @@ def _public_access_block(document: Document, _: Bucket) -> Document:
     return {name: bool(document.get(name, False)) for name in _BLOCKS}
 
 
-def _tagging(document: Document, _: Bucket) -> Document:
-    return {"TagSet": tags.tag_set(tags.of_bucket(document))}
+def _tagging(document: Document, bucket: Bucket) -> Document:
+    return {"TagSet": tags.tag_set(tags.of_bucket(document, _system_tags(bucket)))}
+
+
+def _system_tags(bucket: Bucket) -> dict[str, str]:
+    kept = (bucket.settings.get("tagging") or {}).get("TagSet", [])
+    return {tag["Key"]: tag["Value"] for tag in kept if is_reserved(tag["Key"])}
 
 
 def _accelerate(document: Document, bucket: Bucket) -> Document:
@@ -179,14 +185,20 @@ class Settings:
         """Answer a Put operation of `WRITES`."""
         setting = WRITES[call.operation]
         bucket = self._storage.bucket(call.bucket)
-        document = setting.check(documents.read(call.operation, call.document()), bucket)
+        given = documents.read(call.operation, call.document())
+        if call.operation == "PutBucketTagging" and call.headers.get(HEADER.lower()) and call.is_own:
+            document: Document | None = given
+        else:
+            document = setting.check(given, bucket)
         self._storage.configure(call.bucket, setting.name, document)
         return Reply(204 if call.operation == "PutBucketTagging" else 200)
 
     def delete(self, call: Call) -> Reply:
         """Answer a Delete operation of `DELETES`."""
-        self._storage.bucket(call.bucket)
-        self._storage.configure(call.bucket, DELETES[call.operation].name, None)
+        bucket = self._storage.bucket(call.bucket)
+        kept = _system_tags(bucket) if call.operation == "DeleteBucketTagging" else {}
+        left = {"TagSet": tags.tag_set(kept)} if kept else None
+        self._storage.configure(call.bucket, DELETES[call.operation].name, left)
         return Reply(204)
 
     def get_bucket_versioning(self, call: Call) -> Reply:

@@ -36,9 +36,16 @@ def of_object(document: Mapping[str, Any]) -> dict[str, str]:
     return _of(document["TagSet"], OBJECT_LIMIT, "Object")
 
 
-def of_bucket(document: Mapping[str, Any]) -> dict[str, str]:
-    """Return the tags of a document ``Tagging`` for a bucket. Raises S3Error InvalidTag, BadRequest."""
-    return _of(document["TagSet"], BUCKET_LIMIT, "Bucket")
+def of_bucket(document: Mapping[str, Any], system: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a document ``Tagging`` for a bucket, which has to repeat those that AWS has set.
+
+    Raises S3Error InvalidTag, BadRequest.
+    """
+    given = [(one["Key"], one["Value"]) for one in document["TagSet"]]
+    if any(pair not in given for pair in system.items()):
+        raise S3Error("InvalidTag", "System tags cannot be removed by requester")
+    others = [one for one in document["TagSet"] if (one["Key"], one["Value"]) not in system.items()]
+    return {**_of(others, BUCKET_LIMIT, "Bucket"), **system}
 
 
 def tag_set(tags: Mapping[str, str]) -> list[dict[str, str]]:

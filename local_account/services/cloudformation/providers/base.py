@@ -7,13 +7,14 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from botocore.exceptions import ClientError
 
 from local_account.foundation.errors import pointed
+from local_account.foundation.system_tags import SystemClient, is_reserved
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -59,8 +60,17 @@ class Context:
     on_created: Callable[[str], None]
 
     def client(self, service: str) -> Any:
-        """Return a client for the account's own API, with the permissions of the operation."""
-        return self.account.client(service, self.role_arn)
+        """Return a client for the account's own API, with the permissions of the operation.
+
+        It may set the tags of AWS, which a stack's resources get.
+        """
+        return SystemClient(self.account.client(service, self.role_arn))
+
+    def client_for_tags(self, service: str, tags: Sequence[Mapping[str, str]]) -> Any:
+        """Return a client for calls that only set tags: those of AWS need none of the permissions."""
+        if all(is_reserved(tag["Key"]) for tag in tags):
+            return SystemClient(self.account.client(service))
+        return self.client(service)
 
     def created(self, physical_id: str) -> None:
         """Record that the resource now exists, so that a rollback deletes it."""

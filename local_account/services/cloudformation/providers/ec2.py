@@ -35,7 +35,7 @@ class SecurityGroup(Provider):
             # A new group allows all outbound traffic; egress rules in the template replace that.
             ec2.revoke_security_group_egress(GroupId=group, IpPermissions=[_ALL_EGRESS])
         self._authorize(ctx, props)
-        retag(ec2, "ec2", group, props, {})
+        retag(ctx.client_for_tags("ec2", props.get("Tags", [])), "ec2", group, props, {})
 
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
         """Remove the old rules, add the new ones."""

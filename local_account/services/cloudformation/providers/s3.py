@@ -170,7 +170,7 @@ class Bucket(Provider):
         s3 = ctx.client("s3")
         for name, (put, remove) in _SETTINGS.items():
             if name in props and props[name] != old.get(name):
-                put(s3, ctx.name, props[name])
+                put(ctx.client_for_tags("s3", props[name]) if name == "Tags" else s3, ctx.name, props[name])
             elif name in old and name not in props:
                 remove(s3, ctx.name)
 
