@@ -145,11 +145,11 @@ def facts(home: Path) -> dict[str, str]:
         "home is on": str(mounted),
         "GB free in home": f"{shutil.disk_usage(home).free / 1e9:.0f}",
         "GB free in /": f"{shutil.disk_usage('/').free / 1e9:.0f}",
-        "docker's store": _says("", "docker", "info", "--format", "{{.Driver}} {{.DriverStatus}}").saw,
-        "docker buildx": _says("", "docker", "buildx", "version").saw,
-        "aws": _says("", "aws", "--version").saw,
-        "git": _says("", "git", "--version").saw,
-        "git-remote-s3 of a terminal": _says("", "bash", "-lc", "command -v git-remote-s3+zip").saw,
+        "docker's store": _fact("docker", "info", "--format", "{{.Driver}} {{.DriverStatus}}"),
+        "docker buildx": _fact("docker", "buildx", "version"),
+        "aws": _fact("aws", "--version"),
+        "git": _fact("git", "--version"),
+        "git-remote-s3 of a terminal": _fact("bash", "-lc", "command -v git-remote-s3+zip"),
     }
 
 
@@ -192,6 +192,12 @@ def _says(text: str, *command: str, seconds: int = _SECONDS) -> Assumption:
         return Assumption(text, False, str(error))
     said = done.stdout.strip().splitlines() or [f"exit status {done.returncode}"]
     return Assumption(text, done.returncode == 0, said[-1])
+
+
+def _fact(*command: str) -> str:
+    """Return what a program prints in its last line, marked if the program failed."""
+    found = _says("", *command)
+    return found.saw if found.holds else f"no ({found.saw})"
 
 
 def _kernel(home: Path) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from lab_helpers import keys
 from lab_helpers.containers import BASE_IMAGE
 from lab_helpers.instance.attendant import Attendant
-from lab_helpers.instance.trial import assumptions
+from lab_helpers.instance.trial import _fact, assumptions
 from lab_helpers.reset_request import TRIAL, Answer, Request
 from tests.lab_helpers.instance.bucket import Bucket
 
@@ -93,3 +93,9 @@ def test_the_attendant_tries_the_instance_out_on_request(home: Path) -> None:
         "exit_status": 3, "summary": {"ran": ["--notebooks", "01"]}, "output": ["said"]
     }  # fmt: skip
     assert report["facts"]["hook's PATH"] == "/sbin:/bin"
+
+
+def test_a_fact_that_a_failing_program_told_is_marked() -> None:
+    """The last line of an error reads like a fact."""
+    assert _fact("sh", "-c", "echo Run --help for more; exit 3") == "no (Run --help for more)"
+    assert _fact("false") == "no (exit status 1)"
