@@ -39,7 +39,10 @@ class Bus(Protocol):
     """The default event bus."""
 
     def publish(self, source: str, detail_type: str, detail: Params, resources: Iterable[str] = ()) -> None:
-        """Put one event on the bus; see ``PutEvents`` in the EventBridge API Reference."""
+        """Put one event on the bus; see ``PutEvents`` in the EventBridge API Reference.
+
+        In a block `Store.together` with the change that it is about, neither can happen without the other.
+        """
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+from local_account.foundation.patience import is_disk_full
 
 Params = dict[str, Any]
 FIDELITY = "docs/fidelity.md"
@@ -47,7 +48,7 @@ def pointed(message: str, section: str = "") -> str:
 
 def failure(error: Exception, state_dir: Path) -> ServiceError:
     """Return what a client sees of an exception that nobody expected; a full disk is named."""
-    if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
+    if is_disk_full(error):
         return ServiceError(
             "DiskFull",
             f"Disk full: free some space for {state_dir} and try again; nothing is lost",

@@ -64,10 +64,10 @@ class Outbox(Generic[D]):
             self._changed.notify_all()
 
     def put(self, document: D, delay: float = 0.0) -> None:
-        """Accept a document; it is in the store when this returns."""
+        """Accept a document; it is in the store when this returns, or when the block `together` ends."""
         key, due = uuid.uuid4().hex, time.time() + delay
         self._table.put(key, {"due": due, "document": document})
-        self._schedule(due, key)
+        self._account.store.once_written(lambda: self._schedule(due, key))
 
     def _schedule(self, due: float, key: str) -> None:
         with self._changed:

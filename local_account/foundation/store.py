@@ -9,11 +9,13 @@ import base64
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
+
+from local_account.foundation.patience import insist, may_wait
 
 Document = dict[str, Any]
 """A document of any shape. The owner of a table declares its documents' shape with a TypedDict."""
@@ -58,6 +60,9 @@ class Store:
         )
         self._lock = threading.RLock()
         self._depth = 0
+        """1 in a block `together`; its writes, and what is called after them:"""
+        self._statements: list[tuple[str, tuple[object, ...]]] = []
+        self._afterwards: list[Callable[[], None]] = []
         self._tables: dict[str, Table[Any]] = {}
 
     @overload
@@ -71,27 +76,80 @@ class Store:
             return self._tables.setdefault(name, Table(self, name))
 
     def execute(self, sql: str, *args: object) -> list[tuple[Any, ...]]:
-        """Run one statement; used by the tables."""
+        """Run one statement; used by the tables. In the background, it waits while the disk is full."""
+
+        with self._lock:
+            if self._depth:
+                if not sql.startswith("SELECT"):
+                    self._statements.append((sql, args))
+                return self._connection.execute(sql, args).fetchall()
+        return insist(lambda: self._run(sql, args))
+
+    def _run(self, sql: str, args: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._connection.execute(sql, args).fetchall()
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Make all writes of a block, or none if it raises. Other threads wait: do nothing slow in it."""
+        """Make all writes of a block, or none if it raises. Other threads wait: do nothing slow in it.
+
+        In the background, the writes are made once there is room on the disk.
+        """
         with self._lock:
-            self._depth += 1
-            try:
-                if self._depth == 1:
-                    self._connection.execute("BEGIN IMMEDIATE")
+            if self._depth:  # part of another block
                 yield
-                if self._depth == 1:
-                    self._connection.execute("COMMIT")
+                return
+            self._depth, self._statements, self._afterwards = 1, [], []
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                statements, afterwards = self._statements, self._afterwards
             except BaseException:
-                if self._depth == 1 and self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                self._undo()
                 raise
             finally:
-                self._depth -= 1
+                self._depth = 0
+            try:
+                self._connection.execute("COMMIT")
+                statements = []
+            except sqlite3.OperationalError as error:
+                self._undo()
+                if not may_wait(error):
+                    raise
+        if statements:
+            insist(lambda: self._repeat(statements))
+        for call in afterwards:
+            call()
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _repeat(self, statements: list[tuple[str, tuple[object, ...]]]) -> None:
+        """Make the writes of a block that found no room."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                for sql, args in statements:
+                    self._connection.execute(sql, args)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._undo()
+                raise
+
+    def once_written(self, call: Callable[[], None]) -> None:
+        """Call it when what was written last is on disk: now, or at the end of the block `together`."""
+        with self._lock:
+            if self._depth:
+                self._afterwards.append(call)
+                return
+        call()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let other threads wait. A lock held while the store is asked is taken within this, not around."""
+        with self._lock:
+            yield
 
     def close(self) -> None:
         """Close the file; nothing is lost."""

@@ -1,4 +1,7 @@
-"""Background work of the local account: threads and timers that end when the account stops."""
+"""Background work of the local account: threads and timers that end when the account stops.
+
+Their writes to the store wait while the disk is full.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import logging
 import threading
 from collections.abc import Callable
 from typing import Any
+
+from local_account.foundation.patience import patient
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +29,8 @@ class Tasks:
 
         def body() -> None:
             try:
-                function(*args)
+                with patient(self.stopping):
+                    function(*args)
             except Exception:
                 if not self.stopping.is_set():
                     log.exception("background task %s failed", name)

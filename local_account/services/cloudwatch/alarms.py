@@ -198,7 +198,7 @@ class Alarms:
     ) -> None:
         """Set a state; if it changes, record it in the history and publish an event."""
         now = self._account.now()
-        with self.table.lock:
+        with self.table.lock, self._account.store.together():
             alarm = self.table.get(name)
             if alarm is None:  # deleted in the meantime
                 return
@@ -218,10 +218,9 @@ class Alarms:
                     "held_until": held_until,
                 },
             )
-        if changed:
-            self._publish(
-                alarm, before, {"StateValue": state, "StateReason": reason, "StateReasonData": data}
-            )
+            if changed:
+                after = {"StateValue": state, "StateReason": reason, "StateReasonData": data}
+                self._publish(alarm, before, after)
 
     def datapoints(self, alarm: Alarm, span: Window) -> list[Datapoint]:
         """Return the datapoints of an alarm's evaluation range, oldest first."""

@@ -43,8 +43,9 @@ class Builds:
 
     def create(self, build: BuildTypeDef, request: BuildRequest) -> None:
         """Record a new build and the StartBuild request that RetryBuild will repeat."""
-        self._table.put(build["id"], {"build": build, "request": request})
-        self._publish(build)
+        with self._account.store.together():
+            self._table.put(build["id"], {"build": build, "request": request})
+            self._publish(build)
 
     def get(self, build_id: str) -> BuildTypeDef | None:
         """Return a build, or None."""
@@ -108,8 +109,9 @@ class Builds:
                 "endTime": now,
             }
 
-        build = self.change(build_id, change)
-        self._publish(build)
+        with self._table.lock, self._account.store.together():
+            build = self.change(build_id, change)
+            self._publish(build)
         return build
 
     def _publish(self, build: BuildTypeDef) -> None:

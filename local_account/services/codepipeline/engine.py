@@ -13,10 +13,12 @@ import logging
 import threading
 import uuid
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from local_account.foundation.errors import ServiceError
+from local_account.foundation.patience import patient
 from local_account.services.codepipeline import actions, artifacts, structure, variables
 from local_account.services.codepipeline.context import ActionFailed, Context, Outcome
 from local_account.services.codepipeline.jobs import CONTINUATION_SECONDS, invoke_lambda
@@ -76,7 +78,6 @@ class Engine:
 
     def recover(self) -> None:
         """Resume where the account ended: running actions fail, those waiting for an answer keep waiting."""
-        self.records.start()
         with self.lock:
             for execution in self.records.running():
                 for record in execution["actions"]:
@@ -139,14 +140,21 @@ class Engine:
             number = earlier[-1]["number"] + 1 if earlier else 1
             execution = new_execution(pipeline, number, self._account.now())
             execution |= {"trigger": trigger, "token": token, "variables": given, "overrides": overrides}
-            self.records.save(execution)
             self.records.pipeline_event(execution, "STARTED")
-            self._admit(name)
+            self.records.save(execution)
+            with self._patient():
+                self._admit(name)
         return str(execution["id"])
+
+    def _patient(self) -> AbstractContextManager[None]:
+        """Wait while the disk is full: for what follows from something that was saved."""
+        return patient(self._account.tasks.stopping)
 
     def stop_execution(self, execution: Execution, reason: str, *, abandon: bool) -> None:
         """Stop an execution: let running actions end (``Stopping``), or abandon them."""
         with self.lock:
+            self.records.require_room(execution)
+        with self._patient(), self.lock:
             execution["stop"] = {"reason": reason, "abandon": abandon}
             execution["status"] = "Stopping"
             if execution["inside"]:
@@ -166,7 +174,7 @@ class Engine:
 
     def cancel_outdated(self, name: str) -> None:
         """Cancel the executions of a pipeline whose structure has been updated; admit those that wait."""
-        with self.lock:
+        with self._patient(), self.lock:
             for execution in self.records.running(name):
                 if not self._outdated(execution):
                     continue
@@ -188,6 +196,8 @@ class Engine:
     def retry_stage(self, execution: Execution, stage: str, mode: str) -> None:
         """Run the failed actions of a stage again, or all of them (RetryMode)."""
         with self.lock:
+            self.records.require_room(execution)
+        with self._patient(), self.lock:
             for record in execution["actions"]:
                 if record["detail"]["stageName"] == stage and (
                     mode == "ALL_ACTIONS" or record["detail"]["status"] != "Succeeded"
@@ -204,7 +214,7 @@ class Engine:
 
     def reconsider(self, name: str) -> None:
         """Admit waiting executions; call this when a transition was enabled."""
-        with self.lock:
+        with self._patient(), self.lock:
             self._admit(name)
 
     # --- actions
@@ -216,12 +226,14 @@ class Engine:
             record = find_record(execution, action_id) if execution else None
             if execution is None or record is None or record["detail"]["status"] != "InProgress":
                 return False
-            if isinstance(result, ActionFailed):
-                self._close(execution, record, "Failed", result)
-            else:
-                self._succeed(execution, record, result)
-            self.records.save(execution)
-            self._proceed(execution)
+            self.records.require_room(execution)
+            with self._patient():
+                if isinstance(result, ActionFailed):
+                    self._close(execution, record, "Failed", result)
+                else:
+                    self._succeed(execution, record, result)
+                self.records.save(execution)
+                self._proceed(execution)
             return True
 
     def update(
@@ -487,6 +499,8 @@ class Engine:
     def continue_job(self, execution: Execution, record: ActionRecord, token: str) -> None:
         """Invoke the function of a job again, a little later, with its continuation token."""
         with self.lock:
+            self.records.require_room(execution)
+        with self._patient(), self.lock:
             record["job"]["continuationToken"] = token
             last = record["detail"]["startTime"] + LAMBDA_TIMEOUT
             record |= {"limit": min(self._account.now() + JOB_TIMEOUT, last), "again": True}

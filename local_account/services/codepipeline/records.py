@@ -5,7 +5,6 @@ Pipelines and executions are one document each; an action execution is part of i
 
 from __future__ import annotations
 
-import queue
 import threading
 import uuid
 from collections import OrderedDict
@@ -214,22 +213,35 @@ class Records:
             self._of.setdefault(pipeline, {})[execution_id] = None
             if status in _RUNNING:
                 self._running[execution_id] = self._table.require(execution_id)
-        self._events: queue.SimpleQueue[tuple[str, Params, str] | None] = queue.SimpleQueue()
-
-    def start(self) -> None:
-        """Begin to publish events, in the order in which they occur."""
-        self._account.tasks.spawn("codepipeline-events", self._publish)
-
-    def stop(self) -> None:
-        """Publish the waiting events, and no more."""
-        self._events.put(None)
+        self._unsaved: dict[str, list[tuple[str, Params]]] = {}
+        """What has happened to executions since they were saved: the types and details of events."""
 
     def save(self, execution: Execution) -> None:
-        """Write an execution to the store."""
+        """Write an execution to the store, and its events to the bus: all or nothing.
+
+        If that fails, the execution in memory is again what is in the store.
+        """
         execution["updated"] = self._account.now()
+        events = self._unsaved.pop(execution["id"], [])
+
+        try:
+            with self._account.store.together():
+                self._table.put(execution["id"], execution)
+                for detail_type, detail in events:
+                    arn = self._account.arn("codepipeline", execution["pipeline"])
+                    self._account.bus.publish("aws.codepipeline", detail_type, detail, [arn])
+        except Exception:
+            if before := self._table.get(execution["id"]):
+                with self._lock:
+                    self._remember(before)
+            raise
         with self._lock:
-            self._table.put(execution["id"], execution)
             self._remember(execution)
+
+    def require_room(self, execution: Execution) -> None:
+        """Raise sqlite3.OperationalError while the disk is full: to be asked before anything changes."""
+        if stored := self._table.get(execution["id"]):
+            self._table.put(execution["id"], stored)
 
     def get(self, execution_id: str) -> Execution | None:
         """Return the execution itself (change it only under the engine's lock)."""
@@ -284,7 +296,7 @@ class Records:
             self._ended.popitem(last=False)
 
     def pipeline_event(self, execution: Execution, state: str) -> None:
-        """Queue a ``CodePipeline Pipeline Execution State Change``."""
+        """Note a ``CodePipeline Pipeline Execution State Change``; `save` publishes it."""
         extra: Params = {}
         if state == "STARTED":
             extra["execution-trigger"] = {
@@ -294,11 +306,11 @@ class Records:
         self._event("Pipeline", execution, {**extra, "state": state})
 
     def stage_event(self, execution: Execution, stage: str, state: str) -> None:
-        """Queue a ``CodePipeline Stage Execution State Change``."""
+        """Note a ``CodePipeline Stage Execution State Change``; `save` publishes it."""
         self._event("Stage", execution, {"stage": stage, "state": state})
 
     def action_event(self, execution: Execution, record: ActionRecord) -> None:
-        """Queue a ``CodePipeline Action Execution State Change``."""
+        """Note a ``CodePipeline Action Execution State Change``; `save` publishes it."""
         detail = record["detail"]
         result = detail["output"].get("executionResult", {})
         error = result.get("errorDetails", {})
@@ -329,19 +341,13 @@ class Records:
         self._event("Action", execution, about)
 
     def _event(self, level: str, execution: Execution, about: Params) -> None:
-        name = execution["pipeline"]
         detail = {
-            "pipeline": name,
+            "pipeline": execution["pipeline"],
             "execution-id": execution["id"],
             "start-time": execution["started"].isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             **about,
             "version": float(execution["version"]),
             "pipeline-execution-attempt": float(execution["attempt"]),
         }
-        self._events.put((f"CodePipeline {level} Execution State Change", detail, name))
-
-    def _publish(self) -> None:
-        while event := self._events.get():
-            detail_type, detail, name = event
-            arn = self._account.arn("codepipeline", name)
-            self._account.bus.publish("aws.codepipeline", detail_type, detail, [arn])
+        event = (f"CodePipeline {level} Execution State Change", detail)
+        self._unsaved.setdefault(execution["id"], []).append(event)

@@ -79,10 +79,6 @@ class CodePipeline(Service):
         self._poller.recover(document["pipeline"] for document in self._pipelines.values())
         self.account.tasks.every(self.poll_seconds, "codepipeline-polling", self._poller.poll)
 
-    def stop(self) -> None:
-        """Publish the events that are waiting."""
-        self._records.stop()
-
     # --- pipelines
 
     def create_pipeline(self, params: CreatePipelineInputTypeDef) -> Answer:

@@ -316,7 +316,7 @@ class Events(Service):
 
     def _enabled(self) -> list[Rule]:
         """Return the enabled rules; they and their matcher are made again only when one has changed."""
-        with self._reading:
+        with self.account.store.alone(), self._reading:
             changes = self._rules.changes
             if self._read_at != changes:
                 self._read = [rule for rule in self._rules.values() if rule["State"] == "ENABLED"]

@@ -10,6 +10,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from local_account.foundation.patience import patient
+
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
     from local_account.foundation.errors import Params
@@ -85,15 +87,19 @@ class Announcements:
         }
 
     def _publish(self, bucket: Bucket, kind: str, known: Params, detail: Params) -> None:
-        """Put an event on the bus. The change has happened: a failure here must not deny it."""
+        """Put an event on the bus. The change has happened: a failure here must not deny it.
+
+        With a full disk it waits for room, and so does the client: what is acknowledged has its event.
+        """
         sequenced = {**known, "sequencer": f"{time.time_ns():016X}"}
         try:
-            self._account.bus.publish(
-                "aws.s3",
-                kind,
-                {"version": "0", "bucket": {"name": bucket.name}, "object": sequenced, **detail},
-                [f"arn:aws:s3:::{bucket.name}"],
-            )
+            with patient(self._account.tasks.stopping):
+                self._account.bus.publish(
+                    "aws.s3",
+                    kind,
+                    {"version": "0", "bucket": {"name": bucket.name}, "object": sequenced, **detail},
+                    [f"arn:aws:s3:::{bucket.name}"],
+                )
         except Exception:
             log.exception("the event %s of %s/%s was lost", kind, bucket.name, known["key"])
 

@@ -104,3 +104,18 @@ def test_a_failure_loses_nothing(outbox: Start, eventually: Eventually) -> None:
     table = box._table
     eventually(lambda: [entry["due"] for entry in table.values()])
     assert len(table.keys()) == 1
+
+
+def test_what_is_put_in_a_transaction_that_is_undone_is_not_done(
+    outbox: Start, eventually: Eventually
+) -> None:
+    done: list[int] = []
+    box = outbox(lambda document: done.append(document["n"]))
+    store = box._account.store
+    with pytest.raises(RuntimeError), store.together():
+        box.put({"n": 1})
+        raise RuntimeError
+    with store.together():
+        box.put({"n": 2})
+    eventually(lambda: not box._table.keys())
+    assert done == [2]

@@ -20,8 +20,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.close()
 
 
-def records_of(store: Store) -> Records:
-    return Records(cast("Any", SimpleNamespace(store=store, now=lambda: datetime.now(UTC))))
+def records_of(store: Store, **account: object) -> Records:
+    return Records(cast("Any", SimpleNamespace(store=store, now=lambda: datetime.now(UTC), **account)))
 
 
 def execution(number: int, status: str = "Succeeded", pipeline: str = "p") -> Execution:
@@ -84,3 +84,29 @@ def test_a_forgotten_pipeline_leaves_nothing(store: Store) -> None:
     assert records.of("p") == []
     assert records.get("p-1") is None
     assert store.table("codepipeline.executions").keys() == ["other-1"]
+
+
+def test_an_execution_and_its_events_are_written_together_or_not_at_all(store: Store) -> None:
+    published = store.table("published")
+
+    def publish(_source: str, _detail_type: str, detail: dict[str, Any], _resources: list[str]) -> None:
+        published.put(detail["state"], detail)
+        if detail["state"] == "FAILED":
+            raise OSError("a fault of the bus")
+
+    records = records_of(store, bus=SimpleNamespace(publish=publish), arn=lambda *parts: ":".join(parts))
+    running = execution(1, "InProgress") | {"started": datetime.now(UTC), "version": 1, "attempt": 1}
+    running["trigger"] = {"triggerType": "CreatePipeline", "triggerDetail": "root"}
+    records.pipeline_event(running, "STARTED")
+    assert not published.keys(), "nothing is told before it is so"
+    records.save(running)
+    assert published.keys() == ["STARTED"]
+
+    running["status"] = "Failed"
+    records.pipeline_event(running, "FAILED")
+    with pytest.raises(OSError, match="bus"):
+        records.save(running)
+
+    assert published.keys() == ["STARTED"]
+    for each in (records, records_of(store)):
+        assert [one["status"] for one in each.running()] == ["InProgress"]
