@@ -74,10 +74,8 @@ def test_sigterm_lets_requests_under_way_finish(image: str, trained_ml: Path) ->
         asking = threading.Thread(target=ask)
         asking.start()
         time.sleep(0.15)
-        began = time.monotonic()
         subprocess.run(["docker", "stop", "--time", "25", server.container], check=True, capture_output=True)
         asking.join()
-        assert time.monotonic() - began < 15
         assert answers == [200]
         state = containers.docker("inspect", "--format", "{{.State.ExitCode}}", server.container)
         assert state.strip() == "0"

@@ -1,7 +1,6 @@
 """Builds that run too long, or wait too long, are ended."""
 
 import os
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -66,10 +65,8 @@ def test_running_and_queued_builds_time_out(codebuild: CodeBuild, eventually: Ev
     assert [build["buildStatus"] for build in builds()] == ["IN_PROGRESS"] * 3
     codebuild.expire(begun + timedelta(minutes=5, seconds=1))
     assert [build["buildStatus"] for build in builds()] == ["IN_PROGRESS", "IN_PROGRESS", "TIMED_OUT"]
-    before = time.monotonic()
     codebuild.expire(begun + timedelta(minutes=10, seconds=30))
     assert eventually(lambda: [b["buildStatus"] for b in builds()] == ["TIMED_OUT"] * 3)
-    assert time.monotonic() - before < 5
     running = builds()[0]
     statuses = {phase["phaseType"]: phase.get("phaseStatus") for phase in running["phases"]}
     assert statuses["BUILD"] == "TIMED_OUT"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -142,12 +141,10 @@ def test_a_handler_that_takes_too_long_is_killed(create: Create, call: Call) -> 
 import subprocess, time
 def handler(event, context):
     subprocess.Popen(["sleep", "77.7"], start_new_session=True)
-    time.sleep(30)
+    time.sleep(3600)
 """
     create("slow", source, Timeout=1)
-    began = time.monotonic()
     _, error = call("slow")
-    assert time.monotonic() - began < 20  # the handler would take 30
     assert error["errorType"] == "Sandbox.Timedout"
     assert error["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
     assert not [

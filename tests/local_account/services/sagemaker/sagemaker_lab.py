@@ -47,14 +47,6 @@ class SageMakerLab:
         self.s3.put_object(Bucket=BUCKET, Key="input/iris.csv", Body=b"1,2,3\n")
         return self
 
-    def seconds_of_a_container(self) -> float:
-        """Return how long the engine takes now for a container of the image that does nothing."""
-        import docker
-
-        begin = time.monotonic()
-        docker.from_env().containers.run(self.image, entrypoint=["true"], remove=True)
-        return time.monotonic() - begin
-
     def push_image(self) -> "SageMakerLab":
         """Build the image and push it to the account's ECR."""
         import docker

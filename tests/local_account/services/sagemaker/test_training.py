@@ -3,7 +3,6 @@
 import io
 import json
 import tarfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +36,11 @@ def test_a_job_trains_in_its_container_and_leaves_model_output_logs_and_metrics(
     image_lab: SageMakerLab,
 ) -> None:
     lab = image_lab
-    idle = lab.seconds_of_a_container()
-    begin = time.monotonic()
     lab.train("first", Environment={"MODE": "test"}, Tags=[{"Key": "team", "Value": "red"}])
     lab.when(
         lambda: lab.sagemaker.describe_training_job(TrainingJobName="first")["SecondaryStatus"],
         lambda status: status in ("Training", "Uploading", "Completed"),
     )
-    # The container runs: on an idle machine after about a second, on a busy one when others would, too.
-    assert time.monotonic() - begin < 5 + 5 * idle
     job = lab.trained("first")
     assert job["TrainingJobStatus"] == "Completed", job
     assert job["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{BUCKET}/output/first/output/model.tar.gz"
