@@ -108,6 +108,7 @@ class LocalAccount:
             ("processes", self.account.processes.end),
             ("listeners", self._close),
             ("tasks", self.account.tasks.stop),
+            ("processes of the last tasks", self.account.processes.end),
             ("moto", self._moto.stop),
             *((f"files of {name}", service.close) for name, service in self.services.items()),
             ("store", self.account.store.close),

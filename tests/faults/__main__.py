@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults [--rounds 1000] [--seed 0] [--only kill,full] [--minutes 40]`.
+"""`python -m tests.faults [--rounds 1000] [--seed 0] [--only kill,full] [--minutes 40]`.
 
 A round is one fault at a random point of a whole run: a push becomes a build, a job, an approval and a stack,
 an upload is polled, events, objects, invocations and an alarm reach a function. A run suffers two to eight;
@@ -25,10 +25,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.faults.checks import Checks
-from benchmarks.faults.injuries import INJURIES, Patient
-from benchmarks.faults.lab import FLOW, POLLED, Lab
-from benchmarks.faults.work import Work, executions
+from tests.faults.checks import Checks
+from tests.faults.injuries import INJURIES, Patient
+from tests.faults.lab import FLOW, POLLED, Lab
+from tests.faults.work import Work, executions
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.small_disk import small_file_system
 
@@ -54,7 +54,7 @@ class Rounds:
 
     def run(self, lab: Lab, patient: Patient) -> bool:
         """Make one run; return whether all was well."""
-        chance = random.Random(f"{self.seed} {self.runs}")  # noqa: S311 - not a secret
+        chance = random.Random(f"{self.seed} {self.runs}")
         work = Work(lab, self.runs, chance)
         self.runs += 1
         log = Path(f"{patient.account.state}.log")
@@ -94,7 +94,7 @@ def account(directory: Path, library: Path | None) -> Iterator[tuple[Lab, Patien
             os.environ |= {"LD_PRELOAD": str(library), "SLOW_DISK": str(slow)}
         # A full disk must not hide what the account says about it.
         (disk / "state.log").symlink_to(directory / "account.log")
-        process = AccountProcess(disk / "state", ("-m", "benchmarks.faults.quick_account"))
+        process = AccountProcess(disk / "state", ("-m", "tests.faults.quick_account"))
         patient = Patient(process, disk, slow)
         try:
             lab = Lab(process.start(), directory / "clone").prepare()
@@ -125,7 +125,7 @@ def slow_library(directory: Path) -> Path:
 
 def main() -> int:
     """Make the rounds."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default=",".join(INJURIES), help="kinds of faults, separated by commas")

@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from benchmarks.faults.lab import ARTIFACTS, FLOW, POLLED, SEEN, STACK, Lab
-from benchmarks.faults.work import Work, executions
+from tests.faults.lab import ARTIFACTS, FLOW, POLLED, SEEN, STACK, Lab
+from tests.faults.work import Work, executions
 
 
 class Checks:

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from benchmarks.faults.lab import ARTIFACTS, FLOW, POLLED, Lab, zipped
+from tests.faults.lab import ARTIFACTS, FLOW, POLLED, Lab, zipped
 
 _REFUSED = ("Disk full", "ThrottlingException", "ServiceUnavailable", "was stopped", "is stopping")
 ENDED = ("Succeeded", "Failed", "Stopped", "Superseded", "Cancelled")
