@@ -450,10 +450,12 @@ class Endpoints(EndpointConfigs):
     def _record_endpoint(
         self, name: str, status: EndpointStatusType, **changes: Unpack[EndpointChanges]
     ) -> None:
-        with self.table("endpoints").update(name) as endpoint:
-            endpoint.update(cast("Endpoint", changes))
-            endpoint.update({"EndpointStatus": status, "LastModifiedTime": self.account.now()})
-        self._publish_endpoint(name)
+        table = self.table("endpoints")
+        with table.lock, self.account.store.together():
+            with table.update(name) as endpoint:
+                endpoint.update(cast("Endpoint", changes))
+                endpoint.update({"EndpointStatus": status, "LastModifiedTime": self.account.now()})
+            self._publish_endpoint(name)
 
     def _publish_endpoint(self, name: str) -> None:
         """Publish the event, in which the status is in capitals, unlike in the API (``IN_SERVICE``)."""

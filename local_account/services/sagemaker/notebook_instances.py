@@ -320,12 +320,14 @@ class NotebookInstances(LifecycleConfigs):
     def _record_instance(
         self, name: str, status: NotebookInstanceStatusType, **changes: Unpack[NotebookInstanceChanges]
     ) -> None:
-        with self.table("notebook_instances").update(name) as instance:
-            instance.update(cast("NotebookInstance", changes))
-            instance[_STATUS] = status
-            instance["LastModifiedTime"] = self.account.now()
-            detail = public(instance)
-        self.publish(EVENT, detail["NotebookInstanceArn"], detail)
+        table = self.table("notebook_instances")
+        with table.lock, self.account.store.together():
+            with table.update(name) as instance:
+                instance.update(cast("NotebookInstance", changes))
+                instance[_STATUS] = status
+                instance["LastModifiedTime"] = self.account.now()
+                detail = public(instance)
+            self.publish(EVENT, detail["NotebookInstanceArn"], detail)
 
 
 def _wrong_status(instance: NotebookInstance, allowed: tuple[str, ...], wanted: str) -> str:

@@ -82,21 +82,22 @@ def record(
     The messages of transitions come from the API's description of SecondaryStatusTransition. A job that has
     ended does not change, and one that is ``Stopping`` can only end.
     """
-    now = resources.account.now()
-    with resources.table("training_jobs").update(name) as job:
-        if job["TrainingJobStatus"] in ENDED:
-            return
-        job.update(cast("TrainingJob", changes))
-        if job["TrainingJobStatus"] == "Stopping" and "TrainingJobStatus" not in changes:
-            return
-        transitions = job["SecondaryStatusTransitions"]
-        transitions[-1]["EndTime"] = now
-        transitions.append({"Status": status, "StartTime": now, "StatusMessage": message})
-        if job["TrainingJobStatus"] in ENDED:
+    now, table = resources.account.now(), resources.table("training_jobs")
+    with table.lock, resources.account.store.together():  # no end of a job without its event
+        with table.update(name) as job:
+            if job["TrainingJobStatus"] in ENDED:
+                return
+            job.update(cast("TrainingJob", changes))
+            if job["TrainingJobStatus"] == "Stopping" and "TrainingJobStatus" not in changes:
+                return
+            transitions = job["SecondaryStatusTransitions"]
             transitions[-1]["EndTime"] = now
-        job.update({"SecondaryStatus": status, "LastModifiedTime": now})
-        detail = public(job)
-    resources.publish(EVENT, detail["TrainingJobArn"], detail)
+            transitions.append({"Status": status, "StartTime": now, "StatusMessage": message})
+            if job["TrainingJobStatus"] in ENDED:
+                transitions[-1]["EndTime"] = now
+            job.update({"SecondaryStatus": status, "LastModifiedTime": now})
+            detail = public(job)
+        resources.publish(EVENT, detail["TrainingJobArn"], detail)
 
 
 class TrainingRun:
