@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import ClientError
 
@@ -37,13 +38,15 @@ class Seen(TypedDict):
 
     source: list[str]
     revision: str | None
+    token: NotRequired[str]
+    """Another one each time: a start that was not noted, because the account ended, is not made twice."""
 
 
 class Poller:
     """Knows the polled sources, and starts a pipeline when one of them has another revision."""
 
-    def __init__(self, account: Account, start: Callable[[str, str], object]) -> None:
-        """Call ``start`` with the pipeline and the source action."""
+    def __init__(self, account: Account, start: Callable[[str, str, str], object]) -> None:
+        """Call ``start`` with the pipeline, the source action, and a token: one execution for each token."""
         self._account = account
         self._start = start
         self._seen = account.store.table("codepipeline.polled", Seen)
@@ -98,16 +101,17 @@ class Poller:
             self._look(declaration)
 
     def _look(self, declaration: Declaration) -> None:
-        name, changed = declaration["name"], []
+        name, changed, token = declaration["name"], [], ""
         for action in _polled(declaration):
             key, revision = f"{name}/{action['name']}", self._revision(declaration, action)
             seen = self._seen.get(key)
             if seen and revision is not None and revision != seen["revision"]:
                 changed.append((key, action, revision))
+                token += f"{seen.get('token', '')}{revision}"
         if not changed:
             return
         try:  # all changes together are one execution
-            self._start(name, changed[0][1]["name"])
+            self._start(name, changed[0][1]["name"], token)
         except ServiceError as error:
             log.warning("the change of %s does not start its pipeline: %s", changed[0][0], error)
             if error.code == "ConcurrentPipelineExecutionsLimitExceededException":
@@ -117,7 +121,8 @@ class Poller:
                 self._see(key, action, revision)
 
     def _see(self, key: str, action: Action, revision: str | None) -> None:
-        self._seen.put(key, {"source": _source(action), "revision": revision})
+        token = uuid.uuid4().hex
+        self._seen.put(key, {"source": _source(action), "revision": revision, "token": token})
 
     def _revision(self, declaration: Declaration, action: Action) -> str | None:
         """Return what the source has now; None if it has nothing that the role can see."""

@@ -419,11 +419,11 @@ class CodePipeline(Service):
             ) from error
         return declaration
 
-    def _changed(self, name: str, action: str) -> None:
+    def _changed(self, name: str, action: str, token: str) -> None:
         """Start a pipeline because a polled source has changed."""
         if self._pipelines.get(name):
             cause: ExecutionTriggerTypeDef = {"triggerType": "PollForSourceChanges", "triggerDetail": action}
-            self._start(name, cause, {}, {}, None)
+            self._start(name, cause, {}, {}, token)
 
     def _by_caller(self, trigger: TriggerTypeType) -> ExecutionTriggerTypeDef:
         by = f"arn:aws:iam::{self.account.config.account_id}:root"

@@ -1,13 +1,18 @@
 """Sources without ``PollForSourceChanges: false`` are polled: a change starts the pipeline."""
 
 import subprocess
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from local_account.foundation.store import Store
+from local_account.services.codepipeline.polling import Poller
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codepipeline import declare
 from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
@@ -119,3 +124,34 @@ def test_changes_before_a_restart_of_the_account_are_found_after_it(
     eventually(
         lambda: len(api.list_pipeline_executions(pipelineName=name)["pipelineExecutionSummaries"]) == 2
     )
+
+
+def test_a_start_that_was_not_noted_is_not_made_twice(tmp_path: Path) -> None:
+    """The account may end between the two: then the next poll asks for the same execution."""
+    versions = {"VersionId": "1"}
+    s3 = SimpleNamespace(head_object=lambda **_: versions)
+    store = Store(tmp_path / "account.sqlite")
+    account: Any = SimpleNamespace(
+        store=store, client=lambda *_: s3, tasks=SimpleNamespace(stopping=threading.Event())
+    )
+    tokens: list[str] = []
+
+    def start(_name: str, _action: str, token: str) -> None:
+        tokens.append(token)
+        if len(tokens) == 1:
+            raise ConnectionResetError("the account was killed")
+
+    poller = Poller(account, start)
+    polled = declare.action(
+        "Source", "Source", "S3", outputs=["Src"], configuration={"S3Bucket": "b", "S3ObjectKey": "k"}
+    )
+    declaration: Any = {"name": "p", "roleArn": "arn", "stages": [declare.stage("Source", polled)]}
+    poller.watch(declaration)
+    for version in ("2", "1", "2"):  # what was there before is a change, too
+        versions["VersionId"] = version
+        with suppress(ConnectionResetError):
+            poller.poll()
+        poller.poll()
+    assert tokens[0] == tokens[1]
+    assert len(set(tokens)) == 3
+    store.close()
