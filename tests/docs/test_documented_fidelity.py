@@ -65,7 +65,8 @@ def test_notes_name_operations_of_their_service() -> None:
 
 
 def test_what_looks_like_a_note_is_read_as_one() -> None:
-    written = re.compile(r'^\s*(?:"""|# )?(Differs from AWS|Kept only|Refuses|Lacks)\b[^.]*?: ', re.MULTILINE)
+    form = r'^\s*(?:"""|# )?(Differs from AWS|Kept only|Refuses|Lacks)\b[^.]*?:\s'
+    written = re.compile(form, re.MULTILINE)
     for path in (ROOT / "local_account").rglob("*.py"):
         where = path.relative_to(ROOT / "local_account").as_posix()
         if not where.startswith(("fidelity/", "scaffold/")):

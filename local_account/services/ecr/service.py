@@ -2,6 +2,9 @@
 
 Contract: the Amazon ECR API Reference, operation by operation. Pushing and pulling are in
 :mod:`~local_account.services.ecr.registry`.
+
+Kept only (PutImageScanningConfiguration, SetRepositoryPolicy, DeleteRepositoryPolicy, GetRepositoryPolicy):
+images are not scanned, and policies of repositories are not evaluated.
 """
 
 from __future__ import annotations
@@ -163,7 +166,7 @@ class Ecr(Service):
         return self._set(params, "imageTagMutability", "imageTagMutabilityExclusionFilters")
 
     def put_image_scanning_configuration(self, params: PutImageScanningConfigurationRequestTypeDef) -> Answer:
-        """PutImageScanningConfiguration: recorded only; the local account does not scan images."""
+        """PutImageScanningConfiguration."""
         return self._set(params, "imageScanningConfiguration")
 
     def get_authorization_token(self, params: GetAuthorizationTokenRequestTypeDef) -> Answer:
@@ -285,7 +288,7 @@ class Ecr(Service):
         return self._remove_policy(params, "lifecyclePolicyText", "LifecyclePolicyNotFoundException")
 
     def set_repository_policy(self, params: SetRepositoryPolicyRequestTypeDef) -> Answer:
-        """SetRepositoryPolicy: recorded only; the local account has one user."""
+        """SetRepositoryPolicy."""
         _check_policy(params["policyText"])
         return self._set(params, "policyText")
 
