@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, Unpack, cast
 
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
+from local_account.services.sagemaker.instance_root import InstanceRoot
 from local_account.services.sagemaker.lifecycle_configs import LifecycleConfigs, script_of
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.notebook_runs import (
@@ -75,7 +76,7 @@ _DEFAULTS = {
 
 
 class NotebookInstances(LifecycleConfigs):
-    """Notebook instances; their scripts run as the account's user, not as root.
+    """Notebook instances; their scripts run as root of a directory of their own (`instance_root`).
 
     ``lifecycle_seconds`` is how long a script may take: 300 on AWS ("Customization of a SageMaker notebook
     instance using an LCC script"). OnCreate runs once, until it has succeeded; OnStart at every start.
@@ -253,10 +254,11 @@ class NotebookInstances(LifecycleConfigs):
             write_environment(self.account, name)
             attached = instance[_CONFIG]
             config: LifecycleHooks = self.lifecycle_config(attached) if attached else {}
-            for hook in hooks:
-                script = script_of(config, hook)
-                if script is not None:
-                    self._run_hook(instance, hook, script)
+            scripts = {hook: script_of(config, hook) for hook in hooks}
+            root = self._make_root(name) if any(scripts.values()) else None
+            for hook, script in scripts.items():
+                if script is not None and root:
+                    self._run_hook(instance, root, hook, script)
                 if hook == "OnCreate":
                     with self.table("notebook_instances").update(name) as stored:
                         stored["created"] = True
@@ -269,10 +271,14 @@ class NotebookInstances(LifecycleConfigs):
             return
         self._record_instance(name, "InService", FailureReason=None)
 
-    def _run_hook(self, instance: NotebookInstance, hook: str, script: bytes) -> None:
+    def _make_root(self, name: str) -> InstanceRoot:
+        return InstanceRoot(self.account, group(name), instance_directory(self.account, name))
+
+    def _run_hook(self, instance: NotebookInstance, root: InstanceRoot, hook: str, script: bytes) -> None:
         name = instance[_NAME]
+        logs, seconds = self._notebook_logs, self.lifecycle_seconds
         try:
-            run_script(self.account, self._notebook_logs, name, hook, script, seconds=self.lifecycle_seconds)
+            run_script(self.account, logs, name, hook, script, root=root, seconds=seconds)
         except ScriptError as error:
             arn = self.resource_arn("notebook-instance-lifecycle-config", str(instance[_CONFIG]))
             raise ScriptError(

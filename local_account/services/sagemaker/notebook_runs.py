@@ -1,9 +1,13 @@
 """What runs on a notebook instance: its directories, environment, lifecycle scripts and Jupyter.
 
 Differs from AWS: a notebook instance is a directory and a group of processes on this machine. Lifecycle
-scripts run as the account's user and not as root: there is no `ec2-user`, no `sudo`, no
-`/home/ec2-user/SageMaker`, no conda and no `/opt/ml/metadata`. `WORKSHOP_HOME` and `WORKSHOP_USER` say what
-stands for them; on AWS they are not set. A script that writes to absolute paths writes to this machine.
+scripts see a root directory of its own, in which they are root: what they write to `/etc`, `/usr` or `/root`
+is gone when the instance stops. They find `/home/ec2-user/SageMaker`, the user `ec2-user` (in truth the same
+as root) and a `sudo`, but no conda and no `/opt/ml/metadata`. `/tmp` and the user's caches are the machine's,
+and JupyterLab and the notebooks run outside. `WORKSHOP_HOME` and `WORKSHOP_USER` say where the volume is and
+whose; on AWS they are not set. Where namespaces are not allowed (macOS, containers without privileges, Ubuntu
+24.04 for others than root), scripts run on the machine itself, as the account's user, and their log begins
+with that.
 
 Differs from AWS: `RoleArn`, lifecycle configuration and tags of an instance have an effect; `InstanceType`,
 `SubnetId`, `SecurityGroupIds`, `KmsKeyId`, `VolumeSizeInGB`, `DirectInternetAccess`, `RootAccess` and
@@ -32,6 +36,7 @@ from local_account.services.sagemaker.records import NotebookInstance
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
+    from local_account.services.sagemaker.instance_root import InstanceRoot
     from local_account.services.sagemaker.logs import Logs, LogStream
 
 LOG_GROUP = "/aws/sagemaker/NotebookInstances"
@@ -94,7 +99,9 @@ def write_environment(account: Account, name: str) -> dict[str, str]:
     return environment
 
 
-def run_script(account: Account, logs: Logs, name: str, hook: str, script: bytes, *, seconds: float) -> None:
+def run_script(
+    account: Account, logs: Logs, name: str, hook: str, script: bytes, *, root: InstanceRoot, seconds: float
+) -> None:
     """Run a lifecycle script with bash, its output to CloudWatch Logs; its background processes keep running.
 
     Raises ScriptError if it fails or takes longer than ``seconds``.
@@ -103,10 +110,15 @@ def run_script(account: Account, logs: Logs, name: str, hook: str, script: bytes
     path.write_bytes(script)
     environment = json.loads((path.parent / "environment.json").read_text())
     stream = logs.stream(LOG_GROUP, f"{name}/LifecycleConfig{hook}")
+    if root.reason:
+        stream.write(
+            f"This script runs on the machine itself, as {getpass.getuser()}, without sudo and ec2-user: the "
+            f"instance cannot have a root directory of its own ({root.reason}).\n".encode()
+        )
     process = account.processes.spawn(
         group(name),
-        ["bash", str(path)],
-        env=environment,
+        root.command(["bash", str(path)]),
+        env=root.environment(environment),
         cwd="/",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import urllib.request
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,61 @@ def test_scripts_run_with_the_roles_credentials_and_their_background_processes_k
     lab.when(lambda: not directory(lab, "usual").exists(), bool)
     with pytest.raises(ClientError, match="RecordNotFound"):
         lab.sagemaker.describe_notebook_instance(NotebookInstanceName="usual")
+
+
+def test_scripts_have_a_root_directory_of_their_own(lab: SageMakerLab) -> None:
+    marks = [Path(place, f"mark-{uuid.uuid4().hex[:8]}") for place in ("/root", "/etc", "/usr/local", "/")]
+    text = " ".join(map(str, marks))
+    instance = create(
+        lab,
+        "rooted",
+        on_create=f"for mark in {text}; do echo on-create >$mark; done",
+        on_start=f"""
+            cat {text}
+            whoami
+            sudo -u ec2-user -i <<'EOF'
+            echo "home $HOME in $PWD"
+            cp /etc/hostname SageMaker/by-ec2-user
+            python3 --version
+            EOF
+            sudo -u ec2-user VALUE=given bash -c 'echo "$VALUE of $(getent passwd ec2-user | cut -d: -f6)"'
+            sudo ln -sf /usr/share/zoneinfo/UTC /etc/localtime
+            echo content > /home/ec2-user/SageMaker/file
+            chown ec2-user: /home/ec2-user/SageMaker/file
+            """.replace("            EOF", "EOF"),
+    )
+    lines = lab.when(lambda: lab.lines(GROUP, "rooted/LifecycleConfigOnStart"), bool)
+    if lines[0].startswith("This script runs on the machine itself"):
+        pytest.skip(lines[0])
+    assert instance["NotebookInstanceStatus"] == "InService", lines
+    assert lines[:5] == ["on-create"] * 4 + ["root"]
+    assert "home /home/ec2-user in /home/ec2-user" in lines
+    assert "given of /home/ec2-user" in lines
+    volume = directory(lab, "rooted") / "SageMaker"
+    assert (volume / "file").read_text() == "content\n"
+    assert (volume / "by-ec2-user").exists()
+    assert not any(mark.exists() for mark in marks)
+    stop(lab, "rooted")
+    assert start(lab, "rooted")["NotebookInstanceStatus"] == "Failed"  # nothing but the volume has survived
+
+
+def test_a_script_for_conda_learns_that_there_is_none(lab: SageMakerLab) -> None:
+    instance = create(
+        lab,
+        "conda",
+        on_start="""
+            sudo -u ec2-user -i <<'EOF'
+            set -e
+            source /home/ec2-user/anaconda3/bin/activate python3
+            echo not reached
+            EOF
+            """.replace("            EOF", "EOF"),
+    )
+    lines = lab.when(lambda: lab.lines(GROUP, "conda/LifecycleConfigOnStart"), bool)
+    if lines[0].startswith("This script runs on the machine itself"):
+        pytest.skip(lines[0])
+    assert instance["NotebookInstanceStatus"] == "Failed"
+    assert lines[0].startswith("There are no conda environments on a notebook instance of the local account")
 
 
 def test_environment_json_gives_other_programs_access_to_the_instance(lab: SageMakerLab) -> None:
