@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 Tagged = tuple[str, Mapping[str, str]]
 """The ARN of a resource and its tags."""
 ROOT_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALACCOUNT0000", "AWS_SECRET_ACCESS_KEY": "local-account"}
+_PROGRAMS = Path(__file__).parent / "programs"
+"""What stands for programs that would leave the account."""
 _UNCHECKED = frozenset({"logs"})
 """Clients that leave it to the gateway to check parameters. A client takes 5.1 ms for PutLogEvents with 1,000
 lines, 3.3 of them for botocore's check, in the process that everybody waits for."""
@@ -194,7 +196,9 @@ def environment(
         "GIT_CONFIG_VALUE_0": f"https://git-codecommit.{config.region}.amazonaws.com/",
         "GIT_TERMINAL_PROMPT": "0",
         "DOCKER_CONFIG": str((home or config.state_dir) / ".docker"),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join(
+            [str(_PROGRAMS), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+        ),
     }
     if home:
         environment["HOME"] = str(home)

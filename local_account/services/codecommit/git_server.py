@@ -4,8 +4,8 @@ Contract: git's ``http-protocol`` and ``git-http-backend`` pages; "CodeCommit Re
 the page "Monitoring CodeCommit events in Amazon EventBridge" of the AWS CodeCommit User Guide.
 
 Differs from AWS: git speaks HTTP to the account's git port without credentials, and IAM does not judge it.
-Programs that the account starts reach it by AWS's URL, which git rewrites (`insteadOf`). There is no SSH, and
-`git-remote-codecommit` (`codecommit::REGION://NAME`) does not reach the account: use the HTTPS URL.
+Programs that the account starts reach it by AWS's URL, which git rewrites (`insteadOf`), and where
+git-remote-codecommit is installed by `codecommit::REGION://NAME`. There is no SSH.
 """
 
 from __future__ import annotations

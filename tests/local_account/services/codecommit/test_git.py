@@ -227,3 +227,23 @@ def test_a_push_succeeds_when_its_event_cannot_be_published(
     assert events(served, url) == []
     served.services["codecommit"].start()
     assert [one["commitId"] for one in events(served, url)] == [commit]
+
+
+def test_urls_of_git_remote_codecommit_lead_to_the_account_where_it_is_installed(git: Git, url: str) -> None:
+    name = url.rpartition("/")[2]
+    own = f"codecommit::us-east-1://{name}"
+    assert "pip install git-remote-codecommit" in git("clone", own, "missing", fails=True)
+
+    installed = git.home / "bin" / "git-remote-codecommit"
+    installed.parent.mkdir()
+    installed.write_text("#!/bin/sh\nexit 1\n")
+    installed.chmod(0o755)
+    git.environment["PATH"] += os.pathsep + str(installed.parent)
+    for number, form in enumerate((own, f"codecommit://{name}", f"codecommit://a-profile@{name}")):
+        git("clone", "-q", form, f"clone-{number}")
+        git.commit(git.home / f"clone-{number}", file=str(number))
+        git("push", "-q", "origin", "HEAD:main", cwd=git.home / f"clone-{number}")
+    git("clone", "-q", "-b", "main", url, "clone")
+    assert (git.home / "clone" / "file").read_text() == "2"
+    answer = git("clone", f"codecommit::eu-west-1://{name}", "elsewhere", fails=True)
+    assert "no repositories in the region eu-west-1" in answer
