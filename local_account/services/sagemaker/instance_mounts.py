@@ -16,6 +16,8 @@ _BIND, _MOVE, _RECURSIVE = 4096, 8192, 16384  # mount(2)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 OWN = Path("/.instance")
 """Where sudo is."""
+METADATA = Path("/opt/ml/metadata/resource-metadata.json")
+"""SageMaker AI Developer Guide, "Notebook instance metadata"."""
 _OF_THE_MACHINE = ("proc", "sys", "dev", "run", "tmp")
 
 
@@ -27,11 +29,11 @@ def mount(source: Path | str, target: Path, kind: str = "", flags: int = 0, opti
         raise OSError(number, os.strerror(number), str(target))
 
 
-def prepare(directory: Path, home: Path, volume: Path, sudo: Path, kept: list[Path]) -> Path:
+def prepare(directory: Path, instance: Path, sudo: Path, kept: list[Path]) -> Path:
     """Mount a root directory in the empty ``directory``; return it.
 
-    ``home`` and ``volume`` become the home directory of ec2-user and its ``SageMaker``; ``sudo`` is the
-    program of this name; what is in ``kept`` is the machine's own.
+    ``instance`` has the home directory of ec2-user, the volume and the metadata; ``sudo`` is the program of
+    this name; what is in ``kept`` is the machine's own.
     """
     mount("tmpfs", directory, "tmpfs", options="mode=755,size=2g")
     root = directory / "root"
@@ -56,9 +58,13 @@ def prepare(directory: Path, home: Path, volume: Path, sudo: Path, kept: list[Pa
         mount(path, target, flags=_BIND)
     user = root / "home" / "ec2-user"
     user.mkdir(parents=True, exist_ok=True)
-    mount(home, user, flags=_BIND)
-    with contextlib.suppress(FileExistsError):
-        (root / "home" / "SageMaker").symlink_to(volume)  # where the link in the home directory leads
+    mount(instance / "home", user, flags=_BIND)
+    with contextlib.suppress(FileExistsError):  # where the link in the home directory leads
+        (root / "home" / "SageMaker").symlink_to(instance / "SageMaker")
+    with contextlib.suppress(PermissionError):  # if /opt could not be covered
+        metadata = root / METADATA.relative_to("/")
+        metadata.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(instance / METADATA.name, metadata)
     _add_programs_and_users(root, sudo)
     return root
 
@@ -106,16 +112,22 @@ class _Covers:
         try:
             mount("overlay", target, "overlay", options=f"lowerdir={path},upperdir={upper},workdir={work}")
         except OSError:
+            if _is_root_of_the_machine():
+                raise
             # Linux refuses users to cover a directory with other file systems in it: there, they keep the
             # rights that they have on the machine.
             mount(path, target, flags=_BIND | _RECURSIVE)
 
 
+def _is_root_of_the_machine() -> bool:
+    return os.getuid() == 0 and Path("/proc/self/uid_map").read_text().split()[:2] == ["0", "0"]
+
+
 def main(arguments: list[str]) -> None:
     """Make the root directory, enter it, and wait."""
-    directory, home, volume, sudo, *kept = map(Path, arguments)
+    directory, instance, sudo, *kept = map(Path, arguments)
     try:
-        root = prepare(directory, home, volume, sudo, kept)
+        root = prepare(directory, instance, sudo, kept)
         os.chdir(root)
         mount(".", Path("/"), flags=_MOVE)
         os.chroot(".")

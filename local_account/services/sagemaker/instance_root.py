@@ -7,7 +7,7 @@ has ``/home/ec2-user`` with the volume, the user ec2-user, and a ``sudo``.
 
 from __future__ import annotations
 
-import logging
+import json
 import os
 import select
 import shutil
@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local_account.foundation import environments
-from local_account.services.sagemaker.instance_mounts import OWN
+from local_account.services.sagemaker.instance_mounts import METADATA, OWN
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
-
-log = logging.getLogger(__name__)
 
 _HERE = Path(__file__).parent
 _START_SECONDS = 30.0
@@ -36,7 +34,7 @@ return 1 2>/dev/null || exit 1
 class InstanceRoot:
     """A root directory, there until the process group ``group`` ends; ``reason`` says why there is none."""
 
-    def __init__(self, account: Account, group: str, directory: Path) -> None:
+    def __init__(self, account: Account, group: str, directory: Path, arn: str) -> None:
         self.reason = ""
         self._process: subprocess.Popen[bytes] | None = None
         programs = {name: shutil.which(name) for name in ("unshare", "nsenter")}
@@ -45,11 +43,13 @@ class InstanceRoot:
             self.reason = f"this machine has no {missing or 'namespaces'}"
             return
         self._write_conda(directory / "home")
+        metadata = {"ResourceArn": arn, "ResourceName": arn.rpartition("/")[2]}
+        (directory / METADATA.name).write_text(json.dumps(metadata))
         mounts = directory / "root"
         mounts.mkdir(exist_ok=True)
         own = [*self._user, "--mount", "--propagation", "slave"]
         program = [sys.executable, "-I", "-S", str(_HERE / "instance_mounts.py")]
-        paths = [mounts, directory / "home", directory / "SageMaker", _HERE / "sudo.sh", *_kept(directory)]
+        paths = [mounts, directory, _HERE / "sudo.sh", *_kept(directory)]
         process = account.processes.spawn(
             group,
             ["unshare", *own, *program, *map(str, paths)],

@@ -255,7 +255,7 @@ class NotebookInstances(LifecycleConfigs):
             attached = instance[_CONFIG]
             config: LifecycleHooks = self.lifecycle_config(attached) if attached else {}
             scripts = {hook: script_of(config, hook) for hook in hooks}
-            root = self._make_root(name) if any(scripts.values()) else None
+            root = self._make_root(instance) if any(scripts.values()) else None
             for hook, script in scripts.items():
                 if script is not None and root:
                     self._run_hook(instance, root, hook, script)
@@ -271,8 +271,9 @@ class NotebookInstances(LifecycleConfigs):
             return
         self._record_instance(name, "InService", FailureReason=None)
 
-    def _make_root(self, name: str) -> InstanceRoot:
-        return InstanceRoot(self.account, group(name), instance_directory(self.account, name))
+    def _make_root(self, instance: NotebookInstance) -> InstanceRoot:
+        name, arn = instance[_NAME], instance["NotebookInstanceArn"]
+        return InstanceRoot(self.account, group(name), instance_directory(self.account, name), arn)
 
     def _run_hook(self, instance: NotebookInstance, root: InstanceRoot, hook: str, script: bytes) -> None:
         name = instance[_NAME]

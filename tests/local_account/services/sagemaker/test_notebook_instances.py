@@ -126,6 +126,7 @@ def test_scripts_have_a_root_directory_of_their_own(lab: SageMakerLab) -> None:
             python3 --version
             EOF
             sudo -u ec2-user VALUE=given bash -c 'echo "$VALUE of $(getent passwd ec2-user | cut -d: -f6)"'
+            python3 -c "import json; print(json.load(open('/opt/ml/metadata/resource-metadata.json')))"
             sudo ln -sf /usr/share/zoneinfo/UTC /etc/localtime
             echo content > /home/ec2-user/SageMaker/file
             chown ec2-user: /home/ec2-user/SageMaker/file
@@ -138,6 +139,8 @@ def test_scripts_have_a_root_directory_of_their_own(lab: SageMakerLab) -> None:
     assert lines[:5] == ["on-create"] * 4 + ["root"]
     assert "home /home/ec2-user in /home/ec2-user" in lines
     assert "given of /home/ec2-user" in lines
+    arn = instance["NotebookInstanceArn"]
+    assert str({"ResourceArn": arn, "ResourceName": "rooted"}) in lines
     volume = directory(lab, "rooted") / "SageMaker"
     assert (volume / "file").read_text() == "content\n"
     assert (volume / "by-ec2-user").exists()
