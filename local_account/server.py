@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from socketserver import BaseRequestHandler
 from typing import Any
 
@@ -16,6 +17,7 @@ from local_account.authorization.authorizer import Authorizer
 from local_account.authorization.simulation import IamSimulation
 from local_account.foundation.account import Account
 from local_account.foundation.config import LOOPBACK, AccountConfig
+from local_account.gateway import own_requests
 from local_account.gateway.connections import KeepAliveHandler, QuietHandler
 from local_account.gateway.gateway import Gateway
 from local_account.gateway.service import Service
@@ -86,7 +88,7 @@ class LocalAccount:
         self.services[S3.name] = S3(self.account, authorizer)
         self._moto = MotoBackend(self.account)
         gateway = Gateway(self.account, self.services, authorizer, self._moto)
-        self.account.direct.application = gateway
+        self.account.direct.answer = partial(own_requests.answer, gateway)
         self._listen("gateway", config.gateway_port, gateway, KeepAliveHandler.until(self._closed))
         self._listen("git", config.git_port, git_app(self.account))
         self._listen("registry", config.registry_port, registry_app(self.account))
@@ -132,7 +134,7 @@ class LocalAccount:
 
     def _close(self) -> None:
         self._closed.set()
-        self.account.direct.application = None
+        self.account.direct.answer = None
         for listener in self._listeners:
             listener.shutdown()
             listener.server_close()

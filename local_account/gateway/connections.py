@@ -115,7 +115,7 @@ class KeepAliveHandler(BaseRequestHandler):
 
     def _run(self, head: Head, body: Held | Incoming, answer: Answer) -> None:
         """Let the application answer; what it raises is logged and answered with 500."""
-        environ = {**self._every_environ, **_environ(head), "wsgi.input": body}
+        environ = {**self._every_environ, **environ_of(head), "wsgi.input": body}
         try:
             answer.send(self.server.app(environ, answer.start))
         except (DisconnectedError, MalformedBodyError):
@@ -194,7 +194,7 @@ def _keeps_open(head: Head) -> bool:
     return "close" not in tokens
 
 
-def _environ(head: Head) -> dict[str, Any]:
+def environ_of(head: Head) -> dict[str, Any]:
     """Return the part of a WSGI environment (PEP 3333) that comes from a request's head."""
     path = head.path
     if "%" in path:
