@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+    from docker.types import Mount
 
 ACCOUNT_LABEL = "mlops-workshop.account"
 GROUP_LABEL = "mlops-workshop.group"
@@ -49,17 +50,35 @@ class Containers:
     def _labels(self, group: str, options: dict[str, Any]) -> dict[str, str]:
         return {ACCOUNT_LABEL: self._uid, GROUP_LABEL: group, **options.pop("labels", {})}
 
+    def volume(self, group: str, target: str) -> Mount:
+        """Return an empty volume for a directory of a container; it goes with the container.
+
+        What the image has there is not seen.
+        """
+        from docker.types import Mount
+
+        return Mount(target, None, no_copy=True, labels=self._labels(group, {}))
+
     def members(self, group: str | None = None) -> list[Container]:
         """Return the containers of a group, or all of the account's, including stopped ones."""
-        labels = [f"{ACCOUNT_LABEL}={self._uid}"] + ([f"{GROUP_LABEL}={group}"] if group else [])
-        return self.client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
+        filters = self._filters(group)
+        return self.client.containers.list(all=True, filters=filters, ignore_removed=True)
+
+    def _filters(self, group: str | None) -> dict[str, Any]:
+        return {"label": [f"{ACCOUNT_LABEL}={self._uid}"] + ([f"{GROUP_LABEL}={group}"] if group else [])}
 
     def end(self, group: str | None = None) -> bool:
-        """Kill and remove the containers of a group, or of the whole account; True if there were any."""
+        """Kill and remove the containers of a group, or of the whole account; True if there were any.
+
+        Volumes go with them, and those that are left of containers that others have removed.
+        """
         found = self.members(group)
         for container in found:
             with _missing_or_busy():
                 container.remove(force=True, v=True)
+        for volume in self.client.volumes.list(filters=self._filters(group)):
+            with _missing_or_busy():
+                volume.remove()
         return bool(found)
 
 

@@ -1,7 +1,8 @@
 """Files moved between S3, the account and its containers, as tar streams.
 
 Files go in and out of containers through the engine (``docker cp``), so that it does not matter who owns
-the files inside, or whether the engine runs on this machine.
+the files inside, or whether the engine runs on this machine. Only to volumes within reach the account writes
+itself.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
+from local_account.services.sagemaker.volumes import Volume, Volumes
+
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
@@ -23,7 +26,7 @@ Open = Callable[[], tuple[IO[bytes], int]]
 
 
 class Files:
-    """Files for a container, sent as one tar stream: content is opened only when its turn comes."""
+    """Files for a container; the content of each is opened only when its turn comes."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[str, Open | None]] = []
@@ -48,36 +51,53 @@ class Files:
         self.file(path, lambda: (io.BytesIO(content), len(content)))
 
     def put_into(self, container: Container) -> None:
-        """Unpack them at the root of a container, running or not.
+        """Place them below the root of a container that has not started yet.
 
         Raises what opening or reading a file raises. Nothing is kept on disk on the way: a large channel
         would otherwise be written twice.
         """
-        container.put_archive("/", self._stream())
-
-    def _stream(self) -> Iterator[bytes]:
-        pending = bytearray()  # small files share a chunk
+        volumes = Volumes(container)
+        sent: list[tuple[str, Open | None]] = []
+        placed: list[tuple[Volume, PurePosixPath, Open | None]] = []
         for path, opened in self._entries:
-            info = tarfile.TarInfo(path)
+            inside = PurePosixPath("/", path)
+            if volume := volumes.of(inside):
+                placed.append((volume, inside, opened))
+            else:
+                sent.append((path, opened))
+        container.put_archive("/", _tar(sent))
+        for volume, inside, opened in placed:
             if opened is None:
-                info.type, info.mode = tarfile.DIRTYPE, 0o777
-                pending += info.tobuf()
-                continue
-            content, left = opened()
-            with contextlib.closing(content):
-                info.size, info.mode = left, 0o666
-                pending += info.tobuf()
-                while left:
-                    chunk = content.read(min(_CHUNK, left))
-                    if not chunk:
-                        raise EOFError(f"{path} is {left} bytes shorter than announced")
-                    left -= len(chunk)
-                    pending += chunk
-                    if len(pending) >= _CHUNK:
-                        yield bytes(pending)
-                        pending.clear()
-            pending += bytes(-info.size % tarfile.BLOCKSIZE)
-        yield bytes(pending) + bytes(2 * tarfile.BLOCKSIZE)
+                volume.make_directory(inside)
+            else:
+                content, size = opened()
+                with content as raw:
+                    volume.write(inside, raw, size)
+
+
+def _tar(entries: Iterable[tuple[str, Open | None]]) -> Iterator[bytes]:
+    pending = bytearray()  # small files share a chunk
+    for path, opened in entries:
+        info = tarfile.TarInfo(path)
+        if opened is None:
+            info.type, info.mode = tarfile.DIRTYPE, 0o777
+            pending += info.tobuf()
+            continue
+        content, left = opened()
+        with contextlib.closing(content):
+            info.size, info.mode = left, 0o666
+            pending += info.tobuf()
+            while left:
+                chunk = content.read(min(_CHUNK, left))
+                if not chunk:
+                    raise EOFError(f"{path} is {left} bytes shorter than announced")
+                left -= len(chunk)
+                pending += chunk
+                if len(pending) >= _CHUNK:
+                    yield bytes(pending)
+                    pending.clear()
+        pending += bytes(-info.size % tarfile.BLOCKSIZE)
+    yield bytes(pending) + bytes(2 * tarfile.BLOCKSIZE)
 
 
 class _Chunks(io.RawIOBase):

@@ -279,6 +279,7 @@ class TrainingRun:
         options: dict[str, Any] = {
             "command": algorithm.get("ContainerArguments", ["train"]),
             "hostname": _HOST,
+            "mounts": [self._account.containers.volume(self._group, f"/{_ML}/input/data")],
             "environment": {
                 "TRAINING_JOB_NAME": self._name,
                 "TRAINING_JOB_ARN": self._job["TrainingJobArn"],

@@ -35,10 +35,19 @@ class SageMakerLab:
         """Return all containers of the account."""
         import docker
 
+        return docker.from_env().containers.list(all=True, filters=self._own, ignore_removed=True)
+
+    @property
+    def volumes(self) -> list[Any]:
+        """Return all volumes of the account."""
+        import docker
+
+        return docker.from_env().volumes.list(filters=self._own)
+
+    @property
+    def _own(self) -> dict[str, Any]:
         uid = json.loads((self.account.state / "account.json").read_text())["uid"]
-        return docker.from_env().containers.list(
-            all=True, filters={"label": f"mlops-workshop.account={uid}"}, ignore_removed=True
-        )
+        return {"label": f"mlops-workshop.account={uid}"}
 
     def prepare(self) -> "SageMakerLab":
         """Create the role and the bucket."""

@@ -2,6 +2,7 @@
 
 import doctest
 import io
+import stat
 import tarfile
 import threading
 from collections import Counter
@@ -58,7 +59,15 @@ def account(tmp_path: Path) -> Any:
 class Unpacked:
     """A container that keeps what is put into it; like requests, it takes the stream in chunks."""
 
-    def __init__(self) -> None:
+    def __init__(self, empty: dict[str, Path] | None = None, filled: dict[str, Path] | None = None) -> None:
+        empty = empty or {}
+        self.attrs = {
+            "HostConfig": {"Mounts": [{"Target": path, "VolumeOptions": {"NoCopy": True}} for path in empty]},
+            "Mounts": [
+                {"Type": "volume", "Driver": "local", "Destination": path, "Source": str(source)}
+                for path, source in {**empty, **(filled or {})}.items()
+            ],
+        }
         self.chunks: list[int] = []
         self.files: dict[str, bytes | None] = {}
 
@@ -101,6 +110,42 @@ def test_a_file_that_ends_early_is_an_error_and_not_a_shorter_file() -> None:
     files.file("opt/ml/input/data", lambda: (io.BytesIO(b"short"), 6))
     with pytest.raises(EOFError, match="opt/ml/input/data is 1 bytes shorter"):
         files.put_into(cast("Any", Unpacked()))
+
+
+def test_the_account_writes_to_an_empty_volume_within_reach_itself(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir(mode=0o700)
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    container = Unpacked({"/opt/ml/data": here, "/opt/ml/far": elsewhere}, {"/opt/ml/data/image": tmp_path})
+    files = Files()
+    sent = ("opt/ml/far/c.bin", "opt/ml/database/d.bin", "opt/ml/data/image/e.bin")
+    for path in ("opt/ml/data/a/b.bin", *sent):
+        files.file(path, lambda path=path: (io.BytesIO(path.encode()), len(path)))  # type: ignore[misc]
+
+    files.put_into(cast("Any", container))
+
+    written = here / "a" / "b.bin"
+    assert written.read_bytes() == b"opt/ml/data/a/b.bin"
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (here, written.parent, written)]
+    assert modes == [0o777, 0o777, 0o666]
+    assert {name for name, content in container.files.items() if content} == set(sent)
+
+
+def test_a_file_of_a_volume_that_ends_early_is_an_error_too(tmp_path: Path) -> None:
+    files = Files()
+    files.file("opt/ml/data/a", lambda: (io.BytesIO(b"short"), 6))
+    with pytest.raises(EOFError, match="opt/ml/data/a is 1 bytes shorter"):
+        files.put_into(cast("Any", Unpacked({"/opt/ml/data": tmp_path})))
+
+
+def test_the_last_of_two_files_of_one_name_counts_as_in_an_archive(tmp_path: Path) -> None:
+    files = Files()
+    for path in ("opt/ml/data/a", "opt/ml/data/a/b", "opt/ml/data/c/d", "opt/ml/data/c"):
+        files.file(path, lambda path=path: (io.BytesIO(path.encode()), len(path)))  # type: ignore[misc]
+
+    files.put_into(cast("Any", Unpacked({"/opt/ml/data": tmp_path})))
+
+    assert (tmp_path / "a" / "b").read_bytes() == b"opt/ml/data/a/b"
+    assert (tmp_path / "c").read_bytes() == b"opt/ml/data/c"
 
 
 def test_every_status_of_a_job_is_an_event_with_times_in_milliseconds(account: Any) -> None:

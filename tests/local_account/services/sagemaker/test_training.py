@@ -81,6 +81,7 @@ def test_a_job_trains_in_its_container_and_leaves_model_output_logs_and_metrics(
     tags = lab.sagemaker.list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]
     assert tags == [{"Key": "team", "Value": "red"}]
     eventually(lambda: not lab.containers)  # removed once the end of the job has been recorded
+    eventually(lambda: not lab.volumes)
 
 
 @pytest.mark.docker
