@@ -123,12 +123,13 @@ def test_code_comes_from_s3_by_version(
     s3.create_bucket(Bucket="function-code")
     s3.put_bucket_versioning(Bucket="function-code", VersioningConfiguration={"Status": "Enabled"})
     first = s3.put_object(Bucket="function-code", Key="code.zip", Body=package(ONE))["VersionId"]
-    s3.put_object(Bucket="function-code", Key="code.zip", Body=package(TWO))
+    second = package(TWO)  # another zip file would have another time
+    s3.put_object(Bucket="function-code", Key="code.zip", Body=second)
     source = {"S3Bucket": "function-code", "S3Key": "code.zip"}
     create("from-s3", "", Code=source)
     assert call("from-s3") == 2
     location = awslambda.get_function(FunctionName="from-s3")["Code"]["Location"]
-    assert requests.get(location, timeout=5).content == package(TWO)
+    assert requests.get(location, timeout=5).content == second
     awslambda.update_function_code(FunctionName="from-s3", S3ObjectVersion=first, **source)
     settle(awslambda, "from-s3")
     assert call("from-s3") == 1
