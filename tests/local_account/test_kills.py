@@ -214,7 +214,7 @@ class Roles(Writer):
             self.unsure = ("policy", name, None)
             self.iam.delete_role_policy(RoleName=self.label, PolicyName=name)
             del self.policies[name]
-        elif what == "attach" and name not in self.attached:
+        elif what == "attach" and len(self.attached) < 8:  # a role can have ten
             self.unsure = ("attached", name, 1)
             arn = self.iam.create_policy(PolicyName=f"{name}-{self.number}", PolicyDocument=document)[
                 "Policy"

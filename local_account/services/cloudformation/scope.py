@@ -1,6 +1,6 @@
 """The sources of values for a template's functions, and the checks that need the resource types.
 
-Differs from AWS: resources get the stack's tags, and not those that CloudFormation adds itself
+Differs from AWS: nested stacks get the stack's tags, and not those that CloudFormation adds itself
 (`aws:cloudformation:stack-name`, `…:logical-id`, `…:stack-id`).
 """
 

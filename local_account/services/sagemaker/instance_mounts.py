@@ -41,6 +41,8 @@ def prepare(directory: Path, instance: Path, sudo: Path, kept: list[Path]) -> Pa
     mount("tmpfs", root, "tmpfs", options="mode=755,size=64m")
     covers = _Covers(directory)
     for path in Path("/").iterdir():
+        if path == OWN:  # nobody's but ours
+            continue
         target = root / path.name
         if path.is_symlink():
             target.symlink_to(path.readlink())
@@ -53,6 +55,8 @@ def prepare(directory: Path, instance: Path, sudo: Path, kept: list[Path]) -> Pa
             elif os.access(path, os.R_OK):
                 covers.put(path, target)
     for path in kept:
+        if path == Path("/"):
+            raise OSError(f"{path} cannot be kept: the whole machine would be")
         target = Path(f"{root}{path}")
         target.mkdir(parents=True, exist_ok=True)
         mount(path, target, flags=_BIND)

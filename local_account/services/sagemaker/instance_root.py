@@ -100,6 +100,8 @@ def _kept(directory: Path) -> list[Path]:
         given.append(str(Path(docker.removeprefix("unix://")).parent))
     wanted = [directory, environments.cache(), *(Path(path) for path in given if path)]
     resolved = sorted({path.resolve() for path in wanted if path.is_dir()})
+    # Of a socket in / (or a cache there), the directory would be the whole machine.
+    resolved = [path for path in resolved if path != Path("/")]
     return [path for path in resolved if not any(other in path.parents for other in resolved)]
 
 
