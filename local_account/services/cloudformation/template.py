@@ -173,23 +173,6 @@ def parse(text: str, supported_types: Collection[str], known_types: Collection[s
     supported here, or which resource types are unknown.
     """
     body: dict[str, Any] = pickle.loads(_read(text))  # noqa: S301 - made below
-    if unsupported := [name for name in body if name in UNSUPPORTED_SECTIONS]:
-        raise invalid(f"Template section {unsupported[0]} is not supported by the local account; remove it")
-    if unknown := [str(name) for name in body if name not in SECTIONS]:
-        raise invalid(f"Invalid template property or properties [{', '.join(unknown)}]")
-    for section in SECTIONS - {"AWSTemplateFormatVersion", "Description"}:
-        if not isinstance(body.get(section, {}), (dict, NoneType)):
-            raise invalid(f"Template format error: [/{section}] is expected to be an object")
-    template_form.check(body)
-    if not body.get("Resources"):
-        raise invalid("Template format error: At least one Resources member must be defined.")
-    for logical_id, resource in body["Resources"].items():
-        _check_resource(str(logical_id), resource, body)
-    for name, output in (body.get("Outputs") or {}).items():
-        if not isinstance(output, dict) or "Value" not in output:
-            raise invalid("Template format error: Every Outputs member must contain a Value object")
-        _check_condition(f"Outputs/{name}", output, body)
-    function_forms.check(body)
     template = Template(text, body)
     others = [name for name in template.types() if name not in supported_types]
     if unrecognized := [name for name in others if name not in known_types]:
@@ -209,7 +192,7 @@ def refuse_types(names: Collection[str]) -> None:
 
 @lru_cache(maxsize=64)
 def _read(text: str) -> bytes:
-    """Return a template's content, pickled: every lab has the same ones, and reading YAML takes 30 ms."""
+    """Return a template's content, checked and pickled: every lab has the same, and reading takes 30 ms."""
     body: Any
     try:
         body = json.loads(text) if text.lstrip().startswith("{") else _yaml(text)
@@ -223,7 +206,29 @@ def _read(text: str) -> bytes:
             ) from error
     if not isinstance(body, dict):
         raise invalid("Template format error: unsupported structure.")
+    _check(body)
     return pickle.dumps(body)
+
+
+def _check(body: dict[str, Any]) -> None:
+    """Raise ServiceError ValidationError for what is wrong with a template, whatever types there are."""
+    if unsupported := [name for name in body if name in UNSUPPORTED_SECTIONS]:
+        raise invalid(f"Template section {unsupported[0]} is not supported by the local account; remove it")
+    if unknown := [str(name) for name in body if name not in SECTIONS]:
+        raise invalid(f"Invalid template property or properties [{', '.join(unknown)}]")
+    for section in SECTIONS - {"AWSTemplateFormatVersion", "Description"}:
+        if not isinstance(body.get(section, {}), (dict, NoneType)):
+            raise invalid(f"Template format error: [/{section}] is expected to be an object")
+    template_form.check(body)
+    if not body.get("Resources"):
+        raise invalid("Template format error: At least one Resources member must be defined.")
+    for logical_id, resource in body["Resources"].items():
+        _check_resource(str(logical_id), resource, body)
+    for name, output in (body.get("Outputs") or {}).items():
+        if not isinstance(output, dict) or "Value" not in output:
+            raise invalid("Template format error: Every Outputs member must contain a Value object")
+        _check_condition(f"Outputs/{name}", output, body)
+    function_forms.check(body)
 
 
 def _yaml(text: str) -> Any:
