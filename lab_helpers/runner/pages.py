@@ -27,7 +27,8 @@ def exporter() -> Any:
     """Return nbconvert's HTMLExporter without the steps that take most of its time.
 
     Those are a search for harmful tags in code that Pygments has already escaped, and parsing and printing
-    the whole page to set three attributes. The output is the same.
+    the whole page to set three attributes. The output is the same, with the diagrams inside, so that a page
+    can be sent to someone.
     """
     from markupsafe import Markup  # noqa: PLC0415 - half a second, for which only a run has to pay
     from nbconvert.exporters.html import HTMLExporter  # noqa: PLC0415
@@ -57,7 +58,7 @@ def exporter() -> Any:
             body, resources = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
             return accessible(body), resources or {}
 
-    return Exporter(filters={"highlight_code": highlighted, "clean_html": cleaned})
+    return Exporter(filters={"highlight_code": highlighted, "clean_html": cleaned}, embed_images=True)
 
 
 def accessible(page: str) -> str:

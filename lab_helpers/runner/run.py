@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -45,6 +46,7 @@ def run(
         try:
             for index, planned in enumerate(notebooks):
                 target = output / planned.path.name
+                _copy_diagrams(planned.path.parent, output)
 
                 def prepare(following: Sequence[PlannedNotebook] = notebooks[index + 1 : index + 2]) -> None:
                     kernels.boot_ahead(following, output)
@@ -68,6 +70,12 @@ def run(
     write_summary(output, results, started, seconds, waited)
     write_index(output, results, started, seconds)
     return results
+
+
+def _copy_diagrams(notebooks: Path, output: Path) -> None:
+    """Copy what the prose shows to where executed notebooks and their pages look for it."""
+    if (notebooks / "diagrams").is_dir():
+        shutil.copytree(notebooks / "diagrams", output / "diagrams", dirs_exist_ok=True)
 
 
 class _Keep:

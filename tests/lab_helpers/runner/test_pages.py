@@ -46,7 +46,8 @@ def test_a_page_is_what_nbconvert_would_write(tmp_path: Path, language: str) -> 
     notebook = new_notebook(
         cells=CELLS, metadata={"language_info": {"name": "python", "pygments_lexer": language}}
     )
+    (tmp_path / "y.png").write_bytes(b"a picture")
     path = tmp_path / "one.ipynb"
     nbformat.write(notebook, path)
-    theirs, _ = HTMLExporter().from_filename(str(path))
+    theirs, _ = HTMLExporter(embed_images=True).from_filename(str(path))
     assert elements(write_page(path).read_text()) == elements(theirs)

@@ -1,0 +1,1 @@
+"""The diagrams of the lessons: text in this folder, drawn into `notebooks/diagrams/`."""
