@@ -6,20 +6,24 @@ from typing import TYPE_CHECKING
 
 from lab_helpers import executions
 from lab_helpers.display import in_notebook
+from lab_helpers.errors import WorkshopError
 from lab_helpers.executions import Action, Execution
 from lab_helpers.lab import Lab
 from lab_helpers.names import HUMAN_APPROVAL
 
 if TYPE_CHECKING:
-    from ipywidgets import VBox
     from mypy_boto3_codepipeline.literals import ApprovalStatusType
 
 DECISIONS: dict[str, ApprovalStatusType] = {"approve": "Approved", "reject": "Rejected"}
 """The learner's word for each ApprovalStatus of CodePipeline PutApprovalResult."""
 
 
-class NotWaitingError(RuntimeError):
+class NotWaitingError(WorkshopError, RuntimeError):
     """The execution is not waiting for an approval."""
+
+
+class DecisionError(WorkshopError, ValueError):
+    """There is no such decision."""
 
 
 def outcome(execution: Execution, stage: str = HUMAN_APPROVAL) -> str:
@@ -58,14 +62,21 @@ def token(lab: Lab, execution: Execution, stage: str = HUMAN_APPROVAL) -> tuple[
 def decide(lab: Lab, execution: Execution, decision: str, comment: str, stage: str = HUMAN_APPROVAL) -> str:
     """Carry out a decision (`approve`, `reject`, or `""` for none yet) and return the outcome.
 
-    Safe to repeat: an earlier decision stands. Raises ValueError for any other word.
+    Safe to repeat: an earlier decision stands. Raises DecisionError for any other word, and
+    NotWaitingError if the execution has gone on without a decision.
     """
     if decision not in {"", *DECISIONS}:
-        raise ValueError(f'{decision!r} is not a decision: use "approve", "reject" or "" (none yet)')
+        raise DecisionError(f'{decision!r} is not a decision: use "approve", "reject" or "" (none yet)')
     was = outcome(execution, stage)
     if was != "waiting" or not decision:
         return was
-    action, approval_token = token(lab, execution, stage)
+    try:
+        action, approval_token = token(lab, execution, stage)
+    except NotWaitingError:  # decided since `execution` was read, or stopped
+        now = outcome(executions.get(lab, execution.pipeline, execution.id), stage)
+        if now in {"approved", "rejected"}:
+            return now
+        raise
     client = lab.client("codepipeline")
     try:
         client.put_approval_result(
@@ -84,22 +95,10 @@ def decide(lab: Lab, execution: Execution, decision: str, comment: str, stage: s
     return DECISIONS[decision].lower()
 
 
-def buttons(lab: Lab, execution: Execution) -> VBox | None:
-    """Return buttons to approve and reject, or None where no one could press them."""
+def buttons(lab: Lab, execution: Execution) -> object | None:
+    """Return buttons to approve and reject, to be displayed; None where no one could press them."""
     if not in_notebook() or outcome(execution) != "waiting":
         return None
-    import ipywidgets as widgets  # noqa: PLC0415 (only a notebook needs it)
+    from lab_helpers.decision import Decision  # noqa: PLC0415 (only this needs ipywidgets)
 
-    answer = widgets.Output()
-
-    def press(decision: str) -> None:
-        with answer:
-            answer.clear_output()
-            print(f"{decide(lab, execution, decision, 'decided in the notebook')}: now run the next cell")
-
-    row = []
-    for decision, style in (("approve", "success"), ("reject", "danger")):
-        button = widgets.Button(description=decision.capitalize(), button_style=style)
-        button.on_click(lambda _, decision=decision: press(decision))
-        row.append(button)
-    return widgets.VBox([widgets.HBox(row), answer])
+    return Decision(lab, execution)

@@ -5,10 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lab_helpers import causes
+from lab_helpers.errors import WorkshopError
 from lab_helpers.lab import Lab
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 """Colors and cursor movements that programs write for terminals."""
+
+
+LONGEST_LOG = 1_000
+"""Lines at the end of a failed build's log that are searched for the cause."""
+
+
+class BuildNotFound(WorkshopError, LookupError):  # noqa: N818
+    """CodeBuild has no build with this id."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,12 @@ class Build:
     log_stream: str
 
     @property
+    def phase(self) -> str:
+        """The phase that is running, such as `BUILD`; empty once the build has ended."""
+        running = (name for name, status, *_ in self.phases if status in {"", "IN_PROGRESS"})
+        return next((name for name in running if name != "COMPLETED"), "")
+
+    @property
     def failure(self) -> str:
         """The phase that failed and why; empty if none failed."""
         for name, status, _, message in self.phases:
@@ -31,10 +47,10 @@ class Build:
 
 
 def describe(lab: Lab, build_id: str) -> Build:
-    """Return the build with this id (`project:uuid`); raises LookupError if there is none."""
+    """Return the build with this id (`project:uuid`); raises BuildNotFound if there is none."""
     builds = lab.client("codebuild").batch_get_builds(ids=[build_id])["builds"]
     if not builds:
-        raise LookupError(f"there is no build {build_id}")
+        raise BuildNotFound(f"there is no build {build_id}")
     build = builds[0]
     phases = tuple(
         (
@@ -60,6 +76,11 @@ def log_lines(lab: Lab, build: Build, count: int = 20) -> list[str]:
     if not build.log_group or not build.log_stream:
         return []
     return stream_lines(lab, build.log_group, build.log_stream, count)
+
+
+def cause(lab: Lab, build: Build) -> causes.Cause:
+    """Return why a failed build failed, by its log."""
+    return causes.find(log_lines(lab, build, LONGEST_LOG))
 
 
 def stream_lines(lab: Lab, group: str, stream: str, count: int) -> list[str]:

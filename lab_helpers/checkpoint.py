@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from lab_helpers.errors import WorkshopError
 
-class CheckpointFailed(AssertionError):  # noqa: N818 (a lesson speaks of checkpoints that fail)
+
+class CheckpointFailed(WorkshopError, AssertionError):  # noqa: N818 (a lesson speaks of checkpoints that fail)
     """Something that the next cells rely on is not true; the message says how to fix it."""
 
 

@@ -17,14 +17,23 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab_helpers import causes
 from lab_helpers.display import duration, size
+from lab_helpers.errors import Interrupted, WorkshopError
+from lab_helpers.live import Tail
 
+STEP = re.compile(r"Step \d+/\d+ :|#\d+ \[(?!internal)")
+"""A line that begins a step, of Docker's classic builder and of BuildKit."""
+NOISE = re.compile(r"^\s*$|^ ---> |sha256:|^Removing intermediate|^#\d+ (?:DONE|CACHED)|━")
+"""Lines that say nothing to a learner."""
+NO_DOCKER = "there is no docker client here: run this on a notebook instance, which has one"
 PING_TIMEOUT = 30.0
 """Seconds that a container has to answer `/ping`; SageMaker allows 8 minutes, too long for a lesson."""
 
@@ -36,8 +45,8 @@ PULL_PAUSES = (5, 10, 20)
 """Seconds between attempts to pull a public image, doubled at most."""
 
 
-class ContainerError(RuntimeError):
-    """docker or a program in a container failed; the message has the last lines of its output."""
+class ContainerError(WorkshopError, RuntimeError):
+    """docker or a program in a container failed; the message has the cause first, and lines around it."""
 
 
 def docker(*arguments: str, check: bool = True) -> str:
@@ -47,11 +56,9 @@ def docker(*arguments: str, check: bool = True) -> str:
             ["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
     except FileNotFoundError as error:
-        raise ContainerError(
-            "there is no docker client here: run this on a notebook instance, which has one"
-        ) from error
+        raise ContainerError(NO_DOCKER) from error
     if check and result.returncode != 0:
-        raise ContainerError(f"`docker {' '.join(arguments)}` failed:\n{_end_of(result.stdout)}")
+        raise ContainerError(f"{_cause(result.stdout)}\n  in `docker {' '.join(arguments)}`")
     return result.stdout
 
 
@@ -72,30 +79,35 @@ def pull_public(dockerfile: str, sleep: Callable[[float], None] = time.sleep) ->
 
 
 def build(directory: Path, tag: str, *, build_args: Mapping[str, str] | None = None) -> None:
-    """Build the Dockerfile in a directory as the image `tag`, showing each step.
+    """Build the Dockerfile in a directory as the image `tag`; print each step, and show what it is printing.
 
-    Raises ContainerError with the failing step if the build fails.
+    Raises ContainerError with the cause if the build fails, Interrupted if the learner stops the cell.
     """
     command = ["docker", "build", "--tag", tag]
     for name, value in (build_args or {}).items():
         command += ["--build-arg", f"{name}={value}"]
     print("$", *command, directory.name)
-    began = time.monotonic()
+    began, tail = time.monotonic(), Tail()
     dockerfile = directory / "Dockerfile"
     pull_public(dockerfile.read_text(encoding="utf-8") if dockerfile.is_file() else "")
-    process = subprocess.Popen(
-        [*command, str(directory)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    lines = []
-    assert process.stdout is not None  # noqa: S101 (for the type checker: a pipe was asked for)
-    for line in process.stdout:
-        lines.append(line)
-        if line.startswith(("Step ", "#")) and "sha256" not in line:
-            print(" ", line.rstrip())
-    if process.wait() != 0:
+
+    def show(line: str) -> None:
+        if STEP.match(line):
+            print(" ", line)
+        elif not NOISE.search(line):
+            tail.add(line)
+
+    try:
+        run = _stream([*command, str(directory)], show)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted: {tag} was not built. Run this cell again to build it.") from None
+    finally:
+        tail.clear()
+    if run.exit_code != 0:
         raise ContainerError(
-            f"the image in {directory} does not build:\n{_end_of(''.join(lines))}\n\n"
-            "What to do: correct the cell that writes the Dockerfile, run it, then run this cell again."
+            f"{_cause(run.output)}\n  in the build of the image in {directory}/\n"
+            "  What to do: correct the cell that writes the file which the error names, run it, then run "
+            "this cell again."
         )
     count = int(docker("image", "inspect", "--format", "{{.Size}}", tag))
     print(f"✓ built {tag}: {size(count)} in {duration(time.monotonic() - began)}")
@@ -121,24 +133,59 @@ def prepare(directory: Path, *, data: Sequence[Path], hyperparameters: Mapping[s
     return directory
 
 
-def train(image: str, opt_ml: Path, *, files: Mapping[Path, str] | None = None, check: bool = True) -> Run:
+def train(
+    image: str,
+    opt_ml: Path,
+    *,
+    files: Mapping[Path, str] | None = None,
+    check: bool = True,
+    quiet: bool = False,
+) -> Run:
     """`docker run IMAGE train` with `opt_ml` at `/opt/ml`, and `files` (host path -> container path) mounted.
 
-    With `check`, raises ContainerError with the content of the failure file if the exit code is not 0.
+    Prints what the program prints, line by line, unless `quiet`. With `check`, raises ContainerError with the
+    reason from the failure file if the exit code is not 0. Raises Interrupted if the learner stops the cell,
+    and leaves no container running.
     """
-    result = subprocess.run(
-        ["docker", "run", "--rm", *_as_me(), *_mounts(opt_ml, files), image, "train"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    run = Run(result.returncode, result.stdout)
+    name = f"workshop-train-{uuid.uuid4().hex[:12]}"
+    try:
+        run = _stream(
+            ["docker", "run", "--rm", "--name", name, *_as_me(), *_mounts(opt_ml, files), image, "train"],
+            (lambda line: None) if quiet else print,
+        )
+    except KeyboardInterrupt:
+        docker("rm", "--force", "--volumes", name, check=False)
+        raise Interrupted(
+            f"Interrupted: training in {image} has been stopped. Run this cell again to train."
+        ) from None
     if check and run.exit_code != 0:
         failure = opt_ml / "output/failure"
-        reason = failure.read_text(encoding="utf-8") if failure.is_file() else _end_of(run.output)
-        raise ContainerError(f"training in {image} ended with exit code {run.exit_code}:\n{reason}")
+        said = failure.read_text(encoding="utf-8").strip() if failure.is_file() else ""
+        reason = causes.shortened(said.splitlines()[0]) if said else _cause(run.output)
+        more = f"\n  The whole reason is in {failure}" if said else ""
+        raise ContainerError(f"{reason}\n  in {image}: training ended with exit code {run.exit_code}{more}")
     return run
+
+
+def _stream(command: Sequence[str], show: Callable[[str], None]) -> Run:
+    """Run a command, pass each line to `show` as it comes, and return all of them; an interrupt ends it."""
+    lines: list[str] = []
+    try:
+        started = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
+    except FileNotFoundError as error:
+        raise ContainerError(NO_DOCKER) from error
+    with started as process:
+        assert process.stdout is not None  # noqa: S101 (for the type checker: a pipe was asked for)
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                show(line.rstrip())
+        except BaseException:
+            process.terminate()
+            raise
+    return Run(process.returncode, "".join(lines))
 
 
 @dataclass(frozen=True)
@@ -223,7 +270,7 @@ def serve(image: str, opt_ml: Path | None = None, *, ready: bool = True) -> Iter
             if time.monotonic() - began > PING_TIMEOUT or not _running(container):
                 raise ContainerError(
                     f"the server in {image} is not ready: /ping answered {status or 'nothing'}. It logged:\n"
-                    f"{_end_of(docker('logs', container, check=False))}"
+                    f"{_cause(docker('logs', container, check=False))}"
                 )
             time.sleep(0.05)
         yield Server(container, server.url, time.monotonic() - began)
@@ -238,7 +285,7 @@ def _published_port(container: str) -> int:
         return int(shown.split()[0].rpartition(":")[2])
     except (IndexError, ValueError) as error:
         log = docker("logs", container, check=False)
-        raise ContainerError(f"the container ended before it served:\n{_end_of(log)}") from error
+        raise ContainerError(f"the container ended before it served:\n{_cause(log)}") from error
 
 
 def _running(container: str) -> bool:
@@ -258,5 +305,7 @@ def _mounts(opt_ml: Path, files: Mapping[Path, str] | None) -> list[str]:
     ]
 
 
-def _end_of(text: str, lines: int = 25) -> str:
-    return "\n".join(text.strip().splitlines()[-lines:])
+def _cause(output: str) -> str:
+    """Return what went wrong, and the lines around it."""
+    cause = causes.find(output.splitlines())
+    return "\n".join([cause.line or "it failed without a word", *(f"  | {line}" for line in cause.around)])

@@ -7,9 +7,10 @@ import html
 import re
 import sys
 import textwrap
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from lab_helpers.errors import WorkshopError
 
 MARKS = {
     "Succeeded": "✓",
@@ -36,6 +37,11 @@ def duration(seconds: float | None) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+
+
+def ticking(seconds: float) -> str:
+    """Return a duration that grows while it is watched, in whole seconds: `65.2` -> `1 min 05 s`."""
+    return duration(seconds) if seconds >= 60 else f"{int(max(seconds, 0))} s"
 
 
 def size(count: float) -> str:
@@ -76,7 +82,7 @@ class Table:
         return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
 
 
-class CodeError(LookupError):
+class CodeError(WorkshopError, LookupError):
     """A file does not define the name to show; the message lists what it does define."""
 
 
@@ -142,26 +148,3 @@ def in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return hasattr(shell, "kernel")
-
-
-class Live:
-    """A table that is updated: replaced in place in a notebook, changed rows printed elsewhere."""
-
-    def __init__(self) -> None:
-        self._shown: Table | None = None
-        self._display_id = uuid.uuid4().hex
-
-    def show(self, table: Table) -> None:
-        """Show `table` instead of the previous one; do nothing if both read the same."""
-        if self._shown is not None and repr(table) == repr(self._shown):
-            return
-        if in_notebook():
-            from IPython.display import display  # noqa: PLC0415 (a terminal does not need it)
-
-            display(table, display_id=self._display_id, update=self._shown is not None)
-        elif self._shown is None:
-            print(table)
-        else:
-            changed = [row for row in table.rows if row not in self._shown.rows]
-            print("\n".join("  ".join(cell for cell in row if cell) for row in changed))
-        self._shown = table

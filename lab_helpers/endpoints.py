@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -10,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab_helpers.display import Table, duration
+from lab_helpers import console
+from lab_helpers.display import Table, duration, ticking
+from lab_helpers.errors import Interrupted, WorkshopError
 from lab_helpers.lab import Lab
+from lab_helpers.live import Live, Picture, tick
 from lab_helpers.stacks import GOOD, find_stack
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ SERVES = {"InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollb
 """States in which an endpoint answers requests (SageMaker DescribeEndpoint, EndpointStatus)."""
 
 
-class EndpointError(RuntimeError):
+class EndpointError(WorkshopError, RuntimeError):
     """An endpoint does not serve, or rejected a request; the message says why."""
 
 
@@ -131,21 +135,38 @@ def wait(
     Raises EndpointError if it fails, or serves something else than its stack has deployed. Whether that is
     the release that was expected is for the caller to compare (`execution_id`).
     """
-    client, began = lab.client("sagemaker"), time.monotonic()
-    while (found := client.describe_endpoint(EndpointName=endpoint))["EndpointStatus"] != "InService":
-        if found["EndpointStatus"] in {"Failed", "OutOfService", "UpdateRollbackFailed", "Deleting"}:
-            reason = found.get("FailureReason", "no reason given")
-            raise EndpointError(f"endpoint {endpoint} is {found['EndpointStatus']}: {reason}")
-        waited = time.monotonic() - began
-        if waited > timeout:
-            raise EndpointError(
-                f"endpoint {endpoint} is still {found['EndpointStatus']} after {duration(waited)}: "
-                "run this cell again to wait longer"
-            )
-        sleep(min(0.5 + waited / 20, 10))
+    client, began, live = lab.client("sagemaker"), time.monotonic(), Live()
+    try:
+        while (found := client.describe_endpoint(EndpointName=endpoint))["EndpointStatus"] != "InService":
+            status, waited = found["EndpointStatus"], time.monotonic() - began
+            if status in {"Failed", "OutOfService", "UpdateRollbackFailed", "Deleting"}:
+                reason = found.get("FailureReason", "no reason given")
+                raise EndpointError(f"endpoint {endpoint} is {status}: {reason}")
+            if waited > timeout:
+                raise EndpointError(
+                    f"endpoint {endpoint} is still {status} after {duration(waited)}: "
+                    "run this cell again to wait longer"
+                )
+            live.link("endpoint in the console", console.of(client).endpoint(endpoint))
+            show = functools.partial(_show_waiting, live, endpoint, status, began)
+            show()
+            tick(min(0.5 + waited / 20, 10), show, sleep)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Interrupted: endpoint {endpoint} goes on by itself. Run this cell again to follow it."
+        ) from None
     serving = release(lab, endpoint)
     _check_claim(lab, serving)
     return serving
+
+
+def _show_waiting(live: Live, endpoint: str, status: str, began: float) -> None:
+    headers, usual = ["endpoint", "status", "waited", ""], "on AWS, 5 to 8 min"
+    clock = ticking(time.monotonic() - began)
+    live.show(
+        Table(headers, [[endpoint, status, "", usual]]),
+        now=Picture(Table(headers, [[endpoint, status, clock, usual]])),
+    )
 
 
 def invoke(lab: Lab, endpoint: str, rows: Sequence[Row], algorithm: str = "") -> Prediction:

@@ -8,35 +8,53 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import builds, source_zip
-from lab_helpers.display import Live, Table, duration, mark
+from lab_helpers import failures, source_zip
+from lab_helpers.display import Table, duration, mark, ticking
+from lab_helpers.errors import Interrupted, WorkshopError
 from lab_helpers.lab import Lab
-from lab_helpers.names import HUMAN_APPROVAL
+from lab_helpers.live import tick
+from lab_helpers.names import HUMAN_APPROVAL, TRAIN_APPROVAL
+from lab_helpers.watched import Watched
 
 if TYPE_CHECKING:
-    from mypy_boto3_codepipeline.type_defs import ActionDeclarationOutputTypeDef, ActionExecutionDetailTypeDef
+    from mypy_boto3_codepipeline.type_defs import (
+        ActionDeclarationOutputTypeDef,
+        ActionExecutionDetailTypeDef,
+        StageDeclarationOutputTypeDef,
+    )
 
 ENDED = {"Succeeded", "Failed", "Stopped", "Cancelled", "Superseded"}
 """Final states of a pipeline execution (PipelineExecutionStatus)."""
 
 
-class ExecutionFailed(RuntimeError):  # noqa: N818 (CodePipeline's own word)
-    """A pipeline execution did not succeed; the message names stage, action, reason and what to do next."""
+WAITS = {
+    TRAIN_APPROVAL: "the monitor waits for the training job",
+    HUMAN_APPROVAL: "you decide, in notebook 04",
+}
+"""What a stage with an approval waits for."""
 
 
-class ExecutionNotFound(LookupError):  # noqa: N818
+class ExecutionFailed(WorkshopError, RuntimeError):  # noqa: N818 (CodePipeline's own word)
+    """A pipeline execution did not succeed; the message has the cause, stage, action and what to do next."""
+
+
+class ExecutionNotFound(WorkshopError, LookupError):  # noqa: N818
     """No execution started for this commit or upload."""
 
 
-class ExecutionBlocked(RuntimeError):  # noqa: N818
+class ExecutionBlocked(WorkshopError, RuntimeError):  # noqa: N818
     """The execution waits behind another one, which waits for a decision."""
+
+
+class StillInProgress(WorkshopError, TimeoutError):  # noqa: N818
+    """The execution is taking longer than the caller wants to wait; it continues by itself."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,16 @@ class Action:
     def waits_for_approval(self) -> bool:
         """Whether the execution continues only when a person or the monitor answers."""
         return self.category == "Approval" and self.status == "InProgress"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has run and is over."""
+        return self.status not in {"", "InProgress"}
+
+    @property
+    def waits_for(self) -> str:
+        """Who has to answer, while the action waits for an approval; empty otherwise."""
+        return WAITS.get(self.stage, "someone has to approve it") if self.waits_for_approval else ""
 
     def seconds(self, now: datetime) -> float | None:
         """Seconds from start to end, or until `now` while it is running."""
@@ -90,18 +118,38 @@ class Execution:
         return dict(pair for action in self.stage(stage) for pair in action.variables)
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in ENDED
+
+    @property
     def failed_action(self) -> Action | None:
         """The action that failed the execution, if any."""
         return next((a for a in self.actions if a.status in {"Failed", "Abandoned"}), None)
 
-    def table(self, now: datetime | None = None) -> Table:
-        """Show stage, action, state and seconds of every action."""
-        now = now or datetime.now(UTC)
+    @property
+    def rejected(self) -> bool:
+        """Whether it ended because an approval was rejected."""
+        return self.failed_action is not None and self.failed_action.category == "Approval"
+
+    def table(self, now: datetime | None = None, doing: Mapping[tuple[str, str], str] | None = None) -> Table:
+        """Show stage, action, state, duration and summary of every action.
+
+        With `now`, running actions have the time since their start; `doing` says by stage and action what to
+        show for those that have not ended.
+        """
         rows = []
         for action in self.actions:
             state = "Waiting" if action.waits_for_approval else action.status
-            shown = duration(action.seconds(now)) if action.status != "InProgress" else ""
-            rows.append([action.stage, action.name, mark(state), shown, first_line(action.summary)])
+            shown = said = ""
+            if action.ended:
+                shown = duration(action.seconds(now or datetime.now(UTC)))
+                said = first_line(action.summary)
+            else:
+                if now and action.status:
+                    shown = ticking(action.seconds(now) or 0)
+                said = (doing or {}).get((action.stage, action.name), action.waits_for)
+            rows.append([action.stage, action.name, mark(state), shown, said])
         return Table(
             ["stage", "action", "state", "duration", "summary"],
             rows,
@@ -195,8 +243,17 @@ def _zip_of(lab: Lab, pipeline: str, commit: str, version: str) -> bool:
     return source_zip.is_of(found, commit)
 
 
-def get(lab: Lab, pipeline: str, execution_id: str) -> Execution:
-    """Return an execution's current state; raises ExecutionNotFound if the pipeline has none with this id."""
+def get(
+    lab: Lab,
+    pipeline: str,
+    execution_id: str,
+    *,
+    stages: Sequence[StageDeclarationOutputTypeDef] | None = None,
+) -> Execution:
+    """Return an execution's current state; raises ExecutionNotFound if the pipeline has none with this id.
+
+    `stages` are the pipeline's, if they are known (GetPipeline).
+    """
     client = lab.client("codepipeline")
     try:
         head = client.get_pipeline_execution(pipelineName=pipeline, pipelineExecutionId=execution_id)
@@ -215,7 +272,7 @@ def get(lab: Lab, pipeline: str, execution_id: str) -> Execution:
     latest: dict[tuple[str, str], ActionExecutionDetailTypeDef] = {}
     for detail in sorted(details, key=lambda d: d["startTime"]):
         latest[detail["stageName"], detail["actionName"]] = detail
-    declared = client.get_pipeline(name=pipeline)["pipeline"]["stages"]
+    declared = _stages(lab, pipeline) if stages is None else stages
     execution = head["pipelineExecution"]
     return Execution(
         pipeline=pipeline,
@@ -228,6 +285,10 @@ def get(lab: Lab, pipeline: str, execution_id: str) -> Execution:
             for action in stage["actions"]
         ),
     )
+
+
+def _stages(lab: Lab, pipeline: str) -> list[StageDeclarationOutputTypeDef]:
+    return lab.client("codepipeline").get_pipeline(name=pipeline)["pipeline"]["stages"]
 
 
 def _action(
@@ -259,42 +320,56 @@ def follow(
     execution_id: str,
     *,
     until: str = "",
+    rejected_too: bool = False,
     timeout: float = 3600,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Execution:
     """Show the progress of an execution until it ends, or until the stage `until` has started.
 
-    Returns the execution in its state at that time. Raises ExecutionFailed with stage, action, reason and
-    the last log lines if it ends before that and has not succeeded; ExecutionBlocked if it cannot continue
-    before another execution is decided; TimeoutError after `timeout` seconds.
+    Returns the execution in its state at that time; with `rejected_too` also one that an approval has
+    rejected, for a caller that shows why. Raises ExecutionFailed with the cause and what to do if it ends
+    before that and has not succeeded; ExecutionBlocked if it cannot continue before another execution is
+    decided; StillInProgress after `timeout` seconds; Interrupted if the learner stops the cell.
     """
-    live, began = Live(), time.monotonic()
-    while True:
-        execution = get(lab, pipeline, execution_id)
-        live.show(execution.table())
-        if until and execution.began(until):
-            return execution
-        if execution.status == "Succeeded":
-            return execution
-        if execution.status in ENDED:
-            raise ExecutionFailed(explain(lab, execution))
-        waiting = time.monotonic() - began
-        if not any(action.status == "InProgress" for action in execution.actions):
-            other = _blocked_by(lab, execution)
-            if other:
-                raise ExecutionBlocked(
-                    f"execution {execution_id} waits behind {other}, which waits for a decision "
-                    f"in {HUMAN_APPROVAL}.\nWhat to do: run notebook 04 with "
-                    f'execution_id = "{other}" and approve or reject that one first.'
+    stages = _stages(lab, pipeline)
+    watched = Watched(lab, lambda: get(lab, pipeline, execution_id, stages=stages))
+    began = time.monotonic()
+    try:
+        while True:
+            execution = watched.look()
+            if (until and execution.began(until)) or execution.status == "Succeeded":
+                break
+            if execution.ended:
+                if rejected_too and execution.rejected:
+                    break
+                raise ExecutionFailed(failures.explain(lab, execution))
+            _raise_if_blocked(lab, execution)
+            waiting = time.monotonic() - began
+            if waiting > timeout:
+                raise StillInProgress(
+                    f"execution {execution_id} of {pipeline} is still in progress after {duration(timeout)}; "
+                    "it continues by itself: run this cell again to follow it."
                 )
-        if waiting > timeout:
-            raise TimeoutError(
-                f"execution {execution_id} of {pipeline} is still in progress after {duration(timeout)}; "
-                "it continues by itself: run this cell again to follow it."
-            )
-        # Short work is noticed at once; long work is polled less often, well within the API's rate.
-        interval = min(0.2 + waiting / 40, 5)
-        sleep(interval)
+            # Short work is noticed at once; long work is polled less often, well within the API's rate.
+            tick(min(0.2 + waiting / 40, 5), watched.show, sleep)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Interrupted: execution {execution_id} continues by itself. Run this cell again to follow it."
+        ) from None
+    finally:
+        watched.settle()
+    return execution
+
+
+def _raise_if_blocked(lab: Lab, execution: Execution) -> None:
+    if any(action.status == "InProgress" for action in execution.actions):
+        return
+    if other := _blocked_by(lab, execution):
+        raise ExecutionBlocked(
+            f"execution {execution.id} waits behind {other}, which waits for a decision "
+            f"in {HUMAN_APPROVAL}.\nWhat to do: run notebook 04 with "
+            f'execution_id = "{other}" and approve or reject that one first.'
+        )
 
 
 def _blocked_by(lab: Lab, execution: Execution) -> str:
@@ -309,55 +384,3 @@ def _blocked_by(lab: Lab, execution: Execution) -> str:
         ):
             return str(holder["pipelineExecutionId"])
     return ""
-
-
-REMEDIES = {
-    "CodeCommit": "check that the branch exists and the pipeline's role is allowed to read it; push again.",
-    "S3": "upload the zip again: notebook 03 does it.",
-    "CodeBuild": "correct the file that the log names, then run the cells that write, copy and push it.",
-    "Lambda": "correct what the message names, then upload the training job again (notebook 03).",
-    "Manual": "read the report that the approval links to; change data or hyperparameters and train again.",
-    "CloudFormation": "read the stack's events, correct the template, then upload the training job again.",
-}
-"""What to do next, by action provider."""
-
-
-def explain(lab: Lab, execution: Execution) -> str:
-    """Return which action of a failed execution failed, why, what it logged last and what to do next."""
-    heading = f"Execution {execution.id} of {execution.pipeline} ended: {execution.status}."
-    action = execution.failed_action
-    if action is None:
-        reason = execution.reason or "none of its actions failed"
-        return f"{heading}\n  reason: {reason}\n  What to do: start it again with a new push or upload."
-    lines = [heading, f"  stage {action.stage}, action {action.name} ({action.provider})"]
-    if action.summary or execution.reason:
-        lines.append(f"  reason: {action.summary or execution.reason}")
-    if action.provider == "CodeBuild" and action.external_id:
-        build = builds.describe(lab, action.external_id)
-        if build.failure:
-            lines.append(f"  build {build.id}: {build.failure}")
-        lines += ["  last lines of its log:", *(f"  | {line}" for line in builds.log_lines(lab, build, 25))]
-    if action.provider == "CloudFormation":
-        lines += [f"  | {line}" for line in stack_failures(lab, action.external_id)]
-    lines.append(f"  What to do: {REMEDIES.get(action.provider, 'look at the action in the console.')}")
-    return "\n".join(lines)
-
-
-def stack_failures(lab: Lab, stack_id: str) -> list[str]:
-    """Return what failed in a stack's latest operation, root cause first (DescribeStackEvents)."""
-    # In some action modes this is a change set's id instead of the stack's.
-    if ":stack/" not in stack_id:
-        return []
-    events = lab.client("cloudformation").describe_stack_events(StackName=stack_id)["StackEvents"]
-    failures = []
-    for event in events:  # newest first
-        status = event.get("ResourceStatus", "")
-        if status.endswith("_FAILED"):
-            why = event.get("ResourceStatusReason", "")
-            failures.append(f"{event['LogicalResourceId']} {status}: {why}")
-        if event["LogicalResourceId"] == event["StackName"] and status in {
-            "CREATE_IN_PROGRESS",
-            "UPDATE_IN_PROGRESS",
-        }:
-            break
-    return failures[::-1]

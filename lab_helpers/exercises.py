@@ -17,6 +17,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TypedDict
 
+from lab_helpers.errors import WorkshopError
+
 MAGIC = "%%writefile "
 
 
@@ -36,7 +38,7 @@ class Cell(TypedDict):
     source: str
 
 
-class ExercisesError(LookupError):
+class ExercisesError(WorkshopError, LookupError):
     """A notebook lacks required content; the message names the notebook."""
 
 

@@ -7,8 +7,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab_helpers.errors import WorkshopError
 
-class GitError(RuntimeError):
+
+class GitError(WorkshopError, RuntimeError):
     """git failed; the message has git's own message and what to do next."""
 
 

@@ -15,6 +15,7 @@ import boto3
 
 from lab_helpers.clients import Clients, Session
 from lab_helpers.display import Table, duration
+from lab_helpers.errors import WorkshopError
 from lab_helpers.names import Names
 
 DEFAULT_HOME = "/home/ec2-user/SageMaker"
@@ -22,7 +23,7 @@ DEFAULT_HOME = "/home/ec2-user/SageMaker"
 "Customize a SageMaker notebook instance using an LCC script")."""
 
 
-class LabError(RuntimeError):
+class LabError(WorkshopError, RuntimeError):
     """There is no usable lab here; the message says why and what to do."""
 
 

@@ -24,9 +24,10 @@ from typing import Any, Self
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from lab_helpers.display import Live, Table, duration
+from lab_helpers.display import Table, duration
 from lab_helpers.endpoints import Row, percentile
 from lab_helpers.lab import Lab
+from lab_helpers.live import Live
 
 _PENDING, _RIGHT, _WRONG, _FAILED = range(4)
 _FEWEST = 100

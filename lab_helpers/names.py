@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lab_helpers.errors import WorkshopError
+
 LAB_TAG, EXPIRES_TAG = "mlops-workshop:lab", "mlops-workshop:expires"
 """Tags on everything that a lab owns: which lab it belongs to, and when it may be removed."""
 TRAIN_APPROVAL, DEPLOY_DEV, HUMAN_APPROVAL, DEPLOY_PRD = (
@@ -39,7 +41,7 @@ LIMITS = {
 """The longest name, in characters, that each service accepts."""
 
 
-class InvalidNameError(ValueError):
+class InvalidNameError(WorkshopError, ValueError):
     """A lab id, or a name derived from it, is not valid."""
 
 

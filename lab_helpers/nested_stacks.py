@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lab_helpers import instance_types, keys
 from lab_helpers.clients import Clients
+from lab_helpers.errors import WorkshopError
 from lab_helpers.names import EXPIRES_TAG, LAB_TAG, Names
 from lab_helpers.stacks import DeployError, deploy_stack
 from lab_helpers.templates import body, package, read_template
@@ -21,7 +22,7 @@ _LEFTOVER = re.compile(r"\(AWS::Logs::LogGroup\): (?!.* in stack ).*already exis
 """The reason of a resource that failed; a group that another stack has is not ours to delete."""
 
 
-class StackError(RuntimeError):
+class StackError(WorkshopError, RuntimeError):
     """A nested stack could not be deployed; the message is one line with the cause."""
 
 

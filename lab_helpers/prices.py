@@ -13,6 +13,8 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from lab_helpers.errors import WorkshopError
+
 TABLE = Path(__file__).with_name("prices.json")
 DEFAULT_REGION = "us-east-1"
 HOURLY = ("notebook", "training", "endpoint")
@@ -20,7 +22,7 @@ HOURS_PER_MONTH = 730
 """Hours per month in AWS's own examples."""
 
 
-class PriceError(LookupError):
+class PriceError(WorkshopError, LookupError):
     """The table lacks a price; the message names the key and what to do."""
 
 

@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from lab_helpers import metrics
-from lab_helpers.display import Live, Table, duration
+from lab_helpers.display import Table, duration
+from lab_helpers.errors import WorkshopError
 from lab_helpers.lab import Lab
+from lab_helpers.live import Live
 
 if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling.type_defs import (
@@ -31,7 +33,7 @@ SAFETY_FACTOR = 0.5
 """Initial value; see "Load testing your auto scaling configuration" (SageMaker AI Developer Guide)."""
 
 
-class ScalingError(RuntimeError):
+class ScalingError(WorkshopError, RuntimeError):
     """There is nothing to scale here; the message says why and what to do."""
 
 

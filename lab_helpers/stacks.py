@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import ClientError
 
+from lab_helpers.errors import WorkshopError
+
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.literals import CapabilityType
@@ -47,7 +49,7 @@ class StackRequest(TypedDict):
     TemplateBody: NotRequired[str]
 
 
-class DeployError(RuntimeError):
+class DeployError(WorkshopError, RuntimeError):
     """A stack or instance could not be deployed; the message has the service's own reason."""
 
 

@@ -11,12 +11,22 @@ from typing import NotRequired, TypedDict
 
 from lab_helpers import keys
 from lab_helpers.builds import stream_lines
+from lab_helpers.causes import shortened
 from lab_helpers.display import Table, duration
+from lab_helpers.errors import WorkshopError
 from lab_helpers.lab import Lab
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 """Log group of every training job; a stream's name begins with the job's (SageMaker Developer Guide,
 "CloudWatch Logs for Amazon SageMaker AI")."""
+
+
+class EvaluationMissing(WorkshopError, LookupError):  # noqa: N818
+    """A training job has left no evaluation."""
+
+
+class ReportMissing(WorkshopError, LookupError):  # noqa: N818
+    """The monitor has not written a report on this execution."""
 
 
 class Scores(TypedDict):
@@ -100,6 +110,12 @@ class Job:
     model_data: str
     output: str
 
+    @property
+    def reason(self) -> str:
+        """The line of the FailureReason that says why, without the traceback that may follow it."""
+        said = [line for line in self.failure.splitlines() if line.strip(" ,:")]
+        return shortened(said[0].strip()) if said else ""
+
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
 
@@ -118,8 +134,14 @@ class Job:
             ["model", self.model_data],
         ]
         if self.failure:
-            rows.insert(1, ["failure", self.failure])
+            rows.insert(1, ["failure", self.reason])
         return Table(["training job", self.name], rows)
+
+
+def state(lab: Lab, job: str) -> str:
+    """Return what a training job is doing, such as `Downloading` (DescribeTrainingJob, SecondaryStatus)."""
+    found = lab.client("sagemaker").describe_training_job(TrainingJobName=job)
+    return found["SecondaryStatus"]
 
 
 def describe(lab: Lab, job: str) -> Job:
@@ -170,7 +192,7 @@ def evaluation(lab: Lab, job: Job) -> Evaluation:
         member = next((m for m in tar.getmembers() if m.name.lstrip("./") == "evaluation.json"), None)
         content = tar.extractfile(member) if member else None
         if content is None:
-            raise LookupError(
+            raise EvaluationMissing(
                 f"training job {job.name} left no evaluation.json in its output: "
                 "the program must write it to /opt/ml/output/data"
             )
@@ -179,9 +201,15 @@ def evaluation(lab: Lab, job: Job) -> Evaluation:
 
 
 def report(lab: Lab, execution_id: str) -> Report:
-    """Return the quality report that the monitor wrote for a pipeline execution."""
+    """Return the quality report that the monitor wrote for a pipeline execution; raises ReportMissing."""
     key = keys.report(execution_id)
-    found: Report = json.loads(read(lab, f"s3://{lab.bucket}/{key}"))
+    try:
+        found: Report = json.loads(read(lab, f"s3://{lab.bucket}/{key}"))
+    except lab.client("s3").exceptions.NoSuchKey as error:
+        raise ReportMissing(
+            f"there is no report on execution {execution_id}: the monitor writes it when the training job "
+            "has ended.\n  What to do: follow the execution (notebook 03) until TrainApproval is answered."
+        ) from error
     return found
 
 

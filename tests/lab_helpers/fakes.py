@@ -24,7 +24,7 @@ class FakeClient:
     def __init__(self, service: str, **handlers: Handler) -> None:
         self._real = make_client(service)
         self._handlers = handlers
-        self.exceptions = self._real.exceptions
+        self.exceptions, self.meta = self._real.exceptions, self._real.meta
         self.calls: list[tuple[str, dict[str, Any]]] = []
         names = self._real.meta.service_model.operation_names
         self._operations = {xform_name(name): name for name in names}

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from lab_helpers import executions
-from lab_helpers.executions import ExecutionBlocked, ExecutionFailed, ExecutionNotFound
+from lab_helpers import executions, failures
+from lab_helpers.errors import Interrupted
+from lab_helpers.executions import ExecutionBlocked, ExecutionFailed, ExecutionNotFound, StillInProgress
 from tests.lab_helpers.fakes import START, FakeClient, Pipeline, lab
 
 NAME = "iris-train-pipeline"
@@ -159,12 +160,13 @@ def test_a_rejected_training_names_stage_reason_and_remedy(pipeline: Pipeline, t
     with pytest.raises(ExecutionFailed) as caught:
         executions.follow(lab(tmp_path, codepipeline=pipeline.client), NAME, execution_id)
     said = str(caught.value)
+    assert said.startswith("recall of virginica 0.8 is below 0.85")
     assert "stage TrainApproval" in said
     assert "recall of virginica" in said
     assert "What to do: read the report" in said
 
 
-def test_a_failed_build_shows_its_phase_and_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_failed_build_shows_the_cause_first_then_its_phase(tmp_path: Path) -> None:
     codebuild = FakeClient(
         "codebuild",
         batch_get_builds=lambda ids: {
@@ -188,15 +190,22 @@ def test_a_failed_build_shows_its_phase_and_the_end_of_its_log(tmp_path: Path) -
     logs = FakeClient(
         "logs",
         get_log_events=lambda **_: {
-            "events": [{"message": "Step 2/4\n"}, {"message": "\x1b[91mNo matching distribution\x1b[0m\n"}]
+            "events": [
+                {"message": "Step 2/4 : RUN pip install x\n"},
+                {"message": "Collecting x\n"},
+                {"message": "\x1b[91mERROR: No matching distribution found for x\x1b[0m\n"},
+            ]
         },
     )
-    here = lab(tmp_path, codebuild=codebuild, logs=logs)
+    here = lab(tmp_path, codebuild=codebuild, logs=logs, codepipeline=FakeClient("codepipeline"))
     action = executions.Action("Build", "Build", "Build", "CodeBuild", "Failed", external_id="x:1")
     execution = executions.Execution("scikit-base", "e", "Failed", "", (action,))
-    said = executions.explain(here, execution)
+    said = failures.explain(here, execution)
+    assert said.startswith("ERROR: No matching distribution found for x\n")
+    assert said.count("No matching distribution") == 1
+    assert "| Collecting x" in said
     assert "phase BUILD failed: exit status 2" in said
-    assert "| No matching distribution" in said
+    assert len(said.splitlines()) <= 9
 
 
 def test_a_failed_deployment_shows_the_stacks_first_cause(tmp_path: Path) -> None:
@@ -213,6 +222,7 @@ def test_a_failed_deployment_shows_the_stacks_first_cause(tmp_path: Path) -> Non
 
     newest_first = [
         event("iris-model-dev", "ROLLBACK_COMPLETE"),
+        event("Alarm", "CREATE_FAILED", "The alarm has no action"),
         event("EndpointConfig", "CREATE_FAILED", "Resource creation cancelled"),
         event("Endpoint", "CREATE_FAILED", "did not pass the ping health check"),
         event("iris-model-dev", "CREATE_IN_PROGRESS"),
@@ -221,12 +231,14 @@ def test_a_failed_deployment_shows_the_stacks_first_cause(tmp_path: Path) -> Non
     cloudformation = FakeClient(
         "cloudformation", describe_stack_events=lambda StackName: {"StackEvents": newest_first}
     )
-    here = lab(tmp_path, cloudformation=cloudformation)
+    here = lab(tmp_path, cloudformation=cloudformation, codepipeline=FakeClient("codepipeline"))
     action = executions.Action(
         "DeployDev", "DeployDev", "Deploy", "CloudFormation", "Failed", external_id=STACK
     )
-    said = executions.explain(here, executions.Execution(NAME, "e", "Failed", "", (action,)))
-    assert said.index("ping health check") < said.index("creation cancelled")
+    said = failures.explain(here, executions.Execution(NAME, "e", "Failed", "", (action,)))
+    assert said.startswith("Endpoint CREATE_FAILED: did not pass the ping health check\n")
+    assert "| Alarm CREATE_FAILED: The alarm has no action" in said
+    assert "cancelled" not in said, "it follows from the cause"
     assert "earlier deployment" not in said
 
 
@@ -244,5 +256,42 @@ def test_an_execution_behind_an_undecided_one_says_which(pipeline: Pipeline, tmp
 
 def test_following_times_out(pipeline: Pipeline, tmp_path: Path) -> None:
     execution_id = pipeline.add(1, "InProgress")
-    with pytest.raises(TimeoutError, match="run this cell again"):
+    with pytest.raises(StillInProgress, match="run this cell again"):
         executions.follow(lab(tmp_path, codepipeline=pipeline.client), NAME, execution_id, timeout=-1)
+
+
+def test_a_rejected_execution_can_be_looked_at(pipeline: Pipeline, tmp_path: Path) -> None:
+    execution_id = pipeline.add(1, DONE, DONE, "Failed", status="Failed")
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    found = executions.follow(here, NAME, execution_id, until="DeployApproval", rejected_too=True)
+    assert found.rejected
+    broken = pipeline.add(2, DONE, "Failed", status="Failed")
+    with pytest.raises(ExecutionFailed, match="stage Train,"):  # there is nothing to look at
+        executions.follow(here, NAME, broken, until="DeployApproval", rejected_too=True)
+
+
+def test_an_interrupt_leaves_one_sentence(
+    pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execution_id = pipeline.add(1, DONE, "InProgress")
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    with pytest.raises(Interrupted, match="Run this cell again to follow it") as caught:
+        executions.follow(here, NAME, execution_id, sleep=interrupt)
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr().out.count("DeployPrd       DeployPrd") == 1
+
+
+def test_an_approval_says_who_has_to_answer(pipeline: Pipeline, tmp_path: Path) -> None:
+    training = pipeline.add(1, DONE, DONE, "InProgress")
+    deciding = pipeline.add(2, DONE, DONE, DONE, DONE, "InProgress")
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    assert "the monitor waits for the training job" in str(executions.get(here, NAME, training))
+    assert "you decide, in notebook 04" in str(executions.get(here, NAME, deciding))
+    pipeline.results[deciding, "TrainApproval"] = {
+        "executionResult": {"externalExecutionSummary": "all 3 checks passed"}
+    }
+    assert "all 3 checks passed" in str(executions.get(here, NAME, deciding))

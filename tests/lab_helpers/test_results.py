@@ -17,7 +17,8 @@ from moto import mock_aws
 
 from lab_helpers import endpoints, images, plots, storage, training
 from lab_helpers.checkpoint import CheckpointFailed, checkpoint
-from lab_helpers.display import Live, Table, duration, size
+from lab_helpers.display import Table, duration, size
+from lab_helpers.live import Live
 from lab_helpers.training import Evaluation
 from tests.lab_helpers.fakes import START, FakeClient, lab
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lab_helpers import approvals, executions, images, keys
+from lab_helpers import approvals, executions, failures, images, keys
 from lab_helpers.clients import Clients
 from lab_helpers.exercises import zipped
 from lab_helpers.instructor.clean.waiting import Patience
@@ -195,5 +195,5 @@ class Releases:
             if now.status == "Succeeded" or (until and now.began(until)):
                 return now
             if now.status in executions.ENDED:
-                raise ResetError(executions.explain(self._lab, now))
+                raise ResetError(failures.explain(self._lab, now))
             patience.pause(lambda: f"execution {execution_id} of {pipeline} is still running")

@@ -1,0 +1,166 @@
+"""What is under way, updated in place: a table whose clock ticks, the newest lines of a log, and links.
+
+A notebook keeps only the last of these pictures, whoever runs it (Jupyter's `update_display_data`). A
+terminal or a file gets the rows that have changed, and no clock.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lab_helpers.display import Table, in_notebook
+
+LOG_LINES = 4
+"""Lines of a log that are shown while it grows; always as many, so that the page does not jump."""
+WIDTH = 110
+"""Characters of such a line."""
+TICK = 1.0
+"""Seconds between two pictures."""
+REDRAW = 0.25
+"""Seconds between two pictures of lines that come faster than they can be read."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A table and, below it, the newest lines of a log."""
+
+    table: Table
+    log: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return "\n".join([repr(self.table), *(f"  | {line}" for line in self._lines())])
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_() + (_Lines(self._lines())._repr_html_() if self.log else "")
+
+    def _lines(self) -> tuple[str, ...]:
+        return tuple(_clipped(line) for line in self.log[-LOG_LINES:])
+
+
+class _Links:
+    """Links to other pages, in a line of their own: a link that is replaced each second cannot be used."""
+
+    def __init__(self, links: Mapping[str, str]) -> None:
+        self._links = links
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{what}: {url}" for what, url in self._links.items())
+
+    def _repr_html_(self) -> str:
+        return " · ".join(
+            f'<a href="{html.escape(url)}" target="_blank" rel="noopener">{html.escape(what)}</a>'
+            for what, url in self._links.items()
+        )
+
+
+class Live:
+    """A table that is updated: replaced in place in a notebook, changed rows printed elsewhere."""
+
+    def __init__(self) -> None:
+        self._shown: Table | None = None
+        self._picture = ""
+        self._links: dict[str, str] = {}
+        self._table_id, self._links_id = uuid.uuid4().hex, uuid.uuid4().hex
+
+    def show(self, table: Table, *, now: Picture | None = None) -> None:
+        """Show `table` instead of the previous one; do nothing if both read the same.
+
+        In a notebook, `now` is shown instead: the same table as it is this second.
+        """
+        if in_notebook():
+            picture = now or Picture(table)
+            if (text := repr(picture)) != self._picture:
+                self._replace(picture, self._table_id, again=bool(self._picture))
+                self._picture = text
+        elif self._shown is None:
+            print(table)
+        elif repr(table) != repr(self._shown):
+            changed = [row for row in table.rows if row not in self._shown.rows]
+            print("\n".join("  ".join(cell for cell in row if cell) for row in changed))
+        self._shown = table
+
+    def link(self, what: str, url: str) -> None:
+        """Show a link above the table, once; further links join it."""
+        if what in self._links:
+            return
+        self._links[what] = url
+        if in_notebook():
+            self._replace(_Links(self._links), self._links_id, again=len(self._links) > 1)
+        else:
+            print(f"{what}: {url}")
+
+    def _replace(self, what: object, display_id: str, *, again: bool) -> None:
+        from IPython.display import display  # noqa: PLC0415 (a terminal does not need it)
+
+        display(what, display_id=display_id, update=again)
+
+
+def tick(seconds: float, show: Callable[[], None], sleep: Callable[[float], None] = time.sleep) -> None:
+    """Sleep for `seconds`, and call `show` once a second meanwhile."""
+    slices = max(math.ceil(seconds / TICK), 1)
+    for number in range(slices):
+        sleep(seconds / slices)
+        if number < slices - 1:
+            show()
+
+
+def _clipped(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+
+
+def newest(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return the last lines that say something, as many as a picture shows."""
+    said: Sequence[str] = [line.rstrip() for line in lines if line.strip()]
+    return tuple(said[-LOG_LINES:])
+
+
+class Tail:
+    """The newest lines of a program that is running here, in place; nothing is left of them when it ends.
+
+    Only a notebook has a place for them: elsewhere, nothing is shown.
+    """
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=LOG_LINES)
+        self._display_id, self._shown, self._drawn = uuid.uuid4().hex, False, 0.0
+
+    def add(self, line: str) -> None:
+        """Show a line below the previous ones, at most a few times a second."""
+        self._lines.append(_clipped(line))
+        if time.monotonic() - self._drawn >= REDRAW:
+            self._draw(_Lines(tuple(self._lines)))
+
+    def clear(self) -> None:
+        """Remove the lines."""
+        if self._shown:
+            self._draw(_Lines(()))
+
+    def _draw(self, lines: _Lines) -> None:
+        if not in_notebook():
+            return
+        from IPython.display import display  # noqa: PLC0415 (a terminal does not need it)
+
+        display(lines, display_id=self._display_id, update=self._shown)
+        self._shown, self._drawn = True, time.monotonic()
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """A few lines of text, always as high as LOG_LINES, or nothing."""
+
+    lines: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines)
+
+    def _repr_html_(self) -> str:
+        if not self.lines:
+            return "<span></span>"
+        text = html.escape("\n".join([*self.lines, *[" "] * (LOG_LINES - len(self.lines))]))
+        return f'<pre aria-label="newest lines of the log">{text}</pre>'
