@@ -197,8 +197,7 @@ class ChangeSetOperations(Service):
                 "ChangeSetId": change_set["ChangeSetId"],
             },
         )
-        if "RetainExceptOnCreate" in params:
-            wanted["RetainExceptOnCreate"] = params["RetainExceptOnCreate"]
+        wanted["RetainExceptOnCreate"] = params.get("RetainExceptOnCreate")
         token = params.get("ClientRequestToken")
         for other in self._table.where("StackId", stack["StackId"]):
             if other["ChangeSetId"] == change_set["ChangeSetId"]:

@@ -32,6 +32,7 @@ from local_account.services.cloudformation.scope import Imports, Recorded, Types
 from local_account.services.cloudformation.stacks import (
     SNAPSHOT,
     STACK_TYPE,
+    Head,
     Obsolete,
     Resource,
     Stack,
@@ -153,8 +154,7 @@ class Deployment:
         self._cancelled = threading.Event()
         stack = self._stacks.require(self._stack_id)
         self._records = stack["Resources"]
-        keep = {"Retain"} - ({"Retain"} if stack.get("RetainExceptOnCreate") else set())
-        failed = self._delete_all(lambda _, record: _policy(record, "DeletionPolicy") in keep)
+        failed = self._delete_all(lambda _, record: _outlives_rollback(record, stack))
         if failed:
             listed = ", ".join(sorted(failed))
             self._status("ROLLBACK_FAILED", f"The following resource(s) failed to delete: [{listed}]. ")
@@ -181,7 +181,8 @@ class Deployment:
         with self._stacks.update(self._stack_id) as stack:
             for logical_id in [name for name in stack["Resources"] if name not in previous]:
                 record = stack["Resources"].pop(logical_id)
-                stack["Obsolete"].append({**record, "LogicalResourceId": logical_id, "Keep": False})
+                keep = _outlives_rollback(record, stack)
+                stack["Obsolete"].append({**record, "LogicalResourceId": logical_id, "Keep": keep})
             stack.pop("Previous", None)
             stack.pop("ResourcesToSkip", None)
         self._status("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
@@ -552,6 +553,11 @@ _FAILED = {
 
 def _policy(record: Resource, name: Literal["DeletionPolicy", "UpdateReplacePolicy"]) -> str:
     return record[name] or "Delete"
+
+
+def _outlives_rollback(record: Resource, stack: Head) -> bool:
+    """Return whether a rollback keeps a resource that the failed operation has created."""
+    return _policy(record, "DeletionPolicy") == "Retain" and not stack.get("RetainExceptOnCreate")
 
 
 def _gone(record: Resource) -> bool:

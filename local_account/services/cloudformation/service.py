@@ -123,9 +123,10 @@ class CloudFormation(ChangeSetOperations):
             wanted, template = self.engine.wanted(stack, params, self.engine.template_text(params))
             self.engine.plan(wanted, template)
             wanted["OnFailure"] = params.get("OnFailure") or on_failure(params)
-            for key in ("TimeoutInMinutes", "EnableTerminationProtection", "RetainExceptOnCreate"):
+            for key in ("TimeoutInMinutes", "EnableTerminationProtection"):
                 if key in params:
                     wanted[key] = params[key]
+            wanted["RetainExceptOnCreate"] = params.get("RetainExceptOnCreate")
             wanted["RequestToken"] = params.get("ClientRequestToken")
             self.forget_change_sets(stack["StackId"])
             self.engine.create(wanted, params.get("ClientRequestToken"))
@@ -143,6 +144,7 @@ class CloudFormation(ChangeSetOperations):
             if self.engine.plan(wanted, template).is_empty() and wanted["Tags"] == stack["Tags"]:
                 raise invalid("No updates are to be performed.")
             wanted["OnFailure"] = on_failure(params)
+            wanted["RetainExceptOnCreate"] = params.get("RetainExceptOnCreate")
             wanted["RequestToken"] = params.get("ClientRequestToken")
             self.engine.update(wanted, params.get("ClientRequestToken"))
         self.engine.settle(stack["StackId"])
@@ -216,7 +218,11 @@ class CloudFormation(ChangeSetOperations):
             if stack["StackStatus"] not in ("CREATE_FAILED", "UPDATE_FAILED"):
                 status = stack["StackStatus"]
                 raise invalid(f"Stack [{stack['StackId']}] is in {status} state and can not be rolled back")
-            self.engine.roll_back(stack, params.get("ClientRequestToken"))
+            self.engine.roll_back(
+                stack,
+                params.get("ClientRequestToken"),
+                RetainExceptOnCreate=params.get("RetainExceptOnCreate", stack.get("RetainExceptOnCreate")),
+            )
         self.engine.settle(stack["StackId"])
         return {"StackId": stack["StackId"]}
 

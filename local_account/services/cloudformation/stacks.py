@@ -102,7 +102,7 @@ class Head(Results):
     OnFailure: NotRequired[str]
     """``ROLLBACK``, ``DELETE`` or ``DO_NOTHING``; this and what follows belong to the current operation."""
     DeletionMode: NotRequired[str | None]
-    RetainExceptOnCreate: NotRequired[bool]
+    RetainExceptOnCreate: NotRequired[bool | None]
     RetainResources: NotRequired[list[str]]
     ResourcesToSkip: NotRequired[list[str]]
 
