@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+_UNIX = 3
+"""The system of a zip's entries whose attributes have a file's mode."""
 
-def pack(target: Path, files: Iterable[tuple[str, Path]]) -> None:
-    """Write a zip of (name in the archive, file)."""
+
+def pack(target: Path, files: Iterable[tuple[str, Path]], *, links: bool = False) -> None:
+    """Write a zip of (name in the archive, file); with ``links``, symbolic links stay such."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for name, path in files:
-            archive.write(path, name)
+            if links and path.is_symlink():
+                entry = zipfile.ZipInfo(name)
+                entry.create_system = _UNIX
+                entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+                archive.writestr(entry, os.readlink(path))
+            else:
+                archive.write(path, name)
 
 
 def unpack(source: Path, directory: Path) -> None:

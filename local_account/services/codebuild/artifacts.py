@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +20,17 @@ class ArtifactError(Exception):
     """An artifact cannot be created or uploaded; the build fails in UPLOAD_ARTIFACTS (``CLIENT_ERROR``)."""
 
 
-def collect(spec: ArtifactSpec, directory: Path, say: Callable[[str], object]) -> list[tuple[str, Path]]:
+def collect(
+    spec: ArtifactSpec, sources: Sequence[Path], say: Callable[[str], object]
+) -> list[tuple[str, Path]]:
     """Return (name in the artifact, file) of everything that the globs of ``spec`` match.
 
+    ``sources`` are the directories of the build's sources; paths are relative to that of the first one.
     Raises ArtifactError with CodeBuild's message if they match nothing.
     """
     say(f"Expanding base directory path: {spec.base_directory}")
-    bases = globs.directories(directory, spec.base_directory)
+    inside = next((one for one in sources if Path(spec.base_directory).is_relative_to(one)), sources[0])
+    bases = globs.directories(inside, spec.base_directory)
     if not bases:
         raise ArtifactError(f"no matching base directory path found for {spec.base_directory}")
     found: dict[str, Path] = {}
@@ -48,13 +52,17 @@ def collect(spec: ArtifactSpec, directory: Path, say: Callable[[str], object]) -
 
 
 def upload(
-    files: list[tuple[str, Path]], target: ProjectArtifactsTypeDef, build_uuid: str, s3: S3Client
+    spec: ArtifactSpec,
+    files: list[tuple[str, Path]],
+    target: ProjectArtifactsTypeDef,
+    build_uuid: str,
+    s3: S3Client,
 ) -> BuildArtifactsTypeDef:
     """Upload to the place given by ``target`` (ProjectArtifacts); return BuildArtifacts."""
     bucket = target["location"].removeprefix("arn:aws:s3:::")
     parts = [target.get("path", "").strip("/")]
     if target.get("namespaceType") == "BUILD_ID":
-        parts.append(build_uuid)
+        parts = [spec.s3_prefix.strip("/") or parts[0], build_uuid]
     name = target.get("name", "").strip("/")
     key = "/".join(part for part in [*parts, name] if part)
     result: BuildArtifactsTypeDef = {"location": f"arn:aws:s3:::{bucket}/{key}"}
@@ -68,7 +76,7 @@ def upload(
             return result
         with tempfile.TemporaryDirectory() as directory:
             package = Path(directory) / "artifact.zip"
-            archive.pack(package, files)
+            archive.pack(package, files, links=spec.links)
             content = package.read_bytes()
         s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType="application/zip")
     except (s3.exceptions.ClientError, OSError) as error:

@@ -14,8 +14,8 @@ shells other than bash and sh, and `runtime-versions` other than Python.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -31,6 +31,10 @@ _DEFAULT_RETRIES = 3
 # saves time: a build without it does the same work.
 _TOP_LEVEL = {"version", "env", "phases", "artifacts", "cache"}
 _UNSUPPORTED = {"run-as", "proxy", "batch", "reports"}
+_ARTIFACT = {
+    *("files", "name", "discard-paths", "base-directory", "exclude-paths", "enable-symlinks", "s3-prefix"),
+    "secondary-artifacts",
+}
 
 
 class _Loader(yaml.BaseLoader):
@@ -81,6 +85,24 @@ class ArtifactSpec:
     discard_paths: bool = False
     exclude: tuple[str, ...] = ()
     name: str | None = None
+    links: bool = False
+    """Whether a ZIP keeps symbolic links."""
+    s3_prefix: str = ""
+    """What the key begins with, before the build's id, if the namespace type is BUILD_ID."""
+
+    def expanded(self, evaluate: Callable[[str], str]) -> ArtifactSpec:
+        """Return the artifact with the values of the variables in its paths (`$CODEBUILD_SRC_DIR_other`)."""
+
+        def value(path: str) -> str:
+            return evaluate(path) if "$" in path else path
+
+        return replace(
+            self,
+            files=tuple(map(value, self.files)),
+            base_directory=value(self.base_directory),
+            exclude=tuple(map(value, self.exclude)),
+            s3_prefix=value(self.s3_prefix),
+        )
 
 
 @dataclass(frozen=True)
@@ -142,7 +164,8 @@ def parse(text: str) -> Buildspec:
             for k, v in _mapping(env.get("variables") or {}, "env/variables").items()
         },
         exported=_strings(env.get("exported-variables") or [], "env/exported-variables"),
-        artifacts=_artifact(artifacts, "artifacts") if artifacts else None,
+        # AWS's own samples with several outputs have secondary artifacts only.
+        artifacts=_artifact(artifacts, "artifacts") if artifacts.keys() - {"secondary-artifacts"} else None,
         secondary_artifacts={
             identifier: _artifact(
                 _mapping(spec, f"artifacts/secondary-artifacts/{identifier}"),
@@ -218,21 +241,23 @@ def _on_failure(value: object, where: str) -> OnFailure:
 
 
 def _artifact(document: Mapping[str, Any], where: str) -> ArtifactSpec:
-    _known(
-        document,
-        {"files", "name", "discard-paths", "base-directory", "exclude-paths", "secondary-artifacts"},
-        where,
-    )
+    _known(document, _ARTIFACT, where)
     files = _strings(document.get("files") or [], f"{where}/files")
     if not files:
         raise BuildspecError(f"{where}/files is missing: say which files the artifact is made of")
     return ArtifactSpec(
         files=files,
         base_directory=_scalar(document.get("base-directory") or ".", f"{where}/base-directory"),
-        discard_paths=str(document.get("discard-paths", "no")).lower() in ("yes", "true"),
+        discard_paths=_yes(document, "discard-paths"),
         exclude=_strings(document.get("exclude-paths") or [], f"{where}/exclude-paths"),
         name=_scalar(document["name"], f"{where}/name") if document.get("name") else None,
+        links=_yes(document, "enable-symlinks"),
+        s3_prefix=_scalar(document.get("s3-prefix") or "", f"{where}/s3-prefix"),
     )
+
+
+def _yes(document: Mapping[str, Any], key: str) -> bool:
+    return str(document.get(key, "no")).lower() in ("yes", "true")
 
 
 def _mapping(value: object, where: str) -> dict[str, Any]:

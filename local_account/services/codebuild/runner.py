@@ -358,7 +358,9 @@ class BuildRun:
 
     def _upload(self, spec: Buildspec, session: Session) -> bool:
         self._enter("UPLOAD_ARTIFACTS")
-        build, directory = self._build, self._directory / "src"
+        build = self._build
+        others = [one["sourceIdentifier"] for one in build["secondarySources"]]
+        sources = [self._directory / "src", *(self._directory / f"src-{name}" for name in others)]
         targets = [(spec.artifacts, self._builds.request(self.id)["artifacts"])]
         targets += [
             ((spec.secondary_artifacts or {}).get(target["artifactIdentifier"]), target)
@@ -372,10 +374,11 @@ class BuildRun:
                     continue
                 if target.get("overrideArtifactName") and wanted.name:
                     target["name"] = session.evaluate(wanted.name)
-                files = artifacts.collect(wanted, directory, self._log.write)
+                paths = wanted.expanded(session.evaluate)
+                files = artifacts.collect(paths, sources, self._log.write)
                 self._check_interruption()
                 s3 = self._account.client("s3", build["serviceRole"])
-                uploaded.append(artifacts.upload(files, target, self._uuid, s3))
+                uploaded.append(artifacts.upload(paths, files, target, self._uuid, s3))
         except artifacts.ArtifactError as error:
             self._end_phase("FAILED", "CLIENT_ERROR", str(error))
             return False

@@ -55,7 +55,7 @@ def test_artifacts(case: Case, tmp_path: Path) -> None:
         exclude=tuple(case.input.get("exclude", ())),
     )
     try:
-        answer: Any = [name for name, _ in artifacts.collect(spec, base, lambda _: None)]
+        answer: Any = [name for name, _ in artifacts.collect(spec, [base], lambda _: None)]
     except artifacts.ArtifactError as error:
         answer = {"error": str(error)}
     case.check(answer)

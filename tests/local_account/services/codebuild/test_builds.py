@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import stat
 import subprocess
 import time
 import uuid
@@ -197,6 +198,51 @@ artifacts:
     assert main.read("deep/a.txt") == b"hello"
     flat = zipfile.ZipFile(io.BytesIO(s3.get_object(Bucket=bucket, Key="flat.zip")["Body"].read()))
     assert flat.namelist() == ["a.txt"]
+
+
+def test_secondary_artifacts_come_from_the_sources_that_variables_name(lab: CodeBuildLab) -> None:
+    """The buildspec of AWS's sample with several sources and outputs, with prefix and links added."""
+    bucket, s3 = lab.bucket(), lab.client("s3")
+    spec = """version: 0.2
+phases:
+  build:
+    commands:
+      - touch first
+      - cd $CODEBUILD_SRC_DIR_source2
+      - echo two > second
+      - ln -s second link
+artifacts:
+  secondary-artifacts:
+    artifact1:
+      base-directory: $CODEBUILD_SRC_DIR
+      files: [first]
+    artifact2:
+      base-directory: $CODEBUILD_SRC_DIR_source2
+      files: [second, $CODEBUILD_SRC_DIR_source2/link]
+      enable-symlinks: yes
+      s3-prefix: builds
+"""
+    s3.put_object(Bucket=bucket, Key="one.zip", Body=zipped({"buildspec.yml": spec}))
+    s3.put_object(Bucket=bucket, Key="two.zip", Body=zipped({"other.txt": ""}))
+    target = {"type": "S3", "location": bucket, "packaging": "ZIP"}
+    build = lab.run(
+        source={"type": "S3", "location": f"{bucket}/one.zip"},
+        secondarySources=[{"type": "S3", "location": f"{bucket}/two.zip", "sourceIdentifier": "source2"}],
+        artifacts={"type": "NO_ARTIFACTS"},
+        secondaryArtifacts=[
+            {**target, "name": "1.zip", "artifactIdentifier": "artifact1"},
+            {**target, "name": "2.zip", "artifactIdentifier": "artifact2", "namespaceType": "BUILD_ID"},
+        ],
+    )
+    assert build["buildStatus"] == "SUCCEEDED", lab.log(build)
+    first = zipfile.ZipFile(io.BytesIO(s3.get_object(Bucket=bucket, Key="1.zip")["Body"].read()))
+    assert first.namelist() == ["first"]
+    key = f"builds/{build['id'].partition(':')[2]}/2.zip"
+    second = zipfile.ZipFile(io.BytesIO(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+    assert {one.filename: stat.S_ISLNK(one.external_attr >> 16) for one in second.infolist()} == {
+        "second": False,
+        "link": True,
+    }
 
 
 @pytest.mark.parametrize(

@@ -56,15 +56,15 @@ def test_a_pattern_names_the_same_files_to_include_and_to_exclude(
     spec = ArtifactSpec(files=("**/*", "a.txt"), exclude=(pattern,))
     if named == set(FILES):
         with pytest.raises(artifacts.ArtifactError, match="no matching artifact paths"):
-            artifacts.collect(spec, tree, lambda _: None)
+            artifacts.collect(spec, [tree], lambda _: None)
     else:
-        kept = artifacts.collect(spec, tree, lambda _: None)
+        kept = artifacts.collect(spec, [tree], lambda _: None)
         assert {name for name, _ in kept} == set(FILES) - named
 
 
 def test_paths_of_the_artifact_and_its_exclusions_are_relative_to_the_base_directory(tree: Path) -> None:
     spec = ArtifactSpec(files=("**/*",), base_directory="page*", exclude=("a.md",))
-    assert [name for name, _ in artifacts.collect(spec, tree, lambda _: None)] == ["keep/b.txt"]
+    assert [name for name, _ in artifacts.collect(spec, [tree], lambda _: None)] == ["keep/b.txt"]
 
 
 def test_an_absolute_path_counts_below_the_source_only(tree: Path) -> None:
