@@ -69,6 +69,18 @@ def _value(found: re.Match[str], context: Context) -> str | None:
     return values[0] if values and len(values) == 1 else default
 
 
+def resource_matches(pattern: str, arn: str, context: Context | None = None) -> bool:
+    """Return whether an ARN matches a value of a Resource element.
+
+    Here a `*` that ends a part can stand for what follows its colon, too: `arn:aws:logs:*` is every resource
+    of that service. Conditions (`arn_matches`) compare part by part.
+    """
+    if arn_matches(pattern, arn, context):
+        return True
+    spans = any(part.endswith("*") for part in _split(pattern)[: _ARN_PARTS - 1])
+    return spans and arn != "*" and matches(pattern, arn, context=context)
+
+
 def arn_matches(pattern: str, arn: str, context: Context | None = None) -> bool:
     """Return whether an ARN matches a pattern, in which a wildcard does not match across colons.
 

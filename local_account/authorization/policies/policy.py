@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from local_account.authorization.policies import conditions
-from local_account.authorization.policies.patterns import Context, arn_matches, matches
+from local_account.authorization.policies.patterns import Context, matches, resource_matches
 
 _WITH_VARIABLES = "2012-10-17"
 _EFFECTS = ("Allow", "Deny")
@@ -114,8 +114,8 @@ class Statement:
     def _has_resource(self, request: Request) -> bool:
         context = request.context if self.has_variables else None
         if self.not_resources:
-            return not any(arn_matches(one, request.resource, context) for one in self.not_resources)
-        return any(arn_matches(one, request.resource, context) for one in self.resources)
+            return not any(resource_matches(one, request.resource, context) for one in self.not_resources)
+        return any(resource_matches(one, request.resource, context) for one in self.resources)
 
     def names(self, principal: str) -> bool:
         """Return whether a resource policy's statement is about a principal or its account."""
