@@ -62,6 +62,8 @@ _PREPARE_SECONDS = 10.0
 _EVENT_RETRIES, _EVENT_SECONDS = 2, 21_600
 _UNVERSIONED = frozenset(("Version", "FunctionArn", "LastModified", "RevisionId"))
 _TAGS = 50
+_LEAST_UNRESERVED = 10
+"""Of an account with ten concurrent executions; reported by those who have one, not documented."""
 
 
 class Lambda(Permissions):
@@ -294,13 +296,11 @@ class Lambda(Permissions):
     # --- concurrency, tags
 
     def put_function_concurrency(self, params: PutFunctionConcurrencyRequestTypeDef) -> Answer:
-        """See PutFunctionConcurrency; 0 stops all invocations."""
+        """See PutFunctionConcurrency; 0 stops all invocations.
+
+        In an account with ten concurrent executions, as new ones are, nothing else can be reserved.
+        """
         value = params["ReservedConcurrentExecutions"]
-        if value > CONCURRENCY:
-            raise ServiceError(
-                INVALID,
-                f"Specified ReservedConcurrentExecutions exceeds the account's limit of {CONCURRENCY}",
-            )
         name, qualifier = self._parse(params)
         if qualifier:
             raise ServiceError(
@@ -309,6 +309,12 @@ class Lambda(Permissions):
                 "this operation. Please specify either a function name or an unqualified function ARN.",
             )
         self._require(name)
+        if value > CONCURRENCY - _LEAST_UNRESERVED:
+            raise ServiceError(
+                INVALID,
+                "Specified ReservedConcurrentExecutions for function decreases account's "
+                f"UnreservedConcurrentExecution below its minimum value of [{_LEAST_UNRESERVED}].",
+            )
         with self._functions.update(name) as document:
             document["concurrency"] = value
         return {"ReservedConcurrentExecutions": value}
