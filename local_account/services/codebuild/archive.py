@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import zipfile
 from collections.abc import Iterable
@@ -20,7 +19,7 @@ def pack(target: Path, files: Iterable[tuple[str, Path]], *, links: bool = False
                 entry = zipfile.ZipInfo(name)
                 entry.create_system = _UNIX
                 entry.external_attr = (stat.S_IFLNK | 0o777) << 16
-                archive.writestr(entry, os.readlink(path))
+                archive.writestr(entry, str(path.readlink()))
             else:
                 archive.write(path, name)
 
