@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lab_helpers.endpoints import percentile
+from lab_helpers.picture import Picture
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from lab_helpers.load import Measurement
     from lab_helpers.metrics import Recorded
     from lab_helpers.scaling import Observation
     from lab_helpers.training import Evaluation
 
 
-def scores(evaluation: Evaluation, thresholds: Mapping[str, float] | None = None) -> Figure:
+def scores(evaluation: Evaluation, thresholds: Mapping[str, float] | None = None) -> Picture:
     """Plot each algorithm's accuracy and recall per class as bars, the quality gate's thresholds as lines.
 
     A model that predicts numbers has one bar for each algorithm: r2.
@@ -43,10 +42,19 @@ def scores(evaluation: Evaluation, thresholds: Mapping[str, float] | None = None
     )
     axes.set_xticks(range(len(labels)), labels)
     figure.legend(loc="outside right center", fontsize=8)
-    return _shown(figure)
+    found_scores = "; ".join(
+        f"{algorithm}: "
+        + ", ".join(
+            f"{label.replace(chr(10), ' of ')} {bar.get_height():.2f}"
+            for label, bar in zip(labels, bars, strict=True)
+        )
+        for algorithm, bars in zip(algorithms, axes.containers, strict=True)
+    )
+    gate = "".join(f", {name} {threshold:g}" for name, threshold in (thresholds or {}).items())
+    return Picture(figure, f"Bars of scores. {found_scores}{gate and '. Thresholds' + gate[1:]}.")
 
 
-def confusion(evaluation: Evaluation) -> Figure:
+def confusion(evaluation: Evaluation) -> Picture:
     """Plot one confusion matrix per algorithm: rows are the true classes, columns the predicted ones.
 
     A model that predicts numbers confuses no classes: its errors are plotted instead, in the target's unit.
@@ -67,10 +75,23 @@ def confusion(evaluation: Evaluation) -> Figure:
         axes.set(title=algorithm, xlabel="predicted", ylabel="true")
         axes.set_xticks(range(len(classes)), classes, fontsize=8)
         axes.set_yticks(range(len(classes)), classes, fontsize=8)
-    return _shown(figure)
+    mistakes = [
+        f"{algorithm}: "
+        + (
+            ", ".join(
+                f"{count} {classes[row]} taken for {classes[column]}"
+                for row, counts in enumerate(found["confusion_matrix"])
+                for column, count in enumerate(counts)
+                if count and row != column
+            )
+            or "no mistake"
+        )
+        for algorithm, found in algorithms.items()
+    ]
+    return Picture(figure, f"Confusion matrices. {'; '.join(mistakes)}.")
 
 
-def _errors(evaluation: Evaluation) -> Figure:
+def _errors(evaluation: Evaluation) -> Picture:
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     algorithms = evaluation["algorithms"]
@@ -82,10 +103,15 @@ def _errors(evaluation: Evaluation) -> Figure:
         axes.bar_label(axes.bar(list(algorithms), values), fmt="%.4g", fontsize=8, padding=2)
         axes.set(title=title)
         axes.margins(y=0.15)
-    return _shown(figure)
+    said = "; ".join(
+        f"{algorithm}: mean absolute error {found['mean_absolute_error']:.4g}, root mean squared error "
+        f"{found['root_mean_squared_error']:.4g}"
+        for algorithm, found in algorithms.items()
+    )
+    return Picture(figure, f"Bars of errors. {said}.")
 
 
-def latency(milliseconds: Mapping[str, Sequence[float]]) -> Figure:
+def latency(milliseconds: Mapping[str, Sequence[float]]) -> Picture:
     """Plot one box per series of milliseconds, with the median and the 95th percentile in its label."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -99,10 +125,11 @@ def latency(milliseconds: Mapping[str, Sequence[float]]) -> Figure:
     axes.set(
         title="Latency of a request for one row, as the client sees it", xlabel="milliseconds", xlim=(0, None)
     )
-    return _shown(figure)
+    said = "; ".join(label.replace("\n", ": ") for label in labels)
+    return Picture(figure, f"Box plots of latency. {said}.")
 
 
-def histogram(measurements: Sequence[Measurement]) -> Figure:
+def histogram(measurements: Sequence[Measurement]) -> Picture:
     """Plot the distribution of latencies, one histogram per load, with p50, p90 and p99 as lines.
 
     Both axes are logarithmic, so that the few slow requests are visible.
@@ -130,10 +157,17 @@ def histogram(measurements: Sequence[Measurement]) -> Figure:
         axes.set_title(f"{one.users} users, {one.answered:,} answers", fontsize=9, loc="left")
         axes.legend(fontsize=8, loc="upper left")
     grid[-1, 0].set_xlabel("milliseconds")
-    return _shown(figure)
+    said = "; ".join(
+        f"{one.users} users: "
+        + ", ".join(
+            f"p{percent} {1000 * percentile(one.latencies, percent):.1f} ms" for percent in (50, 90, 99)
+        )
+        for one in answered
+    )
+    return Picture(figure, f"Histograms of latency. {said or 'No answers'}.")
 
 
-def throughput(measurement: Measurement) -> Figure:
+def throughput(measurement: Measurement) -> Picture:
     """Plot answers and failures per second over the duration of one load."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -153,10 +187,14 @@ def throughput(measurement: Measurement) -> Figure:
         title=f"{measurement.users} users", xlabel="seconds", ylabel="requests per second", ylim=(0, None)
     )
     axes.legend(fontsize=8)
-    return _shown(figure)
+    said = f"{len(ended):,} answers and {len(measurement.failed_at):,} failures"
+    return Picture(
+        figure,
+        f"Requests per second over {measurement.seconds:.0f} seconds with {measurement.users} users: {said}.",
+    )
 
 
-def scaling(seen: Sequence[Observation], target: float, per_minute: float) -> Figure:
+def scaling(seen: Sequence[Observation], target: float, per_minute: float) -> Picture:
     """Plot the load per instance against the target, and below it how the number of instances followed.
 
     CloudWatch's newest minute is shown as it was read: incomplete while it lasts.
@@ -184,10 +222,15 @@ def scaling(seen: Sequence[Observation], target: float, per_minute: float) -> Fi
     below.yaxis.get_major_locator().set_params(integer=True)
     for axes in (above, below):
         axes.legend(fontsize=8, loc="upper left")
-    return _shown(figure)
+    said = (
+        f"In {seconds[-1]:.0f} seconds, from {seen[0].current} to {seen[-1].current} instances, "
+        f"at most {max(one.current for one in seen)}. The alarm high was "
+        f"{'seen in ALARM' if any(alarmed) else 'never in ALARM'}; the target is {target:g} per minute"
+    )
+    return Picture(figure, f"Load per instance above, number of instances below. {said}.")
 
 
-def where_time_goes(client_seconds: float, recorded: Recorded) -> Figure:
+def where_time_goes(client_seconds: float, recorded: Recorded) -> Picture:
     """Plot the client's mean latency, split into what CloudWatch recorded and the rest."""
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
@@ -203,12 +246,5 @@ def where_time_goes(client_seconds: float, recorded: Recorded) -> Figure:
         left += 1000 * seconds
     axes.set(title="Where the mean request spends its time", xlabel="milliseconds")
     figure.legend(fontsize=8, loc="outside lower center", ncols=3)
-    return _shown(figure)
-
-
-def _shown(figure: Figure) -> Figure:
-    # Close it, or the inline backend shows it a second time at the end of the cell.
-    import matplotlib.pyplot as plt  # noqa: PLC0415
-
-    plt.close(figure)
-    return figure
+    said = ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in parts.items())
+    return Picture(figure, f"One bar, the mean request in parts: {said}.")

@@ -155,7 +155,7 @@ def test_the_progress_is_a_row_of_counts() -> None:
 
 def test_plots_show_percentiles_and_failures() -> None:
     measured = load.run(right, ASKED, users=2, requests=100)
-    [axes] = plots.histogram([measured]).axes
+    [axes] = plots.histogram([measured]).figure.axes
     legend = axes.get_legend()
     assert legend is not None
     labels = [text.get_text() for text in legend.get_texts()]

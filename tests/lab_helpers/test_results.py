@@ -378,15 +378,30 @@ def test_sizes_read_well() -> None:
 
 
 def test_plots_show_every_algorithm() -> None:
-    assert len(plots.confusion(EVALUATION).axes) == 2
-    figure = plots.scores(EVALUATION, {"minimum accuracy": 0.9})
+    assert len(plots.confusion(EVALUATION).figure.axes) == 2
+    figure = plots.scores(EVALUATION, {"minimum accuracy": 0.9}).figure
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "minimum accuracy 0.9",
         "logistic",
         "random_forest",
     ]
-    labels = [t.get_text() for t in plots.latency({"logistic": [1.0, 2.0, 3.0]}).axes[0].get_yticklabels()]
-    assert labels == ["logistic\np50 2.0 ms, p95 3.0 ms"]
+    latency = plots.latency({"logistic": [1.0, 2.0, 3.0]})
+    assert [t.get_text() for t in latency.figure.axes[0].get_yticklabels()] == [
+        "logistic\np50 2.0 ms, p95 3.0 ms"
+    ]
+
+
+def test_a_plot_says_in_words_what_it_shows() -> None:
+    scores = plots.scores(EVALUATION, {"minimum accuracy": 0.9})
+    assert "logistic: accuracy" in scores.alt
+    assert "minimum accuracy 0.9" in scores.alt
+    assert "logistic: " in plots.confusion(EVALUATION).alt
+    latency = plots.latency({"<b>": [1.0, 2.0, 3.0]})
+    assert latency.alt == "Box plots of latency. <b>: p50 2.0 ms, p95 3.0 ms."
+    assert repr(latency) == latency.alt
+    shown = latency._repr_html_()
+    assert '<img alt="Box plots of latency. &lt;b&gt;: p50 2.0 ms' in shown
+    assert "data:image/png;base64," in shown
 
 
 def test_views_of_a_regressor_show_its_score_and_errors() -> None:
@@ -399,10 +414,10 @@ def test_views_of_a_regressor_show_its_score_and_errors() -> None:
     }
     report: Any = {"qualityGate": {"MinimumR2": 0.8, "MaximumR2Drop": 0.05}}
     assert training.thresholds(report) == {"minimum r2": 0.8}
-    axes = plots.scores(evaluation, training.thresholds(report)).axes[0]
+    axes = plots.scores(evaluation, training.thresholds(report)).figure.axes[0]
     assert axes.get_ylim()[0] < -0.5, "a negative score is visible"
     assert [one.get_text() for one in axes.texts] == ["-0.50", "0.90"]
-    errors = [[one.get_text() for one in axes.texts] for axes in plots.confusion(evaluation).axes]
+    errors = [[one.get_text() for one in axes.texts] for axes in plots.confusion(evaluation).figure.axes]
     assert errors == [["1234", "1234"], ["2346", "2346"]]
     answer = endpoints.Prediction("ridge", (1.25,), (), 1.0)
     assert "1.25" in repr(endpoints.predictions_table([[5.1]], ["1.3"], answer))

@@ -325,7 +325,7 @@ def test_what_cloudwatch_recorded_is_added_up(account: Account) -> None:
     assert found.model == pytest.approx(0.0035), "each request counts the same, not each minute"
     assert found.overhead == pytest.approx(0.001)
     assert metrics.minutes_table(found).rows == [["09:00", "100", "100"], ["09:01", "300", "150"]]
-    labels = [text.get_text() for text in plots.where_time_goes(0.01, found).legends[0].get_texts()]
+    labels = [text.get_text() for text in plots.where_time_goes(0.01, found).figure.legends[0].get_texts()]
     assert labels == ["ModelLatency 3.5 ms", "OverheadLatency 1.0 ms", "network and client 5.5 ms"]
 
 
@@ -374,7 +374,7 @@ def test_the_plot_of_scaling_has_target_alarm_and_instances() -> None:
         seen(when=START + timedelta(seconds=5), per_instance=1800.0, high="ALARM", desired=2),
         seen(when=START + timedelta(seconds=9), current=2, desired=2),
     ]
-    above, below = plots.scaling(story, 1000, 1800).axes
+    above, below = plots.scaling(story, 1000, 1800).figure.axes
     assert "target 1000" in labels(above)
     assert np.array_equal(above.lines[0].get_ydata(), [1800, 1800, 900]), "two instances share it"
     assert labels(below) == ["desired", "in service"]
