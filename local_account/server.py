@@ -15,6 +15,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from local_account.authorization.authorizer import Authorizer
 from local_account.authorization.simulation import IamSimulation
+from local_account.console import Console
 from local_account.foundation.account import Account
 from local_account.foundation.config import LOOPBACK, AccountConfig
 from local_account.gateway import own_requests
@@ -87,7 +88,7 @@ class LocalAccount:
         authorizer = Authorizer(self.account)
         self.services[S3.name] = S3(self.account, authorizer)
         self._moto = MotoBackend(self.account)
-        gateway = Gateway(self.account, self.services, authorizer, self._moto)
+        gateway = Gateway(self.account, self.services, authorizer, self._moto, Console(self.account))
         self.account.direct.answer = partial(own_requests.answer, gateway)
         self._listen("gateway", config.gateway_port, gateway, KeepAliveHandler.until(self._closed))
         self._listen("git", config.git_port, git_app(self.account))

@@ -72,16 +72,29 @@ class Backend(Protocol):
         """Answer one request. Raises ServiceError for what the backend lacks."""
 
 
+class Pages(Protocol):
+    """What a browser finds at the account's address: `console.Console`."""
+
+    def respond(self, request: Request) -> Response | None:
+        """Answer a request without a signature; None if it is for an API."""
+
+
 class Gateway:
     """The WSGI application of the account's API."""
 
     def __init__(
-        self, account: Account, services: Mapping[str, Service], guard: Guard, backend: Backend
+        self,
+        account: Account,
+        services: Mapping[str, Service],
+        guard: Guard,
+        backend: Backend,
+        pages: Pages | None = None,
     ) -> None:
         self._account = account
         self._services = services
         self._guard = guard
         self._backend = backend
+        self._pages = pages
         http = services.get("s3")
         self._s3 = http if isinstance(http, HttpService) else None
         self._paths = {prefix: one for each in services.values() for prefix, one in each.paths().items()}
@@ -97,6 +110,10 @@ class Gateway:
             for prefix, respond in self._paths.items():
                 if request.path.startswith(prefix):
                     return respond(request)(environ, start_response)
+        if self._pages and "HTTP_AUTHORIZATION" not in environ:
+            page = self._pages.respond(request)
+            if page is not None:
+                return page(environ, start_response)
         service = service_of(request)
         if service == "s3" and self._s3:
             return self._s3.respond(environ, start_response)

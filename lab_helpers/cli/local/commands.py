@@ -138,6 +138,7 @@ def up(state: State = DEFAULT_STATE, port: Port = None) -> None:
         screen.print(
             f"The account answers at {daemon.config().endpoint_url}; log: {daemon.log}", soft_wrap=True
         )
+        screen.print(f"Its console, for a browser: {daemon.config().endpoint_url}/", soft_wrap=True)
         screen.print('Use it in a shell: eval "$(python -m lab_helpers local env)"', soft_wrap=True)
 
 
@@ -225,6 +226,7 @@ def _status(daemon: Daemon) -> dict[str, Any]:
     config = daemon.config()
     found |= {
         "endpoint": config.endpoint_url,
+        "console": f"{config.endpoint_url}/",
         "up_for": duration(time.time() - process.create_time()),
         "memory": f"{process.memory_info().rss / 1e6:.0f} MB",
     }

@@ -75,6 +75,7 @@ def test_status_is_readable_for_people_and_programs(daemon: Daemon) -> None:
     found = json.loads(cli("local", "status", "--json", "--state", str(daemon.state)).stdout)
     assert found["process"] == daemon.pid
     assert found["endpoint"] == daemon.config().endpoint_url
+    assert found["console"] == f"{found['endpoint']}/"
     assert "endpoints" in cli("local", "status", "--state", str(daemon.state)).stdout
 
 

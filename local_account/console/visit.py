@@ -1,0 +1,51 @@
+"""What a page is made from, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+
+class NotFoundError(Exception):
+    """There is nothing at an address; the message says what was looked for."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request for a page, and the account that it shows."""
+
+    request: Request
+    client: Callable[[str], Any]
+    """Returns the account's boto3 client of a service, which calls it in this thread."""
+    region: str
+    account_id: str
+
+    def argument(self, name: str) -> str:
+        """Return a field of the query, empty if it is not there."""
+        return self.request.args.get(name, "")
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a template is filled with."""
+
+    template: str
+    title: str
+    section: str
+    """The entry of the navigation to which the page belongs, by its title."""
+    values: Mapping[str, Any]
+    crumbs: Sequence[tuple[str, str]] = ()
+    """Where the page belongs, from the outside in: title and address."""
+    live: bool = False
+    """Whether what the page shows is still changing by itself."""
+    service: str = ""
+    """The console of AWS whose pages are behind a fragment, if this is where it begins."""
+    status: int = field(default=200)
+
+
+Answer = Page | Response
+Render = Callable[..., Answer]
+"""Makes the page of an address: it gets the visit, and the variable parts of the address by name."""
