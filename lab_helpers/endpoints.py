@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab_helpers import console
@@ -21,7 +19,9 @@ from lab_helpers.stacks import GOOD, find_stack
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime.type_defs import InvokeEndpointInputTypeDef
 
-Row = Sequence[float]
+Cell = float | str | None
+Row = Sequence[Cell]
+"""One value per feature: a number, text, or None where it is missing."""
 SERVES = {"InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed"}
 """States in which an endpoint answers requests (SageMaker DescribeEndpoint, EndpointStatus)."""
 
@@ -196,18 +196,6 @@ def invoke(lab: Lab, endpoint: str, rows: Sequence[Row], algorithm: str = "") ->
     )
 
 
-def read_examples(path: Path) -> tuple[list[list[float]], list[str]]:
-    """Return the rows of numbers and the labels (last column) of a CSV file with a header."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.reader(file))[1:]
-    return [[float(cell) for cell in line[:-1]] for line in lines], [line[-1] for line in lines]
-
-
-def accuracy(predicted: Sequence[str | float], expected: Sequence[str]) -> float:
-    """Return the share of correct labels, 0 to 1."""
-    return sum(p == e for p, e in zip(predicted, expected, strict=True)) / len(expected)
-
-
 def latencies(lab: Lab, endpoint: str, row: Row, algorithm: str = "", *, requests: int = 30) -> list[float]:
     """Return the milliseconds that each of `requests` consecutive single-row requests takes the client."""
     invoke(lab, endpoint, [row], algorithm)  # opens the connection
@@ -220,14 +208,16 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[max(-(-len(ordered) * percent // 100), 1).__int__() - 1]
 
 
-def predictions_table(rows: Sequence[Row], expected: Sequence[str], *predictions: Prediction) -> Table:
+def predictions_table(
+    rows: Sequence[Row], expected: Sequence[str | float], *predictions: Prediction
+) -> Table:
     """Show rows with the expected label and, for each prediction, the label and its probability if any."""
     return Table(
-        ["measurements (cm)", "expected", *(p.algorithm for p in predictions)],
+        ["row", "expected", *(p.algorithm for p in predictions)],
         [
             [
-                ", ".join(f"{value:g}" for value in row),
-                label,
+                ", ".join(_cell(value) for value in row),
+                _cell(label),
                 *(_answer(p, i) for p in predictions),
             ]
             for i, (row, label) in enumerate(zip(rows, expected, strict=True))
@@ -235,9 +225,12 @@ def predictions_table(rows: Sequence[Row], expected: Sequence[str], *predictions
     )
 
 
+def _cell(value: Cell) -> str:
+    return "" if value is None else value if isinstance(value, str) else f"{value:g}"
+
+
 def _answer(prediction: Prediction, row: int) -> str:
-    label = prediction.labels[row]
-    shown = label if isinstance(label, str) else f"{label:g}"
+    shown = _cell(prediction.labels[row])
     return f"{shown} ({max(prediction.probabilities[row]):.2f})" if prediction.probabilities else shown
 
 

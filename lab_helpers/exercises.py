@@ -12,14 +12,17 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypedDict
 
+from lab_helpers.declarations import Declared
 from lab_helpers.errors import WorkshopError
 
 MAGIC = "%%writefile "
+Changes = Mapping[str, Sequence[tuple[str, str]]]
+"""By the id of a cell: what stands in it, and what to put in its place."""
 
 
 class CellMetadata(TypedDict, total=False):
@@ -60,12 +63,42 @@ def cells(notebook: Path, kind: str | None = None) -> list[Cell]:
 
 def written_by(notebook: Path) -> list[tuple[str, str]]:
     """Return (target, content) of each `%%writefile` cell; IPython ends the content with a newline."""
+    return _written(cells(notebook, "code"))
+
+
+def _written(found: Iterable[Cell]) -> list[tuple[str, str]]:
     written = []
-    for cell in cells(notebook, "code"):
+    for cell in found:
         if cell["source"].startswith(MAGIC):
             line, _, content = cell["source"].partition("\n")
             written.append((line.removeprefix(MAGIC).strip(), content + "\n"))
     return written
+
+
+def changed(source: str, pairs: Iterable[tuple[str, str]], where: str = "this cell") -> str:
+    """Return a cell's text with what stands there replaced, pair by pair (old, new).
+
+    Raises ExercisesError unless an old text is there exactly once.
+    """
+    for old, new in pairs:
+        if source.count(old) != 1:
+            raise ExercisesError(f"{where} has {source.count(old)} times {old!r}: it must be there once")
+        source = source.replace(old, new)
+    return source
+
+
+def solved(notebook: Path, changes: Changes) -> dict[str, str]:
+    """Return the files that a notebook writes once its cells are changed, by target.
+
+    Raises ExercisesError, see `changed`.
+    """
+    found = cells(notebook, "code")
+    if unknown := changes.keys() - {cell["id"] for cell in found}:
+        raise ExercisesError(f"{notebook.name} has no cell {', '.join(sorted(unknown))}")
+    for cell in found:
+        where = f"{notebook.name}, {cell['id']}"
+        cell["source"] = changed(cell["source"], changes.get(cell["id"], ()), where)
+    return dict(_written(found))
 
 
 def programs(notebooks: Path, folder: str) -> dict[str, bytes]:
@@ -100,10 +133,15 @@ def files_in(notebook: Path, folder: str) -> dict[str, bytes]:
 def descriptor(notebook: Path, bucket: str) -> dict[str, object]:
     """Return the training job that a notebook describes with its default parameters.
 
-    It is the value of the notebook's `descriptor`, computed from the literals in the `parameters` cell and
-    the name of the lab's bucket. Raises ExercisesError if the notebook does not assign it.
+    It is the value of the notebook's `descriptor`, computed from the literals in the `parameters` cell, the
+    name of the lab's bucket, and what notebook 02's model declares. Raises ExercisesError if there is no
+    such value.
     """
-    names: dict[str, object] = {"lab": SimpleNamespace(bucket=bucket)}
+    written = dict(pair for path in notebook.parent.glob("[0-9][0-9]_*.ipynb") for pair in written_by(path))
+    names: dict[str, object] = {
+        "lab": SimpleNamespace(bucket=bucket),
+        "declared": Declared.of(written.get("model_image/model.py", "")),
+    }
     for cell in cells(notebook, "code"):
         if "parameters" in cell["metadata"].get("tags", []):
             names |= {name: ast.literal_eval(value) for name, value in _assignments(cell["source"])}

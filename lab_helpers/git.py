@@ -53,6 +53,11 @@ def commit_and_push(directory: Path, message: str, *, branch: str = "") -> Commi
     )
 
 
+def show(directory: Path, commit: str) -> str:
+    """Return who made a commit, when, and which files it changed. Raises GitError."""
+    return _git(directory, "show", "--stat", commit)
+
+
 def _identity(directory: Path) -> list[str]:
     """Set an author if there is none, so that a learner's very first commit does not fail."""
     known = subprocess.run(
@@ -65,7 +70,7 @@ def _identity(directory: Path) -> list[str]:
 
 
 PULL_FIRST = "someone else has pushed: run `git pull --rebase` in the working copy, then this cell again"
-COMMANDS = {"rev-parse", "symbolic-ref", "add", "status", "commit", "push", "log"}
+COMMANDS = {"rev-parse", "symbolic-ref", "add", "status", "commit", "push", "log", "show"}
 REMEDIES = {
     "non-fast-forward": PULL_FIRST,
     "fetch first": PULL_FIRST,

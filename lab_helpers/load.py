@@ -25,7 +25,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from lab_helpers.display import Table, duration
-from lab_helpers.endpoints import Row, percentile
+from lab_helpers.endpoints import percentile
+from lab_helpers.examples import Examples
 from lab_helpers.lab import Lab
 from lab_helpers.live import Live
 
@@ -61,21 +62,29 @@ class Question:
 
     body: bytes
     algorithm: str
-    expected: str
+    expected: str | float
+    tolerance: float = 0.0
+    """How far from the expected number an answer may be."""
+
+    def answered_by(self, prediction: str | float) -> bool:
+        """Return whether a prediction is the right answer."""
+        if isinstance(self.expected, str) or isinstance(prediction, str):
+            return prediction == self.expected
+        return abs(prediction - self.expected) <= self.tolerance
 
 
-Ask = Callable[[Question], str]
-"""Sends a question and returns the predicted label; raises RequestFailed."""
+Ask = Callable[[Question], str | float]
+"""Sends a question and returns the predicted label or number; raises RequestFailed."""
 
 
-def questions(
-    rows: Sequence[Row], labels: Sequence[str], algorithms: Sequence[str], *, seed: int = 42
-) -> list[Question]:
+def questions(examples: Examples, *, seed: int = 42) -> list[Question]:
     """Return every row with every algorithm, in an order that depends only on `seed`."""
     found = [
-        Question(json.dumps({"instances": [list(row)]}).encode(), algorithm, label)
-        for row, label in zip(rows, labels, strict=True)
-        for algorithm in algorithms
+        Question(
+            json.dumps({"instances": [list(row)]}).encode(), algorithm, answer, examples.tolerance(algorithm)
+        )
+        for row, answer in zip(examples.rows, examples.answers, strict=True)
+        for algorithm in examples.algorithms
     ]
     random.Random(seed).shuffle(found)  # noqa: S311 (an order, not a secret)
     return found
@@ -98,7 +107,7 @@ def asker(lab: Lab, endpoint: str, *, connections: int, timeout: float = 10) -> 
         ),
     )
 
-    def ask(question: Question) -> str:
+    def ask(question: Question) -> str | float:
         try:
             answer = runtime.invoke_endpoint(
                 EndpointName=endpoint,
@@ -106,7 +115,7 @@ def asker(lab: Lab, endpoint: str, *, connections: int, timeout: float = 10) -> 
                 CustomAttributes=f"algorithm={question.algorithm}",
                 Body=question.body,
             )
-            return str(json.loads(answer["Body"].read())["predictions"][0])
+            return _first(json.loads(answer["Body"].read()))
         except ClientError as error:
             raise RequestFailed(*_refusal(error.response)) from None
         except (ReadTimeoutError, ConnectTimeoutError) as error:
@@ -117,6 +126,11 @@ def asker(lab: Lab, endpoint: str, *, connections: int, timeout: float = 10) -> 
             raise RequestFailed("unreadable", f"{type(error).__name__}: {error}") from None
 
     return ask
+
+
+def _first(answer: Mapping[str, Sequence[str | float]]) -> str | float:
+    """Return the only prediction of an answer."""
+    return answer["predictions"][0]
 
 
 def _refusal(response: Mapping[str, Any]) -> tuple[str, str]:
@@ -306,7 +320,7 @@ class Load:
             begun = due
         question = self._questions[number % len(self._questions)]
         try:
-            right = self._ask(question) == question.expected
+            right = question.answered_by(self._ask(question))
         except Exception as error:
             self._fail(number, begun, error)
             return

@@ -6,6 +6,9 @@ Contract: Application Auto Scaling API Reference; "Target tracking scaling polic
 
 from __future__ import annotations
 
+import itertools
+import json
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
         ScalingPolicyTypeDef,
         TargetTrackingScalingPolicyConfigurationOutputTypeDef,
     )
+    from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
 
 NAMESPACE: Final = "sagemaker"
 DIMENSION: Final = "sagemaker:variant:DesiredInstanceCount"
@@ -136,6 +140,53 @@ def suggested_target(requests_per_second: float) -> int:
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """One of a policy's two alarms (CloudWatch DescribeAlarms)."""
+
+    kind: str
+    """`high` or `low`."""
+    periods: int
+    period: int
+    """Seconds, as the alarm declares it."""
+    threshold: float
+    state: str
+    """OK, ALARM or INSUFFICIENT_DATA."""
+    since: datetime
+    """When it got into this state."""
+    reason: str = ""
+    pace: float | None = None
+    """Seconds between the datapoints behind the state: the clock that the alarm really runs on."""
+
+    @classmethod
+    def of(cls, found: MetricAlarmTypeDef) -> Alarm:
+        """Read an alarm as DescribeAlarms returns it."""
+        return cls(
+            kind="high" if found["ComparisonOperator"] == "GreaterThanThreshold" else "low",
+            periods=found["EvaluationPeriods"],
+            period=found["Period"],
+            threshold=found["Threshold"],
+            state=found["StateValue"],
+            since=found.get("StateTransitionedTimestamp") or found["StateUpdatedTimestamp"],
+            reason=found.get("StateReason", ""),
+            pace=_pace(found.get("StateReasonData", "")),
+        )
+
+    @property
+    def condition(self) -> str:
+        """When it fires."""
+        side = "above" if self.kind == "high" else "below"
+        return f"{self.periods} periods of {self.period} s in a row are {side} {self.threshold:g}"
+
+
+def _pace(data: str) -> float | None:
+    """Return the seconds between datapoints in `StateReasonData`; None with fewer than two of them."""
+    points = json.loads(data or "{}").get("evaluatedDatapoints", [])
+    times = sorted(datetime.strptime(one["timestamp"], "%Y-%m-%dT%H:%M:%S.%f%z") for one in points)
+    gaps = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)]
+    return statistics.median(gaps) if gaps else None  # a period without data leaves a wider gap
+
+
+@dataclass(frozen=True)
 class Observation:
     """The state of the endpoint and its autoscaling at one moment."""
 
@@ -148,6 +199,8 @@ class Observation:
     high: str
     low: str
     """States of the policy's two alarms: OK, ALARM or INSUFFICIENT_DATA."""
+    fired: tuple[Alarm, ...] = ()
+    """The alarms that are in ALARM."""
 
     @property
     def settled(self) -> bool:
@@ -159,17 +212,17 @@ def observe(lab: Lab, endpoint: str) -> Observation:
     """Return the current state (DescribeEndpoint, GetMetricData, DescribeAlarms)."""
     found = lab.client("sagemaker").describe_endpoint(EndpointName=endpoint)
     variant = found["ProductionVariants"][0]
-    names = [alarm["AlarmName"] for alarm in _policy(lab, endpoint).get("Alarms", [])]
-    alarms = lab.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"] if names else []
-    states = {one["ComparisonOperator"]: one["StateValue"] for one in alarms}
+    found_alarms = alarms(lab, endpoint)
+    states = {one.kind: one.state for one in found_alarms}
     return Observation(
         when=datetime.now(UTC),
         status=found["EndpointStatus"],
         current=variant.get("CurrentInstanceCount", 0),
         desired=variant.get("DesiredInstanceCount", 0),
         per_instance=metrics.newest(lab, endpoint, METRIC, "Sum"),
-        high=states.get("GreaterThanThreshold", ""),
-        low=states.get("LessThanThreshold", ""),
+        high=states.get("high", ""),
+        low=states.get("low", ""),
+        fired=tuple(one for one in found_alarms if one.state == "ALARM"),
     )
 
 
@@ -270,24 +323,59 @@ def activities_table(found: Sequence[ScalingActivityTypeDef]) -> Table:
     )
 
 
-def alarms_table(lab: Lab, endpoint: str) -> Table:
-    """Show the policy's alarms: when they fire, their state and its reason (DescribeAlarms)."""
+def alarms(lab: Lab, endpoint: str) -> list[Alarm]:
+    """Return the policy's alarms (DescribeAlarms)."""
     names = [alarm["AlarmName"] for alarm in _policy(lab, endpoint).get("Alarms", [])]
-    alarms = lab.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"] if names else []
+    found = lab.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"] if names else []
+    return [Alarm.of(one) for one in found]
+
+
+def alarms_table(lab: Lab, endpoint: str) -> Table:
+    """Show the policy's alarms: when they fire, their state and its reason."""
     return Table(
         ["alarm", "fires when", "state", "reason"],
-        [
-            [
-                "high" if one["ComparisonOperator"] == "GreaterThanThreshold" else "low",
-                f"{one['EvaluationPeriods']} periods of {one['Period']} s are "
-                f"{'above' if one['ComparisonOperator'] == 'GreaterThanThreshold' else 'below'} "
-                f"{one['Threshold']:g}",
-                one["StateValue"],
-                one.get("StateReason", ""),
-            ]
-            for one in alarms
-        ],
+        [[one.kind, one.condition, one.state, one.reason] for one in alarms(lab, endpoint)],
     )
+
+
+def story_table(
+    seen: Sequence[Observation],
+    found: Sequence[ScalingActivityTypeDef],
+    began: datetime,
+    what: str = "the load began",
+) -> Table:
+    """Show alarms, activities and instances in order, with the seconds since `began`, when `what` happened.
+
+    The caption says on which clock the last alarm ran, as its own datapoints show it.
+    """
+    fired = {(one.kind, one.since): one for look in seen for one in look.fired}
+    events = [(one.since, f"alarm {one.kind} fired: {one.condition}") for one in fired.values()]
+    for one in found:
+        events.append((one["StartTime"], f"Auto Scaling: {one['Description']}"))
+        if "EndTime" in one:
+            events.append((one["EndTime"], f"this activity ended: {one['StatusCode']}"))
+    for before, now in itertools.pairwise(seen):
+        if now.current != before.current:
+            events.append((now.when, f"{now.current} instance(s) in service"))
+    rows = [(began, what), *events]
+    return Table(
+        ["time (UTC)", f"seconds since {what}", "what"],
+        [
+            [f"{when.astimezone(UTC):%H:%M:%S}", f"{(when - began).total_seconds():.0f}", event]
+            for when, event in sorted(rows, key=lambda row: row[0])
+        ],
+        caption=_clock(max(fired.values(), key=lambda one: one.since)) if fired else "",
+    )
+
+
+def _clock(alarm: Alarm) -> str:
+    """Return how long the periods that an alarm has evaluated really were."""
+    if alarm.pace is None:
+        return ""
+    told = f"The {alarm.periods} periods of alarm {alarm.kind} took {alarm.pace:g} s each"
+    if round(alarm.pace) == alarm.period:
+        return f"{told}."
+    return f"{told}, not {alarm.period} s: this account's scaling alarms run on a faster clock."
 
 
 def _policy(lab: Lab, endpoint: str) -> ScalingPolicyTypeDef:

@@ -52,6 +52,10 @@ class Evaluation(TypedDict):
     algorithms: dict[str, Scores]
     classes: list[str]
     """Empty for a model that predicts numbers."""
+    target: NotRequired[str]
+    """The column to predict; images of earlier versions do not say it."""
+    features: NotRequired[dict[str, str]]
+    """The other columns in order, and what stands in each: `number` or `text`, with ` or nothing`."""
     rows: dict[str, int]
     """Number of rows in `training` and `test`."""
     digests: NotRequired[dict[str, str]]
@@ -103,6 +107,8 @@ class Job:
     image: str
     instance: str
     hyperparameters: dict[str, str]
+    data: str
+    """S3 URI of the channel `training`: a prefix, or one object."""
     seconds: float | None
     billable_seconds: int
     metrics: dict[str, float]
@@ -156,6 +162,14 @@ def describe(lab: Lab, job: str) -> Job:
         image=found["AlgorithmSpecification"]["TrainingImage"],
         instance=f"{resources.get('InstanceCount', 1)} x {resources.get('InstanceType', '')}",
         hyperparameters=found.get("HyperParameters", {}),
+        data=next(
+            (
+                channel["DataSource"].get("S3DataSource", {}).get("S3Uri", "")
+                for channel in found.get("InputDataConfig", [])
+                if channel["ChannelName"] == "training"
+            ),
+            "",
+        ),
         seconds=(ended - began).total_seconds() if began and ended else None,
         billable_seconds=found.get("BillableTimeInSeconds", 0),
         metrics={m["MetricName"]: m["Value"] for m in found.get("FinalMetricDataList", [])},

@@ -160,6 +160,8 @@ def train(model: Model) -> None:
         "task": "regression" if regression else "classification",
         "algorithms": measured,
         "classes": classes,
+        "target": model.TARGET,
+        "features": {column.name: column.kind for column in columns},
         "rows": {"training": len(fit_rows), "test": len(test_rows)},
         "digests": {
             "data": digest(b"".join(path.read_bytes() for path in data)),

@@ -15,22 +15,33 @@ import boto3
 import pytest
 
 from lab_helpers import load, plots
+from lab_helpers.examples import Examples
 from lab_helpers.lab import Lab
 from lab_helpers.load import Question, RequestFailed
 from lab_helpers.names import Names
 
 ROWS = [[float(i), 0.0, 0.0, 0.0] for i in range(10)]
 LABELS = ["setosa"] * 5 + ["virginica"] * 5
-ASKED = load.questions(ROWS, LABELS, ["logistic", "random_forest"])
+SCORES: Any = {"accuracy": 1.0, "recall": {"setosa": 1.0, "virginica": 1.0}, "confusion_matrix": []}
+KNOWN = Examples(
+    [*ROWS],
+    [*LABELS],
+    {
+        "classes": ["setosa", "virginica"],
+        "rows": {"training": 8, "test": 2},
+        "algorithms": {"logistic": SCORES, "random_forest": SCORES},
+    },
+)
+ASKED = load.questions(KNOWN)
 
 
-def right(question: Question) -> str:
+def right(question: Question) -> str | float:
     return question.expected
 
 
 def test_the_questions_are_every_row_with_every_algorithm_in_an_order_set_by_the_seed() -> None:
-    assert load.questions(ROWS, LABELS, ["logistic", "random_forest"]) == ASKED
-    assert load.questions(ROWS, LABELS, ["logistic", "random_forest"], seed=1) != ASKED
+    assert load.questions(KNOWN) == ASKED
+    assert load.questions(KNOWN, seed=1) != ASKED
     assert Counter(one.algorithm for one in ASKED) == {"logistic": 10, "random_forest": 10}
     assert {json.loads(one.body)["instances"][0][0] for one in ASKED} == set(range(10))
 
@@ -38,7 +49,7 @@ def test_the_questions_are_every_row_with_every_algorithm_in_an_order_set_by_the
 def test_each_request_is_sent_once_and_checked_by_algorithm() -> None:
     sent: Counter[bytes] = Counter()
 
-    def ask(question: Question) -> str:
+    def ask(question: Question) -> str | float:
         sent[question.body + question.algorithm.encode()] += 1
         return question.expected if question.algorithm == "logistic" else "setosa"
 
@@ -51,10 +62,17 @@ def test_each_request_is_sent_once_and_checked_by_algorithm() -> None:
     assert measured.accuracy("oracle") is None
 
 
+def test_a_regressors_answer_is_right_if_it_is_near_enough() -> None:
+    question = Question(b"", "ridge", 1.5, 0.3)
+    assert question.answered_by(1.7)
+    assert not question.answered_by(1.9)
+    assert not question.answered_by("1.5")
+
+
 def test_users_ask_concurrently() -> None:
     together = threading.Barrier(30)
 
-    def ask(question: Question) -> str:
+    def ask(question: Question) -> str | float:
         together.wait(5)
         return question.expected
 
@@ -64,7 +82,7 @@ def test_users_ask_concurrently() -> None:
 def test_failures_are_counted_by_kind_and_have_no_latency() -> None:
     calls = iter(range(1000))
 
-    def ask(question: Question) -> str:
+    def ask(question: Question) -> str | float:
         if next(calls) % 10 == 5:
             raise RequestFailed("throttled", "slow down")
         time.sleep(0.001)
@@ -80,7 +98,7 @@ def test_failures_are_counted_by_kind_and_have_no_latency() -> None:
 
 
 def test_a_spent_error_budget_ends_the_load_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    def ask(question: Question) -> str:
+    def ask(question: Question) -> str | float:
         raise RequestFailed("connection", "refused")
 
     measured = load.run(ask, ASKED, users=4, requests=10_000, error_budget=0.2)
@@ -92,14 +110,14 @@ def test_a_spent_error_budget_ends_the_load_and_says_so(capsys: pytest.CaptureFi
 
 
 def test_an_unexpected_exception_is_a_failure_too() -> None:
-    def ask(question: Question) -> str:
+    def ask(question: Question) -> str | float:
         raise KeyError("x")
 
     assert load.run(ask, ASKED, users=2, requests=4).failures == {"KeyError": 4}
 
 
 def test_an_interrupt_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ask(question: Question) -> str:
+    def ask(question: Question) -> str | float:
         time.sleep(0.002)
         return question.expected
 
@@ -132,7 +150,7 @@ def test_a_rate_is_kept_if_the_answers_are_quick() -> None:
 
 
 def test_at_a_rate_latency_counts_from_when_a_request_was_due() -> None:
-    def ask(question: Question) -> str:
+    def ask(question: Question) -> str | float:
         time.sleep(0.02)
         return question.expected
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,13 @@ HIGH, LOW = "TargetTracking-x-AlarmHigh-1", "TargetTracking-x-AlarmLow-1"
 DECLARED = scaling.Settings(fewest=1, most=2, target=1000.0, scale_out_cooldown=60, scale_in_cooldown=300)
 
 
+def reason_data(pace: int) -> str:
+    """Return StateReasonData with three datapoints, newest first as CloudWatch writes them."""
+    times = [START + timedelta(seconds=pace * i) for i in (2, 1, 0)]
+    points = [{"timestamp": f"{time:%Y-%m-%dT%H:%M:%S}.000+0000", "value": 1080.0} for time in times]
+    return json.dumps({"version": "1.0", "period": 60, "evaluatedDatapoints": points})
+
+
 class Account:
     """An endpoint with a scalable target, a target-tracking policy, its alarms and its metrics."""
 
@@ -42,6 +50,7 @@ class Account:
         }
         self.registered = True
         self.states = {HIGH: "OK", LOW: "INSUFFICIENT_DATA"}
+        self.pace = 60
         self.looks: list[tuple[str, int, int]] = [("InService", 1, 1)]
         self.activities: list[dict[str, Any]] = []
         self.release_alarms: list[dict[str, str]] = [{"server-errors": "OK", "model-latency": "OK"}]
@@ -129,6 +138,8 @@ class Account:
                 "EvaluationPeriods": 3 if name == HIGH else 15,
                 "Period": 60,
                 "Threshold": 1000.0 if name == HIGH else 900.0,
+                "StateTransitionedTimestamp": START + timedelta(seconds=self.pace),
+                "StateReasonData": reason_data(self.pace),
             }
             for name in AlarmNames
         ]
@@ -297,10 +308,46 @@ def test_activities_are_shown_oldest_first_with_their_cause_or_failure(account: 
     assert "ResourceLimitExceeded" in rows[2][4]
 
 
+@pytest.mark.parametrize(
+    ("pace", "said"),
+    [
+        (60, "The 3 periods of alarm high took 60 s each."),
+        (1, "took 1 s each, not 60 s: this account's scaling alarms run on a faster clock."),
+    ],
+)
+def test_the_story_tells_when_each_thing_happened_and_on_which_clock(
+    account: Account, pace: int, said: str
+) -> None:
+    account.pace, account.states[HIGH] = pace, "ALARM"
+    account.looks = [("InService", 1, 1), ("Updating", 1, 2), ("InService", 2, 2)]
+    found = scaling.follow(
+        account.lab, ENDPOINT, lambda now: now.current == 2, patience=60, sleep=lambda _: None
+    )
+    account.activities = [activity(2)]
+    table = scaling.story_table(found, scaling.activities(account.lab, ENDPOINT, START), START)
+    assert said in table.caption
+    assert table.rows[0] == ["09:00:00", "0", "the load began"]
+    assert table.rows[1] == [
+        f"09:0{pace // 60}:{pace % 60:02d}",
+        str(pace),
+        "alarm high fired: 3 periods of 60 s in a row are above 1000",
+    ]
+    assert [row[2] for row in table.rows[2:]] == [
+        "Auto Scaling: Setting desired instance count to 2.",
+        "this activity ended: Successful",
+        "2 instance(s) in service",
+    ]
+
+
+def test_an_alarm_without_datapoints_says_nothing_about_its_clock(account: Account) -> None:
+    alarm = scaling.Alarm("low", 15, 60, 900.0, "ALARM", START)
+    assert scaling.story_table([seen(fired=(alarm,))], [], START).caption == ""
+
+
 def test_the_alarms_show_why_scaling_takes_so_long(account: Account) -> None:
     rows = scaling.alarms_table(account.lab, ENDPOINT).rows
-    assert rows[0][:2] == ["high", "3 periods of 60 s are above 1000"]
-    assert rows[1][:2] == ["low", "15 periods of 60 s are below 900"]
+    assert rows[0][:2] == ["high", "3 periods of 60 s in a row are above 1000"]
+    assert rows[1][:2] == ["low", "15 periods of 60 s in a row are below 900"]
 
 
 def test_the_suggested_target_is_half_of_what_an_instance_can_take_per_minute() -> None:

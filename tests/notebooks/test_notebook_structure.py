@@ -79,8 +79,9 @@ def test_opens_with_questions_objectives_and_time_and_closes_with_key_points(not
     for part in ("**Questions**", "**What you will learn**", "**Time.**", "**You need**"):
         assert part in text[0]["source"]
     assert f"<!-- measured:{notebook.stem[:2]} -->" in text[0]["source"]
-    for part in ("## What you built", "**Key points**", "**Exercise.**"):
-        assert part in text[-1]["source"]
+    for part in ("## What you built", "**Key points**"):
+        assert part in text[-2]["source"]
+    assert text[-1]["id"] == f"{notebook.stem[:2]}-exercises"
 
 
 @notebooks

@@ -356,10 +356,11 @@ def test_a_fault_of_the_program_is_logged_and_not_told(
     assert "ZeroDivisionError: 1 rows" in caplog.text
 
 
-def test_it_predicts_the_data_set(call: Any) -> None:
-    from lab_helpers import endpoints
+def test_it_predicts_the_data_set(call: Any, trained: Path) -> None:
+    from lab_helpers import examples
 
-    rows, species = endpoints.read_examples(ROOT / "notebooks/data/iris.csv")
+    evaluation = json.loads((trained.parent / "output/data/evaluation.json").read_text())
+    known = examples.read(ROOT / "notebooks/data/iris.csv", evaluation)
     for algorithm in ("logistic", "random_forest"):
-        answer = call({"instances": rows}, attributes=f"algorithm={algorithm}")[1]
-        assert endpoints.accuracy(answer["predictions"], species) > 0.95
+        answer = call({"instances": known.rows}, attributes=f"algorithm={algorithm}")[1]
+        assert known.score(answer["predictions"]) > 0.95
