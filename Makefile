@@ -7,9 +7,10 @@ PYTHON := $(VENV)/bin/python
 # Often set on machines that build images; here, each of many processes would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 # Tests run side by side, four of these sides at a time, a process for each: tests wait more than they compute,
-# and what one process has imported weighs on no other. `programs` and `moto` import the most (scikit-learn,
+# and what one process has imported weighs on no other. `browser` has its labs in an account of its own. `programs` and `moto` import the most (scikit-learn,
 # ONNX; moto's EC2) and are short; the others take about equally long. `rest` is whatever the others leave.
-SIDES := e2e labs models rest storage moto programs
+SIDES := e2e browser labs models rest storage moto programs
+browser := tests/browser
 e2e := tests/e2e tests/lifecycle_config tests/docs tests/benchmarks
 labs := tests/lab_helpers/instructor/reset tests/lab_helpers/cli tests/lab_helpers/instance tests/lab_helpers/runner \
   $(sort $(wildcard tests/lab_helpers/test_*.py)) tests/cfn
@@ -18,7 +19,7 @@ models := tests/notebooks $(addprefix --ignore=,$(programs)) tests/local_account
 storage := tests/local_account/services/s3 tests/local_account/services/logs \
   $(sort $(wildcard tests/local_account/test_*.py))
 moto := tests/local_account/moto_backend
-rest := tests $(addprefix --ignore=,$(filter-out --ignore=%,$(e2e) $(labs) $(models) $(storage) $(moto)))
+rest := tests $(addprefix --ignore=,$(filter-out --ignore=%,$(e2e) $(browser) $(labs) $(models) $(storage) $(moto)))
 # What is quick is mostly in `rest`, so `make check` divides it once more.
 QUICK_SIDES := services others storage labs models moto programs e2e
 services := tests/local_account/services \
@@ -48,7 +49,7 @@ down: bootstrap  ## stop the local account and everything that it started; its s
 reset: bootstrap  ## stop the local account and delete its state; the engine keeps its layer cache
 	@$(PYTHON) -m lab_helpers local reset --yes $(ARGS)
 
-test: bootstrap  ## run every test, including the notebooks end to end (ARGS=tests/cfn: only these, in one process)
+test: $(if $(ARGS),bootstrap,browser)  ## run every test, including the notebooks end to end (ARGS=tests/cfn: only these, in one process)
 ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
 else
@@ -56,6 +57,10 @@ else
 	  echo 'make test failed: look for FAILED and ERROR above; each line begins with the part of the tests that printed it'; \
 	  exit 1; }
 endif
+
+.PHONY: browser
+browser:
+	@.ci/bootstrap --browser
 
 # Otherwise make finds the folder of this name, and has nothing to do.
 .PHONY: tests

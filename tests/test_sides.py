@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.checkout import ROOT
 
-SIDES = ("e2e", "labs", "models", "storage", "moto", "programs")
+SIDES = ("e2e", "browser", "labs", "models", "storage", "moto", "programs")
 
 
 def commands(target: str) -> str:

@@ -23,12 +23,12 @@ T = TypeVar("T")
 
 
 class Workshop:
-    """The default lab in its own local account, and the command that runs it."""
+    """A lab in a local account, and the command that runs it; labs in one directory share the account."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, lab_id: str = "") -> None:
         self.state = directory / "state"
-        self.output = directory / "run"
-        self.names = Names("")
+        self.output = directory / f"run{lab_id}"
+        self.names = Names(lab_id)
         self.daemon = Daemon(self.state)
         self.said = ""
         self._clients: dict[str, Any] = {}
@@ -50,9 +50,10 @@ class Workshop:
         printed, _ = process.communicate(timeout=900)
         return subprocess.CompletedProcess(process.args, process.returncode, printed)
 
-    def run(self) -> None:
-        """Run all notebooks; the output is in `said`."""
-        done = self.command("run", "--port", "0", "--output", str(self.output))
+    def run(self, *options: str) -> None:
+        """Run all notebooks, or those that the options name; the output is in `said`."""
+        lab = ["--participant", self.names.lab_id] if self.names.lab_id else []
+        done = self.command("run", "--port", "0", "--output", str(self.output), *lab, *options)
         self.said = done.stdout
         assert done.returncode == 0, done.stdout[-6000:]
 
@@ -85,6 +86,13 @@ class Workshop:
                 aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             )
         return self._clients[service]
+
+    def jupyterlab_url(self) -> str:
+        """Return the URL of the instance's JupyterLab, which starts at the first call."""
+        answer = self.client("sagemaker").create_presigned_notebook_instance_url(
+            NotebookInstanceName=self.names.notebook_instance
+        )
+        return str(answer["AuthorizedUrl"])
 
     @property
     def bucket(self) -> str:

@@ -1,0 +1,114 @@
+"""A browser, and the labs that it opens.
+
+All modules share one local account; each has a lab of its own in it, so that what one learner does is no
+other's state. What a failing test has seen is in `runs/browser/`: a screenshot, and what the page logged.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import string
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from local_account.foundation.daemon import Daemon
+from tests.browser import chromium
+from tests.browser.jupyterlab import JupyterLab
+from tests.checkout import ROOT
+from tests.e2e.one_workshop import Workshop
+
+FAILURES = ROOT / "runs" / "browser"
+VIEWPORT = {"width": 1280, "height": 800}
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs an engine and minutes."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.docker)
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell fixtures whether the test has failed."""
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    program = chromium.find()
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail(chromium.INSTALL)
+        pytest.skip(chromium.INSTALL)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=chromium.arguments())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page with nothing of earlier tests in it."""
+    logged: list[str] = []
+    context = browser.new_context(viewport=VIEWPORT, locale="en-US")  # type: ignore[arg-type]
+    page = context.new_page()
+    page.on("console", lambda message: logged.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: logged.append(f"uncaught: {error}"))
+    yield page
+    if request.node.stash.get(_FAILED, False):
+        FAILURES.mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"[^\w.-]+", "-", request.node.nodeid.removeprefix("tests/browser/"))
+        page.screenshot(path=FAILURES / f"{name}.png")
+        (FAILURES / f"{name}.log").write_text("\n".join(logged), encoding="utf-8")
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """The account of all labs; the first lab starts it."""
+    directory = tmp_path_factory.mktemp("browser")
+    everything = Workshop(directory)
+    try:
+        yield everything.daemon
+    finally:
+        everything.command("down", "--keep-engine")
+        everything.daemon.forget_images()
+
+
+@pytest.fixture(scope="session")
+def new_lab(account: Daemon) -> Callable[[], Workshop]:
+    """Return a function that provisions another lab, which takes seconds."""
+    ids = iter(f"lab{letter}" for letter in string.ascii_lowercase)
+
+    def make() -> Workshop:
+        workshop = Workshop(account.state.parent, next(ids))
+        workshop.run("--notebooks", "00")
+        return workshop
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def workshop(new_lab: Callable[[], Workshop]) -> Workshop:
+    """The module's lab, provisioned; `workshop.run("--notebooks", "01-03")` takes it further."""
+    return new_lab()
+
+
+@pytest.fixture
+def jupyterlab(page: Page, workshop: Workshop) -> JupyterLab:
+    """JupyterLab of the module's lab; no page is loaded yet."""
+    return JupyterLab(page, workshop.jupyterlab_url())
