@@ -30,6 +30,7 @@ from local_account.services.cloudwatch import CloudWatch
 from local_account.services.codebuild import CodeBuild
 from local_account.services.codecommit import CodeCommit
 from local_account.services.codecommit.git_server import git_app
+from local_account.services.codeconnections import CodeConnections, CodeStarConnections
 from local_account.services.codepipeline import CodePipeline
 from local_account.services.ecr import Ecr
 from local_account.services.ecr.registry import registry_app
@@ -38,7 +39,9 @@ from local_account.services.lambda_ import Lambda
 from local_account.services.logs import Logs
 from local_account.services.s3 import S3
 from local_account.services.sagemaker import SageMaker, SageMakerRuntime
+from local_account.services.secretsmanager import SecretsManager
 from local_account.services.service_quotas import ServiceQuotas
+from local_account.services.ssm import SystemsManager
 from local_account.services.sts import SecurityTokenService
 from local_account.services.tagging import ResourceGroupsTagging
 
@@ -49,12 +52,15 @@ SERVICES: tuple[type[Service], ...] = (
     Ecr,
     CodeBuild,
     CodePipeline,
+    CodeStarConnections,
     Lambda,
     Logs,
     SageMaker,
     SageMakerRuntime,
     ResourceGroupsTagging,
+    SecretsManager,
     ServiceQuotas,
+    SystemsManager,
     IamSimulation,
     SecurityTokenService,
 )
@@ -82,9 +88,9 @@ class LocalAccount:
         cloudwatch.alarms.on_alarm = autoscaling.on_alarm
         others = (service_class(self.account) for service_class in SERVICES)
         self.account.repositories = codecommit = CodeCommit(self.account)
-        self.services = {
-            service.name: service for service in (events, codecommit, *others, autoscaling, cloudwatch)
-        }
+        self.account.connections = connections = CodeConnections(self.account)
+        built = (events, codecommit, connections, *others, autoscaling, cloudwatch)
+        self.services = {service.name: service for service in built}
         authorizer = Authorizer(self.account)
         self.services[S3.name] = S3(self.account, authorizer)
         self._moto = MotoBackend(self.account)

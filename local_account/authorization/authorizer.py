@@ -101,7 +101,12 @@ class Authorizer:
     def check(self, caller: Caller | None, service: str, operation: str, params: Params) -> None:
         """Raise ServiceError AccessDenied unless the caller may make the request."""
         if caller is not None:
-            self._require(caller, service, needs(service, operation, params, self._account.arn))
+            self._require(caller, service, needs(service, operation, params, self._arn))
+
+    def _arn(self, service: str, resource: str) -> str:
+        arn = self._account.arn(service, resource)
+        complete = self._account.whole_arn.get(service)
+        return complete(arn) if complete else arn
 
     def decide(self, role_arn: str, need: Need, of_resource: Iterable[Policy] = ()) -> Decision:
         """Evaluate the policies of a role and of the resource. A deleted role may do nothing."""

@@ -44,6 +44,8 @@ _FREE = {("sts", "GetCallerIdentity")}
 _NAMES: dict[str, dict[str, str]] = {
     "codebuild": {"projectName": "project/", "name": "project/", "names": "project/"},
     "codecommit": {"repositoryName": ""},
+    "codeconnections": {"ConnectionArn": ""},
+    "codestar-connections": {"ConnectionArn": ""},
     "ecr": {"repositoryName": "repository/", "repositoryNames": "repository/"},
     "events": {"Name": "rule/", "Rule": "rule/"},
     "lambda": {"FunctionName": "function:"},
@@ -53,6 +55,7 @@ _NAMES: dict[str, dict[str, str]] = {
         "ModelName": "model/",
         "TrainingJobName": "training-job/",
         "NotebookInstanceName": "notebook-instance/",
+        "CodeRepositoryName": "code-repository/",
         "NotebookInstanceLifecycleConfigName": "notebook-instance-lifecycle-config/",
     },
     "cloudwatch": {"AlarmName": "alarm:", "AlarmNames": "alarm:"},
@@ -68,9 +71,12 @@ _OPERATIONS: dict[tuple[str, str], dict[str, str]] = {
     ("logs", "DeleteResourcePolicy"): {},
     ("logs", "DescribeResourcePolicies"): {},
     ("logs", "PutResourcePolicy"): {},
+    ("secretsmanager", "GetRandomPassword"): {},
+    ("secretsmanager", "ListSecrets"): {},
     ("sagemaker", "ListEndpoints"): {},
     ("sagemaker", "ListModels"): {},
     ("sagemaker", "ListTrainingJobs"): {},
+    ("ssm", "DescribeParameters"): {},
 }
 
 # The roles that a request passes to a service: the parameter, and the service that will assume the role.
@@ -95,12 +101,16 @@ _PASSED: dict[tuple[str, str], tuple[str, str]] = {
 _TAGGED = {
     "application-autoscaling": ("TagResource", "Tags"),
     "cloudwatch": ("TagResource", "Tags"),
+    "codeconnections": ("TagResource", "Tags"),
     "codepipeline": ("TagResource", "tags"),
+    "codestar-connections": ("TagResource", "Tags"),
     "ecr": ("TagResource", "tags"),
     "events": ("TagResource", "Tags"),
     "lambda": ("TagResource", "Tags"),
     "logs": ("TagResource", "tags"),
     "sagemaker": ("AddTags", "Tags"),
+    "secretsmanager": ("TagResource", "Tags"),
+    "ssm": ("AddTagsToResource", "Tags"),
 }
 _CREATES = ("Create", "Put", "Register")
 
@@ -121,6 +131,8 @@ def needs(service: str, operation: str, params: Params, arn: Arn) -> list[Need]:
         path, principal = _PASSED[service, operation]
         passed = {"iam:passedtoservice": [f"{principal}.amazonaws.com"]}
         required += [Need("iam:PassRole", role, passed) for role in _at(params, path.split("."))]
+    if operation == "BatchGetSecretValue":
+        required[:] = [Need(action), *(Need("secretsmanager:GetSecretValue", one) for one in resources)]
     return [*required, *_of_scaling(service, operation, params, arn)]
 
 
@@ -145,6 +157,8 @@ def _resources(prefix: str, operation: str, params: Params, arn: Arn) -> Iterabl
         "codepipeline": _pipeline,
         "logs": _log,
         "application-autoscaling": _target,
+        "secretsmanager": _secret,
+        "ssm": _parameter,
     }
     if prefix in special:
         return special[prefix](params, arn)
@@ -184,6 +198,19 @@ def _log(params: Params, arn: Arn) -> list[str]:
     identifier = params.get("logGroupIdentifier", "")
     name = params.get("logGroupName") or identifier.rpartition(":log-group:")[2].removesuffix(":*")
     return [arn("logs", f"log-group:{name}:log-stream:{params.get('logStreamName', '')}")] if name else []
+
+
+def _secret(params: Params, arn: Arn) -> list[str]:
+    given = params.get("SecretId") or params.get("Name")
+    named = [given] if given else params.get("SecretIdList", [])
+    return [arn("secretsmanager", f"secret:{one.split(':', 6)[-1]}") for one in named]
+
+
+def _parameter(params: Params, arn: Arn) -> list[str]:
+    given = params.get("Name") or params.get("Path") or params.get("ResourceId")
+    names = [given] if given else params.get("Names", [])
+    bare = [one.partition(":parameter/")[2] if one.startswith("arn:") else one for one in names]
+    return [arn("ssm", f"parameter/{one.partition(':')[0].strip('/')}") for one in bare]
 
 
 def _target(params: Params, arn: Arn) -> list[str]:

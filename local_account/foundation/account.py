@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from local_account.foundation import environments, system_tags
 from local_account.foundation.acting import ActingClient, send_role
@@ -66,13 +66,34 @@ class Repositories(Protocol):
         """Return a commit by its id or reference. Raises LookupError with the reason if there is none."""
 
 
+class Connected(NamedTuple):
+    """Where a connection leads."""
+
+    provider: str
+    repository: str
+    """Of CodeCommit."""
+
+
+class Connections(Protocol):
+    """The connections of CodeConnections, as CodePipeline uses them (on AWS: UseConnection)."""
+
+    def repository(self, connection_arn: str, full_name: str) -> Connected:
+        """Return what stands for a repository of the connection's provider.
+
+        Raises LookupError with the reason if there is none.
+        """
+
+
 class Account:
     """The local account as its services see it."""
 
     bus: Bus
     repositories: Repositories
+    connections: Connections
     tagged: list[Callable[[], Iterable[Tagged]]]
     """Functions that return the tagged resources of services whose tags are not in the store."""
+    whole_arn: dict[str, Callable[[str], str]]
+    """By service, a function that completes an ARN with what a request does not name: for policies."""
 
     def __init__(self, config: AccountConfig) -> None:
         self.config = config
@@ -83,6 +104,7 @@ class Account:
         self.containers = Containers(config.uid)
         self.direct = Direct()
         self.tagged = []
+        self.whole_arn = {}
         self._session: Session | None = None
         self._clients: dict[str, BaseClient] = {}
         self._lock = threading.Lock()

@@ -26,6 +26,7 @@ _CODES = {
     "iam": "InvalidInput",
     "lambda": "InvalidParameterValueException",
     "logs": "InvalidParameterException",
+    "secretsmanager": "InvalidParameterException",
 }
 _MEMBERS = frozenset(("tags", "tagkeys", "resourcetags", "tagset"))
 _sending: contextvars.ContextVar[bool] = contextvars.ContextVar("system tags", default=False)

@@ -13,9 +13,9 @@ resources, except those of EC2.
 Differs from AWS: requests are not throttled, and a change is visible at once. What needs retries or a wait on
 AWS (a new role, for instance) passes here without.
 
-Lacks (everywhere): `apigateway`, `athena`, `codeconnections`, `codestar-connections`, `codedeploy`,
+Lacks (everywhere): `apigateway`, `athena`, `codedeploy`,
 `cloudtrail`, `dynamodb`, `ecs`, `efs`, `eks`, `glue`, `kms`, `rds`,
-`sagemaker-metrics`, `scheduler`, `secretsmanager`, `sns`, `sqs`, `ssm`, `stepfunctions`.
+`sagemaker-metrics`, `scheduler`, `sns`, `sqs`, `stepfunctions`.
 """
 
 from __future__ import annotations

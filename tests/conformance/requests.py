@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from botocore import xform_name
@@ -33,13 +34,22 @@ def ask(case: Case, client: Any, defaults: dict[str, Any], change: Callable[[str
         found = error.response["Error"]
         whole = f"{found['Code']}: {found['Message']}"
         only_code = case.expected == {"error": found["Code"]}
-        case.check({"error": found["Code"] if only_code else _like(case.expected.get("error"), whole)})
+        case.check({"error": found["Code"] if only_code else like(case.expected.get("error"), whole)})
         return
     if "Payload" in answer:
         answer["text"] = answer["Payload"].read().decode()
         answer["Payload"] = json.loads(answer["text"]) if answer["text"] else None
     wanted = case.here if case.account == "different" else case.expected
-    case.check({path: _like(value, _at(answer, path.split("."))) for path, value in wanted.items()})
+    case.check({path: like(value, _at(answer, path.split("."))) for path, value in wanted.items()})
+
+
+def named(case: Case) -> Case:
+    """Return the case with ``{n}``, a name that no other case has, put in wherever it stands."""
+
+    def filled(node: Any) -> Any:
+        return json.loads(json.dumps(node).replace("{n}", f"case-{case.id}"))
+
+    return replace(case, input=filled(case.input), expected=filled(case.expected), here=filled(case.here))
 
 
 def _escaped(value: str) -> str:
@@ -55,7 +65,7 @@ def _at(node: Any, path: list[str]) -> Any:
     return _at(node[int(first)] if isinstance(node, list) else node.get(first), rest)
 
 
-def _like(expected: Any, found: Any) -> Any:
+def like(expected: Any, found: Any) -> Any:
     """Return what is expected if that has placeholders and is found, and what is found otherwise."""
     if not isinstance(expected, str) or not isinstance(found, str) or "{*}" not in expected:
         return found

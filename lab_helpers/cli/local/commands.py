@@ -127,6 +127,33 @@ def _start(
 
 
 @app.command()
+def connect(
+    connection: Annotated[str, typer.Argument(help="ARN of the connection.")],
+    name: Annotated[str, typer.Argument(help="Repository of the provider, as OWNER/NAME.")],
+    repository: Annotated[str, typer.Argument(help="Repository of the local CodeCommit.")],
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Complete a pending connection: a repository of CodeCommit stands for one of GitHub or another host.
+
+    On AWS, a connection is completed in the console. Here, it becomes AVAILABLE with its first repository.
+    """
+    import urllib.error
+    import urllib.request
+
+    with _readable_errors():
+        url = f"{_daemon(state).config().endpoint_url}/_codeconnections/"
+        body = json.dumps({"connection": connection, "name": name, "repository": repository}).encode()
+        request = urllib.request.Request(url, body, method="POST")  # noqa: S310 - our own http URL
+        try:
+            with urllib.request.urlopen(request):  # noqa: S310 - our own http URL
+                ui.console().print(f"{name} is the repository {repository} of the local CodeCommit")
+        except urllib.error.HTTPError as error:
+            raise typer.BadParameter(error.read().decode().strip()) from None
+        except OSError as error:
+            raise typer.BadParameter(f"The account does not answer ({error}): run 'make up'") from None
+
+
+@app.command()
 def up(state: State = DEFAULT_STATE, port: Port = None) -> None:
     """Start the account in the background, with a Docker Engine and the base image if they are missing."""
     with _readable_errors():

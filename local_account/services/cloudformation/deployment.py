@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from local_account.foundation import system_tags
 from local_account.foundation.errors import ServiceError
-from local_account.services.cloudformation import names, outputs
+from local_account.services.cloudformation import dynamic_references, names, outputs
 from local_account.services.cloudformation.intrinsics import Scope
 from local_account.services.cloudformation.providers.base import (
     CancelledError,
@@ -301,9 +301,11 @@ class Deployment:
         provider = self._types.providers[record["Type"]]
         record.update({"Properties": props, "Status": f"{verb}_IN_PROGRESS", "StatusReason": why})
         self._put(logical_id, record)
-        self._check(logical_id, record)
+        props = self._resolved(record, props)
+        self._check(logical_id, record, props)
+        prefix = self._name if provider.name_prefix is None else provider.name_prefix
         record["Name"] = props.get(provider.name_property) or names.physical_name(
-            self._name, logical_id, provider.name_limit, provider.name_lower
+            prefix, logical_id, provider.name_limit, provider.name_lower
         )
 
         def created(physical_id: str) -> None:
@@ -345,10 +347,12 @@ class Deployment:
         record.update({"Properties": props, "Status": "UPDATE_IN_PROGRESS", "StatusReason": None})
         self._records[logical_id] = record
         self._put(logical_id, record)
-        self._check(logical_id, record)
-        ctx = self._context(logical_id, record)
         before = copy.deepcopy(record)
-        provider.update(ctx, self._tagged(ctx, copy.deepcopy(props)), self._tagged(ctx, old))
+        known = record.get("References", {})
+        real = self._resolved(record, copy.deepcopy(props))
+        self._check(logical_id, record, real)
+        ctx = self._context(logical_id, record)
+        provider.update(ctx, self._tagged(ctx, real), self._tagged(ctx, self._real(record, old, known)))
         if ctx.physical_id != before["PhysicalResourceId"]:
             keep = _policy(record, "UpdateReplacePolicy") != "Delete"
             with self._stacks.update(self._stack_id) as stack:
@@ -406,13 +410,30 @@ class Deployment:
             return False
         return True
 
-    def _check(self, logical_id: str, record: Resource) -> None:
-        if faults := self._types.schemas.get(record["Type"]).faults(record["Properties"]):
+    def _resolved(self, record: Resource, props: Properties) -> Properties:
+        """Return properties with dynamic references replaced; the record notes by what."""
+        known = dynamic_references.values(record["Type"], props, self._client)
+        record["References"] = known
+        return self._real(record, props, known)
+
+    def _real(self, record: Resource, props: Properties, known: Mapping[str, str]) -> Properties:
+        if not known:
+            return props
+        replaced: Properties = dynamic_references.replaced(props, known)
+        return self._types.schemas.get(record["Type"]).coerce(replaced)
+
+    def _client(self, service: str) -> Any:
+        """Return a client with the permissions of the operation."""
+        stack = self._stacks.require_head(self._stack_id)
+        return self._account.client(service, stack.get("RoleARN") or stack.get("CallerRole"))
+
+    def _check(self, logical_id: str, record: Resource, props: Properties) -> None:
+        if faults := self._types.schemas.get(record["Type"]).faults(props):
             listed = "\n".join(f"[{fault}]" for fault in faults)
             raise ResourceError(
                 f"Properties validation failed for resource {logical_id} with message:\n{listed}"
             )
-        given = [name for name, value in record["Properties"].items() if value]
+        given = [name for name, value in props.items() if value]
         if lacking := self._types.providers[record["Type"]].lacks(given):
             raise ResourceError(f"Property {min(lacking)} is not supported by the local account")
 
@@ -436,7 +457,8 @@ class Deployment:
 
     def _completed(self, ctx: Context, record: Resource, status: str) -> None:
         provider = self._types.providers[record["Type"]]
-        record["Attributes"] = provider.attributes(ctx, record["Properties"])
+        props = self._real(record, record["Properties"], record.get("References", {}))
+        record["Attributes"] = provider.attributes(ctx, props)
         record.update({"Status": status, "StatusReason": None})
         self._put(ctx.logical_id, record)
 
@@ -477,9 +499,8 @@ class Deployment:
         try:
             if record["PhysicalResourceId"]:
                 status("DELETE_IN_PROGRESS")
-                self._types.providers[record["Type"]].delete(
-                    self._context(logical_id, record), record["Properties"]
-                )
+                props = self._real(record, record["Properties"], record.get("References", {}))
+                self._types.providers[record["Type"]].delete(self._context(logical_id, record), props)
         except StoppedError:
             raise
         except Exception as error:

@@ -97,7 +97,7 @@ class Engine:
             "TemplateBody": text,
             "Description": template.description,
             "Values": values,
-            "Parameters": parameters.shown(template, values),
+            "Parameters": parameters.looked_up(template, values, self._account),
             "Capabilities": params.get("Capabilities") or [],
             "Tags": stack.get("Tags", []) if tags is None else tags,
         }

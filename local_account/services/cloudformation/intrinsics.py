@@ -2,7 +2,7 @@
 
 Contract: *Intrinsic function reference* and *Pseudo parameters reference* in the CloudFormation User Guide.
 
-Refuses: dynamic references (`{{resolve:…}}`), `Fn::Transform`, `Fn::ForEach` and other functions of
+Refuses: `Fn::Transform`, `Fn::ForEach` and other functions of
 AWS::LanguageExtensions.
 """
 
@@ -64,6 +64,7 @@ class Scope:
         resources: Resources,
         imported: Callable[[str], str],
         zones: Callable[[str], list[str]],
+        plain: Callable[[str], str] = str,
     ) -> None:
         self._template = template
         # A parameter whose value is AWS::NoValue is left out, too.
@@ -72,6 +73,8 @@ class Scope:
         self._resources = resources
         self._imported = imported
         self._zones = zones
+        self.plain = plain
+        """Puts the dynamic references in that may be shown; for outputs."""
         self._conditions: dict[str, bool | None] = {}
 
     def condition(self, name: str) -> bool:
@@ -110,8 +113,6 @@ class Scope:
     def _value(self, node: Any) -> Any:
         if isinstance(node, list):
             return [item for item in map(self._value, node) if item is not NO_VALUE]
-        if isinstance(node, str) and "{{resolve:" in node:
-            raise invalid(f"Dynamic references are not supported by the local account: {node}")
         if not isinstance(node, dict):
             return node
         if len(node) == 1:

@@ -13,8 +13,13 @@ SUFFIX_LENGTH = 12
 
 
 def physical_name(stack_name: str, logical_id: str, limit: int, lower: bool = False) -> str:
-    """Return a new name of at most ``limit`` characters for a resource without one in the template."""
+    """Return a new name of at most ``limit`` characters for a resource without one in the template.
+
+    A few types have names that begin with the logical id: they are asked for without the stack's name.
+    """
     suffix = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(SUFFIX_LENGTH))
+    if not stack_name:
+        return f"{logical_id[: limit - SUFFIX_LENGTH - 1]}-{suffix}"
     room = limit - SUFFIX_LENGTH - 2
     logical_part = logical_id[: max(room - len(stack_name), room // 2)]
     stack_part = stack_name[: room - len(logical_part)]

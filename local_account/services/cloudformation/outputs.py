@@ -20,7 +20,7 @@ def evaluated(scope: Scope) -> list[Output]:
     return [
         {
             "OutputKey": name,
-            "OutputValue": _text(name, output["Value"]),
+            "OutputValue": scope.plain(_text(name, output["Value"])),
             "Description": output.get("Description"),
             "ExportName": (output.get("Export") or {}).get("Name"),
         }

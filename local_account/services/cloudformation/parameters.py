@@ -2,17 +2,18 @@
 
 Contract: *CloudFormation template Parameters syntax* and *Supported existing resource parameter types*.
 
-Refuses: parameters of types of SSM, Route 53 and EC2.
+Refuses: parameters of types of Route 53 and EC2, and those of SSM with a type of EC2 or Route 53 inside.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from local_account.foundation.acting import calling_role
 from local_account.services.cloudformation.template import Template, invalid
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ EC2_LOOKUPS = {
     "AWS::EC2::Volume::Id": ("describe_volumes", "VolumeIds"),
     "AWS::EC2::VPC::Id": ("describe_vpcs", "VpcIds"),
 }
-SCALARS = {"String", "Number", *EC2_LOOKUPS}
+_SSM_NAME = "AWS::SSM::Parameter::Name"
+_SSM_LISTS = {"AWS::SSM::Parameter::Value<List<String>>", "AWS::SSM::Parameter::Value<CommaDelimitedList>"}
+_SSM_VALUES = {"AWS::SSM::Parameter::Value<String>", *_SSM_LISTS}
+SCALARS = {"String", "Number", _SSM_NAME, *_SSM_VALUES, *EC2_LOOKUPS}
 MASK = "****"
 
 
@@ -71,17 +75,24 @@ def resolve(
     return {key: values[key] for key in template.parameters}
 
 
-def typed(template: Template, values: Mapping[str, str]) -> dict[str, str | list[str]]:
-    """Return what ``Ref`` gives for every parameter: text, or a list of text for the list types."""
+def typed(
+    template: Template, values: Mapping[str, str], described: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, str | list[str]]:
+    """Return what ``Ref`` gives for every parameter: text, or a list of text for the list types.
+
+    ``described`` are the parameters as `looked_up` has described them: with the values of those of SSM.
+    """
+    found = {one["ParameterKey"]: one["ResolvedValue"] for one in described if "ResolvedValue" in one}
+    whole = {**values, **found}
     return {
-        key: _split(values[key]) if is_list(declaration["Type"]) else values[key]
+        key: _split(whole[key]) if is_list(declaration["Type"]) else whole[key]
         for key, declaration in template.parameters.items()
     }
 
 
 def is_list(kind: str) -> bool:
     """Return whether a parameter type is a list."""
-    return kind == "CommaDelimitedList" or kind.startswith("List<")
+    return kind == "CommaDelimitedList" or kind.startswith("List<") or kind in _SSM_LISTS
 
 
 def shown(template: Template, values: Mapping[str, str]) -> list[dict[str, str]]:
@@ -90,6 +101,36 @@ def shown(template: Template, values: Mapping[str, str]) -> list[dict[str, str]]
         {"ParameterKey": key, "ParameterValue": MASK if no_echo(template.parameters.get(key, {})) else value}
         for key, value in values.items()
     ]
+
+
+def looked_up(template: Template, values: Mapping[str, str], account: Account) -> list[dict[str, str]]:
+    """Return parameters as *DescribeStacks* shows them, with the values that Parameter Store has for some.
+
+    Raises ServiceError ValidationError if it has none of the name.
+    """
+    return [
+        {**one, "ResolvedValue": _looked_up(values[one["ParameterKey"]], account)}
+        if template.parameters[one["ParameterKey"]]["Type"] in _SSM_VALUES
+        else one
+        for one in shown(template, values)
+    ]
+
+
+def _looked_up(name: str, account: Account) -> str:
+    ssm = account.client("ssm", calling_role())
+    try:
+        parameter = ssm.get_parameter(Name=name)["Parameter"]
+    except ClientError as error:
+        if not error.response["Error"]["Code"].endswith("NotFound"):
+            raise invalid(error.response["Error"]["Message"]) from error
+        raise invalid(
+            f"Unable to fetch parameters [{name}] from parameter store for this account."
+        ) from error
+    if parameter["Type"] == "SecureString":
+        raise invalid(
+            f"Parameters [{name}] referenced by template have types not supported by CloudFormation."
+        )
+    return str(parameter["Value"])
 
 
 def no_echo(declaration: Mapping[str, Any]) -> bool:
@@ -101,6 +142,8 @@ def check_existing(template: Template, values: Mapping[str, str], account: Accou
     """Raise ValidationError for a value of an AWS-specific type that does not exist in the account."""
     for key, declaration in template.parameters.items():
         kind = _element(declaration["Type"])
+        if kind == _SSM_NAME:
+            _looked_up(values[key], account)
         if kind not in EC2_LOOKUPS:
             continue
         operation, argument = EC2_LOOKUPS[kind]

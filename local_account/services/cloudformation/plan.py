@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from local_account.services.cloudformation import outputs
+from local_account.foundation.acting import calling_role
+from local_account.services.cloudformation import dynamic_references, outputs
 from local_account.services.cloudformation.intrinsics import PendingError, Scope
 from local_account.services.cloudformation.scope import Imports, Recorded, Types, make_scope
 from local_account.services.cloudformation.stacks import Resource, Stack, Stacks
@@ -48,6 +49,8 @@ class Plan:
         self, account: Account, stacks: Stacks, types: Types, wanted: Stack, template: Template
     ) -> None:
         self._types = types
+        role = wanted.get("RoleARN") or calling_role()
+        self._clients = lambda service: account.client(service, role)
         self._tags = wanted["Tags"]
         self._records: dict[str, Resource] = {
             name: record
@@ -79,8 +82,9 @@ class Plan:
             resource = active[logical_id]
             if record is None:
                 self._pending.add(logical_id)
-                with suppress(PendingError):  # any other error in a value is raised now
-                    self._scope.value(resource.get("Properties"))
+                for name, value in (resource.get("Properties") or {}).items():
+                    with suppress(PendingError):  # any other error in a value is raised now
+                        self._check(resource["Type"], {name: self._scope.value(value)})
                 changes.append(_change("Add", logical_id, resource["Type"]))
             elif change := self._modification(self._scope, logical_id, resource, record):
                 changes.append(change)
@@ -95,6 +99,9 @@ class Plan:
                 )
         return changes
 
+    def _check(self, type_name: str, props: Mapping[str, Any]) -> None:
+        dynamic_references.check(type_name, props, self._clients)
+
     def _modification(
         self, scope: Scope, logical_id: str, resource: Mapping[str, Any], record: Resource
     ) -> ChangeTypeDef | None:
@@ -105,6 +112,7 @@ class Plan:
                 props[name] = scope.value(value)
             except PendingError as error:
                 pending[name] = error.causing_entity
+        self._check(resource["Type"], props)
         # A property that evaluates to AWS::NoValue is left out.
         props = {name: value for name, value in props.items() if value is not None}
         old = record["Properties"]

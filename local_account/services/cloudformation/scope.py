@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from local_account.services.cloudformation import parameters
+from local_account.foundation.acting import calling_role
+from local_account.services.cloudformation import dynamic_references, parameters
 from local_account.services.cloudformation.intrinsics import PendingError, Resources, Scope
 from local_account.services.cloudformation.providers.base import Properties, Provider
 from local_account.services.cloudformation.schemas import Schemas
@@ -83,7 +84,13 @@ def make_scope(
         found = account.client("ec2").describe_availability_zones()["AvailabilityZones"]
         return sorted(zone["ZoneName"] for zone in found)
 
-    return Scope(template, parameters.typed(template, stack["Values"]), pseudo, resources, imports, zones)
+    role = stack.get("RoleARN") or stack.get("CallerRole") or calling_role()
+
+    def plain(text: str) -> str:
+        return dynamic_references.plain(text, lambda service: account.client(service, role))
+
+    values = parameters.typed(template, stack["Values"], stack["Parameters"])
+    return Scope(template, values, pseudo, resources, imports, zones, plain)
 
 
 class Types:

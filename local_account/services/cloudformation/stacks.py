@@ -35,7 +35,9 @@ class Resource(TypedDict):
     Timestamp: NotRequired[datetime]
     """When the status changed last."""
     Properties: dict[str, Any]
-    """With every intrinsic function evaluated."""
+    """With every intrinsic function evaluated; dynamic references are as in the template."""
+    References: NotRequired[dict[str, str]]
+    """The values of dynamic references that the resource was made with."""
     Attributes: dict[str, Any]
     """For ``Fn::GetAtt``."""
     Dependencies: list[str]

@@ -4,8 +4,9 @@ Page "Valid settings for the PollForSourceChanges parameter" (CodePipeline User 
 costs one request a period, made with the role of its action; pipelines without one cost nothing.
 
 Differs from AWS: sources are polled once a minute (AWS: "periodically") unless they say
-`PollForSourceChanges: false`. A poll is one HeadObject or GetBranch with the role of the action, and a role
-that may not do that starts nothing.
+`PollForSourceChanges: false`; so are those of connections without `DetectChanges: false`, which AWS notices
+at once. A poll is one HeadObject or GetBranch with the role of the action, and a role that may not do that
+starts nothing.
 """
 
 from __future__ import annotations
@@ -127,14 +128,19 @@ class Poller:
     def _revision(self, declaration: Declaration, action: Action) -> str | None:
         """Return what the source has now; None if it has nothing that the role can see."""
         role = action.get("roleArn") or declaration["roleArn"]
-        first, second = _source(action)
+        *_, first, second = _source(action)
         try:
+            if action["actionTypeId"]["provider"] == "CodeStarSourceConnection":
+                found = self._account.connections.repository(_source(action)[0], first).repository
+                # The connection sees the repository, whatever the role may do with CodeCommit.
+                client = self._account.client("codecommit")
+                return str(client.get_branch(repositoryName=found, branchName=second)["branch"]["commitId"])
             if action["actionTypeId"]["provider"] == "CodeCommit":
                 client = self._account.client("codecommit", role)
                 branch = client.get_branch(repositoryName=first, branchName=second)["branch"]
                 return str(branch["commitId"])
             found = self._account.client("s3", role).head_object(Bucket=first, Key=second)
-        except ClientError as error:
+        except (ClientError, LookupError) as error:
             log.debug("%s of %s: %s", action["name"], declaration["name"], error)
             return None
         version: str | None = found.get("VersionId")
@@ -147,6 +153,8 @@ def _polled(declaration: Declaration) -> list[Action]:
 
 def _source(action: Action) -> list[str]:
     configuration = action["configuration"]
+    if action["actionTypeId"]["provider"] == "CodeStarSourceConnection":
+        return [configuration[name] for name in ("ConnectionArn", "FullRepositoryId", "BranchName")]
     if action["actionTypeId"]["provider"] == "CodeCommit":
         return [configuration["RepositoryName"], configuration["BranchName"]]
     return [configuration["S3Bucket"], configuration["S3ObjectKey"]]

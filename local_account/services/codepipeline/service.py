@@ -52,7 +52,11 @@ if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 _MAX_OUTPUT_BYTES = 122_880
-_REVISION_TYPES = {"CodeCommit": {"COMMIT_ID"}, "S3": {"S3_OBJECT_VERSION_ID", "S3_OBJECT_KEY"}}
+_REVISION_TYPES = {
+    "CodeCommit": {"COMMIT_ID"},
+    "CodeStarSourceConnection": {"COMMIT_ID"},
+    "S3": {"S3_OBJECT_VERSION_ID", "S3_OBJECT_KEY"},
+}
 
 
 class CodePipeline(Service):
@@ -422,7 +426,13 @@ class CodePipeline(Service):
     def _changed(self, name: str, action: str, token: str) -> None:
         """Start a pipeline because a polled source has changed."""
         if self._pipelines.get(name):
-            cause: ExecutionTriggerTypeDef = {"triggerType": "PollForSourceChanges", "triggerDetail": action}
+            sources = self._pipelines.require(name)["pipeline"]["stages"][0]["actions"]
+            found = next(one for one in sources if one["name"] == action)
+            detail = found["configuration"].get("ConnectionArn")
+            cause: ExecutionTriggerTypeDef = {
+                "triggerType": "WebhookV2" if detail else "PollForSourceChanges",
+                "triggerDetail": detail or action,
+            }
             self._start(name, cause, {}, {}, token)
 
     def _by_caller(self, trigger: TriggerTypeType) -> ExecutionTriggerTypeDef:

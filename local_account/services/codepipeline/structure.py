@@ -2,7 +2,8 @@
 
 Rules: page "CodePipeline pipeline structure reference" and the action structure reference of each provider.
 
-Refuses (CreatePipeline, UpdatePipeline): actions other than Source S3 and CodeCommit, Build and Test
+Refuses (CreatePipeline, UpdatePipeline): actions other than Source S3, CodeCommit and
+CodeStarSourceConnection, Build and Test
 CodeBuild, Invoke Lambda, Approval Manual, Deploy CloudFormation; conditions of stages; triggers of
 connections; other regions; full clones, batch builds and notifications by SNS.
 """
@@ -54,6 +55,11 @@ PROVIDERS: Mapping[tuple[str, str], Provider] = {
         outputs=(1, 1),
         required=frozenset({"S3Bucket", "S3ObjectKey"}),
         optional=frozenset({"PollForSourceChanges", "AllowOverrideForS3ObjectKey"}),
+    ),
+    ("Source", "CodeStarSourceConnection"): Provider(
+        outputs=(1, 1),
+        required=frozenset({"ConnectionArn", "FullRepositoryId", "BranchName"}),
+        optional=frozenset({"OutputArtifactFormat", "DetectChanges"}),
     ),
     ("Build", "CodeBuild"): _CODEBUILD,
     ("Test", "CodeBuild"): _CODEBUILD,
@@ -128,8 +134,10 @@ def groups(stage: Stage) -> list[list[Action]]:
 def is_polled(action: Action) -> bool:
     """Return whether CodePipeline looks for changes of a source itself: it does, unless told not to."""
     provider = PROVIDERS[action["actionTypeId"]["category"], action["actionTypeId"]["provider"]]
-    polls = "PollForSourceChanges" in provider.optional
-    return polls and action["configuration"].get("PollForSourceChanges", "true").lower() == "true"
+    return any(
+        setting in provider.optional and action["configuration"].get(setting, "true").lower() == "true"
+        for setting in ("PollForSourceChanges", "DetectChanges")
+    )
 
 
 def artifact_bucket(pipeline: Declaration, region: str) -> str:
@@ -163,8 +171,8 @@ def _check_head(pipeline: Declaration, region: str) -> None:
         raise _structure("Execution modes other than SUPERSEDED, variables and triggers need pipelineType V2")
     if pipeline.get("triggers"):
         raise _structure(
-            "triggers need a CodeStarSourceConnection source, which is not supported by the local account: "
-            "start the pipeline from an EventBridge rule"
+            "triggers (filters of branches, tags and files) are not supported by the local account: without "
+            "them, a CodeStarSourceConnection source starts the pipeline at each push to its branch"
         )
     _unique([v["name"] for v in pipeline.get("variables") or []], "variable names must be unique")
 
@@ -222,7 +230,13 @@ def _check_action(action: Action) -> None:
     _check_configuration(where, action["inputArtifacts"], configuration)
 
 
-_BOOLEANS = ("PollForSourceChanges", "AllowOverrideForS3ObjectKey", "BatchEnabled", "CombineArtifacts")
+_BOOLEANS = (
+    "PollForSourceChanges",
+    "DetectChanges",
+    "AllowOverrideForS3ObjectKey",
+    "BatchEnabled",
+    "CombineArtifacts",
+)
 # Each of these values is AWS's default: what is left out means the same.
 _ONLY_VALUES = {
     "OutputArtifactFormat": ("code_zip", "the local account does not support full clones as artifacts"),

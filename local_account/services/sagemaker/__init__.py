@@ -14,7 +14,7 @@ __all__ = ["SageMaker", "SageMakerRuntime", "instance_environment"]
 class SageMaker(TrainingJobs, Endpoints, NotebookInstances, TagOperations):
     """The control plane (``sagemaker``), combined from one class per kind of resource.
 
-    Lacks: `CreateAutoMLJobV2`, `CreateCodeRepository`, `CreateCompilationJob`, `CreateDomain` (Studio),
+    Lacks: `CreateAutoMLJobV2`, `CreateCompilationJob`, `CreateDomain` (Studio),
     `CreateExperiment`, `CreateFeatureGroup`, `CreateHyperParameterTuningJob`, `CreateInferenceComponent`,
     `CreateLabelingJob`, `CreateMlflowTrackingServer`, `CreateModelPackage` and `CreateModelPackageGroup`
     (model registry), `CreateMonitoringSchedule`, `CreatePipeline`, `CreateProcessingJob`,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from typing import TYPE_CHECKING, Final, Literal, Unpack, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, cast
 
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
+from local_account.services.sagemaker import repository_clones
+from local_account.services.sagemaker.code_repositories import CodeRepositories
 from local_account.services.sagemaker.instance_root import InstanceRoot
 from local_account.services.sagemaker.lifecycle_configs import LifecycleConfigs, script_of
 from local_account.services.sagemaker.logs import Logs
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
         CreatePresignedNotebookInstanceUrlInputTypeDef,
         DeleteNotebookInstanceInputTypeDef,
         DescribeNotebookInstanceInputTypeDef,
+        GitConfigTypeDef,
         ListNotebookInstancesInputTypeDef,
         StartNotebookInstanceInputTypeDef,
         StopNotebookInstanceInputTypeDef,
@@ -61,7 +65,7 @@ _PRINCIPAL = "sagemaker.amazonaws.com"
 _NAME: Final = "NotebookInstanceName"
 _STATUS: Final = "NotebookInstanceStatus"
 _CONFIG: Final = "NotebookInstanceLifecycleConfigName"
-_UNSUPPORTED = ("AcceleratorTypes", "DefaultCodeRepository", "AdditionalCodeRepositories")
+_UNSUPPORTED = ("AcceleratorTypes",)
 """Refuses in CreateNotebookInstance and UpdateNotebookInstance."""
 _REASON_LENGTH = 1024
 _QUOTA = "L-04CE2E67"
@@ -75,7 +79,7 @@ _DEFAULTS = {
 }
 
 
-class NotebookInstances(LifecycleConfigs):
+class NotebookInstances(LifecycleConfigs, CodeRepositories):
     """Notebook instances; their scripts run as root of a directory of their own (`instance_root`).
 
     ``lifecycle_seconds`` is how long a script may take: 300 on AWS ("Customization of a SageMaker notebook
@@ -129,6 +133,7 @@ class NotebookInstances(LifecycleConfigs):
         self.account.check_role(params["RoleArn"], _PRINCIPAL)
         if params.get("LifecycleConfigName"):
             self.lifecycle_config(params["LifecycleConfigName"])
+        self._check_repositories(params)
         if params.get("SecurityGroupIds") and not params.get("SubnetId"):
             raise invalid("SecurityGroupIds requires a SubnetId")
         now = self.account.now()
@@ -167,14 +172,25 @@ class NotebookInstances(LifecycleConfigs):
 
     def list_notebook_instances(self, params: ListNotebookInstancesInputTypeDef) -> Answer:
         """See ListNotebookInstances."""
-        refuse_unsupported(params, ("DefaultCodeRepositoryContains", "AdditionalCodeRepositoryEquals"))
-        wanted = params.get("NotebookInstanceLifecycleConfigNameContains", "")
+        config = params.get("NotebookInstanceLifecycleConfigNameContains", "")
+        default, additional = (
+            params.get("DefaultCodeRepositoryContains", ""),
+            params.get("AdditionalCodeRepositoryEquals"),
+        )
+
+        def fits(instance: NotebookInstance) -> bool:
+            return (
+                config in (instance[_CONFIG] or "")
+                and default in (instance.get("DefaultCodeRepository") or "")
+                and (not additional or additional in (instance.get("AdditionalCodeRepositories") or ()))
+            )
+
         instances, token = list_page(
             params,
             self.table("notebook_instances"),
             name=_NAME,
             status=_STATUS,
-            only=lambda instance: wanted in (instance[_CONFIG] or ""),
+            only=fits,
             sort_by="Name",
             order="Ascending",
         )
@@ -188,13 +204,18 @@ class NotebookInstances(LifecycleConfigs):
             self.account.check_role(params["RoleArn"], _PRINCIPAL)
         if params.get("LifecycleConfigName"):
             self.lifecycle_config(params["LifecycleConfigName"])
-        given = {
+        self._check_repositories(params)
+        given: dict[str, object] = {
             key: value
             for key, value in params.items()
             if key not in (_NAME, "LifecycleConfigName") and not key.startswith("Disassociate")
         }
         if params.get("LifecycleConfigName") or params.get("DisassociateLifecycleConfig"):
             given[_CONFIG] = params.get("LifecycleConfigName")
+        if params.get("DisassociateDefaultCodeRepository"):
+            given["DefaultCodeRepository"] = None
+        if params.get("DisassociateAdditionalCodeRepositories"):
+            given["AdditionalCodeRepositories"] = None
         changes = cast("NotebookInstanceChanges", given)
         instance = self._instance(name)
         if params.get("VolumeSizeInGB", instance["VolumeSizeInGB"]) < instance["VolumeSizeInGB"]:
@@ -241,7 +262,9 @@ class NotebookInstances(LifecycleConfigs):
             jupyter.wait()
         except ScriptError as error:
             raise ServiceError("InternalFailure", str(error), status=500) from error
-        return {"AuthorizedUrl": jupyter.url}
+        default = instance.get("DefaultCodeRepository")
+        where = repository_clones.directory_of(self._git_config(default)["RepositoryUrl"]) if default else ""
+        return {"AuthorizedUrl": jupyter.url(where)}
 
     # --- the work behind them
 
@@ -252,6 +275,7 @@ class NotebookInstances(LifecycleConfigs):
         try:
             make_directories(self.account, name)
             write_environment(self.account, name)
+            self._clone_repositories(instance)
             attached = instance[_CONFIG]
             config: LifecycleHooks = self.lifecycle_config(attached) if attached else {}
             scripts = {hook: script_of(config, hook) for hook in hooks}
@@ -270,6 +294,23 @@ class NotebookInstances(LifecycleConfigs):
                 self._record_instance(name, "Failed", FailureReason=str(error)[:_REASON_LENGTH])
             return
         self._record_instance(name, "InService", FailureReason=None)
+
+    def _clone_repositories(self, instance: NotebookInstance) -> None:
+        volume = instance_directory(self.account, instance[_NAME]) / "SageMaker"
+        for one in _repositories(instance):
+            repository_clones.clone(
+                self.account, instance[_NAME], volume, instance["RoleArn"], self._git_config(one)
+            )
+
+    def _git_config(self, repository: str) -> GitConfigTypeDef:
+        """Return where a repository is that an instance names by its address or as a resource."""
+        if repository.startswith("https://"):
+            return {"RepositoryUrl": repository}
+        return self.code_repository(repository)["GitConfig"]
+
+    def _check_repositories(self, params: Mapping[str, Any]) -> None:
+        for one in _repositories(params):
+            self._git_config(one)
 
     def _make_root(self, instance: NotebookInstance) -> InstanceRoot:
         name, arn = instance[_NAME], instance["NotebookInstanceArn"]
@@ -335,6 +376,11 @@ class NotebookInstances(LifecycleConfigs):
                 instance["LastModifiedTime"] = self.account.now()
                 detail = public(instance)
             self.publish(EVENT, detail["NotebookInstanceArn"], detail)
+
+
+def _repositories(given: Mapping[str, Any]) -> list[str]:
+    default = given.get("DefaultCodeRepository")
+    return [*([default] if default else []), *(given.get("AdditionalCodeRepositories") or ())]
 
 
 def _wrong_status(instance: NotebookInstance, allowed: tuple[str, ...], wanted: str) -> str:

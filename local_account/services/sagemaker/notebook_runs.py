@@ -165,7 +165,7 @@ class Jupyter:
             "--ServerApp.port_retries=0",
             *(["--allow-root"] if os.geteuid() == 0 else []),
         ]
-        self.url = f"http://{LOOPBACK}:{port}/lab?token={token}"
+        self._port, self._token = port, token
         self._status = urllib.request.Request(
             f"http://{LOOPBACK}:{port}/api/status", headers={"Authorization": f"token {token}"}
         )
@@ -180,6 +180,11 @@ class Jupyter:
                 stderr=subprocess.STDOUT,
             )
         self._log_path = log_path
+
+    def url(self, directory: str = "") -> str:
+        """Return the address, of a directory in the volume."""
+        where = f"/tree/{directory}" if directory else ""
+        return f"http://{LOOPBACK}:{self._port}/lab{where}?token={self._token}"
 
     @property
     def running(self) -> bool:

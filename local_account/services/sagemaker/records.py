@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         CheckpointConfigTypeDef,
         ContainerDefinitionUnionTypeDef,
         DeploymentConfigUnionTypeDef,
+        GitConfigTypeDef,
         InstanceMetadataServiceConfigurationTypeDef,
         MetricDataTypeDef,
         ModelArtifactsTypeDef,
@@ -187,6 +188,16 @@ class NotebookInstanceChanges(TypedDict, total=False):
     FailureReason: str | None
 
 
+class CodeRepository(TypedDict):
+    """A git repository by name."""
+
+    CodeRepositoryName: str
+    CodeRepositoryArn: str
+    GitConfig: GitConfigTypeDef
+    CreationTime: datetime
+    LastModifiedTime: datetime
+
+
 class NotebookInstance(TypedDict):
     """A notebook instance."""
 
@@ -201,6 +212,9 @@ class NotebookInstance(TypedDict):
     IpAddressType: NotRequired[IPAddressTypeType]
     KmsKeyId: NotRequired[str]
     NotebookInstanceLifecycleConfigName: str | None
+    DefaultCodeRepository: NotRequired[str | None]
+    """Name or address; and those beside it:"""
+    AdditionalCodeRepositories: NotRequired[Sequence[str] | None]
     DirectInternetAccess: DirectInternetAccessType
     VolumeSizeInGB: int
     RootAccess: RootAccessType

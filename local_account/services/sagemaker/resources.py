@@ -12,6 +12,7 @@ from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.store import Table
 from local_account.gateway.service import Service
 from local_account.services.sagemaker.records import (
+    CodeRepository,
     Endpoint,
     EndpointConfig,
     LifecycleConfig,
@@ -84,6 +85,8 @@ class Resources(Service):
     def table(self, kind: Literal["notebook_instances"]) -> Table[NotebookInstance]: ...
     @overload
     def table(self, kind: Literal["lifecycle_configs"]) -> Table[LifecycleConfig]: ...
+    @overload
+    def table(self, kind: Literal["code_repositories"]) -> Table[CodeRepository]: ...
     @overload
     def table(self, kind: Literal["tags"]) -> Table[dict[str, str]]: ...
 

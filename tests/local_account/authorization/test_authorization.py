@@ -198,3 +198,16 @@ def test_a_permissions_boundary_applies(role: Role, client: Any) -> None:
     )
 
     assert "codebuild:ListProjects" in refused(role.client("codebuild").list_projects)
+
+
+def test_a_policy_about_one_secret_names_its_whole_arn(role: Role, local_account: AccountProcess) -> None:
+    secrets = local_account.client("secretsmanager")
+    mine, other = (secrets.create_secret(Name=name, SecretString="s") for name in ("of-mine", "of-others"))
+    role.allow("secretsmanager:GetSecretValue", mine["ARN"])
+    theirs = role.client("secretsmanager")
+
+    assert theirs.get_secret_value(SecretId="of-mine")["SecretString"] == "s"
+    assert theirs.get_secret_value(SecretId=mine["ARN"])["SecretString"] == "s"
+    for secret in ("of-others", other["ARN"], "of-nobody"):
+        with pytest.raises(ClientError, match="not authorized to perform: secretsmanager:GetSecretValue"):
+            theirs.get_secret_value(SecretId=secret)

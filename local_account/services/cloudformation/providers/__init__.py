@@ -10,6 +10,7 @@ from local_account.services.cloudformation.providers import (
     cloudwatch,
     codebuild,
     codecommit,
+    codeconnections,
     codepipeline,
     custom,
     ec2,
@@ -21,6 +22,8 @@ from local_account.services.cloudformation.providers import (
     nested,
     s3,
     sagemaker,
+    secretsmanager,
+    ssm,
 )
 from local_account.services.cloudformation.providers.base import Provider
 
@@ -31,6 +34,8 @@ _PROVIDERS: tuple[type[Provider], ...] = (
     cloudwatch.Alarm,
     codebuild.Project,
     codecommit.Repository,
+    codeconnections.CodeStarConnection,
+    codeconnections.Connection,
     codepipeline.Pipeline,
     custom.CustomResource,
     ec2.SecurityGroup,
@@ -49,11 +54,14 @@ _PROVIDERS: tuple[type[Provider], ...] = (
     nested.NestedStack,
     s3.Bucket,
     s3.BucketPolicy,
+    sagemaker.CodeRepository,
     sagemaker.Endpoint,
     sagemaker.EndpointConfig,
     sagemaker.LifecycleConfig,
     sagemaker.Model,
     sagemaker.NotebookInstance,
+    secretsmanager.Secret,
+    ssm.Parameter,
 )
 
 

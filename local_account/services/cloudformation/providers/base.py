@@ -103,6 +103,8 @@ class Provider(ABC):
     """The property that names the resource; if it is not set, a name is generated."""
     name_limit: ClassVar[int] = 64
     name_lower: ClassVar[bool] = False
+    name_prefix: ClassVar[str | None] = None
+    """What a generated name begins with; None: with the name of the stack."""
     any_attribute: ClassVar[bool] = False
     """Whether Fn::GetAtt can have any name."""
     lacking: ClassVar[tuple[str, ...]] = ()

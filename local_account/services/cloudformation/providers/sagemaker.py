@@ -1,4 +1,4 @@
-"""AWS::SageMaker::Model, EndpointConfig, Endpoint, NotebookInstance and its lifecycle configuration.
+"""AWS::SageMaker::Model, EndpointConfig, Endpoint, CodeRepository, NotebookInstance, lifecycle configuration.
 
 ``Ref`` gives the ARN of each, ``Fn::GetAtt`` the name.
 """
@@ -53,6 +53,28 @@ class EndpointConfig(_Named):
     name_property = key = "EndpointConfigName"
     ref = ("EndpointConfigArn",)
     create_with, delete_with = "create_endpoint_config", "delete_endpoint_config"
+
+
+class CodeRepository(_Named):
+    """AWS::SageMaker::CodeRepository."""
+
+    type = "AWS::SageMaker::CodeRepository"
+    name_property = key = "CodeRepositoryName"
+    ref = ("CodeRepositoryArn",)
+    create_with, delete_with = "create_code_repository", "delete_code_repository"
+    updatable = ("GitConfig",)
+
+    def update(self, ctx: Context, props: Properties, old: Properties) -> None:
+        """Change the secret, which is all that the API can change, and the tags."""
+        super().update(ctx, props, old)
+        config, before = props["GitConfig"], old["GitConfig"]
+        if config == before:
+            return
+        if without(config, "SecretArn") != without(before, "SecretArn") or "SecretArn" not in config:
+            raise ResourceError("Of GitConfig, only SecretArn can change: give the repository another name")
+        ctx.client("sagemaker").update_code_repository(
+            CodeRepositoryName=ctx.name, GitConfig=pick(config, "SecretArn")
+        )
 
 
 class Endpoint(_Named):

@@ -11,6 +11,8 @@ _OPERATIONS = {
     "application-autoscaling": ("tag_resource", "ResourceARN", "Tags", "untag_resource", "TagKeys"),
     "cloudwatch": ("tag_resource", "ResourceARN", "Tags", "untag_resource", "TagKeys"),
     "codecommit": ("tag_resource", "resourceArn", "tags", "untag_resource", "tagKeys"),
+    "codeconnections": ("tag_resource", "ResourceArn", "Tags", "untag_resource", "TagKeys"),
+    "codestar-connections": ("tag_resource", "ResourceArn", "Tags", "untag_resource", "TagKeys"),
     "codepipeline": ("tag_resource", "resourceArn", "tags", "untag_resource", "tagKeys"),
     "ec2": ("create_tags", "Resources", "Tags", "delete_tags", "Tags"),
     "ecr": ("tag_resource", "resourceArn", "tags", "untag_resource", "tagKeys"),
@@ -19,6 +21,8 @@ _OPERATIONS = {
     "iam.role": ("tag_role", "RoleName", "Tags", "untag_role", "TagKeys"),
     "lambda": ("tag_resource", "Resource", "Tags", "untag_resource", "TagKeys"),
     "logs": ("tag_resource", "resourceArn", "tags", "untag_resource", "tagKeys"),
+    "secretsmanager": ("tag_resource", "SecretId", "Tags", "untag_resource", "TagKeys"),
+    "ssm": ("add_tags_to_resource", "ResourceId", "Tags", "remove_tags_from_resource", "TagKeys"),
     "sagemaker": ("add_tags", "ResourceArn", "Tags", "delete_tags", "TagKeys"),
 }
 
@@ -31,8 +35,9 @@ def retag(client: Any, kind: str, target: str, props: Properties, old: Propertie
     changed = [{"Key": key, "Value": value} for key, value in after.items() if before.get(key) != value]
     removed = [key for key in before if key not in after]
     resource: Any = [target] if kind == "ec2" else target
+    more = {"ResourceType": "Parameter"} if kind == "ssm" else {}
     if changed:
-        call(client, set_operation, {target_name: resource, tags_name: changed})
+        call(client, set_operation, {target_name: resource, tags_name: changed, **more})
     if removed:
         keys: list[Any] = [{"Key": key} for key in removed] if kind == "ec2" else list(removed)
-        call(client, remove_operation, {target_name: resource, keys_name: keys})
+        call(client, remove_operation, {target_name: resource, keys_name: keys, **more})

@@ -15,6 +15,7 @@ Run = Callable[[Context], Outcome]
 
 RUN: Mapping[tuple[str, str], Run] = {
     ("Source", "CodeCommit"): source.codecommit,
+    ("Source", "CodeStarSourceConnection"): source.connection,
     ("Source", "S3"): source.s3,
     ("Build", "CodeBuild"): build.codebuild,
     ("Test", "CodeBuild"): build.codebuild,

@@ -5,6 +5,8 @@ Output variables and artifacts as in the "CodeCommit" and "Amazon S3 source acti
 
 from __future__ import annotations
 
+import json
+
 from local_account.foundation.errors import ServiceError
 from local_account.services.codepipeline import artifacts
 from local_account.services.codepipeline.context import ActionFailed, Context, Outcome, lacks_permission
@@ -52,6 +54,51 @@ def codecommit(context: Context) -> Outcome:
             "created": context.account.now(),
             "revisionUrl": f"https://{region}.console.aws.amazon.com/codecommit/home"
             f"?region={region}#/repository/{name}/commit/{commit}",
+        },
+    )
+
+
+def connection(context: Context) -> Outcome:
+    """Put the files of a commit behind a connection into the artifact (OutputArtifactFormat CODE_ZIP).
+
+    Contract: "CodeStarSourceConnection for Bitbucket Cloud, GitHub, …" in the CodePipeline User Guide.
+    """
+    arn, full_name = context.configuration["ConnectionArn"], context.configuration["FullRepositoryId"]
+    branch, override = context.configuration["BranchName"], context.source_revision
+    try:
+        context.require(arn.split(":")[2], "UseConnection", ConnectionArn=arn)
+    except ServiceError as error:
+        raise ActionFailed(
+            "PermissionError",
+            f"Unable to use Connection: {arn}. The provided role does not have sufficient permissions.",
+        ) from error
+    revision = override["revisionValue"] if override else f"refs/heads/{branch}"
+    try:
+        provider, repository = context.account.connections.repository(arn, full_name)
+        found = context.account.repositories.commit(repository, revision)
+    except LookupError as error:
+        raise ActionFailed("ConfigurationError", str(error)) from error
+    commit, message = found.commit_id, found.message.strip()
+    summary = json.dumps({"ProviderType": provider, "CommitMessage": message[:1900]})
+    return Outcome(
+        variables={
+            "AuthorDate": found.author_date,
+            "BranchName": branch,
+            "CommitId": commit,
+            "CommitMessage": message,
+            "ConnectionArn": arn,
+            "FullRepositoryName": full_name,
+        },
+        artifacts=_put(context, found.archive, commit),
+        summary=summary,
+        external_id=commit,
+        revision={
+            "revisionId": commit,
+            "revisionSummary": summary,
+            "created": context.account.now(),
+            "revisionUrl": f"https://{context.account.config.region}.console.aws.amazon.com/codesuite/settings/"
+            f"connections/redirect?connectionArn={arn}&referenceType=COMMIT"
+            f"&FullRepositoryId={full_name}&Commit={commit}",
         },
     )
 

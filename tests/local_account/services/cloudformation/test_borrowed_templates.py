@@ -51,13 +51,11 @@ def test_a_type_that_is_missing_here_matters_only_if_it_is_made(stacks: StackMak
     template = (
         "Parameters: {Make: {Type: String, Default: 'no'}}\n"
         "Conditions: {Made: !Equals [!Ref Make, 'yes']}\n"
-        + group(
-            "/borrowed/type", ", P: {Type: AWS::SSM::Parameter, Condition: Made, Properties: {Type: String}}"
-        )
+        + group("/borrowed/type", ", P: {Type: AWS::SNS::Topic, Condition: Made, Properties: {TopicName: t}}")
     )
     assert stacks.create("borrowed-type", template)["StackStatus"] == "CREATE_COMPLETE"
 
-    with pytest.raises(ClientError, match=r"local account does not support .* \[AWS::SSM::Parameter\]"):
+    with pytest.raises(ClientError, match=r"local account does not support .* \[AWS::SNS::Topic\]"):
         stacks.update("borrowed-type", Parameters=[{"ParameterKey": "Make", "ParameterValue": "yes"}])
 
 
@@ -188,3 +186,27 @@ Resources:
         (shown,) = ecr.describe_repositories(repositoryNames=["borrowed-filters"])["repositories"]
         assert shown["imageTagMutability"] == f"{setting}_WITH_EXCLUSION"
         assert shown["imageTagMutabilityExclusionFilters"] == [{"filterType": "WILDCARD", "filter": pattern}]
+
+
+def test_connections_and_code_repositories(stacks: StackMaker) -> None:
+    url = "https://github.com/octo/app.git"
+    template = (
+        "Resources:\n"
+        "  C: {Type: AWS::CodeStarConnections::Connection, Properties: {ConnectionName: borrowed,"
+        " ProviderType: GitHub}}\n"
+        "  D: {Type: AWS::CodeConnections::Connection, Properties: {ConnectionName: borrowed,"
+        " ProviderType: GitLab}}\n"
+        "  R: {Type: AWS::SageMaker::CodeRepository, Properties: {GitConfig:"
+        f" {{RepositoryUrl: '{url}'}}}}}}\n"
+        "Outputs: {C: {Value: !GetAtt C.ConnectionStatus}, D: {Value: !Ref D}, R: {Value: !Ref R},"
+        " N: {Value: !GetAtt R.CodeRepositoryName}}\n"
+    )
+
+    stack = stacks.create("borrowed-git", template)
+
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("borrowed-git")
+    outputs = stacks.outputs("borrowed-git")
+    assert outputs["C"] == "PENDING"
+    assert ":codeconnections:" in outputs["D"]
+    assert outputs["R"].endswith(f":code-repository/{outputs['N'].lower()}")
+    assert stacks.delete("borrowed-git")["StackStatus"] == "DELETE_COMPLETE"

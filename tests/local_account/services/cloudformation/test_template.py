@@ -275,7 +275,7 @@ def declared(**declaration: Any) -> Template:
             "constraint: must be x.",
         ),
         ({"Type": "Text"}, "y", "Unrecognized parameter type: Text"),
-        ({"Type": "AWS::SSM::Parameter::Value<String>"}, "y", "does not support parameters of type AWS::SSM"),
+        ({"Type": "AWS::Route53::HostedZone::Id"}, "y", "does not support parameters of type AWS::Route53"),
     ],
 )
 def test_parameters_are_checked(declaration: dict[str, Any], value: str, reason: str) -> None:

@@ -1,6 +1,7 @@
 """Sources without ``PollForSourceChanges: false`` are polled: a change starts the pipeline."""
 
 import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -85,6 +86,42 @@ def test_a_commit_starts_the_pipeline(polled: PipelineLab, account: AccountProce
     for command in commands:
         subprocess.run(["git", *command.split()], cwd=tmp_path, env=account.environment, check=True)
     polled.eventually(lambda: triggers(polled, name) == ["CreatePipeline", "PollForSourceChanges"])
+
+
+def test_a_push_behind_a_connection_starts_the_pipeline_once_it_is_completed(
+    polled: PipelineLab, account: AccountProcess, tmp_path: Path
+) -> None:
+    repository = f"repository-{uuid.uuid4().hex[:8]}"
+    metadata = polled.client("codecommit").create_repository(repositoryName=repository)["repositoryMetadata"]
+    connections = polled.client("codestar-connections")
+    arn = connections.create_connection(ProviderType="GitHub", ConnectionName="c")["ConnectionArn"]
+    configuration = {"ConnectionArn": arn, "FullRepositoryId": "octo/app", "BranchName": "main"}
+    action = declare.action(
+        "Source", "Source", "CodeStarSourceConnection", outputs=["Src"], configuration=configuration,
+        namespace="Git",
+    )  # fmt: skip
+    name = polled.quiet(declare.stage("Source", action), gate())
+    first = polled.executions(name)[0]["pipelineExecutionId"]
+    assert f"Connection {arn} is not available" in polled.error(name, first, "Source")
+
+    complete = ("-m", "lab_helpers", "local", "connect", "--state", str(account.state))
+    subprocess.run([sys.executable, *complete, arn, "octo/app", repository], check=True)
+    assert connections.get_connection(ConnectionArn=arn)["Connection"]["ConnectionStatus"] == "AVAILABLE"
+    commands = (
+        "init -q -b main",
+        "-c user.name=a -c user.email=a@example.com commit -q --allow-empty -m first",
+        f"push -q {metadata['cloneUrlHttp']} main",
+    )
+    for command in commands:
+        subprocess.run(["git", *command.split()], cwd=tmp_path, env=account.environment, check=True)
+    polled.eventually(lambda: len(polled.executions(name)) == 2)
+
+    started = polled.executions(name)[0]
+    assert started["trigger"] == {"triggerType": "WebhookV2", "triggerDetail": arn}
+    polled.pending(name, "Gate", started["pipelineExecutionId"])
+    found = polled.actions(name, started["pipelineExecutionId"])["Source"]["output"]["outputVariables"]
+    assert found["FullRepositoryName"] == "octo/app"
+    assert found["CommitMessage"] == "first"
 
 
 def test_what_was_there_and_other_sources_start_nothing(polled: PipelineLab) -> None:

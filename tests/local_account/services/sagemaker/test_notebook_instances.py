@@ -318,3 +318,46 @@ def test_scripts_never_get_the_whole_machine(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")  # a socket in the machine's root directory
 
     assert Path("/") not in instance_root._kept(tmp_path)
+
+
+def test_an_instance_begins_with_its_repositories(lab: SageMakerLab, tmp_path: Path) -> None:
+    codecommit = lab.account.client("codecommit")
+    urls = []
+    for name in ("lessons", "extra"):
+        codecommit.create_repository(repositoryName=name)
+        put = {"branchName": "work", "fileContent": name.encode(), "filePath": "README"}
+        codecommit.put_file(repositoryName=name, **put)
+        urls.append(f"https://git-codecommit.us-east-1.amazonaws.com/v1/repos/{name}")
+    lab.sagemaker.create_code_repository(
+        CodeRepositoryName="lessons", GitConfig={"RepositoryUrl": urls[0], "Branch": "work"}
+    )
+    repositories = {"DefaultCodeRepository": "lessons", "AdditionalCodeRepositories": [urls[1]]}
+    machine = {"InstanceType": "ml.t3.medium", "RoleArn": lab.role}
+    lab.sagemaker.create_notebook_instance(NotebookInstanceName="cloning", **machine, **repositories)
+
+    instance = settled(lab, "cloning")
+
+    assert instance["NotebookInstanceStatus"] == "InService", instance
+    assert {key: instance[key] for key in repositories} == repositories
+    volume = directory(lab, "cloning") / "SageMaker"
+    assert [(volume / name / "README").read_text() for name in ("lessons", "extra")] == ["lessons", "extra"]
+    found = lab.sagemaker.list_notebook_instances(DefaultCodeRepositoryContains="less")["NotebookInstances"]
+    assert [one["NotebookInstanceName"] for one in found] == ["cloning"]
+
+
+def test_a_repository_that_cannot_be_cloned_fails_the_instance(lab: SageMakerLab) -> None:
+    machine = {"InstanceType": "ml.t3.medium", "RoleArn": lab.role}
+    url = "https://git-codecommit.us-east-1.amazonaws.com/v1/repos/nowhere"
+    with pytest.raises(ClientError, match=r"Cannot find CodeRepository: .*code-repository/unknown"):
+        lab.sagemaker.create_notebook_instance(
+            NotebookInstanceName="x", **machine, DefaultCodeRepository="unknown"
+        )
+    lab.sagemaker.create_notebook_instance(
+        NotebookInstanceName="failing-clone", **machine, DefaultCodeRepository=url
+    )
+
+    instance = settled(lab, "failing-clone")
+
+    assert instance["NotebookInstanceStatus"] == "Failed"
+    assert instance["FailureReason"].startswith(f"Failed to clone {url}: ")
+    assert "CodeCommit has no repository nowhere" in instance["FailureReason"]

@@ -1,0 +1,21 @@
+"""Requests to Parameter Store. ``{n}``: see ``requests.named``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conformance.cases import Case, identify, load
+from tests.conformance.requests import ask, named
+from tests.local_account.account_process import AccountProcess
+
+
+@pytest.fixture(scope="module")
+def client(account: AccountProcess) -> Any:
+    return account.client("ssm")
+
+
+@pytest.mark.parametrize("case", load("ssm/requests"), ids=identify)
+def test_requests(case: Case, client: Any) -> None:
+    ask(named(case), client, {}, lambda _, value: value)
