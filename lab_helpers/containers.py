@@ -27,7 +27,7 @@ from typing import Any
 from lab_helpers import causes
 from lab_helpers.display import duration, size
 from lab_helpers.errors import Interrupted, WorkshopError
-from lab_helpers.live import Tail
+from lab_helpers.live import Steps
 
 STEP = re.compile(r"Step \d+/\d+ :|#\d+ \[(?!internal)")
 """A line that begins a step, of Docker's classic builder and of BuildKit."""
@@ -87,22 +87,22 @@ def build(directory: Path, tag: str, *, build_args: Mapping[str, str] | None = N
     for name, value in (build_args or {}).items():
         command += ["--build-arg", f"{name}={value}"]
     print("$", *command, directory.name)
-    began, tail = time.monotonic(), Tail()
+    began, steps = time.monotonic(), Steps()
     dockerfile = directory / "Dockerfile"
     pull_public(dockerfile.read_text(encoding="utf-8") if dockerfile.is_file() else "")
 
     def show(line: str) -> None:
         if STEP.match(line):
-            print(" ", line)
+            steps.step(f"  {line}")
         elif not NOISE.search(line):
-            tail.add(line)
+            steps.add(line)
 
     try:
         run = _stream([*command, str(directory)], show)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: {tag} was not built. Run this cell again to build it.") from None
     finally:
-        tail.clear()
+        steps.settle()
     if run.exit_code != 0:
         raise ContainerError(
             f"{_cause(run.output)}\n  in the build of the image in {directory}/\n"

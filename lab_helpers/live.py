@@ -37,7 +37,8 @@ class Picture:
         return "\n".join([repr(self.table), *(f"  | {line}" for line in self._lines())])
 
     def _repr_html_(self) -> str:
-        return self.table._repr_html_() + (_Lines(self._lines())._repr_html_() if self.log else "")
+        log = _Text(self._lines(), LOG_LINES)._repr_html_() if self.log else ""
+        return self.table._repr_html_() + log
 
     def _lines(self) -> tuple[str, ...]:
         return tuple(_clipped(line) for line in self.log[-LOG_LINES:])
@@ -120,47 +121,56 @@ def newest(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(said[-LOG_LINES:])
 
 
-class Tail:
-    """The newest lines of a program that is running here, in place; nothing is left of them when it ends.
+class Steps:
+    """What a program that runs here prints: its steps stay, and the newest lines below them come and go.
 
-    Only a notebook has a place for them: elsewhere, nothing is shown.
+    A terminal gets the steps only.
     """
 
     def __init__(self) -> None:
+        self._steps: list[str] = []
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
-        self._display_id, self._shown, self._drawn = uuid.uuid4().hex, False, 0.0
+        self._display_id, self._drawn = uuid.uuid4().hex, 0.0
+
+    def step(self, line: str) -> None:
+        """Add a line that stays."""
+        self._lines.clear()
+        if in_notebook():
+            self._steps.append(_clipped(line))
+            self._draw()
+        else:
+            print(_clipped(line))
 
     def add(self, line: str) -> None:
-        """Show a line below the previous ones, at most a few times a second."""
+        """Show a line of the current step, at most a few times a second."""
         self._lines.append(_clipped(line))
-        if time.monotonic() - self._drawn >= REDRAW:
-            self._draw(_Lines(tuple(self._lines)))
+        if in_notebook() and time.monotonic() - self._drawn >= REDRAW:
+            self._draw()
 
-    def clear(self) -> None:
-        """Remove the lines."""
-        if self._shown:
-            self._draw(_Lines(()))
+    def settle(self) -> None:
+        """Leave the steps."""
+        if self._lines and in_notebook():
+            self._lines.clear()
+            self._draw()
 
-    def _draw(self, lines: _Lines) -> None:
-        if not in_notebook():
-            return
+    def _draw(self) -> None:
         from IPython.display import display  # noqa: PLC0415 (a terminal does not need it)
 
-        display(lines, display_id=self._display_id, update=self._shown)
-        self._shown, self._drawn = True, time.monotonic()
+        picture = _Text((*self._steps, *(f"    | {line}" for line in self._lines)))
+        display(picture, display_id=self._display_id, update=bool(self._drawn))
+        self._drawn = time.monotonic()
 
 
 @dataclass(frozen=True)
-class _Lines:
-    """A few lines of text, always as high as LOG_LINES, or nothing."""
+class _Text:
+    """Lines of text, as a program prints them; at least as high as `height` lines."""
 
     lines: tuple[str, ...]
+    height: int = 0
 
     def __repr__(self) -> str:
         return "\n".join(self.lines)
 
     def _repr_html_(self) -> str:
-        if not self.lines:
-            return "<span></span>"
-        text = html.escape("\n".join([*self.lines, *[" "] * (LOG_LINES - len(self.lines))]))
-        return f'<pre aria-label="newest lines of the log">{text}</pre>'
+        text = html.escape("\n".join([*self.lines, *[" "] * (self.height - len(self.lines))]))
+        return f"<pre>{text}</pre>"

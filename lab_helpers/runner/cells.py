@@ -154,6 +154,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no 
         output = super().process_message(*arguments, **kwargs)
         if output:
             self.nb_man.watch.output(output)
+        elif arguments[0]["msg_type"] == "update_display_data":  # nbclient has put it in its place
+            text = arguments[0]["content"]["data"].get("text/plain", "")
+            self.nb_man.watch.output(new_output("stream", text=text))
         return output
 
     def output(self, outs: list[NotebookNode], msg: dict[str, Any], *arguments: Any) -> Any:

@@ -14,6 +14,7 @@ from papermill.execute import prepare_notebook_metadata
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
+from lab_helpers.display import mark
 from lab_helpers.runner.cells import CellFailedError, Client, Manager, plain
 from lab_helpers.runner.kernels import Kernels, kernel_log
 from lab_helpers.runner.plan import PlannedNotebook
@@ -154,5 +155,7 @@ class _Watch:
     def output(self, message: NotebookNode) -> None:
         text = message.get("text", "") if message.get("output_type") == "stream" else ""
         lines = [line for line in plain(text).replace("\r", "\n").splitlines() if line.strip()]
+        # A pipeline's table ends with what has not begun; what is happening is above.
+        lines = [line for line in lines if mark("") not in line]
         if lines:
             self.observer.cell_output(lines[-1].strip())

@@ -43,3 +43,58 @@ def test_other_images_are_left_to_docker_build(calls: Path, dockerfile: str) -> 
     containers.pull_public(dockerfile)
 
     assert calls.read_text() == ""
+
+
+@pytest.fixture
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `docker` that prints what the test writes to `says`, and fails if there is a file `fails`."""
+    script = f"""#!/bin/sh
+        case "$1" in image) echo 1048576;; *) cat {tmp_path}/says;; esac
+        [ ! -e {tmp_path}/fails ] || [ "$1" = image ] || exit 1
+    """
+    (tmp_path / "docker").write_text(script)
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path / "says"
+
+
+def test_a_build_prints_its_steps_and_not_what_they_print(
+    tool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool.write_text("Step 1/2 : FROM x\n ---> 5c1f\nStep 2/2 : RUN pip install y\nCollecting y\n")
+    containers.build(tool.parent, "t")
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:3] == ["  Step 1/2 : FROM x", "  Step 2/2 : RUN pip install y"]
+    assert said[3].startswith("✓ built t: 1.0 MB")
+
+
+def test_a_failed_build_begins_with_the_error_of_the_tool(tool: Path) -> None:
+    tool.write_text(
+        "Step 2/2 : RUN pip install y\nERROR: No matching distribution found for y\n" + "z\n" * 60
+    )
+    tool.with_name("fails").touch()
+    with pytest.raises(containers.ContainerError) as caught:
+        containers.build(tool.parent, "t")
+    said = str(caught.value)
+    assert said.startswith("ERROR: No matching distribution found for y\n")
+    assert len(said.splitlines()) <= 8
+
+
+def test_training_prints_what_the_program_prints_and_a_failure_its_reason(
+    tool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool.write_text("tree accuracy=0.9333\n")
+    assert containers.train("i", tmp_path).output == "tree accuracy=0.9333\n"
+    assert capsys.readouterr().out == "tree accuracy=0.9333\n"
+    containers.train("i", tmp_path, quiet=True)
+    assert capsys.readouterr().out == ""
+    tool.with_name("fails").touch()
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output/failure").write_text(
+        "ValueError: unknown hyperparameter n\n\nTraceback …\n" + "x\n" * 30
+    )
+    with pytest.raises(containers.ContainerError) as caught:
+        containers.train("i", tmp_path)
+    said = str(caught.value).splitlines()
+    assert said[0] == "ValueError: unknown hyperparameter n"
+    assert len(said) == 3

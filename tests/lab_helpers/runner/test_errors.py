@@ -78,7 +78,9 @@ live.show(Table(["stage", "time"], [["Build", "3.0 s"]]))
 def test_an_hour_of_pictures_leaves_one_in_the_notebook(notebook: Make, tmp_path: Path) -> None:
     notebook("01_a.ipynb", FOLLOWS)
     output = tmp_path / "out"
-    run(plan(tmp_path / "notebooks"), output, Recorder())
+    recorder = Recorder()
+    run(plan(tmp_path / "notebooks"), output, recorder)
+    assert ("output", "| Collecting numpy") in recorder.events, "a run shows what is happening, too"
     links, table = nbformat.read(output / "01_a.ipynb", as_version=4).cells[-1].outputs
     assert "http://127.0.0.1/x" in links.data["text/html"]
     assert "3.0 s" in table.data["text/plain"]
