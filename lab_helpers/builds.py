@@ -13,6 +13,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 """Colors and cursor movements that programs write for terminals."""
 
 
+_WELL = {"SUCCEEDED", "", "IN_PROGRESS"}
 LONGEST_LOG = 1_000
 """Lines at the end of a failed build's log that are searched for the cause."""
 
@@ -38,10 +39,15 @@ class Build:
         return next((name for name in running if name != "COMPLETED"), "")
 
     @property
+    def failed_phase(self) -> str:
+        """The phase that failed; empty if none did."""
+        return next((name for name, status, *_ in self.phases if status not in _WELL), "")
+
+    @property
     def failure(self) -> str:
         """The phase that failed and why; empty if none failed."""
         for name, status, _, message in self.phases:
-            if status not in {"SUCCEEDED", "", "IN_PROGRESS"}:
+            if status not in _WELL:
                 return f"phase {name} {status.lower()}: {message}".rstrip(": ")
         return ""
 

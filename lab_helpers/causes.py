@@ -15,6 +15,8 @@ LONGEST = 300
 """Characters of a line that are shown: pip lists every version there is."""
 BEFORE, AFTER = 3, 2
 
+NOISE = re.compile(r"^\s*$|^ ---> |sha256:|^Removing intermediate|^#\d+ (?:DONE|CACHED)|━")
+"""Lines of a build that say nothing to a learner: digests, progress bars."""
 _STEP = re.compile(r"^(?:Step \d+/\d+ :|\[Container\].* (?:Running command|Entering phase) )")
 _VERTEX = re.compile(r"^#(\d+) (?:ERROR|CANCELED)")
 _PREFIX = re.compile(r"^(?:#\d+ )?(?:\d+\.\d+ )?")
@@ -62,7 +64,7 @@ def find(lines: Sequence[str]) -> Cause:
     Looks first at what the failing step printed: a line of a tool before one that only says that a tool
     failed. Without either, the last line of the step stands for the cause.
     """
-    said = [line.rstrip() for line in lines if line.strip("-= \t\r\n")]
+    said = [line.rstrip() for line in lines if line.strip("-= \t\r\n") and "━" not in line]
     if not said:
         return Cause("")
     failing = _failing(said)
@@ -99,7 +101,7 @@ def _cause(said: Sequence[str], index: int) -> Cause:
     near = [_plain(one) for one in said[max(index - BEFORE, 0) : index + 1 + AFTER]]
     seen: dict[str, None] = {}
     for one in near:
-        if one not in line and line not in one:
+        if one not in line and line not in one and not _matches(one, _GENERIC):
             seen.setdefault(shortened(one, 160))
     return Cause(shortened(line), tuple(seen))
 

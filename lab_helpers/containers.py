@@ -31,8 +31,6 @@ from lab_helpers.live import Steps
 
 STEP = re.compile(r"Step \d+/\d+ :|#\d+ \[(?!internal)")
 """A line that begins a step, of Docker's classic builder and of BuildKit."""
-NOISE = re.compile(r"^\s*$|^ ---> |sha256:|^Removing intermediate|^#\d+ (?:DONE|CACHED)|━")
-"""Lines that say nothing to a learner."""
 NO_DOCKER = "there is no docker client here: run this on a notebook instance, which has one"
 PING_TIMEOUT = 30.0
 """Seconds that a container has to answer `/ping`; SageMaker allows 8 minutes, too long for a lesson."""
@@ -94,7 +92,7 @@ def build(directory: Path, tag: str, *, build_args: Mapping[str, str] | None = N
     def show(line: str) -> None:
         if STEP.match(line):
             steps.step(f"  {line}")
-        elif not NOISE.search(line):
+        elif not causes.NOISE.search(line):
             steps.add(line)
 
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lab_helpers import builds, console, training
+from lab_helpers import builds, causes, console, training
 from lab_helpers.live import LOG_LINES, newest
 from lab_helpers.names import TRAIN_APPROVAL
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FIRST_SECONDS, LONGEST_SECONDS = 1.5, 10.0
 """An action is asked for details when it has run that long, and after each answer within that long."""
+READ_LINES = 4 * LOG_LINES
+"""Lines of a log that are read: some say nothing."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def _build(lab: Lab, _execution: Execution, action: Action) -> Detail:
     page = console.of(lab.client("codebuild")).build_log(build.id)
     return Detail(
         f"phase {build.phase}" if build.phase else "",
-        newest(builds.log_lines(lab, build, 3 * LOG_LINES)),
+        newest(line for line in builds.log_lines(lab, build, READ_LINES) if not causes.NOISE.search(line)),
         ("log of the build in the console", page),
     )
 
@@ -55,7 +57,7 @@ def _approval(lab: Lab, execution: Execution, action: Action) -> Detail:
     page = console.of(lab.client("sagemaker")).training_job(job)
     return Detail(
         f"{text} ({state})" if state else text,
-        newest(training.log_lines(lab, job, 3 * LOG_LINES)),
+        newest(training.log_lines(lab, job, READ_LINES)),
         ("training job in the console", page),
     )
 

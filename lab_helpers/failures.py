@@ -39,8 +39,7 @@ def explain(lab: Lab, execution: Execution) -> str:
         build = builds.describe(lab, action.external_id)
         found = builds.cause(lab, build)
         cause = Cause(found.line or build.failure or cause.line, found.around)
-        failed = f", {build.failure}" if build.failure and build.failure not in cause.line else ""
-        lines.append(f"build {build.id}{failed}")
+        lines.append(f"build {build.id}{f', phase {build.failed_phase}' if build.failed_phase else ''}")
         links.append(("whole log", console.of(lab.client("codebuild")).build_log(build.id)))
     elif action.provider == "CloudFormation":
         reasons = stack_failures(lab, action.external_id)
