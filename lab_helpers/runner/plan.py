@@ -56,10 +56,11 @@ def find_notebooks(directory: Path) -> list[Path]:
     return notebooks
 
 
-def select(notebooks: Sequence[Path], selection: str | None) -> list[Path]:
+def select(notebooks: Sequence[Path], selection: str | None, others: Sequence[Path] = ()) -> list[Path]:
     """Return the notebooks chosen by number (`01,03-04`) or name (`03_train`), in their own order.
 
-    Raises PlanError for a part that matches nothing.
+    `others` have no number and run only when they are named, after the rest. Raises PlanError for a part that
+    matches nothing.
     """
     if not selection:
         return list(notebooks)
@@ -70,12 +71,12 @@ def select(notebooks: Sequence[Path], selection: str | None) -> list[Path]:
             first, last = int(span[1]), int(span[2] or span[1])
             found = {path for path in notebooks if first <= int(_number(path)) <= last}
         else:
-            found = {path for path in notebooks if part in (path.stem, path.name)}
+            found = {path for path in (*notebooks, *others) if part in (path.stem, path.name)}
         if not found:
             there = ", ".join(path.stem for path in notebooks)
             raise PlanError(f"--notebooks {part!r} matches no notebook; there are {there}")
         chosen |= found
-    return [path for path in notebooks if path in chosen]
+    return [path for path in (*notebooks, *others) if path in chosen]
 
 
 def imported_modules(notebook: Path) -> list[str]:
@@ -107,7 +108,9 @@ def plan(
     to those that declare it. Raises PlanError for a notebook or parameter that does not exist: with a
     misspelled parameter, the run would otherwise spend minutes with the default.
     """
-    chosen = select(find_notebooks(directory), selection)
+    numbered = find_notebooks(directory)
+    others = sorted(path for path in directory.glob("*.ipynb") if path not in numbered)
+    chosen = select(numbered, selection, others)
     given = read_parameters(parameters)
     own = {key: value for key, value in given.items() if isinstance(value, dict)}
     shared = {key: value for key, value in given.items() if key not in own}

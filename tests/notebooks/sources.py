@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 from lab_helpers.exercises import cells, programs, written_by
 from tests.checkout import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+CHALLENGE = ROOT / "notebooks/challenge.ipynb"
+SOLUTIONS = sorted((ROOT / "notebooks/solutions").glob("*.ipynb"))
 PROGRAMS = ROOT / "notebooks/base_image"
 """The programs of the base image that come with the exercises."""
 
@@ -31,6 +34,15 @@ def materialise(directory: Path) -> Path:
         (directory / target).parent.mkdir(parents=True, exist_ok=True)
         (directory / target).write_text(content, encoding="utf-8")
     return directory
+
+
+def changes(solution: Path) -> dict[str, list[tuple[str, str]]]:
+    """Return what a solution changes in its lesson: every literal `changes…`, by the id of a cell."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for node in ast.walk(ast.parse(python(solution))):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith("changes"):
+            found |= ast.literal_eval(node.value)
+    return found
 
 
 def python(notebook: Path) -> str:

@@ -61,6 +61,22 @@ def test_unchanged_files_stay_and_nothing_is_kept(home: Path) -> None:
     assert (home / "notebooks" / "data" / "iris.csv").read_text() == "1,2\n"
 
 
+def test_a_changed_solution_is_kept_too(home: Path) -> None:
+    (home / "workshop" / "notebooks" / "solutions").mkdir()
+    (home / "workshop" / "notebooks" / "solutions" / "01_base.ipynb").write_text("shipped")
+    put_back(home, "01")
+    mine = home / "notebooks" / "solutions"
+    (mine / "01_base.ipynb").write_text("mine")
+    (mine / "work").mkdir()
+    (mine / "work" / "model.py").write_text("written by a solution")
+
+    put_back(home, "02")
+
+    assert (home / "notebooks" / FOLDER / "solutions" / "01_base.ipynb").read_text() == "mine"
+    assert (mine / "01_base.ipynb").read_text() == "shipped"
+    assert (mine / "work" / "model.py").exists()
+
+
 def test_changed_files_move_to_a_dated_folder_and_fresh_ones_take_their_place(home: Path) -> None:
     notebooks = home / "notebooks"
     (notebooks / "02_model.ipynb").write_text("mine")

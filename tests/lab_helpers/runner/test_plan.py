@@ -31,6 +31,7 @@ def test_numbered_notebooks_run_in_order_and_others_are_left_alone(directory: Pa
         ("1-2", ["01_base", "02_model"]),
         ("02_model", ["02_model"]),
         ("02_model.ipynb, 3", ["02_model", "03_train"]),
+        ("scratch,1", ["01_base", "scratch"]),
     ],
 )
 def test_notebooks_are_picked_by_number_range_and_name(
