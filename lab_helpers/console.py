@@ -11,6 +11,7 @@ list.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
@@ -108,6 +109,12 @@ class Console:
     def stacks(self) -> str:
         """All CloudFormation stacks."""
         return self._fragment("cloudformation", "/stacks")
+
+    def new_stack(self, name: str, template_url: str, parameters: Mapping[str, str]) -> str:
+        """The form for a new stack, with everything filled in ("Create quick-create links")."""
+        values = {f"param_{key}": value for key, value in parameters.items()}
+        fields = {"stackName": name, "templateURL": template_url, **values}
+        return self._fragment("cloudformation", f"/stacks/new?{urlencode(fields, quote_via=quote)}")
 
     def bucket(self, name: str, prefix: str = "") -> str:
         """A bucket, or what is under a prefix that ends with a slash."""

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from datetime import datetime
 
+from lab_helpers import console
 from lab_helpers.display import Table, size
 from lab_helpers.lab import Lab
 
@@ -87,6 +88,12 @@ def pull(lab: Lab, uri: str) -> str:
     if result.returncode != 0:
         raise RuntimeError(
             f"docker pull {uri} failed: {result.stderr.strip()}\n"
-            "What to do: check that the image exists in the ECR console, then run this cell again."
+            f"What to do: check that the image exists ({_page(lab, uri)}), then run this cell again."
         )
     return uri
+
+
+def _page(lab: Lab, uri: str) -> str:
+    """Return the console's page of the repository of an image."""
+    repository = uri.partition("/")[2].partition("@")[0].partition(":")[0]
+    return console.of(lab.client("ecr")).image_repository(lab.account, repository)

@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 
+from lab_helpers import console
 from lab_helpers.clients import Clients, Session
 from lab_helpers.display import Table, duration
 from lab_helpers.errors import WorkshopError
@@ -71,9 +72,12 @@ class Lab:
                 f"this notebook instance belongs to the lab {here or 'default'!r}, not to {lab_id!r}. "
                 'Leave lab_id = "", or open the notebook instance of the other lab.'
             )
-        wait_until_provisioned(home, timeout=timeout, sleep=sleep)
-        session = session or boto3.Session(region_name=settings.get("REGION") or None)
-        return cls(Names(here), session, home, settings)
+
+        def opened() -> Session:
+            return session or boto3.Session(region_name=settings.get("REGION") or None)
+
+        wait_until_provisioned(home, timeout=timeout, sleep=sleep, session=opened)
+        return cls(Names(here), opened(), home, settings)
 
     @property
     def client(self) -> Clients:
@@ -166,10 +170,12 @@ def wait_until_provisioned(
     sleep: Callable[[float], None] = time.sleep,
     report: Callable[[str], None] = print,
     enough: Callable[[], bool] = lambda: False,
+    session: Callable[[], Session] | None = None,
 ) -> None:
     """Wait until `.workshop/provision.status` says `ready`; raises as `Lab.open` does.
 
     A caller that needs only a part of the provisioning passes `enough`, which returns whether it is there.
+    With `session`, the message of a timeout has a link to the stacks.
     """
     status_file, log = home / ".workshop" / "provision.status", home / ".workshop" / "provision.log"
     began, last = time.monotonic(), ""
@@ -187,10 +193,11 @@ def wait_until_provisioned(
             )
         waited = time.monotonic() - began
         if waited > timeout:
+            where = f" ({console.of(session().client('cloudformation')).stacks()})" if session else ""
             raise LabError(
                 f"provisioning is still in progress after {duration(waited)}.\n"
                 f"The end of {log}:\n{tail(log, 20)}\n\n"
-                "What to do: look at the nested stacks in the CloudFormation console, then run this again."
+                f"What to do: look at the lab's nested stacks in CloudFormation{where}, then run this again."
             )
         news = tail(log, 1) or "starting"
         if news != last:

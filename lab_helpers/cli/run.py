@@ -46,6 +46,8 @@ def run(
     Writes the executed notebooks, a page for each, `index.html` and `summary.json`. Exit status: 0 all
     succeeded, 1 a notebook failed (the cell and the cause are shown), 2 usage error, 130 interrupted.
     """
+    import boto3
+
     from lab_helpers.lab import LabError, wait_until_provisioned
     from lab_helpers.runner import run as runner
     from lab_helpers.runner.kernels import (
@@ -81,6 +83,7 @@ def run(
                             timeout=1800,
                             sleep=lambda _: time.sleep(0.05),
                             report=steps.report,
+                            session=boto3.Session,
                         )
                         # Boot a kernel while the nested stacks are still being deployed.
                         exercises = home / ".workshop" / "exercises.json"

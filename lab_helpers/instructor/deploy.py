@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote, urlencode
 
 from botocore.exceptions import ClientError
 
 from lab_helpers import keys
 from lab_helpers.clients import Clients
+from lab_helpers.console import Console
 from lab_helpers.instructor.fleet.progress import read_provision
 from lab_helpers.names import Names
 from lab_helpers.stacks import (
@@ -113,16 +113,10 @@ def _ensure_bucket(s3: S3Client, bucket: str, region: str) -> None:
     )
 
 
-def launch_link(names: Names, region: str, uploaded: Uploaded) -> str:
+def launch_link(console: Console, names: Names, uploaded: Uploaded) -> str:
     """Return the console URL that opens "Create stack" with everything filled in."""
-    fields = {
-        "stackName": names.top_stack,
-        "templateURL": uploaded.template_url,
-        "param_NamePrefix": names.prefix,
-        "param_PackageUri": uploaded.package_uri,
-    }
-    home = f"https://console.aws.amazon.com/cloudformation/home?region={region}"
-    return f"{home}#/stacks/new?{urlencode(fields, quote_via=quote)}"
+    parameters = {"NamePrefix": names.prefix, "PackageUri": uploaded.package_uri}
+    return console.new_stack(names.top_stack, uploaded.template_url, parameters)
 
 
 def start_instance(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from lab_helpers import console
+
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
 
@@ -44,8 +46,9 @@ def end_earlier_executions(
             _reject(codepipeline, pipeline, approval)
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"{pipeline}: {', '.join(sorted(waiting))} did not end within {timeout:.0f} s. Stop them in "
-                "the CodePipeline console, then run the same command again"
+                f"{pipeline}: {', '.join(sorted(waiting))} did not end within {timeout:.0f} s. "
+                "Stop them with `aws codepipeline stop-pipeline-execution`, then run the same command again; "
+                f"{console.of(codepipeline).pipeline(pipeline)} shows what they do"
             )
         time.sleep(0.3)
     return len(found)

@@ -51,6 +51,7 @@ def deploy(
         import boto3
         from botocore.exceptions import BotoCoreError, ClientError
 
+        from lab_helpers import console
         from lab_helpers.instructor.deploy import launch_link
         from lab_helpers.instructor.ttl import DEFAULT_TTL, TtlError, expires_at
         from lab_helpers.names import Names
@@ -83,11 +84,10 @@ def deploy(
                 "The package has changed. The notebook instance picks it up at its next start; "
                 "--restart restarts it now."
             )
-        screen.print(f"Open the notebook instance {names.notebook_instance} in the SageMaker console.")
-        screen.print(
-            f"The same stack in the console: {launch_link(names, session.region_name, uploaded)}",
-            soft_wrap=True,
-        )
+        instance = console.of(session.client("sagemaker")).notebook_instance(names.notebook_instance)
+        screen.print(f"Open the notebook instance {names.notebook_instance}: {instance}", soft_wrap=True)
+        stacks = console.of(session.client("cloudformation"))
+        screen.print(f"The same stack in the console: {launch_link(stacks, names, uploaded)}", soft_wrap=True)
 
 
 def deploy_lab(

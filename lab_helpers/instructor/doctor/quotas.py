@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lab_helpers import console
 from lab_helpers.instructor.doctor.findings import Finding, Level, ok, warning
 from lab_helpers.instructor.doctor.room import Room
 
@@ -83,12 +84,13 @@ _CHOICES = {
 def _missing(room: Room, need: Need) -> Finding:
     text = f"{need.service} lists no quota {need.quota!r}"
     kind, _, use = need.quota.partition(" for ")
+    page = console.of(room.clients("service-quotas")).service_quotas(need.service)
     if use not in _CHOICES:
-        return warning("quotas", text, "look it up in the Service Quotas console")
+        return warning("quotas", text, f"look it up in Service Quotas: {page}")
     return warning(
         "quotas",
         f"{text}: {room.region} may not have this type",
-        f"if the Service Quotas console does not list {kind} either, choose another type: {_CHOICES[use]}",
+        f"if Service Quotas ({page}) does not list {kind} either, choose another type: {_CHOICES[use]}",
     )
 
 

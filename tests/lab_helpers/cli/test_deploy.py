@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab_helpers import keys
+from lab_helpers import console, keys
 from lab_helpers.instructor.deploy import Uploaded, launch_link, missing_nested, upload
 from lab_helpers.instructor.package import package
 from lab_helpers.names import Names
@@ -117,7 +117,7 @@ def test_an_upload_returns_whether_the_package_changed_and_its_bucket_is_private
     blocked = clients("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert set(blocked.values()) == {True}
     assert clients("s3").get_object(Bucket=bucket, Key="package/workshop.zip")["Body"].read() == b"2"
-    link = launch_link(names, "us-east-1", uploaded)
+    link = launch_link(console.of(clients("cloudformation")), names, uploaded)
     assert "region=us-east-1#/stacks/new?stackName=up-mlops&templateURL=https%3A%2F%2F" in link
     assert "param_NamePrefix=up-" in link
 
