@@ -88,7 +88,7 @@ def ensure_engine(home: Path | None = None, report: Report = print) -> str:
             _install(report)
             if found := find_engine(home):  # on a machine with systemd the package starts the engine
                 return found
-        return _start(home, report)
+        return start_engine(home, report)
 
 
 def _require_linux() -> None:
@@ -109,7 +109,11 @@ def _socket(home: Path) -> Path:
     return home / "docker.sock"
 
 
-def _start(home: Path, report: Report) -> str:
+def start_engine(home: Path, report: Report) -> str:
+    """Start an engine of the directory's own; return its address. Raises EngineError if that fails.
+
+    One that runs there but no longer answers is stopped first.
+    """
     socket = _socket(home)
     if len(os.fsencode(socket)) > SOCKET_PATH_LIMIT:
         raise EngineError(
@@ -119,6 +123,7 @@ def _start(home: Path, report: Report) -> str:
     require_free_space(home)
     report("starting dockerd")
     stop_engine(home)  # one that no longer answers
+    _forget_dead(home)
     log = home / "dockerd.log"
     argv = [
         "dockerd",
@@ -163,13 +168,37 @@ def _start(home: Path, report: Report) -> str:
     )
 
 
+def _forget_dead(home: Path) -> None:
+    """Remove the pid files of an engine that was killed.
+
+    dockerd would wait in vain for a containerd whose id another process has, or that nobody reaps: in a
+    container, process 1 may leave zombies.
+    """
+    containerd = home / "exec" / "containerd" / "containerd.pid"
+    files = [
+        *([home / "pid"] if running_pid(home) is None else []),
+        *([containerd] if not _runs(containerd, containerd.with_suffix(".toml")) else []),
+    ]
+    if left := [str(file) for file in files if file.exists()]:
+        host.run(host.as_root(["rm", "-f", *left]))
+
+
+def _runs(pid_file: Path, argument: Path) -> bool:
+    """Return whether the process of a pid file runs, with a path that only ours has as an argument."""
+    try:
+        command = Path(f"/proc/{int(pid_file.read_text())}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return False
+    return os.fsencode(argument) in command.split(b"\0")  # a zombie has none
+
+
 def _bridge() -> list[str]:
     """Return arguments that keep two engines on one machine from handing out the same container addresses."""
     others = [p for p in Path("/proc").glob("[0-9]*/comm") if _read(p) == "dockerd"]
     ip = host.program("ip")
     if not others or ip is None:
         return []
-    if not Path("/sys/class/net", BRIDGE).exists():
+    if host.run([ip, "link", "show", BRIDGE]).returncode != 0:  # /sys may show another network's links
         routes = host.run([ip, "route"]).stdout
         subnet = next((n for n in range(31, 17, -1) if f"172.{n}." not in routes), None)
         if subnet is None:

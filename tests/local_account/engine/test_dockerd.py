@@ -108,6 +108,20 @@ def test_an_engine_is_started_found_again_and_stopped(
     assert not stop_engine(startable)
 
 
+def test_pid_files_of_a_killed_engine_do_not_hold_up_the_next(
+    startable: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dockerd, "_candidates", lambda home: iter([]))
+    containerd = startable / "exec" / "containerd" / "containerd.pid"
+    containerd.parent.mkdir(parents=True)
+    machine("rm", 'shift; exec /bin/rm -f "$@"')
+    for left in (startable / "pid", containerd):
+        left.write_text(str(os.getpid()))  # a process of today that is not the engine's
+    machine("dockerd", f"[ -e {containerd} -o -e {startable / 'pid'} ] && exit 1\n{DOCKERD}")
+    ensure_engine(startable, lambda _: None)
+    assert dockerd.running_pid(startable)
+
+
 def test_the_last_account_stops_the_engine(
     startable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
