@@ -6,11 +6,14 @@ import os
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 ZERO_ID = "0" * 40
+_INTENDED = "-intended"
+"""Ends the name of a record that is older than its move."""
 _UNBORN_HEAD = "refs/heads/main"
 
 # One file per push, under its final name only once it is complete: the account publishes and removes it, so
@@ -142,13 +145,24 @@ class GitRepository:
             return False
         return not branch.startswith("-")
 
-    def move(self, reference: str, new: str, old: str) -> Move:
-        """Set a reference to ``new`` (``ZERO_ID`` deletes it) if it is still at ``old``."""
-        if new == ZERO_ID:
-            self.git("update-ref", "-d", reference, old)
-        else:
-            self.git("update-ref", reference, new, old)
-        return Move(old, new, reference)
+    def move(self, reference: str, new: str, old: str) -> str:
+        """Set a reference to ``new`` (``ZERO_ID`` deletes it) if it is still at ``old``; return its record.
+
+        It is recorded as a push is, but before: a reference that has not moved is not announced.
+        """
+        push = f"{uuid.uuid4().hex}{_INTENDED}"
+        part = self.path / "moved" / f"{push}.part"
+        part.write_text(f"{old} {new} {reference}\n")
+        part.rename(part.with_suffix(""))
+        try:
+            if new == ZERO_ID:
+                self.git("update-ref", "-d", reference, old)
+            else:
+                self.git("update-ref", reference, new, old)
+        except GitError:
+            self.forget_moves(push)
+            raise
+        return push
 
     def entries(self, tree: str, *, recursive: bool = False, path: str = "") -> list[Entry]:
         """List a tree: its direct entries, everything below it, or the one entry at ``path``."""
@@ -201,6 +215,14 @@ class GitRepository:
         (self.path / "moved" / push).unlink(missing_ok=True)
 
     def unannounced(self) -> list[str]:
-        """Return the pushes that are still recorded, oldest first."""
+        """Return the pushes that are still recorded, oldest first; a move that was not made is forgotten."""
         paths = [path for path in (self.path / "moved").iterdir() if path.suffix != ".part"]
-        return [path.name for path in sorted(paths, key=lambda path: path.stat().st_mtime)]
+        pushes = [path.name for path in sorted(paths, key=lambda path: path.stat().st_mtime)]
+        for push in list(pushes):
+            if push.endswith(_INTENDED) and not all(map(self._is_made, self.take_moves(push))):
+                self.forget_moves(push)
+                pushes.remove(push)
+        return pushes
+
+    def _is_made(self, move: Move) -> bool:
+        return (self.resolve(move.reference) or ZERO_ID) == move.new

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_input_stream
 
-from local_account.foundation.errors import Params
+from local_account.foundation.errors import Params, log_loss
+from local_account.foundation.patience import is_disk_full
 from local_account.services.codecommit.git_repository import ZERO_ID, GitRepository, Move, git_environment
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPOSITORIES = "codecommit-repositories"
+_ANNOUNCED = "codecommit-announced"
+"""Pushes whose events are published, and whose record is still to be removed."""
 PROCESSES = "git-http-backend"
 _CHUNK = 1 << 17
 _PATH = re.compile(r"/v1/repos/(?P<name>[\w.-]+?)(?:\.git)?(?P<rest>/info/refs|/git-(?:upload|receive)-pack)")
@@ -64,7 +67,27 @@ def repository_path(account: Account, name: str) -> Path:
     return account.config.state_dir / "codecommit" / f"{name}.git"
 
 
-def announce(account: Account, name: str, moves: Sequence[Move]) -> None:
+def announce_push(account: Account, name: str, push: str) -> None:
+    """Announce the references that a push moved: exactly once, whenever the account is killed."""
+    announced = account.store.table(_ANNOUNCED)
+    repository = GitRepository(repository_path(account, name))
+    if announced.get(push) is None:
+        _announce(account, name, push, repository.take_moves(push))
+    repository.forget_moves(push)
+    announced.delete(push)
+
+
+def announce_made_push(account: Account, name: str, push: str) -> None:
+    """Announce a push to a caller that has to learn that it succeeded: once there is room on the disk."""
+    try:
+        announce_push(account, name, push)
+    except Exception as error:
+        log_loss(log, error, "a push to %s is not announced yet", name)
+        if is_disk_full(error):
+            account.tasks.spawn(f"codecommit-push-{push}", announce_push, account, name, push)
+
+
+def _announce(account: Account, name: str, push: str, moves: Sequence[Move]) -> None:
     """Publish one event per reference that moved, and record what CodeCommit remembers of a push.
 
     The first branch ever pushed to a repository becomes its default branch.
@@ -78,18 +101,13 @@ def announce(account: Account, name: str, moves: Sequence[Move]) -> None:
     if created and repository.default_branch() is None:
         repository.set_default_branch(created[0].reference.removeprefix("refs/heads/"))
     arn = account.arn("codecommit", name)
-    for move in moves:
-        detail = _event_detail(account, document, move)
-        account.bus.publish("aws.codecommit", "CodeCommit Repository State Change", detail, [arn])
-    with suppress(KeyError), repositories.update(name) as document:  # deleted in the meantime
-        document["lastModifiedDate"] = account.now()
-
-
-def announce_push(account: Account, name: str, push: str) -> None:
-    """Announce the references that one push moved, exactly once."""
-    repository = GitRepository(repository_path(account, name))
-    announce(account, name, repository.take_moves(push))
-    repository.forget_moves(push)
+    with account.store.together():
+        for move in moves:
+            detail = _event_detail(account, document, move)
+            account.bus.publish("aws.codecommit", "CodeCommit Repository State Change", detail, [arn])
+        account.store.table(_ANNOUNCED).put(push, {})
+        with suppress(KeyError), repositories.update(name) as document:  # deleted in the meantime
+            document["lastModifiedDate"] = account.now()
 
 
 def _event_detail(account: Account, document: Repository, move: Move) -> Params:
@@ -231,10 +249,7 @@ class _Exchange:
         self._feeder.join(timeout=1)
         if self._push is None:
             return
-        try:
-            announce_push(self._account, self._name, self._push)
-        except Exception:  # the references have moved: git must learn that the push succeeded
-            log.exception("a push to %s was not announced; it will be at the next start", self._name)
+        announce_made_push(self._account, self._name, self._push)
 
 
 def _refuse(start_response: StartResponse, status: HTTPStatus, message: str) -> Iterable[bytes]:

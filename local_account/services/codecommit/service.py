@@ -29,7 +29,7 @@ from local_account.services.codecommit.git_repository import ZERO_ID, Author, En
 from local_account.services.codecommit.git_server import (
     REPOSITORIES,
     Repository,
-    announce,
+    announce_made_push,
     announce_push,
     repository_path,
 )
@@ -243,12 +243,12 @@ class CodeCommit(Service):
         if repository.resolve(commit) is None:
             raise ServiceError("CommitDoesNotExistException", f"The commit {commit} does not exist in {name}")
         try:
-            move = repository.move(f"refs/heads/{branch}", commit, ZERO_ID)
+            push = repository.move(f"refs/heads/{branch}", commit, ZERO_ID)
         except GitError as error:
             raise ServiceError(
                 "BranchNameExistsException", f"The branch {branch} cannot be created in {name}: {error}"
             ) from error
-        announce(self.account, name, [move])
+        announce_made_push(self.account, name, push)
         return {}
 
     def delete_branch(self, params: DeleteBranchInputTypeDef) -> Answer:
@@ -263,7 +263,8 @@ class CodeCommit(Service):
                 "DefaultBranchCannotBeDeletedException",
                 f"{branch} is the default branch of {name}: set another branch as the default first",
             )
-        announce(self.account, name, [repository.move(f"refs/heads/{branch}", ZERO_ID, commit)])
+        push = repository.move(f"refs/heads/{branch}", ZERO_ID, commit)
+        announce_made_push(self.account, name, push)
         return {"deletedBranch": {"branchName": branch, "commitId": commit}}
 
     # --- reading
@@ -419,13 +420,13 @@ class CodeCommit(Service):
         author = Author(params.get("authorName") or "root", params.get("email") or "")
         commit = repository.write_commit(tree, parent, author, message)
         try:
-            move = repository.move(f"refs/heads/{branch}", commit, parent or ZERO_ID)
+            push = repository.move(f"refs/heads/{branch}", commit, parent or ZERO_ID)
         except GitError as error:
             raise ServiceError(
                 "ParentCommitIdOutdatedException",
                 f"{branch} has been modified in the meantime: get its tip with get-branch and try again",
             ) from error
-        announce(self.account, name, [move])
+        announce_made_push(self.account, name, push)
         return {
             "commitId": commit,
             "treeId": tree,

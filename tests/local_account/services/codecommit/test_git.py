@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from local_account.services.codecommit.git_repository import ZERO_ID, GitRepository
 from local_account.services.codecommit.git_server import repository_path
 from tests.local_account.services.served import Served
 
@@ -215,6 +216,34 @@ def test_a_push_that_was_not_announced_is_announced_at_the_next_start(
     assert not record.exists()
     served.services["codecommit"].start()
     assert len(events(served, url)) == 2
+
+
+def test_a_push_is_announced_once_if_the_account_is_killed_right_after(
+    git: Git, url: str, clone: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = url.rpartition("/")[2]
+    git.commit(clone, a="1")
+    with monkeypatch.context() as patch:
+        patch.setattr(GitRepository, "forget_moves", lambda *_: 1 / 0)
+        git("push", "-q", "origin", "HEAD:main", cwd=clone)
+    assert GitRepository(repository_path(served.account, name)).unannounced()
+    served.services["codecommit"].start()
+    assert [one["referenceName"] for one in events(served, url)] == ["main"]
+    assert not GitRepository(repository_path(served.account, name)).unannounced()
+
+
+def test_a_branch_that_a_killed_account_has_moved_is_announced_and_no_other(
+    git: Git, url: str, clone: Path, served: Served
+) -> None:
+    commit, name = git.commit(clone, a="1"), url.rpartition("/")[2]
+    git("push", "-q", "origin", "HEAD:main", cwd=clone)
+    repository = GitRepository(repository_path(served.account, name))
+    repository.move("refs/heads/moved", commit, ZERO_ID)
+    repository.move("refs/heads/other", commit, ZERO_ID)
+    repository.git("update-ref", "-d", "refs/heads/other")  # killed between the record and the move
+    served.services["codecommit"].start()
+    assert [one["referenceName"] for one in events(served, url)] == ["main", "moved"]
+    assert not repository.unannounced()
 
 
 def test_a_push_succeeds_when_its_event_cannot_be_published(
