@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from local_account.foundation.patience import is_disk_full
+
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
@@ -80,6 +82,41 @@ class Containers:
             with _missing_or_busy():
                 volume.remove()
         return bool(found)
+
+
+def engine_errors() -> tuple[type[Exception], ...]:
+    """Return docker-py's exceptions for an engine that refuses a request or disappears during one."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+
+    return (DockerException, RequestException, HTTPError, OSError)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether an engine has answered, and refused."""
+    from docker.errors import APIError
+
+    return isinstance(error, APIError)
+
+
+def explained(error: BaseException) -> str:
+    """Return why an engine refused a request, or that it did not answer and what to do."""
+    if is_refusal(error):
+        return str(getattr(error, "explanation", None) or error)
+    if is_disk_full(error):
+        return "the disk of the local account is full: free some space, and try again"
+    return (
+        f"the Docker Engine cannot be reached ({_cause(error)}): start it, see `docker info`, and try again"
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """Return the operating system's words, which two libraries have wrapped."""
+    for inner in (*error.args, error.__cause__):
+        if isinstance(inner, BaseException):
+            return _cause(inner)
+    return getattr(error, "strerror", None) or str(error)
 
 
 def forget_images(client: DockerClient, registry: str) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from local_account.foundation.containers import engine_errors, explained
 from local_account.foundation.errors import log_loss
 from local_account.services.codebuild import artifacts, build_image, buildspec, source
 from local_account.services.codebuild.buildspec import Buildspec, OnFailure, Phase
@@ -275,14 +276,12 @@ class BuildRun:
         return spec, self._session
 
     def _note_image_names(self, path: str) -> None:
-        from docker.errors import DockerException
-
         try:
             notes = self._directory / "docker"
             self._image_names = ImageNames(self._account.containers.client, notes, self._account.config)
             self._image_names.write_docker(self._tools, path)
-        except DockerException as error:  # a build that does not use docker needs no engine
-            self._log.write(f"There is no Docker Engine: {error}")
+        except engine_errors() as error:  # a build that does not use docker needs no engine
+            self._log.write(f"There is no Docker Engine: {explained(error)}")
 
     def _forget_image_names(self) -> None:
         if self._image_names is None:

@@ -53,7 +53,7 @@ def prepare(account: Account, endpoint: str, specs: list[VariantSpec]) -> None:
         except images.ImageError as error:
             raise _image_missing(spec, error) from error
         except images.EngineError as error:
-            raise DeploymentError(str(error)) from error
+            raise DeploymentError(str(error), lost_engine=True) from error
         if spec["model_data_url"] and not (spec["model_dir"] and Path(spec["model_dir"]).is_dir()):
             target = endpoint_directory(account, endpoint) / uuid.uuid4().hex[:12]
             _fetch_model(account, spec, target)

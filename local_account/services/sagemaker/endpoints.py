@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Unpack, cast
 
+from local_account.foundation.containers import engine_errors
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import deployments, scaled_variants
 from local_account.services.sagemaker.endpoint_configs import EndpointConfigs
 from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
-from local_account.services.sagemaker.images import engine_errors
 from local_account.services.sagemaker.instance_metrics import InstanceMetrics
 from local_account.services.sagemaker.instances import Patience
+from local_account.services.sagemaker.leftovers import when_engine_answers
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.models import PRINCIPAL, model_data_url, primary_container
 from local_account.services.sagemaker.records import Endpoint, EndpointChanges, VariantSpec
@@ -100,6 +103,8 @@ class Endpoints(EndpointConfigs):
             if names:
                 with ThreadPoolExecutor(8) as pool:
                     list(pool.map(lambda name: self.account.containers.end(_group(name)), names))
+        except engine_errors() as error:
+            log.warning("the containers of endpoints end when the account starts again: %s", error)
         finally:
             super().stop()
 
@@ -231,29 +236,29 @@ class Endpoints(EndpointConfigs):
     # --- the work behind them
 
     def _create_fleet(self, name: str) -> None:
-        self._deploy_endpoint(name, "Failed")
+        self._deploy_endpoint(name, "InService", self._bring_up)
 
     def _resume_endpoint(self, name: str) -> None:
         """Restore an endpoint that was in service when the account ended, then resume what was going on."""
-        if self._deploy_endpoint(name, "Failed", "Updating") and self._endpoint(name).get("pending"):
+        if self._deploy_endpoint(name, "Updating", self._bring_back) and self._endpoint(name).get("pending"):
             self._replace_fleet(name)
         elif self._endpoint(name)["EndpointStatus"] == "Updating":
             self._record_endpoint(name, "InService")
 
     def _deploy_endpoint(
-        self, name: str, failed: EndpointStatusType, succeeded: EndpointStatusType = "InService"
+        self, name: str, succeeded: EndpointStatusType, bring_up: Callable[[str, list[VariantSpec]], Fleet]
     ) -> bool:
-        endpoint = self._endpoint(name)
-        specs = endpoint["variants"]
-        fleet = Fleet(self.account, self._endpoint_logs, name, specs, self._patience)
-        reason = self._try_deployment(lambda: self._bring_up(name, fleet, specs))
+        specs = self._endpoint(name)["variants"]
+        fleets: list[Fleet] = []
+        reason = self._try_deployment(lambda: fleets.append(bring_up(name, specs)))
         if self.account.tasks.stopping.is_set():
             return False
         if reason:
-            self.account.containers.end(_group(name))
-            self._record_endpoint(name, failed, FailureReason=reason)
+            with contextlib.suppress(*engine_errors()):
+                self.account.containers.end(_group(name))
+            self._record_endpoint(name, "Failed", FailureReason=reason)
             return False
-        self._routes.set(name, fleet)
+        self._routes.set(name, fleets[0])
         self._record_endpoint(name, succeeded, variants=specs)
         return True
 
@@ -262,13 +267,13 @@ class Endpoints(EndpointConfigs):
         if pending is None:
             return
         specs = pending["variants"]
-        green = Fleet(self.account, self._endpoint_logs, name, specs, self._patience)
+        green = self._fleet(name, specs)
         blue = self._routes.current(name)
         config: DeploymentConfigUnionTypeDef = pending["deployment_config"] or {}
 
         def deploy() -> None:
             self._check_references(pending["EndpointConfigName"], specs)
-            self._bring_up(name, green, specs)
+            self._launch_fleet(name, green, specs)
             if blue:
                 deployments.shift_traffic(self.account, name, blue, green, config)
             else:
@@ -312,7 +317,8 @@ class Endpoints(EndpointConfigs):
             self._check_references(self._endpoint(name)["EndpointConfigName"], grown)
             for one in grown:
                 deployments.check_sources(self.account, one)
-            deployments.prepare(self.account, name, [one.spec for one in fleet.variants.values()])
+            specs = [fleet.variants[one["name"]].spec for one in grown]
+            deployments.prepare(self.account, name, specs)
             fleet.scale({variant["name"]: variant["count"] for variant in desired})
 
         reason = self._try_deployment(rescale)
@@ -324,7 +330,7 @@ class Endpoints(EndpointConfigs):
         self._record_endpoint(name, "RollingBack", variants=before)
         for variant in before:
             fleet.variants[variant["name"]].weight = variant["weight"]
-        fleet.scale({variant["name"]: variant["count"] for variant in before})
+        self._try_deployment(lambda: fleet.scale({variant["name"]: variant["count"] for variant in before}))
         self._record_endpoint(name, "InService", FailureReason=reason)
 
     def _check_references(self, config_name: str, specs: list[VariantSpec]) -> None:
@@ -345,24 +351,40 @@ class Endpoints(EndpointConfigs):
         fleet = self._routes.remove(name)
         if fleet:
             fleet.end()
-        self.account.containers.end(_group(name))
+        if not self._end_containers(name):
+            return  # start() resumes it
         shutil.rmtree(deployments.endpoint_directory(self.account, name), ignore_errors=True)
         arn = self._endpoint(name)["EndpointArn"]
         self.remove(self.table("endpoints"), name, arn)
 
     def _recover_endpoint(self, name: str, step: Callable[[str], object]) -> None:
         """Run a step once the Docker Engine answers: no endpoint is lost because the engine starts late."""
-        while not self.account.tasks.stopping.is_set():
-            try:
-                self.account.containers.end(_group(name))  # left, unwatched, by a killed account
-            except engine_errors() as error:
-                log.warning("endpoint %s is waiting for the Docker Engine: %s", name, error)
-                self.account.tasks.stopping.wait(2)
-            else:
-                step(name)
-                return
+        if self._end_containers(name):  # left, unwatched, by a killed account
+            step(name)
 
-    def _bring_up(self, name: str, fleet: Fleet, specs: list[VariantSpec]) -> None:
+    def _end_containers(self, name: str) -> bool:
+        """Remove all containers of an endpoint once the engine answers; False if the account stops before."""
+        end = partial(self.account.containers.end, _group(name))
+        return when_engine_answers(self.account, f"endpoint {name}", end)
+
+    def _bring_up(self, name: str, specs: list[VariantSpec]) -> Fleet:
+        fleet = self._fleet(name, specs)
+        self._launch_fleet(name, fleet, specs)
+        return fleet
+
+    def _bring_back(self, name: str, specs: list[VariantSpec]) -> Fleet:
+        """Bring up what was in service when the account ended: again if the engine goes away meanwhile."""
+        while True:
+            try:
+                return self._bring_up(name, specs)
+            except DeploymentError as error:
+                if not error.lost_engine or not self._end_containers(name):
+                    raise
+
+    def _fleet(self, name: str, specs: list[VariantSpec]) -> Fleet:
+        return Fleet(self.account, self._endpoint_logs, name, specs, self._patience)
+
+    def _launch_fleet(self, name: str, fleet: Fleet, specs: list[VariantSpec]) -> None:
         deployments.prepare(self.account, name, specs)
         fleet.launch()
 

@@ -25,6 +25,11 @@ _DRAIN_SECONDS = 10.0
 class DeploymentError(Exception):
     """Why containers did not come into service; becomes the FailureReason."""
 
+    def __init__(self, reason: str, *, lost_engine: bool = False) -> None:
+        super().__init__(reason)
+        self.lost_engine = lost_engine
+        """Whether the Docker Engine was away: then it says nothing about image and model."""
+
 
 class Variant:
     """The instances of one production variant."""
@@ -122,7 +127,10 @@ class Fleet:
             for _, instance in new:
                 instance.end()
             name, instance = failed[0]
-            raise DeploymentError(instance.error or f"The variant {name} was removed while it started")
+            raise DeploymentError(
+                instance.error or f"The variant {name} was removed while it started",
+                lost_engine=any(one.lost_engine for _, one in failed),
+            )
         for name, instance in new:
             self.variants[name].instances.append(instance)
 

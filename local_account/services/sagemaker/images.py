@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local_account.authorization import granted
+from local_account.foundation.containers import engine_errors, explained
 from local_account.foundation.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -47,15 +48,6 @@ class PullDenied(ImageError):  # noqa: N818 - what happened, in AWS's words
 
 class EngineError(Exception):
     """The Docker Engine cannot be reached; the message says what to do."""
-
-
-def engine_errors() -> tuple[type[Exception], ...]:
-    """Return docker-py's exceptions for an engine that refuses a request or disappears during one."""
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
-    from urllib3.exceptions import HTTPError
-
-    return (DockerException, RequestException, HTTPError, OSError)
 
 
 @dataclass(frozen=True)
@@ -153,11 +145,9 @@ def pull(account: Account, resolved: str, role_arn: str) -> None:
         except ImageNotFound:
             images.pull(on_engine(account, image.name), tag=image.digest, auth_config=_login(account))
     except APIError as error:
-        raise ImageError(f"Cannot pull {resolved}: {error.explanation or error}") from error
+        raise ImageError(f"Cannot pull {resolved}: {explained(error)}") from error
     except engine_errors() as error:
-        raise EngineError(
-            f"the Docker Engine cannot be reached ({error}): start it, see `docker info`, and try again"
-        ) from error
+        raise EngineError(explained(error)) from error
 
 
 def create_container(account: Account, group: str, image: str, **options: Any) -> Container:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from local_account.foundation.containers import engine_errors
 from local_account.services.sagemaker.fleets import Routes
-from local_account.services.sagemaker.images import engine_errors
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account

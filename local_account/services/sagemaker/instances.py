@@ -12,7 +12,6 @@ Differs from AWS: a container that exits is restarted at once, but an endpoint w
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import secrets
 import threading
@@ -20,7 +19,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local_account.services.sagemaker.images import engine_errors
+from local_account.foundation.containers import engine_errors, explained, is_refusal
 from local_account.services.sagemaker.serving_containers import ServingContainer
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ class ServingInstance:
         """Requests in progress; counted by the variant."""
         self.error = ""
         """Why it did not come into service."""
+        self.lost_engine = False
+        """Whether the engine was away meanwhile: then it says nothing about the container."""
         self._account = account
         self._logs = logs
         self._log_group = f"{LOG_GROUP}/{endpoint}"
@@ -157,7 +158,8 @@ class ServingInstance:
         try:
             container = ServingContainer(self._account, self._group, self._spec, stream)
         except engine_errors() as error:
-            explanation = getattr(error, "explanation", None) or error
+            explanation = explained(error)
+            self.lost_engine |= not is_refusal(error)
             stream.write(f"{explanation}\n".encode())
             stream.close()
             self.error = (
@@ -191,6 +193,7 @@ class ServingInstance:
             pause = min(1.3 * pause, 0.5)
         if not self._over:
             code = container.exit_code()
+            self.lost_engine |= code is None
             times = "once" if starts == 1 else f"{starts} times"
             self._fail(container, f"the container exited {times}, with exit code {code}")
         return False
@@ -229,8 +232,7 @@ class ServingInstance:
         """Remove a container behind the back of the one that follows."""
 
         def remove() -> None:
-            with contextlib.suppress(*engine_errors()):
-                container.stop(self._patience.grace if self._ever_healthy else 0.0)
+            container.stop(self._patience.grace if self._ever_healthy else 0.0)
             with self._lock:
                 self._containers.discard(container)
 

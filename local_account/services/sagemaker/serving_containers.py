@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import urllib3
 
 from local_account.foundation.config import LOOPBACK
-from local_account.services.sagemaker.images import create_container, engine_errors
+from local_account.foundation.containers import engine_errors, is_refusal
+from local_account.services.sagemaker.images import create_container
+from local_account.services.sagemaker.leftovers import when_engine_answers
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -39,6 +41,7 @@ class ServingContainer:
         self.stream = stream
         self.exited = threading.Event()
         self.pool: urllib3.HTTPConnectionPool | None = None
+        self._account = account
         self._group = group
         volumes = {spec["model_dir"]: {"bind": "/opt/ml/model", "mode": "ro"}} if spec["model_dir"] else {}
         self._container: Container = create_container(
@@ -54,8 +57,7 @@ class ServingContainer:
             self._container.start()
             self._container.reload()
         except engine_errors():
-            with contextlib.suppress(*engine_errors()):
-                self.remove()
+            self.stop(0)
             raise
         if published := self._container.ports.get(_PORT):  # otherwise it has already exited
             self.pool = urllib3.HTTPConnectionPool(
@@ -89,11 +91,26 @@ class ServingContainer:
         return None
 
     def stop(self, grace: float) -> None:
-        """Remove it, ``grace`` seconds after SIGTERM at the latest."""
-        if grace:
-            with contextlib.suppress(*engine_errors()):  # it may have exited by itself
-                self._container.stop(timeout=round(grace))
-        self.remove()
+        """Remove it, ``grace`` seconds after SIGTERM at the latest.
+
+        If the engine does not answer, that is done as soon as it does: it may bring its containers back.
+        """
+        try:
+            if grace:
+                self._stop(round(grace))
+            self.remove()
+        except engine_errors():
+            what = f"removing a container of {self._group}"
+            self._account.tasks.spawn(
+                f"{self._group}-removal", when_engine_answers, self._account, what, self.remove
+            )
+
+    def _stop(self, seconds: int) -> None:
+        try:
+            self._container.stop(timeout=seconds)
+        except engine_errors() as error:
+            if not is_refusal(error):  # it may have exited by itself
+                raise
 
     def remove(self) -> None:
         """Kill and remove it; it is gone when this returns, even if another thread is removing it."""

@@ -13,13 +13,17 @@ or not `S3Prefix` or `ManifestFile`, built-in algorithms (`AlgorithmName`), the 
 
 from __future__ import annotations
 
+import logging
 import queue
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from local_account.foundation.containers import engine_errors
 from local_account.foundation.errors import FIDELITY, ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.algorithm_metrics import compile_definitions
+from local_account.services.sagemaker.leftovers import when_engine_answers
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.records import TrainingJob
 from local_account.services.sagemaker.resources import (
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.account import Account
+
+log = logging.getLogger(__name__)
 
 _PRINCIPAL = "sagemaker.amazonaws.com"
 _UNSUPPORTED = (
@@ -83,6 +89,8 @@ class TrainingJobs(Resources):
         try:
             for name in list(self._signals):
                 self.account.containers.end(f"training-job-{name}")
+        except engine_errors() as error:
+            log.warning("the containers of training jobs end when the account starts again: %s", error)
         finally:
             super().stop()
 
@@ -171,7 +179,8 @@ class TrainingJobs(Resources):
             f"({FIDELITY}#sagemaker)",
             TrainingEndTime=self.account.now(),
         )
-        self.account.containers.end(f"training-job-{name}")
+        end = partial(self.account.containers.end, f"training-job-{name}")
+        when_engine_answers(self.account, f"training job {name}", end)
 
     def _check_instances(self, allowed: float) -> None:
         used = sum(job["TrainingJobStatus"] not in ENDED for job in self.table("training_jobs").values())

@@ -19,13 +19,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from botocore.exceptions import ClientError
 
+from local_account.foundation.containers import engine_errors, explained
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
 from local_account.services.sagemaker.archives import Files, container_files, pack, read_text
+from local_account.services.sagemaker.leftovers import when_engine_answers
 from local_account.services.sagemaker.records import TrainingJob, TrainingJobChanges
 from local_account.services.sagemaker.resources import INTERNAL_ERROR, Resources, public
 from local_account.services.sagemaker.s3_data import NoDataError, channel_objects, list_prefix, split
@@ -132,6 +135,12 @@ class TrainingRun:
             self._end("Failed", "Failed", "Training job failed", str(error))
         except _Stopped as stopped:
             self._end("Stopped", stopped.status, stopped.message)
+        except engine_errors() as error:
+            if self._account.tasks.stopping.is_set():
+                return
+            log.warning("training job %s lost the Docker Engine", self._name, exc_info=True)
+            reason = f"InternalServerError: {explained(error)}"
+            self._end("Failed", "Failed", "Training job failed", reason)
         except Exception:
             if self._account.tasks.stopping.is_set():
                 return  # start() records it at the account's next start
@@ -141,7 +150,8 @@ class TrainingRun:
             if not self._account.tasks.stopping.is_set():
                 self._end("Completed", "Completed", "Training job completed")
         finally:
-            self._account.containers.end(self._group)
+            end = partial(self._account.containers.end, self._group)
+            when_engine_answers(self._account, f"training job {self._name}", end)
 
     @property
     def _group(self) -> str:
@@ -333,6 +343,8 @@ class TrainingRun:
         try:
             for chunk in container.logs(stream=True, follow=True):
                 stream.write(chunk)
+        except engine_errors():
+            log.debug("the log of training job %s ended", self._name, exc_info=True)
         finally:
             self._signals.put(Signal.EXITED)
 
