@@ -7,12 +7,13 @@ import json
 import os
 import random
 import re
-import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import psutil
 
@@ -20,7 +21,7 @@ from tests.faults.checks import Checks
 from tests.faults.injuries import INJURIES, Patient
 from tests.faults.lab import FLOW, POLLED, Lab
 from tests.faults.work import Work, executions
-from tests.local_account.account_process import AccountProcess
+from tests.local_account.preloaded_account import PreloadedAccount
 from tests.local_account.small_disk import small_file_system
 
 RUNS = 12
@@ -29,11 +30,44 @@ MEGABYTES = 200
 _NEVER = re.compile(r"background task \S+ failed|stopping the .* failed")
 
 
+class Client(Protocol):
+    """What a run's client does."""
+
+    number: int
+    problems: list[str]
+    reasons: list[str]
+    """Why something failed that was done again, in the account's words."""
+
+    def start(self) -> None: ...
+    def requested(self, seconds: float) -> bool: ...
+    def end(self) -> None: ...
+
+
+class Looks(Protocol):
+    """What is looked at in the end."""
+
+    def problems(self, seconds: float) -> list[str]: ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of runs: what goes wrong in them, what is done, and what must be true."""
+
+    injuries: Mapping[str, tuple[int, Callable[[Any, random.Random], None]]]
+    work: Callable[[Any, int, random.Random], Client]
+    checks: Callable[[Any, Any, Any], Looks]
+    request_seconds: float = 120
+    """Until everything must have been requested."""
+
+
+PROCESSES = Kind(INJURIES, Work, lambda lab, work, _: Checks(lab, work))
+
+
 class Rounds:
     """Counts the rounds by kind, and reports what is wrong."""
 
-    def __init__(self, seed: int, only: list[str], settle_seconds: float) -> None:
-        self.seed, self._only, self._settle = seed, only, settle_seconds
+    def __init__(self, kind: Kind, seed: int, only: list[str], settle_seconds: float) -> None:
+        self.seed, self._kind, self._only, self._settle = seed, kind, only, settle_seconds
         self.counts: collections.Counter[str] = collections.Counter()
         self.runs = 0
         self.failures: list[str] = []
@@ -51,10 +85,10 @@ class Rounds:
             f"{len(self.failures)} runs failed"
         )
 
-    def run(self, lab: Lab, patient: Patient) -> bool:
+    def run(self, lab: Any, patient: Patient) -> bool:
         """Make one run; return whether all was well."""
         chance = random.Random(f"{self.seed} {self.runs}")
-        work = Work(lab, self.runs, chance)
+        work, injuries = self._kind.work(lab, self.runs, chance), self._kind.injuries
         self.runs += 1
         log = Path(f"{patient.account.state}.log")
         start = log.stat().st_size
@@ -63,20 +97,22 @@ class Rounds:
         suffered = []
         for _ in range(chance.randint(2, 8)):
             time.sleep(chance.random() ** 2 * 3)
-            weights = [INJURIES[name][0] for name in self._only]
+            weights = [injuries[name][0] for name in self._only]
             (name,) = chance.choices(self._only, weights)
             suffered.append(name)
-            INJURIES[name][1](patient, chance)
+            injuries[name][1](patient, chance)
             self.counts[name] += 1
-        wrong = [] if work.requested(120) else ["requests are not acknowledged"]
-        wrong += Checks(lab, work).problems(0 if wrong else self._settle)
+        wrong = [] if work.requested(self._kind.request_seconds) else ["requests are not acknowledged"]
+        wrong += self._kind.checks(lab, work, patient).problems(0 if wrong else self._settle)
         work.end()
         wrong += work.problems
         text = log.read_bytes()[start:].decode(errors="replace")
         wrong += sorted({found.group() for found in _NEVER.finditer(text)})
-        began = psutil.Process(patient.account.process.pid).create_time() if patient.account.process else 0
+        began = psutil.Process(patient.account.pid).create_time() if patient.account.pid else 0
         wrong += [f"left over: {one}" for one in patient.children() if one.create_time() < began - 1]
         print(f"run {work.number}: {', '.join(suffered)}: {time.monotonic() - begin:.0f} s", flush=True)
+        for reason in work.reasons:
+            print(f"  {reason}", flush=True)
         if wrong:
             what = f"run {work.number} of seed {self.seed} ({', '.join(suffered)}): " + "; ".join(wrong[:12])
             self.failures.append(what)
@@ -94,7 +130,7 @@ def account(directory: Path, library: Path | None) -> Iterator[tuple[Lab, Patien
         with small_file_system(directory, megabytes=MEGABYTES) as disk:
             # A full disk must not hide what the account says about it.
             (disk / "state.log").symlink_to(directory / "account.log")
-            process = AccountProcess(disk / "state", ("-m", "tests.faults.quick_account"))
+            process = PreloadedAccount(disk / "state", "tests.faults.quick_account")
             patient = Patient(process, disk, slow)
             try:
                 lab = Lab(process.start(), directory / "clone").prepare()
@@ -102,7 +138,7 @@ def account(directory: Path, library: Path | None) -> Iterator[tuple[Lab, Patien
                 _first_executions(lab)
                 yield lab, patient
             finally:
-                process.stop(signal.SIGTERM)
+                process.close()
             left = [one for one in patient.children() if one.status() != psutil.STATUS_ZOMBIE]
             assert not left, f"left over at the end: {left}"
     finally:

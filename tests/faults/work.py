@@ -18,11 +18,13 @@ _REFUSED = ("Disk full", "ThrottlingException", "ServiceUnavailable", "was stopp
 ENDED = ("Succeeded", "Failed", "Stopped", "Superseded", "Cancelled")
 
 
-def _call(operation: str, client: Any, **request: Any) -> Any:
+def call(operation: str, client: Any, **request: Any) -> Any:
+    """Make a request with a client."""
     return getattr(client, operation)(**request)
 
 
-def _put_note(name: str, events: Any) -> None:
+def put_note(name: str, events: Any) -> None:
+    """Publish an event of our own; it has been accepted when this returns."""
     entry = {"Source": "faults", "DetailType": "note", "Detail": json.dumps({"n": name})}
     if events.put_events(Entries=[entry])["FailedEntryCount"]:
         raise BotoCoreError
@@ -39,6 +41,7 @@ class Work:
     def __init__(self, lab: Lab, number: int, chance: random.Random) -> None:
         self.lab, self.number, self.chance = lab, number, chance
         self.problems: list[str] = []
+        self.reasons: list[str] = []
         self.objects: dict[str, tuple[str, bytes]] = {}
         """Acknowledged: the version and the content by key."""
         self.notes: list[str] = []
@@ -100,18 +103,18 @@ class Work:
         group = {"logGroupName": "faults", "logStreamName": "lines"}
         for number in range(8):
             name = f"{self.number}-{number}"
-            self._insist("events", partial(_put_note, name))
+            self._insist("events", partial(put_note, name))
             self.notes.append(name)
             body = name.encode() * self.chance.choice((1, 1_000, 20_000))
             key = f"kept/{name}"
-            answer = self._insist("s3", partial(_call, "put_object", Bucket=ARTIFACTS, Key=key, Body=body))
+            answer = self._insist("s3", partial(call, "put_object", Bucket=ARTIFACTS, Key=key, Body=body))
             self.objects[key] = (answer["VersionId"], body)
             asked = {"FunctionName": "events", "InvocationType": "Event"}
             payload = json.dumps({"label": name}).encode()
-            self._insist("lambda", partial(_call, "invoke", **asked, Payload=payload))
+            self._insist("lambda", partial(call, "invoke", **asked, Payload=payload))
             self.labels.append(name)
             line = [{"timestamp": int(time.time() * 1000), "message": name}]
-            self._insist("logs", partial(_call, "put_log_events", **group, logEvents=line))
+            self._insist("logs", partial(call, "put_log_events", **group, logEvents=line))
             self.lines.append(name)
 
     def _alarm(self) -> None:

@@ -14,6 +14,7 @@ from local_account.foundation.account import ROOT_CREDENTIALS
 from tests.sessions import make_client
 
 READY_SECONDS = 30
+PORTS = [word for port in ("gateway-port", "git-port", "registry-port") for word in (f"--{port}", "0")]
 
 
 class AccountProcess:
@@ -26,16 +27,17 @@ class AccountProcess:
         self.ports: dict[str, int] = {}
 
     def start(self) -> Self:
-        argv = [sys.executable, *self.program, "--state", str(self.state)]
-        for port in ("gateway-port", "git-port", "registry-port"):
-            argv += [f"--{port}", "0"]
+        argv = [sys.executable, *self.program, "--state", str(self.state), *PORTS]
         log = (self.state.parent / f"{self.state.name}.log").open("a")
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        self._read_ready_line(self.process)
+        return self
+
+    def _read_ready_line(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        line = process.stdout.readline()
         assert line.startswith("ready "), (self.state.parent / f"{self.state.name}.log").read_text()[-3000:]
         self.ports = json.loads(line.removeprefix("ready "))
-        return self
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         """Stop the account: cleanly with SIGTERM, as in a crash with SIGKILL."""
@@ -43,6 +45,11 @@ class AccountProcess:
             self.process.send_signal(how)
             self.process.wait(READY_SECONDS)
         self.process = None
+
+    @property
+    def pid(self) -> int | None:
+        """The account's process, while it runs."""
+        return self.process.pid if self.process and self.process.poll() is None else None
 
     @property
     def endpoint_url(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.injuries import INJURIES
-from tests.faults.rounds import Rounds, account
+from tests.faults.rounds import PROCESSES, Rounds, account
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 
@@ -21,7 +21,7 @@ SETTLE_SECONDS = 300
 
 def test_nothing_is_lost_stuck_or_doubled_by_a_dozen_faults(tmp_path: Path) -> None:
     kinds = [name for name in INJURIES if "slow" not in name]  # those take a compiler
-    rounds = Rounds(SEED, kinds, SETTLE_SECONDS)
+    rounds = Rounds(PROCESSES, SEED, kinds, SETTLE_SECONDS)
     with account(tmp_path, None) as (lab, patient):
         while rounds.made < FAULTS:
             assert rounds.run(lab, patient), rounds.failures

@@ -14,12 +14,15 @@ import signal
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.local_account.account_process import AccountProcess
+from tests.local_account.preloaded_account import PreloadedAccount
 from tests.local_account.services.sts.test_sts import with_session
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600)]
@@ -262,10 +265,14 @@ class Roles(Writer):
         return int(found["Statement"][0]["Sid"][1:])
 
 
-def test_every_acknowledged_write_survives_a_hundred_kills_and_none_is_torn(
-    own_account: AccountProcess,
-) -> None:
-    account = own_account.start()
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[AccountProcess]:
+    account = PreloadedAccount(tmp_path / "state")
+    yield account.start()
+    account.close()
+
+
+def test_every_acknowledged_write_survives_a_hundred_kills_and_none_is_torn(account: AccountProcess) -> None:
     account.client("logs").create_log_group(logGroupName=GROUP)
     account.client("s3").create_bucket(Bucket=GROUP)
     chance = random.Random(SEED)
