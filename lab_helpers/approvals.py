@@ -96,9 +96,16 @@ def decide(lab: Lab, execution: Execution, decision: str, comment: str, stage: s
 
 
 def buttons(lab: Lab, execution: Execution) -> object | None:
-    """Return buttons to approve and reject, to be displayed; None where no one could press them."""
-    if not in_notebook() or outcome(execution) != "waiting":
+    """Return buttons to approve and reject, to be displayed; None where no one could press them.
+
+    If nothing is left to decide by now, says what was decided instead.
+    """
+    now = executions.get(lab, execution.pipeline, execution.id)
+    if outcome(now) != "waiting":
+        print(f"Nothing to decide: execution {now.id} is {outcome(now) or now.status}.")
+        return None
+    if not in_notebook():
         return None
     from lab_helpers.decision import Decision  # noqa: PLC0415 (only this needs ipywidgets)
 
-    return Decision(lab, execution)
+    return Decision(lab, now)

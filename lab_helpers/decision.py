@@ -91,7 +91,8 @@ class Decision:
         """Approving is for everyone who uses PRD, so it takes a second click."""
         if self._late():
             return
-        self._show(self.release, self.back)
+        # A double click's second half must not release: what is under the pointer now goes back.
+        self._show(self.back, self.release)
         self._say("Release this model to production (PRD)? It replaces the one that serves there.")
         self.back.focus()  # the button that had the focus is gone; Enter pressed twice does not release
 

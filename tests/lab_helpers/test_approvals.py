@@ -81,3 +81,13 @@ def test_a_stage_that_was_not_reached_has_no_outcome(tmp_path: Path) -> None:
 def test_there_are_no_buttons_where_no_one_can_press_them(tmp_path: Path) -> None:
     pipeline = Pipeline()
     assert approvals.buttons(*opened(pipeline, tmp_path, pipeline.add(1, *WAITING))) is None
+
+
+def test_where_nothing_is_left_to_decide_there_is_a_sentence_instead_of_buttons(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline = Pipeline()
+    here, execution = opened(pipeline, tmp_path, pipeline.add(1, *WAITING))
+    pipeline.executions[execution.id][-1] = "Failed"  # rejected since it was read
+    assert approvals.buttons(here, execution) is None
+    assert capsys.readouterr().out == f"Nothing to decide: execution {execution.id} is rejected.\n"

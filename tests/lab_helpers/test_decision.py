@@ -48,7 +48,7 @@ def test_approving_takes_a_second_click_and_then_it_is_done(desk: Desk) -> None:
     assert DEAD in desk.saved
     desk.buttons.approve.click()
     assert desk.pipeline.answers == []
-    assert desk.enabled == ["Release to PRD", "Not yet"]
+    assert desk.enabled == ["Not yet", "Release to PRD"]
     desk.buttons.release.click()
     assert [one["result"]["status"] for one in desk.pipeline.answers] == ["Approved"]
     assert desk.enabled == []
