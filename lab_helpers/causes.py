@@ -57,6 +57,11 @@ class Cause:
     line: str
     around: tuple[str, ...] = ()
 
+    @property
+    def shown(self) -> list[str]:
+        """The lines around it as a message shows them."""
+        return [f"  | {line}" for line in self.around]
+
 
 def find(lines: Sequence[str]) -> Cause:
     """Return the cause in the log of something that failed; its line is empty if the log is.
@@ -99,6 +104,7 @@ def _failing(said: Sequence[str]) -> list[int]:
 def _cause(said: Sequence[str], index: int) -> Cause:
     line = _plain(said[index])
     near = [_plain(one) for one in said[max(index - BEFORE, 0) : index + 1 + AFTER]]
+    near = [one for one in near if not one.startswith("[Container]")]  # CodeBuild's own account
     seen: dict[str, None] = {}
     for one in near:
         if one not in line and line not in one and not _matches(one, _GENERIC):

@@ -306,4 +306,4 @@ def _mounts(opt_ml: Path, files: Mapping[Path, str] | None) -> list[str]:
 def _cause(output: str) -> str:
     """Return what went wrong, and the lines around it."""
     cause = causes.find(output.splitlines())
-    return "\n".join([cause.line or "it failed without a word", *(f"  | {line}" for line in cause.around)])
+    return "\n".join([cause.line or "it failed without a word", *cause.shown])

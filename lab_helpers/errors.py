@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 import traceback
 
-ON_REQUEST = "(%tb Verbose, in a new cell, shows where in the code.)"
-"""How to see the traceback of an error that hides it."""
-
 
 class Explained:
     """An exception whose message says what happened and what to do next.
@@ -18,11 +15,16 @@ class Explained:
     Outside IPython, and in papermill's own exception, nothing changes.
     """
 
+    on_request: tuple[str, ...] = ("", "(%tb Verbose, in a new cell, shows where in the code.)")
+    """How to see the traceback, below the message."""
+
     def _render_traceback_(self) -> list[str]:
         lines = (str(self) or type(self).__name__).splitlines()
         # Bold is as readable on JupyterLab's pink as in a terminal; red would not be.
         shown = [f"\x1b[1m{lines[0]}\x1b[0m", *lines[1:]]
-        return [*shown, "", *(_traceback(self) if _verbose() else [ON_REQUEST])]
+        if _verbose():
+            return [*shown, "", *_traceback(self)]
+        return [*shown, *self.on_request]
 
 
 class WorkshopError(Explained, Exception):
@@ -31,6 +33,8 @@ class WorkshopError(Explained, Exception):
 
 class Interrupted(Explained, KeyboardInterrupt):
     """The learner has interrupted a cell; what it started goes on or has ended, as the message says."""
+
+    on_request = ()
 
 
 def _verbose() -> bool:

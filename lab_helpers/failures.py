@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -32,28 +33,23 @@ def explain(lab: Lab, execution: Execution) -> str:
         reason = execution.reason or f"{execution.status}, although none of its actions failed"
         return f"{reason}\n  {ended}\n  What to do: start it again with a new push or upload."
     said = action.summary or execution.reason
-    lines, links = [], [("execution", _page(lab, execution))]
     # The reason of a failed training job is followed by its program's traceback.
     cause = Cause(next((line.strip() for line in said.splitlines() if line.strip(" ,:")), ""))
+    where, page = f"stage {action.stage}, action {action.name} ({action.provider})", ""
     if action.provider == "CodeBuild" and action.external_id:
-        build = builds.describe(lab, action.external_id)
-        found = builds.cause(lab, build)
-        cause = Cause(found.line or build.failure or cause.line, found.around)
-        lines.append(f"build {build.id}{f', phase {build.failed_phase}' if build.failed_phase else ''}")
-        links.append(("whole log", console.of(lab.client("codebuild")).build_log(build.id)))
+        page = f"\n  The whole log: {console.of(lab.client('codebuild')).build_log(action.external_id)}"
+        with contextlib.suppress(ClientError, builds.BuildNotFound):  # its record or its log is gone
+            build = builds.describe(lab, action.external_id)
+            where += f", {f'phase {build.failed_phase} of ' if build.failed_phase else ''}build {build.id}"
+            cause = Cause(build.failure or cause.line)
+            found = builds.cause(lab, build)
+            cause = found if found.line else cause
     elif action.provider == "CloudFormation":
         reasons = stack_failures(lab, action.external_id)
         cause = Cause(reasons[0] if reasons else cause.line, tuple(reasons[1:4]))
-    where = f"stage {action.stage}, action {action.name} ({action.provider})"
-    return "\n".join(
-        [
-            cause.line or f"{where} failed without a reason",
-            *(f"  | {line}" for line in cause.around),
-            f"  in {where}: {ended}",
-            *(f"  {line}" for line in lines),
-            f"  What to do: {_remedy(action)}",
-            *(f"  {what}: {url}" for what, url in links),
-        ]
+    return (
+        "\n".join([cause.line or f"{action.name} failed without a reason", *cause.shown])
+        + f"\n  in {where}\n  {ended}\n  What to do: {_remedy(action)}{page}"
     )
 
 
@@ -82,10 +78,6 @@ def stack_failures(lab: Lab, stack_id: str) -> list[str]:
             break
     oldest_first = failures[::-1]
     return [one for one in oldest_first if "cancelled" not in one.lower()] or oldest_first
-
-
-def _page(lab: Lab, execution: Execution) -> str:
-    return console.of(lab.client("codepipeline")).pipeline_execution(execution.pipeline, execution.id)
 
 
 def _remedy(action: Action) -> str:

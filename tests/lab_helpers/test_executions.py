@@ -197,14 +197,15 @@ def test_a_failed_build_shows_the_cause_first_then_its_phase(tmp_path: Path) -> 
             ]
         },
     )
-    here = lab(tmp_path, codebuild=codebuild, logs=logs, codepipeline=FakeClient("codepipeline"))
+    here = lab(tmp_path, codebuild=codebuild, logs=logs)
     action = executions.Action("Build", "Build", "Build", "CodeBuild", "Failed", external_id="x:1")
     execution = executions.Execution("scikit-base", "e", "Failed", "", (action,))
     said = failures.explain(here, execution)
     assert said.startswith("ERROR: No matching distribution found for x\n")
     assert said.count("No matching distribution") == 1
     assert "| Collecting x" in said
-    assert "build x:1, phase BUILD" in said
+    assert "phase BUILD of build x:1" in said
+    assert "/x/build/x%3A1/log" in said
     assert len(said.splitlines()) <= 9
 
 
@@ -231,7 +232,7 @@ def test_a_failed_deployment_shows_the_stacks_first_cause(tmp_path: Path) -> Non
     cloudformation = FakeClient(
         "cloudformation", describe_stack_events=lambda StackName: {"StackEvents": newest_first}
     )
-    here = lab(tmp_path, cloudformation=cloudformation, codepipeline=FakeClient("codepipeline"))
+    here = lab(tmp_path, cloudformation=cloudformation)
     action = executions.Action(
         "DeployDev", "DeployDev", "Deploy", "CloudFormation", "Failed", external_id=STACK
     )
