@@ -54,6 +54,8 @@ _NAMES: dict[str, dict[str, str]] = {
         "EndpointConfigName": "endpoint-config/",
         "ModelName": "model/",
         "TrainingJobName": "training-job/",
+        "HyperParameterTuningJobName": "hyper-parameter-tuning-job/",
+        "TransformJobName": "transform-job/",
         "NotebookInstanceName": "notebook-instance/",
         "CodeRepositoryName": "code-repository/",
         "NotebookInstanceLifecycleConfigName": "notebook-instance-lifecycle-config/",
@@ -71,11 +73,14 @@ _OPERATIONS: dict[tuple[str, str], dict[str, str]] = {
     ("logs", "DeleteResourcePolicy"): {},
     ("logs", "DescribeResourcePolicies"): {},
     ("logs", "PutResourcePolicy"): {},
-    ("secretsmanager", "GetRandomPassword"): {},
-    ("secretsmanager", "ListSecrets"): {},
+    ("sagemaker", "CreateTransformJob"): {"TransformJobName": "transform-job/"},
     ("sagemaker", "ListEndpoints"): {},
+    ("sagemaker", "ListHyperParameterTuningJobs"): {},
     ("sagemaker", "ListModels"): {},
     ("sagemaker", "ListTrainingJobs"): {},
+    ("sagemaker", "ListTransformJobs"): {},
+    ("secretsmanager", "GetRandomPassword"): {},
+    ("secretsmanager", "ListSecrets"): {},
     ("ssm", "DescribeParameters"): {},
 }
 
@@ -95,6 +100,7 @@ _PASSED: dict[tuple[str, str], tuple[str, str]] = {
     ("lambda", "UpdateFunctionConfiguration"): ("Role", "lambda"),
     ("sagemaker", "CreateModel"): ("ExecutionRoleArn", "sagemaker"),
     ("sagemaker", "CreateNotebookInstance"): ("RoleArn", "sagemaker"),
+    ("sagemaker", "CreateHyperParameterTuningJob"): ("TrainingJobDefinition.RoleArn", "sagemaker"),
     ("sagemaker", "CreateTrainingJob"): ("RoleArn", "sagemaker"),
 }
 # The additional action that tagging at creation needs, and the parameter with the tags.

@@ -15,29 +15,38 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.literals import (
         DirectInternetAccessType,
         EndpointStatusType,
+        HyperParameterTuningJobStatusType,
         InstanceTypeType,
         IPAddressTypeType,
         NotebookInstanceStatusType,
         RootAccessType,
         SecondaryStatusType,
         TrainingJobStatusType,
+        TransformJobStatusType,
     )
     from mypy_boto3_sagemaker.type_defs import (
         AlgorithmSpecificationUnionTypeDef,
         ChannelUnionTypeDef,
         CheckpointConfigTypeDef,
         ContainerDefinitionUnionTypeDef,
+        DataProcessingTypeDef,
         DeploymentConfigUnionTypeDef,
         GitConfigTypeDef,
+        HyperParameterTrainingJobDefinitionUnionTypeDef,
+        HyperParameterTuningJobConfigUnionTypeDef,
         InstanceMetadataServiceConfigurationTypeDef,
         MetricDataTypeDef,
         ModelArtifactsTypeDef,
+        ModelClientConfigTypeDef,
         NotebookInstanceLifecycleHookTypeDef,
         OutputDataConfigTypeDef,
         ProductionVariantUnionTypeDef,
         ResourceConfigUnionTypeDef,
         SecondaryStatusTransitionTypeDef,
         StoppingConditionTypeDef,
+        TransformInputTypeDef,
+        TransformOutputTypeDef,
+        TransformResourcesTypeDef,
     )
 
 
@@ -154,8 +163,78 @@ class TrainingJob(TrainingJobResults):
     HyperParameters: NotRequired[dict[str, str]]
     Environment: NotRequired[dict[str, str]]
     CheckpointConfig: NotRequired[CheckpointConfigTypeDef]
+    TuningJobArn: NotRequired[str]
     image: str
     """The training image by digest."""
+
+
+class EndedJob(TrainingJobResults):
+    """What a tuning job keeps of a training job that has ended."""
+
+    CreationTime: datetime
+    TrainingJobStatus: TrainingJobStatusType
+
+
+class TunedJob(TypedDict):
+    """A training job of a tuning job; it is launched after it was noted."""
+
+    name: str
+    tuned: dict[str, str]
+    launched: bool
+    ended: NotRequired[EndedJob]
+
+
+class TuningJobChanges(TypedDict, total=False):
+    """The members of a tuning job that change during its life."""
+
+    FailureReason: str
+    HyperParameterTuningEndTime: datetime
+
+
+class TuningJob(TuningJobChanges):
+    """A hyperparameter tuning job: its request, and the training jobs that it has launched."""
+
+    HyperParameterTuningJobName: str
+    HyperParameterTuningJobArn: str
+    HyperParameterTuningJobStatus: HyperParameterTuningJobStatusType
+    HyperParameterTuningJobConfig: HyperParameterTuningJobConfigUnionTypeDef
+    TrainingJobDefinition: HyperParameterTrainingJobDefinitionUnionTypeDef
+    CreationTime: datetime
+    LastModifiedTime: datetime
+    maximum: int
+    """How many training jobs it launches at most."""
+    seed: int
+    jobs: list[TunedJob]
+
+
+class TransformJobChanges(TypedDict, total=False):
+    """The members of a transform job that change during its life."""
+
+    FailureReason: str
+    TransformStartTime: datetime
+    TransformEndTime: datetime
+
+
+class TransformJob(TransformJobChanges):
+    """A transform job: its request and its outcome."""
+
+    TransformJobName: str
+    TransformJobArn: str
+    TransformJobStatus: TransformJobStatusType
+    ModelName: str
+    MaxConcurrentTransforms: NotRequired[int]
+    ModelClientConfig: NotRequired[ModelClientConfigTypeDef]
+    MaxPayloadInMB: NotRequired[int]
+    BatchStrategy: NotRequired[str]
+    Environment: NotRequired[Mapping[str, str]]
+    TransformInput: TransformInputTypeDef
+    TransformOutput: TransformOutputTypeDef
+    TransformResources: TransformResourcesTypeDef
+    DataProcessing: DataProcessingTypeDef
+    CreationTime: datetime
+    last_modified: datetime
+    spec: VariantSpec
+    """What its container runs, as the model was when the job was created."""
 
 
 class LifecycleHooks(TypedDict, total=False):

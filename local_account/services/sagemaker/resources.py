@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.store import Table
@@ -19,6 +19,8 @@ from local_account.services.sagemaker.records import (
     Model,
     NotebookInstance,
     TrainingJob,
+    TransformJob,
+    TuningJob,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ INTERNAL_ERROR = (
 )
 """FailureReason for what nobody expected."""
 D = TypeVar("D", bound=Mapping[str, Any])
+D_co = TypeVar("D_co", bound=Mapping[str, Any], covariant=True)
 
 
 def invalid(message: str) -> ServiceError:
@@ -81,6 +84,10 @@ class Resources(Service):
     def table(self, kind: Literal["endpoints"]) -> Table[Endpoint]: ...
     @overload
     def table(self, kind: Literal["training_jobs"]) -> Table[TrainingJob]: ...
+    @overload
+    def table(self, kind: Literal["tuning_jobs"]) -> Table[TuningJob]: ...
+    @overload
+    def table(self, kind: Literal["transform_jobs"]) -> Table[TransformJob]: ...
     @overload
     def table(self, kind: Literal["notebook_instances"]) -> Table[NotebookInstance]: ...
     @overload
@@ -177,9 +184,19 @@ def epoch_ms(value: Any) -> Any:
     return value
 
 
+class Listable(Protocol[D_co]):
+    """What ``list_page`` reads: a table, or something like it."""
+
+    def values(self) -> Sequence[D_co]:
+        """Return all documents."""
+
+    def named(self, part: str) -> Sequence[D_co]:
+        """Return the documents whose name has a part, and maybe others."""
+
+
 def list_page(
     params: Mapping[str, Any],
-    table: Table[D],
+    table: Listable[D],
     *,
     name: str,
     status: str = "",

@@ -59,7 +59,7 @@ _UNSUPPORTED = (
 )  # fmt: skip
 """Refuses in CreateTrainingJob."""
 _DAY = 86_400
-_INSTANCES = "L-00C91CB5"
+INSTANCES = "L-00C91CB5"
 """The quota "Number of instances across all training jobs"."""
 
 
@@ -101,9 +101,15 @@ class TrainingJobs(Resources):
         instances, ValidationException for an image that is not in ECR, an empty channel, or a role that
         SageMaker cannot assume.
         """
+        return {"TrainingJobArn": self._launch_job(params)}
+
+    def _launch_job(self, params: CreateTrainingJobRequestTypeDef, tuning_job_arn: str | None = None) -> str:
+        """Create and start a job, maybe one of a tuning job; return its ARN. Raises as CreateTrainingJob."""
         name = params["TrainingJobName"]
         arn = self.resource_arn("training-job", name)
         job = self._job_document(params, arn)
+        if tuning_job_arn:
+            job["TuningJobArn"] = tuning_job_arn
         in_use = ServiceError(
             "ResourceInUse",
             "Training job names must be unique within an AWS account and region, and a training job with "
@@ -113,13 +119,13 @@ class TrainingJobs(Resources):
         if self.exists(arn):
             raise in_use
         self._check_job_sources(job)
-        allowed = self.account.quota("sagemaker", _INSTANCES)
+        allowed = self.account.quota("sagemaker", INSTANCES)
         with table.lock:
             self._check_instances(allowed)
             self.add(table, name, job, arn, params.get("Tags", []), in_use=in_use)
             self._signals[name] = queue.SimpleQueue()
         self.account.tasks.spawn(f"training-job-{name}", self._run_job, name)
-        return {"TrainingJobArn": arn}
+        return arn
 
     def describe_training_job(self, params: DescribeTrainingJobRequestTypeDef) -> Answer:
         """See DescribeTrainingJob."""
@@ -167,6 +173,10 @@ class TrainingJobs(Resources):
             TrainingRun(self, name, self._training_logs, self._signals[name], self.stop_grace_seconds).run()
         finally:
             self._signals.pop(name, None)
+            self._job_ended(name)
+
+    def _job_ended(self, name: str) -> None:
+        """Called when nothing happens any more in a job; ``tuning`` waits for that."""
 
     def _give_up_job(self, name: str) -> None:
         record(
@@ -182,10 +192,10 @@ class TrainingJobs(Resources):
         end = partial(self.account.containers.end, f"training-job-{name}")
         when_engine_answers(self.account, f"training job {name}", end)
 
-    def _check_instances(self, allowed: float) -> None:
+    def _check_instances(self, allowed: float, wanted: int = 1) -> None:
         used = sum(job["TrainingJobStatus"] not in ENDED for job in self.table("training_jobs").values())
-        if used + 1 > allowed:
-            raise limit_exceeded("Number of instances across all training jobs", allowed, used, 1)
+        if used + wanted > allowed:
+            raise limit_exceeded("Number of instances across all training jobs", allowed, used, wanted)
 
     def _job(self, name: str) -> TrainingJob:
         job = self.table("training_jobs").get(name)
@@ -194,7 +204,7 @@ class TrainingJobs(Resources):
         return job
 
     def _job_document(self, params: CreateTrainingJobRequestTypeDef, arn: str) -> TrainingJob:
-        _check_features(params)
+        check_features(params)
         now = self.account.now()
         job: dict[str, Any] = {
             **{key: value for key, value in params.items() if key != "Tags"},
@@ -230,7 +240,8 @@ class TrainingJobs(Resources):
                 raise invalid(str(error)) from error
 
 
-def _check_features(params: CreateTrainingJobRequestTypeDef) -> None:
+def check_features(params: CreateTrainingJobRequestTypeDef) -> None:
+    """Raise ServiceError for what the local account does not support, and for what is not valid."""
     refuse_unsupported(params, _UNSUPPORTED)
     algorithm = params.get("AlgorithmSpecification")
     if not algorithm or not algorithm.get("TrainingImage"):

@@ -47,8 +47,9 @@ class ServiceQuotas(Service):
     Differs from AWS: every increase is granted at once; on AWS it can take days.
 
     Differs from AWS: enforced are: notebook instances in total (8; those that are stopped count), instances
-    across all training jobs (4) and across active endpoints (20; both fleets of an update count), builds that
-    run at the same time and five times as many that wait, rules of a bus. Quotas for each instance type are
+    across all training jobs (4), all transform jobs (4) and active endpoints (20; both fleets of an update
+    count), builds that run at the same time and five times as many that wait, rules of a bus. Quotas for each
+    instance type are
     listed and **not** enforced: with those of a new account, not even one lab could train. Nor are those of
     1,000 and more; functions have ten concurrent executions, as in a new account.
 

@@ -110,6 +110,84 @@ class SageMakerLab:
         )
         return job
 
+    def tune(self, name: str, ranges: dict[str, Any], **changes: Any) -> None:
+        """Create a tuning job that maximizes ``score``; ``changes`` override parts of its configuration.
+
+        ``training`` are changes of the training job's definition.
+        """
+        training = changes.pop("training", {})
+        tags = changes.pop("tags", [])
+        config = {
+            "Strategy": "Grid",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "score"},
+            "ResourceLimits": {"MaxParallelTrainingJobs": 2},
+            "ParameterRanges": ranges,
+        }
+        definition = {
+            "AlgorithmSpecification": {
+                "TrainingImage": self.image,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [{"Name": "score", "Regex": "score=([0-9.]+)"}],
+            },
+            "RoleArn": self.role,
+            "InputDataConfig": [channel("training", f"s3://{BUCKET}/input/")],
+            "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/output/"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        }
+        self.sagemaker.create_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName=name,
+            HyperParameterTuningJobConfig={**config, **changes},
+            TrainingJobDefinition={**definition, **training},
+            Tags=tags,
+        )
+
+    def tuned(self, name: str) -> dict[str, Any]:
+        """Describe a tuning job that has ended."""
+        job: dict[str, Any] = self.when(
+            lambda: self.sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name),
+            lambda job: job["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped"),
+        )
+        return job
+
+    def transform(self, name: str, model: str, data: str, **changes: Any) -> None:
+        """Create a transform job from ``data`` to ``batch/NAME/``; dicts in ``changes`` are merged."""
+        request: dict[str, Any] = {
+            "TransformJobName": name,
+            "ModelName": model,
+            "TransformInput": {
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/{data}"}},
+                "ContentType": "text/csv",
+                "SplitType": "Line",
+            },
+            "TransformOutput": {
+                "S3OutputPath": f"s3://{BUCKET}/batch/{name}/",
+                "Accept": "text/csv",
+                "AssembleWith": "Line",
+            },
+            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        }
+        for member, value in changes.items():
+            own = request.get(member)
+            request[member] = {**own, **value} if isinstance(own, dict) else value
+        self.sagemaker.create_transform_job(**request)
+
+    def transformed(self, name: str) -> dict[str, Any]:
+        """Describe a transform job that has ended."""
+        job: dict[str, Any] = self.when(
+            lambda: self.sagemaker.describe_transform_job(TransformJobName=name),
+            lambda job: job["TransformJobStatus"] in ("Completed", "Failed", "Stopped"),
+        )
+        return job
+
+    def stored(self, prefix: str) -> dict[str, bytes]:
+        """Return the objects below a prefix, by the rest of their key."""
+        listed = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+        return {
+            one["Key"].removeprefix(prefix): self.s3.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read()
+            for one in listed
+        }
+
     def model(self, name: str, data: str | None = None, **environment: str) -> None:
         """Create a model."""
         container = {"Image": self.image, "Environment": environment}

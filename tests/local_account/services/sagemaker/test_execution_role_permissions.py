@@ -97,11 +97,24 @@ def updating(lab: SageMakerLab, name: str, role: str) -> tuple[str, str]:
     return endpoint["EndpointStatus"], endpoint["FailureReason"]
 
 
+def transforming(lab: SageMakerLab, name: str, role: str) -> tuple[str, str]:
+    configured(lab, name, role)
+    try:
+        lab.transform(name, name, "input/")
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["Error"]["Message"]
+    job = lab.transformed(name)
+    return job["TransformJobStatus"], job["FailureReason"]
+
+
 DOINGS = {
     "a training job pulls its image": training,
     "a model is created": model,
     "an endpoint pulls its image": creating,
     "an endpoint fetches its model": creating,
+    "a transform job finds its input": transforming,
+    "a transform job pulls its image": transforming,
+    "a transform job stores its output": transforming,
     "a release is watched by alarms": updating,
 }
 

@@ -40,13 +40,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     wbufsize = -1  # one packet per answer: a second one would wait 40 ms (Nagle)
 
     def do_GET(self) -> None:
+        if self.path == "/execution-parameters":
+            wishes = os.environ.get("PARAMETERS", "")
+            self.answer(200 if wishes else 404, wishes.encode())
+            return
         health = sick.get("ping", os.environ.get("PING", "200"))
         if health == "hang":
             time.sleep(3600)
         self.answer(int(health), b"")
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.chunks() if "Content-Length" not in self.headers else self.rfile.read(self.length())
         attributes = self.headers.get("X-Amzn-SageMaker-Custom-Attributes", "")
         if attributes == "die":
             os._exit(9)
@@ -57,7 +61,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if attributes.startswith("status"):
             self.answer(int(attributes.removeprefix("status")), b"no such thing")
             return
-        if attributes == "describe":
+        word = os.environ.get("REFUSE", "")
+        if word and word.encode() in body:
+            self.answer(int(os.environ.get("STATUS", "400")), b"cannot read it")
+            return
+        if os.environ.get("BRACKETS"):
+            body = b"[" + body.strip().replace(b"\n", b"|") + b"]"
+        if attributes == "describe" or os.environ.get("DESCRIBE"):
             model = ML / "model"
             try:
                 (model / "new").write_text("x")
@@ -75,6 +85,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 }
             ).encode()
         self.answer(200, body, attributes)
+
+    def length(self) -> int:
+        return int(self.headers["Content-Length"])
+
+    def chunks(self) -> bytes:
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def answer(self, status: int, body: bytes, attributes: str = "") -> None:
         self.send_response(status)

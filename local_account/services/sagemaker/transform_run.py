@@ -1,0 +1,226 @@
+"""One transform job, from its container's start to the last stored object.
+
+The contract of the container is in the developer guide under "Custom Inference Code with Batch Transform";
+what is stored where, in the API under TransformOutput.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import shutil
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+import urllib3
+
+from local_account.foundation.containers import engine_errors, explained
+from local_account.services.sagemaker import deployments
+from local_account.services.sagemaker.data_processing import data_processing
+from local_account.services.sagemaker.fleets import DeploymentError
+from local_account.services.sagemaker.leftovers import when_engine_answers
+from local_account.services.sagemaker.records import TransformJob, TransformJobChanges
+from local_account.services.sagemaker.resources import INTERNAL_ERROR, Resources, public
+from local_account.services.sagemaker.s3_data import NoDataError, channel_objects
+from local_account.services.sagemaker.serving_containers import ServingContainer
+from local_account.services.sagemaker.transform_objects import ObjectError, ObjectTransform, Parameters
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.literals import TransformJobStatusType
+    from mypy_boto3_sagemaker.type_defs import CreateTransformJobRequestTypeDef, S3DataSourceTypeDef
+
+    from local_account.services.sagemaker.logs import Logs
+
+log = logging.getLogger(__name__)
+
+LOG_GROUP = "/aws/sagemaker/TransformJobs"
+EVENT = "SageMaker Transform Job State Change"
+ENDED = ("Completed", "Failed", "Stopped")
+_REASON_LENGTH = 1024
+_PING_PAUSE = 0.1
+_PAYLOAD, _MOST = 6, 100
+"""The default of MaxPayloadInMB, and the most concurrent requests that a container can ask for."""
+
+
+class _JobError(Exception):
+    """Ends a job as Failed; the message is its FailureReason."""
+
+
+class _StoppedError(Exception):
+    """StopTransformJob was called."""
+
+
+def group(name: str) -> str:
+    """Return the group of a job's container."""
+    return f"transform-job-{name}"
+
+
+def record(
+    resources: Resources,
+    name: str,
+    status: TransformJobStatusType,
+    **changes: Unpack[TransformJobChanges],
+) -> None:
+    """Move a job to a status, change other members, and notify EventBridge.
+
+    A job that has ended does not change, and one that is ``Stopping`` can only end.
+    """
+    table = resources.table("transform_jobs")
+    with table.lock, resources.account.store.together():  # no end of a job without its event
+        with table.update(name) as job:
+            if job["TransformJobStatus"] in ENDED:
+                return
+            job.update(cast("TransformJob", changes))
+            if job["TransformJobStatus"] != "Stopping" or status in ENDED:
+                job["TransformJobStatus"] = status
+            job["last_modified"] = resources.account.now()
+            detail = public(job)
+        resources.publish(EVENT, detail["TransformJobArn"], detail)
+
+
+class TransformRun:
+    """Carries out one transform job."""
+
+    def __init__(
+        self, resources: Resources, name: str, logs: Logs, stop: threading.Event, startup_seconds: float
+    ) -> None:
+        self._resources = resources
+        self._account = resources.account
+        self._name = name
+        self._job = resources.table("transform_jobs").require(name)
+        self._spec = self._job["spec"]
+        self._processing = data_processing(cast("CreateTransformJobRequestTypeDef", self._job))
+        self._stop = stop
+        self._startup_seconds = startup_seconds
+        self._s3 = self._account.client("s3", self._spec["role_arn"])
+        instance = f"i-{uuid.uuid4().hex[:17]}-{int(time.time() * 1000)}"
+        self._output, self._data_log = (
+            logs.stream(LOG_GROUP, f"{name}/{instance}{end}", self._spec["role_arn"])
+            for end in ("", "/data-log")
+        )
+
+    def run(self) -> None:
+        """Run the job; whatever happens, it ends in a documented status."""
+        try:
+            self._transform()
+        except _JobError as error:
+            self._end("Failed", str(error))
+        except _StoppedError:
+            self._end("Stopped")
+        except Exception:
+            if self._account.tasks.stopping.is_set():
+                return  # start() records it at the account's next start
+            if self._stop.is_set():  # its container was taken away
+                self._end("Stopped")
+            else:
+                log.exception("transform job %s", self._name)
+                self._end("Failed", INTERNAL_ERROR)
+        else:
+            if not self._account.tasks.stopping.is_set():
+                self._end("Completed")
+        finally:
+            end = partial(self._account.containers.end, group(self._name))
+            when_engine_answers(self._account, f"transform job {self._name}", end)
+            self._output.close()
+            self._data_log.close()
+            shutil.rmtree(
+                deployments.endpoint_directory(self._account, group(self._name)), ignore_errors=True
+            )
+
+    def _end(self, status: TransformJobStatusType, reason: str | None = None) -> None:
+        self._data_log.flush()  # whoever sees the end finds the reason
+        changes: TransformJobChanges = {"TransformEndTime": self._account.now()}
+        if reason:
+            changes["FailureReason"] = reason[:_REASON_LENGTH]
+        record(self._resources, self._name, status, **changes)
+
+    def _transform(self) -> None:
+        self._check_stop()
+        record(self._resources, self._name, "InProgress", TransformStartTime=self._account.now())
+        try:
+            deployments.prepare(self._account, group(self._name), [self._spec])
+            container = ServingContainer(self._account, group(self._name), self._spec, self._output)
+        except DeploymentError as error:
+            raise _JobError(f"ClientError: {error}") from error
+        except engine_errors() as error:
+            raise _JobError(f"InternalServerError: {explained(error)}") from error
+        self._check_stop()
+        self._wait_for_ping(container)
+        if container.pool is None:
+            raise _JobError("AlgorithmError: See job logs for more information")
+        parameters = self._parameters(container.pool)
+        self._say(str(parameters))
+        self._transform_objects(container.pool, parameters)
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise _StoppedError
+
+    def _wait_for_ping(self, container: ServingContainer) -> None:
+        deadline = time.monotonic() + self._startup_seconds
+        while why := container.ping():
+            if container.exited.is_set() or time.monotonic() > deadline:
+                self._check_stop()
+                self._say(f"Model server did not respond to /ping requests ({why})")
+                raise _JobError("AlgorithmError: See job logs for more information")
+            if self._stop.wait(_PING_PAUSE):
+                raise _StoppedError
+
+    def _parameters(self, pool: urllib3.HTTPConnectionPool) -> Parameters:
+        own = self._execution_parameters(pool)
+        strategy = self._job.get("BatchStrategy") or own.get("BatchStrategy") or "MULTI_RECORD"
+        concurrent = self._job.get("MaxConcurrentTransforms") or own.get("MaxConcurrentTransforms") or 1
+        payload = self._job.get("MaxPayloadInMB", own.get("MaxPayloadInMB", _PAYLOAD))
+        return Parameters(
+            min(int(concurrent), _MOST), strategy in {"SingleRecord", "SINGLE_RECORD"}, int(payload)
+        )
+
+    def _execution_parameters(self, pool: urllib3.HTTPConnectionPool) -> dict[str, Any]:
+        """Ask the container for its own wishes; a container need not have any."""
+        with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
+            answer = pool.request("GET", "/execution-parameters", timeout=2.0)
+            if answer.status == 200:
+                wishes = json.loads(answer.data)
+                return wishes if isinstance(wishes, dict) else {}
+        return {}
+
+    # --- objects
+
+    def _transform_objects(self, pool: urllib3.HTTPConnectionPool, parameters: Parameters) -> None:
+        source = cast("S3DataSourceTypeDef", self._job["TransformInput"]["DataSource"]["S3DataSource"])
+        role = self._spec["role_arn"]
+        try:
+            objects = channel_objects(self._s3, source, self._account.config.region, role)
+        except NoDataError as error:
+            raise _JobError(f"ClientError: {error}") from error
+        faults: list[str] = []
+        # Requests have threads of their own: an object that waits for its answers takes none of theirs.
+        with (
+            ThreadPoolExecutor(parameters.concurrent, f"{group(self._name)}-send") as senders,
+            ThreadPoolExecutor(
+                min(parameters.concurrent, len(objects)), group(self._name)
+            ) as pool_of_objects,
+        ):
+            transform = ObjectTransform(
+                self._account, self._job, self._processing, parameters, pool=pool, senders=senders
+            )
+            for item, done in [(one, pool_of_objects.submit(transform.run, one)) for one in objects]:
+                try:
+                    done.result()
+                except ObjectError as error:
+                    faults.append(error.fault)
+                    for line in error.lines:
+                        self._say(f"{item.bucket}/{item.key}: {line}")
+        if faults:
+            fault = "AlgorithmError" if "AlgorithmError" in faults else faults[0]
+            raise _JobError(f"{fault}: See job logs for more information")
+
+    def _say(self, line: str) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
+        self._data_log.write(f"{now}:[sagemaker logs]: {line}\n".encode())

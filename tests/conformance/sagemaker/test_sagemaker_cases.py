@@ -1,0 +1,106 @@
+"""Batch transform and hyperparameter tuning: what becomes of records, and which requests are valid.
+
+- processing: ``records`` of an object with the filters ``input`` and ``output`` and a ``join``, and the
+  model's ``answer``; expected are the ``payload`` that the model gets and the ``output`` that is stored.
+- tuning: ranges (``choices``, ``integers``, ``numbers``; a number stands for that many), ``most`` training
+  jobs, ``parallel`` of them, ``metrics`` that are defined beside the objective ``score``, ``static``
+  hyperparameters and ``more`` of the configuration; expected is how many ``jobs`` there will be at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local_account.foundation.account import Account
+from local_account.foundation.config import AccountConfig
+from local_account.foundation.errors import ServiceError
+from local_account.services.sagemaker import SageMaker
+from local_account.services.sagemaker.data_processing import ProcessingError, data_processing
+from tests.conformance.cases import Case, identify, load
+
+
+@pytest.mark.parametrize("case", load("sagemaker/processing"), ids=identify)
+def test_processing(case: Case) -> None:
+    asked = case.input
+    kind = asked.get("type", "text/csv")
+    request: Any = {
+        "TransformInput": {"ContentType": kind, "SplitType": asked.get("split", "Line")},
+        "TransformOutput": {"Accept": kind, "AssembleWith": asked.get("assemble", "Line")},
+        "DataProcessing": {
+            "InputFilter": asked.get("input", "$"),
+            "OutputFilter": asked.get("output", "$"),
+            "JoinSource": asked.get("join", "None"),
+        },
+    }
+    records = [one.encode() for one in asked["records"]]
+    try:
+        processing = data_processing(request)
+        payload = processing.for_model(records).decode()
+        output = processing.for_output(records, asked["answer"].encode()).decode()
+    except ServiceError as error:
+        case.check({"error": error.message if case.account == "refuses" else error.code})
+    except ProcessingError:
+        case.check({"error": "failed"})
+    else:
+        case.check({"payload": payload, "output": output})
+
+
+@pytest.fixture(scope="module")
+def sagemaker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SageMaker]:
+    state = tmp_path_factory.mktemp("state")
+    account = Account(AccountConfig(state))
+    yield SageMaker(account)
+    account.store.close()
+
+
+@pytest.mark.parametrize("case", load("sagemaker/tuning"), ids=identify)
+def test_tuning(case: Case, sagemaker: SageMaker) -> None:
+    asked = case.input
+
+    def ranges(member: str) -> list[dict[str, Any]]:
+        given = asked.get(member, {})
+        if isinstance(given, int):
+            given = {f"{member}{number}": ["1", "2"] for number in range(given)}
+        return [
+            {"Name": name, "MinValue": low, "MaxValue": high, "ScalingType": (*scale, "Auto")[0]}
+            for name, (low, high, *scale) in given.items()
+        ]
+
+    choices = {
+        name: [str(one) for one in range(values)] if isinstance(values, int) else values
+        for name, values in asked.get("choices", {}).items()
+    }
+    metrics = asked.get("metrics", ["score"])
+    names = [f"m{number}" for number in range(metrics)] if isinstance(metrics, int) else metrics
+    limits = {"MaxParallelTrainingJobs": asked.get("parallel", 1)}
+    if "most" in asked:
+        limits["MaxNumberOfTrainingJobs"] = asked["most"]
+    request: Any = {
+        "HyperParameterTuningJobName": "t",
+        "HyperParameterTuningJobConfig": {
+            "Strategy": asked.get("strategy", "Grid"),
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "score"},
+            "ResourceLimits": limits,
+            "ParameterRanges": {
+                "CategoricalParameterRanges": [
+                    {"Name": name, "Values": one} for name, one in choices.items()
+                ],
+                "IntegerParameterRanges": ranges("integers"),
+                "ContinuousParameterRanges": ranges("numbers"),
+            },
+            **asked.get("more", {}),
+        },
+        "TrainingJobDefinition": {
+            "AlgorithmSpecification": {"MetricDefinitions": [{"Name": one, "Regex": "x"} for one in names]},
+            "StaticHyperParameters": asked.get("static", {}),
+        },
+    }
+    try:
+        job = sagemaker._tuning_document(request, "arn")
+    except ServiceError as error:
+        case.check({"error": error.message if case.account == "refuses" else error.code})
+    else:
+        case.check({"jobs": job["maximum"]})
