@@ -34,6 +34,7 @@ LIMITS = {
     "role": 64,  # IAM CreateRole, RoleName
     "policy": 128,  # IAM CreatePolicy, PolicyName
     "training job": 63,  # SageMaker CreateTrainingJob, TrainingJobName
+    "tuning job": 32,  # SageMaker CreateHyperParameterTuningJob, HyperParameterTuningJobName
     "model": 63,  # SageMaker CreateModel, ModelName
     "endpoint config": 63,  # SageMaker CreateEndpointConfig, EndpointConfigName
     "endpoint": 63,  # SageMaker CreateEndpoint, EndpointName
@@ -204,7 +205,7 @@ class Names:
         return self._name("role", f"mlops-{purpose}")
 
     def policy(self, purpose: str) -> str:
-        """Managed policy of the notebook's role: work, operate, stacks or deploy."""
+        """Managed policy of the notebook's role: work, operate, stacks, deploy or sdk."""
         return self._name("policy", f"mlops-notebook-{purpose}")
 
     # --- storage
@@ -224,6 +225,15 @@ class Names:
     @property
     def prd_endpoint(self) -> str:  # noqa: D102
         return self._name("endpoint", "iris-model-prd")
+
+    @property
+    def sdk(self) -> str:
+        """The model and endpoint of notebook 03a; the names of its jobs begin so, too."""
+        return self._name("endpoint", "iris-model-sdk")
+
+    def sdk_job(self, number: str) -> str:
+        """Tuning or transform job of notebook 03a; `number` has at most six characters."""
+        return self._name("tuning job", f"iris-model-sdk-{number}")
 
     def training_job(self, execution_id: str) -> str:
         """Training job that a pipeline execution starts."""

@@ -20,6 +20,7 @@ OWNERS = (
     (keys.OUTPUT, "output.tar.gz", "SageMaker training", "monitor function (evaluation.json)"),
     (keys.OUTPUT, "", "SageMaker training", "people who look into a job"),
     (keys.REPORTS, "", "monitor function", "people at DeployApproval, notebook 04"),
+    (keys.SDK, "", "notebook 03a and its jobs", "notebook 03a"),
     (f"{keys.FUNCTIONS}/", "", "provisioning", "CloudFormation (code of the two functions)"),
     (keys.PROVISION, "", "provisioning", "instructors (fleet)"),
     (keys.RESET_REQUEST, "", "instructors (reset)", "the notebook instance"),

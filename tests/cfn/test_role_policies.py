@@ -26,7 +26,24 @@ _SOURCE = (
 _DEPLOY = 'CodePipeline User Guide, "AWS CloudFormation deploy action reference"'
 _BUILD = 'CodeBuild User Guide, "Allow CodeBuild to interact with other AWS services": the minimum'
 _HANDLER = "CloudFormation registry: the handler that {} calls it, with or without the property"
+_SDK = "notebook 03a trains, tunes, serves and transforms itself, under names of its own: iris-model-sdk"
+_OF_SDK = {
+    "mlops-notebook": (
+        "iam:PassRole", "logs:DescribeLogStreams", "logs:GetLogEvents", "sagemaker:AddTags",
+        "sagemaker:CreateEndpoint", "sagemaker:CreateEndpointConfig",
+        "sagemaker:CreateHyperParameterTuningJob", "sagemaker:CreateModel", "sagemaker:CreateTrainingJob",
+        "sagemaker:CreateTransformJob", "sagemaker:DeleteEndpoint", "sagemaker:DeleteEndpointConfig",
+        "sagemaker:DeleteModel", "sagemaker:DescribeHyperParameterTuningJob",
+        "sagemaker:DescribeTransformJob", "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+        "sagemaker:StopHyperParameterTuningJob", "sagemaker:StopTransformJob",
+    ),
+    "mlops-sagemaker": (
+        "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents",
+        "s3:AbortMultipartUpload", "s3:GetObject", "s3:ListBucket", "s3:PutObject",
+    ),
+}  # fmt: skip
 MORE: dict[tuple[str, str], str] = {
+    **{(role, action): _SDK for role, actions in _OF_SDK.items() for action in actions},
     (
         "mlops-sagemaker",
         "cloudwatch:DescribeAlarms",
@@ -57,7 +74,8 @@ MORE: dict[tuple[str, str], str] = {
 }
 """What a role may do since then that it could not before: role and action, and why."""
 LESS: dict[tuple[str, str], str] = {
-    ("mlops-monitor", "s3:ListBucket"): "the same without a condition, see above"
+    ("mlops-monitor", "s3:ListBucket"): "the same without a condition, see above",
+    ("mlops-sagemaker", "s3:ListBucket"): "the same with another condition: sdk/ beside training/",
 }
 """What a role could do then and may not do any more."""
 

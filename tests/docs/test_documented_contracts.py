@@ -19,10 +19,11 @@ ROLES = ("notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "all_stacks": [()],
     "role": [(purpose,) for purpose in ROLES],
-    "policy": [(purpose,) for purpose in ("work", "operate", "stacks", "deploy")],
+    "policy": [(purpose,) for purpose in ("work", "operate", "stacks", "deploy", "sdk")],
     "bucket": [("region", "account")],
     "assets_bucket": [("region", "account")],
     "training_job": [(EXECUTION,)],
+    "sdk_job": [("{number}",)],
     "model": [("dev", EXECUTION), ("prd", EXECUTION)],
     "endpoint_config": [("dev", EXECUTION), ("prd", EXECUTION)],
 }

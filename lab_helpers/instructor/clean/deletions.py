@@ -55,6 +55,22 @@ def _training_job(clients: Clients, name: str) -> None:
     clients("sagemaker").delete_training_job(TrainingJobName=name)
 
 
+def _tuning_job(clients: Clients, name: str) -> None:
+    """Delete the job; its training jobs stay. Raises BusyError while it runs."""
+    sagemaker = clients("sagemaker")
+    described = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    if (status := described["HyperParameterTuningJobStatus"]) in {"InProgress", "Stopping"}:
+        raise BusyError(f"tuning job {name} is {status}")
+    sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+
+
+def _transform_job(clients: Clients, name: str) -> None:
+    """Wait for the end of a job that was stopped: it cannot be deleted. Raises BusyError while it runs."""
+    status = clients("sagemaker").describe_transform_job(TransformJobName=name)["TransformJobStatus"]
+    if status in {"InProgress", "Stopping"}:
+        raise BusyError(f"transform job {name} is {status}")
+
+
 def _notebook_instance(clients: Clients, name: str) -> None:
     """Stop the instance, then delete it. Raises BusyError until it is stopped."""
     sagemaker = clients("sagemaker")
@@ -185,6 +201,8 @@ _DELETE: dict[str, Callable[[Clients, str], object]] = {
     "endpoint-config": _endpoint_config,
     "model": _model,
     "training-job": _training_job,
+    "tuning-job": _tuning_job,
+    "transform-job": _transform_job,
     "notebook-instance": _notebook_instance,
     "notebook-instance-lifecycle-config": _lifecycle_config,
     "scalable-target": _scalable_target,

@@ -40,6 +40,8 @@ _STEP_OF_KIND = {
     "ecr-repository": 8,
     "bucket": 8,
     "training-job": 8,
+    "tuning-job": 8,
+    "transform-job": 8,
     "role": 9,
     "policy": 9,
 }
@@ -58,6 +60,8 @@ def step_of(one: Resource) -> int | None:
 def stack_for(one: Resource) -> str | None:  # noqa: PLR0911
     """Return the stack that owns a resource in an intact lab, or None."""
     names = Names(one.lab_id or "")
+    if one.id == names.sdk:  # notebook 03a makes its own
+        return None
     match one.kind:
         case "endpoint" | "endpoint-config" | "scalable-target" | "scaling-policy" | "alarm":
             return names.prd_stack if names.prd_endpoint in one.id else names.dev_stack

@@ -5,7 +5,7 @@ Operation names are boto3's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -24,7 +24,7 @@ _ENDED_SINCE = {"PipelineExecutionNotStoppableException", "DuplicatedStopRequest
 
 
 def stop_all(clients: Clients, resources: Iterable[Resource], reason: str = REASON) -> list[str]:
-    """Stop notebook instances, pipeline executions, builds and training jobs among `resources`.
+    """Stop notebook instances, pipeline executions, builds and jobs of SageMaker among `resources`.
 
     Returns a description of each thing stopped, without waiting. Pipeline actions are abandoned: what they
     started is stopped or deleted on its own.
@@ -39,8 +39,12 @@ def stop_all(clients: Clients, resources: Iterable[Resource], reason: str = REAS
                 stopped += stop_executions(clients("codepipeline"), one.id, reason)
             case "project":
                 stopped += stop_builds(clients("codebuild"), one.id)
+            case "tuning-job":  # before its training jobs: it would start others
+                stopped += stop_tuning(clients("sagemaker"), one.id)
             case "training-job" if one.billable:
                 stopped += stop_training(clients("sagemaker"), one.id)
+            case "transform-job":
+                stopped += stop_transform(clients("sagemaker"), one.id)
     return stopped
 
 
@@ -97,10 +101,27 @@ def stop_builds(codebuild: CodeBuildClient, project: str) -> list[str]:
 
 def stop_training(sagemaker: SageMakerClient, name: str) -> list[str]:
     """Stop a training job, unless it has ended in the meantime."""
+    return _stop_job(lambda: sagemaker.stop_training_job(TrainingJobName=name), f"training job {name}")
+
+
+def stop_tuning(sagemaker: SageMakerClient, name: str) -> list[str]:
+    """Stop a tuning job with its training jobs, unless it has ended."""
+    return _stop_job(
+        lambda: sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name),
+        f"tuning job {name}",
+    )
+
+
+def stop_transform(sagemaker: SageMakerClient, name: str) -> list[str]:
+    """Stop a transform job, unless it has ended in the meantime."""
+    return _stop_job(lambda: sagemaker.stop_transform_job(TransformJobName=name), f"transform job {name}")
+
+
+def _stop_job(stop: Callable[[], object], what: str) -> list[str]:
     try:
-        sagemaker.stop_training_job(TrainingJobName=name)
+        stop()
     except ClientError as error:
         if not error.response["Error"]["Code"].startswith("Validation"):
             raise
         return []
-    return [f"training job {name}"]
+    return [what]

@@ -154,6 +154,32 @@ def training_jobs(place: Place) -> Iterator[Found]:
         yield Found("sagemaker", "training-job", name, name, arn, created, billable, quantity)
 
 
+def tuning_jobs(place: Place) -> Iterator[Found]:
+    """Yield hyperparameter tuning jobs. They cost nothing but their training jobs, which are listed, too."""
+    for one in place.pages(
+        "sagemaker",
+        "list_hyper_parameter_tuning_jobs",
+        "HyperParameterTuningJobSummaries",
+        NameContains="iris-model-sdk-",
+    ):
+        name, arn = one["HyperParameterTuningJobName"], one["HyperParameterTuningJobArn"]
+        yield Found("sagemaker", "tuning-job", name, name, arn, one["CreationTime"])
+
+
+def transform_jobs(place: Place) -> Iterator[Found]:
+    """Yield transform jobs that run. Those that have ended cost nothing, and nobody can delete them."""
+    sagemaker = place.clients("sagemaker")
+    for one in place.pages(
+        "sagemaker", "list_transform_jobs", "TransformJobSummaries", NameContains="iris-model-sdk-"
+    ):
+        if one["TransformJobStatus"] in {"InProgress", "Stopping"}:
+            name, arn = one["TransformJobName"], one["TransformJobArn"]
+            resources = sagemaker.describe_transform_job(TransformJobName=name)["TransformResources"]
+            billable = f"training:{resources['InstanceType']}"  # an hour of either costs the same
+            count = resources["InstanceCount"]
+            yield Found("sagemaker", "transform-job", name, name, arn, one["CreationTime"], billable, count)
+
+
 def notebook_instances(place: Place) -> Iterator[Found]:
     """Yield notebook instances; a stopped one costs only its volume."""
     for one in place.pages("sagemaker", "list_notebook_instances", "NotebookInstances"):
@@ -314,7 +340,9 @@ LISTERS: tuple[Callable[[Place], Iterator[Found]], ...] = (
     endpoints,
     endpoint_configs,
     models,
+    tuning_jobs,
     training_jobs,
+    transform_jobs,
     notebook_instances,
     lifecycle_configs,
     scaling,

@@ -19,14 +19,18 @@ DEFAULT = "default"
 
 _LAB = rf"(?:({LAB_ID.pattern})-)?"
 _EXECUTION = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_SDK_JOB = r"iris-model-sdk-[0-9a-z-]+"
+"""Jobs of notebook 03a; those of a tuning job end with a number and eight more digits."""
 _IMAGES = r"(?:scikit-base|iris-model)"
 _FUNCTIONS = r"mlops-job-(?:launcher|monitor)-iris-model"
 _NAMES = {
     "stack": r"(?:mlops|scikit-base|iris-model|iris-train-pipeline|iris-model-dev|iris-model-prd)",
-    "endpoint": r"iris-model-(?:dev|prd)",
-    "endpoint-config": rf"iris-model-(?:dev|prd)-{_EXECUTION}",
-    "model": rf"iris-model-(?:prd-)?{_EXECUTION}",
-    "training-job": rf"iris-model-{_EXECUTION}",
+    "endpoint": r"iris-model-(?:dev|prd|sdk)",
+    "endpoint-config": rf"iris-model-(?:(?:dev|prd)-{_EXECUTION}|sdk)",
+    "model": rf"iris-model-(?:(?:prd-)?{_EXECUTION}|sdk)",
+    "training-job": rf"(?:iris-model-{_EXECUTION}|{_SDK_JOB})",
+    "tuning-job": _SDK_JOB,
+    "transform-job": _SDK_JOB,
     "notebook-instance": "mlops",
     "notebook-instance-lifecycle-config": "mlops",
     "scalable-target": r"iris-model-(?:dev|prd)",
@@ -39,13 +43,15 @@ _NAMES = {
     "codecommit-repository": "mlops",
     "ecr-repository": _IMAGES,
     "role": r"mlops-(?:notebook|codebuild|pipeline|deploy|launcher|monitor|events|sagemaker)",
-    "policy": r"mlops-notebook-(?:work|operate|stacks|deploy)",
+    "policy": r"mlops-notebook-(?:work|operate|stacks|deploy|sdk)",
 }
 """The part of a name after the prefix, by kind of resource."""
 _UNMISTAKABLE = {
     "stack": r"(?:iris-train-pipeline|iris-model-dev|iris-model-prd)",
     "endpoint-config": _NAMES["endpoint-config"],
     "model": _NAMES["model"],
+    "tuning-job": _SDK_JOB,
+    "transform-job": _SDK_JOB,
     "function": _FUNCTIONS,
     "pipeline": "iris-train-pipeline",
     "rule": r"(?:iris-train-upload|mlops-job-monitor-iris-model)",
@@ -85,7 +91,7 @@ def by_name(kind: str, name: str, region: str, account: str) -> Owner | None:
 def _log_group(name: str) -> Owner | None:
     """SageMaker creates an endpoint's log group, without tags."""
     found = re.fullmatch(
-        rf"/aws/(?:codebuild/{_LAB}{_IMAGES}|lambda/{_LAB}{_FUNCTIONS}|sagemaker/Endpoints/{_LAB}iris-model-(?:dev|prd))",
+        rf"/aws/(?:codebuild/{_LAB}{_IMAGES}|lambda/{_LAB}{_FUNCTIONS}|sagemaker/Endpoints/{_LAB}iris-model-(?:dev|prd|sdk))",
         name,
     )
     if not found:
@@ -93,15 +99,20 @@ def _log_group(name: str) -> Owner | None:
     return Owner(next((lab for lab in found.groups() if lab), ""), certain="/codebuild/" not in name)
 
 
-SHARED_GROUPS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/NotebookInstances")
+SHARED_GROUPS = (
+    "/aws/sagemaker/TrainingJobs",
+    "/aws/sagemaker/NotebookInstances",
+    "/aws/sagemaker/TransformJobs",
+)
 """SageMaker log groups that the whole account shares: only streams belong to a lab."""
 
 
 def _log_stream(name: str) -> Owner | None:
     group, _, stream = name.partition(":")
-    pattern = {SHARED_GROUPS[0]: rf"{_LAB}iris-model-{_EXECUTION}/.+", SHARED_GROUPS[1]: rf"{_LAB}mlops/.+"}
-    found = re.fullmatch(pattern[group], stream) if group in pattern else None
-    return Owner(found[1] or "", certain=group == SHARED_GROUPS[0]) if found else None
+    names = (_NAMES["training-job"], "mlops", _NAMES["transform-job"])
+    pattern = dict(zip(SHARED_GROUPS, names, strict=True))
+    found = re.fullmatch(rf"{_LAB}{pattern[group]}/.+", stream) if group in pattern else None
+    return Owner(found[1] or "", certain=group != SHARED_GROUPS[1]) if found else None
 
 
 def by_tag(tags: Mapping[str, str]) -> str | None:

@@ -216,7 +216,8 @@ def _managed_policy(iam: IAMClient, arn: str) -> str:
 
 _LISTED = {
     "cloudformation:stack", "sagemaker:endpoint", "sagemaker:endpoint-config", "sagemaker:model",
-    "sagemaker:training-job", "sagemaker:notebook-instance", "sagemaker:notebook-instance-lifecycle-config",
+    "sagemaker:training-job", "sagemaker:hyper-parameter-tuning-job", "sagemaker:transform-job",
+    "sagemaker:notebook-instance", "sagemaker:notebook-instance-lifecycle-config",
     "application-autoscaling:scalable-target", "cloudwatch:alarm", "codepipeline:", "codebuild:project",
     "lambda:function", "events:rule", "codecommit:", "ecr:repository", "s3:", "logs:log-group",
 }  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lab_helpers import keys
 from lab_helpers.endpoints import SERVES
+from lab_helpers.instructor.inventory import Resource
 from lab_helpers.instructor.reset.state import Execution, LabState, Stack
 from lab_helpers.instructor.reset.target import Image, Target
 from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL
@@ -15,7 +16,7 @@ from lab_helpers.stacks import STARTS_OVER
 
 PHASES = (
     ("leave",),
-    ("stop-executions", "stop-builds", "stop-training"),
+    ("stop-executions", "stop-builds", "stop-training", "remove-sdk"),
     ("delete-release",),
     ("deploy", "roll-back", "wait", "mend"),
     ("nested",),
@@ -40,6 +41,15 @@ class Action:
     subject: str
     title: str
     """What changes and why, as shown to the instructor."""
+
+
+def of_sdk_lesson(state: LabState) -> list[Resource]:
+    """Return what notebook 03a makes and deletes again: an endpoint, a model, and jobs."""
+    return [
+        one
+        for one in state.resources
+        if one.id == state.names.sdk or one.kind in {"tuning-job", "transform-job"}
+    ]
 
 
 @dataclass(frozen=True)
@@ -201,6 +211,8 @@ class _Planner:
         for one in state.resources:
             if one.kind == "training-job" and one.billable and not (self.job and one.id.endswith(self.job)):
                 yield Action("stop-training", one.id, "stop it")
+        if own := of_sdk_lesson(state):
+            yield Action("remove-sdk", names.sdk, f"delete what notebook 03a has left ({len(own)})")
         for stack, endpoint, wanted in (
             (names.dev_stack, names.dev_endpoint, target.trained),
             (names.prd_stack, names.prd_endpoint, target.released),

@@ -16,7 +16,7 @@ from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.clean import deletions, running
 from lab_helpers.instructor.clean.cleaning import clean
-from lab_helpers.instructor.clean.order import stack_for
+from lab_helpers.instructor.clean.order import in_order, stack_for
 from lab_helpers.instructor.clean.stacks import StackLeftError, delete_stack
 from lab_helpers.instructor.clean.waiting import Patience
 from lab_helpers.instructor.fleet.provision import Plan as FleetPlan
@@ -25,7 +25,7 @@ from lab_helpers.instructor.fleet.roster import Participant
 from lab_helpers.instructor.inventory import Resource, expirations, list_resources
 from lab_helpers.instructor.package import package
 from lab_helpers.instructor.reset.mending import MendError, mend_stack
-from lab_helpers.instructor.reset.plan import LONG, PHASES, Action, Plan, make_plan
+from lab_helpers.instructor.reset.plan import LONG, PHASES, Action, Plan, make_plan, of_sdk_lesson
 from lab_helpers.instructor.reset.releases import Releases, ResetError
 from lab_helpers.instructor.reset.sources import SourceError, in_bucket, remote_of
 from lab_helpers.instructor.reset.state import LabState, as_lab, read_state
@@ -175,6 +175,12 @@ class _Run:
 
     def _stop_training(self, job: str) -> None:
         running.stop_training(self._clients("sagemaker"), job)
+
+    def _remove_sdk(self, _name: str) -> None:
+        """Delete what notebook 03a has left; running jobs are stopped first."""
+        left = of_sdk_lesson(self._state)
+        running.stop_all(self._clients, left, REASON)
+        self._delete(in_order(left))
 
     # --- stacks
 
@@ -385,6 +391,7 @@ _DO: dict[str, Callable[[_Run, str], object]] = {
     "stop-executions": _Run._stop_executions,
     "stop-builds": _Run._stop_builds,
     "stop-training": _Run._stop_training,
+    "remove-sdk": _Run._remove_sdk,
     "delete-release": _Run._delete_release,
     "deploy": _Run._deploy,
     "roll-back": _Run._roll_back,

@@ -14,7 +14,7 @@ from tests.local_account.authorization.judges import ACCOUNT
 REGION = "us-east-1"
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
 PURPOSES = ("notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "events", "sagemaker")
-POLICIES = ("work", "operate", "stacks", "deploy")
+POLICIES = ("work", "operate", "stacks", "deploy", "sdk")
 
 
 def arn(service: str, resource: str) -> str:
@@ -41,6 +41,7 @@ def owned(lab_id: str) -> list[str]:
         f"training/reports/{EXECUTION}.json",
         *(f"{name[:20]}/Source/abc" for name in pipelines),  # CodePipeline truncates the name
         "package/functions/0123",
+        "sdk/batch/input/test.csv",
     )
     log_groups = {
         f"/aws/codebuild/{n.base_project}": EXECUTION,
@@ -49,6 +50,7 @@ def owned(lab_id: str) -> list[str]:
         f"/aws/lambda/{n.monitor}": "2026/11/23/[$LATEST]abc",
         f"/aws/sagemaker/Endpoints/{n.dev_endpoint}": "AllTraffic/i-1",
         f"/aws/sagemaker/Endpoints/{n.prd_endpoint}": "AllTraffic/i-1",
+        f"/aws/sagemaker/Endpoints/{n.sdk}": "AllTraffic/i-1",
     }
     alarms = [
         f"{n.prd_endpoint}-server-errors",
@@ -59,6 +61,10 @@ def owned(lab_id: str) -> list[str]:
         f"notebook-instance/{n.notebook_instance}",
         f"notebook-instance-lifecycle-config/{n.lifecycle_config}",
         f"training-job/{job}",
+        f"training-job/{n.sdk}-20261130010203",
+        f"hyper-parameter-tuning-job/{n.sdk_job('abc123')}",
+        f"transform-job/{n.sdk_job('abc123')}",
+        *(f"{kind}/{n.sdk}" for kind in ("model", "endpoint-config", "endpoint")),
         *(f"{kind}/{name}" for kind, name in (
             ("model", n.model("dev", EXECUTION)), ("model", n.model("prd", EXECUTION)),
             ("endpoint-config", n.endpoint_config("dev", EXECUTION)),
@@ -87,6 +93,7 @@ def owned(lab_id: str) -> list[str]:
         # The ARN that a request for a whole group is judged by (in policies, a group's ARN ends in ":*").
         *(arn("logs", f"log-group:{name}:log-stream:") for name in log_groups),
         arn("logs", f"log-group:/aws/sagemaker/TrainingJobs:log-stream:{job}/algo-1-1"),
+        arn("logs", f"log-group:/aws/sagemaker/TransformJobs:log-stream:{n.sdk_job('abc123')}/i-1-1"),
         *(arn("cloudwatch", f"alarm:{name}") for name in alarms),
         arn("application-autoscaling", "scalable-target/0ec5a1b2c3d4"),
         *(f"arn:aws:iam::{ACCOUNT}:role/{n.role(purpose)}" for purpose in PURPOSES),
