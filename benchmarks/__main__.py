@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only account,api,push,upload,run,fleet,server,growth] [--peers ours,…]`."""
+"""`python -m benchmarks [--only account,api,…] [--peers ours,…]`; `--help` lists the parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ from benchmarks.server.peers import PEERS
 def main() -> int:
     """Measure the chosen parts; exit status 1 if a figure is beyond its limit."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas (default: all)")
+    parser.add_argument(
+        "--only",
+        default=",".join(PARTS),
+        help=f"parts, separated by commas (default: all): {', '.join(PARTS)}",
+    )
     parser.add_argument("--output", type=Path, default=Path("bench.json"), help="default: bench.json")
     parser.add_argument(
         "--peers", default=",".join(PEERS), help="servers of the part `server` (default: all)"

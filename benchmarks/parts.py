@@ -21,6 +21,7 @@ from benchmarks.figures import Figure, median, percentile
 from benchmarks.fleet import fleet
 from benchmarks.growth.part import growth
 from benchmarks.lab import BenchLab, rest
+from benchmarks.pages import console
 from benchmarks.server.part import server
 from lab_helpers import keys
 from lab_helpers.names import Names
@@ -92,7 +93,7 @@ def api(lab: BenchLab) -> list[Figure]:
 
 def push(lab: BenchLab) -> list[Figure]:
     """From `git push` of a commit to the first phase of the buildspec, by the build's own clock."""
-    _deployed(lab)
+    lab.deployed()
     builds = lab.client("codebuild")
 
     def once() -> float:
@@ -117,7 +118,7 @@ def push(lab: BenchLab) -> list[Figure]:
 
 def upload(lab: BenchLab) -> list[Figure]:
     """From the upload of trainingjob.zip to TrainingStartTime of the job (SageMaker DescribeTrainingJob)."""
-    _deployed(lab)
+    lab.deployed()
     s3, sagemaker = lab.client("s3"), lab.client("sagemaker")
     bucket = NAMES.bucket(lab.daemon.config().region, lab.daemon.config().account_id)
     key = keys.TRAINING_JOB
@@ -168,7 +169,7 @@ def run(lab: BenchLab) -> list[Figure]:
     speed changes within minutes. Each begins once nothing of the one before is running. A round compares its
     two runs; the figures are those of the round with the median ratio.
     """
-    _deployed(lab)
+    lab.deployed()
     rounds = list[_Round]()
     for number in range(1, RUNS + 1):
         rounds.append(one := _round(lab))
@@ -224,18 +225,12 @@ PARTS: dict[str, Callable[[BenchLab], list[Figure]]] = {
     "fleet": fleet,
     "server": server,
     "growth": growth,
+    "console": console,
 }
 
 
 def _read(s3: Any, key: str) -> Any:
     return s3.get_object(Bucket="bench", Key=key)["Body"].read()
-
-
-def _deployed(lab: BenchLab) -> None:
-    """Start the account, and run the workshop unless it has run there before."""
-    lab.start()
-    if not (lab.daemon.state / "bench-run" / "summary.json").exists():
-        lab.run()
 
 
 def _git(lab: BenchLab, directory: Path, *arguments: str) -> None:

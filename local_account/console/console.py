@@ -5,13 +5,14 @@ the path of a page of AWS's console, is sent there, if S3 has nothing at that pa
 
 Differs from AWS: the console only shows. What it shows is what the account's APIs answer; nothing can be
 created, changed or approved in it, and there are no pages for IAM, EventBridge, EC2 and Service Quotas.
+Addresses of the console in answers (of pipelines' actions, of a model's errors) lead to it.
 """
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from botocore.exceptions import ClientError
 from werkzeug.exceptions import NotFound
@@ -62,21 +63,6 @@ _NOUNS = (
 )
 _MISSING = ("NotFound", "DoesNotExist", "NoSuch", "404")
 _MISSING_WORDS = ("does not exist", "could not find", "not found", "recordnotfound")
-_FIRST_PARTS = frozenset(
-    (
-        "cloudformation",
-        "cloudwatch",
-        "codebuild",
-        "codecommit",
-        "codepipeline",
-        "codesuite",
-        "ecr",
-        "lambda",
-        "s3",
-        "sagemaker",
-    )
-)
-"""How the paths of the pages begin in AWS's console."""
 _SIGNED = ("X-Amz-Signature", "X-Amz-Credential", "Signature")
 
 
@@ -100,7 +86,7 @@ class Console:
         if request.path == "/":
             return _sent(links.overview())
         first = request.path.split("/")[1]
-        if first in _FIRST_PARTS and not self._is_bucket(first):
+        if first in links.FIRST_PARTS and not self._is_bucket(first):
             query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
             return _sent(f"{links.ROOT}{quote(request.path, safe='/:@')}{query}")
         return None
@@ -133,7 +119,7 @@ class Console:
         except NotFoundError as error:
             answer = _message(404, "Not found", str(error))
         except ClientError as error:
-            answer = _of_error(error, visit.request.path.removeprefix(links.ROOT))
+            answer = _of_error(error, unquote(visit.request.full_path.removeprefix(links.ROOT)))
         except Exception:
             log.exception("the page %s failed", visit.request.path)
             answer = _message(500, "Failed", "The page could not be made; the account's log says why.")

@@ -10,6 +10,21 @@ import re
 from urllib.parse import quote, urlencode, urlsplit
 
 ROOT = "/_console"
+FIRST_PARTS = frozenset(
+    (
+        "cloudformation",
+        "cloudwatch",
+        "codebuild",
+        "codecommit",
+        "codepipeline",
+        "codesuite",
+        "ecr",
+        "lambda",
+        "s3",
+        "sagemaker",
+    )
+)
+"""How the paths of the pages begin in AWS's console."""
 _AWS = re.compile(
     r"(?:[a-z0-9-]+\.)?(?:console\.aws\.amazon\.com|console\.amazonaws\.cn|console\.amazonaws-us-gov\.com)"
 )
@@ -183,14 +198,21 @@ def alarm(name: str) -> str:
 
 
 def own(address: str) -> str:
-    """Return the page of this console for an address of AWS's console; other addresses as they are.
+    """Return the page of this console for an address of AWS's or of this one; other addresses as they are.
 
     What is not an address of the web is returned empty: it must not become a link.
     """
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
     if parts.scheme not in ("http", "https"):
         return ""
-    if not _AWS.fullmatch(parts.hostname or ""):
+    own = (
+        parts.hostname in ("127.0.0.1", "localhost")
+        and parts.path.lstrip("/").partition("/")[0] in FIRST_PARTS
+    )
+    if not own and not _AWS.fullmatch(parts.hostname or ""):
         return address
     query, fragment = parts.query and f"?{parts.query}", parts.fragment and f"#{parts.fragment}"
     return f"{ROOT}{parts.path}{query}{fragment}"

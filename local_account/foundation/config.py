@@ -57,6 +57,11 @@ class AccountConfig:
         return f"http://{LOOPBACK}:{self.gateway_port}"
 
     @property
+    def console_url(self) -> str:
+        """How addresses of the console begin in answers; on AWS ``https://REGION.console.aws.amazon.com``."""
+        return self.endpoint_url
+
+    @property
     def registry(self) -> str:
         """Host and port of the registry, with which every ``repositoryUri`` begins."""
         # The address, not "localhost": Docker Engine allows plain HTTP to 127.0.0.0/8 without configuration,

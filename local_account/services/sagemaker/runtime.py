@@ -189,7 +189,7 @@ class SageMakerRuntime(Service):
         side = "client" if 400 <= status < 500 else "server"
         config = self.account.config
         console = (
-            f"https://{config.region}.console.aws.amazon.com/cloudwatch/home?region={config.region}"
+            f"{config.console_url}/cloudwatch/home?region={config.region}"
             f"#logEventViewer:group={LOG_GROUP}/{name}"
         )
         return ServiceError(

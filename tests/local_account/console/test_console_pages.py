@@ -84,7 +84,10 @@ def test_a_pipeline_is_a_graph_with_its_executions(
     assert shown.status == 200, shown.text
     for words in ("Source", "Decide", "✓ Succeeded", "▶ Waiting", "Executions, newest first"):
         assert words in shown.text
-    assert shown.links["object"].startswith(f"/_console/s3/object/{lab.bucket}?prefix=source.zip")
+    source = f"/_console/s3/object/{lab.bucket}?prefix=source.zip"
+    assert shown.links["object"].startswith(source)
+    (revision,) = [address for text, address in shown.links.items() if text.startswith("revision")]
+    assert revision == source  # as GetPipelineState has it, which begins with the account's own address
     execution = client("codepipeline").list_pipeline_executions(pipelineName=pipeline)[
         "pipelineExecutionSummaries"
     ][0]
@@ -108,6 +111,7 @@ def test_a_link_of_an_action_is_followed_only_to_the_web(
         approval("Two", configuration={"ExternalEntityLink": "javascript:alert(1)"}),
     ]
     pipeline = lab.create(lab.source(), stage("Decide", *actions))
+    eventually(lambda: browser.open(links.pipeline(pipeline)).text.count("Waiting") == 2)
     shown = browser.open(links.pipeline(pipeline))
     assert shown.links["what it is about"] == "/_console/s3/object/b?prefix=report.md"
     assert not any(address.startswith("javascript") for address in shown.links.values())

@@ -32,8 +32,8 @@ def codebuild(context: Context) -> Outcome:
         raise ActionFailed(
             "JobFailed", f"Error calling startBuild: {fault['Message']} ({fault['Code']})"
         ) from error
-    build_id, region = build["id"], context.account.config.region
-    url = f"https://console.aws.amazon.com/codebuild/home?region={region}#/builds/{build_id}/view/new"
+    build_id, config = build["id"], context.account.config
+    url = f"{config.console_url}/codebuild/home?region={config.region}#/builds/{build_id}/view/new"
     context.update(external_id=build_id, url=url)
     found: list[BuildTypeDef] = []
 

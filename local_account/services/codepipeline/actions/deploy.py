@@ -154,8 +154,9 @@ class _Deployment:
         return self._outcome(stack, f"Stack {self._name}: {stack['StackStatus']}")
 
     def _await(self, stack_id: str) -> StackTypeDef | None:
-        region = self._context.account.config.region
-        url = f"https://console.aws.amazon.com/cloudformation/home?region={region}#/stack/detail?stackId={stack_id}"
+        config = self._context.account.config
+        home = f"{config.console_url}/cloudformation/home?region={config.region}"
+        url = f"{home}#/stack/detail?stackId={stack_id}"
         self._context.update(external_id=stack_id, url=url)
         found: list[StackTypeDef | None] = []
 

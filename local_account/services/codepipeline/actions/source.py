@@ -35,7 +35,7 @@ def codecommit(context: Context) -> Outcome:
         raise ActionFailed("ConfigurationError", str(error)) from error
     commit, message = found.commit_id, found.message.strip()
     output = _put(context, found.archive, commit)
-    region = context.account.config.region
+    config = context.account.config
     return Outcome(
         variables={
             "AuthorDate": found.author_date,
@@ -52,8 +52,8 @@ def codecommit(context: Context) -> Outcome:
             "revisionId": commit,
             "revisionSummary": message[:2048] or "-",
             "created": context.account.now(),
-            "revisionUrl": f"https://{region}.console.aws.amazon.com/codecommit/home"
-            f"?region={region}#/repository/{name}/commit/{commit}",
+            "revisionUrl": f"{config.console_url}/codecommit/home"
+            f"?region={config.region}#/repository/{name}/commit/{commit}",
         },
     )
 
@@ -150,7 +150,7 @@ def s3(context: Context) -> Outcome:
             "revisionId": version,
             "revisionSummary": summary,
             "created": found["LastModified"],
-            "revisionUrl": f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={key}",
+            "revisionUrl": f"{context.account.config.console_url}/s3/object/{bucket}?prefix={key}",
         },
     )
 
