@@ -59,11 +59,12 @@ def find_notebooks(directory: Path) -> list[Path]:
 def select(notebooks: Sequence[Path], selection: str | None, others: Sequence[Path] = ()) -> list[Path]:
     """Return the notebooks chosen by number (`01,03-04`) or name (`03_train`), in their own order.
 
-    `others` have no number and run only when they are named, after the rest. Raises PlanError for a part that
-    matches nothing.
+    Without a selection, all but those that run on request only: their metadata has
+    `"mlops_workshop": {"on_request": true}`. `others` have no number and run only when they are named, after
+    the rest. Raises PlanError for a part that matches nothing.
     """
     if not selection:
-        return list(notebooks)
+        return [path for path in notebooks if not _on_request(path)]
     chosen: set[Path] = set()
     for part in (part.strip() for part in selection.split(",")):
         span = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
@@ -77,6 +78,12 @@ def select(notebooks: Sequence[Path], selection: str | None, others: Sequence[Pa
             raise PlanError(f"--notebooks {part!r} matches no notebook; there are {there}")
         chosen |= found
     return [path for path in (*notebooks, *others) if path in chosen]
+
+
+def _on_request(path: Path) -> bool:
+    """Return whether a notebook runs only if it is asked for, such as the one that deletes the lab."""
+    metadata = json.loads(path.read_text(encoding="utf-8")).get("metadata", {})
+    return bool(metadata.get("mlops_workshop", {}).get("on_request"))
 
 
 def imported_modules(notebook: Path) -> list[str]:

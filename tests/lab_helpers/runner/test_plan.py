@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,15 @@ def test_a_selection_that_matches_nothing_is_rejected_by_name(directory: Path, s
             plan(directory, selection)
     else:
         assert len(plan(directory, selection)) == 3
+
+
+def test_a_notebook_that_deletes_runs_only_on_request(directory: Path) -> None:
+    first = directory / "01_base.ipynb"
+    content = json.loads(first.read_text())
+    content["metadata"]["mlops_workshop"] = {"on_request": True}
+    first.write_text(json.dumps(content))
+    assert [one.name for one in plan(directory)] == ["02_model", "03_train"]
+    assert [one.name for one in plan(directory, "01")] == ["01_base"]
 
 
 def test_the_participant_reaches_every_notebook_and_other_parameters_those_that_have_them(

@@ -1,0 +1,144 @@
+"""Delete what a lab's learner has made: endpoints first, because they bill, then the pipelines.
+
+What the top stack owns stays for whoever deployed it: the bucket, the repositories, the roles and the
+notebook instance, which cannot delete itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from lab_helpers.display import Table, duration
+from lab_helpers.errors import Interrupted, WorkshopError
+from lab_helpers.lab import Lab
+from lab_helpers.live import Live
+from lab_helpers.stacks import find_stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
+
+REASON = "The learner cleans up the lab."
+WAITS = {"UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"}
+WAITS |= {"UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"}
+"""States in which CloudFormation refuses DeleteStack; they end by themselves."""
+
+
+class RemovalError(WorkshopError, RuntimeError):
+    """A stack could not be deleted; the message has CloudFormation's reason and what to do."""
+
+
+def plan(lab: Lab) -> Table:
+    """Show the stacks that `remove` would delete, in its order, and what they are."""
+    names = lab.names
+    what = {
+        names.prd_stack: "endpoint PRD, its scaling and alarms",
+        names.dev_stack: "endpoint DEV",
+        names.train_stack: "training pipeline, launcher and monitor function",
+        names.model_stack: "pipeline and build project of the model image",
+        names.base_stack: "pipeline and build project of the base image",
+    }
+    cloudformation = lab.client("cloudformation")
+    found = {name: find_stack(cloudformation, name) for name in what}
+    return Table(
+        ["stack", "status", "what it is"],
+        [[name, stack["StackStatus"] if stack else "not there", what[name]] for name, stack in found.items()],
+    )
+
+
+def remove(lab: Lab, *, timeout: float = 1800, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Stop what is running and delete the stacks; return once they are gone. Safe to interrupt and to repeat.
+
+    Raises RemovalError if a stack cannot be deleted, or is still there after `timeout` seconds.
+    """
+    names = lab.names
+    _stop_executions(lab)
+    _stop_training(lab)
+    # An execution that was under way may have deployed an endpoint until it stopped: pipelines go last.
+    for stacks in (
+        (names.prd_stack, names.dev_stack),
+        (names.train_stack, names.model_stack, names.base_stack),
+    ):
+        _delete(lab, stacks, timeout, sleep)
+
+
+def _stop_executions(lab: Lab) -> None:
+    client = lab.client("codepipeline")
+    for pipeline in (lab.names.train_pipeline, lab.names.model_pipeline, lab.names.base_pipeline):
+        try:
+            found = client.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]
+        except client.exceptions.PipelineNotFoundException:
+            continue
+        for one in found:
+            if one["status"] == "InProgress":
+                execution = one["pipelineExecutionId"]
+                try:
+                    client.stop_pipeline_execution(
+                        pipelineName=pipeline, pipelineExecutionId=execution, abandon=True, reason=REASON
+                    )
+                except (
+                    client.exceptions.PipelineExecutionNotStoppableException,
+                    client.exceptions.DuplicatedStopRequestException,
+                ):
+                    continue  # it has just ended, or is about to
+                print(f"stopped execution {execution} of {pipeline}")
+
+
+def _stop_training(lab: Lab) -> None:
+    client, stem = lab.client("sagemaker"), f"{lab.names.prefix}iris-model-"
+    pages = client.get_paginator("list_training_jobs").paginate(NameContains=stem, StatusEquals="InProgress")
+    for name in [one["TrainingJobName"] for page in pages for one in page["TrainingJobSummaries"]]:
+        if name.startswith(stem):
+            try:
+                client.stop_training_job(TrainingJobName=name)
+            except client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] != "ValidationException":
+                    raise
+                continue  # it has just ended
+            print(f"stopped training job {name}")
+
+
+def _delete(lab: Lab, names: Iterable[str], timeout: float, sleep: Callable[[float], None]) -> None:
+    cloudformation, live, began = lab.client("cloudformation"), Live(), time.monotonic()
+    stacks = {name: stack for name in names if (stack := find_stack(cloudformation, name))}
+    asked: set[str] = set()
+    states = {name: stack["StackStatus"] for name, stack in stacks.items()}
+    try:
+        while True:
+            for name, stack in stacks.items():
+                # By id: a deleted stack can be described only by its id.
+                now = find_stack(cloudformation, stack["StackId"])
+                states[name] = now["StackStatus"] if now else "DELETE_COMPLETE"
+                if now and states[name] == "DELETE_FAILED" and name in asked:
+                    raise RemovalError(_refused(name, now))
+                if now and name not in asked and states[name] not in {*WAITS, "DELETE_IN_PROGRESS"}:
+                    if states[name] != "DELETE_COMPLETE":
+                        cloudformation.delete_stack(StackName=stack["StackId"])
+                    asked.add(name)
+            if stacks:
+                live.show(Table(["stack", "status"], [[name, states[name]] for name in stacks]))
+            if all(state == "DELETE_COMPLETE" for state in states.values()):
+                return
+            waited = time.monotonic() - began
+            if waited > timeout:
+                left = ", ".join(name for name, state in states.items() if state != "DELETE_COMPLETE")
+                raise RemovalError(
+                    f"{left}: still there after {duration(waited)}. CloudFormation goes on by itself: "
+                    "run this cell again to wait longer"
+                )
+            sleep(min(0.3 + waited / 20, 5))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "Interrupted: CloudFormation goes on with what it has begun. "
+            "Run this cell again to delete the rest."
+        ) from None
+
+
+def _refused(name: str, stack: StackTypeDef) -> str:
+    reason = stack.get("StackStatusReason", "CloudFormation gives no reason")
+    return (
+        f"stack {name} could not be deleted: {reason}.\n"
+        "What to do: run this cell again; if it fails again, ask whoever deployed the lab to run "
+        "`python -m lab_helpers clean`, which can delete more than a lab itself may."
+    )

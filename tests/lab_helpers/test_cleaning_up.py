@@ -1,0 +1,195 @@
+"""Notebook 99: what bills now, and the deletion of what a learner has made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lab_helpers import charges, removal
+from lab_helpers.errors import Interrupted
+from tests.lab_helpers import fakes
+
+TIME = fakes.START
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:anything"
+
+
+class Stacks:
+    """CloudFormation with the stacks of a lab; each look at one takes it a step further."""
+
+    def __init__(self, **statuses: list[str]) -> None:
+        self.statuses = {name.replace("_", "-"): list(found) for name, found in statuses.items()}
+        self.deleted: list[str] = []
+        self.client = fakes.FakeClient(
+            "cloudformation", describe_stacks=self._describe, delete_stack=self._delete
+        )
+
+    def _describe(self, StackName: str) -> dict[str, Any]:
+        name = StackName.rpartition("/")[2]
+        if name not in self.statuses:
+            message = f"Stack with id {name} does not exist"
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStacks")
+        found = self.statuses[name]
+        status = found.pop(0) if len(found) > 1 else found[0]
+        stack = {"StackName": name, "StackId": f"arn/{name}", "CreationTime": TIME, "StackStatus": status}
+        return {"Stacks": [stack | {"StackStatusReason": "the role is gone"}]}
+
+    def _delete(self, StackName: str) -> dict[str, Any]:
+        name = StackName.rpartition("/")[2]
+        self.deleted.append(name)
+        if "DELETE_FAILED" not in self.statuses[name]:
+            self.statuses[name] = ["DELETE_IN_PROGRESS", "DELETE_COMPLETE"]
+        return {}
+
+
+def idle_pipelines() -> fakes.FakeClient:
+    return fakes.FakeClient(
+        "codepipeline", list_pipeline_executions=lambda **_: {"pipelineExecutionSummaries": []}
+    )
+
+
+def no_training() -> fakes.FakeClient:
+    return fakes.FakeClient("sagemaker", list_training_jobs=lambda **_: {"TrainingJobSummaries": []})
+
+
+def remove(tmp_path: Path, stacks: Stacks, **options: Any) -> None:
+    lab = fakes.lab(
+        tmp_path, cloudformation=stacks.client, codepipeline=idle_pipelines(), sagemaker=no_training()
+    )
+    removal.remove(lab, sleep=lambda _: None, **options)
+
+
+def test_endpoints_go_before_the_pipelines_and_what_is_not_there_is_skipped(tmp_path: Path) -> None:
+    stacks = Stacks(
+        iris_model_prd=["CREATE_COMPLETE"],
+        iris_train_pipeline=["UPDATE_COMPLETE"],
+        scikit_base=["ROLLBACK_COMPLETE"],
+    )
+    remove(tmp_path, stacks)
+    assert stacks.deleted == ["iris-model-prd", "iris-train-pipeline", "scikit-base"]
+
+
+def test_an_update_is_waited_for_because_cloudformation_refuses_to_delete_then(tmp_path: Path) -> None:
+    stacks = Stacks(iris_model_prd=["UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"])
+    remove(tmp_path, stacks)
+    assert stacks.deleted == ["iris-model-prd"]
+
+
+def test_a_stack_that_is_being_deleted_is_not_deleted_again(tmp_path: Path) -> None:
+    stacks = Stacks(iris_model_prd=["DELETE_IN_PROGRESS", "DELETE_IN_PROGRESS", "DELETE_COMPLETE"])
+    remove(tmp_path, stacks)
+    assert stacks.deleted == []
+
+
+def test_a_deletion_that_failed_before_is_tried_again_and_then_says_why(tmp_path: Path) -> None:
+    stacks = Stacks(iris_model_prd=["DELETE_FAILED", "DELETE_FAILED", "DELETE_IN_PROGRESS", "DELETE_FAILED"])
+    with pytest.raises(removal.RemovalError, match="iris-model-prd could not be deleted: the role is gone"):
+        remove(tmp_path, stacks)
+    assert stacks.deleted == ["iris-model-prd"]
+
+
+def test_a_stack_that_stays_is_named(tmp_path: Path) -> None:
+    stacks = Stacks(iris_model_prd=["UPDATE_IN_PROGRESS"])
+    with pytest.raises(removal.RemovalError, match="iris-model-prd: still there after"):
+        remove(tmp_path, stacks, timeout=0)
+
+
+def test_an_interrupted_deletion_says_how_to_go_on(tmp_path: Path) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    stacks = Stacks(iris_model_prd=["UPDATE_IN_PROGRESS"])
+    lab = fakes.lab(
+        tmp_path, cloudformation=stacks.client, codepipeline=idle_pipelines(), sagemaker=no_training()
+    )
+    with pytest.raises(Interrupted, match="Run this cell again"):
+        removal.remove(lab, sleep=interrupt)
+
+
+def test_what_is_running_is_stopped_before_anything_is_deleted(tmp_path: Path) -> None:
+    stopped: list[str] = []
+    executions = [
+        {"pipelineExecutionId": "a" * 36, "status": "InProgress"},
+        {"pipelineExecutionId": "b" * 36, "status": "Succeeded"},
+    ]
+
+    def stop_execution(**asked: Any) -> dict[str, Any]:
+        stopped.append(asked["pipelineExecutionId"])
+        return {"pipelineExecutionId": asked["pipelineExecutionId"]}
+
+    def stop_training(TrainingJobName: str) -> dict[str, Any]:
+        stopped.append(TrainingJobName)
+        return {}
+
+    jobs = [
+        {
+            "TrainingJobName": name,
+            "TrainingJobArn": ARN,
+            "CreationTime": TIME,
+            "TrainingJobStatus": "InProgress",
+        }
+        for name in ("iris-model-1", "bea-iris-model-1")
+    ]
+    lab = fakes.lab(
+        tmp_path,
+        cloudformation=Stacks().client,
+        codepipeline=fakes.FakeClient(
+            "codepipeline",
+            list_pipeline_executions=lambda pipelineName: {
+                "pipelineExecutionSummaries": executions if "train" in pipelineName else []
+            },
+            stop_pipeline_execution=stop_execution,
+        ),
+        sagemaker=fakes.FakeClient(
+            "sagemaker",
+            list_training_jobs=lambda **_: {"TrainingJobSummaries": jobs},
+            stop_training_job=stop_training,
+        ),
+    )
+    removal.remove(lab)
+    assert stopped == ["a" * 36, "iris-model-1"], "another lab's job goes on"
+
+
+def test_what_bills_is_the_labs_own_with_its_price(tmp_path: Path) -> None:
+    endpoints = [
+        {"EndpointName": name, "EndpointArn": ARN, "CreationTime": TIME, "LastModifiedTime": TIME,
+         "EndpointStatus": status}
+        for name, status in (
+            ("iris-model-dev", "InService"), ("iris-model-prd", "Failed"),
+            ("bea-iris-model-dev", "InService"),
+        )
+    ]  # fmt: skip
+    client = fakes.FakeClient(
+        "sagemaker",
+        list_endpoints=lambda **_: {"Endpoints": endpoints},
+        describe_endpoint=lambda EndpointName: {
+            **endpoints[0],
+            "EndpointConfigName": "config",
+            "ProductionVariants": [{"VariantName": "AllTraffic", "CurrentInstanceCount": 2}],
+        },
+        describe_endpoint_config=lambda EndpointConfigName: {
+            "EndpointConfigName": EndpointConfigName,
+            "EndpointConfigArn": ARN,
+            "CreationTime": TIME,
+            "ProductionVariants": [
+                {"VariantName": "AllTraffic", "ModelName": "m", "InstanceType": "ml.m5.large"}
+            ],
+        },
+        list_training_jobs=lambda **_: {"TrainingJobSummaries": []},
+        describe_notebook_instance=lambda NotebookInstanceName: {
+            "NotebookInstanceName": NotebookInstanceName,
+            "NotebookInstanceStatus": "InService",
+            "InstanceType": "ml.unheard.of",
+        },
+    )
+    found = charges.running(fakes.lab(tmp_path, sagemaker=client))
+    assert [(one.kind, one.name, one.count) for one in found] == [
+        ("endpoint", "iris-model-dev", 2),
+        ("notebook", "mlops", 1),
+    ]
+    assert found[0].hourly
+    shown = repr(charges.table(found))
+    assert f"{found[0].hourly:.3f} USD per hour" in shown
+    assert "unknown" in shown
