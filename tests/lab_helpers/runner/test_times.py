@@ -10,7 +10,7 @@ from lab_helpers.runner import times
 from tests.checkout import ROOT
 
 REPOSITORY = ROOT
-NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb"))
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
