@@ -119,11 +119,18 @@ class Authorizer:
     def _require(self, caller: Caller, service: str, required: Iterable[Need]) -> None:
         for need in required:
             try:
-                decision = self.decide(caller.role_arn, need)
+                decision = self.decide(caller.role_arn, need, self._trust(caller, need))
             except PolicyError as error:
                 raise ServiceError("MalformedPolicyDocument", str(error)) from error
             if not decision.allowed:
                 raise denied(caller.arn, service, need, decision)
+
+    def _trust(self, caller: Caller, need: Need) -> list[Policy]:
+        """Return what the trust policy of a role that is to be assumed grants the caller by itself."""
+        if need.action != "sts:AssumeRole":
+            return []
+        role = Identities(self._account.config.account_id).role(need.resource)
+        return [*role.names(caller.role_arn, caller.arn)] if role else []
 
 
 def _invalid_token() -> ServiceError:

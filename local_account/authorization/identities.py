@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from moto.backends import get_backend
 
-from local_account.authorization.policies import Policy, PolicyError, Request
+from local_account.authorization.policies import Policy, PolicyError, Request, Statement
 
 _SESSION_SECONDS = 3600
 """*CreateRole*, MaxSessionDuration: "If you do not specify a value for this setting, the default value of one
@@ -43,18 +44,33 @@ class Role:
         Contract: IAM User Guide, "AWS JSON policy elements: Principal": the session, its role, its
         account, or all.
         """
+        about = [
+            one
+            for one in self._statements()
+            if one.names(request.principal) or one.grants_to(session_arn)
+            if one.applies(request)
+        ]
+        return any(one.allows for one in about) and all(one.allows for one in about)
+
+    def names(self, role_arn: str, session_arn: str) -> Iterator[Policy]:
+        """Yield what the trust policy says about exactly this role or session: that needs no other policy.
+
+        Contract: IAM User Guide, "Evaluating identity-based policies with resource-based policies". Of a
+        session, its role's boundary is no limit: such a statement is returned as one for everyone.
+        """
+        for one in self._statements():
+            if session_arn in (one.principals or {}).get("AWS", ()):
+                yield Policy("trust policy", (replace(one, principals={"*": ("*",)}),))
+            elif one.names_role(role_arn):
+                yield Policy("trust policy", (one,))
+
+    def _statements(self) -> list[Statement]:
         try:
             statements = Policy.parse(self.trust_policy, "trust policy").statements
         except PolicyError:
-            return False
-        about = [
-            one
-            for one in statements
-            if one.names(request.principal) or one.grants_to(session_arn)
-            # A trust policy has no Resource: it is about its role.
-            if replace(one, resources=("*",)).applies(request)
-        ]
-        return any(one.allows for one in about) and all(one.allows for one in about)
+            return []
+        # A trust policy has no Resource: it is about its role.
+        return [replace(one, resources=("*",)) for one in statements]
 
 
 class Identities:

@@ -2,10 +2,6 @@
 
 Contract: Service Authorization Reference, "Actions, resources, and condition keys" of each service; where a
 request needs more than its own action (passing a role, tags at creation), the API reference of the operation.
-
-Differs from AWS (sts): a role needs `sts:AssumeRole` in its own policies to assume another, even if the trust
-policy of that one names it. On AWS either is enough within an account. Source: IAM User Guide, "Policy
-evaluation logic".
 """
 
 from __future__ import annotations
@@ -229,6 +225,9 @@ def _context(service: str, params: Params) -> dict[str, list[str]]:
         return {"application-autoscaling:service-namespace": [params["ServiceNamespace"]]}
     if service == "cloudwatch" and "Namespace" in params:
         return {"cloudwatch:namespace": [params["Namespace"]]}
+    if service == "sts":
+        given = {name: params.get(name) for name in ("ExternalId", "RoleSessionName", "SourceIdentity")}
+        return {f"sts:{name.lower()}": [value] for name, value in given.items() if value}
     if service == "iam" and "AWSServiceName" in params:
         return {"iam:awsservicename": [params["AWSServiceName"]]}
     return {}

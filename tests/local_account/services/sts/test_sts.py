@@ -145,6 +145,33 @@ def test_a_trust_policy_decides_by_its_actions_and_conditions(local_account: Acc
     assert refused(assume).startswith("AccessDenied")
 
 
+def test_a_role_without_policies_assumes_what_names_it_and_not_what_names_its_account(
+    local_account: AccountProcess,
+) -> None:
+    iam, sts = local_account.client("iam"), local_account.client("sts")
+    first = make_role(iam, "sts-bare", "lambda.amazonaws.com")
+    iam.delete_role_policy(RoleName="sts-bare", PolicyName="everything")
+    second = make_role(iam, "sts-naming", "lambda.amazonaws.com")
+    session = sts.assume_role(RoleArn=first, RoleSessionName="me")["Credentials"]
+    chained = with_session(local_account, session, "sts")
+    named_session = f"arn:aws:sts::{ACCOUNT}:assumed-role/sts-bare/me"
+
+    def assume(principal: str) -> Any:
+        statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.update_assume_role_policy(RoleName="sts-naming", PolicyDocument=document)
+        return chained.assume_role(RoleArn=second, RoleSessionName="other")
+
+    assert refused(assume, principal=f"arn:aws:iam::{ACCOUNT}:root").startswith("AccessDenied")
+    assert assume(first)["Credentials"]
+    assert assume(named_session)["Credentials"]
+
+    denied = {"Effect": "Deny", "Action": "sts:AssumeRole", "Resource": second}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
+    iam.put_role_policy(RoleName="sts-bare", PolicyName="no", PolicyDocument=document)
+    assert "explicit deny" in refused(assume, principal=first)
+
+
 @pytest.mark.parametrize("service", ["sts", "iam", "s3", "logs"])
 def test_a_session_needs_its_own_token(local_account: AccountProcess, service: str) -> None:
     role = make_role(local_account.client("iam"), f"sts-token-{service}", "lambda.amazonaws.com")
