@@ -129,19 +129,34 @@ _ACCELERATE = Setting("accelerate", _accelerate, default={})
 _LOGGING = Setting("logging", _logging, default={})
 _REQUEST_PAYMENT = Setting("requestPayment", lambda document, _: document, default={"Payer": "BucketOwner"})
 _WEBSITE = Setting("website", lambda document, _: document, "NoSuchWebsiteConfiguration")
+# What the account lacks is not configured, as on AWS in a bucket that nobody has configured.
+_REPLICATION = Setting("replication", lambda document, _: document, "ReplicationConfigurationNotFoundError")
+_OBJECT_LOCK = Setting("objectLock", lambda document, _: document, "ObjectLockConfigurationNotFoundError")
+_ONE_OF_NONE = Setting("several", lambda document, _: document, "NoSuchConfiguration")
+_NONE = Setting("several", lambda document, _: document, default={"IsTruncated": False})
 
 READS = {
     "GetBucketAccelerateConfiguration": _ACCELERATE,
+    "GetBucketAnalyticsConfiguration": _ONE_OF_NONE,
     "GetBucketCors": _CORS,
     "GetBucketEncryption": _ENCRYPTION,
+    "GetBucketIntelligentTieringConfiguration": _ONE_OF_NONE,
+    "GetBucketInventoryConfiguration": _ONE_OF_NONE,
     "GetBucketLifecycleConfiguration": _LIFECYCLE,
     "GetBucketLogging": _LOGGING,
+    "GetBucketMetricsConfiguration": _ONE_OF_NONE,
     "GetBucketNotificationConfiguration": _NOTIFICATION,
     "GetBucketOwnershipControls": _OWNERSHIP,
+    "GetBucketReplication": _REPLICATION,
     "GetBucketRequestPayment": _REQUEST_PAYMENT,
     "GetBucketTagging": _TAGGING,
     "GetBucketWebsite": _WEBSITE,
+    "GetObjectLockConfiguration": _OBJECT_LOCK,
     "GetPublicAccessBlock": _PUBLIC_ACCESS_BLOCK,
+    "ListBucketAnalyticsConfigurations": _NONE,
+    "ListBucketIntelligentTieringConfigurations": _NONE,
+    "ListBucketInventoryConfigurations": _NONE,
+    "ListBucketMetricsConfigurations": _NONE,
 }
 WRITES = {
     "PutBucketAccelerateConfiguration": _ACCELERATE,
@@ -160,7 +175,9 @@ DELETES = {
     "DeleteBucketEncryption": _ENCRYPTION,
     "DeleteBucketLifecycle": _LIFECYCLE,
     "DeleteBucketOwnershipControls": _OWNERSHIP,
+    "DeleteBucketReplication": _REPLICATION,
     "DeleteBucketTagging": _TAGGING,
+    "DeleteBucketWebsite": _WEBSITE,
     "DeletePublicAccessBlock": _PUBLIC_ACCESS_BLOCK,
 }
 
