@@ -56,7 +56,8 @@ class Authorizer:
         given = request.headers.get("Authorization", "") or request.args.get("X-Amz-Credential", "")
         found = _CREDENTIAL.search(given)
         if not found or not found[1].startswith("ASIA"):
-            return acting.acting_caller(request.headers.get(acting.HEADER), self._account)
+            headers = request.headers
+            return acting.acting_caller(headers.get(acting.HEADER), self._account, headers.get(acting.SOURCE))
         session = self._account.sessions.find(found[1])
         token = request.headers.get("X-Amz-Security-Token") or request.args.get("X-Amz-Security-Token", "")
         if session and not hmac.compare_digest(session.session_token.encode(), token.encode()):

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
 HEADER = "X-Local-Account-Role"
+SOURCE = "X-Local-Account-Source"
+"""Names the resource for which a service makes a call: the rule of a target."""
 _caller: contextvars.ContextVar[Caller | None] = contextvars.ContextVar("caller", default=None)
 _HARMLESS = ("can_paginate",)
+_source: contextvars.ContextVar[str] = contextvars.ContextVar("source", default="")
 _role: contextvars.ContextVar[str] = contextvars.ContextVar("role", default="")
 
 
@@ -28,6 +31,8 @@ class Caller:
 
     arn: str
     role_arn: str
+    source: str = ""
+    """ARN of the resource for which a service acts with the role, where it says so (`aws:SourceArn`)."""
 
 
 @contextlib.contextmanager
@@ -51,18 +56,30 @@ def calling_role() -> str | None:
     return found.role_arn if found else None
 
 
-def acting_caller(role_arn: str | None, account: Account) -> Caller | None:
+def acting_caller(role_arn: str | None, account: Account, source: str | None = None) -> Caller | None:
     """Return the role session a service of the account acts as, by its header; None if it acts as itself."""
     if not role_arn:
         return None
     session = f"assumed-role/{role_arn.rpartition('/')[2]}/local-account"
-    return Caller(f"arn:aws:sts::{account.config.account_id}:{session}", role_arn)
+    return Caller(f"arn:aws:sts::{account.config.account_id}:{session}", role_arn, source or "")
+
+
+@contextlib.contextmanager
+def for_source(arn: str) -> Iterator[None]:
+    """Let the calls in the block say for which resource they are made."""
+    token = _source.set(arn)
+    try:
+        yield
+    finally:
+        _source.reset(token)
 
 
 def send_role(params: Mapping[str, Any], **_: Any) -> None:
     """Write the role of the current call into its headers (botocore's event `before-call`)."""
     if role_arn := _role.get():
         params["headers"][HEADER] = role_arn
+    if source := _source.get():
+        params["headers"][SOURCE] = source
 
 
 class ActingClient:

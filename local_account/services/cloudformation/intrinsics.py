@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
-from local_account.services.cloudformation import function_forms
+from local_account.services.cloudformation import function_forms, template_form
 from local_account.services.cloudformation.function_forms import fault
 from local_account.services.cloudformation.template import Template, depends_on, invalid
 
@@ -123,6 +123,7 @@ class Scope:
             if name == "Condition" and isinstance(argument, str):
                 return self.condition(argument)
             if isinstance(name, str) and name.startswith("Fn::"):
+                template_form.refuse_extension(name)
                 raise invalid(f"Template error: {name} is not supported by the local account")
         evaluated = {str(key): self._value(item) for key, item in node.items()}
         return {key: item for key, item in evaluated.items() if item is not NO_VALUE}

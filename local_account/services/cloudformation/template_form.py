@@ -31,6 +31,7 @@ _PARAMETER_ATTRIBUTES = {
     "MinValue",
     "MaxValue",
 }
+_EXTENSIONS = ("Fn::ForEach", "Fn::ToJsonString", "Fn::Length")
 _OUTPUT_ATTRIBUTES = {"Value", "Description", "Export", "Condition"}
 
 
@@ -99,10 +100,21 @@ def _check_mapping(name: Any, mapping: Any) -> None:
 def check_name(kind: str, name: Any) -> None:
     """Raise ServiceError ValidationError for a name that is not letters and digits, or too long."""
     text = str(name)
+    refuse_extension(text)
     if not (text.isascii() and text.isalnum()):
         raise _format_error(f"{kind} name {text} is non alphanumeric.")
     if len(text) > _NAME_LENGTH:
         raise _format_error(f"{kind} name {text} is longer than {_NAME_LENGTH} characters.")
+
+
+def refuse_extension(name: str) -> None:
+    """Raise ServiceError ValidationError for a function that only a transform makes one."""
+    if name.startswith(_EXTENSIONS):
+        function = "::".join(name.split("::")[:2])
+        raise _invalid(
+            f"Template error: {function} needs the transform AWS::LanguageExtensions, which the local "
+            "account does not have: write out what it stands for"
+        )
 
 
 def _format_error(message: str) -> ServiceError:

@@ -126,6 +126,7 @@ class CloudWatch(Service):
         """GetMetricData for metrics; expressions (metric math, Metrics Insights) are not supported."""
         descending = params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
         results = []
+        differing = _differing(params["MetricDataQueries"])
         for query in params["MetricDataQueries"]:
             if "MetricStat" not in query:
                 raise _unsupported(f"the expression of the query {query['Id']}: query its metrics instead")
@@ -144,7 +145,7 @@ class CloudWatch(Service):
             results.append(
                 {
                     "Id": query["Id"],
-                    "Label": query.get("Label") or asked["Metric"]["MetricName"],
+                    "Label": query.get("Label") or _label(asked, differing),
                     "Timestamps": [_time(second) for second, _ in points],
                     "Values": [value for _, value in points],
                     "StatusCode": "Complete",
@@ -331,6 +332,16 @@ class CloudWatch(Service):
     def _forget_old(self) -> None:
         self.metrics.compact(int(time.time()))
         self.alarms.forget_old_history()
+
+
+def _differing(queries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what is part of the default labels of a request: in what its queries differ."""
+    asked = [query["MetricStat"] for query in queries if "MetricStat" in query]
+    return [name for name in ("Stat", "Period") if len({one[name] for one in asked}) > 1]
+
+
+def _label(asked: Mapping[str, Any], differing: Iterable[str]) -> str:
+    return " ".join([asked["Metric"]["MetricName"], *(str(asked[name]) for name in differing)])
 
 
 def _units_message(units: Sequence[str]) -> list[Params]:

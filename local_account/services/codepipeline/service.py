@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from local_account.foundation.acting import caller
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
@@ -196,11 +197,7 @@ class CodePipeline(Service):
     # --- executions
 
     def start_pipeline_execution(self, params: StartPipelineExecutionInputTypeDef) -> Answer:
-        """StartPipelineExecution.
-
-        Differs from AWS: executions that an EventBridge rule starts have the trigger type
-        `StartPipelineExecution`; on AWS it is `CloudWatchEvent`.
-        """
+        """StartPipelineExecution; the trigger is CloudWatchEvent if the rule of a target asks for it."""
         declaration = self._require(params["name"])["pipeline"]
         given = {entry["name"]: entry["value"] for entry in params.get("variables") or []}
         overrides = {entry["actionName"]: entry for entry in params.get("sourceRevisions") or []}
@@ -436,7 +433,10 @@ class CodePipeline(Service):
             self._start(name, cause, {}, {}, token)
 
     def _by_caller(self, trigger: TriggerTypeType) -> ExecutionTriggerTypeDef:
-        by = f"arn:aws:iam::{self.account.config.account_id}:root"
+        who = caller()
+        if who and who.source and trigger == "StartPipelineExecution":
+            return {"triggerType": "CloudWatchEvent", "triggerDetail": who.source}
+        by = who.arn if who else f"arn:aws:iam::{self.account.config.account_id}:root"
         return {"triggerType": trigger, "triggerDetail": by}
 
     def _start(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_account.authorization.resource_policies import allows
+from local_account.foundation.acting import for_source
 from local_account.foundation.errors import ServiceError
 from local_account.services.events.transform import TransformError, check_path, target_input, undefined
 
@@ -136,7 +137,8 @@ def deliver(account: Account, delivery: Delivery) -> None:
         if _kind(account, target["Arn"]) == "lambda":
             _invoke(account, target["Arn"], rule["Arn"], text)
         else:
-            _start_pipeline(account, target, delivery["id"], text)
+            with for_source(rule["Arn"]):
+                _start_pipeline(account, target, delivery["id"], text)
     except ServiceError as error:
         raise DeliveryError(error.message) from error
     except ClientError as error:

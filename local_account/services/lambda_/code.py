@@ -1,6 +1,10 @@
 """Deployment packages: accept a zip from the request or from S3, check it, unpack each content once.
 
-Differs from AWS (GetFunction): code that came with the request has no `Location`.
+Lambda keeps a copy of the zip, as on AWS: `Code.Location` of GetFunction is its address. Who knows it, reads
+it; the name in it is a digest of the content.
+
+Differs from AWS (GetFunction): the address in `Code.Location` is valid until the code changes, and not for
+ten minutes.
 
 Refuses (CreateFunction, UpdateFunctionCode): images and layers; deploy a zip archive.
 """
@@ -10,6 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import shutil
 import stat
 import uuid
@@ -20,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from werkzeug.wrappers import Request, Response
 
 from local_account.foundation.acting import calling_role
 from local_account.foundation.errors import ServiceError
@@ -30,14 +36,16 @@ if TYPE_CHECKING:
 _ZIPPED_LIMIT = 52_428_800
 _UNZIPPED_LIMIT = 262_144_000
 _INVALID = "InvalidParameterValueException"
+PATH = "/_lambda/code/"
+_ZIP = ".zip"
+_ADDRESS = re.compile(r"[A-Za-z0-9_-]+/[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class Package:
-    """A deployment package; ``source`` names the S3 object that it came from, if any."""
+    """A deployment package."""
 
     content: bytes
-    source: dict[str, str] | None
 
     @property
     def sha256(self) -> str:
@@ -65,7 +73,7 @@ def fetch(account: Account, code: Mapping[str, Any]) -> Package:
                 f"Zip file is larger than {_ZIPPED_LIMIT} bytes: put it into S3",
                 status=413,
             )
-        return Package(content, None)
+        return Package(content)
     if "S3Bucket" not in code or "S3Key" not in code:
         raise ServiceError(_INVALID, "Please provide a source for function code.")
     source = {"Bucket": code["S3Bucket"], "Key": code["S3Key"]}
@@ -73,7 +81,7 @@ def fetch(account: Account, code: Mapping[str, Any]) -> Package:
         source["VersionId"] = code["S3ObjectVersion"]
     try:
         # With the caller's permissions: Lambda has no role of its own for this.
-        return Package(account.client("s3", calling_role()).get_object(**source)["Body"].read(), source)
+        return Package(account.client("s3", calling_role()).get_object(**source)["Body"].read())
     except ClientError as error:
         fault = error.response["Error"]
         if fault.get("Code") == "AccessDenied":
@@ -96,12 +104,14 @@ def unpack(package: Package, directory: Path) -> Path:
     target = directory / package.directory
     if target.exists():
         return target
+    directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / f".{uuid.uuid4().hex}"
     temporary.mkdir(parents=True)
     try:
         with _open(package) as archive:
             for member in archive.infolist():
                 _extract(archive, member, temporary)
+        _copy(directory, target.name).write_bytes(package.content)
         temporary.rename(target)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
         raise _unreadable() from error
@@ -155,16 +165,31 @@ def sweep(directory: Path, keep: set[str]) -> None:
     if not directory.is_dir():
         return
     for path in directory.iterdir():
-        if path.name not in keep:
+        if path.suffix == _ZIP:
+            if path.stem not in keep:
+                path.unlink()
+        elif path.name not in keep:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def location(account: Account, source: dict[str, str] | None) -> dict[str, Any]:
-    """Return ``FunctionCodeLocation``: a presigned URL of the S3 object that the code came from.
-
-    It is empty for a zip that came with the request.
-    """
-    if source is None:
+def location(account: Account, directory: Path, name: str) -> dict[str, Any]:
+    """Return ``FunctionCodeLocation``; without an address for code of an older build, which has no copy."""
+    if not _copy(directory, name).exists():
         return {"RepositoryType": "S3"}
-    url = account.client("s3").generate_presigned_url("get_object", Params=source, ExpiresIn=600)
+    url = f"{account.config.endpoint_url}{PATH}{directory.name}/{name}{_ZIP}"
     return {"RepositoryType": "S3", "Location": url}
+
+
+def download(directory: Path, request: Request) -> Response:
+    """Answer a request for the copy of a zip; ``directory`` has those of all functions."""
+    function, _, name = request.path.removeprefix(PATH).removesuffix(_ZIP).partition("/")
+    if not _ADDRESS.fullmatch(f"{function}/{name}"):
+        return Response("Not found", 404)
+    try:
+        return Response(_copy(directory / function, name).read_bytes(), content_type="application/zip")
+    except FileNotFoundError:
+        return Response("Not found", 404)
+
+
+def _copy(directory: Path, name: str) -> Path:
+    return directory / f"{name}{_ZIP}"

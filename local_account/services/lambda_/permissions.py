@@ -74,8 +74,6 @@ class FunctionDocument(TypedDict):
     """Names of the directories that hold its code, by CodeSha256."""
     published: NotRequired[str]
     """Digest of the settings that ``$LATEST`` had when the newest version was published."""
-    sources: NotRequired[dict[str, dict[str, str] | None]]
-    """The S3 objects that its code came from, by CodeSha256; None for a zip in a request."""
 
 
 class Permissions(Service):

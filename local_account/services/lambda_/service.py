@@ -8,7 +8,8 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import Params, ServiceError
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
         UpdateFunctionCodeRequestTypeDef,
         UpdateFunctionConfigurationRequestTypeDef,
     )
+    from werkzeug.wrappers import Request as HttpRequest
+    from werkzeug.wrappers import Response
 
     from local_account.foundation.account import Account
     from local_account.services.lambda_.configuration import FunctionConfiguration
@@ -103,6 +106,10 @@ class Lambda(Permissions):
         self._events.stop()
         self._pool.stop()
         self._logs.stop()
+
+    def paths(self) -> Mapping[str, Callable[[HttpRequest], Response]]:
+        """Give out the copies of deployment packages."""
+        return {code.PATH: partial(code.download, self._directory)}
 
     # --- functions
 
@@ -167,11 +174,15 @@ class Lambda(Permissions):
             self._pool.prepare(self._function(name, "")[0])
 
     def get_function(self, params: GetFunctionRequestTypeDef) -> Answer:
-        """See GetFunction. ``Code.Location`` is present for code that came from S3."""
+        """See GetFunction."""
         document, config = self._version_of(params)
         result = {
             "Configuration": config,
-            "Code": code.location(self.account, document["sources"][config["CodeSha256"]]),
+            "Code": code.location(
+                self.account,
+                self._directory / config["FunctionName"],
+                document["directories"][config["CodeSha256"]],
+            ),
         }
         if document["tags"]:
             result["Tags"] = document["tags"]
@@ -456,7 +467,6 @@ class Lambda(Permissions):
         config = document["config"]
         directory = code.unpack(package, self._directory / config["FunctionName"])
         document.setdefault("directories", {})[package.sha256] = directory.name
-        document.setdefault("sources", {})[package.sha256] = package.source
         config |= {"CodeSha256": package.sha256, "CodeSize": len(package.content)}
         self._revise(document)
 

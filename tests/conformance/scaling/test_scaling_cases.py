@@ -5,6 +5,7 @@
   the correction of a capacity out of bounds. The answer is a capacity, why it stays, or null: nothing.
 - alarms: the state from ``data``, oldest first (``X`` is above the threshold, ``0`` below, ``E`` equal, ``-``
   missing), with M ``of`` N.
+- labels: of queries of GetMetricData, each a statistic, a period, perhaps a name and a label of its own.
 - statistics: of ``values`` (with ``counts``), or of statistic sets: count, sum, minimum, maximum.
 """
 
@@ -21,6 +22,7 @@ from local_account.services.cloudwatch.alarms import Alarm
 from local_account.services.cloudwatch.evaluation import Datapoint, evaluate
 from local_account.services.cloudwatch.statistics import Statistics, is_statistic
 from tests.conformance.cases import Case, identify, load
+from tests.local_account.account_process import AccountProcess
 
 NOW = datetime(2026, 5, 13, 12, 0, tzinfo=UTC)
 OPERATORS = {
@@ -110,3 +112,18 @@ def test_statistics(case: Case) -> None:
     for value, count in zip(values, asked.get("counts", [1] * len(values)), strict=True):
         found.add(value, count)
     case.check(found.value(asked["statistic"]))
+
+
+@pytest.mark.parametrize("case", load("scaling/labels"), ids=identify)
+def test_labels(case: Case, account: AccountProcess) -> None:
+    queries = []
+    for number, (statistic, period, *named) in enumerate(case.input):
+        name, *label = named or ["m"]
+        metric = {"Namespace": "labels", "MetricName": name}
+        stat = {"Metric": metric, "Period": period, "Stat": statistic}
+        queries.append({"Id": f"q{number}", "MetricStat": stat, **dict(zip(["Label"], label, strict=False))})
+    now = datetime.now(UTC)
+    answer = account.client("cloudwatch").get_metric_data(
+        MetricDataQueries=queries, StartTime=now - timedelta(minutes=5), EndTime=now
+    )
+    case.check([result["Label"] for result in answer["MetricDataResults"]])

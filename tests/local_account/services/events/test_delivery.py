@@ -190,6 +190,8 @@ def test_a_pipeline_is_started_at_the_revision_of_the_event(
 
     started = eventually(executions)
     assert {item["sourceRevisions"][0]["revisionId"] for item in started} == set(versions)
+    arn = events.describe_rule(Name="starts")["Arn"]
+    assert {tuple(item["trigger"].values()) for item in started} == {("CloudWatchEvent", arn)}
     pipelines.delete_pipeline(name="started-by-rule")
 
 

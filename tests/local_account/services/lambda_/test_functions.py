@@ -129,10 +129,22 @@ def test_code_comes_from_s3_by_version(
     create("from-s3", "", Code=source)
     assert call("from-s3") == 2
     location = awslambda.get_function(FunctionName="from-s3")["Code"]["Location"]
+    s3.delete_object(Bucket="function-code", Key="code.zip")  # Lambda has a copy
     assert requests.get(location, timeout=5).content == second
     awslambda.update_function_code(FunctionName="from-s3", S3ObjectVersion=first, **source)
     settle(awslambda, "from-s3")
     assert call("from-s3") == 1
+
+
+def test_code_in_a_request_has_an_address_too(
+    create: Create, awslambda: LambdaClient, package: Callable[..., bytes]
+) -> None:
+    content = package(ONE)
+    create("inline", "", Code={"ZipFile": content})
+    location = awslambda.get_function(FunctionName="inline")["Code"]["Location"]
+
+    assert requests.get(location, timeout=5).content == content
+    assert requests.get(location.replace("inline", "../inline"), timeout=5).status_code == 404
 
 
 def test_new_code_serves_the_next_invocation(
