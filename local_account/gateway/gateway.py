@@ -119,11 +119,14 @@ class Gateway:
             return self._s3.respond(environ, start_response)
         request_id = str(uuid.uuid4())
         request.get_data()  # a client that goes away while it sends has asked for nothing
-        response = (
-            self._owned(self._services[service], request, request_id)
-            if self._is_owned(service, request)
-            else self._moto_or_refuse(service, request, request_id)
-        )
+        try:
+            response = (
+                self._owned(self._services[service], request, request_id)
+                if self._is_owned(service, request)
+                else self._moto_or_refuse(service, request, request_id)
+            )
+        except Exception as error:  # even the answer to an error may fail: the disk of the log is full, say
+            response = protocol.plain_error(service, self._failure(error), request_id)
         return response(environ, start_response)
 
     def _is_owned(self, service: str, request: Request) -> bool:

@@ -178,30 +178,31 @@ class Images:
             )
         digest = self.blobs.write(manifest.content)
         try:
-            with self.table.update(name) as document:
-                current = document["tags"].get(tag) if tag else None
-                known = digest in document["images"]
-                if not again and known and (tag is None or current == digest):
-                    raise ServiceError(
-                        "ImageAlreadyExistsException",
-                        f"Image with digest '{digest}' and tag '{tag}' already exists in the repository "
-                        f"with name '{name}' in registry with id '{self._account.config.account_id}'",
-                    )
-                if current not in (None, digest) and is_immutable(document, str(tag)):
-                    raise ServiceError(
-                        "ImageTagAlreadyExistsException",
-                        f"The image tag '{tag}' already exists in the '{name}' repository and cannot be "
-                        "overwritten because the tag is immutable.",
-                    )
-                if not known:
-                    document["images"][digest] = self._record(manifest)
+            with self.table.lock, self._account.store.together():
+                with self.table.update(name) as document:
+                    current = document["tags"].get(tag) if tag else None
+                    known = digest in document["images"]
+                    if not again and known and (tag is None or current == digest):
+                        raise ServiceError(
+                            "ImageAlreadyExistsException",
+                            f"Image with digest '{digest}' and tag '{tag}' already exists in the repository "
+                            f"with name '{name}' in registry with id '{self._account.config.account_id}'",
+                        )
+                    if current not in (None, digest) and is_immutable(document, str(tag)):
+                        raise ServiceError(
+                            "ImageTagAlreadyExistsException",
+                            f"The image tag '{tag}' already exists in the '{name}' repository and cannot be "
+                            "overwritten because the tag is immutable.",
+                        )
+                    if not known:
+                        document["images"][digest] = self._record(manifest)
+                    if tag:
+                        document["tags"][tag] = digest
                 if tag:
-                    document["tags"][tag] = digest
+                    self._announce("PUSH", name, digest, tag, manifest.media_type)
         except KeyError as error:
             raise self._no_repository(name) from error
         self.blobs.release([digest, *manifest.blobs])
-        if tag:
-            self._announce("PUSH", name, digest, tag, manifest.media_type)
         return digest
 
     def delete(self, name: str, image_id: ImageIdentifierTypeDef) -> list[ImageIdentifierTypeDef]:
@@ -210,25 +211,26 @@ class Images:
         Returns what was deleted as image ids. The image must exist. Raises ServiceError
         ImageReferencedByManifestList (a failure code of BatchDeleteImage) if an index refers to it.
         """
-        with self.table.update(name) as document:
-            tags = document["tags"]
-            tag = image_id.get("imageTag")
-            digest = tags[tag] if tag else image_id["imageDigest"]
-            of_image = [one for one, target in tags.items() if target == digest]
-            whole = not tag or of_image == [tag]
-            if whole and any(digest in other["manifests"] for other in document["images"].values()):
-                raise ServiceError(
-                    "ImageReferencedByManifestList", f"{digest} is part of an index: delete that first"
-                )
-            removed = [tag] if tag else of_image
-            for one in removed:
-                del tags[one]
-            record = document["images"].pop(digest) if whole else document["images"][digest]
+        with self.table.lock, self._account.store.together():
+            with self.table.update(name) as document:
+                tags = document["tags"]
+                tag = image_id.get("imageTag")
+                digest = tags[tag] if tag else image_id["imageDigest"]
+                of_image = [one for one, target in tags.items() if target == digest]
+                whole = not tag or of_image == [tag]
+                if whole and any(digest in other["manifests"] for other in document["images"].values()):
+                    raise ServiceError(
+                        "ImageReferencedByManifestList", f"{digest} is part of an index: delete that first"
+                    )
+                removed = [tag] if tag else of_image
+                for one in removed:
+                    del tags[one]
+                record = document["images"].pop(digest) if whole else document["images"][digest]
+            gone: Sequence[str | None] = removed or [None]
+            for each in gone:
+                self._announce("DELETE", name, digest, each, record["mediaType"])
         if whole:
             self.collect([digest, *record["blobs"]])
-        gone: Sequence[str | None] = removed or [None]
-        for each in gone:
-            self._announce("DELETE", name, digest, each, record["mediaType"])
         return [{"imageDigest": digest, **({"imageTag": each} if each else {})} for each in gone]
 
     def delete_repository(self, name: str, *, force: bool) -> Repository:

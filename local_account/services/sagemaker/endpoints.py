@@ -129,12 +129,13 @@ class Endpoints(EndpointConfigs):
         }
         in_use = invalid(f'Cannot create already existing endpoint "{arn}".')
         allowed = self.account.quota("sagemaker", _INSTANCES)
-        with self.table("endpoints").lock:
+        with self.table("endpoints").lock, self.table("tags").lock:
             if self.exists(arn):
                 raise in_use
             self._check_endpoint_instances(allowed, _count(specs))
-            self.add(self.table("endpoints"), name, endpoint, arn, params.get("Tags", []), in_use=in_use)
-        self._publish_endpoint(name)
+            with self.account.store.together():
+                self.add(self.table("endpoints"), name, endpoint, arn, params.get("Tags", []), in_use=in_use)
+                self._publish_endpoint(name)
         self.account.tasks.spawn(f"endpoint-{name}", self._create_fleet, name)
         return {"EndpointArn": arn}
 
@@ -176,16 +177,17 @@ class Endpoints(EndpointConfigs):
             config = params.get("DeploymentConfig")
             if config is None and params.get("RetainDeploymentConfig"):
                 config = endpoint.get("LastDeploymentConfig")
-            with self.table("endpoints").update(name) as endpoint:
-                endpoint["pending"] = {
-                    "EndpointConfigName": config_name,
-                    "StartTime": self.account.now(),
-                    "deployment_config": config,
-                    "variants": specs,
-                }
-                endpoint["EndpointStatus"] = "Updating"
-                endpoint["LastModifiedTime"] = self.account.now()
-        self._publish_endpoint(name)
+            with self.account.store.together():
+                with self.table("endpoints").update(name) as endpoint:
+                    endpoint["pending"] = {
+                        "EndpointConfigName": config_name,
+                        "StartTime": self.account.now(),
+                        "deployment_config": config,
+                        "variants": specs,
+                    }
+                    endpoint["EndpointStatus"] = "Updating"
+                    endpoint["LastModifiedTime"] = self.account.now()
+                self._publish_endpoint(name)
         self.account.tasks.spawn(f"endpoint-{name}", self._replace_fleet, name)
         return {"EndpointArn": endpoint["EndpointArn"]}
 
@@ -211,11 +213,12 @@ class Endpoints(EndpointConfigs):
                 variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
                 variant["weight"] = desired.get("DesiredWeight", variant["weight"])
             self._check_endpoint_instances(allowed, _count(variants.values()) - _count(before))
-            with self.table("endpoints").update(name) as stored:
-                stored["variants"] = list(variants.values())
-                stored["EndpointStatus"] = "Updating"
-                stored["LastModifiedTime"] = self.account.now()
-        self._publish_endpoint(name)
+            with self.account.store.together():
+                with self.table("endpoints").update(name) as stored:
+                    stored["variants"] = list(variants.values())
+                    stored["EndpointStatus"] = "Updating"
+                    stored["LastModifiedTime"] = self.account.now()
+                self._publish_endpoint(name)
         self.account.tasks.spawn(f"endpoint-{name}", self._rescale_fleet, name, before)
         return {"EndpointArn": endpoint["EndpointArn"]}
 

@@ -68,8 +68,10 @@ class Models(Resources):
         }
         model = cast("Model", document)
         in_use = invalid(f'Cannot create already existing model "{arn}".')
-        self.add(self.table("models"), name, model, arn, params.get("Tags", []), in_use=in_use)
-        self.publish("SageMaker Model State Change", arn, public(model))
+        models = self.table("models")
+        with models.lock, self.table("tags").lock, self.account.store.together():
+            self.add(models, name, model, arn, params.get("Tags", []), in_use=in_use)
+            self.publish("SageMaker Model State Change", arn, public(model))
         return {"ModelArn": arn}
 
     def describe_model(self, params: DescribeModelInputTypeDef) -> Answer:
@@ -83,9 +85,11 @@ class Models(Resources):
 
     def delete_model(self, params: DeleteModelInputTypeDef) -> Answer:
         """See DeleteModel; as on AWS, endpoints that use the model keep running."""
-        model = self.model(params["ModelName"])
-        self.publish("SageMaker Model State Change", model["ModelArn"], public(model))
-        self.remove(self.table("models"), params["ModelName"], model["ModelArn"])
+        models = self.table("models")
+        with models.lock, self.table("tags").lock, self.account.store.together():
+            model = self.model(params["ModelName"])
+            self.publish("SageMaker Model State Change", model["ModelArn"], public(model))
+            self.remove(models, params["ModelName"], model["ModelArn"])
         return {}
 
     def model(self, name: str) -> Model:

@@ -154,15 +154,16 @@ class NotebookInstances(LifecycleConfigs, CodeRepositories):
         in_use = invalid(f"Cannot create a duplicate Notebook Instance ({arn})")
         allowed = self.account.quota("sagemaker", _QUOTA)
         instances = self.table("notebook_instances")
-        with instances.lock:
+        with instances.lock, self.table("tags").lock:
             if self.exists(arn):
                 raise in_use
             used = sum(one[_STATUS] != "Failed" for one in instances.values())
             if used + 1 > allowed:
                 total = "Total number of notebook instances"
                 raise limit_exceeded(total, allowed, used, 1, "NotebookInstances")
-            self.add(instances, name, instance, arn, params.get("Tags", []), in_use=in_use)
-        self.publish(EVENT, arn, public(instance))
+            with self.account.store.together():
+                self.add(instances, name, instance, arn, params.get("Tags", []), in_use=in_use)
+                self.publish(EVENT, arn, public(instance))
         self.account.tasks.spawn(group(name), self._start_instance, name)
         return {"NotebookInstanceArn": arn}
 
