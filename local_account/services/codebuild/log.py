@@ -36,7 +36,9 @@ class BuildLog:
             self._make_stream(logs)
         self._input, self.output = os.pipe()
         os.set_blocking(self._input, False)
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
+        self._unwritten = bytearray()
+        """What is not in the file yet, and waits for room if its disk is full."""
         self._pending: list[LogEvent] = []
         self._latest = 0
         self._partial = b""
@@ -112,15 +114,22 @@ class BuildLog:
     def _add(self, line: bytes, *, whole: bool = False) -> None:
         if not line and not whole:
             return
-        self._file.write(line + b"\n")
+        self._unwritten += line + b"\n"
         text = line.rstrip(b"\r").decode(errors="replace")
         # Events have to be in the order of their time, and clocks can be set back.
         self._latest = max(self._latest, int(time.time() * 1000))
         for piece in pieces(text, MOST_EVENT_BYTES - 1):
             self._pending.append({"timestamp": self._latest, "message": f"{piece}\n"})
 
+    def _save(self) -> None:
+        try:
+            while self._unwritten:
+                del self._unwritten[: self._file.write(self._unwritten)]
+        except OSError as error:
+            log.warning("%d bytes of the log of %s: %s", len(self._unwritten), self._stream, error)
+
     def _flush(self) -> bool:
-        self._file.flush()
+        self._save()
         if self._logs is None:
             self._pending.clear()
         for batch in list(batches(self._pending)):

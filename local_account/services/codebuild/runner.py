@@ -51,6 +51,10 @@ _STOPS = {"install": True, "pre_build": True, "build": False, "post_build": Fals
 """Whether a failure of the phase ends the build at once if ``on-failure`` is not given."""
 
 
+STOPPED: tuple[StatusTypeType, str, str] = (
+    "FAILED", "BUILD_INTERRUPTED", "The local account was stopped during this build"
+)  # fmt: skip
+"""How builds end when the account does."""
 _NO_DOCKER = "unix:///var/run/docker-needs-privileged-mode.sock"
 
 
@@ -127,6 +131,12 @@ class BuildRun:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
         return self._builds.complete(self.id, status)
+
+    def give_up(self, error: Exception) -> BuildTypeDef:
+        """End a build that the account could not bring to its end; return its final record."""
+        message = f"{type(error).__name__}: {error}"
+        self._builds.leave(self.id, "FAULT", "INTERNAL_SERVICE_ERROR", message)
+        return self._builds.complete(self.id, "FAULT")
 
     def _open_log(self) -> BuildLog:
         config = self._build.get("logs", {}).get("cloudWatchLogs", {})
@@ -418,6 +428,8 @@ class BuildRun:
             self._account.processes.end(self._group)
 
     def _check_interruption(self) -> None:
+        if self._account.tasks.stopping.is_set():  # a build that has just begun is not told
+            self.interrupt(*STOPPED)
         if self._interruption:
             raise Interrupted
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections import deque
@@ -16,7 +17,7 @@ from local_account.gateway.service import Answer, Service
 from local_account.services.codebuild import projects
 from local_account.services.codebuild.builds import BuildRequest, Builds
 from local_account.services.codebuild.projects import ProjectDocument, invalid
-from local_account.services.codebuild.runner import BuildRun
+from local_account.services.codebuild.runner import STOPPED, BuildRun
 from local_account.services.codebuild.source import s3_location
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.account import Account
+
+log = logging.getLogger(__name__)
 
 _PAGE = 100
 _SMALL = "L-9D07B6EF"
@@ -93,7 +96,7 @@ class CodeBuild(Service):
             self._queue.clear()
             running = list(self._running.values())
         for run in running:
-            run.interrupt("FAILED", "BUILD_INTERRUPTED", "The local account was stopped during this build")
+            run.interrupt(*STOPPED)
 
     # --- projects
 
@@ -402,9 +405,11 @@ class CodeBuild(Service):
                     self.account.tasks.spawn(f"build {build_id}", self._run, run)
 
     def _run(self, run: BuildRun) -> None:
-        build = None
         try:
             build = run.run()
+        except Exception as error:
+            log.exception("build %s was not brought to its end", run.id)
+            build = run.give_up(error)
         finally:
             with self._lock:
                 self._running.pop(run.id, None)
