@@ -494,6 +494,8 @@ class Engine:
         except Exception as error:
             log.exception("the action %s of %s failed", context.action["name"], context.pipeline)
             result = ActionFailed("JobFailed", f"{type(error).__name__}: {error}")
+        if isinstance(result, ActionFailed) and self._account.tasks.stopping.is_set():
+            return  # services that stop fail what they are asked; the next start takes the action up again
         self.finish(context.execution_id, action_id, result)
 
     def continue_job(self, execution: Execution, record: ActionRecord, token: str) -> None:
