@@ -15,6 +15,7 @@ from local_account.engine.home import Report, engine_home, locked, require_free_
 
 START_SECONDS = 60
 """A first start sets up its storage and takes 2 to 10 s; after a minute it must be hanging."""
+_DYING_SECONDS = 5
 SOCKET_PATH_LIMIT = 107
 """`sun_path` of unix(7) holds 108 bytes including the final NUL."""
 BRIDGE = "mlops0"
@@ -175,6 +176,11 @@ def _forget_dead(home: Path) -> None:
     container, process 1 may leave zombies.
     """
     containerd = home / "exec" / "containerd" / "containerd.pid"
+    deadline = time.monotonic() + _DYING_SECONDS  # it is about to follow its dockerd
+    while running_pid(home) is None and _runs(containerd, containerd.with_suffix(".toml")):
+        if time.monotonic() > deadline:
+            break  # dockerd can take over one that goes on
+        time.sleep(0.02)
     files = [
         *([home / "pid"] if running_pid(home) is None else []),
         *([containerd] if not _runs(containerd, containerd.with_suffix(".toml")) else []),

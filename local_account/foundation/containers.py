@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ACCOUNT_LABEL = "mlops-workshop.account"
 GROUP_LABEL = "mlops-workshop.group"
+LAUNCH_LABEL = "mlops-workshop.launch"
+"""Says which attempt to create it a container comes from, should the engine's answer be lost."""
 
 
 class Containers:
@@ -61,13 +63,20 @@ class Containers:
 
         return Mount(target, None, no_copy=True, labels=self._labels(group, {}))
 
-    def members(self, group: str | None = None) -> list[Container]:
-        """Return the containers of a group, or all of the account's, including stopped ones."""
-        filters = self._filters(group)
+    def members(self, group: str | None = None, launch: str | None = None) -> list[Container]:
+        """Return the containers of a group or an attempt, or all of the account's, also stopped ones."""
+        filters = self._filters(group, launch)
         return self.client.containers.list(all=True, filters=filters, ignore_removed=True)
 
-    def _filters(self, group: str | None) -> dict[str, Any]:
-        return {"label": [f"{ACCOUNT_LABEL}={self._uid}"] + ([f"{GROUP_LABEL}={group}"] if group else [])}
+    def _filters(self, group: str | None, launch: str | None = None) -> dict[str, Any]:
+        wanted = {ACCOUNT_LABEL: self._uid, GROUP_LABEL: group, LAUNCH_LABEL: launch}
+        return {"label": [f"{label}={value}" for label, value in wanted.items() if value]}
+
+    def end_launch(self, launch: str) -> None:
+        """Remove what an attempt to create a container has made, although the engine's answer was lost."""
+        for container in self.members(launch=launch):
+            with _missing_or_busy():
+                container.remove(force=True, v=True)
 
     def end(self, group: str | None = None) -> bool:
         """Kill and remove the containers of a group, or of the whole account; True if there were any.

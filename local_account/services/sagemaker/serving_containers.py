@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import urllib3
 
 from local_account.foundation.config import LOOPBACK
-from local_account.foundation.containers import engine_errors, is_refusal
+from local_account.foundation.containers import LAUNCH_LABEL, engine_errors, is_refusal
 from local_account.services.sagemaker.images import create_container
 from local_account.services.sagemaker.leftovers import when_engine_answers
 
@@ -44,15 +47,22 @@ class ServingContainer:
         self._account = account
         self._group = group
         volumes = {spec["model_dir"]: {"bind": "/opt/ml/model", "mode": "ro"}} if spec["model_dir"] else {}
-        self._container: Container = create_container(
-            account,
-            group,
-            spec["image"],
-            command=["serve"],
-            environment=spec["environment"],
-            ports={_PORT: (LOOPBACK,)},
-            volumes=volumes,
-        )
+        launch = secrets.token_hex(8)
+        try:
+            self._container: Container = create_container(
+                account,
+                group,
+                spec["image"],
+                command=["serve"],
+                environment=spec["environment"],
+                labels={LAUNCH_LABEL: launch},
+                ports={_PORT: (LOOPBACK,)},
+                volumes=volumes,
+            )
+        except engine_errors() as error:
+            if not is_refusal(error):  # it may have been created all the same
+                self._later(partial(account.containers.end_launch, launch))
+            raise
         try:
             self._container.start()
             self._container.reload()
@@ -100,10 +110,11 @@ class ServingContainer:
                 self._stop(round(grace))
             self.remove()
         except engine_errors():
-            what = f"removing a container of {self._group}"
-            self._account.tasks.spawn(
-                f"{self._group}-removal", when_engine_answers, self._account, what, self.remove
-            )
+            self._later(self.remove)
+
+    def _later(self, removal: Callable[[], None]) -> None:
+        what = f"removing a container of {self._group}"
+        self._account.tasks.spawn(f"{self._group}-removal", when_engine_answers, self._account, what, removal)
 
     def _stop(self, seconds: int) -> None:
         try:
