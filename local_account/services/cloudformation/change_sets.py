@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer, Service
+from local_account.services.cloudformation import plan
 from local_account.services.cloudformation.engine import UPDATABLE, Engine
 from local_account.services.cloudformation.stacks import Stack, Stacks
 from local_account.services.cloudformation.template import invalid
@@ -95,8 +96,8 @@ class ChangeSetOperations(Service):
             stack = self._stack_of_new(params)
             text = self.engine.template_text(params, stack.get("TemplateBody"))
             wanted, template = self.engine.wanted(stack, params, text)
-            plan = self.engine.plan(wanted, template)
-            empty = plan.is_empty() and wanted["Tags"] == stack["Tags"] and "StackStatus" in stack
+            planned = self.engine.plan(wanted, template)
+            empty = planned.is_empty() and wanted["Tags"] == stack["Tags"] and "StackStatus" in stack
             if stack.get("StackStatus") == "REVIEW_IN_PROGRESS":
                 empty = False
             if "StackStatus" not in stack:
@@ -117,7 +118,7 @@ class ChangeSetOperations(Service):
                 "Tags": wanted["Tags"],
                 "CreationTime": self.account.now(),
                 "OnStackFailure": params.get("OnStackFailure"),
-                "Changes": plan.changes,
+                "Changes": planned.changes,
                 **(failure if empty else {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE"}),
                 "Wanted": {key: value for key, value in wanted.items() if key in _WANTED},
             }
@@ -133,6 +134,8 @@ class ChangeSetOperations(Service):
             for key, value in change_set.items()
             if key != "Wanted" and (value != [] or key in ("Capabilities", "Changes"))
         }
+        values = params.get("IncludePropertyValues", False)
+        shown["Changes"] = [plan.shown(one, values=values) for one in change_set["Changes"]]
         return {**shown, "NotificationARNs": [], "RollbackConfiguration": {}}
 
     def execute_change_set(self, params: ExecuteChangeSetInputTypeDef) -> Answer:

@@ -5,13 +5,14 @@ Contract: *DescribeChangeSet*, data type *ResourceChange*.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from local_account.foundation.acting import calling_role
-from local_account.services.cloudformation import dynamic_references, outputs
-from local_account.services.cloudformation.intrinsics import PendingError, Scope
+from local_account.services.cloudformation import dynamic_references, outputs, parameters
+from local_account.services.cloudformation.intrinsics import PendingError
+from local_account.services.cloudformation.providers.base import Properties
 from local_account.services.cloudformation.scope import Imports, Recorded, Types, make_scope
 from local_account.services.cloudformation.stacks import Resource, Stack, Stacks
 from local_account.services.cloudformation.template import Template
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
         ChangeTypeDef,
         ResourceChangeDetailTypeDef,
         ResourceChangeTypeDef,
+        ResourceTargetDefinitionTypeDef,
     )
 
     from local_account.foundation.account import Account
 
+UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
+"""CloudFormation's word for a value that only the execution brings."""
 _POLICIES: tuple[Literal["DeletionPolicy", "UpdateReplacePolicy"], ...] = (
     "DeletionPolicy",
     "UpdateReplacePolicy",
@@ -58,6 +62,11 @@ class Plan:
             if record["Status"] != "DELETE_COMPLETE"
         }
         self._pending: set[str] = set()
+        before = stacks.find(wanted["StackId"])
+        values = before["Values"] if before and "Values" in before else {}
+        self._changed = {
+            name for name, value in wanted["Values"].items() if name in values and values[name] != value
+        }
         self._template = template
         resources = Recorded(self._records, self._pending)
         self._scope = make_scope(account, wanted, template, resources, Imports(stacks, planned=True))
@@ -82,60 +91,72 @@ class Plan:
             resource = active[logical_id]
             if record is None:
                 self._pending.add(logical_id)
-                for name, value in (resource.get("Properties") or {}).items():
-                    with suppress(PendingError):  # any other error in a value is raised now
-                        self._check(resource["Type"], {name: self._scope.value(value)})
-                changes.append(_change("Add", logical_id, resource["Type"]))
-            elif change := self._modification(self._scope, logical_id, resource, record):
+                props, pending = self._values(resource)
+                after = {**props, **dict.fromkeys(pending, UNKNOWN), **self._masked(resource)}
+                changes.append(_change("Add", logical_id, resource["Type"], AfterContext=_context(after)))
+            elif change := self._modification(logical_id, resource, record):
                 changes.append(change)
         for logical_id, record in self._records.items():
             if logical_id not in active:
                 policy: PolicyActionType = (
                     "Delete" if record["DeletionPolicy"] in (None, "Delete") else "Retain"
                 )
-                physical_id = record["PhysicalResourceId"]
+                more: ResourceChangeTypeDef = {
+                    "PolicyAction": policy,
+                    "BeforeContext": _context(record["Properties"]),
+                }
                 changes.append(
-                    _change("Remove", logical_id, record["Type"], physical_id, PolicyAction=policy)
+                    _change("Remove", logical_id, record["Type"], record["PhysicalResourceId"], **more)
                 )
         return changes
+
+    def _values(self, resource: Mapping[str, Any]) -> tuple[Properties, dict[str, str]]:
+        """Return the properties whose values are known, and of the others what they wait for."""
+        props: Properties = {}
+        pending = {}
+        for name, value in (resource.get("Properties") or {}).items():
+            try:
+                props[name] = self._scope.value(value)
+            except PendingError as error:
+                pending[name] = error.causing_entity
+        self._check(resource["Type"], props)
+        # A property that evaluates to AWS::NoValue is left out.
+        return {name: value for name, value in props.items() if value is not None}, pending
 
     def _check(self, type_name: str, props: Mapping[str, Any]) -> None:
         dynamic_references.check(type_name, props, self._clients)
 
     def _modification(
-        self, scope: Scope, logical_id: str, resource: Mapping[str, Any], record: Resource
+        self, logical_id: str, resource: Mapping[str, Any], record: Resource
     ) -> ChangeTypeDef | None:
         schema = self._types.schemas.get(resource["Type"])
-        props, pending = {}, {}
-        for name, value in (resource.get("Properties") or {}).items():
-            try:
-                props[name] = scope.value(value)
-            except PendingError as error:
-                pending[name] = error.causing_entity
-        self._check(resource["Type"], props)
-        # A property that evaluates to AWS::NoValue is left out.
-        props = {name: value for name, value in props.items() if value is not None}
+        props, pending = self._values(resource)
         old = record["Properties"]
         # Pending properties are compared as unchanged here, and reported as dynamic below.
         known = {**props, **{name: old[name] for name in pending if name in old}}
         new = self._types.completed(resource["Type"], known, self._tags)
         replacing = schema.replacing(old, new)
-        changed = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
-        details = [
-            _detail(name, "Static", "DirectModification", "Always" if name in replacing else "Never")
-            for name in changed
-            if name not in pending
-        ]
-        details += [
-            _detail(
-                name,
-                "Dynamic",
-                "ResourceAttribute" if "." in cause else "ResourceReference",
-                "Conditionally" if schema.is_create_only(name) else "Never",
-                cause,
-            )
-            for name, cause in pending.items()
-        ]
+        masked = self._masked(resource)
+        before = {name: masked.get(name, value) for name, value in old.items()}
+        after = {
+            name: masked.get(name, value)
+            for name, value in {**new, **dict.fromkeys(pending, UNKNOWN)}.items()
+        }
+        details: list[ResourceChangeDetailTypeDef] = []
+        for name in dict.fromkeys([*old, *new]):
+            if name in pending or old.get(name) == new.get(name):
+                continue
+            target = _target(name, "Always" if name in replacing else "Never", before, after)
+            causes = self._parameters((resource.get("Properties") or {}).get(name))
+            details += [_detail(target, "Static", "ParameterReference", cause) for cause in causes]
+            details.append(_detail(target, "Dynamic" if causes else "Static", "DirectModification"))
+        for name, cause in pending.items():
+            target = _target(name, "Conditionally" if schema.is_create_only(name) else "Never", before, after)
+            kind: ChangeSourceType = "ResourceAttribute" if "." in cause else "ResourceReference"
+            details += [
+                _detail(target, "Static", kind, cause),
+                _detail(target, "Dynamic", "DirectModification"),
+            ]
         scopes: list[ResourceAttributeType] = []
         if details:
             scopes.append("Properties")
@@ -151,15 +172,33 @@ class Plan:
             replacement = "Conditional"
         if replacing or record["Status"] == "CREATE_FAILED":
             self._pending.add(logical_id)
-        return _change(
-            "Modify",
-            logical_id,
-            resource["Type"],
-            record["PhysicalResourceId"],
-            Replacement=replacement,
-            Scope=scopes,
-            Details=details,
-        )
+        more: ResourceChangeTypeDef = {
+            "Replacement": replacement,
+            "Scope": scopes,
+            "Details": details,
+            "BeforeContext": _context(before),
+            "AfterContext": _context(after),
+        }
+        if replacing:
+            kept = resource.get("UpdateReplacePolicy") in ("Retain", "RetainExceptOnCreate")
+            more["PolicyAction"] = "ReplaceAndRetain" if kept else "ReplaceAndDelete"
+        return _change("Modify", logical_id, resource["Type"], record["PhysicalResourceId"], **more)
+
+    def _masked(self, resource: Mapping[str, Any]) -> dict[str, str]:
+        """Return stars for the properties that refer to a parameter with NoEcho."""
+        return {
+            name: parameters.MASK
+            for name, value in (resource.get("Properties") or {}).items()
+            if any(
+                parameters.no_echo(self._template.parameters.get(named, {}))
+                for named, _ in self._scope.references([value])
+            )
+        }
+
+    def _parameters(self, value: Any) -> list[str]:
+        """Return the parameters in a property whose values change."""
+        named = [name for name, attribute in self._scope.references([value]) if attribute is None]
+        return [name for name in dict.fromkeys(named) if name in self._changed]
 
 
 def changed_types(template: Template, records: Mapping[str, Resource]) -> list[str]:
@@ -193,15 +232,53 @@ def _change(
     return {"Type": "Resource", "ResourceChange": change}
 
 
+def shown(change: ChangeTypeDef, *, values: bool) -> ChangeTypeDef:
+    """Return a change as *DescribeChangeSet* shows it: the values only with IncludePropertyValues."""
+    if values or "ResourceChange" not in change:
+        return change
+    whole = cast("dict[str, Any]", change["ResourceChange"])
+    details = [{**one, "Target": _plain(one["Target"])} for one in whole["Details"]]
+    left = {key: value for key, value in whole.items() if key not in ("BeforeContext", "AfterContext")}
+    return cast("ChangeTypeDef", {**change, "ResourceChange": {**left, "Details": details}})
+
+
+def _plain(target: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: target[key] for key in ("Attribute", "Name", "RequiresRecreation")}
+
+
+def _context(props: Mapping[str, Any]) -> str:
+    return json.dumps({"Properties": props}, separators=(",", ":"), default=str)
+
+
+def _target(
+    name: str, recreation: RequiresRecreationType, old: Mapping[str, Any], after: Mapping[str, Any]
+) -> ResourceTargetDefinitionTypeDef:
+    target: ResourceTargetDefinitionTypeDef = {
+        "Attribute": "Properties",
+        "Name": name,
+        "RequiresRecreation": recreation,
+        "Path": f"/Properties/{name}",
+        "AttributeChangeType": "Add" if name not in old else "Modify" if name in after else "Remove",
+    }
+    if name in old:
+        target["BeforeValue"] = _text(old[name])
+    if name in after:
+        target["AfterValue"] = _text(after[name])
+    return target
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
+
+
 def _detail(
-    name: str,
+    target: ResourceTargetDefinitionTypeDef,
     evaluation: EvaluationTypeType,
     source: ChangeSourceType,
-    recreation: RequiresRecreationType,
     cause: str = "",
 ) -> ResourceChangeDetailTypeDef:
     detail: ResourceChangeDetailTypeDef = {
-        "Target": {"Attribute": "Properties", "Name": name, "RequiresRecreation": recreation},
+        "Target": target,
         "Evaluation": evaluation,
         "ChangeSource": source,
     }

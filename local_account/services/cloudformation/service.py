@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from werkzeug.wrappers import Request, Response
 
-from local_account.foundation.errors import Params
+from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.cloudformation import parameters, responses
 from local_account.services.cloudformation.change_sets import ChangeSetOperations
 from local_account.services.cloudformation.engine import UPDATABLE, Engine
+from local_account.services.cloudformation.intrinsics import PendingError
 from local_account.services.cloudformation.responses import Responses
+from local_account.services.cloudformation.scope import Imports, Recorded, make_scope
 from local_account.services.cloudformation.stacks import Head, Resource, Stack
 from local_account.services.cloudformation.template import Template, invalid
 
@@ -288,9 +290,19 @@ class CloudFormation(ChangeSetOperations):
         record = stack["Resources"].get(name)
         if record is None:
             raise invalid(f"Resource {name} does not exist for stack {stack['StackName']}")
-        metadata = {"Metadata": _json(record["Metadata"])} if record.get("Metadata") else {}
+        metadata = {"Metadata": _json(self._metadata(stack, record))} if record.get("Metadata") else {}
         detail = {**_resource(stack, name, record), "LastUpdatedTimestamp": record["Timestamp"], **metadata}
         return {"StackResourceDetail": detail}
+
+    def _metadata(self, stack: Stack, record: Resource) -> Any:
+        """Return a resource's metadata with its functions evaluated, as far as their values are known."""
+        template = self.engine.template(stack["TemplateBody"])
+        recorded, imports = Recorded(stack["Resources"]), Imports(self.stacks)
+        scope = make_scope(self.account, stack, template, recorded, imports)
+        try:
+            return scope.value(record["Metadata"])
+        except (PendingError, ServiceError):
+            return record["Metadata"]
 
     def list_stack_resources(self, params: ListStackResourcesInputTypeDef) -> Answer:
         """List the resources of a stack."""

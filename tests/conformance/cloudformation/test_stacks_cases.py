@@ -42,11 +42,13 @@ def _template(step: dict[str, Any]) -> dict[str, Any]:
     body = {"Resources": {name: _resource(one) for name, one in step["resources"].items()}}
     if "outputs" in step:
         body["Outputs"] = step["outputs"]
+    if "parameters" in step:
+        body["Parameters"] = {name: {"Type": "String", **one} for name, one in step["parameters"].items()}
     text = json.dumps(body)
     return {"TemplateBody": text + " " * (step.get("pad", 0) - len(text))}
 
 
-OWN = {"do", "resources", "outputs", "pad", "stack", "name", "type", "logical"}
+OWN = {"do", "resources", "outputs", "parameters", "pad", "stack", "name", "type", "logical"}
 
 
 Clients = tuple[Any, Any, Any]
@@ -146,6 +148,19 @@ class Stack:
             "failure": lambda: next(e for e in self._events() if " UPDATE_FAILED " in e).split(" ", 2)[2],
             "exports": self._exports,
             "changes": self._changes,
+            "details": self._details,
+            "policies": lambda: {
+                one["LogicalResourceId"]: one["PolicyAction"]
+                for one in self._resource_changes()
+                if "PolicyAction" in one
+            },
+            "contexts": lambda: {
+                one["LogicalResourceId"]: [
+                    json.loads(one.get(name, "null")) for name in ("BeforeContext", "AfterContext")
+                ]
+                for one in self._resource_changes(IncludePropertyValues=True)
+            },
+            "metadata": lambda: {name: self._metadata(name) for name in expected},
             "change_set": lambda: self._described_change_set()["Status"],
             "why": lambda: self._described_change_set()["StatusReason"],
             "tags": lambda: {key: self._tags().get(key) for key in expected},
@@ -203,6 +218,22 @@ class Stack:
             " ".join(str(one[key]) for key in ("Action", "LogicalResourceId", "Replacement") if key in one)
             for one in changes
         )
+
+    def _resource_changes(self, **more: bool) -> list[dict[str, Any]]:
+        described = self._api.describe_change_set(ChangeSetName=self.change_set, **more)
+        return [one["ResourceChange"] for one in described["Changes"]]
+
+    def _details(self) -> list[str]:
+        return sorted(
+            f"{one['LogicalResourceId']}.{detail['Target']['Name']} {detail['ChangeSource']} "
+            f"{detail['Evaluation']} {detail.get('CausingEntity', '')}".strip()
+            for one in self._resource_changes()
+            for detail in one["Details"]
+        )
+
+    def _metadata(self, logical_id: str) -> Any:
+        found = self._api.describe_stack_resource(StackName=self.id, LogicalResourceId=logical_id)
+        return json.loads(found["StackResourceDetail"]["Metadata"])
 
     def _deleted(self) -> list[str]:
         return [e.split()[0] for e in self._events() if " DELETE_COMPLETE" in e]
