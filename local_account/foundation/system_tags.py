@@ -41,6 +41,11 @@ def is_reserved(key: str) -> bool:
     return key.lower().startswith("aws:")
 
 
+def counted(keys: Iterable[str]) -> int:
+    """Return how many tags count towards a limit: AWS's own do not ("Tag naming limits and requirements")."""
+    return sum(not is_reserved(key) for key in keys)
+
+
 def may_set(headers: _Headers) -> bool:
     """Return whether a request may set tags of AWS; one that is signed by a session of a role may not."""
     return headers.get(HEADER) is not None and headers.get("X-Amz-Security-Token") is None

@@ -152,12 +152,12 @@ class Gateway:
                     protocol.UNSUPPORTED,
                     f"{service.name}.{call.operation.name} is not supported by the local account",
                 )
+            system = system_tags.may_set(request.headers)
+            # Tags of AWS count towards no limit, and need no permission.
+            needed = system_tags.without(params) if system else params
             if decoded is None:
-                protocol.validate(call, params, service.validation_error)
-            needed = params
-            if system_tags.may_set(request.headers):
-                needed = system_tags.without(params)
-            else:
+                protocol.validate(call, {**params, **needed}, service.validation_error)
+            if not system:
                 system_tags.check(service.name, params, service.validation_error)
             caller = self._guard.caller(request)
             self._guard.check(caller, service.name, call.operation.name, needed)

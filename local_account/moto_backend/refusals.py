@@ -16,6 +16,7 @@ from moto.iam.models import AWSManagedPolicy, IAMBackend
 from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
 from local_account.foundation.errors import ServiceError
+from local_account.foundation.system_tags import counted
 from local_account.moto_backend import principals
 
 _Params = Mapping[str, str]
@@ -204,7 +205,7 @@ def _create_version(backend: IAMBackend, params: _Params) -> None:
 
 def _check_tags(params: _Params) -> None:
     keys = [value for name, value in params.items() if re.fullmatch(r"Tags\.member\.\d+\.Key", name)]
-    if len(keys) > _TAGS:
+    if counted(keys) > _TAGS:
         raise ServiceError(
             "ValidationError",
             "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from local_account.foundation.errors import ServiceError
+from local_account.foundation.system_tags import counted
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 from local_account.services.autoscaling.policies import delete_alarms, put_alarms, target_tracking
@@ -185,7 +186,7 @@ class ApplicationAutoScaling(Service):
         """TagResource."""
         with self._targets.update(self._tagged(params)) as document:
             document["Tags"] |= params["Tags"]
-            if len(document["Tags"]) > _TAGS:
+            if counted(document["Tags"]) > _TAGS:
                 raise ServiceError("TooManyTagsException", f"A scalable target can have at most {_TAGS} tags")
         return {}
 

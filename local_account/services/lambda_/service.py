@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.outbox import Outbox
+from local_account.foundation.system_tags import counted
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, blob
 from local_account.services.lambda_ import code, configuration, states
@@ -135,7 +136,7 @@ class Lambda(Permissions):
             "policies": {},
             "events": {},
         }
-        if len(document["tags"]) > _TAGS:
+        if counted(document["tags"]) > _TAGS:
             raise _too_many_tags()
         states.create(config)
         self._deploy(document, code.fetch(self.account, params["Code"]))
@@ -361,7 +362,7 @@ class Lambda(Permissions):
         name = self._tagged(params["Resource"])
         self._require(name)
         with self._functions.update(name) as document:
-            if len({**document["tags"], **params["Tags"]}) > _TAGS:
+            if counted({**document["tags"], **params["Tags"]}) > _TAGS:
                 raise _too_many_tags()
             document["tags"] |= params["Tags"]
         return {}

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.system_tags import counted
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer
 from local_account.services.logs.base import LogsBase, invalid, refuse
@@ -251,7 +252,7 @@ class GroupOperations(LogsBase):
     def _tag(self, name: str, tags: dict[str, str]) -> None:
         with self.tags.lock:  # so that the group is not deleted meanwhile, and has tags after all
             together = self._tags_of(name) | tags
-            if len(together) > _MOST_TAGS:
+            if counted(together) > _MOST_TAGS:
                 raise ServiceError(
                     "TooManyTagsException", f"A resource can have no more than {_MOST_TAGS} tags."
                 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.store import Table
+from local_account.foundation.system_tags import counted
 from local_account.gateway.service import Service
 from local_account.services.sagemaker.records import (
     CodeRepository,
@@ -148,8 +149,8 @@ class Resources(Service):
         table = self.table("tags")
         with table.lock:
             merged = {**(table.get(arn) or {}), **{tag["Key"]: tag["Value"] for tag in tags}}
-            if len(merged) > MAX_TAGS:
-                raise invalid(f"{len(merged)} tags on {arn}: a resource can have at most {MAX_TAGS}")
+            if (number := counted(merged)) > MAX_TAGS:
+                raise invalid(f"{number} tags on {arn}: a resource can have at most {MAX_TAGS}")
             table.put(arn, merged)
         return tag_list(merged)
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from local_account.foundation.account import Account
 from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.system_tags import counted
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 from local_account.services.secretsmanager.passwords import password
@@ -393,7 +394,7 @@ def _tags(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _limited(tags: dict[str, str]) -> dict[str, str]:
-    if sum(not key.startswith("aws:") for key in tags) > _TAGS:
+    if counted(tags) > _TAGS:
         raise _invalid(f"A secret can have at most {_TAGS} tags.")
     return tags
 

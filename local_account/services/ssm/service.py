@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from local_account.foundation.account import Account
 from local_account.foundation.acting import caller
 from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.system_tags import counted
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 from local_account.services.ssm.records import SECURE, Parameter, Parameters, Version, metadata, shown_value
@@ -180,7 +181,7 @@ class SystemsManager(Service):
         with self._parameters.table.lock:
             parameter = self._of(params)
             tags = {**parameter["Tags"], **{one["Key"]: one["Value"] for one in params["Tags"]}}
-            if sum(not key.startswith("aws:") for key in tags) > _TAGS:
+            if counted(tags) > _TAGS:
                 raise ServiceError("TooManyTagsError", f"A resource can have at most {_TAGS} tags.")
             self._parameters.table.put(parameter["Name"], {**parameter, "Tags": tags})
         return {}

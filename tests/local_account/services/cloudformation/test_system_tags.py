@@ -173,3 +173,23 @@ def test_a_template_cannot_set_them_either(client: Callable[[str], Any], stacks:
     assert "aws: prefixed tag key names are not allowed for external use." in stacks.failures(
         "own-system-tags"
     )
+
+
+def test_they_do_not_count_towards_the_limit_of_fifty(
+    client: Callable[[str], Any], stacks: StackMaker
+) -> None:
+    tags = [{"Key": f"k{number}", "Value": "v"} for number in range(50)]
+    git = {"RepositoryUrl": "https://github.com/octo/app"}
+    resources = {
+        "Group": {"Type": "AWS::Logs::LogGroup", "Properties": {"Tags": tags}},
+        "Git": {"Type": "AWS::SageMaker::CodeRepository", "Properties": {"GitConfig": git, "Tags": tags}},
+        "Secret": {"Type": "AWS::SecretsManager::Secret", "Properties": {"Tags": tags}},
+    }
+
+    made = stacks.create("fifty-tags", json.dumps({"Resources": resources}))
+
+    assert made["StackStatus"] == "CREATE_COMPLETE", stacks.failures("fifty-tags")
+    arn = stacks.physical("fifty-tags")["Secret"]
+    assert len(client("secretsmanager").describe_secret(SecretId=arn)["Tags"]) >= 50
+    with pytest.raises(ClientError, match="at most 50 tags"):
+        client("secretsmanager").tag_resource(SecretId=arn, Tags=[{"Key": "more", "Value": "v"}])
