@@ -25,6 +25,11 @@ _FIFTH_GENERATION = _BURSTABLE | {
 """Regions with `PRD`. Those that opened since have newer types only."""
 
 
+def training(region: str) -> str:
+    """Return the type that trains: training has the generations that hosting has."""
+    return TRAINING if region in _FIFTH_GENERATION else _NEWER
+
+
 def dev(region: str) -> str:
     """Return the type of a DEV endpoint: the smallest that the region has."""
     return DEV if region in _BURSTABLE else prd(region)

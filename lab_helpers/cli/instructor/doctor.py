@@ -52,8 +52,9 @@ def doctor(
         str, typer.Option("--notebook-type", help="The labs' parameter NotebookInstanceType.")
     ] = defaults.NOTEBOOK_TYPE,
     training_type: Annotated[
-        str, typer.Option("--training-type", help="Instance type of notebook 03.")
-    ] = defaults.TRAINING_TYPE,
+        str,
+        typer.Option("--training-type", help="Instance type of notebook 03. Default: what the region has."),
+    ] = "",
     dev_type: Annotated[
         str,
         typer.Option("--dev-type", help="The labs' parameter DevInstanceType. Default: what the region has."),
@@ -127,7 +128,7 @@ def doctor(
             size or len(ids) or DEFAULT_SIZE,
             tuple(Names(one) for one in ids),
             notebook_type=notebook_type,
-            training_type=training_type,
+            training_type=training_type or instance_types.training(session.region_name),
             dev_type=dev_type or instance_types.dev(session.region_name),
             prd_type=prd_type or instance_types.prd(session.region_name),
             source_provider=source_provider.value,
