@@ -12,7 +12,8 @@ FREE_GIT_USERS = 5
 """Identities a month that CodeCommit does not bill."""
 
 _HINTS = {
-    "SageMaker endpoints": "endpoints are billed for as long as they exist: run `clean`, or `reset --to 04`",
+    "SageMaker endpoints": "endpoints are billed for as long as they exist: delete the labs (`clean`), or "
+    "only their endpoints (`reset --to 04`)",
     "SageMaker notebook": "notebook instances stop when idle: lower the labs' parameter IdleMinutes",
     "CodeCommit": "CodeCommit bills each role once a month: share labs between the events of a month, "
     "or deploy them with SourceProvider=S3 to do without it (`--assume git-roles=0`)",

@@ -119,7 +119,7 @@ class AccountConfig:
         for path in sorted((self.state_dir / "moto").glob("*.pickle")):
             raise OlderStateError(
                 f"the state in {self.state_dir} is of an older build, which kept it in moto/{path.name}: "
-                "empty it with `python -m lab_helpers local reset`, or start the build that wrote it"
+                "empty it with `make reset`, or start the build that wrote it"
             )
 
     def check_ports(self) -> None:

@@ -79,15 +79,13 @@ class Daemon:
     def config(self) -> AccountConfig:
         """Return the account's ports and ids. Raises DaemonError if there is none or it is damaged."""
         if not (self.state / "account.json").exists():
-            raise DaemonError(
-                f"there is no local account in {self.state}: create one with `python -m lab_helpers local up`"
-            )
+            raise DaemonError(f"there is no local account in {self.state}: create one with `make up`")
         try:
             return AccountConfig.load(self.state)
         except DamagedConfigError as error:
             raise DamagedAccountError(
                 f"{error}: nothing else knows the account's ports. Delete the state with "
-                f"`python -m lab_helpers local reset --state {self.state}`, and start again"
+                f"`make reset ARGS='--state {self.state}'`, and start again"
             ) from error
 
     def ports_from(self, first: int | None) -> dict[str, int]:

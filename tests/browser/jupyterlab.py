@@ -76,7 +76,7 @@ class JupyterLab:
         """
         self.go(f"/lab/tree/{quote(notebook)}")
         opened = Notebook(self)
-        opened.wait_until_ready()
+        opened.wait_until_ready(notebook)
         return opened
 
     def execute(self, command: str, seconds: float = START_SECONDS, **arguments: Any) -> None:
@@ -102,10 +102,11 @@ class Notebook:
     def __init__(self, lab: JupyterLab) -> None:
         self.lab, self.page = lab, lab.page
 
-    def wait_until_ready(self) -> None:
-        """Wait until the cells are there and the kernel has started."""
+    def wait_until_ready(self, path: str) -> None:
+        """Wait until this notebook is in front of others, its cells are there and its kernel has started."""
         self.page.wait_for_function(
-            "window.jupyterapp.shell.currentWidget?.sessionContext !== undefined",
+            "path => window.jupyterapp.shell.currentWidget?.context?.path === path",
+            arg=path,
             timeout=START_SECONDS * 1000,
         )
         self.page.evaluate(

@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from lab_helpers.cli import ui
+from lab_helpers.commands import typed
 
 if TYPE_CHECKING:
     from lab_helpers.clients import Clients
@@ -44,8 +45,8 @@ def deploy(
 ) -> None:
     """Upload the workshop, deploy the top stack and wait until the notebook instance is ready.
 
-    Creates or updates the lab, on AWS or in the local account. Also prints a link that launches the same
-    stack from the console.
+    Creates or updates the lab, on AWS or in the local account. Also prints how to open JupyterLab, and a
+    link that launches the same stack from the console.
     """
     with ui.readable_errors():
         import boto3
@@ -84,8 +85,10 @@ def deploy(
                 "The package has changed. The notebook instance picks it up at its next start; "
                 "--restart restarts it now."
             )
+        words = ["fleet open", names.lab_id, f"--region {region}" if region else "", "--browser"]
+        screen.print(f"Open JupyterLab: {typed(' '.join(filter(None, words)))}", soft_wrap=True)
         instance = console.of(session.client("sagemaker")).notebook_instance(names.notebook_instance)
-        screen.print(f"Open the notebook instance {names.notebook_instance}: {instance}", soft_wrap=True)
+        screen.print(f"The notebook instance in the console: {instance}", soft_wrap=True)
         stacks = console.of(session.client("cloudformation"))
         screen.print(f"The same stack in the console: {launch_link(stacks, names, uploaded)}", soft_wrap=True)
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from lab_helpers.cli import ui
 from lab_helpers.cli.instructor import labs
+from lab_helpers.commands import typed
 
 if TYPE_CHECKING:
     from lab_helpers.instructor.fleet.report import Row
@@ -121,7 +122,9 @@ def watch(
 
 
 def open_(
-    lab: Annotated[str, typer.Argument(help="Lab id; `default` is the lab without one.")],
+    lab: Annotated[
+        str, typer.Argument(help="Lab id; `default` is the lab without one.", show_default=False)
+    ] = "default",
     hours: Annotated[int, typer.Option("--hours", min=1, max=12, help="How long the session lasts.")] = 12,
     start: Annotated[
         bool, typer.Option("--start", help="If the instance is stopped, start it and wait.")
@@ -135,6 +138,7 @@ def open_(
 
     **Examples**
 
+    - `fleet open --browser`
     - `fleet open ana`
     - `fleet open ana --start --browser`
     """
@@ -154,7 +158,7 @@ def open_(
                 if not start:
                     ui.fail(
                         f"notebook instance {instance} is {found['NotebookInstanceStatus']}: "
-                        f"start it with `fleet open {lab} --start`",
+                        f"start it with `{typed(f'fleet open {lab} --start')}`",
                         ui.FAILED,
                     )
                 start_instance(sagemaker, instance, False, lambda line: ui.console(stderr=True).print(line))
@@ -162,12 +166,12 @@ def open_(
                 NotebookInstanceName=instance, SessionExpirationDurationInSeconds=hours * 3600
             )
         except (DeployError, BotoCoreError, ClientError) as error:
-            said = str(error)
-            missing = "RecordNotFound" in said
+            if "RecordNotFound" not in str(error):
+                ui.fail(str(error), ui.FAILED)
+            deploy = typed(f"deploy --participant {lab_id}" if lab_id else "deploy")
             ui.fail(
-                f"there is no notebook instance {instance}: create it with `fleet up` or `deploy`"
-                if missing
-                else said,
+                f"there is no lab {labs.called(lab_id)} in account {account.id}, {account.region}: create it "
+                f"with `{deploy}`, or on this machine, without AWS, with `make lab`",
                 ui.FAILED,
             )
             return
@@ -198,7 +202,7 @@ def _shown(rows: Sequence[Row]) -> Group | Text:
     from lab_helpers.instructor.fleet.report import total
 
     if not rows:
-        return Text("There are no labs. Create them with `fleet up roster.csv`.")
+        return Text(f"There are no labs. Create them with `{typed('fleet up roster.csv')}`.")
     table = Table(
         *("participant", "lab", "notebook", "now", "endpoints", "USD/h", "active"),
         box=None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab_helpers.cli import ui
+from lab_helpers.commands import typed
 
 if TYPE_CHECKING:
     from lab_helpers.instructor.fleet.clients import SharedClients
@@ -43,7 +44,7 @@ def connect(region: str | None) -> Account:
     except (BotoCoreError, ClientError) as error:
         ui.fail(
             f"the account does not answer: {error}\nSet the credentials (aws configure), or for the local "
-            'account: eval "$(python -m lab_helpers local env)"',
+            f'account: eval "$({typed("local env")})"',
             ui.FAILED,
         )
     return Account(clients, str(session.region_name), str(account))

@@ -9,6 +9,7 @@ import typer
 
 from lab_helpers.cli import ui
 from lab_helpers.cli.instructor import labs
+from lab_helpers.commands import typed
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TTL = "1d"
@@ -73,5 +74,7 @@ def run_trial(
         screen.print(page, markup=False, soft_wrap=True)
         screen.print(f"The report, without the account's id: {stem}.json, {stem}.md", soft_wrap=True)
         if trial.left:
-            screen.print(f"[red]Delete the rest: `clean --participant {participant}`[/]", soft_wrap=True)
+            screen.print(
+                f"[red]Delete the rest: {typed(f'clean --participant {participant}')}[/]", soft_wrap=True
+            )
         raise typer.Exit(0 if trial.good else ui.FAILED)

@@ -2,128 +2,54 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shlex
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from lab_helpers.cli import ui
+from lab_helpers.cli.local.account import (
+    DEFAULT_STATE,
+    REPOSITORY,
+    Port,
+    State,
+    ahead,
+    clients_of,
+    daemon_of,
+    elsewhere,
+    loaded_session,
+    make,
+    package_index,
+    readable_errors,
+    start,
+)
+from lab_helpers.cli.local.lab import lab
+from lab_helpers.commands import typed
 from lab_helpers.display import duration
 
 if TYPE_CHECKING:
-    import boto3
     from mypy_boto3_codepipeline import CodePipelineClient
 
-    from lab_helpers.clients import Clients
     from local_account.foundation.daemon import Daemon
-
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 app = typer.Typer(
     help="The local account: the workshop's AWS APIs on loopback ports, doing the real work.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-State = Annotated[
-    Path,
-    typer.Option(
-        "--state",
-        envvar="MLOPS_LOCAL_STATE",
-        help="Directory for the account's state.",
-        show_default=False,
-    ),
-]
-Port = Annotated[
-    int | None,
-    typer.Option(
-        "--port",
-        min=0,
-        max=65_533,
-        help="First of three ports (default: those of the last start, else 5901). 0 picks free ones, unless "
-        "those of the last start are free.",
-    ),
-]
 Instance = Annotated[
     str | None,
     typer.Option("--notebook-instance", help="Act as this notebook instance, with its role's credentials."),
 ]
-DEFAULT_STATE = REPOSITORY / ".local"
-T = TypeVar("T")
 
-
-def _readable_errors() -> contextlib.AbstractContextManager[None]:
-    from local_account.engine.errors import EngineError
-    from local_account.foundation.daemon import DaemonError
-
-    return ui.readable_errors(EngineError, DaemonError)
-
-
-def _daemon(state: Path) -> Daemon:
-    from local_account.foundation.daemon import Daemon
-
-    return Daemon(state.absolute())
-
-
-def _ahead(work: Callable[[], T]) -> Future[T]:
-    """Start slow work in a thread before its result is needed."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix=work.__name__)
-    future = pool.submit(work)
-    pool.shutdown(wait=False)
-    return future
-
-
-def _package_index() -> dict[str, str]:
-    from local_account.engine.package_index import child_environment
-
-    return child_environment()  # asks pip for its configuration, which takes half a second
-
-
-def _start(
-    daemon: Daemon, port: int | None, steps: ui.Steps, package_index: Future[dict[str, str]] | None = None
-) -> Future[str]:
-    """Start engine and account; the returned future completes when the base image is ready."""
-    from local_account.engine import ensure_base_image, ensure_engine
-    from local_account.engine.home import engine_home, require_free_space
-    from local_account.engine.users import hold
-
-    running = daemon.pid is not None
-    with steps.step("Docker Engine"):
-        if not running:
-            daemon.claim()
-            require_free_space(daemon.state)
-        docker_host = ensure_engine(report=steps.report)
-        hold(engine_home(), daemon.state)
-
-    def base_image() -> str:
-        begin = time.monotonic()
-        try:
-            return ensure_base_image(docker_host, report=steps.report)
-        finally:
-            steps.seconds["base image"] = time.monotonic() - begin
-
-    image = _ahead(base_image)
-    with steps.step("local account"):
-        if daemon.outdated:
-            steps.report("its code has changed: restarting it; its state is kept")
-            daemon.stop()
-            running = False
-        if running:
-            steps.report(f"already running, process {daemon.pid}")
-        else:
-            index = (package_index or _ahead(_package_index)).result()
-            daemon.start(docker_host, {**os.environ, **index}, daemon.ports_from(port))
-    return image
+app.command()(lab)
 
 
 @app.command()
@@ -140,8 +66,8 @@ def connect(
     import urllib.error
     import urllib.request
 
-    with _readable_errors():
-        url = f"{_daemon(state).config().endpoint_url}/_codeconnections/"
+    with readable_errors():
+        url = f"{daemon_of(state).config().endpoint_url}/_codeconnections/"
         body = json.dumps({"connection": connection, "name": name, "repository": repository}).encode()
         request = urllib.request.Request(url, body, method="POST")  # noqa: S310 - our own http URL
         try:
@@ -156,17 +82,18 @@ def connect(
 @app.command()
 def up(state: State = DEFAULT_STATE, port: Port = None) -> None:
     """Start the account in the background, with a Docker Engine and the base image if they are missing."""
-    with _readable_errors():
-        daemon, screen = _daemon(state), ui.console()
+    with readable_errors():
+        daemon, screen = daemon_of(state), ui.console()
         steps = ui.Steps(screen)
-        image = _start(daemon, port, steps)
+        image = start(daemon, port, steps)
         with steps.step("base image"):
             image.result()
         screen.print(
             f"The account answers at {daemon.config().endpoint_url}; log: {daemon.log}", soft_wrap=True
         )
         screen.print(f"Its console, for a browser: {daemon.config().endpoint_url}/", soft_wrap=True)
-        screen.print('Use it in a shell: eval "$(python -m lab_helpers local env)"', soft_wrap=True)
+        screen.print(f"Work through the notebooks: {make('lab', daemon)}", soft_wrap=True)
+        screen.print(f'Use it in a shell: eval "$({typed(f"local env{elsewhere(daemon)}")})"', soft_wrap=True)
 
 
 @app.command()
@@ -177,10 +104,10 @@ def down(
     ] = False,
 ) -> None:
     """Stop the account, everything it started, and the engine if `up` started it; the state is kept."""
-    with _readable_errors():
+    with readable_errors():
         steps = ui.Steps(ui.console())
         with steps.step("stop the local account"):
-            if not _daemon(state).stop():
+            if not daemon_of(state).stop():
                 steps.report("it was not running")
         if not keep_engine:
             _leave_engine(state, steps)
@@ -202,8 +129,8 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Stop the account and delete its state. The engine keeps its layer cache, so the next run is fast."""
-    with _readable_errors():
-        daemon = _daemon(state)
+    with readable_errors():
+        daemon = daemon_of(state)
         if not yes and daemon.state.exists():
             ui.confirm(f"Remove everything in {daemon.state}?")
         steps = ui.Steps(ui.console())
@@ -219,8 +146,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Show what runs: engine, account, stacks, instances, endpoints. Exit status 1 if no account runs."""
-    with _readable_errors():
-        found = _status(_daemon(state))
+    with readable_errors():
+        found = _status(daemon_of(state))
         if as_json:
             print(json.dumps(found, indent=2, default=str))
         else:
@@ -257,7 +184,7 @@ def _status(daemon: Daemon) -> dict[str, Any]:
         "up_for": duration(time.time() - process.create_time()),
         "memory": f"{process.memory_info().rss / 1e6:.0f} MB",
     }
-    clients = _clients(daemon)
+    clients = clients_of(daemon)
     stacks = clients("cloudformation").describe_stacks()["Stacks"]
     found["stacks"] = {stack["StackName"]: stack["StackStatus"] for stack in stacks}
     sagemaker = clients("sagemaker")
@@ -271,35 +198,11 @@ def _status(daemon: Daemon) -> dict[str, Any]:
     return found
 
 
-def _clients(daemon: Daemon, session: boto3.Session | None = None) -> Clients:
-    """Return `client(service)` for the account, regardless of this process's AWS settings."""
-    import boto3
-
-    environment, session = daemon.environment(), session or boto3.Session()
-    return partial(
-        session.client,
-        region_name=environment["AWS_REGION"],
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-    )
-
-
-def _loaded_session() -> boto3.Session:
-    """Return a session that has loaded the service models of a deployment, which takes half a second."""
-    import boto3
-
-    session = boto3.Session("none", "none")  # else botocore searches for credentials, finally on the network
-    for service in ("sts", "s3", "cloudformation", "sagemaker", "codepipeline"):
-        session.client(service, region_name="us-east-1")
-    return session
-
-
 @app.command()
 def env(state: State = DEFAULT_STATE, notebook_instance: Instance = None) -> None:
     """Print `export` lines for `eval "$(python -m lab_helpers local env)"`."""
-    with _readable_errors():
-        for name, value in _daemon(state).environment(notebook_instance).items():
+    with readable_errors():
+        for name, value in daemon_of(state).environment(notebook_instance).items():
             if os.environ.get(name) != value:
                 print(f"export {name}={shlex.quote(value)}")
 
@@ -311,8 +214,8 @@ def exec_(
     notebook_instance: Instance = None,
 ) -> None:
     """Run a command in the environment of the account, or of an instance: `local exec -- aws s3 ls`."""
-    with _readable_errors():
-        environment = _daemon(state).environment(notebook_instance)
+    with readable_errors():
+        environment = daemon_of(state).environment(notebook_instance)
         try:
             os.execvpe(command[0], command, {**os.environ, **environment})  # noqa: S606 - no shell wanted
         except FileNotFoundError:
@@ -326,10 +229,10 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", help="Number of lines to show from the end.")] = 100,
 ) -> None:
     """Show the log of the account's server."""
-    with _readable_errors():
-        log = _daemon(state).log
+    with readable_errors():
+        log = daemon_of(state).log
         if not log.exists():
-            ui.fail(f"there is no log yet ({log}): start the account with `local up`", ui.FAILED)
+            ui.fail(f"there is no log yet ({log}): start the account with `make up`", ui.FAILED)
         os.execvp("tail", ["tail", "-n", str(lines), *(["-F"] if follow else []), str(log)])  # noqa: S606
 
 
@@ -363,10 +266,10 @@ def run(
 
     What already exists is kept, so an interrupted run continues where it stopped.
     """
-    with _readable_errors():
-        daemon = _daemon(state)
-        package_index = None if daemon.pid else _ahead(_package_index)
-        session = _ahead(_loaded_session)
+    with readable_errors():
+        daemon = daemon_of(state)
+        index = None if daemon.pid else ahead(package_index)
+        session = ahead(loaded_session)
 
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -385,8 +288,8 @@ def run(
         of_stack = ui.pairs("--stack-parameter", stack_parameters)
         _check(decision, output)
         steps = ui.Steps(screen)
-        image = _start(daemon, port, steps, package_index)
-        clients, runner = _clients(daemon, session.result()), InstanceRun()
+        image = start(daemon, port, steps, index)
+        clients, runner = clients_of(daemon, session.result()), InstanceRun()
         try:
             deploy_lab(
                 clients,
@@ -402,7 +305,7 @@ def run(
         environment = daemon.environment(names.notebook_instance)
         ending = None
         if {"03", "04"} <= {one.number for one in planned}:
-            ending = _ahead(lambda: _end_earlier(clients("codepipeline"), names.train_pipeline))
+            ending = ahead(lambda: _end_earlier(clients("codepipeline"), names.train_pipeline))
         given = list(parameters or ())
         if any("decision" in declared_parameters(one.path) for one in planned):
             given.insert(0, f"decision={decision}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+from lab_helpers.commands import typed
 from lab_helpers.instructor.doctor.findings import Finding, error, ok, warning
 from lab_helpers.instructor.doctor.room import Room
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 SKEW_WARNING, SKEW_ERROR = 60, 300
 """Seconds. AWS rejects requests more than five minutes off (IAM User Guide, "Signature Version 4")."""
 _NO_SKEW = {"RequestTimeTooSkewed", "RequestExpired"}
-_CREDENTIALS = (
-    "set them with `aws configure` or `aws sso login`, "
-    'or for the local account with `eval "$(python -m lab_helpers local env)"`'
-)
 
 
 def credentials(room: Room) -> Iterator[Finding]:
@@ -31,12 +28,14 @@ def credentials(room: Room) -> Iterator[Finding]:
     try:
         arn = room.identity["Arn"]
     except NoCredentialsError:
-        yield error("credentials", "no credentials found", _CREDENTIALS)
+        yield error("credentials", "no credentials found", _set_credentials())
         return
     except ClientError as failure:
         code = failure.response["Error"]["Code"]
         yield error(
-            "credentials", f"AWS rejects them: {code}", f"they have expired or are wrong: {_CREDENTIALS}"
+            "credentials",
+            f"AWS rejects them: {code}",
+            f"they have expired or are wrong: {_set_credentials()}",
         )
         return
     except BotoCoreError as failure:
@@ -185,3 +184,8 @@ def _way_out(ec2: EC2Client, subnet: SubnetTypeDef) -> str:
                     or ""
                 )
     return ""
+
+
+def _set_credentials() -> str:
+    local = f'eval "$({typed("local env")})"'
+    return f"set them with `aws configure` or `aws sso login`, or for the local account with `{local}`"

@@ -45,7 +45,7 @@ def image_sources(room: Room, get: Callable[[str], int] | None = None) -> Iterat
             yield warning(
                 "image sources",
                 text,
-                "`python -m lab_helpers local up` builds the base image from Debian packages instead",
+                "`make up` builds the base image from Debian packages instead",
             )
         else:
             yield warning(
@@ -99,9 +99,7 @@ def engine(room: Room) -> Iterator[Finding]:
         version = _ask_engine(room, lambda client: client.version()["Version"])
     except _NoEngineError as failure:
         if room.is_local:
-            yield error(
-                "Docker Engine", f"does not answer: {failure}", "start it: `python -m lab_helpers local up`"
-            )
+            yield error("Docker Engine", f"does not answer: {failure}", "start it: `make up`")
         else:
             yield ok("Docker Engine", "not needed here; notebook instances have their own")
         return

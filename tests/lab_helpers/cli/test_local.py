@@ -204,7 +204,7 @@ def test_a_state_that_is_a_file_is_neither_running_nor_removed(tmp_path: Path) -
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"uid": "x", "no_such_field": 1}'])
 def test_an_account_whose_configuration_is_damaged_can_be_reset(tmp_path: Path, content: str) -> None:
     (tmp_path / "account.json").write_text(content)
-    with pytest.raises(DaemonError, match=r"account\.json is damaged .*local reset"):
+    with pytest.raises(DaemonError, match=r"account\.json is damaged .*make reset"):
         Daemon(tmp_path).start(ENGINE, os.environ)
     assert Daemon(tmp_path).reset()
     assert list(tmp_path.iterdir()) == []
@@ -219,7 +219,7 @@ def test_three_ports_must_fit(tmp_path: Path, port: str) -> None:
 def test_without_an_account_the_error_names_the_command_that_starts_one(tmp_path: Path) -> None:
     said = cli("local", "env", "--state", str(tmp_path))
     assert said.returncode == 1
-    assert "local up" in said.stderr
+    assert "make up" in said.stderr
 
 
 def test_an_engine_that_does_not_answer_is_an_error_with_a_remedy(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     if found not in (0, 1):
         raise OlderStateError(
             f"the state has objects of format {found}, and this build reads format {FORMAT}: "
-            "empty it with `python -m lab_helpers local reset`, or start the build that wrote it"
+            "empty it with `make reset`, or start the build that wrote it"
         )
     before = _FROM_1 if found else _TABLES
     connection.executescript(f"BEGIN;{before}{_AROUND_VERSIONS}PRAGMA user_version={FORMAT};COMMIT;")

@@ -422,4 +422,5 @@ def test_up_can_show_the_lab_ids_only(run: Callable[..., tuple[int, str]], tmp_p
 def test_open_names_an_instance_that_does_not_exist(run: Callable[..., tuple[int, str]]) -> None:
     status, said = run("open", "nobody")
     assert status == 1
-    assert "there is no notebook instance nobody-mlops" in said
+    assert "there is no lab nobody in account" in said
+    assert "deploy --participant nobody`" in said

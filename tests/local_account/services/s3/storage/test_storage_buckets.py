@@ -128,5 +128,5 @@ def test_an_index_of_another_build_is_refused_with_what_to_do(storage: Storage, 
     with sqlite3.connect(directory / "index.sqlite") as index:
         index.execute("PRAGMA user_version=99")
     index.close()
-    with pytest.raises(OlderStateError, match=r"format 99.*local reset"):
+    with pytest.raises(OlderStateError, match=r"format 99.*make reset"):
         Storage(directory)
