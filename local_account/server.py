@@ -94,7 +94,9 @@ class LocalAccount:
         authorizer = Authorizer(self.account)
         self.services[S3.name] = S3(self.account, authorizer)
         self._moto = MotoBackend(self.account)
-        gateway = Gateway(self.account, self.services, authorizer, self._moto, Console(self.account))
+        gateway = Gateway(
+            self.account, self.services, authorizer, self._moto, Console(self.account, self.services)
+        )
         self.account.direct.answer = partial(own_requests.answer, gateway)
         self._listen("gateway", config.gateway_port, gateway, KeepAliveHandler.until(self._closed))
         self._listen("git", config.git_port, git_app(self.account))

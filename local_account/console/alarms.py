@@ -24,7 +24,7 @@ def listing(visit: Visit) -> Answer:
     found = [
         one for page in client.get_paginator("describe_alarms").paginate() for one in page["MetricAlarms"]
     ]
-    return Page("alarms.html", _SECTION, _SECTION, {"alarms": found}, live=True)
+    return Page("alarms.html", _SECTION, _SECTION, {"alarms": found}, live=5)
 
 
 def shown(visit: Visit, name: str) -> Answer:
@@ -35,7 +35,7 @@ def shown(visit: Visit, name: str) -> Answer:
         raise NotFoundError(f"There is no alarm {name}.")
     history = client.describe_alarm_history(AlarmName=name, MaxRecords=_HISTORY)["AlarmHistoryItems"]
     values = {"alarm": found[0], "history": history, "lines": _lines(visit, found[0])}
-    return Page("alarm.html", name, _SECTION, values, ((_SECTION, links.alarms()),), live=True)
+    return Page("alarm.html", name, _SECTION, values, ((_SECTION, links.alarms()),), live=5)
 
 
 def _lines(visit: Visit, alarm: MetricAlarmTypeDef) -> list[Line]:

@@ -22,7 +22,7 @@ def listing(visit: Visit, account: str = "") -> Answer:
     ids = client.list_builds(sortOrder="DESCENDING")["ids"][:_SHOWN]
     builds = client.batch_get_builds(ids=ids)["builds"] if ids else []
     values = {"projects": sorted(projects), "builds": builds}
-    live = any(one["buildStatus"] == "IN_PROGRESS" for one in builds)
+    live = int(any(one["buildStatus"] == "IN_PROGRESS" for one in builds))
     return Page("projects.html", _SECTION, _SECTION, values, live=live, service="codebuild")
 
 
@@ -34,7 +34,7 @@ def project(visit: Visit, name: str, tab: str = "history", account: str = "") ->
         raise NotFoundError(f"There is no build project {name}.")
     ids = client.list_builds_for_project(projectName=name, sortOrder="DESCENDING")["ids"][:_SHOWN]
     builds = client.batch_get_builds(ids=ids)["builds"] if ids else []
-    live = any(one["buildStatus"] == "IN_PROGRESS" for one in builds)
+    live = int(any(one["buildStatus"] == "IN_PROGRESS" for one in builds))
     return Page("project.html", name, _SECTION, {"project": found[0], "builds": builds}, _crumbs(), live=live)
 
 
@@ -52,7 +52,12 @@ def build(visit: Visit, name: str, build_id: str, tab: str = "phase", account: s
     values = {"build": one, "group": group, "stream": stream, "log_part": part}
     crumbs = (*_crumbs(), (name, links.project(name)))
     return Page(
-        "build.html", f"Build {whole}", _SECTION, values, crumbs, live=one["buildStatus"] == "IN_PROGRESS"
+        "build.html",
+        f"Build {whole}",
+        _SECTION,
+        values,
+        crumbs,
+        live=int(one["buildStatus"] == "IN_PROGRESS"),
     )
 
 

@@ -11,6 +11,7 @@ Addresses of the console in answers (of pipelines' actions, of a model's errors)
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -43,6 +44,7 @@ from local_account.console.visit import Answer, NotFoundError, Page, Visit
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
+    from local_account.gateway.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +71,9 @@ _SIGNED = ("X-Amz-Signature", "X-Amz-Credential", "Signature")
 class Console:
     """Answers browsers; see the module for which requests."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, services: Mapping[str, Service]) -> None:
         self._account = account
+        self._services = services
         rules = [
             Rule(f"{links.ROOT}{path}", endpoint=page) for noun in _NOUNS for path, page in noun.PAGES.items()
         ]
@@ -101,7 +104,7 @@ class Console:
             rendering.secure(response)
             return response
         config = self._account.config
-        visit = Visit(request, self._account.client, config.region, config.account_id)
+        visit = Visit(request, self._account.client, self._operation, config.region, config.account_id)
         answer = self._page(visit)
         return rendering.respond(answer, visit) if isinstance(answer, Page) else answer
 
@@ -123,6 +126,10 @@ class Console:
         except Exception:
             log.exception("the page %s failed", visit.request.path)
             answer = _message(500, "Failed", "The page could not be made; the account's log says why.")
+        return answer
+
+    def _operation(self, service: str, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = getattr(self._services[service], operation)(params)
         return answer
 
     def _is_bucket(self, name: str) -> bool:

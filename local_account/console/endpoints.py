@@ -60,7 +60,7 @@ def listing(visit: Visit) -> Answer:
         for page in client.get_paginator("list_endpoints").paginate(PaginationConfig={"PageSize": 100})
         for one in page["Endpoints"]
     ]
-    live = any(one["EndpointStatus"].endswith("ing") for one in found)
+    live = 5 * any(one["EndpointStatus"].endswith("ing") for one in found)
     return Page("endpoints.html", _SECTION, _SECTION, {"endpoints": found}, live=live)
 
 
@@ -93,7 +93,7 @@ def shown(visit: Visit, name: str) -> Answer:
         "alarms": _alarms(visit, endpoint, scaling["policies"]),
         **scaling,
     }
-    return Page("endpoint.html", name, _SECTION, values, ((_SECTION, links.endpoints()),), live=True)
+    return Page("endpoint.html", name, _SECTION, values, ((_SECTION, links.endpoints()),), live=5)
 
 
 def _plots(visit: Visit, endpoint: DescribeEndpointOutputTypeDef, minutes: str) -> list[Plot]:

@@ -41,6 +41,7 @@ def shown(visit: Visit, name: str) -> Answer:
         "group": group,
         "stream": streams[0] if streams else "",
         "part": part,
+        "since": end - timedelta(hours=3),
         "lines": metrics.lines(visit, wanted, end - timedelta(hours=3), end, 60),
     }
     return Page(
@@ -49,7 +50,7 @@ def shown(visit: Visit, name: str) -> Answer:
         _SECTION,
         values,
         ((_SECTION, links.functions()),),
-        live=True,
+        live=5,
     )
 
 

@@ -33,7 +33,9 @@ def group(visit: Visit) -> Answer:
         logGroupName=name, orderBy="LastEventTime", descending=True, limit=_STREAMS, **more
     )
     values = {"name": name, "streams": found["logStreams"], "next": found.get("nextToken", "")}
-    return Page("log_group.html", name, _SECTION, values, ((_SECTION, links.log_groups()),), live=not token)
+    return Page(
+        "log_group.html", name, _SECTION, values, ((_SECTION, links.log_groups()),), live=0 if token else 2
+    )
 
 
 def stream(visit: Visit) -> Answer:
@@ -44,7 +46,7 @@ def stream(visit: Visit) -> Answer:
     part = log_pages.read(visit, group_name, name, token)
     values = {"group": group_name, "name": name, "part": part, "token": token}
     crumbs = ((_SECTION, links.log_groups()), (group_name, links.log_group(group_name)))
-    return Page("log_stream.html", name, _SECTION, values, crumbs, live=not token)
+    return Page("log_stream.html", name, _SECTION, values, crumbs, live=0 if token else 2)
 
 
 PAGES: Mapping[str, Render] = {

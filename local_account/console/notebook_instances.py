@@ -26,7 +26,7 @@ def listing(visit: Visit) -> Answer:
         )
         for one in page["NotebookInstances"]
     ]
-    live = any(one.get("NotebookInstanceStatus") in _CHANGING for one in found)
+    live = 2 * any(one.get("NotebookInstanceStatus") in _CHANGING for one in found)
     return Page("notebook_instances.html", _SECTION, _SECTION, {"instances": found}, live=live)
 
 
@@ -37,7 +37,7 @@ def shown(visit: Visit, name: str) -> Answer:
     streams = log_pages.streams(visit, _LOG_GROUP, f"{name}/")
     logs = [(stream, log_pages.read(visit, _LOG_GROUP, stream, lines=200)) for stream in streams[:3]]
     values = {"instance": instance, "logs": logs, "group": _LOG_GROUP}
-    live = instance["NotebookInstanceStatus"] in _CHANGING
+    live = 2 * (instance["NotebookInstanceStatus"] in _CHANGING)
     return Page(
         "notebook_instance.html", name, _SECTION, values, ((_SECTION, links.notebook_instances()),), live=live
     )

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local_account.console import links
+from local_account.console.stacks import STATES
 from local_account.console.visit import Answer, Page, Render, Visit
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
-    from mypy_boto3_sagemaker import SageMakerClient
 
 LAB_TAG = "mlops-workshop:lab"
 """The tag whose values are labs; the names of what a lab owns begin with its value and a dash."""
 _JOBS = 100
+_TOKENS = {
+    "cloudformation": ("NextToken", "NextToken"),
+    "lambda": ("Marker", "NextMarker"),
+    "resourcegroupstaggingapi": ("PaginationToken", "PaginationToken"),
+    "sagemaker": ("NextToken", "NextToken"),
+}
+"""What the services call the token of the next page, in requests and answers."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +56,21 @@ def shown(visit: Visit) -> Answer:
         "labs": rows,
         "alarms": alarms.describe_alarms(StateValue="ALARM", MaxRecords=20)["MetricAlarms"],
     }
-    return Page("overview.html", "Overview", "Overview", values, live=True)
+    return Page("overview.html", "Overview", "Overview", values, live=10)
 
 
 def _kinds(visit: Visit) -> list[Kind]:
-    sagemaker: SageMakerClient = visit.client("sagemaker")
-    jobs = sagemaker.list_training_jobs(SortBy="CreationTime", SortOrder="Descending", MaxResults=_JOBS)
+    jobs = visit.operation(
+        "sagemaker",
+        "list_training_jobs",
+        {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": _JOBS},
+    )
 
-    def names(service: str, operation: str, member: str, name: str = "", **arguments: Any) -> list[str]:
-        pages = visit.client(service).get_paginator(operation).paginate(**arguments)
-        return _names((one for page in pages for one in page.get(member, [])), name)
+    def names(service: str, operation: str, member: str, name: str = "", **params: Any) -> list[str]:
+        found = _all(visit, service, operation, member, **params)
+        return [one[name] if name else one for one in found]
 
-    whole: Mapping[str, Any] = {"PaginationConfig": {"PageSize": 100}}
+    whole = {"MaxResults": 100}
     return [
         Kind("Pipelines", links.pipelines(), names("codepipeline", "list_pipelines", "pipelines", "name")),
         Kind("Build projects", links.projects(), names("codebuild", "list_projects", "projects")),
@@ -73,13 +82,13 @@ def _kinds(visit: Visit) -> list[Kind]:
         Kind(
             "Image repositories",
             links.image_repositories(),
-            names("ecr", "describe_repositories", "repositories", "repositoryName", **whole),
+            names("ecr", "describe_repositories", "repositories", "repositoryName", maxResults=1000),
         ),
         Kind(
             "Training jobs",
             links.training_jobs(),
-            _names(jobs["TrainingJobSummaries"], "TrainingJobName"),
-            "NextToken" in jobs,
+            [job["TrainingJobName"] for job in jobs["TrainingJobSummaries"]],
+            bool(jobs.get("NextToken")),
         ),
         Kind(
             "Endpoints",
@@ -93,26 +102,34 @@ def _kinds(visit: Visit) -> list[Kind]:
                 "sagemaker", "list_notebook_instances", "NotebookInstances", "NotebookInstanceName", **whole
             ),
         ),
-        Kind("Stacks", links.stacks(), _stacks(visit)),
-        Kind("Buckets", links.buckets(), _names(visit.client("s3").list_buckets()["Buckets"], "Name")),
+        Kind(
+            "Stacks",
+            links.stacks(),
+            names("cloudformation", "list_stacks", "StackSummaries", "StackName", StackStatusFilter=STATES),
+        ),
+        Kind(
+            "Buckets",
+            links.buckets(),
+            [one["Name"] for one in visit.client("s3").list_buckets()["Buckets"]],
+        ),
         Kind("Functions", links.functions(), names("lambda", "list_functions", "Functions", "FunctionName")),
     ]
 
 
-def _stacks(visit: Visit) -> list[str]:
-    pages = visit.client("cloudformation").get_paginator("list_stacks").paginate()
-    found = (one for page in pages for one in page["StackSummaries"])
-    return [one["StackName"] for one in found if one["StackStatus"] != "DELETE_COMPLETE"]
-
-
-def _names(found: Iterable[Any], member: str) -> list[str]:
-    return [one[member] if member else one for one in found]
+def _all(visit: Visit, service: str, operation: str, member: str, **params: Any) -> Iterator[Any]:
+    """Yield what an operation lists, on all its pages."""
+    asked, told = _TOKENS.get(service, ("nextToken", "nextToken"))
+    while True:
+        page = visit.operation(service, operation, params)
+        yield from page[member]
+        if not page.get(told):
+            return
+        params[asked] = page[told]
 
 
 def _labs(visit: Visit) -> list[str]:
     """Return the labs, that of no prefix (`default`) first."""
-    client: ResourceGroupsTaggingAPIClient = visit.client("resourcegroupstaggingapi")
-    labs = client.get_tag_values(Key=LAB_TAG)["TagValues"]
+    labs = _all(visit, "resourcegroupstaggingapi", "get_tag_values", "TagValues", Key=LAB_TAG)
     return sorted(labs, key=lambda lab: (lab != "default", len(lab), lab))
 
 

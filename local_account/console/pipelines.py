@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from mypy_boto3_codepipeline.type_defs import (
         ActionDeclarationOutputTypeDef,
         ActionExecutionDetailTypeDef,
+        StageDeclarationOutputTypeDef,
         StageStateTypeDef,
     )
+    from mypy_boto3_sagemaker import SageMakerClient
 
 _SECTION = "Pipelines"
 _SHOWN = 20
@@ -72,8 +74,9 @@ def shown(visit: Visit, name: str) -> Answer:
     stages = []
     for stage in declaration["stages"]:
         found = state[stage["name"]]
-        actions = tuple(_current(action, found) for action in stage["actions"])
         latest, inbound = found.get("latestExecution"), found.get("inboundTransitionState", {})
+        jobs = _jobs(visit, stage, latest["pipelineExecutionId"]) if latest else ()
+        actions = tuple(_current(action, found, jobs) for action in stage["actions"])
         stages.append(
             Stage(
                 stage["name"],
@@ -97,7 +100,7 @@ def shown(visit: Visit, name: str) -> Answer:
             "more": "nextToken" in executions,
         },
         _crumbs(),
-        live=True,
+        live=1,
     )
 
 
@@ -131,12 +134,14 @@ def execution(visit: Visit, name: str, execution_id: str, tab: str = "") -> Answ
     stages = []
     for stage in declaration["stages"]:
         attempts = [latest.get((stage["name"], action["name"])) for action in stage["actions"]]
+        jobs = _jobs(visit, stage, execution_id) if any(attempts) else ()
         states = {attempt["status"] for attempt in attempts if attempt}
         status = next((one for one in ("Failed", "InProgress", "Abandoned") if one in states), "")
         if not status and states:
             status = "Succeeded" if all(attempts) else "InProgress"
         actions = tuple(
-            _attempt(action, attempt) for action, attempt in zip(stage["actions"], attempts, strict=True)
+            _attempt(action, attempt, jobs)
+            for action, attempt in zip(stage["actions"], attempts, strict=True)
         )
         stages.append(Stage(stage["name"], status, "", "", actions))
     status = found["status"]
@@ -155,7 +160,7 @@ def execution(visit: Visit, name: str, execution_id: str, tab: str = "") -> Answ
         _SECTION,
         values,
         (*_crumbs(), (name, links.pipeline(name))),
-        live=status in ("InProgress", "Stopping"),
+        live=int(status in ("InProgress", "Stopping")),
     )
 
 
@@ -163,7 +168,21 @@ def _crumbs() -> tuple[tuple[str, str], ...]:
     return ((_SECTION, links.pipelines()),)
 
 
-def _current(action: ActionDeclarationOutputTypeDef, stage: StageStateTypeDef) -> Action:
+def _jobs(visit: Visit, stage: StageDeclarationOutputTypeDef, execution_id: str) -> tuple[Link, ...]:
+    """Return the training jobs that the functions of a stage have started.
+
+    CodePipeline does not know them; a job that belongs to an execution has the execution's id in its name.
+    """
+    if not any(_provider(action) == "Lambda" for action in stage["actions"]):
+        return ()
+    client: SageMakerClient = visit.client("sagemaker")
+    found = client.list_training_jobs(NameContains=execution_id, MaxResults=5)["TrainingJobSummaries"]
+    return tuple(Link("training job", links.training_job(one["TrainingJobName"])) for one in found)
+
+
+def _current(
+    action: ActionDeclarationOutputTypeDef, stage: StageStateTypeDef, jobs: tuple[Link, ...]
+) -> Action:
     """Return an action with its latest execution, as GetPipelineState has it."""
     state = next((one for one in stage["actionStates"] if one["actionName"] == action["name"]), None)
     latest = state.get("latestExecution") if state else None
@@ -176,6 +195,7 @@ def _current(action: ActionDeclarationOutputTypeDef, stage: StageStateTypeDef) -
         found.append(Link("what it is about", entity))
     if revision := state.get("currentRevision", {}).get("revisionId"):
         found.insert(0, Link(f"revision {revision[:12]}", links.own(state.get("revisionUrl", ""))))
+    found += jobs if _provider(action) == "Lambda" else ()
     waits = action["actionTypeId"]["category"] == "Approval" and latest.get("status") == "InProgress"
     return Action(
         action["name"],
@@ -188,7 +208,11 @@ def _current(action: ActionDeclarationOutputTypeDef, stage: StageStateTypeDef) -
     )
 
 
-def _attempt(action: ActionDeclarationOutputTypeDef, detail: ActionExecutionDetailTypeDef | None) -> Action:
+def _attempt(
+    action: ActionDeclarationOutputTypeDef,
+    detail: ActionExecutionDetailTypeDef | None,
+    jobs: tuple[Link, ...],
+) -> Action:
     """Return an action with one of its executions, as ListActionExecutions has it."""
     if detail is None:
         return Action(action["name"], _provider(action), "", "", "", None, ())
@@ -196,6 +220,7 @@ def _attempt(action: ActionDeclarationOutputTypeDef, detail: ActionExecutionDeta
     found = list(
         _where(action, result.get("externalExecutionId", ""), result.get("externalExecutionUrl", ""))
     )
+    found += jobs if _provider(action) == "Lambda" else ()
     entity = detail.get("input", {}).get("resolvedConfiguration", {}).get("ExternalEntityLink", "")
     if entity := links.own(entity):
         found.append(Link("what it is about", entity))
@@ -230,8 +255,6 @@ def _where(action: ActionDeclarationOutputTypeDef, identity: str, url: str) -> t
     elif provider == "Lambda":
         name = configuration.get("FunctionName", "")
         found.append(Link("function and its log", links.function(name)))
-        if identity:
-            found.append(Link("training job", links.training_job(identity.rpartition("/")[2])))
     elif provider == "CodeCommit" and identity:
         found.append(Link(f"commit {identity[:8]}", links.commit(configuration["RepositoryName"], identity)))
     elif provider == "S3" and (bucket := configuration.get("S3Bucket")):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 _WIDTH, _HEIGHT = 640, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 12, 12, 30
 _STEPS = (1, 2, 5, 10)
 _POINT_LIMIT = 60
 
@@ -32,10 +32,16 @@ class Line:
         return f"{self.name}: last {last:.4g}, lowest {low:.4g}, highest {high:.4g}"
 
 
-def plot(title: str, lines: Sequence[Line], unit: str = "", since: datetime | None = None) -> Markup:
+def plot(
+    title: str,
+    lines: Sequence[Line],
+    unit: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Markup:
     """Return a figure with a plot and a legend; a sentence if there is nothing to draw.
 
-    `since` is where the axis of time begins; by default, at the first value.
+    The axis of time is from `since` to `until`; by default, from the first value to the last.
     """
     drawn = [line for line in lines if line.values]
     if not drawn:
@@ -44,7 +50,7 @@ def plot(title: str, lines: Sequence[Line], unit: str = "", since: datetime | No
         )
     times = [at.timestamp() for line in drawn for at in line.times]
     first = min([*times, *([since.timestamp()] if since else [])])
-    last = max(times) if max(times) > first else first + 1
+    last = max([*times, first + 1, *([until.timestamp()] if until else [])])
     highest = max(value for line in drawn for value in line.values)
     lowest = min(0.0, *(value for line in drawn for value in line.values))
     ticks = _ticks(lowest, highest)

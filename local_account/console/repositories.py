@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _SECTION = "Repositories"
 _COMMITS = 6
 """Each costs GetCommit, two git commands."""
-_DIFFS = 4
-"""So many changed files of a commit are compared line by line, each two GetFile."""
+_DIFFS = 2
+"""So many changed files of a commit are compared line by line, each two GetFile, eight git commands."""
 _LINES = 400
 
 

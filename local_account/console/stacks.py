@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.literals import StackStatusType
 
 _SECTION = "Stacks"
-_STATES: tuple[StackStatusType, ...] = (
+STATES: tuple[StackStatusType, ...] = (
     "CREATE_IN_PROGRESS", "CREATE_FAILED", "CREATE_COMPLETE", "ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED",
     "ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS", "DELETE_FAILED", "UPDATE_IN_PROGRESS",
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_FAILED",
     "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
     "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS",
 )  # fmt: skip
+"""All states but that of a deleted stack."""
 _EVENTS = 60
 
 
@@ -29,12 +30,12 @@ def listing(visit: Visit) -> Answer:
     client: CloudFormationClient = visit.client("cloudformation")
     found = [
         one
-        for page in client.get_paginator("list_stacks").paginate(StackStatusFilter=_STATES)
+        for page in client.get_paginator("list_stacks").paginate(StackStatusFilter=STATES)
         for one in page["StackSummaries"]
     ]
     order = {one["StackId"]: index for index, one in enumerate(found)}
     found.sort(key=lambda one: (order.get(one.get("RootId", one["StackId"]), 0), "ParentId" in one))
-    live = any(one["StackStatus"].endswith("_IN_PROGRESS") for one in found)
+    live = 2 * any(one["StackStatus"].endswith("_IN_PROGRESS") for one in found)
     return Page("stacks.html", _SECTION, _SECTION, {"stacks": found}, live=live, service="cloudformation")
 
 
@@ -57,7 +58,7 @@ def shown(visit: Visit, tab: str = "stackinfo") -> Answer:
         ),
         "output": output_link,
     }
-    live = stack["StackStatus"].endswith("_IN_PROGRESS")
+    live = 2 * stack["StackStatus"].endswith("_IN_PROGRESS")
     crumbs = [(_SECTION, links.stacks())]
     if parent := stack.get("ParentId"):
         crumbs.append((parent.split("/")[1], links.stack(parent)))

@@ -29,7 +29,7 @@ def listing(visit: Visit) -> Answer:
     found = client.list_training_jobs(SortBy="CreationTime", SortOrder="Descending", MaxResults=100, **more)
     jobs = found["TrainingJobSummaries"]
     values = {"jobs": jobs, "next": found.get("NextToken", "")}
-    live = any(one["TrainingJobStatus"] not in _ENDED for one in jobs)
+    live = int(any(one["TrainingJobStatus"] not in _ENDED for one in jobs))
     return Page("training_jobs.html", _SECTION, _SECTION, values, live=live)
 
 
@@ -42,7 +42,7 @@ def shown(visit: Visit, name: str) -> Answer:
     """A training job."""
     client: SageMakerClient = visit.client("sagemaker")
     job = client.describe_training_job(TrainingJobName=name)
-    live = job["TrainingJobStatus"] not in _ENDED
+    live = int(job["TrainingJobStatus"] not in _ENDED)
     streams = log_pages.streams(visit, _LOG_GROUP, f"{name}/")
     logs = [(stream, log_pages.read(visit, _LOG_GROUP, stream)) for stream in streams[:2]]
     values = {"job": job, "lines": _lines(visit, job), "logs": logs, "group": _LOG_GROUP}

@@ -20,6 +20,9 @@ class Visit:
     request: Request
     client: Callable[[str], Any]
     """Returns the account's boto3 client of a service, which calls it in this thread."""
+    operation: Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
+    """Calls an operation (boto3's names) of a service without a client, which is for lists of hundreds of
+    things of which only the names are needed: making and reading the messages costs ten times as much."""
     region: str
     account_id: str
 
@@ -39,8 +42,8 @@ class Page:
     values: Mapping[str, Any]
     crumbs: Sequence[tuple[str, str]] = ()
     """Where the page belongs, from the outside in: title and address."""
-    live: bool = False
-    """Whether what the page shows is still changing by itself."""
+    live: int = 0
+    """After how many seconds the page asks for itself again; 0 if what it shows changes no more."""
     service: str = ""
     """The console of AWS whose pages are behind a fragment, if this is where it begins."""
     status: int = field(default=200)

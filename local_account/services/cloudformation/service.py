@@ -244,7 +244,9 @@ class CloudFormation(ChangeSetOperations):
     def list_stacks(self, params: ListStacksInputTypeDef) -> Answer:
         """List stacks by status, including deleted ones."""
         wanted = params.get("StackStatusFilter") or []
-        stacks = [s for s in reversed(self.stacks.all()) if not wanted or s["StackStatus"] in wanted]
+        deleted = not wanted or "DELETE_COMPLETE" in wanted
+        heads = self.stacks.all() if deleted else self.stacks.active()
+        stacks = [s for s in reversed(heads) if not wanted or s["StackStatus"] in wanted]
         chosen, token = page(stacks, params)
         summaries = [
             {

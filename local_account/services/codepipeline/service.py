@@ -75,6 +75,8 @@ class CodePipeline(Service):
         super().__init__(account)
         self._engine = Engine(account)
         self._pipelines = self._engine.pipelines
+        self._listed: tuple[int, list[PipelineSummaryTypeDef]] = (-1, [])
+        """The summaries of all pipelines, valid until their table changes."""
         self._records = self._engine.records
         self._poller = Poller(account, self._changed)
 
@@ -158,21 +160,23 @@ class CodePipeline(Service):
 
     def list_pipelines(self, params: ListPipelinesInputTypeDef) -> Answer:
         """ListPipelines."""
-        listed: list[PipelineSummaryTypeDef] = [
-            {
-                "name": document["pipeline"]["name"],
-                "version": document["pipeline"]["version"],
-                "pipelineType": document["pipeline"]["pipelineType"],
-                "executionMode": document["pipeline"]["executionMode"],
-                "created": document["created"],
-                "updated": document["updated"],
-            }
-            for document in self._pipelines.values()
-        ]
-        listed.sort(key=lambda entry: entry["name"])
+        changes = self._pipelines.changes
+        if self._listed[0] != changes:  # the documents hold every version's declaration, and are long
+            listed: list[PipelineSummaryTypeDef] = [
+                {
+                    "name": document["pipeline"]["name"],
+                    "version": document["pipeline"]["version"],
+                    "pipelineType": document["pipeline"]["pipelineType"],
+                    "executionMode": document["pipeline"]["executionMode"],
+                    "created": document["created"],
+                    "updated": document["updated"],
+                }
+                for document in self._pipelines.values()
+            ]
+            self._listed = (changes, sorted(listed, key=lambda entry: entry["name"]))
         return _page(
             "pipelines",
-            listed,
+            self._listed[1],
             params.get("maxResults", 1000),
             params.get("nextToken"),
         )

@@ -90,6 +90,8 @@ class Lambda(Permissions):
         self._pool = Pool(account, self._logs, self._scratch)
         self._invoker = Invoker(account, self._pool)
         self._events = Outbox(account, "lambda.events", self._run_event, threads=CONCURRENCY)
+        self._listed: tuple[int, list[FunctionConfiguration]] = (-1, [])
+        """The configurations of all functions as lists have them, valid until their table changes."""
 
     def start(self) -> None:
         """Resume the events that are waiting, and clean up after a killed account."""
@@ -197,13 +199,14 @@ class Lambda(Permissions):
 
     def list_functions(self, params: ListFunctionsRequestTypeDef) -> Answer:
         """See ListFunctions."""
-        found: list[FunctionConfiguration] = []
-        for document in self._functions.values():
-            if params.get("FunctionVersion") == "ALL":
-                found += self._all_versions(document)
-            else:
-                found.append(document["config"])
-        return _page("Functions", [states.without_state(config) for config in found], params)
+        changes = self._functions.changes
+        if params.get("FunctionVersion") == "ALL":
+            versions = [one for document in self._functions.values() for one in self._all_versions(document)]
+            return _page("Functions", [states.without_state(config) for config in versions], params)
+        if self._listed[0] != changes:  # a page of fifty would read all
+            configs = [states.without_state(document["config"]) for document in self._functions.values()]
+            self._listed = (changes, configs)
+        return _page("Functions", self._listed[1], params)
 
     def _all_versions(self, document: FunctionDocument) -> list[FunctionConfiguration]:
         config = document["config"]

@@ -96,7 +96,7 @@ def test_a_pipeline_is_a_graph_with_its_executions(
     assert shown.status == 200, shown.text
     assert f"Execution {identity}" in shown.text
     assert "Decide: Approve" in shown.text
-    assert shown.elements("div")[0].get("data-live") == ""  # it goes on
+    assert shown.elements("div")[0]["data-live"] == "1"  # it goes on
     assert browser.open(links.executions(pipeline)).links[identity] == links.execution(pipeline, identity)
 
 
