@@ -85,22 +85,28 @@ class Rounds:
             f"{len(self.failures)} runs failed"
         )
 
+    def _plan(self, chance: random.Random) -> list[tuple[float, str]]:
+        """Return what a run suffers: seconds from the one before, and what."""
+        weights = [self._kind.injuries[name][0] for name in self._only]
+        return [
+            (chance.random() ** 2 * 3, chance.choices(self._only, weights)[0])
+            for _ in range(chance.randint(2, 8))
+        ]
+
     def run(self, lab: Any, patient: Patient) -> bool:
         """Make one run; return whether all was well."""
-        chance = random.Random(f"{self.seed} {self.runs}")
-        work, injuries = self._kind.work(lab, self.runs, chance), self._kind.injuries
+        seed, injuries = f"{self.seed} {self.runs}", self._kind.injuries
+        plan = self._plan(random.Random(seed))
+        work = self._kind.work(lab, self.runs, random.Random(f"{seed} work"))
         self.runs += 1
         log = Path(f"{patient.account.state}.log")
         start = log.stat().st_size
         begin = time.monotonic()
         work.start()
-        suffered = []
-        for _ in range(chance.randint(2, 8)):
-            time.sleep(chance.random() ** 2 * 3)
-            weights = [injuries[name][0] for name in self._only]
-            (name,) = chance.choices(self._only, weights)
-            suffered.append(name)
-            injuries[name][1](patient, chance)
+        suffered = [name for _, name in plan]
+        for number, (pause, name) in enumerate(plan):
+            time.sleep(pause)
+            injuries[name][1](patient, random.Random(f"{seed} {number}"))
             self.counts[name] += 1
         wrong = [] if work.requested(self._kind.request_seconds) else ["requests are not acknowledged"]
         wrong += self._kind.checks(lab, work, patient).problems(0 if wrong else self._settle)
