@@ -8,7 +8,15 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGED = ("cfn", "lab_helpers", "lifecycle-config", "notebooks", "requirements.txt", "README.md")
+PACKAGED = (
+    "cfn",
+    "lab_helpers",
+    "lifecycle-config",
+    "notebooks",
+    "requirements.txt",
+    "requirements-sdk.txt",
+    "README.md",
+)
 LEFT_OUT = (
     "cfn/m.yml",
     "cfn/notebook-policies.yml",

@@ -37,18 +37,21 @@ class PlannedNotebook:
 
     @property
     def number(self) -> str:
-        """Its number, such as `03`."""
+        """Its number, such as `03`; a detour has a letter as well, such as `03a`."""
         return _number(self.path)
 
 
 def _number(path: Path) -> str:
-    found = re.match(r"\d+", path.stem)
+    found = re.match(r"\d+(?:[a-z](?=_))?", path.stem)
     return found.group() if found else ""
 
 
 def find_notebooks(directory: Path) -> list[Path]:
-    """Return the numbered notebooks `NN_name.ipynb` of a directory in order; raises PlanError if none."""
-    notebooks = sorted(path for path in directory.glob("*.ipynb") if _number(path))
+    """Return the numbered notebooks `NN_name.ipynb` of a directory in order; raises PlanError if none.
+
+    Detours (`NNa_name.ipynb`) are not among them: a run has them only if they are named.
+    """
+    notebooks = sorted(path for path in directory.glob("*.ipynb") if _number(path).isdigit())
     if not notebooks:
         raise PlanError(
             f"there is no notebook NN_name.ipynb in {directory}: give their folder with --directory"
@@ -60,8 +63,8 @@ def select(notebooks: Sequence[Path], selection: str | None, others: Sequence[Pa
     """Return the notebooks chosen by number (`01,03-04`) or name (`03_train`), in their own order.
 
     Without a selection, all but those that run on request only: their metadata has
-    `"mlops_workshop": {"on_request": true}`. `others` have no number and run only when they are named, after
-    the rest. Raises PlanError for a part that matches nothing.
+    `"mlops_workshop": {"on_request": true}`. `others` run only when they are named: detours such as `03a` in
+    their place, and what has no number after the rest. Raises PlanError for a part that matches nothing.
     """
     if not selection:
         return [path for path in notebooks if not _on_request(path)]
@@ -72,12 +75,12 @@ def select(notebooks: Sequence[Path], selection: str | None, others: Sequence[Pa
             first, last = int(span[1]), int(span[2] or span[1])
             found = {path for path in notebooks if first <= int(_number(path)) <= last}
         else:
-            found = {path for path in (*notebooks, *others) if part in (path.stem, path.name)}
+            found = {path for path in (*notebooks, *others) if part in (path.stem, path.name, _number(path))}
         if not found:
             there = ", ".join(path.stem for path in notebooks)
             raise PlanError(f"--notebooks {part!r} matches no notebook; there are {there}")
         chosen |= found
-    return [path for path in (*notebooks, *others) if path in chosen]
+    return sorted(chosen, key=lambda path: (not _number(path), path.name))
 
 
 def _on_request(path: Path) -> bool:

@@ -32,7 +32,7 @@ def read(summary: Path) -> dict[str, float]:
 def write_notebook(path: Path, seconds: float) -> None:
     """Write the time after the notebook's marker; raises TimesError if it has none."""
     text = path.read_text(encoding="utf-8")
-    number = path.name[:2]
+    number = path.name.partition("_")[0]
     marker = re.compile(rf"<!-- measured:{number} -->[^\"\\]*")
     if not marker.search(text):
         raise TimesError(f"{path} has no <!-- measured:{number} -->: put it where the time belongs")

@@ -9,6 +9,9 @@ from lab_helpers.exercises import cells, programs, written_by
 from tests.checkout import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+DETOURS = sorted((ROOT / "notebooks").glob("[0-9][0-9][a-z]_*.ipynb"))
+"""Lessons that a run has only if they are named."""
+LESSONS = sorted([*NOTEBOOKS, *DETOURS])
 CHALLENGE = ROOT / "notebooks/challenge.ipynb"
 SOLUTIONS = sorted((ROOT / "notebooks/solutions").glob("*.ipynb"))
 PROGRAMS = ROOT / "notebooks/base_image"

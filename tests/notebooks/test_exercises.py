@@ -15,14 +15,14 @@ from tests.checkout import ROOT
 from tests.notebooks import sources
 
 BEYOND = [*sources.SOLUTIONS, sources.CHALLENGE]
-lessons = pytest.mark.parametrize("lesson", sources.NOTEBOOKS, ids=lambda path: path.stem)
+lessons = pytest.mark.parametrize("lesson", sources.LESSONS, ids=lambda path: path.stem)
 beyond = pytest.mark.parametrize("notebook", BEYOND, ids=lambda path: f"{path.parent.name}-{path.stem}")
 FOLDED = re.compile(r"<details>\n<summary>(\w+)[^<]*</summary>\n\n(.+?)\n\n</details>", re.DOTALL)
 
 
 def test_each_lesson_and_the_challenge_have_a_solution() -> None:
     assert [path.name for path in sources.SOLUTIONS] == [
-        path.name for path in (*sources.NOTEBOOKS, sources.CHALLENGE)
+        path.name for path in (*sources.LESSONS, sources.CHALLENGE)
     ]
 
 
@@ -83,8 +83,16 @@ def test_learners_get_it(notebook: Path) -> None:
     assert notebook in set(files(ROOT))
 
 
-def test_neither_solutions_nor_the_challenge_run_with_the_lessons() -> None:
+def test_neither_solutions_nor_the_challenge_nor_detours_run_with_the_lessons() -> None:
     assert [one.path for one in plan(ROOT / "notebooks")] == [
         path for path in sources.NOTEBOOKS if path.stem != "99_clean_up"
+    ]
+    assert [one.path for one in plan(ROOT / "notebooks", "03a")] == sources.DETOURS
+    named = plan(ROOT / "notebooks", "challenge,03a,02-03")
+    assert [one.name for one in named] == [
+        "02_build_model_image",
+        "03_train",
+        "03a_sagemaker_sdk",
+        "challenge",
     ]
     assert [one.path for one in plan(ROOT / "notebooks", "challenge")] == [sources.CHALLENGE]

@@ -17,7 +17,7 @@ from lab_helpers.exercises import cells, written_by
 from tests.checkout import ROOT
 from tests.notebooks import sources
 
-notebooks = pytest.mark.parametrize("notebook", sources.NOTEBOOKS, ids=lambda path: path.stem)
+notebooks = pytest.mark.parametrize("notebook", sources.LESSONS, ids=lambda path: path.stem)
 
 
 def test_the_notebooks_are_there_in_order() -> None:
@@ -30,6 +30,12 @@ def test_the_notebooks_are_there_in_order() -> None:
         "05_stress_test",
         "99_clean_up",
     ]
+    assert [path.stem for path in sources.DETOURS] == ["03a_sagemaker_sdk"]
+
+
+def number(notebook: Path) -> str:
+    """Return `03` or `03a`."""
+    return notebook.stem.partition("_")[0]
 
 
 @notebooks
@@ -45,7 +51,7 @@ def test_names_the_workshops_kernel(notebook: Path) -> None:
 @notebooks
 def test_is_stored_without_outputs_and_with_readable_cell_ids(notebook: Path) -> None:
     for cell in json.loads(notebook.read_text())["cells"]:
-        assert re.fullmatch(rf"{notebook.stem[:2]}-[a-z-]+", cell["id"])
+        assert re.fullmatch(rf"{number(notebook)}-[a-z-]+", cell["id"])
         if cell["cell_type"] == "code":
             assert cell["outputs"] == []
             assert cell["execution_count"] is None
@@ -79,10 +85,10 @@ def test_opens_with_questions_objectives_and_time_and_closes_with_key_points(not
     text = cells(notebook, "markdown")
     for part in ("**Questions**", "**What you will learn**", "**Time.**", "**You need**"):
         assert part in text[0]["source"]
-    assert f"<!-- measured:{notebook.stem[:2]} -->" in text[0]["source"]
+    assert f"<!-- measured:{number(notebook)} -->" in text[0]["source"]
     for part in ("## What you built", "**Key points**"):
         assert part in text[-2]["source"]
-    assert text[-1]["id"] == f"{notebook.stem[:2]}-exercises"
+    assert text[-1]["id"] == f"{number(notebook)}-exercises"
 
 
 @notebooks

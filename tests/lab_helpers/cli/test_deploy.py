@@ -44,6 +44,7 @@ def tree(tmp_path: Path) -> Path:
         "lab_helpers/x.py",
         "notebooks/01_a.ipynb",
         "requirements.txt",
+        "requirements-sdk.txt",
         "secret.txt",
     ):
         path = tmp_path / name
@@ -72,6 +73,7 @@ def test_the_package_holds_what_the_instance_needs_and_is_the_same_for_the_same_
             "lifecycle-config/on-start.sh",
             "notebooks/01_a.ipynb",
             "requirements.txt",
+            "requirements-sdk.txt",
         ]
     )
     assert modes["lifecycle-config/on-start.sh"] & 0o111
