@@ -11,6 +11,12 @@ from lab_helpers.prices import HOURS_PER_MONTH, Prices
 FREE_GIT_USERS = 5
 """Identities a month that CodeCommit does not bill."""
 
+SDK_JOBS = 7
+"""Jobs of notebook 03a: two train, four search, one transforms, at the price of training."""
+
+SDK_ENDPOINT_HOURS = 0.5
+"""For how long notebook 03a serves, on an instance like that of the DEV endpoint."""
+
 _HINTS = {
     "SageMaker endpoints": "endpoints are billed for as long as they exist: delete the labs (`clean`), or "
     "only their endpoints (`reset --to 04`)",
@@ -32,6 +38,7 @@ class Assumptions:
     trainings: int = field(default=2, metadata={"help": "training jobs per participant"})
     training_minutes: float = field(default=3.0, metadata={"help": "billed minutes per training job"})
     releases: int = field(default=2, metadata={"help": "executions of the training pipeline"})
+    sdk_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 03a per participant"})
     prd_instances: float = field(default=1.5, metadata={"help": "average number of PRD instances"})
     images_gigabytes: float = field(default=1.0, metadata={"help": "GB of images in ECR"})
     storage_gigabytes: float = field(default=0.5, metadata={"help": "GB in S3"})
@@ -139,7 +146,12 @@ def estimate(prices: Prices, a: Assumptions) -> Estimate:
     items = [
         item("SageMaker notebook", a.notebook_type, f"notebook:{a.notebook_type}", each(a.hours)),
         item("SageMaker notebook", "volume", "ml-storage:gb-month", each(a.volume_gigabytes) * months),
-        item(endpoint, f"DEV, {a.dev_type}", f"endpoint:{a.dev_type}", each(a.endpoint_hours)),
+        item(
+            endpoint,
+            f"DEV, {a.dev_type}",
+            f"endpoint:{a.dev_type}",
+            each(a.endpoint_hours + a.sdk_lessons * SDK_ENDPOINT_HOURS),
+        ),
         item(
             endpoint, f"PRD, {a.prd_type}", f"endpoint:{a.prd_type}", each(a.endpoint_hours * a.prd_instances)
         ),
@@ -147,7 +159,7 @@ def estimate(prices: Prices, a: Assumptions) -> Estimate:
             "SageMaker training",
             a.training_type,
             f"training:{a.training_type}",
-            each(a.trainings * a.training_minutes / 60),
+            each((a.trainings + a.sdk_lessons * SDK_JOBS) * a.training_minutes / 60),
         ),
         item("CodeBuild", "builds, small", "codebuild:small:minute", each(a.builds * a.build_minutes)),
         item("CodePipeline", "actions", "codepipeline:action-minute", each(action_minutes)),

@@ -25,7 +25,7 @@ def newest_job(sagemaker: SageMakerClient) -> DescribeTrainingJobResponseTypeDef
         SortBy="CreationTime", SortOrder="Descending"
     )
     names = (job["TrainingJobName"] for page in pages for job in page["TrainingJobSummaries"])
-    name = next(one for one in names if one.startswith("iris-model-"))
+    name = next(one for one in names if one.startswith("iris-model-") and "-sdk-" not in one)
     return sagemaker.describe_training_job(TrainingJobName=name)
 
 

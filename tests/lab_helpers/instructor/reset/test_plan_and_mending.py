@@ -196,6 +196,22 @@ def test_leftovers_of_production_without_its_stack_are_found() -> None:
     assert (action.kind, action.subject) == ("delete-release", NAMES.prd_stack)
 
 
+def test_what_the_lesson_of_the_sdk_has_left_is_removed() -> None:
+    """Whatever else is called like it stays: training jobs that have ended, and what others made."""
+    left = (
+        resource("endpoint", NAMES.sdk),
+        resource("endpoint-config", NAMES.sdk),
+        resource("model", NAMES.sdk),
+        resource("tuning-job", f"{NAMES.sdk}-261130-2048"),
+        resource("training-job", f"{NAMES.sdk}-261130-2048-001-17aa0e4e"),
+    )
+
+    actions = make_plan(changed(built(), resources=left), target("03")).actions
+
+    assert [one.kind for one in actions] == ["remove-sdk", "exercises"]
+    assert "(4)" in actions[0].title
+
+
 # --- sources
 
 
