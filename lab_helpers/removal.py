@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from lab_helpers import sdk
 from lab_helpers.display import Table, duration
 from lab_helpers.errors import Interrupted, WorkshopError
 from lab_helpers.lab import Lab
@@ -55,6 +56,8 @@ def remove(lab: Lab, *, timeout: float = 1800, sleep: Callable[[float], None] = 
     names = lab.names
     _stop_executions(lab)
     _stop_training(lab)
+    for what in sdk.remove(lab, pause=sleep):  # no stack has it
+        print(f"deleted the {what} {names.sdk}")
     # An execution that was under way may have deployed an endpoint until it stopped: pipelines go last.
     for stacks in (
         (names.prd_stack, names.dev_stack),

@@ -50,13 +50,27 @@ def idle_pipelines() -> fakes.FakeClient:
     )
 
 
-def no_training() -> fakes.FakeClient:
-    return fakes.FakeClient("sagemaker", list_training_jobs=lambda **_: {"TrainingJobSummaries": []})
+def missing(**_: str) -> dict[str, Any]:
+    raise ClientError(
+        {"Error": {"Code": "ValidationException", "Message": 'Could not find "arn:aws:…"'}}, "Delete"
+    )
+
+
+def sagemaker(**handlers: fakes.Handler) -> fakes.FakeClient:
+    """SageMaker without jobs and without what notebook 03a makes, unless `handlers` say otherwise."""
+    nothing: dict[str, fakes.Handler] = {
+        "list_training_jobs": lambda **_: {"TrainingJobSummaries": []},
+        "delete_endpoint": missing,
+        "delete_endpoint_config": missing,
+        "delete_model": missing,
+        "describe_endpoint": missing,
+    }
+    return fakes.FakeClient("sagemaker", **nothing | handlers)
 
 
 def remove(tmp_path: Path, stacks: Stacks, **options: Any) -> None:
     lab = fakes.lab(
-        tmp_path, cloudformation=stacks.client, codepipeline=idle_pipelines(), sagemaker=no_training()
+        tmp_path, cloudformation=stacks.client, codepipeline=idle_pipelines(), sagemaker=sagemaker()
     )
     removal.remove(lab, sleep=lambda _: None, **options)
 
@@ -102,7 +116,7 @@ def test_an_interrupted_deletion_says_how_to_go_on(tmp_path: Path) -> None:
 
     stacks = Stacks(iris_model_prd=["UPDATE_IN_PROGRESS"])
     lab = fakes.lab(
-        tmp_path, cloudformation=stacks.client, codepipeline=idle_pipelines(), sagemaker=no_training()
+        tmp_path, cloudformation=stacks.client, codepipeline=idle_pipelines(), sagemaker=sagemaker()
     )
     with pytest.raises(Interrupted, match="Run this cell again"):
         removal.remove(lab, sleep=interrupt)
@@ -142,14 +156,29 @@ def test_what_is_running_is_stopped_before_anything_is_deleted(tmp_path: Path) -
             },
             stop_pipeline_execution=stop_execution,
         ),
-        sagemaker=fakes.FakeClient(
-            "sagemaker",
-            list_training_jobs=lambda **_: {"TrainingJobSummaries": jobs},
-            stop_training_job=stop_training,
+        sagemaker=sagemaker(
+            list_training_jobs=lambda **_: {"TrainingJobSummaries": jobs}, stop_training_job=stop_training
         ),
     )
     removal.remove(lab)
     assert stopped == ["a" * 36, "iris-model-1"], "another lab's job goes on"
+
+
+def test_what_notebook_03a_has_left_is_deleted_though_no_stack_has_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deleted: list[str] = []
+
+    def delete(**asked: str) -> dict[str, Any]:
+        deleted.extend(asked)
+        return {}
+
+    client = sagemaker(delete_endpoint=delete, delete_model=delete)
+    removal.remove(
+        fakes.lab(tmp_path, cloudformation=Stacks().client, codepipeline=idle_pipelines(), sagemaker=client)
+    )
+    assert deleted == ["EndpointName", "ModelName"]
+    assert "deleted the endpoint iris-model-sdk" in capsys.readouterr().out
 
 
 def test_what_bills_is_the_labs_own_with_its_price(tmp_path: Path) -> None:
