@@ -429,7 +429,7 @@ class Deployment:
 
     def _check(self, logical_id: str, record: Resource, props: Properties) -> None:
         if faults := self._types.schemas.get(record["Type"]).faults(props):
-            listed = "\n".join(f"[{fault}]" for fault in faults)
+            listed = "\n".join(faults)
             raise ResourceError(
                 f"Properties validation failed for resource {logical_id} with message:\n{listed}"
             )

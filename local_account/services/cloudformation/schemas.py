@@ -25,6 +25,15 @@ _BUILT_IN = {
     "AWS::CDK::Metadata": {"properties": {"Analytics": {"type": "string"}}, "additionalProperties": False}
 }
 _CUSTOM = {"properties": {}, "required": ["ServiceToken"]}
+_JAVA = {
+    "object": "JSONObject",
+    "array": "JSONArray",
+    "string": "String",
+    "integer": "Integer",
+    "number": "Number",
+    "boolean": "Boolean",
+}
+"""CloudFormation's words for the types of JSON Schema."""
 _SCALARS = {"string", "integer", "number", "boolean"}
 
 
@@ -224,14 +233,47 @@ def _at(value: Any, path: list[str]) -> Any:
     return value
 
 
-def _message(error: Any) -> str:
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = error.schema.get("properties", {})
-        extra = [key for key in error.instance if key not in known]
-        return f"extraneous key [{', '.join(extra)}] is not permitted"
-    if error.validator == "pattern":
-        return f"failed constraint [pattern]: {error.instance!r} does not match {error.validator_value}"
+def _message(error: Any) -> str:  # noqa: PLR0911  (one per keyword)
+    """Return what is wrong in the words of CloudFormation, whose validator is everit-json-schema."""
+    given, wanted = error.instance, error.validator_value
+    match error.validator:
+        case "additionalProperties" if isinstance(given, dict):
+            known = error.schema.get("properties", {})
+            extra = [key for key in given if key not in known]
+            return f"extraneous key [{', '.join(extra)}] is not permitted"
+        case "required":
+            absent = next((name for name in wanted if f"'{name}'" in error.message), "")
+            return f"required key [{absent}] not found"
+        case "type":
+            names = [wanted] if isinstance(wanted, str) else wanted
+            return f"expected type: {_JAVA.get(names[0], names[0])}, found: {_found(given)}"
+        case "enum":
+            return f"{given} is not a valid enum value"
+        case "minLength":
+            return f"expected minLength: {wanted}, actual: {len(given)}"
+        case "maxLength":
+            return f"expected maxLength: {wanted}, actual: {len(given)}"
+        case "minItems":
+            return f"expected minimum item count: {wanted}, found: {len(given)}"
+        case "maxItems":
+            return f"expected maximum item count: {wanted}, found: {len(given)}"
+        case "minimum":
+            return f"{given} is not greater or equal to {wanted}"
+        case "maximum":
+            return f"{given} is not less or equal to {wanted}"
+        case "uniqueItems":
+            return "array items are not unique"
+        case "pattern":
+            return "failed validation constraint for keyword [pattern]"
     return str(error.message)
+
+
+def _found(value: Any) -> str:
+    if isinstance(value, bool):
+        return "Boolean"
+    return {dict: "JSONObject", list: "JSONArray", str: "String", int: "Integer"}.get(
+        type(value), "BigDecimal"
+    )
 
 
 # Keywords that JSON Schema draft 7 lacks, as validator functions for jsonschema.

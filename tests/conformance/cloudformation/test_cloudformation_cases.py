@@ -3,6 +3,7 @@
 - intrinsics: the value of an output in the template below; ``condition``: whether that condition holds.
 - templates: a template, as text or as what its JSON says, or with ``count`` members in the section ``fill``;
   the answer is ``accepted``.
+- properties: a type and properties; the answer is what its schema finds wrong with them.
 - parameters: the ``declaration`` of the parameter P and the values ``given``; the answer is its value.
 
 An error is ``ValidationError`` where only AWS's code is known, and not its words.
@@ -134,3 +135,9 @@ def test_parameters(case: Case, types: Types) -> None:
     except ServiceError as error:
         answer = _error(case, error)
     case.check(answer)
+
+
+@pytest.mark.parametrize("case", load("cloudformation/properties"), ids=identify)
+def test_properties(case: Case, types: Types) -> None:
+    kind, properties = case.input
+    case.check(sorted(types.schemas.get(kind).faults(properties)))
