@@ -1,0 +1,115 @@
+"""The decision about a release: buttons that decide once, and never look alive when they are not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from lab_helpers.decision import DEAD
+from tests.browser.jupyterlab import JupyterLab, Notebook, axe
+from tests.e2e.one_workshop import Workshop
+
+NOTEBOOK = "notebooks/04_check_and_test_endpoint.ipynb"
+
+
+@pytest.fixture(scope="module")
+def trained(workshop: Workshop) -> Workshop:
+    """The module's lab, with a release that waits for a decision."""
+    workshop.run("--notebooks", "01-03")
+    return workshop
+
+
+def waiting(trained: Workshop) -> str:
+    """Release once more, and return the execution when it waits for a decision."""
+    execution = trained.upload(trained.uploaded())
+    trained.waits_for_approval(execution)
+    return execution
+
+
+def newest(trained: Workshop) -> str:
+    """Return the execution that started last."""
+    pipelines = trained.client("codepipeline")
+    listed = pipelines.list_pipeline_executions(pipelineName=trained.names.train_pipeline)
+    return str(listed["pipelineExecutionSummaries"][0]["pipelineExecutionId"])
+
+
+def to_the_buttons(jupyterlab: JupyterLab) -> tuple[Notebook, Locator]:
+    """Run notebook 04 as far as its buttons, for the newest execution."""
+    notebook = jupyterlab.open(NOTEBOOK)
+    for cell in ("04-parameters", "04-check", "04-follow", "04-report", "04-verdict", "04-buttons"):
+        notebook.run(cell)
+    shown = notebook.output("04-buttons")
+    expect(shown.get_by_role("button", name="Approve")).to_be_visible()
+    return notebook, shown
+
+
+def test_buttons_whose_kernel_has_ended_are_one_sentence(
+    trained: Workshop, jupyterlab: JupyterLab, page: Page
+) -> None:
+    notebook, shown = to_the_buttons(jupyterlab)
+    assert axe(page, "[data-cell-id='04-buttons'] .jp-OutputArea") == []
+    notebook.restart()
+    expect(shown).to_have_text(DEAD, use_inner_text=True)
+    expect(shown.get_by_role("button")).to_have_count(0)
+    notebook.lab.execute("docmanager:save")
+    shown = jupyterlab.open(NOTEBOOK).output("04-buttons")
+    shown.scroll_into_view_if_needed()
+    expect(shown).to_have_text(DEAD, use_inner_text=True)
+    trained.decide(newest(trained), "Rejected")
+
+
+def test_approving_takes_two_deliberate_clicks_and_a_keyboard_is_enough(
+    trained: Workshop, jupyterlab: JupyterLab, page: Page
+) -> None:
+    execution = waiting(trained)
+    notebook, shown = to_the_buttons(jupyterlab)
+    shown.get_by_role("button", name="Approve").dblclick()
+    assert trained.status(trained.names.train_pipeline, execution) == "InProgress"
+    if shown.get_by_role("button", name="Not yet").is_visible():
+        notebook.click("04-buttons", "Not yet")
+
+    shown.get_by_role("button", name="Approve").press("Enter")
+    expect(shown).to_contain_text("Release this model to production (PRD)?")
+    expect(shown.get_by_role("button", name="Not yet")).to_be_focused()
+    assert axe(page, "[data-cell-id='04-buttons'] .jp-OutputArea") == []
+    page.keyboard.press("Tab")
+    expect(shown.get_by_role("button", name="Release to PRD")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(shown).to_contain_text("Approved: the pipeline now deploys this release to PRD.")
+    expect(shown.get_by_role("button")).to_have_count(0)
+    assert trained.ended(trained.names.train_pipeline, execution) == "Succeeded"
+    notebook.run("04-decide")
+    assert "Approved" in notebook.text("04-decide")
+    notebook.restart()
+    expect(shown.locator("p")).to_be_visible()
+    assert "Approved" in shown.inner_text(), "what was decided stays when the kernel is gone"
+
+
+def test_a_late_click_changes_nothing_and_is_answered_with_a_sentence(
+    trained: Workshop, jupyterlab: JupyterLab
+) -> None:
+    execution = waiting(trained)
+    notebook, shown = to_the_buttons(jupyterlab)
+    trained.decide(execution, "Rejected")
+    notebook.click("04-buttons", "Approve")
+    expect(shown).to_contain_text(f"Nothing was done: execution {execution} was already rejected.")
+    expect(shown.get_by_role("button")).to_have_count(0)
+    assert [one["output_type"] for one in notebook.outputs("04-buttons")] == ["display_data"] * 2
+
+
+def test_run_all_shows_the_report_of_a_rejected_model_and_then_stops(
+    trained: Workshop, jupyterlab: JupyterLab
+) -> None:
+    good = trained.uploaded()
+    descriptor = json.loads(good["trainingjob.json"])
+    descriptor["QualityGate"]["MinimumAccuracy"] = 1.0
+    execution = trained.upload({**good, "trainingjob.json": json.dumps(descriptor).encode()})
+    assert trained.ended(trained.names.train_pipeline, execution) == "Failed"
+    notebook = jupyterlab.open(NOTEBOOK)
+    with pytest.raises(AssertionError, match=r"04-verdict: CheckpointFailed(.|\n)*accuracy"):
+        notebook.run_all()
+    assert "TrainApproval: rejected" in notebook.text("04-report")
+    assert "✗" in notebook.text("04-report")
+    assert notebook.outputs("04-dev") == []
