@@ -90,6 +90,14 @@ class Console:
         """A SageMaker training job."""
         return self._fragment("sagemaker", f"/jobs/{_segment(name)}")
 
+    def tuning_job(self, name: str) -> str:
+        """A SageMaker hyperparameter tuning job."""
+        return self._fragment("sagemaker", f"/hyper-tuning-jobs/{_segment(name)}")
+
+    def transform_job(self, name: str) -> str:
+        """A SageMaker batch transform job."""
+        return self._fragment("sagemaker", f"/transform-jobs/{_segment(name)}")
+
     def endpoint(self, name: str) -> str:
         """A SageMaker endpoint."""
         return self._fragment("sagemaker", f"/endpoints/{_segment(name)}")

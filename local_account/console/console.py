@@ -38,6 +38,8 @@ from local_account.console import (
     repositories,
     stacks,
     training_jobs,
+    transform_jobs,
+    tuning_jobs,
 )
 from local_account.console.refusals import is_own, refusal
 from local_account.console.visit import Answer, NotFoundError, Page, Visit
@@ -55,6 +57,8 @@ _NOUNS = (
     repositories,
     images,
     training_jobs,
+    tuning_jobs,
+    transform_jobs,
     endpoints,
     notebook_instances,
     stacks,

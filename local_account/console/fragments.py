@@ -56,6 +56,10 @@ def _plain(text: str) -> str:
 _REST = r"(?:[/?;].*)?"
 _PAGES: tuple[tuple[str, str, Callable[[_Found], str]], ...] = (
     ("sagemaker", rf"/jobs/([^/?]+){_REST}", _name(links.training_job)),
+    ("sagemaker", rf"/hyper-tuning-jobs/([^/?]+){_REST}", _name(links.tuning_job)),
+    ("sagemaker", rf"/transform-jobs/([^/?]+){_REST}", _name(links.transform_job)),
+    ("sagemaker", r"/hyper-tuning-jobs/?", lambda _: links.tuning_jobs()),
+    ("sagemaker", r"/transform-jobs/?", lambda _: links.transform_jobs()),
     ("sagemaker", rf"/endpoints/([^/?]+){_REST}", _name(links.endpoint)),
     ("sagemaker", rf"/notebook-instances/(?:openNotebook/)?([^/?]+){_REST}", _name(links.notebook_instance)),
     ("sagemaker", r"/jobs/?", lambda _: links.training_jobs()),

@@ -112,6 +112,26 @@ def training_job(name: str) -> str:
     return f"{training_jobs()}/{_one(name)}"
 
 
+def tuning_jobs() -> str:
+    """All hyperparameter tuning jobs."""
+    return f"{ROOT}/sagemaker/hyper-tuning-jobs"
+
+
+def tuning_job(name: str) -> str:
+    """A hyperparameter tuning job."""
+    return f"{tuning_jobs()}/{_one(name)}"
+
+
+def transform_jobs() -> str:
+    """All batch transform jobs."""
+    return f"{ROOT}/sagemaker/transform-jobs"
+
+
+def transform_job(name: str) -> str:
+    """A batch transform job."""
+    return f"{transform_jobs()}/{_one(name)}"
+
+
 def endpoints() -> str:
     """All endpoints."""
     return f"{ROOT}/sagemaker/endpoints"

@@ -82,6 +82,8 @@ def test_the_endpoints_of_aws_end_as_botocore_says() -> None:
             "ecr/repositories/private/123456789012/lab/iris?region=eu-west-1",
         ),
         (AWS.training_job("j"), "sagemaker/home?region=eu-west-1#/jobs/j"),
+        (AWS.tuning_job("t"), "sagemaker/home?region=eu-west-1#/hyper-tuning-jobs/t"),
+        (AWS.transform_job("b"), "sagemaker/home?region=eu-west-1#/transform-jobs/b"),
         (AWS.endpoint("e"), "sagemaker/home?region=eu-west-1#/endpoints/e"),
         (AWS.notebook_instance("n"), "sagemaker/home?region=eu-west-1#/notebook-instances/n"),
         (AWS.notebook_instances(), "sagemaker/home?region=eu-west-1#/notebook-instances"),
