@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.faults.docker_lab import BUCKET, ENDPOINT, PROJECT, STACK, TEMPLATE, DockerLab, source
 from tests.faults.work import call, lost, put_note
 
+_REACH_SECONDS = 120
 _UNEXPECTED = ("internal error", "Traceback", "raise ", "Error(")
 """Words of a reason that say nothing to a participant."""
 _COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
@@ -36,14 +37,18 @@ class DockerWork:
         self.reasons: list[str] = []
         """Why builds, jobs and deployments failed, as they say."""
         self.released = threading.Event()
+        self._reached = {part: threading.Event() for part in ("build", "training", "deployment")}
+        self._awaited = chance.choice(list(self._reached))
+        """What a run suffers from: faults that all hit the first part would never see the others."""
         self.done = threading.Event()
         parts = (self._release, self._write, self._ask)
         self._threads = [threading.Thread(target=self._guarded, args=(part,), daemon=True) for part in parts]
 
     def start(self) -> None:
-        """Begin."""
+        """Begin; return when the part is under way that is to suffer."""
         for thread in self._threads:
             thread.start()
+        self._reached[self._awaited].wait(_REACH_SECONDS)
 
     def requested(self, seconds: float) -> bool:
         """Wait until the release is there and every write was acknowledged; return whether that is so."""
@@ -129,6 +134,7 @@ class DockerWork:
         request = {"sourceVersion": version, "environmentVariablesOverride": [image]}
         start = partial(call, "start_build", projectName=PROJECT, idempotencyToken=token, **request)
         build = self._insist("codebuild", start)["build"]
+        self._reached["build"].set()
         self.builds.append(build["id"])
         look = partial(call, "batch_get_builds", ids=[build["id"]])
         while not build["buildComplete"] and not self.done.wait(0.2):
@@ -164,6 +170,7 @@ class DockerWork:
             if "ResourceInUse" not in str(error):
                 raise
         self.jobs.append(name)
+        self._reached["training"].set()
         look = partial(call, "describe_training_job", TrainingJobName=name)
         job = self._insist("sagemaker", look)
         while job["TrainingJobStatus"] in ("InProgress", "Stopping") and not self.done.wait(0.2):
@@ -188,6 +195,7 @@ class DockerWork:
                 if status == "":
                     self._insist("cloudformation", partial(call, "create_stack", **change))
                     begun = True
+                    self._reached["deployment"].set()
                 elif status in _HOPELESS:
                     self._insist("cloudformation", partial(call, "delete_stack", StackName=STACK))
                 elif status == "UPDATE_ROLLBACK_FAILED":
@@ -196,6 +204,7 @@ class DockerWork:
                 elif status in _COMPLETE:
                     self._insist("cloudformation", partial(call, "update_stack", **change))
                     begun = True
+                    self._reached["deployment"].set()
             except ClientError as error:
                 # The answer to the change was lost: it is under way. Or the change was made.
                 known = ("AlreadyExists", "IN_PROGRESS", "No updates", "can not be updated")
