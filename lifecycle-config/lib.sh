@@ -75,13 +75,16 @@ environment() {
         rm -rf "$directory"
         "$UV" venv --quiet --no-project --python "$PACKAGES/bin/python" "$directory"
     fi
-    printf '%s\n' "$site" "$@" >"$directory${site#"$PACKAGES"}/mlops_workshop.pth"
     local shared
     for shared in share etc; do # where Jupyter looks for the files of packages
         if [ -d "$PACKAGES/$shared" ]; then
             ln -sfn "$PACKAGES/$shared" "$directory/$shared"
         fi
     done
+    # Last and at once: with it, the environment can be used, and somebody may be waiting for that.
+    local paths="$directory${site#"$PACKAGES"}/mlops_workshop.pth"
+    printf '%s\n' "$site" "$@" >"$paths.new"
+    mv "$paths.new" "$paths"
 }
 
 # fail MESSAGE: prints the message on one line, so that the caller can find it in the output.

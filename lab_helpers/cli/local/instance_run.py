@@ -47,9 +47,15 @@ class InstanceRun:
             with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
                 pipe.write(json.dumps(orders) + "\n")
         else:
-            python = home / ".workshop" / "venv" / "bin" / "python"
+            venv = home / ".workshop" / "venv"
+            python = venv / "bin" / "python"
             wait_until_provisioned(
-                home, timeout=1800, sleep=lambda _: time.sleep(0.05), report=report, enough=python.exists
+                home,
+                timeout=1800,
+                sleep=lambda _: time.sleep(0.05),
+                report=report,
+                # The last that lifecycle-config/lib.sh writes: before it, Python is there without packages.
+                enough=lambda: any(venv.glob("lib/python3.*/site-packages/mlops_workshop.pth")),
             )
             process = subprocess.Popen(
                 [python, "-m", "lab_helpers", *command],

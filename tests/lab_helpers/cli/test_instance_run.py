@@ -22,7 +22,8 @@ pytestmark = pytest.mark.slow
 PROGRAM = """
 import json, os, pathlib, sys, time
 here = {"arguments": sys.argv[1:], "directory": os.getcwd(), "environment": dict(os.environ),
-        "name": __name__, "loaded": "papermill" in sys.modules}
+        "name": __name__, "loaded": "papermill" in sys.modules,
+        "packages": any(pathlib.Path("../.workshop").glob("venv/lib/*/site-packages/mlops_workshop.pth"))}
 pathlib.Path("said.json").write_text(json.dumps(here))
 try:
     time.sleep(float(os.environ.get("SLEEP", 0)))
@@ -47,6 +48,15 @@ def link_python(path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     path.chmod(0o755)
+
+
+def make_environment(venv: Path) -> None:
+    """Make the instance's environment as provisioning does: its packages come a while after its Python."""
+    site = venv / "lib" / "python3.11" / "site-packages"
+    link_python(venv / "bin" / "python")
+    time.sleep(0.3)
+    site.mkdir(parents=True)
+    (site / "mlops_workshop.pth").touch()
 
 
 @pytest.fixture
@@ -83,7 +93,7 @@ def test_a_standby_runner_uses_the_instances_directory_environment_and_package(
 
 
 @pytest.mark.parametrize("damage", ["none", "no python", "python that fails"])
-def test_without_a_standby_the_runner_starts_when_the_instance_has_its_python(
+def test_without_a_standby_the_runner_starts_when_the_instance_has_its_packages(
     home: Path, environments: Path, damage: str
 ) -> None:
     if damage != "none":
@@ -93,9 +103,10 @@ def test_without_a_standby_the_runner_starts_when_the_instance_has_its_python(
         link_python(environments / "bin" / "python")
         (environments / "bin" / "python").write_text("#!/bin/sh\nexit 3\n")
     runner = InstanceRun()
-    threading.Timer(0.5, link_python, [home / ".workshop" / "venv" / "bin" / "python"]).start()
+    threading.Timer(0.5, make_environment, [home / ".workshop" / "venv"]).start()
     time.sleep(0.3)  # for the one that fails
     assert run(runner, home) == 7
+    assert said(home)["packages"]
     assert said(home)["arguments"] == ["run", "--notebooks", "01"]
 
 
