@@ -36,6 +36,8 @@ PING_TIMEOUT = 30.0
 """Seconds that a container has to answer `/ping`; SageMaker allows 8 minutes, too long for a lesson."""
 
 
+_SERVED_FROM, _SERVED_BY = "mlops-workshop.served-from", "mlops-workshop.served-by"
+"""Labels of a container that `serve` has started: the folder and the process id."""
 PUBLIC_REGISTRY = "public.ecr.aws/"
 BASE_IMAGE = f"{PUBLIC_REGISTRY}docker/library/python:3.12-slim"
 """What notebook 01 builds the base image on."""
@@ -256,10 +258,13 @@ def serve(image: str, opt_ml: Path | None = None, *, ready: bool = True) -> Iter
 
     `opt_ml` holds the model in `model/`, which is mounted read-only, as SageMaker does. With `ready=False`
     any answer to `/ping` will do. Raises ContainerError with the container's log if it ends or does not
-    answer. The container is always removed.
+    answer. The container is always removed; if this process is killed, the next `serve` here does it.
     """
+    _remove_orphans()
+    labels = ["--label", f"{_SERVED_FROM}={Path.cwd()}", "--label", f"{_SERVED_BY}={os.getpid()}"]
     model = ["--volume", f"{(opt_ml / 'model').resolve()}:/opt/ml/model:ro"] if opt_ml else []
-    container = docker("run", "--detach", "--publish", "127.0.0.1::8080", *model, image, "serve").split()[-1]
+    published = ["--publish", "127.0.0.1::8080"]
+    container = docker("run", "--detach", *published, *labels, *model, image, "serve").split()[-1]
     try:
         began = time.monotonic()
         port = _published_port(container)
@@ -274,6 +279,22 @@ def serve(image: str, opt_ml: Path | None = None, *, ready: bool = True) -> Iter
         yield Server(container, server.url, time.monotonic() - began)
     finally:
         docker("rm", "--force", "--volumes", container, check=False)
+
+
+def _remove_orphans() -> None:
+    """Remove containers that a process in this folder has left: a kernel that was killed could not."""
+    shown = docker(
+        *("ps", "--all", "--no-trunc", "--filter", f"label={_SERVED_FROM}={Path.cwd()}"),
+        *("--format", f'{{{{.ID}}}} {{{{.Label "{_SERVED_BY}"}}}}'),
+        check=False,
+    )
+    for container, process in re.findall(r"^([0-9a-f]{64}) (\d+)$", shown, re.MULTILINE):
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            docker("rm", "--force", "--volumes", container, check=False)
+        except PermissionError:
+            pass  # it is alive, and someone else's
 
 
 def _published_port(container: str) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from lab_helpers import containers
+from lab_helpers.exercises import cells
 from tests.checkout import ROOT
+from tests.notebooks import sources
 
 pytestmark = pytest.mark.docker
 DATA = ROOT / "notebooks/data/iris.csv"
@@ -33,6 +38,36 @@ def trained_ml(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def megabytes(image: str, *patterns: str) -> float:
+    """Return the size of what lies under these names among an image's Python packages."""
+    where = 'cd "$(python -c "import numpy; print(numpy.__path__[0])")/.."'
+    command = f"{where} && du -sbc {' '.join(patterns)} | tail -1"
+    said = containers.docker("run", "--rm", "--entrypoint", "sh", image, "-c", command)
+    return int(said.split()[0]) / 1e6
+
+
+def test_the_libraries_are_as_large_as_the_lesson_says(image: str) -> None:
+    [text] = [one["source"] for one in cells(sources.NOTEBOOKS[1]) if one["id"] == "01-about-dockerfile"]
+    said = re.search(
+        r"about (\d+) MB, including (\d+) for SciPy, NumPy and scikit-learn \((\d+) of that is OpenBLAS.*?\),"
+        r" (\d+) for ONNX and its runtime, and (\d+) for the server",
+        " ".join(text.split()),
+    )
+    assert said
+    sizes = [
+        int(containers.docker("image", "inspect", "--format", "{{.Size}}", one)) / 1e6
+        for one in (BASE, containers.BASE_IMAGE)
+    ]
+    measured = [
+        sizes[0] - sizes[1],
+        megabytes(image, "numpy*", "scipy*", "sklearn", "scikit_learn*"),
+        megabytes(image, "*.libs/libscipy_openblas*"),
+        megabytes(image, "onnx*", "skl2onnx*"),
+        megabytes(image, "uvloop*", "httptools*", "msgspec*", "orjson*"),
+    ]
+    assert [float(one) for one in said.groups()] == pytest.approx(measured, rel=0.1)
+
+
 def test_the_container_is_ready_soon_and_serves_both_algorithms(image: str, trained_ml: Path) -> None:
     began = time.monotonic()
     containers.docker("run", "--rm", "--entrypoint", "python", image, "-c", "import onnxruntime")
@@ -47,6 +82,27 @@ def test_the_container_is_ready_soon_and_serves_both_algorithms(image: str, trai
         assert server.invoke(b" " * 7_000_000).status == 413
         container = server.container
     assert container not in containers.docker("ps", "--all", "--quiet", "--no-trunc")
+
+
+def test_a_server_whose_process_was_killed_is_removed_by_the_next(
+    image: str, trained_ml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = (
+        "import os, signal, sys; from pathlib import Path; from lab_helpers import containers\n"
+        f"with containers.serve({image!r}, Path({str(trained_ml)!r})) as server:\n"
+        "    print(server.container, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    killed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    left = killed.stdout.strip()
+    assert left in containers.docker("ps", "--quiet", "--no-trunc")
+    with containers.serve(image, trained_ml) as server:
+        running = containers.docker("ps", "--quiet", "--no-trunc")
+        assert left not in running
+        assert server.container in running
 
 
 def test_a_container_without_a_model_does_not_serve_and_says_why(image: str) -> None:

@@ -1,0 +1,393 @@
+"""Every number in the prose of the lessons is a fact that is checked, or says whose it is.
+
+Sizes of images are measured in test_workshop_images.py; the times in the heads are written by `times`.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab_helpers import metrics, scaling, usual
+from lab_helpers.declarations import Declared
+from lab_helpers.examples import read
+from lab_helpers.exercises import cells
+from lab_helpers.templates import read_template
+from tests.checkout import ROOT
+from tests.notebooks import sources
+
+WORDS = (
+    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|hundreds?|thousands?|"
+    "millions?|third|quarter|tenth|hundredth"
+)
+NUMBER = re.compile(rf"(?<![\w.,/-])\d[\d.,]*\d|(?<![\w.,/-])\d|\b(?i:{WORDS})\b")
+NAVIGATION = (
+    r"!\[[^\]]*\]\([^)]*\)",  # pictures, checked with their texts
+    r"\]\([^)]*\)",
+    r"<!--.*?-->[^\n]*",
+    r"```.*?```",
+    r"`[^`\n]*`",  # code, which is run or shown elsewhere
+    r"^#+ (\d\d ·|\d\.) ?",
+    r"^\*\*Time\.\*\*.*?$",
+    r"\*\*\d\d, ",
+    r"[Nn]otebooks? \d\d( (to|and) \d\d)?",
+    r"[Ss]ections?\s\d( and \d)?",
+    r"\[\d\d · ",
+    r"\*\*Exercise \d\. ",
+    r"(?<=\| )0\d and 0\d(?=,)",
+)
+
+
+def prose(notebook: Path) -> str:
+    """Return the text of a lesson in one line, without what leads elsewhere and without code."""
+    text = "\n\n".join(cell["source"] for cell in cells(notebook, "markdown"))
+    for pattern in NAVIGATION:
+        text = re.sub(
+            pattern, " ", text, flags=re.MULTILINE | re.DOTALL if "```" in pattern else re.MULTILINE
+        )
+    return re.sub(r" (?=[.,:;?!)])", "", re.sub(r"[\s*]+", " ", text))
+
+
+# --- where facts come from
+
+
+@cache
+def code(number: str) -> str:
+    return sources.python(next(path for path in sources.NOTEBOOKS if path.name.startswith(number)))
+
+
+def cell(name: str) -> str:
+    [notebook] = [path for path in sources.NOTEBOOKS if path.name.startswith(name[:2])]
+    [found] = [one["source"] for one in cells(notebook, "code") if one["id"] == name]
+    return found
+
+
+def program(name: str) -> str:
+    return (sources.PROGRAMS / name).read_text()
+
+
+def constant(name: str, of: str) -> Any:
+    """Return the value of a constant in one of the programs that a learner is given."""
+    for node in ast.parse(program(of)).body:
+        if isinstance(node, ast.Assign):
+            targets = node.targets[0]
+            names = targets.elts if isinstance(targets, ast.Tuple) else [targets]
+            values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            for target, value in zip(names, values, strict=False):
+                if ast.unparse(target) == name:
+                    return ast.literal_eval(value)
+    raise LookupError(f"{of} has no {name}")
+
+
+def written(name: str) -> str:
+    return sources.all_written()[name]
+
+
+@cache
+def model() -> Declared:
+    return Declared.of(written("model_image/model.py"))
+
+
+@cache
+def flowers() -> Any:
+    evaluation: Any = {"classes": ["setosa", "versicolor", "virginica"], "algorithms": {}}
+    return read(ROOT / "notebooks/data/iris.csv", evaluation)
+
+
+def right(low: float, high: float) -> int:
+    """Return for how many flowers the rule of notebook 00 is right, with these two numbers."""
+    names = flowers().evaluation["classes"]
+    widths = [row[3] for row in flowers().rows]
+    guesses = [names[(width >= low) + (width >= high)] for width in widths]
+    return sum(guess == answer for guess, answer in zip(guesses, flowers().answers, strict=True))
+
+
+def best() -> int:
+    widths = sorted({row[3] for row in flowers().rows})
+    return max(right(low, high) for low, high in itertools.combinations(widths, 2))
+
+
+def page(name: str) -> str:
+    return " ".join((ROOT / "docs" / name).read_text().split())
+
+
+def resources(template: str, kind: str) -> int:
+    found = read_template(ROOT / "cfn" / f"{template}.yml")["Resources"].values()
+    return sum(one["Type"] == kind for one in found)
+
+
+def held_out() -> int:
+    return round(constant("TEST_SHARE", "training.py") * len(flowers().rows))
+
+
+EXAMPLE = True
+"""Nothing is claimed: the number is part of a question, an example or the task itself."""
+
+
+MEASURED = True
+"""test_workshop_images.py measures it in the image."""
+
+
+def documented(_source: str) -> bool:
+    """The number is AWS's own; the source says where it is published."""
+    return True
+
+
+Fact = Callable[[], object]
+FACTS: dict[str, dict[str, Fact]] = {
+    "00": {
+        "you add a model with two algorithms": lambda: len(model().algorithms) == 2,
+        "Three programs do the work": lambda: (
+            len(re.findall(r'^            "\w+": "', cell("00-tools"), re.MULTILINE)) == 3
+        ),
+        "describes 150 iris flowers of three species": lambda: (
+            len(flowers().rows) == 150 and len(set(flowers().answers)) == 3
+        ),
+        "as measured in the 1930s": lambda: documented("Anderson 1935, Fisher 1936"),
+        "Plot two of the four measurements": lambda: (
+            len(flowers().rows[0]) == 4 and len(re.findall(r'group\["', cell("00-plot"))) == 2
+        ),
+        "Here is a rule with two numbers": lambda: "[0, 0.8, 1.5, 10]" in cell("00-rule"),
+        "How many of the 150 flowers can it get right at best": lambda: right(0.8, 1.5) < best(),
+        "let two loops try every pair": lambda: EXAMPLE,
+        "Two people push an image with the tag. Which of the two": lambda: EXAMPLE,
+        "right for 94% of the flowers. Is that good?": lambda: EXAMPLE,
+        "a rule with two numbers can do better here": lambda: best() / 150 > 0.94,
+    },
+    "01": {
+        "it checks the two things that this notebook needs": lambda: (
+            cell("01-check").count("checkpoint(") == 2
+        ),
+        "You write four of its files": lambda: (
+            sum(name.startswith("base_image/") for name in sources.all_written()) == 4
+        ),
+        "Six more programs": lambda: len(sources.given("base_image")) == 6,
+        "Two of the libraries need an explanation": lambda: (
+            {"skl2onnx", "onnxruntime"}
+            < set(re.findall(r"^\w+", written("base_image/requirements.txt"), re.M))
+        ),
+        "loads in a tenth of a second, and scikit-learn in more than a second": lambda: (
+            "It loads in 0.1 s (scikit-learn: 1.2 s)" in page("model-server.md")
+        ),
+        "takes a hundredth of a millisecond, and scikit-learn several milliseconds": lambda: (
+            "forest in 0.01 ms (scikit-learn: 3 ms or more)" in page("model-server.md")
+        ),
+        "about 270 MB, including 190 for SciPy, NumPy and scikit-learn (50 of that is OpenBLAS": lambda: (
+            EXAMPLE
+        ),
+        "each bundle), 50 for ONNX and its runtime, and 15 for the server": lambda: MEASURED,
+        "then sends three kinds of requests to port 8080": lambda: (
+            '"SAGEMAKER_BIND_TO_PORT", 8080' in written("base_image/app.py") and len(routes()) == 3
+        ),
+        "200 once the models are loaded": lambda: "status: int = 200" in program("server.py"),
+        "200 and predictions, or 4xx": lambda: "status: int = 200" in program("server.py"),
+        "has two ways to read a body": lambda: "def explain" in program("rows.py"),
+        "gave scikit-learn five threads": lambda: documented("the source workshop's server"),
+        "juggles hundreds of connections": lambda: constant("MAX_CONNECTIONS", "server.py") >= 200,
+        "body (413), headers (431), time for a request (10 seconds, 408), connections and queued work (503": (
+            lambda: (
+                {"413", "431", "408"} <= set(re.findall(r"RefusedError\((\d+)", program("server.py")))
+                and "__init__(503" in program("server.py")
+                and constant("REQUEST_SECONDS", "server.py") == 10
+            )
+        ),
+        "the others take at least three times as much processor time": lambda: (
+            "ours 44 µs, bjoern 48, granian (RSGI) 150" in page("model-server.md") and 150 > 3 * 44
+        ),
+        "probabilities within 0.00001": lambda: constant("TOLERANCE", "proof.py") == 0.00001,
+        "The image gets two tags": lambda: (
+            len(re.findall(r"--tag ", written("base_image/buildspec.yml"))) == 2
+        ),
+        "Two lines look after the image's manifest": lambda: (
+            len(re.findall("BUILDX_NO_DEFAULT_ATT|FORMAT=--output", written("base_image/buildspec.yml"))) == 2
+        ),
+        "The third asks for CSV": lambda: cell("01-try-serve").count("server.invoke(") == 3,
+        "an unknown format, seven megabytes. Each of these gets a 4xx answer": lambda: (
+            '" " * 7_000_000' in cell("01-try-broken")
+            and "[400, 400, 400, 415, 413]" in cell("01-try-broken")
+        ),
+        "Copy the ten files": lambda: len(re.findall(r'^    ".*",$', cell("01-push"), re.MULTILINE)) == 10,
+        "two words on the command line, a directory, and two URLs (a third for batch transform)": lambda: (
+            len(re.findall(r'command [!=]= "\w+"', written("base_image/app.py"))) == 2 and len(routes()) == 3
+        ),
+        "to bad requests (4xx, with the reason) and to too many of them (503, at once)": lambda: (
+            "__init__(503" in program("server.py")
+        ),
+        "run that cell and the two cells of": lambda: (
+            [
+                one["id"]
+                for one in cells(sources.NOTEBOOKS[1], "code")
+                if one["id"] in ("01-push", "01-follow")
+            ]
+            == ["01-push", "01-follow"]
+        ),
+        "more than 1,000 rows, with status 413": lambda: (
+            "MOST_ROWS = 1_000" in repr(sources.changes(solution("01")))
+        ),
+        "try it with 1,001 rows": lambda: EXAMPLE,
+        "1, so that the tree may ask only one question": lambda: EXAMPLE,
+        "has two leaves, and so at most two answers": lambda: EXAMPLE,
+        "A client sends 7 MB of spaces. Why is status 413": lambda: (
+            constant("MAX_BODY", "server.py") < 7_000_000
+        ),
+    },
+    "02": {
+        "two algorithms that tell three species of iris apart": lambda: (
+            len(model().algorithms) == 2 and len(set(flowers().answers)) == 3
+        ),
+        "How do two images share": lambda: EXAMPLE,
+        "answer with two algorithms?": lambda: len(model().algorithms) == 2,
+        "The other two are hyperparameters": lambda: cell("02-parameters").count("=") - 1 == 2,
+        "has only three instructions": lambda: (
+            len(re.findall(r"^[A-Z]+ ", written("model_image/Dockerfile"), re.MULTILINE)) == 3
+        ),
+        "Of the 150 flowers, 120 are for training. The other 30 are held out": lambda: (
+            len(flowers().rows) == 150 and held_out() == 30
+        ),
+        "right in 95 of 100 cases": lambda: EXAMPLE,
+        "exit code 1 and writes": lambda: "return 1" in program("training.py"),
+        "One server, two algorithms.": lambda: len(model().algorithms) == 2,
+        "A third algorithm. Add a third algorithm": lambda: len(model().algorithms) == 2,
+        "a release with three algorithms": lambda: len(model().algorithms) + 1 == 3,
+        "an integer from 1 on": lambda: EXAMPLE,
+        "1, then with 0, which has to be refused": lambda: EXAMPLE,
+        "right for 95 of 100 patients, and 95 of 100 patients": lambda: EXAMPLE,
+    },
+    "03": {
+        "two people upload at the same time?": lambda: EXAMPLE,
+        "two CloudFormation templates": lambda: cell("03-check").count("deploy-model-") == 2,
+        "checks that all three are there": lambda: cell("03-check").count("checkpoint(") == 2,
+        "the two templates that the pipeline will use": lambda: cell("03-check").count("deploy-model-") == 2,
+        "even when two people upload at the same time": lambda: (
+            "ExecutionMode: QUEUED" in (ROOT / "cfn/train-model-pipeline.yml").read_text()
+        ),
+        "Two people upload a zip file": lambda: EXAMPLE,
+        "AWS Lambda ends it after 15 minutes": lambda: documented("Lambda quotas: function timeout, 900 s"),
+    },
+    "04": {
+        "takes five to eight minutes": lambda: usual.PUBLISHED["DeployDev", "DeployDev"] == "5 to 8 min",
+        "does it recognize three flowers": lambda: len(flowers().typical()) == 3,
+        "One request in twenty takes longer than the 95th percentile": lambda: 100 / (100 - 95) == 20,
+        "two executions may be in progress": lambda: (
+            "ExecutionMode: QUEUED" in (ROOT / "cfn/train-model-pipeline.yml").read_text()
+        ),
+    },
+    "05": {
+        "you let 10, 100 and then 150 users": lambda: list(levels()) == [10, 100, 150],
+        "which sends 1,000, 10,000 and 100,000 requests": lambda: (
+            list(levels().values()) == [10**3, 10**4, 10**5]
+        ),
+        "between two steps up, or two steps down": lambda: EXAMPLE,
+        "the low alarm alone takes a quarter of an hour": lambda: low_alarm_periods() * 60 == 15 * 60,
+        "Three things keep this measurement honest": lambda: (
+            honest().count(". ") and all(one in honest() for one in ("clock starts", "retried", "refused"))
+        ),
+        "nine in ten were faster than the p90, and one in a hundred was slower than the p99": lambda: EXAMPLE,
+        "a page that makes 100 requests meets the p99 on most visits": lambda: 1 - 0.99**100 > 0.5,
+        "the p99 of 100 requests is a single request": lambda: "requests=100" in cell("05-quiet"),
+        "a few thousand": lambda: EXAMPLE,
+        "10, 100, 150 users The full test": lambda: list(levels()) == [10, 100, 150],
+        "sends 1,000 requests from 10 users, 10,000 from 100, and 100,000 from 150": lambda: (
+            levels() == {10: 1_000, 100: 10_000, 150: 100_000}
+        ),
+        "at least five per user": lambda: "5 * users" in cell("05-levels"),
+        "If one request in five fails": lambda: "error_budget: float = 0.2" in helper("load"),
+        "model error 5xx": lambda: '"model error 5xx"' in helper("load"),
+        "Two checks: - Little's law": lambda: EXAMPLE,
+        "Near 100%": lambda: EXAMPLE,
+        "run the test from two machines": lambda: EXAMPLE,
+        "below ten times the p50 of the quiet user": lambda: (
+            "< 10 * (quiet.percentile(50)" in cell("05-target")
+        ),
+        "AWS creates two CloudWatch alarms": lambda: documented("Application Auto Scaling, target tracking"),
+        "allow about four minutes for the alarm": lambda: documented(
+            "3 periods of a minute, and a late metric"
+        ),
+        "that is the 0.5 in": lambda: scaling.SAFETY_FACTOR == 0.5,
+        "1.8 times the target": lambda: "rate = 1.8 * target" in cell("05-scale-out"),
+        "all below 90% of the target": lambda: documented("Application Auto Scaling, target tracking"),
+        "a trickle of two requests per second": lambda: "rate=2)" in cell("05-scale-in"),
+        "Two more alarms watch PRD": lambda: resources("deploy-model-prd", "AWS::CloudWatch::Alarm") == 2,
+        "lags by a minute or two": lambda: metrics.PERIOD == 60,
+        "With 150 users on a small machine": lambda: max(levels()) == 150,
+        "What do a million requests cost?": lambda: "* 1e6" in cell("05-cost"),
+        "one request in a hundred is slower": lambda: EXAMPLE,
+        "what one instance handles well × 0.5 × 60": lambda: (
+            scaling.suggested_target(7.0) == 7.0 * scaling.SAFETY_FACTOR * 60
+        ),
+        "Ten times as many requests take about ten times as long": lambda: EXAMPLE,
+        "send 2,000 requests from 20 users": lambda: "requests = 2_000" in solution("05").read_text(),
+        "three times the throughput that you've just measured": lambda: (
+            "rate=3 * closed.throughput" in solution("05").read_text()
+        ),
+        "Which of the two would you show": lambda: EXAMPLE,
+        "The average latency is 20 ms": lambda: EXAMPLE,
+        "A page that makes 100 requests is as slow": lambda: EXAMPLE,
+        "If one request in a hundred takes a second, most visits meet it": lambda: 1 - 0.99**100 > 0.5,
+        "PRD has two instances": lambda: EXAMPLE,
+        "Why are there still two?": lambda: EXAMPLE,
+    },
+}
+
+
+def routes() -> dict[str, str]:
+    found = re.search(r"^ROUTES = (\{.*\})$", written("base_image/app.py"), re.MULTILINE)
+    assert found
+    read: dict[str, str] = ast.literal_eval(found[1])
+    return read
+
+
+def levels() -> dict[int, int]:
+    found = re.search(r"levels = (\{.*\})", cell("05-levels"))
+    assert found
+    read: dict[int, int] = ast.literal_eval(found[1])
+    return read
+
+
+def honest() -> str:
+    [found] = [
+        c["source"] for c in cells(sources.NOTEBOOKS[5], "markdown") if c["id"] == "05-about-questions"
+    ]
+    return found
+
+
+def low_alarm_periods() -> int:
+    text = (ROOT / "local_account/services/autoscaling/policies.py").read_text()
+    return 15 if "fifteen minutes below" in text else 0
+
+
+def helper(name: str) -> str:
+    return (ROOT / "lab_helpers" / f"{name}.py").read_text()
+
+
+def solution(number: str) -> Path:
+    return next(path for path in sources.SOLUTIONS if path.name.startswith(number))
+
+
+def every_fact() -> Iterator[Any]:
+    for number, facts in FACTS.items():
+        for fragment, check in facts.items():
+            yield pytest.param(number, fragment, check, id=f"{number}-{fragment[:40]}")
+
+
+@pytest.mark.parametrize(("number", "fragment", "check"), list(every_fact()))
+def test_what_a_lesson_says_is_true(number: str, fragment: str, check: Fact) -> None:
+    [notebook] = [path for path in sources.NOTEBOOKS if path.name.startswith(number)]
+    assert fragment in prose(notebook), "the prose has changed: change the fact, too"
+    assert check()
+
+
+@pytest.mark.parametrize("notebook", sources.NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_number_belongs_to_a_fact(notebook: Path) -> None:
+    text = prose(notebook)
+    for fragment in FACTS[notebook.name[:2]]:
+        text = text.replace(fragment, " … ")
+    left = [text[max(0, m.start() - 50) : m.end() + 30] for m in NUMBER.finditer(text)]
+    assert left == [], "say which fact proves each of these numbers"
