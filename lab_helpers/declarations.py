@@ -7,6 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab_helpers.errors import WorkshopError
+
+
+class DeclarationError(WorkshopError, ValueError):
+    """There is no `model.py` that could be read; the message says why and what to do."""
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -19,8 +25,15 @@ class Declared:
 
     @classmethod
     def read(cls, path: Path) -> Declared:
-        """Read a `model.py`. Raises SyntaxError, and FileNotFoundError."""
-        return cls.of(path.read_text(encoding="utf-8"), str(path))
+        """Read a `model.py`. Raises DeclarationError if it is missing or is not Python."""
+        try:
+            return cls.of(path.read_text(encoding="utf-8"), str(path))
+        except FileNotFoundError as error:
+            raise DeclarationError(f"{path} does not exist: run notebook 02 to the end") from error
+        except SyntaxError as error:
+            raise DeclarationError(
+                f"{path}, line {error.lineno}: {error.msg}. Correct the cell of notebook 02 that writes it"
+            ) from error
 
     @classmethod
     def of(cls, source: str, name: str = "model.py") -> Declared:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from lab_helpers.declarations import Declared
+from lab_helpers.declarations import DeclarationError, Declared
 from tests.notebooks import sources
 
 CHOSEN = {"C": 1.0, "depth": 3}
@@ -36,3 +38,11 @@ def test_what_the_text_does_not_spell_out_is_left_to_the_training_job() -> None:
     found = Declared.of("from mine import Hyperparameters\ndef estimators(_): return {n: A() for n in NAMES}")
     assert found.algorithms == ()
     assert found.given(CHOSEN) == {"C": "1.0", "depth": "3"}
+
+
+def test_a_model_that_cannot_be_read_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match=r"model\.py does not exist: run notebook 02"):
+        Declared.read(tmp_path / "model.py")
+    (tmp_path / "model.py").write_text("x = 1\ndef estimators(:\n")
+    with pytest.raises(DeclarationError, match=r"line 2: .*Correct the cell"):
+        Declared.read(tmp_path / "model.py")
