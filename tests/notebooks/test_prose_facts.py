@@ -334,6 +334,14 @@ FACTS: dict[str, dict[str, Fact]] = {
         "PRD has two instances": lambda: EXAMPLE,
         "Why are there still two?": lambda: EXAMPLE,
     },
+    "99": {
+        "The third cell below prints the name": lambda: (
+            [one["id"] for one in cells(sources.NOTEBOOKS[-1])].index("99-ready") == 1 + 3
+            and "to delete this lab" in cell("99-ready")
+        ),
+        "On AWS, this takes about five minutes": lambda: documented("deleting an endpoint's stack on AWS"),
+        "from Friday evening to Monday morning, 62 hours": lambda: (24 - 18) + 2 * 24 + 8 == 62,
+    },
 }
 
 
