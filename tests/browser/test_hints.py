@@ -20,9 +20,3 @@ def test_a_fold_opens_by_click_and_by_key(jupyterlab: JupyterLab, page: Page, ki
     fold.locator("summary").focus()
     page.keyboard.press("Enter")
     expect(text).to_be_hidden()
-
-
-def test_the_solution_of_a_lesson_opens_and_runs(jupyterlab: JupyterLab) -> None:
-    solution = jupyterlab.open("notebooks/solutions/00_welcome.ipynb")
-    solution.run_all()
-    assert "✓ this beats the rule of the lesson" in solution.text("s00-best")

@@ -17,7 +17,7 @@ import pytest
 
 from lab_helpers import metrics, scaling, usual
 from lab_helpers.declarations import Declared
-from lab_helpers.examples import read
+from lab_helpers.examples import Examples, read
 from lab_helpers.exercises import cells
 from lab_helpers.templates import read_template
 from tests.checkout import ROOT
@@ -96,21 +96,25 @@ def model() -> Declared:
 
 
 @cache
-def flowers() -> Any:
+def flowers() -> Examples:
     evaluation: Any = {"classes": ["setosa", "versicolor", "virginica"], "algorithms": {}}
     return read(ROOT / "notebooks/data/iris.csv", evaluation)
+
+
+def petal_widths() -> list[float]:
+    return [float(row[3] or 0) for row in flowers().rows]
 
 
 def right(low: float, high: float) -> int:
     """Return for how many flowers the rule of notebook 00 is right, with these two numbers."""
     names = flowers().evaluation["classes"]
-    widths = [row[3] for row in flowers().rows]
+    widths = petal_widths()
     guesses = [names[(width >= low) + (width >= high)] for width in widths]
     return sum(guess == answer for guess, answer in zip(guesses, flowers().answers, strict=True))
 
 
 def best() -> int:
-    widths = sorted({row[3] for row in flowers().rows})
+    widths = sorted(set(petal_widths()))
     return max(right(low, high) for low, high in itertools.combinations(widths, 2))
 
 
@@ -124,7 +128,8 @@ def resources(template: str, kind: str) -> int:
 
 
 def held_out() -> int:
-    return round(constant("TEST_SHARE", "training.py") * len(flowers().rows))
+    share: float = constant("TEST_SHARE", "training.py")
+    return round(share * len(flowers().rows))
 
 
 EXAMPLE = True
