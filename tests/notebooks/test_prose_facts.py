@@ -39,7 +39,7 @@ NAVIGATION = (
     r"\*\*\d\d, ",
     r"[Nn]otebooks? \d\d( (to|and) \d\d)?",
     r"[Ss]ections?\s\d( and \d)?",
-    r"\[\d\d · ",
+    r"\[\d\d\w? · ",
     r"\*\*Exercise \d\. ",
     r"(?<=\| )0\d and 0\d(?=,)",
 )
