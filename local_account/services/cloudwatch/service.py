@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service, moment
-from local_account.services.cloudwatch import evaluation
+from local_account.services.cloudwatch import datum, evaluation
 from local_account.services.cloudwatch.alarms import Alarm, Alarms, HistoryItem
 from local_account.services.cloudwatch.metrics import Metric, MetricStore
-from local_account.services.cloudwatch.statistics import Statistics, is_statistic
+from local_account.services.cloudwatch.statistics import is_statistic
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         ListMetricsInputTypeDef,
         ListTagsForResourceInputTypeDef,
         MetricAlarmTypeDef,
+        MetricDataQueryTypeDef,
         PutMetricAlarmInputTypeDef,
         PutMetricDataInputTypeDef,
         SetAlarmStateInputTypeDef,
@@ -49,8 +51,10 @@ _DATAPOINTS = 1440
 _METRICS_PAGE = 500
 _ALARMS_PAGE = 50
 _RESULTS_PAGE = 100_800
+_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 _TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
-_STATISTIC_SET = ("SampleCount", "Sum", "Minimum", "Maximum")
+_QUERY_ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
+_HOUR, _DAY, _WEEK = 3_600, 86_400, 604_800
 
 
 class CloudWatch(Service):
@@ -83,15 +87,13 @@ class CloudWatch(Service):
             raise _unsupported("EntityMetricData")
         now = self.account.now()
         # All are read before any is written: a request with an error leaves nothing behind.
-        data = [
-            (
-                Metric.of({"Namespace": params["Namespace"], **datum}),
-                datum.get("Unit", "None"),
-                _second(moment(datum.get("Timestamp", now))),
-                _values(datum, f"MetricData.member.{number}"),
-            )
-            for number, datum in enumerate(params.get("MetricData", []), 1)
-        ]
+        data = []
+        for number, one in enumerate(params.get("MetricData", []), 1):
+            where = f"MetricData.member.{number}"
+            datum.check(one, where)
+            metric = Metric.of({"Namespace": params["Namespace"], **one})
+            second = _second(datum.time_of(one, where, now))
+            data.append((metric, one.get("Unit", "None"), second, datum.values_of(one, where)))
         self.metrics.put_all(data)
         return {}
 
@@ -125,6 +127,7 @@ class CloudWatch(Service):
     def get_metric_data(self, params: GetMetricDataInputTypeDef) -> Answer:
         """GetMetricData for metrics; expressions (metric math, Metrics Insights) are not supported."""
         descending = params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
+        _check_queries(params["MetricDataQueries"])
         results = []
         differing = _differing(params["MetricDataQueries"])
         for query in params["MetricDataQueries"]:
@@ -375,34 +378,6 @@ def _datapoints_page(results: list[Params], params: GetMetricDataInputTypeDef) -
     return {"MetricDataResults": shown, "Messages": []}
 
 
-def _values(datum: Mapping[str, Any], where: str) -> Statistics:
-    given = [key for key in ("Value", "Values", "StatisticValues") if key in datum]
-    if len(given) != 1:
-        raise ServiceError(
-            "InvalidParameterCombination",
-            f"{where} needs one of Value, Values and StatisticValues; it has {given or 'none'}",
-        )
-    if given == ["StatisticValues"]:
-        count, total, least, most = (float(datum["StatisticValues"][key]) for key in _STATISTIC_SET)
-        _check_numbers([count, total, least, most], where)
-        return Statistics.of_set(count, total, least, most)
-    values = [datum["Value"]] if "Value" in datum else datum["Values"]
-    counts = datum.get("Counts", [1.0] * len(values))
-    if len(counts) != len(values):
-        raise ServiceError("InvalidParameterValue", f"{where}.Values and Counts must have the same length")
-    _check_numbers([*values, *counts], where)
-    found = Statistics()
-    for value, count in zip(values, counts, strict=True):
-        found.add(float(value), float(count))
-    return found
-
-
-def _check_numbers(numbers: list[float], where: str) -> None:
-    for number in numbers:
-        if number != number or abs(number) > 2.0**360:  # noqa: PLR0124 - NaN is the only one
-            raise ServiceError("InvalidParameterValue", f"The value {number} of {where} is invalid")
-
-
 def _check_statistics(names: list[str]) -> None:
     for name in names:
         if not is_statistic(name):
@@ -430,6 +405,34 @@ def _span(start: datetime, end: datetime, period: int) -> tuple[int, int, int]:
     return first - first % min(period, _MINUTE), _second(end), period
 
 
+def _check_queries(queries: Sequence[MetricDataQueryTypeDef]) -> None:
+    ids = [query["Id"] for query in queries]
+    for number, name in enumerate(ids, 1):
+        if not _QUERY_ID.fullmatch(name):
+            raise ServiceError(
+                "ValidationError",
+                f"The value for parameter MetricDataQueries.member.{number}.Id is not matching the expected "
+                f"pattern ^{_QUERY_ID.pattern}$.",
+            )
+    if len(set(ids)) < len(ids):
+        raise ServiceError(
+            "ValidationError", "The values for parameter id in MetricDataQueries are not unique."
+        )
+
+
+def _check_span(period: int, periods: int) -> None:
+    """Raise ServiceError if an alarm would look back too far."""
+    span, longest, which = (
+        ("day", _DAY, f"period < {_HOUR}") if period < _HOUR else ("week", _WEEK, f"period >= {_HOUR}")
+    )
+    if period * periods > longest:
+        raise ServiceError(
+            "ValidationError",
+            f"Metrics cannot be checked across more than a {span} (EvaluationPeriods * Period must be <= "
+            f"{longest}) for alarms using {which}",
+        )
+
+
 def _check_alarm(params: Mapping[str, Any]) -> None:
     for member in ("Metrics", "EvaluationCriteria", "ThresholdMetricId"):
         if params.get(member):
@@ -440,7 +443,16 @@ def _check_alarm(params: Mapping[str, Any]) -> None:
     if needed:
         raise ServiceError("ValidationError", f"The alarm {params['AlarmName']} needs {', '.join(needed)}")
     _check_period(params["Period"])
+    _check_span(params["Period"], params["EvaluationPeriods"])
     _check_statistics([params.get("Statistic") or params["ExtendedStatistic"]])
+    for action in (one for kind in _ACTIONS for one in params.get(kind, [])):
+        if not action.startswith("arn:"):
+            raise ServiceError("ValidationError", f"Invalid arn syntax: {action}")
+    low = params.get("EvaluateLowSampleCountPercentile", "evaluate")
+    if low not in ("evaluate", "ignore"):
+        raise ServiceError(
+            "ValidationError", f"EvaluateLowSampleCountPercentile must be evaluate or ignore, not {low}"
+        )
     if params["ComparisonOperator"] not in evaluation.COMPARISONS:
         raise _unsupported(params["ComparisonOperator"])
     if params.get("TreatMissingData", "missing") not in _TREATMENTS:

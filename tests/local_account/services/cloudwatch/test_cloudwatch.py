@@ -182,16 +182,91 @@ def test_invalid_requests_for_statistics_are_refused(
     assert code(error) == error_code
 
 
+WHERE = "MetricData.member.2"
+NOW = datetime.now(UTC)
+SET = {"SampleCount": 2.0, "Sum": 3.0, "Minimum": 1.0, "Maximum": 2.0}
+
+
 @pytest.mark.parametrize(
-    "datum", [{}, {"Value": 1.0, "Values": [1.0]}, {"Values": [1.0, 2.0], "Counts": [1.0]}]
+    ("datum", "message"),
+    [
+        (
+            {},
+            "MissingParameter: At least one of the parameters {w}.Value or {w}.StatisticValues must be "
+            "specified.",
+        ),
+        (
+            {"Value": 1.0, "Values": [1.0]},
+            "InvalidParameterCombination: The parameters {w}.Value and {w}.Values are mutually exclusive and "
+            "you have specified both.",
+        ),
+        (
+            {"Value": 1.0, "StatisticValues": SET},
+            "InvalidParameterCombination: The parameters {w}.Value and {w}.StatisticValues are mutually "
+            "exclusive and you have specified both.",
+        ),
+        (
+            {"Values": [1.0, 2.0], "Counts": [1.0]},
+            "InvalidParameterValue: The parameters {w}.Values and {w}.Counts must be of the same size.",
+        ),
+        (
+            {"Values": [1.0] * 151},
+            "InvalidParameterValue: The collection {w}.Values must not have a size greater than 150.",
+        ),
+        (
+            {"Values": [1.0], "Counts": [-1.0]},
+            "InvalidParameterValue: The value -1.0 for parameter {w}.Counts is invalid.",
+        ),
+        (
+            {"Value": 1e300},
+            "InvalidParameterValue: The value 1e+300 for parameter {w}.Value is invalid.",
+        ),
+        (
+            {"StatisticValues": {**SET, "Minimum": 3.0}},
+            "InvalidParameterValue: The parameter {w}.StatisticValues.Maximum must be greater than "
+            "{w}.StatisticValues.Minimum.",
+        ),
+        (
+            {"Value": 1.0, "Dimensions": [{"Name": "a", "Value": "1"}, {"Name": "a", "Value": "2"}]},
+            "InvalidParameterValue: No metric may specify the same dimension name twice.",
+        ),
+        (
+            {"Value": 1.0, "StorageResolution": 5},
+            "InvalidParameterValue: The value 5 for parameter {w}.StorageResolution is invalid.",
+        ),
+        (
+            {"Value": 1.0, "Timestamp": NOW - timedelta(days=15)},
+            "InvalidParameterValue: The parameter {w}.Timestamp must specify a time within the past two "
+            "weeks.",
+        ),
+        (
+            {"Value": 1.0, "Timestamp": NOW + timedelta(hours=3)},
+            "InvalidParameterValue: The parameter {w}.Timestamp must specify a time within the past two "
+            "weeks.",
+        ),
+    ],
 )
 def test_an_invalid_request_leaves_nothing_behind(
-    cloudwatch: CloudWatchClient, namespace: str, datum: dict[str, Any]
+    cloudwatch: CloudWatchClient, namespace: str, datum: dict[str, Any], message: str
 ) -> None:
     data: Any = [{"MetricName": "m", "Value": 1.0}, {"MetricName": "m", **datum}]
-    with pytest.raises(ClientError):
+    with pytest.raises(ClientError) as error:
         cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+    found = error.value.response["Error"]
+    assert f"{found['Code']}: {found['Message']}" == message.replace("{w}", WHERE)
     assert cloudwatch.list_metrics(Namespace=namespace)["Metrics"] == []
+
+
+@pytest.mark.parametrize("ids", [["M1"], ["1m"], ["m", "m"]])
+def test_ids_of_queries_are_names_and_unique(
+    cloudwatch: CloudWatchClient, namespace: str, ids: list[str]
+) -> None:
+    queries: list[MetricDataQueryTypeDef] = [{**query(namespace, "Sum"), "Id": name} for name in ids]
+    with pytest.raises(ClientError) as error:
+        cloudwatch.get_metric_data(
+            MetricDataQueries=queries, StartTime=HOUR, EndTime=HOUR + timedelta(minutes=1)
+        )
+    assert code(error) == "ValidationError"
 
 
 def test_many_values_are_sent_compressed(cloudwatch: CloudWatchClient, namespace: str) -> None:
@@ -302,6 +377,10 @@ def test_alarms_are_found_tagged_and_deleted(cloudwatch: CloudWatchClient, alarm
         {"TreatMissingData": "maybe"},
         {"DatapointsToAlarm": 2},
         {"ComparisonOperator": "LessThanLowerThreshold"},
+        {"Period": 60, "EvaluationPeriods": 1441},
+        {"Period": 3600, "EvaluationPeriods": 169},
+        {"AlarmActions": ["my-topic"]},
+        {"EvaluateLowSampleCountPercentile": "never"},
     ],
 )
 def test_alarms_that_cannot_be_put(cloudwatch: CloudWatchClient, alarm: dict[str, Any], changes: Any) -> None:
