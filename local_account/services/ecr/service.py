@@ -16,10 +16,12 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
+from local_account.authorization.policies import Policy
 from local_account.engine.dockerd import name_registry
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
+from local_account.moto_backend import principals
 from local_account.services.ecr import lifecycle_policy, registry_password
 from local_account.services.ecr.blobs import DigestError
 from local_account.services.ecr.images import Images, Manifest, Repository
@@ -289,7 +291,7 @@ class Ecr(Service):
 
     def set_repository_policy(self, params: SetRepositoryPolicyRequestTypeDef) -> Answer:
         """SetRepositoryPolicy."""
-        _check_policy(params["policyText"])
+        _check_policy(params["policyText"], self.account.config.account_id)
         return self._set(params, "policyText")
 
     def get_repository_policy(self, params: GetRepositoryPolicyRequestTypeDef) -> Answer:
@@ -434,13 +436,19 @@ def _image_ids(digest: str, tags: list[str]) -> list[ImageIdentifierTypeDef]:
     return [{"imageDigest": digest, "imageTag": tag} for tag in tags] or [{"imageDigest": digest}]
 
 
-def _check_policy(text: str) -> None:
+def _check_policy(text: str, account_id: str) -> None:
     try:
-        document: Any = json.loads(text)
-    except ValueError as error:
-        raise ServiceError("InvalidParameterException", f"policyText is not valid JSON: {error}") from error
-    if not isinstance(document, dict) or "Statement" not in document:
-        raise ServiceError("InvalidParameterException", "policyText has no Statement")
+        document = json.loads(text)
+        statements = Policy.parse(document, "repository policy").statements
+        valid = all(one.principals for one in statements) and not principals.unknown(account_id, document)
+    except (ValueError, TypeError):
+        valid = False
+    if not valid:
+        raise ServiceError(
+            "InvalidParameterException",
+            "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy "
+            "provided'",
+        )
 
 
 def _check_mutability(

@@ -319,9 +319,18 @@ def test_policies_and_tags(ecr: ECRClient, repository: str, served: Served) -> N
     ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=POLICY)
     assert ecr.get_lifecycle_policy(repositoryName=repository)["lifecyclePolicyText"] == POLICY
     ecr.delete_lifecycle_policy(repositoryName=repository)
-    with pytest.raises(ClientError) as error:
-        ecr.set_repository_policy(repositoryName=repository, policyText="{")
-    assert code(error) == "InvalidParameterException"
+    pull = {"Effect": "Allow", "Action": "ecr:BatchGetImage"}
+    for refused in (
+        {**pull, "Effect": "Maybe", "Principal": "*"},
+        pull,
+        {**pull, "Principal": {"AWS": served.account.arn("iam", "role/nobody").replace("us-east-1", "")}},
+    ):
+        with pytest.raises(ClientError, match="Invalid repository policy provided") as error:
+            ecr.set_repository_policy(
+                repositoryName=repository,
+                policyText=json.dumps({"Version": "2012-10-17", "Statement": [refused]}),
+            )
+        assert code(error) == "InvalidParameterException"
     with pytest.raises(ClientError) as error:
         ecr.get_repository_policy(repositoryName=repository)
     assert code(error) == "RepositoryPolicyNotFoundException"

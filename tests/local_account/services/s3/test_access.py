@@ -172,6 +172,21 @@ def test_a_tls_only_policy_does_not_lock_the_bucket(s3: S3Client, bucket: str) -
         ("{", "valid JSON"),
         ("[]", "valid JSON"),
         (policy_of(Effect="Allow", Action="s3:*", Resource="*"), "Principal"),
+        (
+            policy_of(
+                Effect="Allow",
+                Principal={"AWS": "arn:aws:iam::123456789012:role/nobody"},
+                Action="s3:*",
+                Resource="*",
+            ),
+            "Invalid principal in policy",
+        ),
+        (
+            policy_of(
+                Effect="Allow", Principal={"Service": "nothing.amazonaws.com"}, Action="s3:*", Resource="*"
+            ),
+            "Invalid principal in policy",
+        ),
         (policy_of(Effect="Allow", Principal="*", Action="ec2:Run", Resource="*"), "invalid action"),
         (policy_of(Effect="Allow", Principal="*", Action="s3:*", Resource=of("other")), "invalid resource"),
         (policy_of(Effect="Maybe", Principal="*", Action="s3:*", Resource="*"), "Effect"),
