@@ -78,6 +78,7 @@ _OPERATIONS: dict[tuple[str, str], dict[str, str]] = {
     ("secretsmanager", "GetRandomPassword"): {},
     ("secretsmanager", "ListSecrets"): {},
     ("ssm", "DescribeParameters"): {},
+    ("logs", "DescribeSubscriptionFilters"): {"logGroupName": "log-group:"},
 }
 
 # The roles that a request passes to a service: the parameter, and the service that will assume the role.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import (
         DeleteMetricFilterRequestTypeDef,
         DescribeMetricFiltersRequestTypeDef,
+        DescribeSubscriptionFiltersRequestTypeDef,
         PutMetricFilterRequestTypeDef,
         TestMetricFilterRequestTypeDef,
     )
@@ -96,6 +97,12 @@ class FilterOperations(LogsBase):
                 if pattern.matches(message)
             ]
         }
+
+    def describe_subscription_filters(self, params: DescribeSubscriptionFiltersRequestTypeDef) -> Answer:
+        """DescribeSubscriptionFilters: a group has none, as PutSubscriptionFilter is refused."""
+        with self.database.read() as connection:
+            group_of(connection, params["logGroupName"])
+        return {"subscriptionFilters": []}
 
 
 def _check(transformation: Transformation, pattern: Pattern) -> None:

@@ -2,7 +2,7 @@
 
 Contract: Amazon S3 API Reference, "Actions"; a test compares the table with botocore's model.
 
-Differs from AWS (s3): reading a setting that is refused (GetBucketReplication, GetObjectLockConfiguration, …)
+Differs from AWS (s3): reading settings of which a bucket can have several (analytics, inventory, metrics, …)
 is refused, too, where AWS answers that the bucket has none.
 """
 

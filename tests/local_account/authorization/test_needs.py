@@ -78,6 +78,7 @@ REQUESTS = [
     ("ssm", "ListTagsForResource", {"ResourceType": "Parameter", "ResourceId": "p"}),
     ("ssm", "PutParameter", {"Name": "p", "Tags": [{}]}),
     ("sts", "AssumeRole", {"RoleArn": ROLE, "RoleSessionName": "s"}),
+    ("logs", "DescribeSubscriptionFilters", {"logGroupName": "example"}),
 ]  # fmt: skip
 
 

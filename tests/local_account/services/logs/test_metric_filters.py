@@ -191,3 +191,9 @@ def test_a_pattern_can_be_tried(writer: LogWriter) -> None:
     assert (match["eventNumber"], match["eventMessage"]) == (2, ACCESS)
     assert match["extractedValues"]["$request"] == "GET /index.html HTTP/1.0"
     assert match["extractedValues"]["$2"] == "-"
+
+
+def test_a_group_has_no_subscription_filters(writer: LogWriter) -> None:
+    assert writer.client.describe_subscription_filters(logGroupName=writer.group)["subscriptionFilters"] == []
+    absent = writer.refused("describe_subscription_filters", logGroupName="/absent")
+    assert absent.startswith("ResourceNotFoundException")

@@ -80,6 +80,8 @@ def test_a_new_bucket_is_private_and_encrypted(s3: S3Client, bucket: str) -> Non
         ("get_bucket_policy_status", "NoSuchBucketPolicy"),
         ("get_bucket_tagging", "NoSuchTagSet"),
         ("get_bucket_website", "NoSuchWebsiteConfiguration"),
+        ("get_bucket_replication", "ReplicationConfigurationNotFoundError"),
+        ("get_object_lock_configuration", "ObjectLockConfigurationNotFoundError"),
     ],
 )
 def test_what_was_never_set_is_not_there(s3: S3Client, bucket: str, operation: str, expected: str) -> None:
