@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 
 _PolicyMember = Literal["lifecyclePolicyText", "policyText"]
 
+log = logging.getLogger(__name__)
+
 _PAGE = 100
 _HOUR = 3600.0
 _NAME = re.compile(r"(?:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
@@ -99,7 +102,12 @@ class Ecr(Service):
         now = self.account.now()
         for name, document in self._images.table.items():
             if text := document.get("lifecyclePolicyText"):
-                for digest in lifecycle_policy.expired(lifecycle_policy.parse(text), document, now):
+                try:
+                    rules = lifecycle_policy.parse(text)
+                except ServiceError as error:  # kept by an older build: no reason not to start
+                    log.warning("the lifecycle policy of %s is not carried out: %s", name, error.message)
+                    continue
+                for digest in lifecycle_policy.expired(rules, document, now):
                     self._images.delete(name, {"imageDigest": digest})
                 with self._images.table.update(name) as evaluated:
                     evaluated["lifecycleEvaluatedAt"] = now

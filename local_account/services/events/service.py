@@ -319,7 +319,8 @@ class Events(Service):
         with self.account.store.alone(), self._reading:
             changes = self._rules.changes
             if self._read_at != changes:
-                self._read = [rule for rule in self._rules.values() if rule["State"] == "ENABLED"]
+                enabled = [rule for rule in self._rules.values() if rule["State"] == "ENABLED"]
+                self._read = [rule for rule in enabled if _is_valid(rule)]
                 self._matcher = Matcher(
                     (rule, _pattern(rule["EventPattern"])) for rule in self._read if "EventPattern" in rule
                 )
@@ -466,6 +467,19 @@ def _pattern(text: str) -> list[Fields]:
         raise ServiceError(
             "InvalidEventPatternException", f"Event pattern is not valid. Reason: {error}"
         ) from error
+
+
+def _is_valid(rule: Rule) -> bool:
+    """Return whether a rule can be carried out: an older build may have kept what PutRule refuses by now."""
+    try:
+        if "EventPattern" in rule:
+            _pattern(rule["EventPattern"])
+        if "ScheduleExpression" in rule:
+            _schedule(rule["ScheduleExpression"])
+    except ServiceError as error:
+        log.warning("the rule %s is not carried out: %s", rule["Name"], error.message)
+        return False
+    return True
 
 
 def _schedule(expression: str) -> Schedule:

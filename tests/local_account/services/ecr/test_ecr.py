@@ -356,6 +356,18 @@ def test_a_lifecycle_policy_expires_images(
     registry("HEAD", f"{repository}/blobs/{digest_of(b'build 0')}", 404)
 
 
+def test_a_policy_of_an_older_build_that_is_not_valid_any_more_is_passed_over(
+    ecr: ECRClient, repository: str, served: Served
+) -> None:
+    ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=POLICY)
+    table: Any = served.account.store.table("ecr-repositories")
+    with table.update(repository) as document:
+        document["lifecyclePolicyText"] = POLICY.replace("rulePriority", "rulePriorities")
+    served.ecr.tidy()
+    assert "lastEvaluatedAt" not in ecr.get_lifecycle_policy(repositoryName=repository)
+    ecr.delete_lifecycle_policy(repositoryName=repository)
+
+
 # --- the registry
 
 

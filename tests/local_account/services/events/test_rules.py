@@ -3,11 +3,15 @@
 import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local_account.foundation.account import Account
+from local_account.foundation.config import AccountConfig
+from local_account.services.events import Events
 from tests.local_account.account_process import AccountProcess
 
 Rule = Callable[..., str]
@@ -189,3 +193,18 @@ def test_the_aws_cli_speaks_to_it(rule: Rule, local_account: AccountProcess) -> 
     ]
     done = subprocess.run(command, capture_output=True, check=True, text=True, env=local_account.environment)
     assert done.stdout.strip() == "for-cli"
+
+
+def test_rules_of_an_older_build_that_are_not_valid_any_more_are_passed_over(tmp_path: Path) -> None:
+    account = Account(AccountConfig(tmp_path))
+    service, table = Events(account), account.store.table("events.rules")
+    when = account.now()
+    old = {"State": "ENABLED", "origin": when, "enabled_at": when, "targets": [], "tags": {}}
+    table.put(
+        "p", {**old, "Name": "p", "Arn": "p", "EventPattern": '{"detail": {"a": [{"cidr": "1.2.3.4/32"}]}}'}
+    )
+    table.put("s", {**old, "Name": "s", "Arn": "s", "ScheduleExpression": "rate( 10 minutes )"})
+    entry: Any = {"Source": "workshop", "DetailType": "t", "Detail": "{}"}
+    assert service.put_events({"Entries": [entry]})["FailedEntryCount"] == 0
+    assert service.list_rule_names_by_target({"TargetArn": "none"}) == {"RuleNames": [], "NextToken": None}
+    account.store.close()
