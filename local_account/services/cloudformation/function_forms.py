@@ -51,10 +51,31 @@ def check(body: Mapping[str, Any]) -> None:
     conditions = body.get("Conditions") or {}
     for name, condition in conditions.items():
         _check_condition(str(name), condition, body)
+    _check_cycles(conditions)
     for resource in body["Resources"].values():
         _check(resource.get("Properties"), conditions)
     for output in (body.get("Outputs") or {}).values():
         _check(output, conditions)
+
+
+def _check_cycles(conditions: Mapping[str, Any]) -> None:
+    """Refuse conditions that need each other, even if nothing uses them."""
+    left = {name: _conditions_in(node) for name, node in conditions.items()}
+    while ready := [name for name, needed in left.items() if not needed & left.keys()]:
+        for name in ready:
+            del left[name]
+    if left:
+        raise fault(f"Found circular condition dependency: {', '.join(left)}")
+
+
+def _conditions_in(node: Any) -> set[str]:
+    if isinstance(node, list):
+        return {name for item in node for name in _conditions_in(item)}
+    if not isinstance(node, dict):
+        return set()
+    if _name(node) == "Condition":
+        return {str(node["Condition"])}
+    return {name for item in node.values() for name in _conditions_in(item)}
 
 
 def fault(message: str) -> ServiceError:

@@ -5,12 +5,13 @@ Contract: *CloudFormation template Outputs syntax*, *Get exported outputs from a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from local_account.services.cloudformation.intrinsics import Scope
+from local_account.services.cloudformation.intrinsics import PendingError, Scope
 from local_account.services.cloudformation.scope import Imports
 from local_account.services.cloudformation.stacks import Stacks
-from local_account.services.cloudformation.template import invalid
+from local_account.services.cloudformation.template import Template, invalid
 
 Output = dict[str, str | None]
 
@@ -20,7 +21,7 @@ def evaluated(scope: Scope) -> list[Output]:
     return [
         {
             "OutputKey": name,
-            "OutputValue": scope.plain(_text(name, output["Value"])),
+            "OutputValue": scope.plain(_text(output["Value"])),
             "Description": output.get("Description"),
             "ExportName": (output.get("Export") or {}).get("Name"),
         }
@@ -51,7 +52,20 @@ def results(stacks: Stacks, stack_id: str, scope: Scope, imports: Imports) -> di
     return {"Outputs": outputs, "Exports": exports, "Imports": sorted(imports.names)}
 
 
-def _text(name: str, value: Any) -> str:
+def check(template: Template, scope: Scope) -> None:
+    """Raise ServiceError ValidationError for an output that is no string, as far as that is known."""
+    for output in template.outputs.values():
+        if "Condition" not in output or scope.condition(output["Condition"]):
+            with suppress(PendingError):
+                _text(scope.value(output["Value"]), output["Value"])
+
+
+def _text(value: Any, node: Any = None) -> str:
+    """Return the value of an output as text; ``node`` is what the template has."""
     if isinstance(value, (dict, list)) or value is None:
-        raise invalid(f"Template format error: Output {name} is malformed: its Value must be a string")
+        is_list = isinstance(node, list) or (isinstance(node, dict) and "Fn::FindInMap" in node)
+        kind = " and not a Map" if isinstance(value, dict) else " and not a List" if is_list else ""
+        raise invalid(
+            f"Template format error: The Value field of every Outputs member must evaluate to a String{kind}."
+        )
     return str(value).lower() if isinstance(value, bool) else str(value)

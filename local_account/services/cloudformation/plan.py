@@ -71,6 +71,7 @@ class Plan:
         resources = Recorded(self._records, self._pending)
         self._scope = make_scope(account, wanted, template, resources, Imports(stacks, planned=True))
         types.check(template, self._scope)
+        outputs.check(template, self._scope)
         self.changes = self._changes()
         self._outputs = wanted.get("Outputs") or []
 
