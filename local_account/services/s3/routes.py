@@ -1,9 +1,6 @@
 """Which operation a request is for: method, bucket or key, and subresource.
 
 Contract: Amazon S3 API Reference, "Actions"; a test compares the table with botocore's model.
-
-Differs from AWS (s3): reading settings of which a bucket can have several (analytics, inventory, metrics, …)
-is refused, too, where AWS answers that the bucket has none.
 """
 
 from __future__ import annotations

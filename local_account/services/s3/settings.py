@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local_account.foundation.system_tags import HEADER, is_reserved
+from local_account.moto_backend import principals
 from local_account.services.s3 import cors, documents, lifecycle_rules, policies, tags
 from local_account.services.s3.call import Call, Reply, xml
 from local_account.services.s3.errors import S3Error
@@ -251,6 +252,8 @@ class Settings:
         except UnicodeDecodeError as error:
             raise S3Error("MalformedPolicy") from error
         policies.check(document, call.bucket)
+        if name := principals.unknown(self._with.account_id, json.loads(document)):
+            raise S3Error("MalformedPolicy", "Invalid principal in policy", Detail=name)
         block = bucket.settings.get("publicAccessBlock") or {}
         if block.get("BlockPublicPolicy") and policies.is_public(document):
             who = call.caller.arn if call.caller else f"arn:aws:iam::{self._with.account_id}:root"
