@@ -117,7 +117,7 @@ def test_metric_data_of_several_metrics(cloudwatch: CloudWatchClient, namespace:
     )["MetricDataResults"]
     assert [result["Values"] for result in found] == [[100.0] * 2, [901.0, 900.0], [100.0] * 2]
     assert found[0]["Timestamps"] == [begin + timedelta(minutes=1), begin]
-    assert found[0]["Label"] == "m"
+    assert found[0]["Label"] == "m SampleCount"
     (listed,) = cloudwatch.list_metrics(Namespace=namespace, Dimensions=[{"Name": "VariantName"}])["Metrics"]
     assert listed["Dimensions"] == DIMENSIONS
 
