@@ -93,7 +93,7 @@ def _notebooks(lab: BenchLab, lab_id: str, number: int) -> float:
     began = time.monotonic()
     done = subprocess.run(
         [str(home / ".workshop" / "venv" / "bin" / "python"), "-m", "lab_helpers", "run", *arguments],
-        cwd=home / "workshop",
+        cwd=home / ".workshop" / "package",
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

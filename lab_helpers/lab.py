@@ -118,7 +118,7 @@ class Lab:
     @property
     def package(self) -> Path:
         """The workshop's package as unpacked: templates, helpers, lifecycle scripts."""
-        return self.home / "workshop"
+        return self.home / ".workshop" / "package"
 
     def working_copy(self, branch: str) -> Path:
         """Return the git working copy of `branch`."""

@@ -5,4 +5,4 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 mkdir -p "$STATE" "$WORKSHOP_HOME/notebooks"
-give_to_user "$STATE" "$WORKSHOP_HOME/notebooks" "$WORKSHOP_HOME/workshop"
+give_to_user "$STATE" "$WORKSHOP_HOME/notebooks"

@@ -19,7 +19,7 @@ if [ -f "$STATE/provision.log" ]; then
 fi
 : >"$STATE/provision.log"
 set_status running
-give_to_user "$STATE" "$WORKSHOP_HOME/notebooks" "$WORKSHOP_HOME/workshop"
+give_to_user "$STATE" "$WORKSHOP_HOME/notebooks"
 
 # In a session of its own and ignoring hangups, so that it outlives the hook; nothing stays to wait for it.
 (

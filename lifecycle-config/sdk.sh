@@ -5,9 +5,9 @@ set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-wanted="$WORKSHOP_HOME/workshop/requirements-sdk.txt"
+wanted="$STATE/package/requirements-sdk.txt"
 find_uv
-packages "$WORKSHOP_HOME/workshop/requirements.txt"
+packages "$STATE/package/requirements.txt"
 directory="$PACKAGES-sdk-$(sha256sum "$wanted" | cut -c1-16)"
 python="$PACKAGES/bin/python"
 {

@@ -6,7 +6,7 @@ set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-grep -E '^(boto3|PyYAML|git-remote-s3)\b' "$WORKSHOP_HOME/workshop/requirements.txt" >"$STATE/tools.txt"
+grep -E '^(boto3|PyYAML|git-remote-s3)\b' "$STATE/package/requirements.txt" >"$STATE/tools.txt"
 find_uv
 packages "$STATE/tools.txt"
-environment "$STATE/tools" "$WORKSHOP_HOME/workshop"
+environment "$STATE/tools" "$STATE/package"

@@ -34,7 +34,7 @@ class PutBack:
 
     def __init__(self, home: Path, to: str, at: str) -> None:
         self._home, self._to = home, to
-        self._source, self._target = home / "workshop" / "notebooks", home / "notebooks"
+        self._source, self._target = home / ".workshop" / "package" / "notebooks", home / "notebooks"
         stamp = f"{datetime.fromisoformat(at):%Y-%m-%d-%H%M%S}"
         self._stamp = stamp
         self._folder = self._target / f"changed-{stamp}"

@@ -25,6 +25,25 @@ def runtime_directory(environment: Mapping[str, str]) -> Path:
     return Path(given).expanduser() if given else data_directory(environment) / "runtime"
 
 
+def settings_directory(environment: Mapping[str, str]) -> Path:
+    """Return the directory of the user's JupyterLab settings (JupyterLab documentation, "Advanced Usage")."""
+    if given := environment.get("JUPYTERLAB_SETTINGS_DIR"):
+        return Path(given)
+    return Path(environment.get("JUPYTER_CONFIG_DIR") or "~/.jupyter").expanduser() / "lab" / "user-settings"
+
+
+def write_settings(environment: Mapping[str, str]) -> None:
+    """Answer "never" for the learner when JupyterLab asks whether it may fetch news.
+
+    JupyterLab reads settings when a page loads, so it need not be restarted.
+    """
+    settings = settings_directory(environment) / "@jupyterlab" / "apputils-extension"
+    path = settings / "notification.jupyterlab-settings"
+    if not path.exists():
+        settings.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"fetchNews": "false"}), encoding="utf-8")
+
+
 def write_kernel(environment: Mapping[str, str], python: Path, home: Path) -> None:
     """Write the kernel "MLOps workshop", as `python -m ipykernel install --user` would.
 
@@ -34,12 +53,14 @@ def write_kernel(environment: Mapping[str, str], python: Path, home: Path) -> No
     kernel.mkdir(parents=True, exist_ok=True)
     spec = {
         "argv": [
-            *(str(python), "-Xfrozen_modules=off"),
-            *("-m", "ipykernel_launcher", "-f", "{connection_file}"),
+            # -P: no file of the learner's, such as random.py, is taken for a library's module.
+            *(str(python), "-P", "-Xfrozen_modules=off"),
+            *("-m", "lab_helpers.instance.kernel", "-f", "{connection_file}"),
         ],
         "display_name": "MLOps workshop",
         "language": "python",
         "metadata": {"debugger": True},
-        "env": {"WORKSHOP_HOME": str(home)},
+        # Matplotlib's list of fonts takes seconds to make: it must last longer than the home directory.
+        "env": {"WORKSHOP_HOME": str(home), "MPLCONFIGDIR": str(home / ".workshop" / "venv" / "matplotlib")},
     }
     (kernel / "kernel.json").write_text(json.dumps(spec, indent=1), encoding="utf-8")

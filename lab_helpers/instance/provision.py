@@ -28,7 +28,7 @@ from lab_helpers import keys
 from lab_helpers.clients import Clients
 from lab_helpers.instance import attendant
 from lab_helpers.instance.copies import copy_exercises
-from lab_helpers.instance.jupyter import write_kernel
+from lab_helpers.instance.jupyter import write_kernel, write_settings
 from lab_helpers.nested_stacks import StackError, deploy_nested
 
 TOLD_LINES = 30
@@ -44,7 +44,7 @@ class Provisioning:
     def __init__(self, home: Path, settings: Mapping[str, str], clients: Clients) -> None:
         self._home, self._settings, self._clients = home, settings, clients
         self._state = home / ".workshop"
-        self._scripts = home / "workshop" / "lifecycle-config"
+        self._package = self._state / "package"
         self._lines: list[str] = []
         self._lock = threading.Lock()
 
@@ -52,6 +52,7 @@ class Provisioning:
         """Run the parts in parallel and report the outcome; return whether all succeeded."""
         began = time.monotonic()
         parts: dict[str, Callable[[], None]] = {
+            "jupyterlab": lambda: write_settings(os.environ),  # first: learners may open it at once
             "kernel": self._kernel,
             "exercises": self._exercises,
             "stacks": self._stacks_and_repository,
@@ -99,11 +100,11 @@ class Provisioning:
             self._say("provision", f"could not publish the status {status!r}: {error}")
 
     def _kernel(self) -> None:
-        self._command("kernel", "bash", self._scripts / "kernel.sh")
+        self._command("kernel", "bash", self._package / "lifecycle-config" / "kernel.sh")
         write_kernel(os.environ, self._state / "venv" / "bin" / "python", self._home)
 
     def _exercises(self) -> None:
-        source, target = self._home / "workshop" / "notebooks", self._home / "notebooks"
+        source, target = self._package / "notebooks", self._home / "notebooks"
         for done in copy_exercises(source, target, self._state / "exercises.json"):
             self._say("exercises", done)
 
@@ -117,12 +118,12 @@ class Provisioning:
             deploy_nested(
                 self._clients,
                 self._settings,
-                self._home / "workshop" / "cfn",
+                self._package / "cfn",
                 functools.partial(self._say, "stacks"),
             )
         except StackError as error:
             raise PartError(str(error)) from error
-        self._command("stacks", "bash", self._scripts / "repository.sh")
+        self._command("stacks", "bash", self._package / "lifecycle-config" / "repository.sh")
 
     def _failure(self, name: str, part: Callable[[], None]) -> str | None:
         """Run a part; return the cause of its failure, or None."""

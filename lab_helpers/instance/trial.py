@@ -158,7 +158,7 @@ def _run_notebooks(home: Path, arguments: tuple[str, ...], environment: Mapping[
     shutil.rmtree(output, ignore_errors=True)
     done = subprocess.run(
         [str(_kernel(home)), "-m", "lab_helpers", "run", "--output", str(output), *arguments],
-        cwd=home / "workshop",
+        cwd=home / ".workshop" / "package",
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

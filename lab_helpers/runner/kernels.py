@@ -20,10 +20,10 @@ from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.utils import run_sync
 
-from lab_helpers.runner.plan import PlannedNotebook, imported_modules
+from lab_helpers.preload import needed_modules
+from lab_helpers.runner.plan import PlannedNotebook
 
 WORKSHOP_KERNEL = "mlops-workshop"
-_DRAWS = {"lab_helpers.plots": ["matplotlib.pyplot", "matplotlib_inline.backend_inline"]}
 
 
 class KernelMissingError(RuntimeError):
@@ -161,8 +161,7 @@ def _load(manager: AsyncKernelManager, notebook: Path) -> BlockingKernelClient:
 
     This defines no names: a notebook that lacks an import still fails.
     """
-    names = imported_modules(notebook)
-    names += [name for module in names for name in _DRAWS.get(module, [])]
+    names = needed_modules(notebook)
     load = (
         "import contextlib, gc, importlib\n"
         "for name in names:\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +16,6 @@ __all__ = [
     "PlannedNotebook",
     "declared_parameters",
     "find_notebooks",
-    "imported_modules",
     "plan",
     "select",
 ]
@@ -87,26 +85,6 @@ def _on_request(path: Path) -> bool:
     """Return whether a notebook runs only if it is asked for, such as the one that deletes the lab."""
     metadata = json.loads(path.read_text(encoding="utf-8")).get("metadata", {})
     return bool(metadata.get("mlops_workshop", {}).get("on_request"))
-
-
-def imported_modules(notebook: Path) -> list[str]:
-    """Return the modules that the code cells import, in order; cells with magics are skipped."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    found: dict[str, None] = {}
-    for cell in cells:
-        if cell["cell_type"] != "code":
-            continue
-        try:
-            statements = ast.parse("".join(cell["source"])).body
-        except SyntaxError:
-            continue
-        for statement in statements:
-            if isinstance(statement, ast.Import):
-                found |= dict.fromkeys(alias.name for alias in statement.names)
-            elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
-                found |= {statement.module: None}
-                found |= dict.fromkeys(f"{statement.module}.{alias.name}" for alias in statement.names)
-    return list(found)
 
 
 def plan(

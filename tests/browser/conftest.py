@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from local_account.foundation.daemon import Daemon
 from tests.browser import chromium
@@ -24,6 +24,7 @@ from tests.e2e.one_workshop import Workshop
 FAILURES = ROOT / "runs" / "browser"
 VIEWPORT = {"width": 1280, "height": 800}
 _FAILED = pytest.StashKey[bool]()
+expect.set_options(timeout=30_000)  # milliseconds; the machine is busy with other tests
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -281,7 +281,7 @@ def test_the_first_start_makes_everything(started: Instance) -> None:
     found = subprocess.check_output(
         [kernel["argv"][0], "-c", "import lab_helpers; print(lab_helpers.__file__)"], text=True, cwd="/"
     )
-    assert found.strip() == str(started.home / "workshop" / "lab_helpers" / "__init__.py")
+    assert found.strip() == str(started.home / ".workshop" / "package" / "lab_helpers" / "__init__.py")
     made = started.stacks()
     assert set(made) == {"ana-scikit-base", "ana-iris-model", "ana-iris-train-pipeline"}
     assert {started.stack(name)["StackStatus"] for name in made} == {"CREATE_COMPLETE"}
@@ -342,7 +342,7 @@ def test_a_stop_and_start_changes_nothing_that_exists(started: Instance) -> None
     heads, installed = started.heads(), uv_calls(started, "pip install")
     (started.home / "notebooks" / "01.ipynb").write_text("my work")
     (started.home / "scikit_base" / "Dockerfile").write_text("FROM scratch")
-    template = started.home / "workshop" / "cfn" / "build-image.yml"
+    template = started.home / ".workshop" / "package" / "cfn" / "build-image.yml"
     before = template.stat().st_mtime_ns
     subprocess.run(["rm", "-r", str(started.directory / "home")], check=True)
 

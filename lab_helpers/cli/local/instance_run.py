@@ -40,7 +40,7 @@ class InstanceRun:
         from lab_helpers.lab import wait_until_provisioned
 
         home = Path(environment["WORKSHOP_HOME"])
-        directory, command = home / "workshop", ["run", *arguments]
+        directory, command = home / ".workshop" / "package", ["run", *arguments]
         process = self._standby
         if process and process.stdin and process.poll() is None:
             orders = {"directory": str(directory), "environment": environment, "arguments": command}

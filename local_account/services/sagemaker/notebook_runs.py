@@ -19,6 +19,7 @@ import getpass
 import json
 import os
 import secrets
+import shlex
 import shutil
 import subprocess
 import sys
@@ -95,6 +96,12 @@ def write_environment(account: Account, name: str) -> dict[str, str]:
     path = instance_directory(account, name) / "environment.json"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(environment, file, indent=2)
+    # A terminal is a login shell, and the machine's /etc/profile begins the PATH again: without `aws`.
+    first = [
+        part for part in environment["PATH"].split(os.pathsep) if part not in os.defpath.split(os.pathsep)
+    ]
+    profile = f"export PATH={shlex.quote(os.pathsep.join(first))}:$HOME/.local/bin:$PATH\n"
+    (path.parent / "home" / ".bash_profile").write_text(profile, encoding="utf-8")
     return environment
 
 
@@ -174,7 +181,7 @@ class Jupyter:
             self._process = account.processes.spawn(
                 group(name),
                 argv,
-                env={**environment, "JUPYTER_TOKEN": token},
+                env={**environment, "JUPYTER_TOKEN": token, "SHELL": shutil.which("bash") or "/bin/sh"},
                 cwd=directory / "SageMaker",
                 stdout=output,
                 stderr=subprocess.STDOUT,

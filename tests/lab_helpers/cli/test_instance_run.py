@@ -36,11 +36,10 @@ sys.exit(7)
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     home = tmp_path / "SageMaker"
-    package = home / "workshop" / "lab_helpers"
+    package = home / ".workshop" / "package" / "lab_helpers"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(PROGRAM)
-    (home / ".workshop").mkdir()
     return home
 
 
@@ -73,7 +72,7 @@ def run(runner: InstanceRun, home: Path, **more: str) -> int:
 
 
 def said(home: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((home / "workshop" / "said.json").read_text())
+    found: dict[str, Any] = json.loads((home / ".workshop" / "package" / "said.json").read_text())
     return found
 
 
@@ -86,7 +85,7 @@ def test_a_standby_runner_uses_the_instances_directory_environment_and_package(
     assert run(InstanceRun(), home) == 7, "its exit status is the run's"
     found = said(home)
     assert found["arguments"] == ["run", "--notebooks", "01"]
-    assert found["directory"] == str(home / "workshop")
+    assert found["directory"] == str(home / ".workshop" / "package")
     assert "OF_THE_SHELL" not in found["environment"]
     assert found["environment"]["WORKSHOP_HOME"] == str(home)
     assert (found["name"], found["loaded"]) == ("__main__", True)
@@ -122,7 +121,7 @@ def test_ctrl_c_reaches_the_run_and_the_command_waits_for_its_end(home: Path, en
     runner = InstanceRun()
 
     def interrupt() -> None:
-        while not (home / "workshop" / "said.json").exists():
+        while not (home / ".workshop" / "package" / "said.json").exists():
             time.sleep(0.05)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 

@@ -29,7 +29,7 @@ def notebook(**written: str) -> str:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """An instance whose package has two notebooks that write files, programs for one of them, and data."""
-    package = tmp_path / "workshop" / "notebooks"
+    package = tmp_path / ".workshop" / "package" / "notebooks"
     package.mkdir(parents=True)
     (package / "01_base.ipynb").write_text(notebook(base_image__Dockerfile="FROM a", try_out__model="m"))
     (package / "02_model.ipynb").write_text(notebook(model_image__Dockerfile="FROM b"))
@@ -38,7 +38,6 @@ def home(tmp_path: Path) -> Path:
         (package / "base_image" / name).write_text("shipped")
     (package / "data").mkdir()
     (package / "data" / "iris.csv").write_text("1,2\n")
-    (tmp_path / ".workshop").mkdir()
     PutBack(tmp_path, "01", AT).run()
     return tmp_path
 
@@ -62,8 +61,8 @@ def test_unchanged_files_stay_and_nothing_is_kept(home: Path) -> None:
 
 
 def test_a_changed_solution_is_kept_too(home: Path) -> None:
-    (home / "workshop" / "notebooks" / "solutions").mkdir()
-    (home / "workshop" / "notebooks" / "solutions" / "01_base.ipynb").write_text("shipped")
+    (home / ".workshop" / "package" / "notebooks" / "solutions").mkdir()
+    (home / ".workshop" / "package" / "notebooks" / "solutions" / "01_base.ipynb").write_text("shipped")
     put_back(home, "01")
     mine = home / "notebooks" / "solutions"
     (mine / "01_base.ipynb").write_text("mine")
@@ -166,7 +165,7 @@ def test_a_second_reset_in_the_same_second_overwrites_nothing(home: Path) -> Non
 
 
 def test_an_update_beside_the_notebook_is_removed_when_it_becomes_the_notebook(home: Path) -> None:
-    fresh = (home / "workshop" / "notebooks" / "01_base.ipynb").read_bytes()
+    fresh = (home / ".workshop" / "package" / "notebooks" / "01_base.ipynb").read_bytes()
     beside = home / "notebooks" / "01_base.new.ipynb"
     beside.write_bytes(fresh)
 

@@ -73,7 +73,7 @@ def test_what_is_otherwise_is_reported_with_what_was_seen(home: Path) -> None:
 
 
 def test_the_attendant_tries_the_instance_out_on_request(home: Path) -> None:
-    package = home / "workshop" / "lab_helpers"
+    package = home / ".workshop" / "package" / "lab_helpers"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(

@@ -20,8 +20,7 @@ def attended(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab
     """The lab with images, and a second attendant that polls more often than the one on the instance."""
     lab.be_at("03")
     home = tmp_path_factory.mktemp("home")
-    (home / ".workshop").mkdir()
-    (home / "workshop" / "notebooks").mkdir(parents=True)
+    (home / ".workshop" / "package" / "notebooks").mkdir(parents=True)
     attendant, ended = Attendant(home, lab.bucket, lab.clients("s3")), threading.Event()
 
     def attend() -> None:
