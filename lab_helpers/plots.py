@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from lab_helpers.training import Evaluation
 
 
+PER_ROW = 3
+"""Confusion matrices beside each other; more could not be read."""
+
+
 def scores(evaluation: Evaluation, thresholds: Mapping[str, float] | None = None) -> Picture:
     """Plot each algorithm's accuracy and recall per class as bars, the quality gate's thresholds as lines.
 
@@ -64,8 +68,13 @@ def confusion(evaluation: Evaluation) -> Picture:
     classes, algorithms = evaluation["classes"], evaluation["algorithms"]
     if not classes:
         return _errors(evaluation)
-    figure, grid = plt.subplots(1, len(algorithms), figsize=(8, 3.4), layout="constrained", squeeze=False)
-    for axes, (algorithm, found) in zip(grid[0], algorithms.items(), strict=True):
+    rows = -(-len(algorithms) // PER_ROW)
+    figure, grid = plt.subplots(
+        rows, min(len(algorithms), PER_ROW), figsize=(8, 3.4 * rows), layout="constrained", squeeze=False
+    )
+    for axes in grid.flat[len(algorithms) :]:
+        axes.set_axis_off()
+    for axes, (algorithm, found) in zip(grid.flat, algorithms.items(), strict=False):
         matrix = found["confusion_matrix"]
         axes.imshow(matrix, cmap="Blues")
         for row, counts in enumerate(matrix):

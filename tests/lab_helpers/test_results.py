@@ -80,6 +80,14 @@ def test_a_training_job_is_shown_with_metrics_and_time(tmp_path: Path) -> None:
     assert "1 min 15 s (75 s billed)" in str(job)
 
 
+def test_the_matrices_of_many_algorithms_take_several_rows() -> None:
+    scores = EVALUATION["algorithms"]["logistic"]
+    many: Evaluation = {**EVALUATION, "algorithms": {f"algorithm {i}": scores for i in range(5)}}
+    grid = plots.confusion(many).figure.axes
+    assert [axes.get_title() for axes in grid] == [f"algorithm {i}" for i in range(5)] + [""]
+    assert [axes.axison for axes in grid] == [True] * 5 + [False]
+
+
 def test_a_failed_training_job_shows_its_reason(tmp_path: Path) -> None:
     client = described(TrainingJobStatus="Failed", FailureReason="AlgorithmError: no column species")
     job = training.describe(lab(tmp_path, sagemaker=client), "j")
