@@ -18,7 +18,7 @@ import queue
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from local_account.foundation.containers import engine_errors
+from local_account.foundation.containers import GROUP_LABEL, engine_errors
 from local_account.foundation.errors import FIDELITY, ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images
@@ -80,9 +80,12 @@ class TrainingJobs(Resources):
     def start(self) -> None:
         """End what a killed account left behind: its containers are no longer watched."""
         super().start()
-        for name, job in self.table("training_jobs").items():
+        jobs = self.table("training_jobs").items()
+        for name, job in jobs:
             if job["TrainingJobStatus"] not in ENDED:
                 self.account.tasks.spawn(f"training-job-{name}", self._give_up_job, name)
+        if jobs:
+            self.account.tasks.spawn("training-leftovers", self._end_leftovers)
 
     def stop(self) -> None:
         """End the containers of running jobs; ``start`` records their end."""
@@ -191,6 +194,17 @@ class TrainingJobs(Resources):
         )
         end = partial(self.account.containers.end, f"training-job-{name}")
         when_engine_answers(self.account, f"training job {name}", end)
+
+    def _end_leftovers(self) -> None:
+        """Remove containers of jobs that had ended when the account was killed."""
+
+        def end() -> None:
+            for container in self.account.containers.members():
+                kind, _, name = container.labels[GROUP_LABEL].partition("training-job-")
+                if not kind and name not in self._signals:
+                    self.account.containers.end(f"training-job-{name}")
+
+        when_engine_answers(self.account, "training jobs", end)
 
     def _check_instances(self, allowed: float, wanted: int = 1) -> None:
         used = sum(job["TrainingJobStatus"] not in ENDED for job in self.table("training_jobs").values())
