@@ -13,7 +13,7 @@ from lab_helpers import console
 from lab_helpers.display import Table, duration, ticking
 from lab_helpers.errors import Interrupted, WorkshopError
 from lab_helpers.lab import Lab
-from lab_helpers.live import Live, Picture, tick
+from lab_helpers.live import Frame, Live, tick
 from lab_helpers.stacks import GOOD, find_stack
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _show_waiting(live: Live, endpoint: str, status: str, began: float) -> None:
     clock = ticking(time.monotonic() - began)
     live.show(
         Table(headers, [[endpoint, status, "", usual]]),
-        now=Picture(Table(headers, [[endpoint, status, clock, usual]])),
+        now=Frame(Table(headers, [[endpoint, status, clock, usual]])),
     )
 
 

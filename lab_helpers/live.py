@@ -1,6 +1,6 @@
 """What is under way, updated in place: a table whose clock ticks, the newest lines of a log, and links.
 
-A notebook keeps only the last of these pictures, whoever runs it (Jupyter's `update_display_data`). A
+A notebook keeps only the last of these frames, whoever runs it (Jupyter's `update_display_data`). A
 terminal or a file gets the rows that have changed, and no clock.
 """
 
@@ -21,14 +21,14 @@ LOG_LINES = 4
 WIDTH = 110
 """Characters of such a line."""
 TICK = 1.0
-"""Seconds between two pictures."""
+"""Seconds between two frames."""
 REDRAW = 0.25
-"""Seconds between two pictures of lines that come faster than they can be read."""
+"""Seconds between two frames of lines that come faster than they can be read."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A table and, below it, the newest lines of a log."""
+class Frame:
+    """What is shown at one moment: a table and, below it, the newest lines of a log."""
 
     table: Table
     log: tuple[str, ...] = ()
@@ -65,20 +65,20 @@ class Live:
 
     def __init__(self) -> None:
         self._shown: Table | None = None
-        self._picture = ""
+        self._frame = ""
         self._links: dict[str, str] = {}
         self._table_id, self._links_id = uuid.uuid4().hex, uuid.uuid4().hex
 
-    def show(self, table: Table, *, now: Picture | None = None) -> None:
+    def show(self, table: Table, *, now: Frame | None = None) -> None:
         """Show `table` instead of the previous one; do nothing if both read the same.
 
         In a notebook, `now` is shown instead: the same table as it is this second.
         """
         if in_notebook():
-            picture = now or Picture(table)
-            if (text := repr(picture)) != self._picture:
-                self._replace(picture, self._table_id, again=bool(self._picture))
-                self._picture = text
+            frame = now or Frame(table)
+            if (text := repr(frame)) != self._frame:
+                self._replace(frame, self._table_id, again=bool(self._frame))
+                self._frame = text
         elif self._shown is None:
             print(table)
         elif repr(table) != repr(self._shown):
@@ -116,7 +116,7 @@ def _clipped(line: str) -> str:
 
 
 def newest(lines: Iterable[str]) -> tuple[str, ...]:
-    """Return the last lines that say something, as many as a picture shows."""
+    """Return the last lines that say something, as many as a frame shows."""
     said: Sequence[str] = [line.rstrip() for line in lines if line.strip()]
     return tuple(said[-LOG_LINES:])
 
@@ -156,8 +156,8 @@ class Steps:
     def _draw(self) -> None:
         from IPython.display import display  # noqa: PLC0415 (a terminal does not need it)
 
-        picture = _Text((*self._steps, *(f"    | {line}" for line in self._lines)))
-        display(picture, display_id=self._display_id, update=bool(self._drawn))
+        frame = _Text((*self._steps, *(f"    | {line}" for line in self._lines)))
+        display(frame, display_id=self._display_id, update=bool(self._drawn))
         self._drawn = time.monotonic()
 
 

@@ -1,4 +1,4 @@
-"""The picture of a pipeline execution while it runs: state, a ticking clock, what it is doing."""
+"""The frame of a pipeline execution while it runs: state, a ticking clock, what it is doing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lab_helpers import console
 from lab_helpers.details import FIRST_SECONDS, Details
 from lab_helpers.display import in_notebook
-from lab_helpers.live import Live, Picture
+from lab_helpers.live import Frame, Live
 from lab_helpers.usual import Usual
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Watched:
             if slow and not action.ended and self._usual:
                 said.append(self._usual.of(action.stage, action.name))
             doing[action.stage, action.name] = "; ".join(filter(None, said))
-        self._live.show(execution.table(), now=Picture(execution.table(now, doing), log))
+        self._live.show(execution.table(), now=Frame(execution.table(now, doing), log))
 
     def settle(self) -> None:
         """Leave the last known state, without a clock."""

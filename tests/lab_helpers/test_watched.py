@@ -11,7 +11,7 @@ import pytest
 
 from lab_helpers import live
 from lab_helpers.executions import Action, Execution
-from lab_helpers.live import Picture
+from lab_helpers.live import Frame
 from lab_helpers.watched import Watched
 from tests.lab_helpers.fakes import FakeClient, lab
 
@@ -170,7 +170,7 @@ def test_a_quick_pipeline_costs_no_question(notebook: Notebook, tmp_path: Path) 
 
 
 def test_log_lines_are_escaped_clipped_and_always_as_high() -> None:
-    table = Picture(execution(datetime.now(UTC)).table(), ("<b>", "x" * 500))
+    table = Frame(execution(datetime.now(UTC)).table(), ("<b>", "x" * 500))
     shown = table._repr_html_()
     assert "&lt;b&gt;" in shown
     assert "x" * 500 not in shown

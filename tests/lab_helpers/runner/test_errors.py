@@ -64,11 +64,11 @@ def test_the_traceback_is_there_on_request(notebook: Make, tmp_path: Path) -> No
 FOLLOWS = """
 import time
 from lab_helpers.display import Table
-from lab_helpers.live import Live, Picture, tick
+from lab_helpers.live import Live, Frame, tick
 live, began = Live(), time.monotonic()
 def show():
     clock = Table(["stage", "time"], [["Build", f"{time.monotonic() - began:.6f} s"]])
-    live.show(Table(["stage", "time"], [["Build", ""]]), now=Picture(clock, ("Collecting numpy",)))
+    live.show(Table(["stage", "time"], [["Build", ""]]), now=Frame(clock, ("Collecting numpy",)))
 live.link("execution in the console", "http://127.0.0.1/x")
 tick(200, show, lambda _: time.sleep(0.005))
 live.show(Table(["stage", "time"], [["Build", "3.0 s"]]))
