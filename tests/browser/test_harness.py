@@ -39,6 +39,8 @@ def test_a_cell_runs_alone_and_forgets_with_its_kernel(jupyterlab: JupyterLab) -
     notebook.restart()
     with pytest.raises(AssertionError, match=r"00-parameters: NameError: name 'kept' is not defined"):
         notebook.run("00-parameters")
+    with pytest.raises(AssertionError, match=r"00-parameters: NameError: name 'kept' is not defined"):
+        notebook.restart_and_run_all()
 
 
 def test_buttons_are_clicked_and_running_cells_are_interrupted(jupyterlab: JupyterLab) -> None:
