@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TypedDict
 
+from lab_helpers import instance_types
 from lab_helpers.declarations import Declared
 from lab_helpers.errors import WorkshopError
 
@@ -130,16 +131,17 @@ def files_in(notebook: Path, folder: str) -> dict[str, bytes]:
     return {**programs(notebook.parent, folder), **written}
 
 
-def descriptor(notebook: Path, bucket: str) -> dict[str, object]:
+def descriptor(notebook: Path, bucket: str, region: str) -> dict[str, object]:
     """Return the training job that a notebook describes with its default parameters.
 
     It is the value of the notebook's `descriptor`, computed from the literals in the `parameters` cell, the
-    name of the lab's bucket, and what notebook 02's model declares. Raises ExercisesError if there is no
-    such value.
+    name of the lab's bucket, the instance types of the region, and what notebook 02's model declares. Raises
+    ExercisesError if there is no such value.
     """
     written = dict(pair for path in notebook.parent.glob("[0-9][0-9]_*.ipynb") for pair in written_by(path))
     names: dict[str, object] = {
-        "lab": SimpleNamespace(bucket=bucket),
+        "lab": SimpleNamespace(bucket=bucket, region=region),
+        "instance_types": instance_types,
         "declared": Declared.of(written.get("model_image/model.py", "")),
     }
     for cell in cells(notebook, "code"):
@@ -166,9 +168,9 @@ def _assignments(source: str) -> list[tuple[str, ast.expr]]:
     ]
 
 
-def training_job(notebook: Path, templates: Iterable[Path], bucket: str) -> dict[str, bytes]:
+def training_job(notebook: Path, templates: Iterable[Path], bucket: str, region: str) -> dict[str, bytes]:
     """Return the members of `trainingjob.zip` as the notebook packs them."""
-    described = json.dumps(descriptor(notebook, bucket), indent=2).encode()
+    described = json.dumps(descriptor(notebook, bucket, region), indent=2).encode()
     return {"trainingjob.json": described, **{path.name: path.read_bytes() for path in templates}}
 
 

@@ -264,7 +264,7 @@ class _Planner:
         right = (
             newest.status in ({"InProgress", "Succeeded"} if target.released else {"InProgress"})
             and state.job_version in newest.revisions
-            and dict(state.job) == target.training_job(state.bucket)
+            and dict(state.job) == target.training_job(state.bucket, state.region)
             and state.objects.get(keys.DATA) == hashlib.md5(target.data, usedforsecurity=False).hexdigest()
             and (not image or image.endswith(f"@{self._tag(model, 'latest')}"))
         )

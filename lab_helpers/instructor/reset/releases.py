@@ -139,9 +139,8 @@ class Releases:
         """Upload data and training job as notebook 03 does, and follow until DEV is being deployed."""
         s3, bucket = self._clients("s3"), self._lab.bucket
         s3.put_object(Bucket=bucket, Key=keys.DATA, Body=target.data)
-        uploaded = s3.put_object(
-            Bucket=bucket, Key=keys.TRAINING_JOB, Body=zipped(target.training_job(bucket))
-        )
+        job = zipped(target.training_job(bucket, self._lab.region))
+        uploaded = s3.put_object(Bucket=bucket, Key=keys.TRAINING_JOB, Body=job)
         source: SourceRevisionOverrideTypeDef = {
             "actionName": "Source",
             "revisionType": "S3_OBJECT_VERSION_ID",

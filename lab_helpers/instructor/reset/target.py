@@ -82,10 +82,11 @@ class Target:
         """Whether PRD serves that model."""
         return self.number >= "05"
 
-    def training_job(self, bucket: str) -> dict[str, bytes]:
+    def training_job(self, bucket: str, region: str) -> dict[str, bytes]:
         """Return the members of `trainingjob.zip` as notebook 03 packs them."""
         templates = [self.root / "cfn" / f"deploy-model-{stage}.yml" for stage in ("dev", "prd")]
-        return exercises.training_job(exercises.find(self.root / "notebooks", "03"), templates, bucket)
+        notebook = exercises.find(self.root / "notebooks", "03")
+        return exercises.training_job(notebook, templates, bucket, region)
 
     @property
     def data(self) -> bytes:

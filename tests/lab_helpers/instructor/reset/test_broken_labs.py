@@ -123,7 +123,7 @@ def test_a_release_that_fails_its_canary_is_rolled_back_and_taken_for_no_success
             and newest["pipelineExecutionId"] != built
         )
     )
-    members = Target("05", names, lab.root).training_job(lab.bucket)
+    members = Target("05", names, lab.root).training_job(lab.bucket, lab.region)
     template = members["deploy-model-prd.yml"].decode()
     for parameter, value in (("BakeSeconds", 600), ("MinInstances", 2)):
         template = re.sub(rf"(  {parameter}:\n    Type: Number\n    Default:) \d+", rf"\1 {value}", template)
@@ -241,7 +241,7 @@ def test_a_dev_stack_in_rollback_complete_is_deleted(lab: Lab) -> None:
 
 def test_an_execution_in_the_middle_of_training_is_stopped(lab: Lab) -> None:
     lab.be_at("03")
-    members = Target("04", lab.names, lab.root).training_job(lab.bucket)
+    members = Target("04", lab.names, lab.root).training_job(lab.bucket, lab.region)
     s3 = lab.clients("s3")
     s3.put_object(Bucket=lab.bucket, Key="training/input/iris.csv", Body=b"x")
     s3.put_object(Bucket=lab.bucket, Key="training/source/trainingjob.zip", Body=zipped(members))
@@ -447,7 +447,7 @@ def test_a_top_stack_whose_deletion_failed_is_created_again(second: Lab) -> None
 def test_a_lab_in_the_middle_of_everything_can_be_cleaned(second: Lab) -> None:
     """A running build and execution, a training job in progress, DEV being deployed."""
     second.be_at("03")
-    members = Target("04", second.names, second.root).training_job(second.bucket)
+    members = Target("04", second.names, second.root).training_job(second.bucket, second.region)
     second.reset("04")
     s3 = second.clients("s3")
     s3.put_object(Bucket=second.bucket, Key="training/source/trainingjob.zip", Body=zipped(members))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab_helpers import exercises
+from lab_helpers import exercises, instance_types
 from lab_helpers.instructor.inventory import Resource
 from lab_helpers.instructor.reset import LabState, Plan, Target, make_plan
 from lab_helpers.instructor.reset.mending import _Literals
@@ -15,6 +15,8 @@ from lab_helpers.templates import read_template
 from tests.checkout import ROOT
 
 NAMES = Names("ana")
+
+REGION = "us-east-1"
 
 
 def target(number: str) -> Target:
@@ -32,7 +34,7 @@ def built(number: str = "03") -> LabState:
     stacks = (NAMES.top_stack, NAMES.base_stack, NAMES.model_stack, NAMES.train_stack)
     return LabState(
         names=NAMES,
-        region="us-east-1",
+        region=REGION,
         account="123456789012",
         resources=(),
         stacks={name: Stack(name, "CREATE_COMPLETE") for name in stacks},
@@ -105,7 +107,7 @@ def test_deletions_come_before_creations() -> None:
 
 
 def test_the_right_execution_continues_and_others_are_stopped() -> None:
-    wanted = target("04").training_job(built().bucket)
+    wanted = target("04").training_job(built().bucket, REGION)
     data = target("04").data
     from hashlib import md5
 
@@ -216,13 +218,14 @@ def test_what_the_lesson_of_the_sdk_has_left_is_removed() -> None:
 
 
 def test_the_training_job_is_the_notebooks_own() -> None:
-    found: dict[str, Any] = exercises.descriptor(exercises.find(ROOT / "notebooks", "03"), "a-bucket")
+    found: dict[str, Any] = exercises.descriptor(exercises.find(ROOT / "notebooks", "03"), "a-bucket", REGION)
 
     assert (
         found["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] == "s3://a-bucket/training/input/"
     )
+    assert found["ResourceConfig"]["InstanceType"] == instance_types.training(REGION)
     assert set(found["QualityGate"]) == {"MinimumAccuracy", "MinimumRecall", "MaximumAccuracyDrop"}
-    assert set(target("04").training_job("b")) == {
+    assert set(target("04").training_job("b", REGION)) == {
         "trainingjob.json",
         "deploy-model-dev.yml",
         "deploy-model-prd.yml",
@@ -233,7 +236,7 @@ def test_a_notebook_that_lacks_something_is_named(tmp_path: Path) -> None:
     (tmp_path / "03_train.ipynb").write_text('{"cells": []}')
 
     with pytest.raises(exercises.ExercisesError, match=r"03_train\.ipynb"):
-        exercises.descriptor(exercises.find(tmp_path, "03"), "b")
+        exercises.descriptor(exercises.find(tmp_path, "03"), "b", REGION)
     with pytest.raises(exercises.ExercisesError, match="no notebook 04"):
         exercises.find(tmp_path, "04")
 
