@@ -56,7 +56,7 @@ class Seat:
         command: list[str | Path] = [python, "-m", "lab_helpers", "run", "--output", output, *arguments]
         return subprocess.run(
             [*command, "--directory", directory or self.notebooks],
-            cwd=self.home / "workshop",
+            cwd=self.home / ".workshop" / "package",
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
