@@ -202,7 +202,9 @@ def _owner(leaf: type[Service], name: str, into: str | None) -> type[Service]:
                 return one
         raise ScaffoldError(f"{leaf.name} has no class {into!r} with operations: {_listed(parts)}")
     wanted = _words(name)
-    likeness = {one: max(len(wanted & _words(other)) for other in methods) for one, methods in parts.items()}
+    likeness = {
+        one: max(_alike(wanted, _words(other)) for other in methods) for one, methods in parts.items()
+    }
     best = [one for one in parts if likeness[one] == max(likeness.values())]
     if leaf in best:
         return leaf
@@ -213,6 +215,11 @@ def _owner(leaf: type[Service], name: str, into: str | None) -> type[Service]:
 
 def _listed(classes: Iterable[type[Service]]) -> str:
     return ", ".join(sorted(one.__name__ for one in classes))
+
+
+def _alike(one: set[str], other: set[str]) -> float:
+    """Return the share of words that both have, 0 to 1: long names have many words by chance."""
+    return len(one & other) / max(len(one | other), 1)
 
 
 def _words(name: str) -> set[str]:
