@@ -129,7 +129,7 @@ def test_the_class_with_the_most_similar_operations_gets_the_method() -> None:
     assert find_operation("sagemaker", "UpdateTrainingJob").owner.__name__ == "TrainingJobs"
     assert find_operation("lambda", "ListLayers").owner.__name__ == "Lambda"
     assert find_operation("sagemaker", "ListClusters", into="TrainingJobs").owner.__name__ == "TrainingJobs"
-    with pytest.raises(ScaffoldError, match="no class 'Clusters' with operations: .*EndpointConfigs"):
+    with pytest.raises(ScaffoldError, match=r"no class 'Clusters' with operations: .*EndpointConfigs"):
         find_operation("sagemaker", "ListClusters", into="Clusters")
 
 
