@@ -8,6 +8,19 @@ import pytest
 
 from tests.e2e.one_workshop import REPOSITORY, Workshop
 
+AT_THE_END = ("test_whole_run", "test_solutions", "test_clean_up")
+"""Modules after all others, in this order: what the lessons have left is looked at before exercises change
+it, and the lab is deleted last."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of this folder in the order that they need; those of other folders keep their places."""
+    places = [place for place, item in enumerate(items) if item.path.parent.name == "e2e"]
+    late = {name: place for place, name in enumerate(AT_THE_END)}
+    ordered = sorted((items[place] for place in places), key=lambda item: late.get(item.path.stem, -1))
+    for place, item in zip(places, ordered, strict=True):
+        items[place] = item
+
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:

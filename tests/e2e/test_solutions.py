@@ -19,10 +19,13 @@ from tests.notebooks import sources
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.timeout(1200)]
 
-KILLED = (
-    "import os, signal, threading\nthreading.Timer(0.4, os.kill, (os.getpid(), signal.SIGKILL)).start()\n"
-)
-"""Ends the kernel as a crash would, a moment after the cell has begun, or in one of the next."""
+KILLED = """import os, signal, threading
+threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGKILL)).start()
+{}
+import time
+time.sleep(60)
+"""
+"""Ends the kernel as a crash would: a moment after a cell has begun, or when it has done its work."""
 INTERRUPTED = {
     "01": ("01-build", "01-try-serve", "01-follow"),
     "02": ("02-train", "02-serve", "02-follow"),
@@ -129,7 +132,7 @@ def test_lessons_go_on_after_a_crash_at_any_cell_with_every_exercise_solved(
             document = json.loads(shipped)
             for one in document["cells"]:
                 if one["id"] == cell:
-                    one["source"] = KILLED + "".join(one["source"])
+                    one["source"] = KILLED.format("".join(one["source"]))
             mine.write_text(json.dumps(document))
             crashed = seat.run("--notebooks", lesson.stem, *given)
             assert crashed.returncode == 1, crashed.stdout[-3000:]

@@ -160,16 +160,6 @@ def test_state_survives_a_stop_and_nothing_is_left_running(
     assert json.loads(answer["Body"].read())["predictions"] == species[:1]
 
 
-def test_a_learner_deletes_the_lab_with_the_last_notebook(workshop: Workshop) -> None:
-    done = workshop.command("run", "-n", "99", "-p", "delete=default", "--output", str(workshop.output))
-    assert done.returncode == 0, done.stdout[-6000:]
-    cloudformation = workshop.client("cloudformation")
-    left = {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]}
-    assert left.isdisjoint({"scikit-base", "iris-model", "iris-train-pipeline", *ENDPOINTS})
-    assert workshop.client("sagemaker").list_endpoints()["Endpoints"] == []
-    assert workshop.containers() == []
-
-
 def marker(process: psutil.Process) -> str:
     try:
         return process.environ().get("LOCAL_ACCOUNT_PROCESS", "")

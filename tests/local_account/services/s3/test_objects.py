@@ -280,9 +280,11 @@ def test_attributes_are_those_that_are_asked_for(s3: S3Client, bucket: str) -> N
         ("select_object_content", {"Key": "k", "Expression": "SELECT *", "ExpressionType": "SQL",
                                    "InputSerialization": {"CSV": {}}, "OutputSerialization": {"CSV": {}}}),
         ("get_object_retention", {"Key": "k"}),
-        ("get_bucket_replication", {}),
-        ("list_bucket_inventory_configurations", {}),
-        ("get_bucket_analytics_configuration", {"Id": "a"}),
+        ("put_bucket_replication", {"ReplicationConfiguration": {
+            "Role": "r", "Rules": [{"Status": "Enabled", "Destination": {"Bucket": "arn:aws:s3:::b"}}]}}),
+        ("put_bucket_website", {"WebsiteConfiguration": {"IndexDocument": {"Suffix": "index.html"}}}),
+        ("put_bucket_analytics_configuration", {"Id": "a", "AnalyticsConfiguration": {
+            "Id": "a", "StorageClassAnalysis": {}}}),
         ("restore_object", {"Key": "k"}),
     ],
 )  # fmt: skip
