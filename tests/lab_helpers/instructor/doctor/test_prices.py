@@ -1,13 +1,13 @@
 """The price table: dated, complete for the templates, and clear about what it lacks."""
 
 import json
-import re
 from datetime import date
 from decimal import Decimal
 
 import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 
+from lab_helpers import instance_types
 from lab_helpers.prices import TABLE, PriceError, Prices
 from tests.checkout import ROOT
 
@@ -54,11 +54,9 @@ def test_every_instance_type_that_a_template_allows_has_a_price(
     assert [Prices.load(region).hourly(f"{use}:{kind}") for region in REGIONS for kind in allowed]
 
 
-def test_the_training_job_of_the_workshop_has_a_price() -> None:
-    notebook = (CFN.parent / "notebooks" / "03_train.ipynb").read_text()
-    (kind,) = set(re.findall(r"instance_type = \\\"(ml\.[a-z0-9.]+)\\\"", notebook))
-
-    assert Prices.load().hourly(f"training:{kind}")
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_training_job_of_the_workshop_has_a_price(region: str) -> None:
+    assert Prices.load(region).hourly(f"training:{instance_types.training(region)}")
 
 
 def test_a_missing_price_is_named_with_the_existing_ones() -> None:
