@@ -75,6 +75,11 @@ class Store:
         with self._lock:
             return self._tables.setdefault(name, Table(self, name))
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether this thread is in a block `together` or `alone`, so that others wait for it."""
+        return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]
+
     def execute(self, sql: str, *args: object) -> list[tuple[Any, ...]]:
         """Run one statement; used by the tables. In the background, it waits while the disk is full."""
 
@@ -93,6 +98,8 @@ class Store:
     def together(self) -> Iterator[None]:
         """Make all writes of a block, or none if it raises. Other threads wait: do nothing slow in it.
 
+        The lock of a table that the block updates is taken around it, not within: another thread that has
+        that lock may wait for the store (`with table.lock, store.together():`).
         In the background, the writes are made once there is room on the disk.
         """
         with self._lock:
@@ -264,8 +271,10 @@ class Table(Generic[D]):
     def update(self, key: str) -> Iterator[D]:
         """Load a document, let the caller change it, and save it. Raises KeyError if there is none.
 
-        Nothing is saved if the block raises.
+        Nothing is saved if the block raises. Raises RuntimeError within `together` without the table's lock.
         """
+        if self._store.is_mine and not self.lock._is_owned():  # type: ignore[attr-defined]
+            raise RuntimeError(f"take the lock of {self._name} around `together`, or threads may block")
         with self.lock:
             document = self.require(key)
             yield document

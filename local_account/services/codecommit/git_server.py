@@ -101,7 +101,7 @@ def _announce(account: Account, name: str, push: str, moves: Sequence[Move]) -> 
     if created and repository.default_branch() is None:
         repository.set_default_branch(created[0].reference.removeprefix("refs/heads/"))
     arn = account.arn("codecommit", name)
-    with account.store.together():
+    with repositories.lock, account.store.together():
         for move in moves:
             detail = _event_detail(account, document, move)
             account.bus.publish("aws.codecommit", "CodeCommit Repository State Change", detail, [arn])

@@ -205,7 +205,7 @@ class CodeConnections(_Connections):
             codecommit.get_repository(repositoryName=repository)
         except codecommit.exceptions.ClientError as error:
             return Response(f"{error.response['Error']['Message']}\n", 404)
-        with self._completions.lock, self.account.store.together():
+        with self._table.lock, self._completions.lock, self.account.store.together():
             known = self._completions.get(arn) or {"Repositories": {}}
             self._completions.put(arn, {"Repositories": {**known["Repositories"], name: repository}})
             with self._table.update(arn) as connection:

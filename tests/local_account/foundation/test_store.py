@@ -119,3 +119,14 @@ def test_documents_are_found_by_a_part_of_their_key_in_any_case(store: Store) ->
         table.put(key, {"key": key})
     assert [one["key"] for one in table.named("aNA-")] == ["Ana-1", "ana-2"]
     assert table.keys("ana") == ["ana-2"]
+
+
+def test_a_document_is_updated_within_a_block_only_under_a_lock_taken_around_it(store: Store) -> None:
+    """Otherwise two threads can wait for each other: one has the store, the other the table."""
+    table = store.table("things")
+    table.put("a", {"n": 1})
+    with pytest.raises(RuntimeError, match="things"), store.together(), table.update("a") as found:
+        found["n"] = 2
+    with table.lock, store.together(), table.update("a") as found:
+        found["n"] += 1
+    assert table.get("a") == {"n": 2}
