@@ -6,13 +6,11 @@ from typing import Any
 
 import botocore.session
 import pytest
-from botocore.config import Config
 
 from lab_helpers import console
 from tests.sessions import make_client
 
 REGION = "eu-west-1"
-OF_AWS = Config(ignore_configured_endpoint_urls=True)
 AWS = console.Console("https://eu-west-1.console.aws.amazon.com", REGION)
 
 
@@ -29,9 +27,9 @@ def partition_data() -> list[dict[str, Any]]:
         ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com"),
     ],
 )
-def test_each_partition_has_its_own_console(region: str, base: str) -> None:
-    # Other tests of this process may have set AWS_ENDPOINT_URL.
-    client = make_client("sagemaker", region_name=region, config=OF_AWS)
+def test_each_partition_has_its_own_console(region: str, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)  # other tests of this process may have set it
+    client = make_client("sagemaker", region_name=region)
     assert console.of(client) == console.Console(base, region)
 
 
