@@ -34,6 +34,7 @@ State = Annotated[
         show_default=False,
     ),
 ]
+LabId = Annotated[str, typer.Option("--participant", help="Lab id; empty for the default lab.")]
 Port = Annotated[
     int | None,
     typer.Option(

@@ -18,6 +18,7 @@ from lab_helpers.cli import ui
 from lab_helpers.cli.local.account import (
     DEFAULT_STATE,
     REPOSITORY,
+    LabId,
     Port,
     State,
     ahead,
@@ -240,9 +241,7 @@ def logs(
 def run(
     state: State = DEFAULT_STATE,
     port: Port = None,
-    participant: Annotated[
-        str, typer.Option("--participant", help="Lab id; empty for the default lab.")
-    ] = "",
+    participant: LabId = "",
     notebooks: Annotated[
         str | None, typer.Option("--notebooks", "-n", help="Notebooks to run: `01,03-04`. Default: all.")
     ] = None,

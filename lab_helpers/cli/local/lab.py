@@ -17,6 +17,7 @@ import typer
 from lab_helpers.cli import ui
 from lab_helpers.cli.local.account import (
     DEFAULT_STATE,
+    LabId,
     Port,
     State,
     ahead,
@@ -35,9 +36,7 @@ FIRST = "00_welcome.ipynb"
 def lab(
     state: State = DEFAULT_STATE,
     port: Port = None,
-    participant: Annotated[
-        str, typer.Option("--participant", help="Lab id; empty for the default lab.")
-    ] = "",
+    participant: LabId = "",
     browser: Annotated[
         bool | None,
         typer.Option(
