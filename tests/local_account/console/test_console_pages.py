@@ -81,6 +81,7 @@ def test_a_pipeline_is_a_graph_with_its_executions(
         configuration={"CustomData": "Look", "ExternalEntityLink": f"https://example.com/{HOSTILE}"}
     )
     pipeline = lab.create(lab.source(), stage("Decide", question))
+    eventually(lambda: "▶ Waiting" in browser.open(console.pipeline(pipeline)).text)
     shown = browser.open(console.pipeline(pipeline))
     assert shown.status == 200, shown.text
     for words in ("Source", "Decide", "✓ Succeeded", "▶ Waiting", "Executions, newest first"):
