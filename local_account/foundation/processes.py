@@ -11,7 +11,7 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ import psutil
 
 MARKER = "LOCAL_ACCOUNT_PROCESS"
 _MARKER_TRIES = 200
+_EXEC_TRIES = 20
+_LATE_TRIES = 10
 
 
 class Processes:
@@ -49,9 +51,7 @@ class Processes:
         """Return the running processes of a group, or of all groups."""
         wanted = f"{MARKER}={self._uid}:{group or ''}".encode()
         found = []
-        for pid in psutil.pids():
-            # psutil makes a dictionary of each environment: 34 ms for 134 processes; this takes 2 ms.
-            environment = _environment(pid)
+        for pid, environment in _environments():
             if wanted not in environment or pid == os.getpid():
                 continue
             if group is None or wanted in environment.split(b"\0"):
@@ -60,13 +60,52 @@ class Processes:
         return found
 
     def end(self, group: str | None = None, grace: float = 3.0) -> None:
-        """End a group, or all: SIGTERM, then SIGKILL after ``grace`` seconds for what is still running."""
+        """End a group, or all: SIGTERM, then SIGKILL after ``grace`` seconds for what is still running.
+
+        What they started while they were being ended is killed as well.
+        """
         members = self.members(group)
         for process in members:
             _signal(process, "terminate")
         for process in _alive(members, grace):
             _signal(process, "kill")
         _alive(members, 1)
+        for _ in range(_LATE_TRIES):
+            if not (late := self.members(group)):
+                break
+            for process in late:
+                _signal(process, "kill")
+            _alive(late, 1)
+
+
+def _environments() -> Iterator[tuple[int, bytes]]:
+    """Yield the pid and the environment of every process that has one.
+
+    A process that is being replaced by another program (exec) has none for a moment, and is read again.
+    """
+    # psutil makes a dictionary of each environment: 34 ms for 134 processes; this takes 2 ms.
+    between = list[int]()
+    for pid in psutil.pids():
+        if environment := _environment(pid):
+            yield pid, environment
+        elif _has_program(pid):
+            between.append(pid)
+    for _ in range(_EXEC_TRIES):
+        if not between:
+            break
+        time.sleep(0.001)
+        for pid in between.copy():
+            if environment := _environment(pid):
+                between.remove(pid)
+                yield pid, environment
+
+
+def _has_program(pid: int) -> bool:
+    """Return whether it is a process of a program that we may look at, and no kernel thread or zombie."""
+    try:
+        return Path(f"/proc/{pid}/exe").readlink() != Path()
+    except OSError:
+        return False
 
 
 def _environment(pid: int) -> bytes:

@@ -164,6 +164,26 @@ class Store:
             self._connection.close()
 
 
+class TableLock:
+    """The lock of one table, for `with`; a thread may take it again.
+
+    The lock of a table is taken before the store's, everywhere: in the opposite order, two threads wait for
+    each other for ever. So taking it first within `together` raises RuntimeError.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self._name = store, name
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        if self._store.is_mine and not self._lock._is_owned():  # type: ignore[attr-defined]
+            raise RuntimeError(f"take the lock of {self._name} around `together`, or threads may block")
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+
 class Table(Generic[D]):
     """Documents by key, in insertion order. Callers get their own copy of every document."""
 
@@ -172,7 +192,7 @@ class Table(Generic[D]):
         self._name = name
         self.changes = 0
         """The number of writes so far: what was made of the documents is valid until it changes."""
-        self.lock = threading.RLock()
+        self.lock = TableLock(store, name)
         """Held by ``update``; hold it around steps on several documents that belong together."""
 
     def get(self, key: str) -> D | None:
@@ -273,8 +293,6 @@ class Table(Generic[D]):
 
         Nothing is saved if the block raises. Raises RuntimeError within `together` without the table's lock.
         """
-        if self._store.is_mine and not self.lock._is_owned():  # type: ignore[attr-defined]
-            raise RuntimeError(f"take the lock of {self._name} around `together`, or threads may block")
         with self.lock:
             document = self.require(key)
             yield document

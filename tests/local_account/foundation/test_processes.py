@@ -32,6 +32,24 @@ def test_a_daemon_that_a_script_left_behind_is_ended(processes: Processes, tmp_p
     assert processes.members("instance") == []
 
 
+def test_what_a_group_starts_while_it_ends_is_ended(processes: Processes, tmp_path: Path) -> None:
+    script = f"trap 'sleep 60 & exit' TERM; touch {tmp_path}/started; while true; do sleep 0.05; done"
+    processes.spawn("one", ["bash", "-c", script])
+    wait_for(tmp_path / "started")
+    processes.end("one")
+    assert processes.members("one") == []
+
+
+def test_members_are_found_while_they_run_one_program_after_another(
+    processes: Processes, tmp_path: Path
+) -> None:
+    """Between two programs, a process has no environment for a moment."""
+    script = tmp_path / "again.sh"
+    script.write_text('exec sh "$0"\n')
+    processes.spawn("one", ["sh", str(script)])
+    assert {len(processes.members("one")) for _ in range(200)} == {1}
+
+
 def test_other_groups_keep_running(processes: Processes) -> None:
     other = processes.spawn("other", ["sleep", "60"])
     processes.spawn("one", ["sleep", "60"])

@@ -127,6 +127,8 @@ def test_a_document_is_updated_within_a_block_only_under_a_lock_taken_around_it(
     table.put("a", {"n": 1})
     with pytest.raises(RuntimeError, match="things"), store.together(), table.update("a") as found:
         found["n"] = 2
+    with pytest.raises(RuntimeError, match="things"), store.together(), table.lock:
+        pass
     with table.lock, store.together(), table.update("a") as found:
         found["n"] += 1
     assert table.get("a") == {"n": 2}
