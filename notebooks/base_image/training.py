@@ -4,14 +4,16 @@ Contract: SageMaker Developer Guide, "How Amazon SageMaker AI provides training 
 "How Amazon SageMaker AI processes training output".
 """
 
+import csv
 import importlib
+import io
 import json
 import math
 import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +40,7 @@ ROOT = Path("/opt/ml")
 PROGRAM = Path(__file__).parent
 TEST_SHARE, SPLIT_SEED = 0.2, 0  # the same test rows in every execution, so that releases are comparable
 ASKED = 20  # rows of the data that the models answer as they will when they serve
+HELD_OUT_ROWS, HELD_OUT_BYTES = 2_000, 1_000_000  # of held_out.csv: functions with little memory read it
 
 
 class Model(Protocol):
@@ -119,6 +122,33 @@ def score(algorithm: str, truth: np.ndarray, predicted: np.ndarray, classes: lis
     return found
 
 
+def held_out(
+    names: list[str], rows: np.ndarray, truth: np.ndarray, predicted: dict[str, np.ndarray]
+) -> tuple[dict[str, bytes], int]:
+    """Return the test rows with their labels, the predictions of each algorithm, and how many rows they are.
+
+    Whoever judges the model later asks an endpoint about the same rows. Beyond HELD_OUT_ROWS or
+    HELD_OUT_BYTES they are a sample, always the same of the same data.
+    """
+    lines = [as_csv([*as_sent(row), label]) for row, label in zip(rows, truth.tolist(), strict=True)]
+    drawn = np.random.default_rng(SPLIT_SEED).permutation(len(lines))[:HELD_OUT_ROWS].tolist()
+    total = np.cumsum([len(lines[i]) for i in drawn])
+    kept = sorted(drawn[: int(np.searchsorted(total, HELD_OUT_BYTES, side="right"))])
+    answers = list(zip(*(labels[kept].tolist() for labels in predicted.values()), strict=True))
+    files = {
+        "held_out.csv": as_csv(names) + b"".join(lines[i] for i in kept),
+        "held_out_predictions.csv": b"".join(map(as_csv, [list(predicted), *answers])),
+    }
+    return files, len(kept)
+
+
+def as_csv(cells: Sequence[Any]) -> bytes:
+    """Return a line of CSV; a number is written so that reading it gives the same number."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()
+
+
 def train(model: Model) -> None:
     """Fit every algorithm of `model`, print its metrics, then write the models and their evaluation.
 
@@ -148,13 +178,16 @@ def train(model: Model) -> None:
         random_state=SPLIT_SEED,
         stratify=None if regression else truth,
     )
-    measured, contents = {}, {}
+    measured, predicted, contents = {}, {}, {}
     for algorithm, estimator in estimators.items():
         estimator.fit(fit_rows, fit_truth)
         contents[f"{algorithm}.{ending}"] = encode(algorithm, estimator, table.rows, columns)
-        measured[algorithm] = score(algorithm, test_truth, estimator.predict(test_rows), classes)
+        predicted[algorithm] = np.asarray(estimator.predict(test_rows))
+        measured[algorithm] = score(algorithm, test_truth, predicted[algorithm], classes)
     contents["model.json"] = about(runtime, columns, classes, contents, table.rows[0])
     rehearse(contents, columns, estimators, table.rows)
+    names = [*(column.name for column in columns), model.TARGET]
+    output, count = held_out(names, test_rows, test_truth, predicted)
     evaluation = {
         "schema": 1,
         "task": "regression" if regression else "classification",
@@ -162,16 +195,18 @@ def train(model: Model) -> None:
         "classes": classes,
         "target": model.TARGET,
         "features": {column.name: column.kind for column in columns},
-        "rows": {"training": len(fit_rows), "test": len(test_rows)},
+        "rows": {"training": len(fit_rows), "test": len(test_rows), "held_out": count},
         "digests": {
             "data": digest(b"".join(path.read_bytes() for path in data)),
             "code": digest(b"".join(path.read_bytes() for path in sorted(PROGRAM.glob("*.py")))),
             "model": digest(contents["model.json"]),  # it contains the digests of the others
+            "held_out": digest(output["held_out.csv"]),
         },
         "hyperparameters": asdict(chosen),
     }
-    contents["evaluation.json"] = as_json(evaluation)
-    save(ROOT / "output/data/evaluation.json", contents["evaluation.json"])
+    contents["evaluation.json"] = output["evaluation.json"] = as_json(evaluation)
+    for name, content in output.items():
+        save(ROOT / "output/data" / name, content)
     for name, content in contents.items():
         save(ROOT / "model" / name, content)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -182,6 +184,27 @@ def test_text_and_missing_values_are_served_where_they_are_declared(train: Train
     ):
         status, answer = ask(body)
         assert (status, answer["error"][: len(said)]) == (400, said)
+
+
+def test_held_out_rows_keep_text_missing_values_and_every_digit(train: Train, opt_ml: Path) -> None:
+    random = np.random.default_rng(1)
+    texts, sizes = ["a,b", 'say "x"', ""], random.normal(size=60)
+    lines = [
+        [repr(size) if i % 4 else "", texts[i % 3], repr(size * 3)] for i, size in enumerate(sizes.tolist())
+    ]
+    file = io.StringIO()
+    csv.writer(file).writerows([["size", "words", "weight"], *lines])
+    features = "{'size': float | None, 'words': str | None}"
+    estimator = "make_pipeline(make_column_transformer((SimpleImputer(), [0])), Ridge())"
+    assert train(estimator, SCIKIT_LEARN, features=features, target="weight", data=file.getvalue()) == ""
+    written = (opt_ml / "output/data/held_out.csv").read_text().splitlines()
+    header, *rows = csv.reader(written)
+    assert header == ["size", "words", "weight"]
+    assert len(rows) == 12
+    assert all(row in lines for row in rows)
+    predictions = (opt_ml / "output/data/held_out_predictions.csv").read_text().splitlines()
+    assert predictions[0] == "one"
+    assert all(str(float(line)) == line for line in predictions[1:])
 
 
 def test_missing_numbers_are_served_by_onnx_if_they_are_declared(train: Train, ask: Any) -> None:

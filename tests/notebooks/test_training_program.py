@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import re
@@ -56,7 +57,7 @@ def test_it_leaves_models_evaluation_and_metrics(
     assert found["schema"] == 1
     assert list(found["algorithms"]) == ["logistic", "random_forest"]
     assert found["classes"] == ["setosa", "versicolor", "virginica"]
-    assert found["rows"] == {"training": 120, "test": 30}
+    assert found["rows"] == {"training": 120, "test": 30, "held_out": 30}
     assert found["hyperparameters"] == {
         "C": 0.5,
         "max_iter": 200,
@@ -75,6 +76,51 @@ def test_it_leaves_models_evaluation_and_metrics(
     assert f"logistic accuracy={found['algorithms']['logistic']['accuracy']:.4f}" in printed
     assert f"random_forest accuracy={found['algorithms']['random_forest']['accuracy']:.4f}" in printed
     assert not (opt_ml / "output/failure").exists()
+
+
+def held_out(opt_ml: Path) -> tuple[list[list[str]], list[list[str]]]:
+    """Return held_out.csv and held_out_predictions.csv, with their headers."""
+    return tuple(  # type: ignore[return-value]
+        list(csv.reader((opt_ml / "output/data" / name).read_text().splitlines()))
+        for name in ("held_out.csv", "held_out_predictions.csv")
+    )
+
+
+def test_the_test_rows_lie_beside_the_evaluation_with_labels_and_predictions(
+    program: Any, opt_ml: Path
+) -> None:
+    assert program("training").main() == 0
+    (header, *rows), (algorithms, *answers) = held_out(opt_ml)
+    found = json.loads((opt_ml / "output/data/evaluation.json").read_text())
+    assert header == [*found["features"], found["target"]]
+    assert algorithms == list(found["algorithms"])
+    assert sha256((opt_ml / "output/data/held_out.csv").read_bytes()) == found["digests"]["held_out"]
+    data = (opt_ml / "input/data/training/iris.csv").read_text().splitlines()[1:]
+    known = [(*map(float, line.split(",")[:4]), line.split(",")[4]) for line in data]
+    assert all((*map(float, row[:4]), row[4]) in known for row in rows)
+    for column, name in enumerate(algorithms):
+        counted = [[0] * 3 for _ in range(3)]
+        for row, answer in zip(rows, answers, strict=True):
+            counted[found["classes"].index(row[4])][found["classes"].index(answer[column])] += 1
+        assert counted == found["algorithms"][name]["confusion_matrix"]
+
+
+@pytest.mark.parametrize(("limit", "value"), [("HELD_OUT_ROWS", 20), ("HELD_OUT_BYTES", 20 * 30)])
+def test_many_test_rows_are_a_sample_and_the_evaluation_says_so(
+    program: Any, opt_ml: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    training = program("training")
+    assert training.main() == 0
+    (_, *everything), (_, *all_answers) = held_out(opt_ml)
+    monkeypatch.setattr(training, limit, value)
+    for _ in range(2):
+        assert training.main() == 0
+        (_, *rows), (_, *answers) = held_out(opt_ml)
+        found = json.loads((opt_ml / "output/data/evaluation.json").read_text())["rows"]
+        assert 15 <= len(rows) == len(answers) == found["held_out"] < found["test"] == 30
+        pairs = list(zip(everything, all_answers, strict=True))
+        assert all(pair in pairs for pair in zip(rows, answers, strict=True))
+        assert len({row[4] for row in rows}) == 3
 
 
 def test_the_same_input_gives_the_same_model(program: Any, opt_ml: Path) -> None:
