@@ -100,6 +100,11 @@ def _pages(lab: BenchLab) -> dict[str, str]:
         "log_groups": "cloudwatch/log-groups",
         "log_stream": f"cloudwatch/log-stream?group={quote(logs['groupName'])}&stream={logs['streamName']}",
         "alarms": "cloudwatch/alarms",
+        "rules": "events/rules",
+        "rule": f"events/eventbus/default/rules/{names.monitor_rule}",
+        "roles": "iam/roles",
+        "role": "iam/roles/details/mlops-notebook",
+        "quotas": "servicequotas/home/services/sagemaker/quotas",
     }
 
 

@@ -136,6 +136,22 @@ class Console:
         """A Lambda function."""
         return self._fragment("lambda", f"/functions/{_segment(name)}")
 
+    def rules(self) -> str:
+        """All rules of EventBridge."""
+        return self._fragment("events", "/rules")
+
+    def rule(self, name: str) -> str:
+        """A rule of the default event bus of EventBridge."""
+        return self._fragment("events", f"/eventbus/default/rules/{_segment(name)}")
+
+    def role(self, name: str) -> str:
+        """An IAM role, with its policies."""
+        return self._fragment("iam", f"/roles/details/{_segment(name)}")
+
+    def policy(self, arn: str) -> str:
+        """A managed policy of IAM."""
+        return self._fragment("iam", f"/policies/details/{_segment(arn)}")
+
     def log_group(self, name: str) -> str:
         """A log group of CloudWatch Logs, with its streams."""
         return self._fragment("cloudwatch", f"logsV2:log-groups/log-group/{_dollars(name)}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import failures, source_zip
+from lab_helpers import console, failures, source_zip
 from lab_helpers.display import Table, duration, mark, ticking
 from lab_helpers.errors import Interrupted, WorkshopError
 from lab_helpers.lab import Lab
@@ -217,11 +217,14 @@ def started_by(
                 return str(summary["pipelineExecutionId"])
         if time.monotonic() > deadline:
             known = ", ".join(s["pipelineExecutionId"] for s in summaries[:3]) or "none"
+            page = console.of(client)
             raise ExecutionNotFound(
                 f"no execution of {pipeline} started for {revision} within {duration(timeout)}.\n"
                 f"The newest are: {known}.\n"
-                "What to do: look at the pipeline in the console. An event rule starts it: check that the "
-                "rule is enabled. `Release change` in the console starts the pipeline by hand."
+                "What to do: an event rule starts it; check in the console that the rule is enabled "
+                f"({page.rules()}) and that its deliveries arrive. "
+                f"`aws codepipeline start-pipeline-execution --name {pipeline}` starts it by hand "
+                f"({page.pipeline(pipeline)})."
             )
         sleep(interval)
         interval = min(interval * 1.5, 5)

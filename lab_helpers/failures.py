@@ -35,9 +35,8 @@ def explain(lab: Lab, execution: Execution) -> str:
     said = action.summary or execution.reason
     # The reason of a failed training job is followed by its program's traceback.
     cause = Cause(next((line.strip() for line in said.splitlines() if line.strip(" ,:")), ""))
-    where, page = f"stage {action.stage}, action {action.name} ({action.provider})", ""
+    where = f"stage {action.stage}, action {action.name} ({action.provider})"
     if action.provider == "CodeBuild" and action.external_id:
-        page = f"\n  The whole log: {console.of(lab.client('codebuild')).build_log(action.external_id)}"
         with contextlib.suppress(ClientError, builds.BuildNotFound):  # its record or its log is gone
             build = builds.describe(lab, action.external_id)
             where += f", {f'phase {build.failed_phase} of ' if build.failed_phase else ''}build {build.id}"
@@ -49,7 +48,7 @@ def explain(lab: Lab, execution: Execution) -> str:
         cause = Cause(reasons[0] if reasons else cause.line, tuple(reasons[1:4]))
     return (
         "\n".join([cause.line or f"{action.name} failed without a reason", *cause.shown])
-        + f"\n  in {where}\n  {ended}\n  What to do: {_remedy(action)}{page}"
+        + f"\n  in {where}\n  {ended}\n  What to do: {_remedy(action)}\n  {_page(lab, execution, action)}"
     )
 
 
@@ -82,3 +81,13 @@ def stack_failures(lab: Lab, stack_id: str) -> list[str]:
 
 def _remedy(action: Action) -> str:
     return REMEDIES.get(action.provider, "look at the action in the console.")
+
+
+def _page(lab: Lab, execution: Execution, action: Action) -> str:
+    """Return where the console shows most about an action."""
+    if action.provider == "CodeBuild" and action.external_id:
+        return f"The whole log: {console.of(lab.client('codebuild')).build_log(action.external_id)}"
+    if action.provider == "CloudFormation" and ":stack/" in action.external_id:
+        return f"The stack: {console.of(lab.client('cloudformation')).stack(action.external_id)}"
+    page = console.of(lab.client("codepipeline")).pipeline_execution(execution.pipeline, execution.id)
+    return f"The execution: {page}"

@@ -4,7 +4,8 @@ Everything is below `/_console`, where no bucket can be. A browser that asks for
 the path of a page of AWS's console, is sent there, if S3 has nothing at that path.
 
 Differs from AWS: the console only shows. What it shows is what the account's APIs answer; nothing can be
-created, changed or approved in it, and there are no pages for IAM, EventBridge, EC2 and Service Quotas.
+created, changed or approved in it. There are no pages for EC2, Secrets Manager, Systems Manager and the users
+and groups of IAM.
 Addresses of the console in answers (of pipelines' actions, of a model's errors) lead to it.
 """
 
@@ -34,8 +35,11 @@ from local_account.console import (
     notebook_instances,
     overview,
     pipelines,
+    quotas,
     rendering,
     repositories,
+    roles,
+    rules,
     stacks,
     training_jobs,
     transform_jobs,
@@ -64,8 +68,11 @@ _NOUNS = (
     stacks,
     buckets,
     functions,
+    rules,
     logs,
     alarms,
+    roles,
+    quotas,
 )
 _MISSING = ("NotFound", "DoesNotExist", "NoSuch", "404")
 _MISSING_WORDS = ("does not exist", "could not find", "not found", "recordnotfound")

@@ -7,6 +7,7 @@ which `fragments` finds.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import quote, urlencode, urlsplit
 
 ROOT = "/_console"
@@ -19,9 +20,12 @@ FIRST_PARTS = frozenset(
         "codepipeline",
         "codesuite",
         "ecr",
+        "events",
+        "iam",
         "lambda",
         "s3",
         "sagemaker",
+        "servicequotas",
     )
 )
 """How the paths of the pages begin in AWS's console."""
@@ -217,6 +221,41 @@ def alarm(name: str) -> str:
     return f"{ROOT}/cloudwatch/alarm/{_one(name)}"
 
 
+def rules() -> str:
+    """All rules."""
+    return f"{ROOT}/events/rules"
+
+
+def rule(name: str) -> str:
+    """A rule of the default event bus."""
+    return f"{ROOT}/events/eventbus/default/rules/{_one(name)}"
+
+
+def roles(token: str = "") -> str:
+    """The roles, from a token on."""
+    return _query(f"{ROOT}/iam/roles", token=token)
+
+
+def role(name: str) -> str:
+    """A role."""
+    return f"{ROOT}/iam/roles/details/{_one(name)}"
+
+
+def policy(arn: str) -> str:
+    """A managed policy."""
+    return _query(f"{ROOT}/iam/policies/details", arn=arn)
+
+
+def quota_services() -> str:
+    """The services that have quotas."""
+    return f"{ROOT}/servicequotas/home/services"
+
+
+def quotas(service: str) -> str:
+    """The quotas of a service."""
+    return f"{quota_services()}/{_one(service)}/quotas"
+
+
 def own(address: str) -> str:
     """Return the page of this console for an address of AWS's or of this one; other addresses as they are.
 
@@ -245,6 +284,14 @@ def of_image(uri: str) -> str:
     return image_repository(found[1] or "-", found[2]) if found else ""
 
 
+def of_arn(arn: str) -> str:
+    """Return the page of what an ARN names, empty if there is none."""
+    for pattern, page in _ARNS:
+        if found := re.fullmatch(f"arn:[a-z-]+:{pattern}", arn):
+            return page(found[1] if found.re.groups else arn)
+    return ""
+
+
 def of_s3(uri: str) -> str:
     """Return the page of an `s3://` URI, empty for another one."""
     if not uri.startswith("s3://"):
@@ -264,3 +311,20 @@ def _one(name: str) -> str:
 
 def _many(path: str) -> str:
     return quote(path, safe="/")
+
+
+_ARNS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    (r"cloudformation:[^:]*:\d*:stack/.+", stack),
+    (r"codebuild:[^:]*:\d*:project/(.+)", project),
+    (r"codecommit:[^:]*:\d*:([^:/]+)", browse),
+    (r"codepipeline:[^:]*:\d*:([^:/]+)", pipeline),
+    (r"events:[^:]*:\d*:rule/([^/]+)", rule),
+    (r"iam::(?:\d*|aws):policy/.+", policy),
+    (r"iam::\d*:role/(?:.+/)?([^/]+)", role),
+    (r"lambda:[^:]*:\d*:function:([^:]+)(?::.+)?", function),
+    (r"logs:[^:]*:\d*:log-group:([^:]+)(?::\*)?", log_group),
+    (r"sagemaker:[^:]*:\d*:endpoint/(.+)", endpoint),
+    (r"sagemaker:[^:]*:\d*:notebook-instance/(.+)", notebook_instance),
+    (r"sagemaker:[^:]*:\d*:training-job/(.+)", training_job),
+)
+"""What ARNs name that has a page: the page gets the group, or else the ARN."""

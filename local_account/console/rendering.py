@@ -69,8 +69,11 @@ SECTIONS = (
     ("Stacks", links.stacks()),
     ("Buckets", links.buckets()),
     ("Functions", links.functions()),
+    ("Rules", links.rules()),
     ("Logs", links.log_groups()),
     ("Alarms", links.alarms()),
+    ("Roles", links.roles()),
+    ("Quotas", links.quota_services()),
 )
 
 

@@ -76,8 +76,8 @@ def address(kind: str, identity: str, account_id: str) -> str:
 
 
 def output_link(value: str) -> str:
-    """Return where an output leads that is an address, empty if it is none."""
-    return links.of_s3(value) or links.own(value)
+    """Return where an output leads that is an address or an ARN, empty if it is neither."""
+    return links.of_s3(value) or links.of_arn(value) or links.own(value)
 
 
 def _last(arn: str) -> str:
@@ -89,6 +89,9 @@ _PAGES: Mapping[str, Callable[[str], str]] = {
     "AWS::CloudWatch::Alarm": links.alarm,
     "AWS::CodeBuild::Project": links.project,
     "AWS::CodePipeline::Pipeline": links.pipeline,
+    "AWS::Events::Rule": lambda identity: links.rule(identity.rpartition("|")[2]),  # of another bus: bus|rule
+    "AWS::IAM::ManagedPolicy": links.policy,
+    "AWS::IAM::Role": links.role,
     "AWS::Lambda::Function": links.function,
     "AWS::Logs::LogGroup": links.log_group,
     "AWS::S3::Bucket": links.bucket,

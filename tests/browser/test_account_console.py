@@ -25,6 +25,9 @@ LISTS = (
     "lambda/functions",
     "cloudwatch/log-groups",
     "cloudwatch/alarms",
+    "events/rules",
+    "iam/roles",
+    "servicequotas/home/services/sagemaker/quotas",
 )
 
 
@@ -56,6 +59,8 @@ def pages(workshop: Workshop) -> list[str]:
         its.stack(names.top_stack),
         its.bucket(names.bucket(config.region, config.account_id)),
         its.function(names.monitor),
+        its.rule(names.monitor_rule),
+        its.role(f"{names.prefix}mlops-notebook"),
     ]
 
 

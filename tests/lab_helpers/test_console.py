@@ -8,10 +8,17 @@ import botocore.session
 import pytest
 
 from lab_helpers import console
+from tests.cfn.templates import TEMPLATES
 from tests.sessions import make_client
 
 REGION = "eu-west-1"
 AWS = console.Console("https://eu-west-1.console.aws.amazon.com", REGION)
+
+
+@pytest.mark.parametrize("template", ["m", "train-model-pipeline"])
+def test_the_templates_know_the_same_consoles(template: str) -> None:
+    mapped = TEMPLATES[template]["Mappings"]["Console"]
+    assert {partition: entry["Domain"] for partition, entry in mapped.items()} == console.DOMAINS
 
 
 def partition_data() -> list[dict[str, Any]]:
@@ -107,6 +114,13 @@ def test_the_endpoints_of_aws_end_as_botocore_says() -> None:
             AWS.log_stream("/aws/lambda/f", "2026/11/30/[$LATEST]0a"),
             "cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/$252Faws$252Flambda$252Ff"
             "/log-events/2026$252F11$252F30$252F$255B$2524LATEST$255D0a",
+        ),
+        (AWS.rules(), "events/home?region=eu-west-1#/rules"),
+        (AWS.rule("r.1"), "events/home?region=eu-west-1#/eventbus/default/rules/r.1"),
+        (AWS.role("mlops-monitor"), "iam/home?region=eu-west-1#/roles/details/mlops-monitor"),
+        (
+            AWS.policy("arn:aws:iam::123456789012:policy/p"),
+            "iam/home?region=eu-west-1#/policies/details/arn%3Aaws%3Aiam%3A%3A123456789012%3Apolicy%2Fp",
         ),
         (AWS.alarm("a b"), "cloudwatch/home?region=eu-west-1#alarmsV2:alarm/a%20b"),
         (

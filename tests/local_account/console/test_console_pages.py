@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -36,8 +37,11 @@ LISTS = [
     links.stacks,
     links.buckets,
     links.functions,
+    links.rules,
     links.log_groups,
     links.alarms,
+    links.roles,
+    links.quota_services,
 ]
 
 
@@ -275,6 +279,107 @@ def test_a_function_has_its_configuration_and_log(
     escapes(browser.open(console.function(name)))
 
 
+def test_a_rule_has_its_pattern_its_targets_and_their_deliveries(
+    browser: Browser, client: Callable[[str], Any], name: str, console: Console, eventually: Eventually
+) -> None:
+    api, role = client("lambda"), make_role(client("iam"), name, "lambda.amazonaws.com")
+    function = api.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="app.handler",
+        Role=role,
+        Code={"ZipFile": zipped("def handler(event, context):\n    print(event)\n")},
+    )["FunctionArn"]
+    settle(api, name)
+    events = client("events")
+    rule = f"{name}-rule"
+    source = events.put_rule(
+        Name=rule,
+        Description=HOSTILE,
+        EventPattern=json.dumps({"source": ["my.test"], "detail-type": [name]}),
+    )["RuleArn"]
+    api.add_permission(
+        FunctionName=name,
+        StatementId="rule",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+        SourceArn=source,
+    )
+    events.put_targets(Rule=rule, Targets=[{"Id": "it", "Arn": function, "Input": json.dumps(HOSTILE)}])
+    events.put_events(Entries=[{"Source": "my.test", "DetailType": name, "Detail": "{}"}])
+
+    eventually(lambda: "delivered: last 1" in browser.open(console.rule(rule)).answer.text)
+    shown = browser.open(console.rule(rule))
+    escapes(shown)
+    assert '"source": [ "my.test" ]' in shown.text
+    assert shown.links[function] == links.function(name)
+    assert browser.open(console.function(name)).links[role] == links.role(name)
+    listed = browser.open(console.rules())
+    assert listed.links[rule] == links.rule(rule)
+    assert f"enabled my.test: {name}" in listed.text
+    events.remove_targets(Rule=rule, Ids=["it"])
+    events.delete_rule(Name=rule)
+
+
+def test_a_role_has_its_policies_and_a_policy_its_roles(
+    browser: Browser, client: Callable[[str], Any], name: str, console: Console
+) -> None:
+    iam = client("iam")
+    make_role(iam, name, "lambda.amazonaws.com")
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{name}/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=name, PolicyName="inside", PolicyDocument=document)
+    arn = iam.create_policy(PolicyName=f"{name}-policy", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+
+    shown = browser.open(console.role(name))
+    assert shown.status == 200, shown.text
+    assert "Trusted lambda.amazonaws.com" in shown.text
+    assert "inside (inline)" in shown.text
+    assert f"arn:aws:s3:::{name}/*" in shown.text
+    assert shown.links[f"{name}-policy"] == links.policy(arn)
+    policy = browser.open(console.policy(arn))
+    assert f"arn:aws:s3:::{name}/*" in policy.text
+    assert policy.links[name] == links.role(name)
+    iam.detach_role_policy(RoleName=name, PolicyArn=arn)
+    iam.delete_policy(PolicyArn=arn)
+    assert browser.open(console.policy(arn)).status == 404
+
+
+def test_a_quota_has_the_value_that_was_granted_beside_the_default(
+    browser: Browser, client: Callable[[str], Any], console: Console
+) -> None:
+    quotas = client("service-quotas")
+    quota = quotas.list_service_quotas(ServiceCode="codebuild")["Quotas"][0]
+    granted = quota["Value"] + 7
+    quotas.request_service_quota_increase(
+        ServiceCode="codebuild", QuotaCode=quota["QuotaCode"], DesiredValue=granted
+    )
+    default = quotas.get_aws_default_service_quota(ServiceCode="codebuild", QuotaCode=quota["QuotaCode"])
+    row = f"{quota['QuotaName']} {quota['QuotaCode']} {granted:g} {default['Quota']['Value']:g} yes"
+    assert row in browser.open(console.service_quotas("codebuild")).text
+    one = browser.open(f"{links.quotas('codebuild')}/{quota['QuotaCode']}")
+    assert row in one.text
+    assert one.links["codebuild"] == links.quotas("codebuild")
+
+
+@pytest.mark.parametrize(
+    ("arn", "page"),
+    [
+        ("arn:aws:iam::123456789012:role/service-role/r", links.role("r")),
+        ("arn:aws:iam::aws:policy/ReadOnlyAccess", links.policy("arn:aws:iam::aws:policy/ReadOnlyAccess")),
+        ("arn:aws:lambda:us-east-1:123456789012:function:f:live", links.function("f")),
+        ("arn:aws:codepipeline:us-east-1:123456789012:p", links.pipeline("p")),
+        ("arn:aws:events:us-east-1:123456789012:rule/r", links.rule("r")),
+        ("arn:aws:logs:us-east-1:123456789012:log-group:/a/b:*", links.log_group("/a/b")),
+        ("arn:aws:sns:us-east-1:123456789012:t", ""),
+        ("no ARN", ""),
+    ],
+)
+def test_an_arn_leads_to_the_page_of_what_it_names(arn: str, page: str) -> None:
+    assert links.of_arn(arn) == page
+
+
 def test_a_stack_has_resources_events_outputs_and_parameters(
     browser: Browser, client: Callable[[str], Any], name: str, console: Console
 ) -> None:
@@ -350,6 +455,9 @@ def test_what_does_not_exist_is_not_found_and_says_what(browser: Browser, consol
         console.function("none"),
         console.alarm("none"),
         console.log_group("none"),
+        console.rule("none"),
+        console.role("none"),
+        console.service_quotas("none"),
     ):
         shown = browser.open(address)
         assert shown.status == 404, (address, shown.text)
