@@ -173,6 +173,15 @@ class Account:
         quotas = self.client("service-quotas")
         return float(quotas.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]["Value"])
 
+    def quotas(self, service: str) -> dict[str, float]:
+        """Return the applied values of all quotas of a service by their names (ListServiceQuotas)."""
+        pages = self.client("service-quotas").get_paginator("list_service_quotas")
+        return {
+            one["QuotaName"]: float(one["Value"])
+            for page in pages.paginate(ServiceCode=service)
+            for one in page["Quotas"]
+        }
+
     def environment(
         self, role_arn: str | None = None, home: Path | None = None, session: str = "local-account"
     ) -> dict[str, str]:

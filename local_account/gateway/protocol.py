@@ -37,6 +37,10 @@ from local_account.gateway.service import Encoded
 UNSUPPORTED = "UnsupportedOperation"
 _FORM = "application/x-www-form-urlencoded"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SPECIAL_NUMBERS = {name: float(name) for name in ("NaN", "Infinity", "-Infinity")}
+"""Numbers that JSON lacks; SDKs send them as text (Smithy, "AWS JSON 1.0 protocol", Shape serialization)."""
+_OWN_NUMBERS = {"cloudwatch"}
+"""Services that refuse such a number with an error of their own; to others it is of a wrong type."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def parse(call: Call, request: Request) -> Params:
         return cbor.read(body)
     if protocol == "json" and body:
         try:
-            document = json.loads(body)
+            document = json.loads(body, parse_constant=_refuse_constant)
             if not isinstance(document, dict):
                 raise ValueError("the top level is not an object")  # noqa: TRY301, TRY004
             _require_text(body, document)
@@ -129,7 +133,10 @@ def parse(call: Call, request: Request) -> Params:
                 "SerializationException", f"The request body is not valid JSON: {error}"
             ) from error
         shape = call.operation.input_shape
-        if shape and ParamValidator().validate(document, shape).has_errors():
+        checked = document
+        if shape and call.operation.service_model.service_name in _OWN_NUMBERS:
+            checked = _with_numbers(shape, document)
+        if shape and ParamValidator().validate(checked, shape).has_errors():
             return document  # the parser would coerce it; validate() reports what is wrong
     values: MultiDict[str, str] = (
         MultiDict(parse_qsl(body.decode(), keep_blank_values=True))
@@ -165,6 +172,28 @@ def decode(call: Call, request: Request, kind: Any) -> Params | None:
     except (msgspec.DecodeError, UnicodeError):
         return None
     return decoded
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _with_numbers(shape: Any, value: Any) -> Any:
+    """Return a document in which special numbers are numbers instead of text."""
+    match shape.type_name:
+        case "structure" if isinstance(value, dict):
+            members = shape.members
+            return {
+                name: _with_numbers(members[name], item) if name in members else item
+                for name, item in value.items()
+            }
+        case "list" if isinstance(value, list):
+            return [_with_numbers(shape.member, item) for item in value]
+        case "map" if isinstance(value, dict):
+            return {key: _with_numbers(shape.value, item) for key, item in value.items()}
+        case "float" | "double" if isinstance(value, str):
+            return _SPECIAL_NUMBERS.get(value, value)
+    return value
 
 
 def _require_text(body: bytes, document: object) -> None:

@@ -15,6 +15,7 @@ from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.models import AWSManagedPolicy, IAMBackend
 from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
+from local_account.foundation.arns import OPEN_SERVICE, has_open_service
 from local_account.foundation.errors import ServiceError
 from local_account.foundation.system_tags import counted
 from local_account.moto_backend import principals
@@ -88,6 +89,10 @@ def _check_identity(text: str) -> None:
     for statement in _statements(document):
         if "Principal" in statement or "NotPrincipal" in statement:
             raise _malformed("Policy document should not specify a principal.")
+        for element in ("Resource", "NotResource"):
+            named = statement.get(element, [])
+            if any(has_open_service(one) for one in ([named] if isinstance(named, str) else named)):
+                raise _malformed(OPEN_SERVICE)
 
 
 def _validate(validator: type[Any], document: Mapping[str, Any], given: Mapping[str, Any]) -> None:

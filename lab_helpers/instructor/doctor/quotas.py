@@ -21,6 +21,8 @@ from lab_helpers.instructor.doctor.room import Room
 REQUEST = "aws service-quotas request-service-quota-increase"
 BUILD_MINUTES = 2
 """Minutes that one image build takes on AWS."""
+DETOUR = "03a"
+"""The notebook beside the course whose jobs need more: without it, nothing of the course fails."""
 QUEUE = 5
 """Builds that can wait for each one that may run (AWS CodeBuild User Guide, "Builds in AWS CodeBuild")."""
 
@@ -40,6 +42,8 @@ class Need:
     """Whether requests beyond the quota are queued, up to `QUEUE` times the quota, instead of rejected."""
     code: str = ""
     """Its code; empty if only the name is known."""
+    detour: int = 0
+    """Per participant in addition, if the class does the detour in notebook `DETOUR`."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def quotas(room: Room) -> Iterator[Finding]:
 _CHOICES = {
     "notebook instance usage": "`fleet up --parameter NotebookInstanceType=…` (`doctor --notebook-type …`)",
     "training job usage": "`instance_type` in notebook 03 (`doctor --training-type …`)",
+    "transform job usage": "`instance_type` in notebook 03a",
     "endpoint usage": "`fleet up --parameter DevInstanceType=…` and `PrdInstanceType=…` "
     "(`doctor --dev-type …`, `--prd-type …`)",
 }
@@ -97,29 +102,40 @@ def _missing(room: Room, need: Need) -> Finding:
 def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
     """Return a finding if a quota is too low, else None."""
     total = need.each * room.size + (need.used or 0)
-    if quota.value >= total:
+    with_detour = total + need.detour * room.size
+    if quota.value >= with_detour:
         return None
     used = f", {need.used} in use" if need.used else ""
     if quota.adjustable:
-        remedy = f"{REQUEST} --service-code {need.service} --quota-code {quota.code} --desired-value {total}"
-        short = f"request {total}: {need.service} {quota.code}"
+        remedy = (
+            f"{REQUEST} --service-code {need.service} --quota-code {quota.code} --desired-value {with_detour}"
+        )
+        short = f"request {with_detour}: {need.service} {quota.code}"
     else:
         remedy = short = "it can't be raised: reduce the number of participants, or use a second account"
+    if quota.value >= total:
+        text = f"{need.quota}: {quota.value:g} of {with_detour}{used}; notebook {DETOUR} needs them"
+        return Finding("quotas", Level.WARNING, text, remedy, short)
     if need.queues and total <= quota.value * (1 + QUEUE):
         minutes = BUILD_MINUTES * -(-room.size // int(quota.value))
         text = f"{need.quota}: {quota.value:g} of {total}; the last waits {minutes} minutes"
         return Finding("quotas", Level.WARNING, text, remedy, short)
     if need.queues:
         used = f"; of {total} at once, {total - int(quota.value) * (1 + QUEUE)} fail, as the queue is full"
-    text = f"{need.quota}: {quota.value:g} of {total}{used}"
+    without = f" ({total} without notebook {DETOUR})" if need.detour else ""
+    text = f"{need.quota}: {quota.value:g} of {with_detour}{without}{used}"
     return Finding("quotas", Level.ERROR, text, remedy, short)
 
 
 def needs(room: Room) -> list[Need]:
     """Return what the room needs, with what is in use outside its labs."""
     count = _Counts(room)
+    # A release runs two fleets side by side, of DEV and then of PRD: never both at once.
     endpoints = Counter({room.dev_type: 1})
     endpoints[room.prd_type] += room.prd_instances
+    active = endpoints.total()
+    if room.dev_type != room.prd_type:
+        endpoints[room.dev_type] += 1
     wanted = [
         Need(
             "sagemaker",
@@ -128,15 +144,16 @@ def needs(room: Room) -> list[Need]:
             count.notebooks(room.notebook_type),
         ),
         Need("sagemaker", "Total number of notebook instances", 1, count.notebooks(), code="L-04CE2E67"),
-        Need("sagemaker", f"{room.training_type} for training job usage", 1),
-        Need("sagemaker", "Number of instances across all training jobs", 1, code="L-00C91CB5"),
+        # Notebook 03a tunes with two training jobs at a time, and transforms on the type that trains.
+        Need("sagemaker", f"{room.training_type} for training job usage", 1, detour=1),
+        Need("sagemaker", "Number of instances across all training jobs", 1, code="L-00C91CB5", detour=1),
+        Need("sagemaker", f"{room.training_type} for transform job usage", 0, detour=1),
+        Need("sagemaker", "Number of instances across all transform jobs", 0, code="L-60D2A6F0", detour=1),
         *(
             Need("sagemaker", f"{kind} for endpoint usage", number)
             for kind, number in sorted(endpoints.items())
         ),
-        Need(
-            "sagemaker", "Number of instances across active endpoints", endpoints.total(), code="L-7A3DF611"
-        ),
+        Need("sagemaker", "Number of instances across active endpoints", active, code="L-7A3DF611"),
         Need(
             "codebuild",
             "Concurrently running builds for Linux/Small environment",

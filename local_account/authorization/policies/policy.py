@@ -13,6 +13,7 @@ from typing import Any
 
 from local_account.authorization.policies import conditions
 from local_account.authorization.policies.patterns import Context, matches, resource_matches
+from local_account.foundation.arns import OPEN_SERVICE, has_open_service
 
 _WITH_VARIABLES = "2012-10-17"
 _EFFECTS = ("Allow", "Deny")
@@ -83,14 +84,17 @@ class Statement:
         except conditions.ConditionError as error:
             raise PolicyError(f"{where}: {error}") from error
         actions = _texts(document.get("Action"))
+        resources, not_resources = _texts(document.get("Resource")), _texts(document.get("NotResource"))
+        if any(has_open_service(one) for one in (*resources, *not_resources)):
+            raise PolicyError(f"{where}: {OPEN_SERVICE}")
         return cls(
             has_variables=has_variables,
             sid=document.get("Sid", ""),
             allows=document["Effect"] == "Allow",
             actions=tuple(one for one in actions if "*" in one or "?" in one),
             not_actions=_texts(document.get("NotAction")),
-            resources=_texts(document.get("Resource")),
-            not_resources=_texts(document.get("NotResource")),
+            resources=resources,
+            not_resources=not_resources,
             condition=condition,
             principals=_principals(document.get("Principal")),
             exact=frozenset(one.lower() for one in actions if "*" not in one and "?" not in one),

@@ -7,13 +7,16 @@ has real minutes.
 
 Differs from AWS: an alarm that is set by hand (SetAlarmState) keeps that state for its period.
 
-Differs from AWS: of an alarm's actions, scaling policies are carried out; others (SNS, Lambda, EC2) are kept
-only. Rules on the event *CloudWatch Alarm State Change* work.
+Differs from AWS: of an alarm's actions, only scaling policies in `AlarmActions` are carried out. All others
+(a topic of SNS, a function, an action of EC2) are accepted and **do nothing**: nobody is notified. The
+alarm's history says so (`Failed to execute action …`, as on AWS when a topic cannot be reached), and so does
+`local logs`. A rule on the event *CloudWatch Alarm State Change* reaches functions and pipelines.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -21,6 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
+from local_account.foundation.errors import FIDELITY
 from local_account.services.cloudwatch import evaluation
 from local_account.services.cloudwatch.evaluation import Datapoint, Evaluation
 from local_account.services.cloudwatch.metrics import Metric, MetricStore
@@ -40,10 +44,14 @@ if TYPE_CHECKING:
     from local_account.foundation.account import Account
     from local_account.foundation.store import Table
 
+log = logging.getLogger(__name__)
+
 HISTORY_DAYS = 30
 EVENT = "CloudWatch Alarm State Change"
 _MINUTE = 60
 _PER_PERIOD = ("Sum", "SampleCount")
+_SUMMARY = 255
+"""The most characters of a history item's summary (CloudWatch API Reference, AlarmHistoryItem)."""
 
 
 class Alarm(TypedDict):
@@ -126,6 +134,17 @@ def window(alarm: Alarm, now: float, scaling_minute: int) -> Window:
 def scaling_actions(alarm: Alarm) -> list[str]:
     """Return the ARNs of the scaling policies that an alarm invokes."""
     return [action for action in alarm.get("AlarmActions", []) if ":scalingPolicy:" in action]
+
+
+def idle_actions(alarm: Alarm, state: StateValueType) -> list[str]:
+    """Return the ARNs of the actions for a state that the account does not carry out."""
+    actions = {
+        evaluation.ALARM: alarm["AlarmActions"],
+        evaluation.OK: alarm["OKActions"],
+        evaluation.INSUFFICIENT_DATA: alarm["InsufficientDataActions"],
+    }[state]
+    carried_out = scaling_actions(alarm) if state == evaluation.ALARM else []
+    return [action for action in actions if action not in carried_out]
 
 
 class Alarms:
@@ -221,6 +240,8 @@ class Alarms:
             if changed:
                 after = {"StateValue": state, "StateReason": reason, "StateReasonData": data}
                 self._publish(alarm, before, after)
+                if alarm["ActionsEnabled"]:
+                    self._own_up(alarm, state)
 
     def datapoints(self, alarm: Alarm, span: Window) -> list[Datapoint]:
         """Return the datapoints of an alarm's evaluation range, oldest first."""
@@ -262,6 +283,20 @@ class Alarms:
                 )
             if self.on_alarm:
                 self.on_alarm(policy, alarm["AlarmName"], found.datapoints)
+
+    def _own_up(self, alarm: Alarm, state: StateValueType) -> None:
+        """Record that actions for a new state were not carried out, so that nobody counts on them."""
+        name = alarm["AlarmName"]
+        for action in idle_actions(alarm, state):
+            reason = f"the local account only has scaling policies as actions ({FIDELITY}#cloudwatch)"
+            log.warning("alarm %s is %s, and nobody is notified: %s: %s", name, state, action, reason)
+            summary = f'Failed to execute action {action}. Received error: "{reason}"'
+            self.record(
+                name,
+                "Action",
+                summary[:_SUMMARY],
+                {"actionState": "Failed", "notificationResource": action, "error": reason},
+            )
 
     def _publish(self, alarm: Alarm, before: dict[str, Any], after: dict[str, Any]) -> None:
         old, new = before["StateValue"], after["StateValue"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -441,6 +442,8 @@ def _check_alarm(params: Mapping[str, Any]) -> None:
         needed.append("one of Statistic and ExtendedStatistic")
     if needed:
         raise ServiceError("ValidationError", f"The alarm {params['AlarmName']} needs {', '.join(needed)}")
+    if not math.isfinite(params["Threshold"]):
+        raise ServiceError("ValidationError", f"Threshold must be a number, not {params['Threshold']}")
     _check_period(params["Period"])
     _check_span(params["Period"], params["EvaluationPeriods"])
     _check_statistics([params.get("Statistic") or params["ExtendedStatistic"]])

@@ -65,9 +65,9 @@ class _Connections(Service):
             )
         provider = params.get("ProviderType")
         if provider is None:
-            raise ServiceError("ValidationException", "Either ProviderType or HostArn must be specified")
+            raise ServiceError("InvalidInputException", "Either ProviderType or HostArn must be specified")
         if provider in _INSTALLED:
-            raise ServiceError("ValidationException", f"{provider} needs a HostArn")
+            raise ServiceError("InvalidInputException", f"{provider} needs a HostArn")
         arn = self.account.arn(self.name, f"connection/{uuid.uuid4()}")
         connection: Connection = {
             "ConnectionName": params["ConnectionName"],

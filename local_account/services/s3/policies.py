@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from local_account.authorization.policies import Policy, PolicyError
+from local_account.foundation.arns import has_open_service
 from local_account.services.s3.errors import S3Error
 
 MAXIMUM_BYTES = 20_480
@@ -57,6 +58,9 @@ def check(document: str, bucket: str) -> None:
     listed = statements if isinstance(statements, list) else [statements]
     if not listed or statements is None:
         raise _malformed("Missing required field Statement")
+    named = [one for statement in listed if isinstance(statement, dict) for one in _resources(statement)]
+    if any(map(has_open_service, named)):
+        raise _malformed("Policy has invalid resource")
     try:
         parsed(document)
     except PolicyError as error:
@@ -77,7 +81,7 @@ def _check_statement(statement: Mapping[str, Any], bucket: str) -> None:
     if not all(one == "*" or one.lower().startswith("s3:") for one in actions):
         raise _malformed("Policy has invalid action")
     arn = f"arn:aws:s3:::{bucket}"
-    for one in _texts(statement.get("Resource", statement.get("NotResource"))):
+    for one in _resources(statement):
         named = one.removeprefix("arn:aws:s3:::").partition("/")[0]
         if one in ("*", arn) or one.startswith(f"{arn}/") or "*" in named or "?" in named:
             continue
@@ -106,6 +110,10 @@ def _grants_to_everyone(statement: Mapping[str, Any]) -> bool:
         if operator.lower() in _LIMITING_OPERATORS
         for key, values in keys.items()
     )
+
+
+def _resources(statement: Mapping[str, Any]) -> Iterable[str]:
+    return _texts(statement.get("Resource", statement.get("NotResource")))
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -6,7 +6,8 @@ import contextlib
 import logging
 import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Unpack, cast
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Unpack, cast
 from local_account.foundation.containers import engine_errors
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.service import Answer
-from local_account.services.sagemaker import deployments, scaled_variants
+from local_account.services.sagemaker import deployments, instance_quotas, scaled_variants
 from local_account.services.sagemaker.endpoint_configs import EndpointConfigs
 from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
 from local_account.services.sagemaker.instance_metrics import InstanceMetrics
@@ -26,7 +27,6 @@ from local_account.services.sagemaker.records import Endpoint, EndpointChanges, 
 from local_account.services.sagemaker.resources import (
     INTERNAL_ERROR,
     invalid,
-    limit_exceeded,
     list_page,
     public,
     unsupported,
@@ -52,7 +52,6 @@ log = logging.getLogger(__name__)
 
 EVENT = "SageMaker Endpoint State Change"
 _REASON_LENGTH = 1024
-_INSTANCES = "L-7A3DF611"
 """The quota "Number of instances across active endpoints"."""
 
 
@@ -128,11 +127,11 @@ class Endpoints(EndpointConfigs):
             "variants": specs,
         }
         in_use = invalid(f'Cannot create already existing endpoint "{arn}".')
-        allowed = self.account.quota("sagemaker", _INSTANCES)
+        quotas = self.account.quotas("sagemaker")
         with self.table("endpoints").lock, self.table("tags").lock:
             if self.exists(arn):
                 raise in_use
-            self._check_endpoint_instances(allowed, _count(specs))
+            self._check_endpoint_instances(quotas, instance_quotas.endpoint(specs))
             with self.account.store.together():
                 self.add(self.table("endpoints"), name, endpoint, arn, params.get("Tags", []), in_use=in_use)
                 self._publish_endpoint(name)
@@ -166,14 +165,13 @@ class Endpoints(EndpointConfigs):
         scaled_variants.check_update(
             self.account, name, self._instance_types(current), self._instance_types(config_name)
         )
-        allowed = self.account.quota("sagemaker", _INSTANCES)
+        quotas = self.account.quotas("sagemaker")
         with self.table("endpoints").lock:
             endpoint = self._settled_endpoint(name)
             if params.get("RetainAllVariantProperties"):
                 _retain(specs, endpoint["variants"], params.get("ExcludeRetainedVariantProperties", []))
-            self._check_endpoint_instances(
-                allowed, _count(specs)
-            )  # the old fleet serves until the new one does
+            # The old fleet serves until the new one does.
+            self._check_endpoint_instances(quotas, instance_quotas.endpoint(specs))
             config = params.get("DeploymentConfig")
             if config is None and params.get("RetainDeploymentConfig"):
                 config = endpoint.get("LastDeploymentConfig")
@@ -196,7 +194,7 @@ class Endpoints(EndpointConfigs):
     ) -> Answer:
         """See UpdateEndpointWeightsAndCapacities; containers are added and removed without a new fleet."""
         name = params["EndpointName"]
-        allowed = self.account.quota("sagemaker", _INSTANCES)
+        quotas = self.account.quotas("sagemaker")
         with self.table("endpoints").lock:
             endpoint = self._settled_endpoint(name)
             before = [variant.copy() for variant in endpoint["variants"]]
@@ -212,7 +210,9 @@ class Endpoints(EndpointConfigs):
                 variant = variants[desired["VariantName"]]
                 variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
                 variant["weight"] = desired.get("DesiredWeight", variant["weight"])
-            self._check_endpoint_instances(allowed, _count(variants.values()) - _count(before))
+            wanted = instance_quotas.endpoint(variants.values())
+            wanted.subtract(instance_quotas.endpoint(before))
+            self._check_endpoint_instances(quotas, wanted)
             with self.account.store.together():
                 with self.table("endpoints").update(name) as stored:
                     stored["variants"] = list(variants.values())
@@ -425,6 +425,7 @@ class Endpoints(EndpointConfigs):
                     "model_data_url": model_data_url(container),
                     "role_arn": model["ExecutionRoleArn"],
                     "startup_seconds": float(startup),
+                    "instance_type": variant["InstanceType"],
                     "count": variant["InitialInstanceCount"],
                     "weight": variant["InitialVariantWeight"],
                     "image": "",
@@ -434,15 +435,16 @@ class Endpoints(EndpointConfigs):
             )
         return specs
 
-    def _check_endpoint_instances(self, allowed: float, wanted: int) -> None:
+    def _check_endpoint_instances(self, quotas: Mapping[str, float], wanted: Counter[str]) -> None:
         """Raise ServiceError ResourceLimitExceeded if there is no room for that many instances more."""
-        used = 0
+        used: Counter[str] = Counter()
         for endpoint in self.table("endpoints").values():
             if endpoint["EndpointStatus"] != "Failed":
                 pending = endpoint.get("pending")
-                used += _count(endpoint["variants"]) + _count(pending["variants"] if pending else [])
-        if wanted > 0 and used + wanted > allowed:
-            raise limit_exceeded("Number of instances across active endpoints", allowed, used, wanted)
+                used += instance_quotas.endpoint(endpoint["variants"])
+                used += instance_quotas.endpoint(pending["variants"] if pending else [])
+        instance_quotas.check_types(quotas, used, wanted)
+        instance_quotas.check_total(quotas, instance_quotas.ENDPOINTS, used.total(), wanted.total())
 
     def _instance_types(self, config_name: str) -> dict[str, str]:
         """Return the instance types by variant, as the configuration has them."""
@@ -510,10 +512,6 @@ class Endpoints(EndpointConfigs):
                 "ProductionVariants": [_variant_summary(variant, None) for variant in pending["variants"]],
             }
         return description
-
-
-def _count(specs: Iterable[VariantSpec]) -> int:
-    return sum(spec["count"] for spec in specs)
 
 
 def _group(name: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, cast
 
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
-from local_account.services.sagemaker import repository_clones
+from local_account.services.sagemaker import instance_quotas, repository_clones
 from local_account.services.sagemaker.code_repositories import CodeRepositories
 from local_account.services.sagemaker.instance_root import InstanceRoot
 from local_account.services.sagemaker.lifecycle_configs import LifecycleConfigs, script_of
@@ -29,7 +30,6 @@ from local_account.services.sagemaker.notebook_runs import (
 )
 from local_account.services.sagemaker.resources import (
     invalid,
-    limit_exceeded,
     list_page,
     public,
     refuse_unsupported,
@@ -68,8 +68,6 @@ _CONFIG: Final = "NotebookInstanceLifecycleConfigName"
 _UNSUPPORTED = ("AcceleratorTypes",)
 """Refuses in CreateNotebookInstance and UpdateNotebookInstance."""
 _REASON_LENGTH = 1024
-_QUOTA = "L-04CE2E67"
-"""The quota "Total number of notebook instances"."""
 _DEFAULTS = {
     "DirectInternetAccess": "Enabled",
     "VolumeSizeInGB": 5,
@@ -152,15 +150,15 @@ class NotebookInstances(LifecycleConfigs, CodeRepositories):
         }
         instance = cast("NotebookInstance", members)
         in_use = invalid(f"Cannot create a duplicate Notebook Instance ({arn})")
-        allowed = self.account.quota("sagemaker", _QUOTA)
+        quotas = self.account.quotas("sagemaker")
         instances = self.table("notebook_instances")
         with instances.lock, self.table("tags").lock:
             if self.exists(arn):
                 raise in_use
             used = sum(one[_STATUS] != "Failed" for one in instances.values())
-            if used + 1 > allowed:
-                total = "Total number of notebook instances"
-                raise limit_exceeded(total, allowed, used, 1, "NotebookInstances")
+            total = instance_quotas.NOTEBOOKS
+            instance_quotas.check_total(quotas, total, used, 1, "NotebookInstances")
+            self._check_type(quotas, instance)
             with self.account.store.together():
                 self.add(instances, name, instance, arn, params.get("Tags", []), in_use=in_use)
                 self.publish(EVENT, arn, public(instance))
@@ -226,9 +224,16 @@ class NotebookInstances(LifecycleConfigs, CodeRepositories):
         return {}
 
     def start_notebook_instance(self, params: StartNotebookInstanceInputTypeDef) -> Answer:
-        """See StartNotebookInstance."""
+        """See StartNotebookInstance.
+
+        Raises ServiceError ResourceLimitExceeded if others that run use all instances of the type.
+        """
         name = params[_NAME]
-        self._transition_instance(name, ("Stopped", "Failed"), "Pending", FailureReason=None)
+        quotas = self.account.quotas("sagemaker")
+        with self.table("notebook_instances").lock:
+            if (instance := self._instance(name))[_STATUS] in ("Stopped", "Failed"):
+                self._check_type(quotas, instance)
+            self._transition_instance(name, ("Stopped", "Failed"), "Pending", FailureReason=None)
         self.account.tasks.spawn(group(name), self._start_instance, name)
         return {}
 
@@ -352,6 +357,16 @@ class NotebookInstances(LifecycleConfigs, CodeRepositories):
         if instance is None:
             raise invalid("RecordNotFound")
         return instance
+
+    def _check_type(self, quotas: Mapping[str, float], instance: NotebookInstance) -> None:
+        """Raise ServiceError ResourceLimitExceeded unless one more of the type may run."""
+        running = [
+            one
+            for one in self.table("notebook_instances").values()
+            if one[_STATUS] not in ("Stopped", "Failed", "Deleting")
+        ]
+        used = Counter(map(instance_quotas.notebook, running))
+        instance_quotas.check_types(quotas, used, Counter([instance_quotas.notebook(instance)]))
 
     def _transition_instance(
         self,

@@ -83,6 +83,8 @@ class VariantSpec(TypedDict):
     """The model's execution role."""
     startup_seconds: float
     """How long ``GET /ping`` may take to answer 200."""
+    instance_type: NotRequired[str]
+    """Endpoints of older accounts lack it."""
     count: int
     weight: float
     image: str

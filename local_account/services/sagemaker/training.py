@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import logging
 import queue
+from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.containers import GROUP_LABEL, engine_errors
 from local_account.foundation.errors import FIDELITY, ServiceError
 from local_account.gateway.service import Answer
-from local_account.services.sagemaker import images
+from local_account.services.sagemaker import images, instance_quotas
 from local_account.services.sagemaker.algorithm_metrics import compile_definitions
 from local_account.services.sagemaker.leftovers import when_engine_answers
 from local_account.services.sagemaker.logs import Logs
@@ -29,7 +31,6 @@ from local_account.services.sagemaker.records import TrainingJob
 from local_account.services.sagemaker.resources import (
     Resources,
     invalid,
-    limit_exceeded,
     list_page,
     public,
     refuse_unsupported,
@@ -59,7 +60,6 @@ _UNSUPPORTED = (
 )  # fmt: skip
 """Refuses in CreateTrainingJob."""
 _DAY = 86_400
-INSTANCES = "L-00C91CB5"
 """The quota "Number of instances across all training jobs"."""
 
 
@@ -122,9 +122,9 @@ class TrainingJobs(Resources):
         if self.exists(arn):
             raise in_use
         self._check_job_sources(job)
-        allowed = self.account.quota("sagemaker", INSTANCES)
+        quotas = self.account.quotas("sagemaker")
         with table.lock:
-            self._check_instances(allowed)
+            self._check_instances(quotas, job)
             self.add(table, name, job, arn, params.get("Tags", []), in_use=in_use)
             self._signals[name] = queue.SimpleQueue()
         self.account.tasks.spawn(f"training-job-{name}", self._run_job, name)
@@ -206,10 +206,12 @@ class TrainingJobs(Resources):
 
         when_engine_answers(self.account, "training jobs", end)
 
-    def _check_instances(self, allowed: float, wanted: int = 1) -> None:
-        used = sum(job["TrainingJobStatus"] not in ENDED for job in self.table("training_jobs").values())
-        if used + wanted > allowed:
-            raise limit_exceeded("Number of instances across all training jobs", allowed, used, wanted)
+    def _check_instances(self, quotas: Mapping[str, float], job: TrainingJob, wanted: int = 1) -> None:
+        """Raise ServiceError ResourceLimitExceeded unless there is room for so many jobs like this one."""
+        jobs = [one for one in self.table("training_jobs").values() if one["TrainingJobStatus"] not in ENDED]
+        used = Counter(map(instance_quotas.training, jobs))
+        instance_quotas.check_types(quotas, used, Counter({instance_quotas.training(job): wanted}))
+        instance_quotas.check_total(quotas, instance_quotas.TRAINING_JOBS, len(jobs), wanted)
 
     def _job(self, name: str) -> TrainingJob:
         job = self.table("training_jobs").get(name)

@@ -11,12 +11,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.containers import engine_errors
 from local_account.foundation.errors import FIDELITY, ServiceError
 from local_account.gateway.service import Answer
+from local_account.services.sagemaker import instance_quotas
 from local_account.services.sagemaker.data_processing import data_processing
 from local_account.services.sagemaker.leftovers import when_engine_answers
 from local_account.services.sagemaker.logs import Logs
@@ -24,7 +26,6 @@ from local_account.services.sagemaker.models import Models, model_data_url, prim
 from local_account.services.sagemaker.records import TransformJob, VariantSpec
 from local_account.services.sagemaker.resources import (
     invalid,
-    limit_exceeded,
     list_page,
     public,
     refuse_unsupported,
@@ -48,7 +49,6 @@ log = logging.getLogger(__name__)
 
 _UNSUPPORTED = ("DataCaptureConfig", "ExperimentConfig")
 """Refuses in CreateTransformJob."""
-_INSTANCES = "L-60D2A6F0"
 """The quota "Number of instances across all transform jobs"."""
 _LARGEST = 100
 """The largest MaxPayloadInMB, and MaxPayloadInMB times MaxConcurrentTransforms."""
@@ -101,11 +101,12 @@ class TransformJobs(Models):
         if self.exists(arn):
             raise in_use
         self._check_transform_input(job)
-        allowed = self.account.quota("sagemaker", _INSTANCES)
+        quotas = self.account.quotas("sagemaker")
         with table.lock:
-            used = sum(one["TransformJobStatus"] not in ENDED for one in table.values())
-            if used + 1 > allowed:
-                raise limit_exceeded("Number of instances across all transform jobs", allowed, used, 1)
+            running = [one for one in table.values() if one["TransformJobStatus"] not in ENDED]
+            used = Counter(map(instance_quotas.transform, running))
+            instance_quotas.check_types(quotas, used, Counter([instance_quotas.transform(job)]))
+            instance_quotas.check_total(quotas, instance_quotas.TRANSFORM_JOBS, len(running), 1)
             self.add(table, name, job, arn, params.get("Tags", []), in_use=in_use)
             self._transform_stops[name] = threading.Event()
         self.account.tasks.spawn(f"transform-job-{name}", self._run_transform, name)

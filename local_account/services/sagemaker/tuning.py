@@ -28,7 +28,7 @@ from local_account.services.sagemaker.resources import (
     unsupported,
 )
 from local_account.services.sagemaker.search_space import SearchSpace
-from local_account.services.sagemaker.training import INSTANCES, TrainingJobs, check_features
+from local_account.services.sagemaker.training import TrainingJobs, check_features
 from local_account.services.sagemaker.tuning_run import (
     ENDED,
     OBJECTIVE,
@@ -96,11 +96,12 @@ class TuningJobs(TrainingJobs):
             raise in_use
         sample = training_request(job, f"{name}-001-00000000", {}, [])
         check_features(cast("CreateTrainingJobRequestTypeDef", sample))
-        self._check_job_sources(self._job_document(cast("CreateTrainingJobRequestTypeDef", sample), arn))
-        allowed = self.account.quota("sagemaker", INSTANCES)
+        sample_job = self._job_document(cast("CreateTrainingJobRequestTypeDef", sample), arn)
+        self._check_job_sources(sample_job)
+        quotas = self.account.quotas("sagemaker")
         with self.table("training_jobs").lock:
             parallel = params["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxParallelTrainingJobs"]
-            self._check_instances(allowed, parallel)
+            self._check_instances(quotas, sample_job, parallel)
         self.add(self.table("tuning_jobs"), name, job, arn, params.get("Tags", []), in_use=in_use)
         record(self, name, "InProgress")
         self._spawn_tuning(name)

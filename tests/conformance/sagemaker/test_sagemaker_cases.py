@@ -1,10 +1,11 @@
-"""Batch transform and hyperparameter tuning: what becomes of records, and which requests are valid.
+"""Batch transform, hyperparameter tuning, repositories: what becomes of records, which requests are valid.
 
 - processing: ``records`` of an object with the filters ``input`` and ``output`` and a ``join``, and the
   model's ``answer``; expected are the ``payload`` that the model gets and the ``output`` that is stored.
 - tuning: ranges (``choices``, ``integers``, ``numbers``; a number stands for that many), ``most`` training
   jobs, ``parallel`` of them, ``metrics`` that are defined beside the objective ``score``, ``static``
   hyperparameters and ``more`` of the configuration; expected is how many ``jobs`` there will be at most.
+- repositories: requests about code repositories. ``{n}``: see ``requests.named``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from local_account.foundation.errors import ServiceError
 from local_account.services.sagemaker import SageMaker
 from local_account.services.sagemaker.data_processing import ProcessingError, data_processing
 from tests.conformance.cases import Case, identify, load
+from tests.conformance.requests import ask, named
+from tests.local_account.account_process import AccountProcess
 
 
 @pytest.mark.parametrize("case", load("sagemaker/processing"), ids=identify)
@@ -104,3 +107,8 @@ def test_tuning(case: Case, sagemaker: SageMaker) -> None:
         case.check({"error": error.message if case.account == "refuses" else error.code})
     else:
         case.check({"jobs": job["maximum"]})
+
+
+@pytest.mark.parametrize("case", load("sagemaker/repositories"), ids=identify)
+def test_repositories(case: Case, account: AccountProcess) -> None:
+    ask(named(case), account.client("sagemaker"), {}, lambda _, value: value)

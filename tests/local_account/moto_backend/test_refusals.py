@@ -108,6 +108,12 @@ def test_trust_policies_that_aws_takes_are_taken(client: Clients, principal: dic
         ({**READ, "Sid": "read it"}, "Statement IDs (SID) must be alpha-numeric."),
         ({**READ, "Action": "GetObject"}, "Actions/Conditions must be prefaced by a vendor"),
         ({"Effect": "Allow", "Action": "s3:GetObject"}, "Policy statement must contain resources."),
+        ({**READ, "Resource": "arn:aws:s*:::bucket/*"}, "Resource vendor must be fully qualified"),
+        ({**READ, "Resource": ["*", "arn:aws:*:*:*:*mlops*"]}, "Resource vendor must be fully qualified"),
+        (
+            {"Effect": "Deny", "Action": "s3:*", "NotResource": "arn:aws:s?:::bucket"},
+            "Resource vendor must be fully qualified",
+        ),
     ],
 )
 def test_identity_policies_are_read(client: Clients, statement: dict[str, Any], said: str) -> None:

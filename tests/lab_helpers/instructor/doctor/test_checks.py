@@ -156,8 +156,10 @@ def test_a_new_account_lacks_quotas_for_a_class(clients: Clients) -> None:
     builds = found["Concurrently running builds for Linux/Small environment"]
     assert builds.level is Level.ERROR, "five builds wait for the one that runs, and the others fail"
     training = found["Number of instances across all training jobs"]
-    assert training.text == "Number of instances across all training jobs: 4 of 30"
-    assert "--quota-code L-00C91CB5 --desired-value 30" in training.remedy
+    words = "Number of instances across all training jobs: 4 of 60 (30 without notebook 03a)"
+    assert (training.text, training.level) == (words, Level.ERROR)
+    assert "--quota-code L-00C91CB5 --desired-value 60" in training.remedy
+    assert found["ml.t2.medium for endpoint usage"].text.endswith(" of 60"), "both fleets of a release count"
     assert not any("Stack count" in text for text in found)
 
 
@@ -171,10 +173,33 @@ def test_a_type_that_the_region_lacks_is_named_with_the_place_to_choose_another(
     """Service Quotas lists the types of a region: no public data has those of notebooks and training."""
     given: Any = {kind: "ml.z9.large"}
     event = replace(room(clients), **given)
-    (found,) = (one for one in quotas.quotas(event) if "may not have" in one.text)
+    found = next(one for one in quotas.quotas(event) if "may not have" in one.text)
     assert found.level is Level.WARNING
     assert "ml.z9.large for" in found.text
     assert chosen in found.remedy
+
+
+def test_what_only_the_detour_needs_is_a_warning(clients: Clients) -> None:
+    found = {one.text.partition(":")[0]: one for one in quotas.quotas(room(clients, size=30))}
+
+    jobs = found["Number of instances across all transform jobs"]
+    assert jobs.text == "Number of instances across all transform jobs: 4 of 30; notebook 03a needs them"
+    assert jobs.level is Level.WARNING
+    assert "--quota-code L-60D2A6F0 --desired-value 30" in jobs.remedy
+    kind = found["ml.m5.large for transform job usage"]
+    assert kind.level is Level.WARNING
+    assert "--quota-code L-236AE59F --desired-value 30" in kind.remedy
+
+
+def test_the_detour_fits_into_a_larger_quota() -> None:
+    need = quotas.Need("sagemaker", "jobs", 1, detour=1)
+
+    def found(value: float) -> Any:
+        return quotas.compare(room(size=3), need, quotas.Quota("jobs", "L-1", value, adjustable=True))
+
+    assert (found(2).level, found(2).text) == (Level.ERROR, "jobs: 2 of 6 (3 without notebook 03a)")
+    assert (found(3).level, found(3).text) == (Level.WARNING, "jobs: 3 of 6; notebook 03a needs them")
+    assert found(6) is None
 
 
 def test_a_hundred_labs_need_more_rules_than_a_new_account_may_have(clients: Clients) -> None:

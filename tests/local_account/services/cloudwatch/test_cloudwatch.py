@@ -15,7 +15,9 @@ from tests.local_account.waiting import Eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_cloudwatch.literals import StateValueType
     from mypy_boto3_cloudwatch.type_defs import (
+        AlarmHistoryItemTypeDef,
         DatapointTypeDef,
         DimensionTypeDef,
         MetricAlarmTypeDef,
@@ -333,6 +335,38 @@ def test_an_alarm_goes_off_by_its_metric(
     assert event["previousState"]["value"] == "OK"
     cloudwatch.put_metric_alarm(**alarm | {"AlarmDescription": "another"})
     assert (state()["StateValue"], state()["AlarmDescription"]) == ("ALARM", "another")
+
+
+def test_the_history_says_that_an_action_was_not_carried_out(
+    cloudwatch: CloudWatchClient, alarm: dict[str, Any]
+) -> None:
+    """A topic that nobody publishes to must not look like a notification."""
+    topic = "arn:aws:sns:us-east-1:123456789012:mlops-alarms"
+    policy = "arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:1:resource/sagemaker/x:policyName/p"
+    cloudwatch.put_metric_alarm(**alarm | {"AlarmActions": [topic], "OKActions": [policy]})
+    name = alarm["AlarmName"]
+
+    def set_state(state: StateValueType) -> None:
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
+
+    def actions() -> list[AlarmHistoryItemTypeDef]:
+        return cloudwatch.describe_alarm_history(AlarmName=name, HistoryItemType="Action")[
+            "AlarmHistoryItems"
+        ]
+
+    set_state("ALARM")
+    (failed,) = actions()
+    assert failed["HistorySummary"].startswith(f"Failed to execute action {topic}. Received error: ")
+    assert "docs/fidelity.md#cloudwatch" in failed["HistorySummary"]
+    data = json.loads(failed["HistoryData"])
+    assert (data["actionState"], data["notificationResource"]) == ("Failed", topic)
+    set_state("ALARM")
+    assert len(actions()) == 1, "the state has not changed"
+    set_state("OK")
+    assert actions()[0]["HistorySummary"].startswith(f"Failed to execute action {policy}")
+    cloudwatch.disable_alarm_actions(AlarmNames=[name])
+    set_state("ALARM")
+    assert len(actions()) == 2
 
 
 def test_a_state_set_by_hand_lasts_a_period(

@@ -75,6 +75,50 @@ def test_errors_have_the_code_by_which_clients_name_them(client: Any) -> None:
     assert unfit.value.response["Error"]["Code"] == "ValidationError"
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_is_refused_as_a_value(client: Any, number: str) -> None:
+    with pytest.raises(ClientError) as datum:
+        client.put_metric_data(Namespace="Wire", MetricData=[{"MetricName": "m", "Value": float(number)}])
+    with pytest.raises(ClientError) as several:
+        client.put_metric_data(
+            Namespace="Wire", MetricData=[{"MetricName": "m", "Values": [1.0, float(number)]}]
+        )
+    with pytest.raises(ClientError) as threshold:
+        client.put_metric_alarm(
+            AlarmName="wire",
+            Namespace="Wire",
+            MetricName="m",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            ComparisonOperator="GreaterThanThreshold",
+            Threshold=float(number),
+        )
+
+    # CloudWatch API Reference, MetricDatum: "Special values (for example, NaN, +Infinity, -Infinity) are not
+    # supported."
+    assert datum.value.response["Error"]["Code"] == "InvalidParameterValue"
+    assert "MetricData.member.1.Value is invalid" in datum.value.response["Error"]["Message"]
+    assert several.value.response["Error"]["Code"] == "InvalidParameterValue"
+    assert threshold.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_a_bare_nan_is_not_json(service_client: Callable[[str], Any]) -> None:
+    request = Request(
+        service_client("cloudwatch").meta.endpoint_url,
+        data=b'{"Namespace": "Wire", "MetricData": [{"MetricName": "m", "Value": NaN}]}',
+        headers={
+            "Content-Type": "application/x-amz-json-1.0",
+            "X-Amz-Target": "GraniteServiceVersion20100801.PutMetricData",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/monitoring/aws4_request",
+        },
+    )
+    with pytest.raises(HTTPError) as refused:
+        urlopen(request)
+
+    assert b"SerializationException" in refused.value.read()
+
+
 def test_a_body_that_is_not_cbor_is_refused(served: Served, service_client: Callable[[str], Any]) -> None:
     url = service_client("cloudwatch").meta.endpoint_url
     request = Request(

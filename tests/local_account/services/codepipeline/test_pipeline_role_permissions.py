@@ -36,6 +36,29 @@ def read(lab: PipelineLab, role: str) -> dict[str, Any]:
     return action("It", "Source", "S3", outputs=["Out"], roleArn=role, configuration=configuration)
 
 
+def connected(lab: PipelineLab, role: str, service: str = "codeconnections") -> dict[str, Any]:
+    """Return a source behind a connection: it is pending, so a role that may use it fails in another way."""
+    made = lab.client(service).create_connection(ProviderType="GitHub", ConnectionName=f"c-{lab.id}")
+    configuration = {
+        "ConnectionArn": made["ConnectionArn"],
+        "FullRepositoryId": "octo/app",
+        "BranchName": "main",
+        "DetectChanges": "false",
+    }
+    return action(
+        "It",
+        "Source",
+        "CodeStarSourceConnection",
+        outputs=["Out"],
+        roleArn=role,
+        configuration=configuration,
+    )
+
+
+def connected_as_before(lab: PipelineLab, role: str) -> dict[str, Any]:
+    return connected(lab, role, "codestar-connections")
+
+
 def build(lab: PipelineLab, role: str) -> dict[str, Any]:
     return action(
         "It", "Build", "CodeBuild", inputs=["Src"], roleArn=role,
@@ -69,6 +92,8 @@ ACTIONS: dict[str, Callable[[PipelineLab, str], dict[str, Any]]] = {
     "it reads a commit": commit,
     "it reads an object": read,
     "it reads the version that an event names": read,
+    "it reads a commit behind a connection": connected,
+    "it reads a commit behind a connection with the service's old name": connected_as_before,
     "it stores a source": read,
     "it builds": build,
     "it waits for a build": build,
@@ -113,3 +138,14 @@ def test_an_action_without_a_permission_fails_as_documented(lab: PipelineLab, en
     assert error["code"] == entry.code, error
     assert entry.words in error["message"], error
     assert "AWS::Logs::LogGroup" not in error["message"], json.dumps(error)
+
+
+def test_the_permission_of_the_other_name_does_not_matter(lab: PipelineLab) -> None:
+    """IAM compares service prefixes: `codestar-connections:*` says nothing about a newer connection."""
+    permission = "codestar-connections:UseConnection"
+    role = role_without(lab.client("iam"), f"rest-{lab.id}", permission, "codepipeline.amazonaws.com")
+
+    name = lab.quiet(stage("It", connected(lab, role)), stage("Gate", approval()))
+
+    [first] = lab.executions(name)
+    assert "is not available: its status is PENDING" in lab.error(name, first["pipelineExecutionId"], "It")

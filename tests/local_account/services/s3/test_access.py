@@ -189,6 +189,10 @@ def test_a_tls_only_policy_does_not_lock_the_bucket(s3: S3Client, bucket: str) -
         ),
         (policy_of(Effect="Allow", Principal="*", Action="ec2:Run", Resource="*"), "invalid action"),
         (policy_of(Effect="Allow", Principal="*", Action="s3:*", Resource=of("other")), "invalid resource"),
+        (
+            policy_of(Effect="Allow", Principal="*", Action="s3:*", Resource="arn:aws:s*:::*"),
+            "invalid resource",
+        ),
         (policy_of(Effect="Maybe", Principal="*", Action="s3:*", Resource="*"), "Effect"),
     ],
 )

@@ -127,6 +127,21 @@ def test_instances_beyond_the_quota_are_refused(two: SageMakerLab) -> None:
     assert lab.settled("Two")["EndpointStatus"] == "InService"
 
 
+def test_instances_of_a_type_beyond_its_quota_are_refused(two: SageMakerLab) -> None:
+    """A new account has two of the smallest type, and none of others: those are not enforced."""
+    small = {"InstanceType": "ml.t2.medium", "InitialInstanceCount": 2}
+    two.config("small", *(one | small for one in VARIANTS))
+
+    with pytest.raises(ClientError) as refused:
+        two.sagemaker.update_endpoint(EndpointName="Two", EndpointConfigName="small")
+
+    assert refused.value.response["Error"]["Code"] == "ResourceLimitExceeded"
+    assert refused.value.response["Error"]["Message"].startswith(
+        "The account-level service limit 'ml.t2.medium for endpoint usage' is 2 Instances, with current "
+        "utilization of 0 Instances and a request delta of 4 Instances."
+    )
+
+
 def test_an_endpoint_without_its_parts_serves_but_cannot_grow(two: SageMakerLab) -> None:
     lab = two
     iam = lab.account.client("iam")

@@ -158,6 +158,29 @@ def test_a_job_can_be_stopped(image_lab: SageMakerLab) -> None:
 
 
 @pytest.mark.docker
+def test_a_quota_of_an_instance_type_holds_once_it_has_been_raised(image_lab: SageMakerLab) -> None:
+    """In a new account it is 0, and no job could train."""
+    resources = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 5}
+    image_lab.account.client("service-quotas").request_service_quota_increase(
+        ServiceCode="sagemaker", QuotaCode="L-CCE2AFA6", DesiredValue=1
+    )
+    image_lab.train("typed", HyperParameters={"sleep": "60"}, ResourceConfig=resources)
+
+    with pytest.raises(ClientError) as refused:
+        image_lab.train("typed-too", ResourceConfig=resources)
+
+    assert refused.value.response["Error"]["Code"] == "ResourceLimitExceeded"
+    assert refused.value.response["Error"]["Message"].startswith(
+        "The account-level service limit 'ml.m5.xlarge for training job usage' is 1 Instances, with current "
+        "utilization of 1 Instances and a request delta of 1 Instances."
+    )
+    image_lab.train("of-another-type")
+    for name in ("typed", "of-another-type"):
+        image_lab.sagemaker.stop_training_job(TrainingJobName=name)
+        image_lab.trained(name)
+
+
+@pytest.mark.docker
 def test_instances_beyond_the_quota_are_refused_in_sagemakers_words(image_lab: SageMakerLab) -> None:
     names = [f"quota-{number}" for number in range(4)]
     for name in names:
