@@ -7,8 +7,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from local_account.foundation.json_schemas import jsonschema
 from local_account.gateway.protocol import service_model
-from local_account.services.cloudformation.schemas import jsonschema
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account

@@ -78,7 +78,7 @@ def main() -> None:
     from moto.backends import get_backend
 
     import local_account.server  # noqa: F401
-    from local_account.services.cloudformation.schemas import jsonschema
+    from local_account.foundation.json_schemas import jsonschema
 
     jsonschema()
     get_backend("iam")

@@ -6,20 +6,29 @@ Contract: *Resource type schema* in the CloudFormation CLI User Guide.
 
 from __future__ import annotations
 
-import functools
-import importlib
 import importlib.util
+import itertools
 import json
 import re
 import sys
 import threading
+import unicodedata
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from local_account.foundation.json_schemas import jsonschema
+
 # Unicode and POSIX classes of the schemas' regular expressions that Python's re lacks.
-_CLASSES = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s", r"\p{Print}": r"\x20-\x7e"}
+_CLASSES = {
+    "L": r"\w",
+    "N": r"\d",
+    "Z": r"\s",
+    "ASCII": r"\x00-\x7f",
+    "Graph": r"\x21-\x7e",
+    "Print": r"\x20-\x7e",
+}
 # A type that the registry does not list: what every CDK app has in its templates.
 _BUILT_IN = {
     "AWS::CDK::Metadata": {"properties": {"Analytics": {"type": "string"}}, "additionalProperties": False}
@@ -35,28 +44,6 @@ _JAVA = {
 }
 """CloudFormation's words for the types of JSON Schema."""
 _SCALARS = {"string", "integer", "number", "boolean"}
-
-
-_LOADING = threading.Lock()  # the first stack may come while warm_up loads it
-
-
-def jsonschema() -> Any:
-    """Return the library, without the grammar that it would take two seconds to compile.
-
-    The grammar is for an optional format checker that is not used here and is left out if it is missing.
-    """
-    with _LOADING:
-        return _load()
-
-
-@functools.cache
-def _load() -> Any:
-    absent = sys.modules.setdefault("rfc3987_syntax", None) is None  # type: ignore[arg-type]
-    try:
-        return importlib.import_module("jsonschema")
-    finally:
-        if absent:
-            del sys.modules["rfc3987_syntax"]
 
 
 class Schema:
@@ -280,8 +267,7 @@ def _found(value: Any) -> str:
 
 
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
-    pattern = python_pattern(pattern)
-    if isinstance(instance, str) and not re.search(pattern, instance):
+    if isinstance(instance, str) and not re.search(python_pattern(pattern), instance):
         yield jsonschema().ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
@@ -289,12 +275,31 @@ def python_pattern(pattern: str) -> str:
     """Rewrite the character classes that Python's re lacks, inside brackets and, adding brackets, outside."""
     rewritten, within = "", False
     for part in re.split(r"(\\p\{\w+\}|\\.|[\[\]])", pattern):
-        if part in _CLASSES:
-            rewritten += _CLASSES[part] if within else f"[{_CLASSES[part]}]"
+        if part.startswith(r"\p{"):
+            members = _members(part[3:-1])
+            rewritten += members if within else f"[{members}]"
             continue
         within = part == "[" or (within and part != "]")
         rewritten += part
     return rewritten
+
+
+@cache
+def _members(name: str) -> str:
+    """Return the members of a class as they are written between brackets; others are general categories."""
+    if name in _CLASSES:
+        return _CLASSES[name]
+    every = range(sys.maxunicode + 1)
+    found = [point for point in every if unicodedata.category(chr(point)).startswith(name)]
+    if not found:
+        raise ValueError(f"\\p{{{name}}} is not a class of characters")
+    return "".join(
+        f"\\U{run[0]:08x}-\\U{run[-1]:08x}"
+        for run in (
+            [point for _, point in group]
+            for _, group in itertools.groupby(enumerate(found), lambda one: one[1] - one[0])
+        )
+    )
 
 
 def _required_xor(_validator: Any, names: list[str], instance: Any, _schema: Any) -> Iterator[Any]:

@@ -73,6 +73,7 @@ def test_cfn_lint_is_not_imported() -> None:
         (r"^\p{Print}+$", "iris-model-prd-invocations", "tab\there"),
         (r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$", "Größe 1/2", "a;b"),
         (r"[a\]\p{N}]\p{L}$", "]é", "]-"),
+        (r"^[\p{L}\p{M}\p{Z}\p{S}\p{N}\p{P}]*$", "Größe: 1 € (a\u0301)!", "a\u0007b"),
     ],
 )
 def test_character_classes_of_the_schemas_work_inside_and_outside_brackets(
@@ -87,7 +88,7 @@ def test_two_threads_may_load_the_library_at_once() -> None:
     code = (
         "from concurrent.futures import ThreadPoolExecutor\n"
         "from threading import Barrier\n"
-        "from local_account.services.cloudformation.schemas import jsonschema\n"
+        "from local_account.foundation.json_schemas import jsonschema\n"
         "at_once = Barrier(2)\n"
         "def load(_): at_once.wait(); return jsonschema()\n"
         "with ThreadPoolExecutor(2) as pool: first, second = pool.map(load, range(2))\n"
