@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from local_account.foundation.errors import ServiceError
 from local_account.foundation.patience import patient
-from local_account.services.codepipeline import actions, artifacts, structure, variables
+from local_account.services.codepipeline import actions, artifacts, rollback, structure, variables
 from local_account.services.codepipeline.context import ActionFailed, Context, Outcome
 from local_account.services.codepipeline.jobs import CONTINUATION_SECONDS, invoke_lambda
 from local_account.services.codepipeline.records import (
@@ -140,6 +140,21 @@ class Engine:
             number = earlier[-1]["number"] + 1 if earlier else 1
             execution = new_execution(pipeline, number, self._account.now())
             execution |= {"trigger": trigger, "token": token, "variables": given, "overrides": overrides}
+            self.records.pipeline_event(execution, "STARTED")
+            self.records.save(execution)
+            with self._patient():
+                self._admit(name)
+        return str(execution["id"])
+
+    def roll_back(self, name: str, stage: str, target: Execution, trigger: ExecutionTriggerTypeDef) -> str:
+        """Start the execution that rolls a stage back, and return its id."""
+        with self.lock:
+            pipeline, earlier = self.pipelines.require(name), self.records.of(name)
+            rollback.check(pipeline, stage, target, self.records.running(name))
+            number, now = earlier[-1]["number"] + 1, self._account.now()
+            execution = rollback.new_rollback(
+                pipeline, stage, target, number=number, now=now, trigger=trigger
+            )
             self.records.pipeline_event(execution, "STARTED")
             self.records.save(execution)
             with self._patient():
@@ -357,7 +372,7 @@ class Engine:
         if outdated:
             return "Cancelled"
         done = all(latest.get(action["name"]) == "Succeeded" for action in stage["actions"])
-        last = execution["position"] + 1 == len(self._structure(execution)["stages"])
+        last = self._is_last(execution)
         if stopping and not (done and last):
             return "Stopped"
         if failed:
@@ -374,8 +389,14 @@ class Engine:
         else:
             self._end(execution, status)
 
+    def _is_last(self, execution: Execution) -> bool:
+        """Return whether nothing follows the stage in which an execution is."""
+        return rollback.is_rollback(execution) or (
+            execution["position"] + 1 == len(self._structure(execution)["stages"])
+        )
+
     def _advance(self, execution: Execution) -> None:
-        if execution["position"] + 1 == len(self._structure(execution)["stages"]):
+        if self._is_last(execution):
             self._end(execution, "Succeeded")
             return
         execution["position"] += 1

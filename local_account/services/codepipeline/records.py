@@ -161,6 +161,8 @@ class Execution(TypedDict):
     revisions: list[ExecutionRevision]
     """What its source actions found."""
     stop: Stop | None
+    rollback_of: NotRequired[str]
+    """The id of the execution to which it rolls its stage back."""
 
 
 def new_execution(pipeline: Pipeline, number: int, now: datetime) -> Execution:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         PutJobFailureResultInputTypeDef,
         PutJobSuccessResultInputTypeDef,
         RetryStageExecutionInputTypeDef,
+        RollbackStageInputTypeDef,
         SourceRevisionOverrideTypeDef,
         StartPipelineExecutionInputTypeDef,
         StopPipelineExecutionInputTypeDef,
@@ -64,7 +65,7 @@ class CodePipeline(Service):
     """Pipelines, executions, approvals and jobs; see the "AWS CodePipeline API Reference".
 
     Lacks: `AcknowledgeJob`, `CreateCustomActionType`, `ListActionTypes`, `OverrideStageCondition`,
-    `PollForJobs`, `PutActionRevision`, `PutWebhook`, `RollbackStage`.
+    `PollForJobs`, `PutActionRevision`, `PutWebhook`.
     """
 
     name = "codepipeline"
@@ -263,6 +264,20 @@ class CodePipeline(Service):
                 )
             self._engine.retry_stage(execution, stage, params["retryMode"])
         return {"pipelineExecutionId": execution["id"]}
+
+    def rollback_stage(self, params: RollbackStageInputTypeDef) -> Answer:
+        """RollbackStage: a new execution of the type ROLLBACK runs the stage as the target ran it.
+
+        Raises ServiceError PipelineExecutionOutdatedException for a target of an older structure of the
+        pipeline, UnableToRollbackStageException for one that did not succeed in the stage, or while another
+        execution is in it.
+        """
+        name, stage = params["pipelineName"], params["stageName"]
+        self._check_stage(name, stage)
+        with self._engine.lock:
+            target = self._execution(name, params["targetPipelineExecutionId"])
+            cause = self._by_caller("ManualRollback")
+            return {"pipelineExecutionId": self._engine.roll_back(name, stage, target, cause)}
 
     def get_pipeline_execution(self, params: GetPipelineExecutionInputTypeDef) -> Answer:
         """GetPipelineExecution."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_account.gateway.service import Answer
+from local_account.services.codepipeline import rollback
 from local_account.services.codepipeline.records import Execution, Pipeline, Records
 
 if TYPE_CHECKING:
+    from mypy_boto3_codepipeline.literals import ExecutionTypeType
     from mypy_boto3_codepipeline.type_defs import ActionDeclarationOutputTypeDef as Action
     from mypy_boto3_codepipeline.type_defs import (
         ActionExecutionTypeDef,
@@ -42,10 +44,12 @@ def execution(found: Execution) -> PipelineExecutionTypeDef:
         "variables": [{"name": name, "resolvedValue": value} for name, value in found["variables"].items()],
         "trigger": found["trigger"],
         "executionMode": found["mode"],
-        "executionType": "STANDARD",
+        "executionType": _type(found),
     }
     if found["summary"] is not None:
         shown["statusSummary"] = found["summary"]
+    if "rollback_of" in found:
+        shown["rollbackMetadata"] = {"rollbackTargetPipelineExecutionId": found["rollback_of"]}
     return shown
 
 
@@ -67,13 +71,19 @@ def summary(found: Execution) -> PipelineExecutionSummaryTypeDef:
         ],
         "trigger": found["trigger"],
         "executionMode": found["mode"],
-        "executionType": "STANDARD",
+        "executionType": _type(found),
     }
     if found["summary"] is not None:
         shown["statusSummary"] = found["summary"]
+    if "rollback_of" in found:
+        shown["rollbackMetadata"] = {"rollbackTargetPipelineExecutionId": found["rollback_of"]}
     if found["stop"]:
         shown["stopTrigger"] = {"reason": found["stop"]["reason"]}
     return shown
+
+
+def _type(found: Execution) -> ExecutionTypeType:
+    return "ROLLBACK" if rollback.is_rollback(found) else "STANDARD"
 
 
 def pipeline_state(pipeline: Pipeline, records: Records) -> Answer:
@@ -102,7 +112,7 @@ def _stage_state(
     entered = [e for e in executions if name in e["stages"]]
     latest = max(entered, key=lambda e: e["stages"][name]["entered"], default=None)
     inbound: list[StageExecutionTypeDef] = [
-        {"pipelineExecutionId": e["id"], "status": "InProgress", "type": "STANDARD"}
+        {"pipelineExecutionId": e["id"], "status": "InProgress", "type": _type(e)}
         for e in executions
         if e["status"] == "InProgress"
         and not e["inside"]
@@ -120,7 +130,7 @@ def _stage_state(
         state["latestExecution"] = {
             "pipelineExecutionId": latest["id"],
             "status": latest["stages"][name]["status"],
-            "type": "STANDARD",
+            "type": _type(latest),
         }
         if latest["stages"][name]["retries"]:
             state["retryStageMetadata"] = {
