@@ -10,6 +10,7 @@ from typing import Any
 from moto.backends import get_backend
 
 from local_account.authorization.policies import Policy, PolicyError, Request, Statement
+from local_account.foundation.acting import Caller
 
 _SESSION_SECONDS = 3600
 """*CreateRole*, MaxSessionDuration: "If you do not specify a value for this setting, the default value of one
@@ -78,6 +79,11 @@ class Identities:
 
     def __init__(self, account_id: str) -> None:
         self._backend = get_backend("iam")[account_id]["aws"]
+
+    def user_id(self, who: Caller) -> str:
+        """Return the unique id of a session: its role's id and its name (STS GetCallerIdentity, UserId)."""
+        role, name = self.role(who.role_arn), who.arn.rpartition("/")[2]
+        return f"{role.id}:{name}" if role else name
 
     def role(self, arn: str) -> Role | None:
         """Return a role by its ARN; None if there is none."""

@@ -49,6 +49,10 @@ _NAMES: dict[str, dict[str, str]] = {
         "EndpointName": "endpoint/",
         "EndpointConfigName": "endpoint-config/",
         "ModelName": "model/",
+        "ModelPackageArn": "",
+        "ModelPackageArnList": "",
+        "ModelPackageGroupName": "model-package-group/",
+        "ModelPackageName": "model-package/",
         "TrainingJobName": "training-job/",
         "HyperParameterTuningJobName": "hyper-parameter-tuning-job/",
         "TransformJobName": "transform-job/",
@@ -72,6 +76,7 @@ _OPERATIONS: dict[tuple[str, str], dict[str, str]] = {
     ("sagemaker", "CreateTransformJob"): {"TransformJobName": "transform-job/"},
     ("sagemaker", "ListEndpoints"): {},
     ("sagemaker", "ListHyperParameterTuningJobs"): {},
+    ("sagemaker", "ListModelPackageGroups"): {},
     ("sagemaker", "ListModels"): {},
     ("sagemaker", "ListTrainingJobs"): {},
     ("sagemaker", "ListTransformJobs"): {},
@@ -80,6 +85,9 @@ _OPERATIONS: dict[tuple[str, str], dict[str, str]] = {
     ("ssm", "DescribeParameters"): {},
     ("logs", "DescribeSubscriptionFilters"): {"logGroupName": "log-group:"},
 }
+# Operations on versions of model packages that name the group: IAM has no resource for the group there
+# (SageMaker AI Developer Guide, the policy of "Register a Model Version from a Different Account").
+_OF_VERSIONS = {("sagemaker", "CreateModelPackage"), ("sagemaker", "ListModelPackages")}
 
 # The roles that a request passes to a service: the parameter, and the service that will assume the role.
 _PASSED: dict[tuple[str, str], tuple[str, str]] = {
@@ -151,6 +159,8 @@ def _at(value: Any, path: list[str]) -> Iterator[str]:
 
 
 def _resources(prefix: str, operation: str, params: Params, arn: Arn) -> Iterable[str]:
+    if (prefix, operation) in _OF_VERSIONS and params.get("ModelPackageGroupName"):
+        return [arn(prefix, f"model-package/{params['ModelPackageGroupName'].rpartition('/')[2]}/*")]
     if (prefix, operation) in _OPERATIONS:
         return _named(prefix, _OPERATIONS[prefix, operation], params, arn)
     if given := [params[name] for name in _ARNS if isinstance(params.get(name), str)]:
@@ -226,12 +236,29 @@ def _context(service: str, params: Params) -> dict[str, list[str]]:
         return {"application-autoscaling:service-namespace": [params["ServiceNamespace"]]}
     if service == "cloudwatch" and "Namespace" in params:
         return {"cloudwatch:namespace": [params["Namespace"]]}
+    if service == "sagemaker":
+        return _of_model_package(params)
     if service == "sts":
         given = {name: params.get(name) for name in ("ExternalId", "RoleSessionName", "SourceIdentity")}
         return {f"sts:{name.lower()}": [value] for name, value in given.items() if value}
     if service == "iam" and "AWSServiceName" in params:
         return {"iam:awsservicename": [params["AWSServiceName"]]}
     return {}
+
+
+def _of_model_package(params: Params) -> dict[str, list[str]]:
+    cycle = params.get("ModelLifeCycle", {})
+    given = {
+        "sagemaker:modelapprovalstatus": params.get("ModelApprovalStatus"),
+        "sagemaker:modellifecycle:stage": cycle.get("Stage"),
+        "sagemaker:modellifecycle:stagestatus": cycle.get("StageStatus"),
+        "sagemaker:customermetadatapropertiestoremove": params.get("CustomerMetadataPropertiesToRemove"),
+        **{
+            f"sagemaker:customermetadataproperties/{key.lower()}": value
+            for key, value in params.get("CustomerMetadataProperties", {}).items()
+        },
+    }
+    return {key: _listed(value) for key, value in given.items() if value}
 
 
 def _of_scaling(service: str, operation: str, params: Params, arn: Arn) -> list[Need]:

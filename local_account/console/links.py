@@ -136,6 +136,21 @@ def transform_job(name: str) -> str:
     return f"{transform_jobs()}/{_one(name)}"
 
 
+def model_package_groups() -> str:
+    """All model package groups."""
+    return f"{ROOT}/sagemaker/model-package-groups"
+
+
+def model_package_group(name: str) -> str:
+    """A model package group."""
+    return f"{model_package_groups()}/{_one(name)}"
+
+
+def model_package(group: str, version: int) -> str:
+    """A version of a model package group."""
+    return f"{model_package_group(group)}/{version}"
+
+
 def endpoints() -> str:
     """All endpoints."""
     return f"{ROOT}/sagemaker/endpoints"

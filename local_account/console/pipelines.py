@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from local_account.console import links
+from local_account.console import links, model_packages
 from local_account.console.visit import Answer, Page, Render, Visit
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def shown(visit: Visit, name: str) -> Answer:
             "stages": stages,
             "executions": summaries,
             "more": "nextToken" in executions,
+            "groups": model_packages.of_pipeline(visit, name),
         },
         _crumbs(),
         live=1,

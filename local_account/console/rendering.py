@@ -31,6 +31,7 @@ _GOOD = frozenset(
         "ACTIVE",
         "OK",
         "Successful",
+        "Approved",
     )
 )
 _BAD = frozenset(
@@ -44,6 +45,7 @@ _BAD = frozenset(
         "OutOfService",
         "RollingBack",
         "Inactive",
+        "Rejected",
     )
 )
 _ENDED = frozenset(

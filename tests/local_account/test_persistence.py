@@ -41,14 +41,16 @@ def log_in(ecr: ECRClient) -> tuple[str, requests.Session]:
     return f"{data['proxyEndpoint']}/v2", session
 
 
-def push_image(root: str, session: requests.Session, name: str, tag: str, content: bytes) -> str:
+def push_image(
+    root: str, session: requests.Session, name: str, tag: str, content: bytes, *, kind: str = MANIFEST
+) -> str:
     session.post(
         f"{root}/{name}/blobs/uploads/", params={"digest": digest_of(content)}, data=content
     ).raise_for_status()
     part = {"mediaType": "test/part", "digest": digest_of(content), "size": len(content)}
     manifest = json.dumps({"schemaVersion": 2, "config": part, "layers": [part]}).encode()
     session.put(
-        f"{root}/{name}/manifests/{tag}", data=manifest, headers={"Content-Type": MANIFEST}
+        f"{root}/{name}/manifests/{tag}", data=manifest, headers={"Content-Type": kind}
     ).raise_for_status()
     return digest_of(manifest)
 

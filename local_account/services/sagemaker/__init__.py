@@ -17,7 +17,6 @@ class SageMaker(TuningJobs, TransformJobs, Endpoints, NotebookInstances, TagOper
 
     Lacks: `CreateAutoMLJobV2`, `CreateCompilationJob`, `CreateDomain` (Studio),
     `CreateExperiment`, `CreateFeatureGroup`, `CreateInferenceComponent`, `CreateLabelingJob`,
-    `CreateMlflowTrackingServer`, `CreateModelPackage` and `CreateModelPackageGroup`
-    (model registry), `CreateMonitoringSchedule`, `CreatePipeline`, `CreateProcessingJob`,
-    `Search`, `UpdateTrainingJob`.
+    `CreateMlflowTrackingServer`, `CreateModelCard`, `CreateMonitoringSchedule`, `CreatePipeline`,
+    `CreateProcessingJob`, `Search`, `UpdateTrainingJob`.
     """

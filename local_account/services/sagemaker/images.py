@@ -97,6 +97,11 @@ def check_servable(account: Account, uri: str) -> None:
         )
 
 
+def digest(account: Account, uri: str) -> str:
+    """Return the digest of an image in the account's ECR; raise ImageError if there is none."""
+    return _find(account, uri)[1]["imageDigest"]
+
+
 def _find(account: Account, uri: str) -> tuple[ImageUri, ImageDetailTypeDef]:
     image = ImageUri.parse(uri)
     config = account.config

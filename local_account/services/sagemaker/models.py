@@ -1,4 +1,8 @@
-"""Models: an image, its model data, and its environment.
+"""Models: an image, its model data, and its environment, or a model package that has them.
+
+Differs from AWS (CreateModel): of a model package, the model gets the image that `ImageDigest` names, even if
+its tag has moved since. What is refused of model packages and the words are the API reference's: a version
+has to be `Approved`, and the container can name nothing that the package has.
 
 Refuses (CreateModel): inference pipelines (more than one container), multi-model containers, network
 isolation, model data that is not one `model.tar.gz`.
@@ -8,20 +12,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from botocore.exceptions import ClientError
-
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images
+from local_account.services.sagemaker.model_packages import ModelPackages
 from local_account.services.sagemaker.records import Model
 from local_account.services.sagemaker.resources import (
-    Resources,
     invalid,
     list_page,
     public,
     refuse_unsupported,
     unsupported,
 )
-from local_account.services.sagemaker.s3_data import split
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (
@@ -34,24 +35,26 @@ if TYPE_CHECKING:
 
 PRINCIPAL = "sagemaker.amazonaws.com"
 _UNSUPPORTED = (
-    "ModelPackageName", "AdditionalModelDataSources", "MultiModelConfig", "InferenceSpecificationName",
-    "ImageConfig",
+    "AdditionalModelDataSources", "MultiModelConfig", "InferenceSpecificationName", "ImageConfig",
 )  # fmt: skip
 """Refuses in CreateModel."""
 
 
-class Models(Resources):
+class Models(ModelPackages):
     """Models with one container."""
 
     def create_model(self, params: CreateModelInputTypeDef) -> Answer:
         """See CreateModel.
 
         Raises ServiceError ValidationException for a name in use, an image that is not in ECR or has an OCI
-        manifest, missing model data, or a role that SageMaker cannot assume.
+        manifest, missing model data, a role that SageMaker cannot assume, or a model package that does not
+        exist or is not approved.
         """
         name = params["ModelName"]
         arn = self.resource_arn("model", name)
-        container = _container_of(params)
+        given = _container_of(params)
+        packaged = self.container_of_package(given) if given.get("ModelPackageName") else None
+        container = _checked(packaged or given)
         if not params.get("ExecutionRoleArn"):
             raise invalid("ExecutionRoleArn is required")
         self.account.check_role(params["ExecutionRoleArn"], PRINCIPAL)
@@ -59,9 +62,11 @@ class Models(Resources):
             images.check_servable(self.account, container["Image"])
         except images.ImageError as error:
             raise invalid(str(error)) from error
-        self._check_model_data(model_data_url(container), params["ExecutionRoleArn"])
+        if url := model_data_url(container):
+            self.model_data_etag(url, params["ExecutionRoleArn"])
         document = {
             **{key: value for key, value in params.items() if key != "Tags"},
+            **({"package_container": packaged} if packaged else {}),
             "ModelArn": arn,
             "CreationTime": self.account.now(),
             "EnableNetworkIsolation": False,
@@ -99,26 +104,11 @@ class Models(Resources):
             raise invalid(f'Could not find model "{self.resource_arn("model", name)}".')
         return model
 
-    def _check_model_data(self, url: str | None, role_arn: str) -> None:
-        if url is None:
-            return
-        bucket, key = split(url)
-        try:
-            self.account.client("s3", role_arn).head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
-                raise invalid(
-                    f'Could not access model data at {url}. Please ensure that the role "{role_arn}" exists '
-                    'and that its trust relationship policy allows the action "sts:AssumeRole" for the '
-                    'service principal "sagemaker.amazonaws.com". Also ensure that the role has '
-                    '"s3:GetObject" permissions and that the object is located in '
-                    f"{self.account.config.region}."
-                ) from error
-            raise invalid(f"Could not find model data at {url}.") from error
-
 
 def primary_container(model: Model) -> ContainerDefinitionUnionTypeDef:
-    """Return the container definition of a model."""
+    """Return the container definition of a model, as its model package has it if there is one."""
+    if packaged := model.get("package_container"):
+        return packaged
     containers = model.get("Containers")
     return containers[0] if containers else model["PrimaryContainer"]
 
@@ -139,7 +129,10 @@ def _container_of(params: CreateModelInputTypeDef) -> ContainerDefinitionUnionTy
     primary = params.get("PrimaryContainer")
     if bool(containers) == bool(primary):
         raise invalid("Specify either PrimaryContainer or Containers")
-    container = primary or containers[0]
+    return primary or containers[0]
+
+
+def _checked(container: ContainerDefinitionUnionTypeDef) -> ContainerDefinitionUnionTypeDef:
     refuse_unsupported(container, _UNSUPPORTED)
     if container.get("Mode", "SingleModel") != "SingleModel":
         raise unsupported(f"the container mode {container['Mode']}")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
         HyperParameterTuningJobStatusType,
         InstanceTypeType,
         IPAddressTypeType,
+        ModelApprovalStatusType,
+        ModelPackageGroupStatusType,
+        ModelPackageStatusType,
         NotebookInstanceStatusType,
         RootAccessType,
         SecondaryStatusType,
@@ -31,13 +34,20 @@ if TYPE_CHECKING:
         ContainerDefinitionUnionTypeDef,
         DataProcessingTypeDef,
         DeploymentConfigUnionTypeDef,
+        DriftCheckBaselinesTypeDef,
         GitConfigTypeDef,
         HyperParameterTrainingJobDefinitionUnionTypeDef,
         HyperParameterTuningJobConfigUnionTypeDef,
+        InferenceSpecificationUnionTypeDef,
         InstanceMetadataServiceConfigurationTypeDef,
+        MetadataPropertiesTypeDef,
         MetricDataTypeDef,
         ModelArtifactsTypeDef,
         ModelClientConfigTypeDef,
+        ModelLifeCycleTypeDef,
+        ModelMetricsTypeDef,
+        ModelPackageModelCardTypeDef,
+        ModelPackageStatusDetailsTypeDef,
         NotebookInstanceLifecycleHookTypeDef,
         OutputDataConfigTypeDef,
         ProductionVariantUnionTypeDef,
@@ -47,6 +57,7 @@ if TYPE_CHECKING:
         TransformInputTypeDef,
         TransformOutputTypeDef,
         TransformResourcesTypeDef,
+        UserContextTypeDef,
     )
 
 
@@ -60,6 +71,63 @@ class Model(TypedDict):
     Containers: NotRequired[list[ContainerDefinitionUnionTypeDef]]
     CreationTime: datetime
     EnableNetworkIsolation: bool
+    package_container: NotRequired[ContainerDefinitionUnionTypeDef]
+    """Its container as the model package that it is made of specifies it, the image by digest."""
+
+
+class ModelPackageGroup(TypedDict):
+    """A group of model package versions."""
+
+    ModelPackageGroupName: str
+    ModelPackageGroupArn: str
+    ModelPackageGroupDescription: NotRequired[str]
+    ModelPackageGroupStatus: ModelPackageGroupStatusType
+    CreatedBy: UserContextTypeDef
+    CreationTime: datetime
+    policy: str | None
+    """The resource policy, as it was given."""
+    latest: int
+    """The number of the newest version that there has been: numbers are not given twice."""
+
+
+class ModelPackageChanges(TypedDict, total=False):
+    """The members of a model package that UpdateModelPackage changes."""
+
+    ModelApprovalStatus: ModelApprovalStatusType
+    ApprovalDescription: str
+    CustomerMetadataProperties: dict[str, str]
+    SourceUri: str
+    ModelCard: ModelPackageModelCardTypeDef
+    ModelLifeCycle: ModelLifeCycleTypeDef
+    LastModifiedTime: datetime
+    LastModifiedBy: UserContextTypeDef
+
+
+class ModelPackage(ModelPackageChanges):
+    """A model package: a version in a group, or unversioned, by a name of its own."""
+
+    ModelPackageName: NotRequired[str]
+    """Of an unversioned one; and those of a version:"""
+    ModelPackageGroupName: NotRequired[str]
+    ModelPackageVersion: NotRequired[int]
+    ModelPackageArn: str
+    ModelPackageDescription: NotRequired[str]
+    ModelPackageStatus: ModelPackageStatusType
+    ModelPackageStatusDetails: ModelPackageStatusDetailsTypeDef
+    InferenceSpecification: NotRequired[InferenceSpecificationUnionTypeDef]
+    ModelMetrics: NotRequired[ModelMetricsTypeDef]
+    MetadataProperties: NotRequired[MetadataPropertiesTypeDef]
+    DriftCheckBaselines: NotRequired[DriftCheckBaselinesTypeDef]
+    CertifyForMarketplace: bool
+    CreatedBy: UserContextTypeDef
+    CreationTime: datetime
+    name: str
+    """Its own or its group's name: what the List operations filter and sort by."""
+    token: str
+    """The ClientToken of its creation; and what was requested with it:"""
+    request: str
+    update_token: NotRequired[str]
+    """The ClientToken of the last update."""
 
 
 class EndpointConfig(TypedDict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
@@ -18,6 +19,8 @@ from local_account.services.sagemaker.records import (
     EndpointConfig,
     LifecycleConfig,
     Model,
+    ModelPackage,
+    ModelPackageGroup,
     NotebookInstance,
     TrainingJob,
     TransformJob,
@@ -35,6 +38,8 @@ INTERNAL_ERROR = (
 """FailureReason for what nobody expected."""
 D = TypeVar("D", bound=Mapping[str, Any])
 D_co = TypeVar("D_co", bound=Mapping[str, Any], covariant=True)
+_Place = tuple[float | str, str]
+"""Where a document is in a sorted list: the value that it is sorted by, and what only it has."""
 
 
 def invalid(message: str) -> ServiceError:
@@ -79,6 +84,10 @@ class Resources(Service):
 
     @overload
     def table(self, kind: Literal["models"]) -> Table[Model]: ...
+    @overload
+    def table(self, kind: Literal["model_package_groups"]) -> Table[ModelPackageGroup]: ...
+    @overload
+    def table(self, kind: Literal["model_packages"]) -> Table[ModelPackage]: ...
     @overload
     def table(self, kind: Literal["endpoint_configs"]) -> Table[EndpointConfig]: ...
     @overload
@@ -204,12 +213,15 @@ def list_page(
     sort_by: str = "CreationTime",
     order: str = "Descending",
     only: Callable[[D], bool] = lambda _: True,
+    key: str = "",
 ) -> tuple[list[D], str | None]:
     """Filter, sort and page as the List operations of SageMaker do.
 
     ``name`` and ``status`` are the members that ``NameContains``, ``StatusEquals`` and ``SortBy`` refer to;
-    of documents, only those whose name fits are read. ``only`` is a further condition.
-    Returns the page (10 documents unless ``MaxResults`` says otherwise) and ``NextToken``.
+    of documents, only those whose name fits are read. ``only`` is a further condition. ``key`` is a member
+    that no other document has, if names are not.
+    Returns the page (10 documents unless ``MaxResults`` says otherwise) and ``NextToken``: it says after
+    which document the next page begins, so what comes or goes meanwhile moves no other document.
     """
     part = params.get("NameContains", "")
     documents = table.named(part) if part else table.values()
@@ -218,10 +230,17 @@ def list_page(
     ]
     asked = str(params.get("SortBy", sort_by))
     member = {"Name": name, "Status": status}.get(asked, asked)
-    found.sort(key=lambda document: document[member], reverse=params.get("SortOrder", order) == "Descending")
-    start = _offset(params.get("NextToken"))
-    end = start + params.get("MaxResults", 10)
-    return found[start:end], _token(end) if end < len(found) else None
+    descending = params.get("SortOrder", order) == "Descending"
+    placed = sorted(
+        ((_place(document, member, key or name), document) for document in found),
+        key=lambda one: one[0],
+        reverse=descending,
+    )
+    if token := params.get("NextToken"):
+        after = _place_of(token, like=placed[0][0] if placed else None)
+        placed = [one for one in placed if one[0] != after and (one[0] > after) != descending]
+    page = placed[: params.get("MaxResults", 10)]
+    return [document for _, document in page], _token(page[-1][0]) if len(page) < len(placed) else None
 
 
 def _matches(params: Mapping[str, Any], document: Mapping[str, Any], name: str, status: str) -> bool:
@@ -237,12 +256,24 @@ def _matches(params: Mapping[str, Any], document: Mapping[str, Any], name: str, 
     )
 
 
-def _token(offset: int) -> str:
-    return base64.urlsafe_b64encode(str(offset).encode()).decode()
+def _place(document: Mapping[str, Any], member: str, key: str) -> _Place:
+    value = document[member]
+    return (value.timestamp() if isinstance(value, datetime) else value, document[key])
 
 
-def _offset(token: str | None) -> int:
+def _token(place: _Place) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _place_of(token: str, *, like: _Place | None) -> _Place:
     try:
-        return int(base64.urlsafe_b64decode(token)) if token else 0
-    except (ValueError, binascii.Error) as error:
-        raise invalid("Invalid NextToken: pass the token of the previous response unchanged") from error
+        value, key = json.loads(base64.urlsafe_b64decode(token))
+        if like is None or (isinstance(value, str), type(key)) == (isinstance(like[0], str), str):
+            return value, key
+    except (TypeError, ValueError, binascii.Error) as error:
+        raise _invalid_token() from error
+    raise _invalid_token()
+
+
+def _invalid_token() -> ServiceError:
+    return invalid("Invalid NextToken: pass the token of the previous response unchanged")

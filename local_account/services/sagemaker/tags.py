@@ -1,11 +1,16 @@
-"""AddTags, ListTags and DeleteTags for every kind of resource."""
+"""AddTags, ListTags and DeleteTags for every kind of resource.
+
+Differs from AWS (AddTags): versions of model packages have no tags, and AWS does not document what its tag
+operations answer for them. Here, they are refused. Source: SageMaker API Reference, CreateModelPackage, Tags.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from local_account.gateway.service import Answer
-from local_account.services.sagemaker.resources import Resources, invalid, tag_list
+from local_account.services.sagemaker.model_packages import ModelPackages
+from local_account.services.sagemaker.resources import invalid, tag_list
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
     )
 
 
-class TagOperations(Resources):
+class TagOperations(ModelPackages):
     """Tags by ARN. A resource has an entry from its creation to its deletion, even if empty."""
 
     def add_tags(self, params: AddTagsInputTypeDef) -> Answer:
@@ -38,6 +43,8 @@ class TagOperations(Resources):
 
     def _tags_of(self, arn: str) -> dict[str, str]:
         tags = self.table("tags").get(arn)
+        if tags is None and self.is_version(arn):
+            raise invalid(f"A versioned model package has no tags of its own: {arn} uses those of its group")
         if tags is None:
             raise invalid(f"The resource {arn} does not exist")
         return tags

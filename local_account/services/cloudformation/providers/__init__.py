@@ -59,6 +59,7 @@ _PROVIDERS: tuple[type[Provider], ...] = (
     sagemaker.EndpointConfig,
     sagemaker.LifecycleConfig,
     sagemaker.Model,
+    sagemaker.ModelPackageGroup,
     sagemaker.NotebookInstance,
     secretsmanager.Secret,
     ssm.Parameter,

@@ -193,7 +193,7 @@ def missing(error: ClientError) -> bool:
         re.search(r"NotFound|NoSuch|DoesNotExist|^404$", code)
         or (
             code.startswith("Validation")
-            and re.search(r"(?i)could not find|does not exist|not ?found", message)
+            and re.search(r"(?i)(could not|cannot) find|does not exist|not ?found", message)
         )
     )
 

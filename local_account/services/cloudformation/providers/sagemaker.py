@@ -1,4 +1,5 @@
-"""AWS::SageMaker::Model, EndpointConfig, Endpoint, CodeRepository, NotebookInstance, lifecycle configuration.
+"""AWS::SageMaker::Model, EndpointConfig, Endpoint, CodeRepository, NotebookInstance, lifecycle configuration,
+ModelPackageGroup.
 
 ``Ref`` gives the ARN of each, ``Fn::GetAtt`` the name.
 """
@@ -44,6 +45,63 @@ class Model(_Named):
     name_property = key = "ModelName"
     ref = ("ModelArn",)
     create_with, delete_with = "create_model", "delete_model"
+
+
+class ModelPackageGroup(_Named):
+    """AWS::SageMaker::ModelPackageGroup; like AWS's handlers, it reads the group after each change."""
+
+    type = "AWS::SageMaker::ModelPackageGroup"
+    name_property = key = "ModelPackageGroupName"
+    ref = ("ModelPackageGroupArn",)
+    create_with, delete_with = "create_model_package_group", "delete_model_package_group"
+    _POLICY = "ModelPackageGroupPolicy"
+    apart = updatable = (_POLICY,)
+
+    def parameters(self, ctx: Context, props: Properties) -> Properties:
+        """Leave out the policy, which has an operation of its own."""
+        return super().parameters(ctx, without(props, self._POLICY))
+
+    def finish(self, ctx: Context, props: Properties) -> None:
+        """Set the policy."""
+        if policy := props.get(self._POLICY):
+            self._put_policy(ctx, policy)
+        self._read(ctx)
+
+    def update(self, ctx: Context, props: Properties, old: Properties) -> None:
+        """Set or remove the policy, and change the tags."""
+        sagemaker = ctx.client("sagemaker")
+        if policy := props.get(self._POLICY):
+            self._put_policy(ctx, policy)
+        else:
+            forget_missing(sagemaker.delete_model_package_group_policy, ModelPackageGroupName=ctx.name)
+        super().update(ctx, props, old)
+        self._read(ctx)
+
+    def delete(self, ctx: Context, props: Properties) -> None:
+        """DeleteModelPackageGroup, and wait until it is gone."""
+        super().delete(ctx, props)
+        sagemaker = ctx.client("sagemaker")
+        name = {"ModelPackageGroupName": ctx.name}
+        ctx.wait(lambda: not exists(lambda: sagemaker.describe_model_package_group(**name)))
+
+    def attributes(self, ctx: Context, props: Properties) -> dict[str, Any]:
+        """The read-only properties."""
+        group = ctx.client("sagemaker").describe_model_package_group(ModelPackageGroupName=ctx.name)
+        return {
+            **super().attributes(ctx, props),
+            "CreationTime": group["CreationTime"].isoformat(),
+            "ModelPackageGroupStatus": group["ModelPackageGroupStatus"],
+        }
+
+    def _put_policy(self, ctx: Context, policy: Any) -> None:
+        params = {"ModelPackageGroupName": ctx.name, "ResourcePolicy": policy}
+        call(ctx.client("sagemaker"), "put_model_package_group_policy", params)
+
+    def _read(self, ctx: Context) -> None:
+        sagemaker = ctx.client("sagemaker")
+        sagemaker.describe_model_package_group(ModelPackageGroupName=ctx.name)
+        forget_missing(sagemaker.get_model_package_group_policy, ModelPackageGroupName=ctx.name)
+        sagemaker.list_tags(ResourceArn=ctx.physical_id)
 
 
 class EndpointConfig(_Named):
