@@ -13,11 +13,11 @@ TRAINING_JOB = "training/source/trainingjob.zip"
 """An upload here starts the training pipeline."""
 INPUT, TRAINING_SOURCE = "training/input/", "training/source/"
 JOBS, OUTPUT, REPORTS = "training/jobs/", "training/output/", "training/reports/"
-"""Jobs as requested, their output, and what the monitor found."""
+"""Jobs as requested, their output, and what the monitor and the tester found."""
 SDK = "sdk/"
 """What notebook 03a trains and transforms without the pipeline."""
 FUNCTIONS = "package/functions"
-"""Code of the two functions."""
+"""Code of the functions."""
 PROVISION = "package/provision.json"
 """Where a notebook instance reports the state of its provisioning."""
 RESET_REQUEST, RESET_ANSWER = "package/reset.json", "package/reset-answer.json"
@@ -32,3 +32,13 @@ PACKAGE, TEMPLATE = "package/workshop.zip", "package/m.yml"
 def report(execution_id: str) -> str:
     """Return the key of the quality report on a pipeline execution."""
     return f"{REPORTS}{execution_id}.json"
+
+
+def tests(execution_id: str) -> str:
+    """Return the key of what the tester found about the model of a pipeline execution."""
+    return f"{REPORTS}{execution_id}-dev.json"
+
+
+def page(execution_id: str) -> str:
+    """Return the key of the report page on a pipeline execution."""
+    return f"{REPORTS}{execution_id}.html"

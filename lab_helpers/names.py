@@ -9,9 +9,10 @@ from lab_helpers.errors import WorkshopError
 
 LAB_TAG, EXPIRES_TAG = "mlops-workshop:lab", "mlops-workshop:expires"
 """Tags on everything that a lab owns: which lab it belongs to, and when it may be removed."""
-TRAIN_APPROVAL, DEPLOY_DEV, HUMAN_APPROVAL, DEPLOY_PRD = (
+TRAIN_APPROVAL, DEPLOY_DEV, TEST_DEV, HUMAN_APPROVAL, DEPLOY_PRD = (
     "TrainApproval",
     "DeployDev",
+    "TestDev",
     "DeployApproval",
     "DeployPrd",
 )
@@ -176,6 +177,11 @@ class Names:
         return self._name("function", "mlops-job-monitor-iris-model")
 
     @property
+    def tester(self) -> str:
+        """Function that tests DEV."""
+        return self._name("function", "mlops-endpoint-tester-iris-model")
+
+    @property
     def base_push_rule(self) -> str:  # noqa: D102
         return self._name("rule", "scikit-base-push")
 
@@ -201,7 +207,7 @@ class Names:
         return self._name("lifecycle config", "mlops")
 
     def role(self, purpose: str) -> str:
-        """Role for notebook, codebuild, pipeline, deploy, launcher, monitor, events or sagemaker."""
+        """Role for notebook, codebuild, pipeline, deploy, launcher, monitor, tester, events or sagemaker."""
         return self._name("role", f"mlops-{purpose}")
 
     def policy(self, purpose: str) -> str:

@@ -46,6 +46,7 @@ def deploy_nested(
         "DeployRoleArn": settings["DEPLOY_ROLE_ARN"],
         "LauncherRoleArn": settings["LAUNCHER_ROLE_ARN"],
         "MonitorRoleArn": settings["MONITOR_ROLE_ARN"],
+        "TesterRoleArn": settings["TESTER_ROLE_ARN"],
         "EventsRoleArn": settings["EVENTS_ROLE_ARN"],
         "SageMakerRoleArn": settings["SAGEMAKER_ROLE_ARN"],
         "ExpiresAt": settings.get("EXPIRES_AT", "never"),

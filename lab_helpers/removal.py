@@ -36,7 +36,7 @@ def plan(lab: Lab) -> Table:
     what = {
         names.prd_stack: "endpoint PRD, its scaling and alarms",
         names.dev_stack: "endpoint DEV",
-        names.train_stack: "training pipeline, launcher and monitor function",
+        names.train_stack: "training pipeline, functions launcher, monitor and tester",
         names.model_stack: "pipeline and build project of the model image",
         names.base_stack: "pipeline and build project of the base image",
     }

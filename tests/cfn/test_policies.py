@@ -16,6 +16,7 @@ SERVICES = {
     "deploy": "cloudformation",
     "launcher": "lambda",
     "monitor": "lambda",
+    "tester": "lambda",
     "events": "events",
     "sagemaker": "sagemaker",
 }

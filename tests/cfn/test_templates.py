@@ -159,13 +159,14 @@ def test_the_names_match_those_that_the_helpers_use() -> None:
         names.train_pipeline,
         names.launcher,
         names.monitor,
+        names.tester,
         names.base_push_rule,
         names.upload_rule,
         names.monitor_rule,
         names.dev_endpoint,
         names.prd_endpoint,
         *(names.role(purpose) for purpose in ("notebook", "codebuild", "pipeline", "deploy", "launcher")),
-        *(names.role(purpose) for purpose in ("monitor", "events", "sagemaker")),
+        *(names.role(purpose) for purpose in ("monitor", "tester", "events", "sagemaker")),
     } <= made
 
 
@@ -200,6 +201,7 @@ def test_the_stages_are_those_of_the_notes_and_no_source_is_polled() -> None:
         "Train",
         "TrainApproval",
         "DeployDev",
+        "TestDev",
         "DeployApproval",
         "DeployPrd",
     ]
@@ -297,7 +299,7 @@ def test_the_monitor_rule_sleeps_until_the_launcher_wakes_it() -> None:
     assert approvals["detail"]["stage"] == ["TrainApproval"]
 
 
-@pytest.mark.parametrize("function", ["Launcher", "Monitor"])
+@pytest.mark.parametrize("function", ["Launcher", "Monitor", "Tester"])
 def test_a_function_finds_its_handler_and_every_setting(
     function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,7 +312,7 @@ def test_a_function_finds_its_handler_and_every_setting(
     environment = {key: text(value) for key, value in properties["Environment"]["Variables"].items()}
     package = module.split(".", maxsplit=1)[0]
     settings = importlib.import_module(
-        {"launcher": "launcher.launch", "monitor": "monitor.watch"}[package]
+        {"launcher": "launcher.launch", "monitor": "monitor.watch", "tester": "tester.testing"}[package]
     ).Settings
 
     assert {name.upper() for name in settings.__dataclass_fields__} == set(environment)

@@ -14,7 +14,17 @@ from tests.docs.pages import ROOT, page, rows, section, spans
 CONTRACTS = page("docs/names-and-contracts.md")
 EXECUTION = "e" * EXECUTION_ID_LENGTH
 NOT_NAMES = {"prefix", "tag", "lab_id"}
-ROLES = ("notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "events", "sagemaker")
+ROLES = (
+    "notebook",
+    "codebuild",
+    "pipeline",
+    "deploy",
+    "launcher",
+    "monitor",
+    "tester",
+    "events",
+    "sagemaker",
+)
 # How each method of `Names` is called for every name that it gives.
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "all_stacks": [()],

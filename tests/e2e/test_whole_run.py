@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psutil
@@ -96,6 +97,24 @@ def test_the_training_job_and_its_report_are_kept(workshop: Workshop) -> None:
         Bucket=f"mlops-us-east-1-{account}", Key=f"training/reports/{execution}.json"
     )
     assert json.loads(report["Body"].read())
+
+
+def test_dev_was_tested_and_the_page_lies_beside_the_report(workshop: Workshop) -> None:
+    execution = newest_job(workshop.client("sagemaker"))["TrainingJobName"].removeprefix("iris-model-")
+    account = workshop.client("sts").get_caller_identity()["Account"]
+    read = partial(workshop.client("s3").get_object, Bucket=f"mlops-us-east-1-{account}")
+    found = json.load(read(Key=f"training/reports/{execution}-dev.json")["Body"])
+    assert (found["tested"], found["passed"], found["rows"]) == (True, True, 30)
+    assert {name: one["requests"] for name, one in found["latency"].items()} == {
+        "logistic": 60,
+        "random_forest": 60,
+    }
+    page = read(Key=f"training/reports/{execution}.html")
+    assert page["ContentType"] == "text/html; charset=utf-8"
+    assert page["Body"].read().startswith(b"<!doctype html>")
+    state = workshop.client("codepipeline").get_pipeline_state(name="iris-train-pipeline")
+    [stage] = [one for one in state["stageStates"] if one["stageName"] == "DeployApproval"]
+    assert stage["actionStates"][0]["entityUrl"].endswith(f"training/reports/{execution}.html")
 
 
 def test_both_approvals_were_given_and_the_execution_reached_prd(workshop: Workshop) -> None:

@@ -76,6 +76,7 @@ STAGES = {
     "Train": ("Invoke", "Lambda"),
     "TrainApproval": ("Approval", "Manual"),
     "DeployDev": ("Deploy", "CloudFormation"),
+    "TestDev": ("Invoke", "Lambda"),
     "DeployApproval": ("Approval", "Manual"),
     "DeployPrd": ("Deploy", "CloudFormation"),
 }

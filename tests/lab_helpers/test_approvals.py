@@ -13,7 +13,7 @@ from tests.lab_helpers.fakes import Pipeline, lab
 
 NAME = "iris-train-pipeline"
 DONE = "Succeeded"
-WAITING = (DONE, DONE, DONE, DONE, "InProgress")
+WAITING = (DONE, DONE, DONE, DONE, DONE, "InProgress")
 
 
 def opened(pipeline: Pipeline, tmp_path: Path, execution_id: str) -> tuple[Lab, Execution]:
@@ -51,7 +51,7 @@ def test_another_word_is_rejected_before_anything_happens(tmp_path: Path) -> Non
 
 def test_a_token_is_given_for_the_execution_that_waits_and_no_other(tmp_path: Path) -> None:
     pipeline = Pipeline()
-    earlier = pipeline.add(1, DONE, DONE, DONE, DONE, DONE, "InProgress")
+    earlier = pipeline.add(1, DONE, DONE, DONE, DONE, DONE, DONE, "InProgress")
     waiting = pipeline.add(2, *WAITING)
     here, execution = opened(pipeline, tmp_path, earlier)
     with pytest.raises(approvals.NotWaitingError, match=earlier):

@@ -13,7 +13,7 @@ from tests.lab_helpers.fakes import Pipeline, lab
 
 NAME = "iris-train-pipeline"
 DONE = "Succeeded"
-WAITING = (DONE, DONE, DONE, DONE, "InProgress")
+WAITING = (DONE, DONE, DONE, DONE, DONE, "InProgress")
 
 
 class Desk:
@@ -82,10 +82,10 @@ def test_a_second_click_that_was_on_its_way_does_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("statuses", "status", "state"),
     [
-        ((DONE, DONE, DONE, DONE, DONE, "InProgress"), "InProgress", "approved"),
-        ((DONE, DONE, DONE, DONE, "Failed"), "Failed", "rejected"),
-        ((DONE, DONE, DONE, DONE), "Superseded", "superseded"),
-        ((DONE, DONE, DONE, DONE, "Abandoned"), "Stopped", "stopped"),
+        ((DONE, DONE, DONE, DONE, DONE, DONE, "InProgress"), "InProgress", "approved"),
+        ((DONE, DONE, DONE, DONE, DONE, "Failed"), "Failed", "rejected"),
+        ((DONE, DONE, DONE, DONE, DONE), "Superseded", "superseded"),
+        ((DONE, DONE, DONE, DONE, DONE, "Abandoned"), "Stopped", "stopped"),
     ],
 )
 def test_a_late_click_gets_one_sentence(desk: Desk, statuses: Any, status: str, state: str) -> None:

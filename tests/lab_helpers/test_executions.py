@@ -113,7 +113,7 @@ def test_following_ends_with_the_execution(pipeline: Pipeline, tmp_path: Path) -
     execution_id = pipeline.add(1, DONE, "InProgress")
 
     def finish() -> None:
-        pipeline.executions[execution_id] = [DONE] * 6
+        pipeline.executions[execution_id] = [DONE] * 7
         pipeline.status[execution_id] = DONE
 
     here = lab(tmp_path, codepipeline=pipeline.client)
@@ -140,7 +140,7 @@ def test_following_can_stop_where_a_stage_starts(
 def test_a_later_failure_does_not_matter_once_the_stage_was_reached(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    execution_id = pipeline.add(1, DONE, DONE, DONE, DONE, "Failed", status="Failed")
+    execution_id = pipeline.add(1, DONE, DONE, DONE, DONE, DONE, "Failed", status="Failed")
     here = lab(tmp_path, codepipeline=pipeline.client)
     assert executions.follow(here, NAME, execution_id, until="DeployApproval").status == "Failed"
 
@@ -247,8 +247,8 @@ STACK = "arn:aws:cloudformation:eu-west-1:123456789012:stack/iris-model-dev/1"
 
 
 def test_an_execution_behind_an_undecided_one_says_which(pipeline: Pipeline, tmp_path: Path) -> None:
-    older = pipeline.add(1, DONE, DONE, DONE, DONE, "InProgress")
-    newer = pipeline.add(2, DONE, DONE, DONE, DONE)
+    older = pipeline.add(1, DONE, DONE, DONE, DONE, DONE, "InProgress")
+    newer = pipeline.add(2, DONE, DONE, DONE, DONE, DONE)
     here = lab(tmp_path, codepipeline=pipeline.client)
     with pytest.raises(ExecutionBlocked, match=f'execution_id = "{older}"'):
         executions.follow(here, NAME, newer, until="DeployApproval")
@@ -288,7 +288,7 @@ def test_an_interrupt_leaves_one_sentence(
 
 def test_an_approval_says_who_has_to_answer(pipeline: Pipeline, tmp_path: Path) -> None:
     training = pipeline.add(1, DONE, DONE, "InProgress")
-    deciding = pipeline.add(2, DONE, DONE, DONE, DONE, "InProgress")
+    deciding = pipeline.add(2, DONE, DONE, DONE, DONE, DONE, "InProgress")
     here = lab(tmp_path, codepipeline=pipeline.client)
     assert "the monitor waits for the training job" in str(executions.get(here, NAME, training))
     assert "you decide, in notebook 04" in str(executions.get(here, NAME, deciding))

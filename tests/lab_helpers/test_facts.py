@@ -50,7 +50,7 @@ def homes(pattern: str) -> set[str]:
         (r"training/(input|source|jobs|output|reports)/.*", "lab_helpers/keys.py"),
         (r"package/.*(json|yml|zip|functions)", "lab_helpers/keys.py"),
         (r"mlops-workshop:(lab|expires)", "lab_helpers/names.py"),
-        (r"TrainApproval|DeployDev|DeployApproval|DeployPrd", "lab_helpers/names.py"),
+        (r"TrainApproval|DeployDev|TestDev|DeployApproval|DeployPrd", "lab_helpers/names.py"),
         (r"UPDATE_COMPLETE", "lab_helpers/stacks.py"),
         (r"ml\.[a-z0-9]+\.[a-z0-9]+", "lab_helpers/instance_types.py"),
         (r"public\.ecr\.aws/.*", "lab_helpers/containers.py"),
@@ -65,6 +65,9 @@ def test_keys_are_those_of_the_functions() -> None:
     assert f"/{keys.OUTPUT.rstrip('/')}" in FUNCTIONS["launch.py"]
     assert f"{keys.JOBS}{{execution_id}}.json" in FUNCTIONS["watch.py"]
     assert keys.report("{execution_id}") in FUNCTIONS["watch.py"]
+    assert keys.report("{execution_id}") in FUNCTIONS["testing.py"]
+    assert keys.page("{execution_id}") in FUNCTIONS["testing.py"]
+    assert keys.tests("").removeprefix(keys.REPORTS) in FUNCTIONS["testing.py"]
 
 
 def test_keys_are_those_of_the_templates() -> None:
@@ -90,8 +93,8 @@ def test_stages_are_those_of_the_pipeline_and_the_monitor() -> None:
     pipeline = template("train-model-pipeline")["Resources"]["TrainPipeline"]["Properties"]
     stages = [one["Name"] for one in pipeline["Stages"]]
 
-    expected = [names.TRAIN_APPROVAL, names.DEPLOY_DEV, names.HUMAN_APPROVAL, names.DEPLOY_PRD]
-    assert stages == ["Source", "Train", *expected]
+    expected = [names.TRAIN_APPROVAL, names.DEPLOY_DEV, names.TEST_DEV]
+    assert stages == ["Source", "Train", *expected, names.HUMAN_APPROVAL, names.DEPLOY_PRD]
     assert f'STAGE = "{names.TRAIN_APPROVAL}"' in FUNCTIONS["watch.py"]
 
 

@@ -24,6 +24,7 @@ def all_names(names: Names) -> list[str]:
                 "deploy",
                 "launcher",
                 "monitor",
+                "tester",
                 "events",
                 "sagemaker",
             ]
@@ -45,6 +46,7 @@ def test_the_default_lab_keeps_the_names_of_the_source_notes() -> None:
     assert (names.base_image, names.model_image) == ("scikit-base", "iris-model")
     assert names.train_pipeline == "iris-train-pipeline"
     assert names.launcher == "mlops-job-launcher-iris-model"
+    assert names.tester == "mlops-endpoint-tester-iris-model"
     assert names.monitor == names.monitor_rule == "mlops-job-monitor-iris-model"
     assert names.bucket("eu-west-1", "123456789012") == "mlops-eu-west-1-123456789012"
     assert names.role("sagemaker") == "mlops-sagemaker"

@@ -42,6 +42,7 @@ ROLES = {
     "MLOpsDeploy": ("deploy", "cloudformation"),
     "MLOpsLauncher": ("launcher", "lambda"),
     "MLOpsMonitor": ("monitor", "lambda"),
+    "MLOpsTester": ("tester", "lambda"),
     "MLOpsEvents": ("events", "events"),
     "MLOps": ("sagemaker", "sagemaker"),
 }

@@ -1,4 +1,4 @@
-"""Read `evaluation.json` from a training job's `output.tar.gz` without unpacking it."""
+"""Read `evaluation.json` and the held-out rows from a training job's `output.tar.gz` without unpacking it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import json
 import math
 import tarfile
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NotRequired, Protocol, TypedDict, cast
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-NAME = "evaluation.json"
+NAME, HELD_OUT, PREDICTIONS = "evaluation.json", "held_out.csv", "held_out_predictions.csv"
 MAX_ARCHIVE = 64 * 1024 * 1024
-MAX_EVALUATION = 1024 * 1024
+MAX_EVALUATION, MAX_HELD_OUT = 1024 * 1024, 4 * 1024 * 1024
 """The most bytes that are read after decompression: the learner's own code writes the archive."""
+_LIMITS = {NAME: MAX_EVALUATION, HELD_OUT: MAX_HELD_OUT, PREDICTIONS: MAX_HELD_OUT}
 
 
 class EvaluationError(ValueError):
@@ -50,6 +52,21 @@ class Evaluation(TypedDict):
     algorithms: dict[str, Scores]
     """For `regression`: `RegressionScores`, see `regression_scores`."""
     classes: NotRequired[list[str]]
+    target: NotRequired[str]
+    """The column to predict."""
+    features: NotRequired[dict[str, str]]
+    """The other columns in order, and what stands in each: `number` or `text`, with ` or nothing`."""
+    rows: NotRequired[dict[str, int]]
+    """Number of rows in `training`, `test` and `held_out`."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the archive holds; images of earlier versions wrote no held-out rows."""
+
+    evaluation: Evaluation
+    held_out: bytes | None = None
+    predictions: bytes | None = None
 
 
 class Readable(Protocol):
@@ -73,28 +90,34 @@ class _Limited(io.RawIOBase):
         self._left -= len(data)
         if self._left < 0:
             raise EvaluationError(
-                f"output.tar.gz holds more than {MAX_ARCHIVE} bytes: write only {NAME} to it"
+                f"output.tar.gz holds more than {MAX_ARCHIVE} bytes: write only {NAME} and the held-out rows"
             )
         into[: len(data)] = data
         return len(data)
 
 
-def read_archive(stream: Readable) -> Evaluation:
-    """Return the evaluation in the gzipped tar `stream`; raises EvaluationError."""
+def read_archive(stream: Readable) -> Output:
+    """Return what is in the gzipped tar `stream`; raises EvaluationError."""
     file = cast("BinaryIO", stream)  # gzip only reads it
+    found: dict[str, bytes] = {}
     try:
         limited = io.BufferedReader(_Limited(gzip.GzipFile(fileobj=file), MAX_ARCHIVE))
         with tarfile.open(fileobj=limited, mode="r|") as archive:
             for member in archive:
-                if member.name.removeprefix("./") != NAME or not member.isfile():
+                name = member.name.removeprefix("./")
+                if name not in _LIMITS or not member.isfile():
                     continue
-                if member.size > MAX_EVALUATION:
-                    raise EvaluationError(f"{NAME} has {member.size} bytes; the limit is {MAX_EVALUATION}")
+                if member.size > _LIMITS[name]:
+                    raise EvaluationError(f"{name} has {member.size} bytes; the limit is {_LIMITS[name]}")
                 content = archive.extractfile(member)
-                return parse(content.read() if content else b"")
+                found[name] = content.read() if content else b""
+                if len(found) == len(_LIMITS):
+                    break
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise EvaluationError(f"output.tar.gz can't be read ({error})") from error
-    raise EvaluationError(f"output.tar.gz has no {NAME}: training must write /opt/ml/output/data/{NAME}")
+    if NAME not in found:
+        raise EvaluationError(f"output.tar.gz has no {NAME}: training must write /opt/ml/output/data/{NAME}")
+    return Output(parse(found[NAME]), found.get(HELD_OUT), found.get(PREDICTIONS))
 
 
 def parse(text: bytes) -> Evaluation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict, cast
+from typing import Protocol, TypedDict, cast
 
 from .evaluation import Evaluation, EvaluationError, is_regression, regression_scores
 
@@ -26,6 +26,18 @@ class RegressionGate(TypedDict):
     MaximumR2Drop: float
 
 
+class SameRows(Protocol):
+    """Two models on the same rows: accuracies, of regressors r2, by algorithm."""
+
+    @property
+    def ours(self) -> dict[str, float]:
+        """Of the new model: the algorithms that both have."""
+
+    @property
+    def theirs(self) -> dict[str, float]:
+        """Of the model in production."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One comparison: `value` must be at least `threshold`."""
@@ -44,22 +56,40 @@ class Check:
 
 
 def judge(
-    evaluation: Evaluation, gate: QualityGate | RegressionGate, production: Evaluation | None
+    evaluation: Evaluation,
+    gate: QualityGate | RegressionGate,
+    production: Evaluation | None = None,
+    scores: SameRows | None = None,
 ) -> list[Check]:
-    """Return every check of `evaluation`; `production` is the evaluation of what serves now, if anything.
+    """Return every check of `evaluation`; `production` is the evaluation of what serves now, if known.
 
-    An algorithm that production has but the new model lacks fails its check: its callers would get errors. So
-    does a model that predicts numbers where production predicts classes. Raises EvaluationError if the
-    thresholds are for the other kind of model.
+    `scores` compares both models on the same rows. An algorithm that production has but the new model lacks
+    fails its check: its callers would get errors. So does a model that predicts numbers where production
+    predicts classes. Raises EvaluationError if the thresholds are for the other kind of model.
     """
     regression = is_regression(evaluation)
     if regression != ("MinimumR2" in gate):
         kind, keys = _KINDS[regression]
         raise EvaluationError(f"the model is a {kind}: QualityGate in trainingjob.json needs {keys}")
+    checks = (_numbers if regression else _classes)(evaluation, gate)
     if production and is_regression(production) != regression:
-        checks = [Check("predicts the same kind of answer as production", 0.0, 1.0)]
-        return [*(_numbers if regression else _classes)(evaluation, gate, None), *checks]
-    return (_numbers if regression else _classes)(evaluation, gate, production)
+        return [*checks, Check("predicts the same kind of answer as production", 0.0, 1.0)]
+    theirs = {**(production["algorithms"] if production else {}), **(scores.theirs if scores else {})}
+    checks += [
+        Check(f"{name}: exists as in production", 0.0, 1.0)
+        for name in theirs
+        if name not in evaluation["algorithms"]
+    ]
+    if scores:
+        measure, drop = ("r2", "MaximumR2Drop") if regression else ("accuracy", "MaximumAccuracyDrop")
+        allowed = cast("dict[str, float]", gate)[drop]
+        checks += [
+            Check(
+                f"{name}: {measure} compared with production", ours, max(0.0, scores.theirs[name] - allowed)
+            )
+            for name, ours in scores.ours.items()
+        ]
+    return checks
 
 
 _KINDS = {
@@ -68,21 +98,13 @@ _KINDS = {
 }
 
 
-def _numbers(
-    evaluation: Evaluation, thresholds: QualityGate | RegressionGate, production: Evaluation | None
-) -> list[Check]:
-    gate, scores = cast("RegressionGate", thresholds), regression_scores(evaluation)
-    checks = [Check(f"{name}: r2", one["r2"], gate["MinimumR2"]) for name, one in scores.items()]
-    for name, old in (regression_scores(production) if production else {}).items():
-        new = scores[name]["r2"] if name in scores else 0.0
-        threshold = max(0.0, old["r2"] - gate["MaximumR2Drop"]) if name in scores else 1.0
-        checks.append(Check(f"{name}: r2 compared with production", new, threshold))
-    return checks
+def _numbers(evaluation: Evaluation, thresholds: QualityGate | RegressionGate) -> list[Check]:
+    gate = cast("RegressionGate", thresholds)
+    scores = regression_scores(evaluation)
+    return [Check(f"{name}: r2", one["r2"], gate["MinimumR2"]) for name, one in scores.items()]
 
 
-def _classes(
-    evaluation: Evaluation, thresholds: QualityGate | RegressionGate, production: Evaluation | None
-) -> list[Check]:
+def _classes(evaluation: Evaluation, thresholds: QualityGate | RegressionGate) -> list[Check]:
     gate, checks = cast("QualityGate", thresholds), []
     for name, scores in evaluation["algorithms"].items():
         checks.append(Check(f"{name}: accuracy", scores["accuracy"], gate["MinimumAccuracy"]))
@@ -90,9 +112,4 @@ def _classes(
             Check(f"{name}: recall of {label}", value, gate["MinimumRecall"])
             for label, value in scores["recall"].items()
         ]
-    for name, scores in (production["algorithms"] if production else {}).items():
-        new = evaluation["algorithms"].get(name)
-        accuracy = new["accuracy"] if new else 0.0
-        threshold = max(0.0, scores["accuracy"] - gate["MaximumAccuracyDrop"]) if new else 1.0
-        checks.append(Check(f"{name}: accuracy compared with production", accuracy, threshold))
     return checks

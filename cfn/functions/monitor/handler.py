@@ -7,10 +7,14 @@ import os
 from functools import lru_cache
 
 import boto3
+from botocore.config import Config
 
 from .watch import Monitor, Settings
 
 logging.getLogger(__package__).setLevel(logging.INFO)
+
+IMPATIENT = Config(connect_timeout=2, read_timeout=8, retries={"total_max_attempts": 2, "mode": "standard"})
+"""For asking PRD: a judgment without it is better than none."""
 
 
 @lru_cache(maxsize=1)
@@ -21,6 +25,8 @@ def _monitor() -> Monitor:
         sagemaker=boto3.client("sagemaker"),
         codepipeline=boto3.client("codepipeline"),
         events=boto3.client("events"),
+        logs=boto3.client("logs"),
+        runtime=boto3.client("sagemaker-runtime", config=IMPATIENT),
     )
 
 

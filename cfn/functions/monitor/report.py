@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
+from .comparison import Comparison
 from .evaluation import Evaluation, is_regression, regression_scores
 from .gate import Check, QualityGate, RegressionGate
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_SUMMARY = 512
 """CodePipeline PutApprovalResult: the longest summary."""
+MAX_REASON, SHOWN_LINES = 240, 3
+"""Characters of a failed job's reason, and lines of its log after it, in the summary."""
 
 
 class TrainingJob(TypedDict, total=False):
@@ -66,6 +69,8 @@ class JobDocument(TypedDict):
     endTime: str | None
     billableSeconds: int | None
     metrics: dict[str, float]
+    logLines: list[str]
+    """The last ones, of a job that did not complete."""
 
 
 class ProductionDocument(TypedDict):
@@ -73,6 +78,12 @@ class ProductionDocument(TypedDict):
 
     pipelineExecutionId: str
     compared: bool
+    reason: str
+    """Why it was not compared."""
+    rows: int
+    """Held-out rows that it was asked about."""
+    scores: dict[str, float]
+    """Its accuracy, of a regressor r2, on these rows, by algorithm."""
 
 
 class ReportDocument(TypedDict):
@@ -92,21 +103,38 @@ class ReportDocument(TypedDict):
 
 @dataclass(frozen=True)
 class Production:
-    """The release that PRD serves now; `evaluation` is None when its report is gone."""
+    """The release that PRD serves now; `evaluation` is None when its report is gone.
+
+    `comparison` is None if it was not asked about the held-out rows; `reason` says why.
+    """
 
     execution_id: str
     evaluation: Evaluation | None
+    comparison: Comparison | None = None
+    reason: str = ""
 
     def document(self) -> ProductionDocument:
         """Return what the report says about it."""
-        return {"pipelineExecutionId": self.execution_id, "compared": self.evaluation is not None}
+        found = self.comparison
+        return {
+            "pipelineExecutionId": self.execution_id,
+            "compared": found is not None,
+            "reason": self.reason,
+            "rows": found.rows if found else 0,
+            "scores": found.theirs if found else {},
+        }
+
+    def __str__(self) -> str:
+        if self.comparison is None:
+            return f"PRD not compared: {self.reason}"
+        return f"PRD on the same {self.comparison.rows} rows: {_listed(self.comparison.theirs)}"
 
 
 @dataclass(frozen=True)
 class Report:
     """What is known about the model of one pipeline execution, and the decision.
 
-    `problem` says why there is nothing to compare; empty when there is.
+    `problem` says why there is nothing to compare; empty when there is. `log` is the end of a failed job's.
     """
 
     execution_id: str
@@ -116,6 +144,7 @@ class Report:
     checks: tuple[Check, ...] = ()
     production: Production | None = None
     problem: str = ""
+    log: tuple[str, ...] = ()
 
     @property
     def approved(self) -> bool:
@@ -123,31 +152,46 @@ class Report:
         return not self.problem and bool(self.checks) and all(check.passed for check in self.checks)
 
     @property
+    def decision(self) -> str:
+        """`approved` or `rejected`."""
+        return "approved" if self.approved else "rejected"
+
+    @property
+    def key(self) -> str:
+        """Key of the report in the lab's bucket."""
+        return f"training/reports/{self.execution_id}.json"
+
+    @property
     def summary(self) -> str:
-        """The decision and its reason, short enough for an approval."""
+        """The decision, its reason, the numbers and the report's key, short enough for an approval."""
+        end = f"; report: {self.key}"
+        return _cut(f"{self.decision}, {self._why()}", MAX_SUMMARY - len(end)) + end
+
+    def _why(self) -> str:
         if self.problem:
-            text = self.problem
-        elif failed := [str(check) for check in self.checks if not check.passed]:
-            text = f"{len(failed)} of {len(self.checks)} checks failed: " + "; ".join(failed)
-        else:
-            text = f"all {len(self.checks)} checks passed, {self._scores()}; {self._compared()}"
-        return text if len(text) <= MAX_SUMMARY else text[: MAX_SUMMARY - 3] + "..."
+            return _cut(self.problem, MAX_REASON if self.log else MAX_SUMMARY) + self._log_end()
+        failed = [str(check) for check in self.checks if not check.passed]
+        judged = f"{len(failed)} of {len(self.checks)} checks failed: " + "; ".join(failed)
+        if not failed:
+            judged = f"all {len(self.checks)} checks passed; {self._scores()}"
+        return f"{judged}; {self._compared()}"
+
+    def _log_end(self) -> str:
+        """Return the log's last lines that say more than the reason does."""
+        more = [line.strip() for line in self.log if line.strip() and line.strip() not in self.problem]
+        return f"; last log lines: {' / '.join(more[-SHOWN_LINES:])}" if more else ""
 
     def _scores(self) -> str:
         if self.evaluation is None:
             return "no scores"
         if is_regression(self.evaluation):
             numbers = regression_scores(self.evaluation)
-            return "r2: " + ", ".join(f"{name} {one['r2']:.4f}" for name, one in numbers.items())
+            return "r2: " + _listed({name: one["r2"] for name, one in numbers.items()})
         scores = self.evaluation["algorithms"]
-        return "accuracy: " + ", ".join(f"{name} {one['accuracy']:.4f}" for name, one in scores.items())
+        return "accuracy: " + _listed({name: one["accuracy"] for name, one in scores.items()})
 
     def _compared(self) -> str:
-        if self.production is None:
-            return "nothing in production yet"
-        if self.production.evaluation is None:
-            return f"not compared with production: the report of {self.production.execution_id} is gone"
-        return f"compared with production ({self.production.execution_id})"
+        return "nothing in production yet" if self.production is None else str(self.production)
 
     def document(self) -> ReportDocument:
         """Return the report as a JSON document."""
@@ -155,7 +199,7 @@ class Report:
         return {
             "schema": 1,
             "pipelineExecutionId": self.execution_id,
-            "decision": "approved" if self.approved else "rejected",
+            "decision": self.decision,
             "summary": self.summary,
             "trainingJob": {
                 "name": job.get("TrainingJobName"),
@@ -170,6 +214,7 @@ class Report:
                 "endTime": _time(job.get("TrainingEndTime")),
                 "billableSeconds": job.get("BillableTimeInSeconds"),
                 "metrics": {m["MetricName"]: m["Value"] for m in job.get("FinalMetricDataList", [])},
+                "logLines": list(self.log),
             },
             "qualityGate": self.gate or {},
             "checks": [
@@ -187,7 +232,7 @@ class Report:
         lines = [
             f"# Model of execution {self.execution_id}",
             "",
-            f"**{'Approved' if self.approved else 'Rejected'}**: {self.summary}",
+            f"**{self.decision.capitalize()}**: {self._why()}",
             "",
             f"- training job: {job['name']} ({job['status']}, {job['billableSeconds'] or 0} s billed)",
             f"- image: {job['image']}",
@@ -195,6 +240,10 @@ class Report:
             f"- hyperparameters: {parameters or 'none'}",
             f"- production: {self._compared()}",
         ]
+        if reason := job["failureReason"]:
+            lines += ["", "Why the job failed:", "", *(f"    {line}" for line in reason.splitlines())]
+        if self.log:
+            lines += ["", "The end of its log:", "", *(f"    {line}" for line in self.log)]
         if self.checks:
             lines += ["", "| check | value | at least | |", "|---|---|---|---|"]
             lines += [
@@ -217,6 +266,14 @@ class Report:
                 ]
                 lines += ["    " + " ".join(f"{count:>4}" for count in row) for row in matrix]
         return "\n".join(lines) + "\n"
+
+
+def _listed(scores: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 def _time(value: datetime | None) -> str | None:

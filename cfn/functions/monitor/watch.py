@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from botocore.exceptions import ClientError
 
-from .evaluation import Evaluation, EvaluationError, read_archive
+from .comparison import NotComparedError, compare
+from .endpoint import Endpoint
+from .evaluation import EvaluationError, Output, read_archive
 from .gate import QualityGate, RegressionGate, judge
+from .held_out import HeldOutError, parse
+from .job_log import last_lines
 from .report import Production, Report, ReportDocument, TrainingJob
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
     from mypy_boto3_codepipeline.type_defs import PaginatorConfigTypeDef
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 logger = logging.getLogger(__name__)
 
 STAGE = "TrainApproval"
 ENDED = ("Completed", "Failed", "Stopped")
 """Final values of TrainingJobStatus (SageMaker DescribeTrainingJob)."""
+ASKING_SECONDS = 20.0
+"""How long PRD may take for all held-out rows; the function itself has a minute."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,8 @@ class Monitor:
     sagemaker: SageMakerClient
     codepipeline: CodePipelineClient
     events: EventBridgeClient
+    logs: CloudWatchLogsClient
+    runtime: SageMakerRuntimeClient
 
     def watch(self) -> None:
         """Answer what can be answered, and go to sleep when nothing is left.
@@ -122,10 +133,8 @@ class Monitor:
         if not job:
             return Report(execution_id, {"TrainingJobName": name}, problem=f"there is no training job {name}")
         if job["TrainingJobStatus"] != "Completed":
-            reason = job.get("FailureReason") or _why_stopped(job)
-            return Report(
-                execution_id, job, problem=f"training job {job['TrainingJobStatus'].lower()}: {reason}"
-            )
+            problem = f"training job {job['TrainingJobStatus'].lower()}: {_why(job)}"
+            return Report(execution_id, job, problem=problem, log=last_lines(self.logs, name))
         found = self._get(f"training/jobs/{execution_id}.json")
         if found is None:
             problem = (
@@ -136,15 +145,19 @@ class Monitor:
         record: JobRecord = json.loads(found)
         gate = record["QualityGate"]
         try:
-            evaluation = self._evaluation(job)
-            production = self.production()
-            checks = judge(evaluation, gate, production.evaluation if production else None)
+            output = self._output(job)
+            production = self.production(output)
+            known, scores = (production.evaluation, production.comparison) if production else (None, None)
+            checks = judge(output.evaluation, gate, known, scores)
         except EvaluationError as error:
             return Report(execution_id, job, gate, problem=str(error))
-        return Report(execution_id, job, gate, evaluation, tuple(checks), production)
+        return Report(execution_id, job, gate, output.evaluation, tuple(checks), production)
 
-    def production(self) -> Production | None:
-        """Return what PRD serves: its endpoint configuration is named after the execution that created it."""
+    def production(self, output: Output) -> Production | None:
+        """Return what PRD serves, and how it does on the held-out rows in `output`.
+
+        Its endpoint configuration is named after the execution that created it.
+        """
         endpoint = self.settings.production_endpoint
         try:
             found = self.sagemaker.describe_endpoint(EndpointName=endpoint)
@@ -157,7 +170,19 @@ class Monitor:
         execution_id = found["EndpointConfigName"].removeprefix(f"{endpoint}-")
         text = self._get(f"training/reports/{execution_id}.json")
         report: ReportDocument | None = json.loads(text) if text is not None else None
-        return Production(execution_id, report["evaluation"] if report else None)
+        known = report["evaluation"] if report else None
+        try:
+            if output.held_out is None:
+                raise NotComparedError(  # noqa: TRY301 (said beside the other reasons)
+                    "training wrote no held-out rows; build both images again (notebooks 01 and 02)"
+                )
+            held_out = parse(output.held_out, output.predictions, output.evaluation)
+            asked = Endpoint(self.runtime, endpoint, time.monotonic() + ASKING_SECONDS)
+            comparison = compare(asked, held_out, output.evaluation, known)
+        except (NotComparedError, HeldOutError) as error:
+            logger.warning("%s was not compared: %s", endpoint, error)
+            return Production(execution_id, known, reason=str(error))
+        return Production(execution_id, known, comparison)
 
     def busy(self) -> bool:
         """Return whether an execution has yet to pass TrainApproval or a training job of the lab runs."""
@@ -202,7 +227,7 @@ class Monitor:
             raise
         return cast("TrainingJob", found)
 
-    def _evaluation(self, job: TrainingJob) -> Evaluation:
+    def _output(self, job: TrainingJob) -> Output:
         path = job["OutputDataConfig"]["S3OutputPath"].removeprefix("s3://").rstrip("/")
         bucket, _, prefix = path.partition("/")
         try:
@@ -241,8 +266,10 @@ def _code(error: ClientError) -> str:
     return str(error.response["Error"]["Code"])
 
 
-def _why_stopped(job: TrainingJob) -> str:
-    """Return why a job stopped: `SecondaryStatus` says whether it ran out of time."""
+def _why(job: TrainingJob) -> str:
+    """Return why a job did not complete: `SecondaryStatus` says whether it ran out of time."""
+    if reason := job.get("FailureReason"):
+        return " ".join(reason.partition("Traceback (most recent call last)")[0].split())
     if job.get("SecondaryStatus") in ("MaxRuntimeExceeded", "MaxWaitTimeExceeded"):
         limits = job.get("StoppingCondition") or {}
         seconds = limits.get("MaxRuntimeInSeconds", "?")

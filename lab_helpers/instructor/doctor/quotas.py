@@ -309,7 +309,17 @@ class _Counts:
         return _allowed(look)
 
 
-ROLES = ("notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "events", "sagemaker")
+ROLES = (
+    "notebook",
+    "codebuild",
+    "pipeline",
+    "deploy",
+    "launcher",
+    "monitor",
+    "tester",
+    "events",
+    "sagemaker",
+)
 
 
 def _allowed(look: Callable[[], int]) -> int | None:

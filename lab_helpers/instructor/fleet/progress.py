@@ -21,7 +21,7 @@ from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.endpoints import SERVES
 from lab_helpers.instructor.fleet.overview import Overview, Stack, why_failed
-from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL, TRAIN_APPROVAL, Names
+from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL, TEST_DEV, TRAIN_APPROVAL, Names
 from lab_helpers.prices import Prices
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ DOING = {
     "Train": "trains",
     TRAIN_APPROVAL: "trains",
     DEPLOY_DEV: "deploys DEV",
+    TEST_DEV: "tests DEV",
     HUMAN_APPROVAL: "waits for a decision",
     DEPLOY_PRD: "deploys PRD",
 }

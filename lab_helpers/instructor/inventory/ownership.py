@@ -22,7 +22,7 @@ _EXECUTION = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SDK_JOB = r"iris-model-sdk-[0-9a-z-]+"
 """Jobs of notebook 03a; those of a tuning job end with a number and eight more digits."""
 _IMAGES = r"(?:scikit-base|iris-model)"
-_FUNCTIONS = r"mlops-job-(?:launcher|monitor)-iris-model"
+_FUNCTIONS = r"mlops-(?:job-launcher|job-monitor|endpoint-tester)-iris-model"
 _NAMES = {
     "stack": r"(?:mlops|scikit-base|iris-model|iris-train-pipeline|iris-model-dev|iris-model-prd)",
     "endpoint": r"iris-model-(?:dev|prd|sdk)",
@@ -42,7 +42,7 @@ _NAMES = {
     "rule": rf"(?:{_IMAGES}-push|iris-train-upload|mlops-job-monitor-iris-model)",
     "codecommit-repository": "mlops",
     "ecr-repository": _IMAGES,
-    "role": r"mlops-(?:notebook|codebuild|pipeline|deploy|launcher|monitor|events|sagemaker)",
+    "role": r"mlops-(?:notebook|codebuild|pipeline|deploy|launcher|monitor|tester|events|sagemaker)",
     "policy": r"mlops-notebook-(?:work|operate|stacks|deploy|sdk)",
 }
 """The part of a name after the prefix, by kind of resource."""

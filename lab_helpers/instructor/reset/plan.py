@@ -11,7 +11,7 @@ from lab_helpers.endpoints import SERVES
 from lab_helpers.instructor.inventory import Resource
 from lab_helpers.instructor.reset.state import Execution, LabState, Stack
 from lab_helpers.instructor.reset.target import Image, Target
-from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL
+from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL, TEST_DEV
 from lab_helpers.stacks import STARTS_OVER
 
 PHASES = (
@@ -275,7 +275,7 @@ class _Planner:
 
     def _trained(self) -> bool:
         """Return whether the right execution has started to deploy DEV."""
-        stages = (DEPLOY_DEV, HUMAN_APPROVAL, DEPLOY_PRD)
+        stages = (DEPLOY_DEV, TEST_DEV, HUMAN_APPROVAL, DEPLOY_PRD)
         return bool(self.job) and self.job in {self.state.stages.get(one, ("", ""))[0] for one in stages}
 
     def _released(self) -> bool:

@@ -328,7 +328,16 @@ class _Run:
             "DEV_INSTANCE_TYPE": given.get("DevInstanceType", ""),
             "PRD_INSTANCE_TYPE": given.get("PrdInstanceType", ""),
         }
-        for role in ("Pipeline", "CodeBuild", "Deploy", "Launcher", "Monitor", "Events", "SageMaker"):
+        for role in (
+            "Pipeline",
+            "CodeBuild",
+            "Deploy",
+            "Launcher",
+            "Monitor",
+            "Tester",
+            "Events",
+            "SageMaker",
+        ):
             settings[f"{role.upper()}_ROLE_ARN"] = top[f"{role}RoleArn"]
         deploy_nested(self._clients, settings, self._target.root / "cfn", self._report)
 

@@ -5,17 +5,18 @@ import json
 import math
 import tarfile
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 from monitor.evaluation import MAX_ARCHIVE, Evaluation, EvaluationError, Scores, parse, read_archive
 from monitor.gate import QualityGate, RegressionGate, judge
-from monitor.report import MAX_SUMMARY, Report
+from monitor.report import MAX_REASON, MAX_SUMMARY, Report
 from monitor.watch import Monitor, Settings
 from moto import mock_aws
 
@@ -45,6 +46,26 @@ def evaluation(accuracy: float = 0.97, recall: float = 1.0) -> Written:
         "schema": 1,
         "algorithms": {"logistic": scores(accuracy, recall), "random_forest": scores(0.97)},
         "classes": ["setosa", "virginica"],
+        "target": "species",
+        "features": {"x": "number", "color": "text or nothing"},
+    }
+
+
+FLOWERS = [(float(x), "" if x % 2 else "red", "setosa" if x < 50 else "virginica") for x in range(100)]
+"""The held-out rows: what is below 50 is setosa."""
+
+
+def held_out(right: float) -> dict[str, bytes]:
+    """Return the files of held-out rows of which both algorithms got the share `right` right."""
+    wrong = 100 - round(100 * right)
+    lines = ["x,color,species", *(",".join(map(str, flower)) for flower in FLOWERS)]
+    guesses = ["virginica" if i < wrong else label for i, (*_, label) in enumerate(FLOWERS)]
+    table = "".join(f"{line}\n" for line in lines).encode()
+    return {
+        "held_out.csv": table,
+        "held_out_predictions.csv": "".join(
+            f"{line},{line}\n" if i else "logistic,random_forest\n" for i, line in enumerate(["", *guesses])
+        ).encode(),
     }
 
 
@@ -165,10 +186,58 @@ class Events:
         self.enabled = True
 
 
+class Logs:
+    """The logs of training jobs."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, list[str]] = {}
+
+    def describe_log_streams(self, logGroupName: str, logStreamNamePrefix: str) -> dict[str, Any]:
+        assert logGroupName == "/aws/sagemaker/TrainingJobs"
+        found = [f"{job}/algo-1-1" for job in self.of if f"{job}/" == logStreamNamePrefix]
+        return {"logStreams": [{"logStreamName": name} for name in found]}
+
+    def get_log_events(self, logStreamName: str, limit: int, **_: Any) -> dict[str, Any]:
+        lines = self.of[logStreamName.partition("/")[0]]
+        return {"events": [{"message": f"{line}\n"} for line in lines[-limit:]]}
+
+
+class Runtime:
+    """PRD: an algorithm takes for setosa what is below its threshold; `error` is raised instead."""
+
+    def __init__(self) -> None:
+        self.thresholds = {"logistic": 50, "random_forest": 50}
+        self.error: Exception | None = None
+        self.asked: list[list[Any]] = []
+
+    def invoke_endpoint(self, **asked: Any) -> dict[str, Any]:
+        assert asked["EndpointName"] == SETTINGS.production_endpoint
+        if self.error:
+            raise self.error
+        algorithm = asked["CustomAttributes"].removeprefix("algorithm=")
+        if algorithm not in self.thresholds:
+            raise model_error(f"unknown algorithm '{algorithm}'")
+        rows = json.loads(asked["Body"])["instances"]
+        self.asked += rows
+        labels = ["setosa" if row[0] < self.thresholds[algorithm] else "virginica" for row in rows]
+        body = json.dumps({"algorithm": algorithm, "predictions": labels})
+        return {"Body": io.BytesIO(body.encode())}
+
+
+def model_error(said: str, status: int = 400) -> ClientError:
+    found: Any = {
+        "Error": {"Code": "ModelError", "Message": "Received client error"},
+        "OriginalStatusCode": status,
+        "OriginalMessage": json.dumps({"error": said}),
+    }
+    return ClientError(found, "InvokeEndpoint")
+
+
 class World:
     def __init__(self, s3: Any) -> None:
         self.s3, self.pipeline, self.sagemaker, self.events = s3, Pipeline(), SageMaker(), Events()
-        clients: Any = (self.sagemaker, self.pipeline, self.events)
+        self.logs, self.production = Logs(), Runtime()
+        clients: Any = (self.sagemaker, self.pipeline, self.events, self.logs, self.production)
         self.monitor = Monitor(SETTINGS, s3, *clients)
 
     def trains(
@@ -186,8 +255,13 @@ class World:
         }
         self.put(f"training/jobs/{execution}.json", json.dumps({"QualityGate": GATE}))
 
-    def evaluates(self, execution: str, found: Any) -> None:
-        archive = archived({"./plots/a.txt": b"x" * 1000, "./evaluation.json": json.dumps(found).encode()})
+    def evaluates(self, execution: str, found: Any, files: dict[str, bytes] | None = None) -> None:
+        files = {
+            "./plots/a.txt": b"x" * 1000,
+            "./evaluation.json": json.dumps(found).encode(),
+            **(files or {}),
+        }
+        archive = archived(files)
         self.put(f"training/output/ana-iris-model-{execution}/output/output.tar.gz", archive)
 
     def put(self, key: str, body: str | bytes) -> None:
@@ -223,7 +297,10 @@ def test_a_good_model_is_approved_with_a_report_for_people_and_programs(world: W
     world.monitor.watch()
 
     assert world.pipeline.answers[FIRST]["status"] == "Approved"
-    assert "all 6 checks passed" in world.pipeline.answers[FIRST]["summary"]
+    assert world.pipeline.answers[FIRST]["summary"] == (
+        "approved, all 6 checks passed; accuracy: logistic 0.9700, random_forest 0.9700; "
+        f"nothing in production yet; report: training/reports/{FIRST}.json"
+    )
     report = world.report(FIRST)
     assert report["decision"] == "approved"
     assert report["trainingJob"]["metrics"] == {"a": 0.97}
@@ -362,39 +439,143 @@ def test_another_labs_job_does_not_keep_the_monitor_awake(world: World) -> None:
     assert not world.events.enabled
 
 
-def test_a_model_worse_than_production_is_rejected_and_an_equal_one_approved(world: World) -> None:
-    world.serves(SECOND, evaluation(accuracy=0.99))
-    world.trains(FIRST, "Completed")
-    world.evaluates(FIRST, evaluation(accuracy=0.95))
+def test_a_failed_job_is_rejected_with_the_end_of_its_log(world: World) -> None:
+    reason = "AlgorithmError: ValueError: C must be positive\n\nTraceback (most recent call last):\n  File"
+    world.trains(FIRST, "Failed", FailureReason=reason)
+    lines = [
+        "began",
+        "Traceback (most recent call last):",
+        "  File model.py, line 7",
+        "ValueError: C must be positive",
+    ]
+    world.logs.of[f"ana-iris-model-{FIRST}"] = lines
+
     world.monitor.watch()
+
+    summary = world.pipeline.answers[FIRST]["summary"]
+    assert summary.startswith(
+        "rejected, training job failed: AlgorithmError: ValueError: C must be positive; last log lines: "
+    )
+    assert "File model.py, line 7" in summary
+    assert summary.endswith(f"; report: training/reports/{FIRST}.json")
+    assert summary.count("C must be positive") == 1
+    assert world.report(FIRST)["trainingJob"]["logLines"] == [line for line in lines if line]
+    page = world.text(f"training/reports/{FIRST}.md")
+    assert "      File model.py, line 7" in page
+    assert "Why the job failed" in page
+
+
+def test_a_log_that_cannot_be_read_leaves_the_reason(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.trains(FIRST, "Failed", FailureReason="AlgorithmError: no memory")
+
+    def denied(**_: Any) -> None:
+        raise missing("AccessDeniedException")
+
+    monkeypatch.setattr(world.logs, "describe_log_streams", denied)
+    world.monitor.watch()
+
     assert (
-        "logistic: accuracy compared with production 0.9500 is below 0.9700" in world.report(FIRST)["summary"]
+        "training job failed: AlgorithmError: no memory; report:" in world.pipeline.answers[FIRST]["summary"]
     )
 
-    world.pipeline.answers.clear()
+
+def judged(world: World, right: float, **more: Any) -> dict[str, Any]:
+    """Judge a new model that got the share `right` of its held-out rows right; returns its report."""
     world.trains(FIRST, "Completed")
-    world.evaluates(FIRST, evaluation(accuracy=0.97))
+    world.evaluates(FIRST, {**evaluation(right), **more}, held_out(right))
     world.monitor.watch()
-    assert world.report(FIRST)["decision"] == "approved"
-    assert world.report(FIRST)["production"] == {"pipelineExecutionId": SECOND, "compared": True}
+    return world.report(FIRST)
 
 
-def test_production_without_a_report_is_mentioned_and_does_not_block_the_release(world: World) -> None:
+def test_production_is_asked_about_the_rows_that_the_new_model_was_measured_on(world: World) -> None:
+    world.serves(SECOND, evaluation(accuracy=0.5))  # measured on other rows, so its report is no measure
+
+    report = judged(world, 0.95)
+
+    assert report["decision"] == "rejected"
+    assert "logistic: accuracy compared with production 0.9500 is below 0.9800" in report["summary"]
+    assert "PRD on the same 100 rows: logistic 1.0000, random_forest 1.0000" in report["summary"]
+    assert report["production"] == {
+        "pipelineExecutionId": SECOND,
+        "compared": True,
+        "reason": "",
+        "rows": 100,
+        "scores": {"logistic": 1.0, "random_forest": 1.0},
+    }
+    assert world.production.asked[0] == [0.0, "red"]
+    assert world.production.asked[1] == [1.0, None]
+
+
+def test_a_model_as_good_as_production_is_approved_with_both_numbers(world: World) -> None:
+    world.serves(SECOND, evaluation(accuracy=1.0))
+    world.production.thresholds = {"logistic": 47, "random_forest": 53}
+
+    report = judged(world, 0.97)
+
+    assert report["decision"] == "approved"
+    assert "PRD on the same 100 rows: logistic 0.9700, random_forest 0.9700" in report["summary"]
+
+
+def test_production_whose_report_is_gone_is_asked_with_the_algorithms_that_it_knows(world: World) -> None:
     world.sagemaker.production = SECOND
+    del world.production.thresholds["logistic"]
+
+    report = judged(world, 0.97)
+
+    assert report["production"]["scores"] == {"random_forest": 1.0}
+    assert "random_forest: accuracy compared with production 0.9700 is below 0.9800" in report["summary"]
+
+
+@pytest.mark.parametrize(
+    ("error", "old", "says"),
+    [
+        (model_error("row 0, x: 0 is not a number"), {}, "answered ModelError: row 0, x: 0 is not a number"),
+        (
+            ReadTimeoutError(endpoint_url="https://x"),
+            {},
+            "ana-iris-model-prd did not answer: Read timeout on endpoint URL",
+        ),
+        (None, {"features": {"y": "number"}}, "it needs the column y, which the held-out rows lack"),
+        (None, {"target": "kind"}, "it predicts kind, the new model species"),
+    ],
+)
+def test_production_that_cannot_be_asked_is_said_to_be_not_compared(
+    world: World, error: Exception | None, old: dict[str, Any], says: str
+) -> None:
+    world.serves(SECOND, {**evaluation(1.0), **old})
+    world.production.error = error
+
+    report = judged(world, 0.95)
+
+    assert report["decision"] == "approved"
+    assert "PRD not compared: ana-iris-model-prd" in report["summary"]
+    assert says in report["summary"]
+    assert report["production"]["compared"] is False
+
+
+def test_an_image_of_an_earlier_version_is_judged_without_production(world: World) -> None:
+    world.serves(SECOND, evaluation())
     world.trains(FIRST, "Completed")
     world.evaluates(FIRST, evaluation())
 
     world.monitor.watch()
 
-    assert f"the report of {SECOND} is gone" in world.pipeline.answers[FIRST]["summary"]
-    assert world.report(FIRST)["production"] == {"pipelineExecutionId": SECOND, "compared": False}
+    assert world.report(FIRST)["decision"] == "approved"
+    assert "PRD not compared: training wrote no held-out rows" in world.report(FIRST)["summary"]
+
+
+def test_production_with_fewer_columns_is_asked_about_those(world: World) -> None:
+    world.serves(SECOND, {**evaluation(), "features": {"x": "number"}})
+
+    assert judged(world, 0.99)["production"]["compared"]
+    assert world.production.asked[1] == [1.0]
 
 
 def test_an_endpoint_that_never_served_does_not_count_as_production(world: World) -> None:
     world.serves(SECOND, evaluation(accuracy=1.0))
     world.sagemaker.endpoint_status = "Failed"
 
-    assert world.monitor.production() is None
+    assert judged(world, 0.95)["production"] is None
 
 
 def test_an_algorithm_that_production_has_must_not_go_missing() -> None:
@@ -402,7 +583,15 @@ def test_an_algorithm_that_production_has_must_not_go_missing() -> None:
     del new["algorithms"]["random_forest"]
     failed = [check.name for check in judge(new, GATE, evaluation()) if not check.passed]
 
-    assert failed == ["random_forest: accuracy compared with production"]
+    assert failed == ["random_forest: exists as in production"]
+
+
+@dataclass
+class Both:
+    """How the new model and production do on the same rows."""
+
+    ours: dict[str, float]
+    theirs: dict[str, float]
 
 
 def numbers(r2: float) -> Evaluation:
@@ -415,25 +604,28 @@ NUMBERS_GATE: RegressionGate = {"MinimumR2": 0.8, "MaximumR2Drop": 0.05}
 
 
 @pytest.mark.parametrize(
-    ("r2", "production", "failed"),
+    ("r2", "production", "theirs", "failed"),
     [
-        (0.9, numbers(0.94), []),
-        (0.7, None, ["ridge: r2"]),
-        (0.85, numbers(0.95), ["ridge: r2 compared with production"]),
-        (0.9, evaluation(), ["predicts the same kind of answer as production"]),
+        (0.9, numbers(0.5), 0.94, []),
+        (0.7, None, None, ["ridge: r2"]),
+        (0.85, numbers(0.5), 0.95, ["ridge: r2 compared with production"]),
+        (0.9, evaluation(), None, ["predicts the same kind of answer as production"]),
     ],
 )
 def test_a_regressor_is_judged_by_what_it_explains(
-    r2: float, production: Evaluation | None, failed: list[str]
+    r2: float, production: Evaluation | None, theirs: float | None, failed: list[str]
 ) -> None:
-    checks = judge(numbers(r2), NUMBERS_GATE, production)
+    both = Both({"ridge": r2}, {"ridge": theirs}) if theirs else None
+    checks = judge(numbers(r2), NUMBERS_GATE, production, both)
     assert [check.name for check in checks if not check.passed] == failed
 
 
 def test_a_report_on_a_regressor_has_its_errors() -> None:
     checks = tuple(judge(numbers(0.9), NUMBERS_GATE, None))
     report = Report(FIRST, {}, NUMBERS_GATE, numbers(0.9), checks)
-    assert report.summary == "all 1 checks passed, r2: ridge 0.9000; nothing in production yet"
+    assert report.summary.startswith(
+        "approved, all 1 checks passed; r2: ridge 0.9000; nothing in production yet; report: "
+    )
     assert "| ridge | 0.25 | 1.5 |" in report.markdown()
     assert report.document()["qualityGate"] == NUMBERS_GATE
 
@@ -465,17 +657,20 @@ def test_the_gate_passes_exactly_what_reaches_every_threshold(
 ) -> None:
     gate: QualityGate = {"MinimumAccuracy": minimum, "MinimumRecall": minimum, "MaximumAccuracyDrop": drop}
     new: Any = {"algorithms": {"a": {"accuracy": accuracy, "recall": {"x": recall}}}}
-    old: Any = {"algorithms": {"a": {"accuracy": production}}}
+    both = Both({"a": accuracy}, {"a": production})
 
-    passed = all(check.passed for check in judge(new, gate, old))
+    passed = all(check.passed for check in judge(new, gate, None, both))
 
     worst = min(accuracy - minimum, recall - minimum, accuracy - (production - drop))
     assert passed == (worst >= 0) or abs(worst) < 1e-6
 
 
-@given(reason=st.text(max_size=2000))
-def test_any_reason_fits_an_approval(reason: str) -> None:
-    assert len(Report(FIRST, {}, problem=reason).summary) <= MAX_SUMMARY
+@given(reason=st.text(max_size=2000), log=st.lists(st.text(max_size=300), max_size=9).map(tuple))
+def test_any_reason_and_log_fit_an_approval_beside_the_reports_key(reason: str, log: tuple[str, ...]) -> None:
+    summary = Report(FIRST, {}, problem=reason, log=log).summary
+    assert len(summary) <= MAX_SUMMARY
+    assert summary.endswith(f"training/reports/{FIRST}.json")
+    assert reason[: MAX_REASON - 3] in summary
 
 
 def test_an_archive_is_not_read_beyond_the_limit() -> None:

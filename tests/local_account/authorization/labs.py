@@ -13,7 +13,17 @@ from tests.local_account.authorization.judges import ACCOUNT
 
 REGION = "us-east-1"
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
-PURPOSES = ("notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "events", "sagemaker")
+PURPOSES = (
+    "notebook",
+    "codebuild",
+    "pipeline",
+    "deploy",
+    "launcher",
+    "monitor",
+    "tester",
+    "events",
+    "sagemaker",
+)
 POLICIES = ("work", "operate", "stacks", "deploy", "sdk")
 
 
@@ -48,6 +58,7 @@ def owned(lab_id: str) -> list[str]:
         f"/aws/codebuild/{n.model_project}": EXECUTION,
         f"/aws/lambda/{n.launcher}": "2026/11/23/[$LATEST]abc",
         f"/aws/lambda/{n.monitor}": "2026/11/23/[$LATEST]abc",
+        f"/aws/lambda/{n.tester}": "2026/11/23/[$LATEST]abc",
         f"/aws/sagemaker/Endpoints/{n.dev_endpoint}": "AllTraffic/i-1",
         f"/aws/sagemaker/Endpoints/{n.prd_endpoint}": "AllTraffic/i-1",
         f"/aws/sagemaker/Endpoints/{n.sdk}": "AllTraffic/i-1",
@@ -84,8 +95,8 @@ def owned(lab_id: str) -> list[str]:
         *(arn("codepipeline", name) for name in pipelines),
         *(arn("codepipeline", f"{name}/Build") for name in pipelines),
         *(arn("codepipeline", f"{n.train_pipeline}/{one}/{one}") for one in
-          ("Train", "TrainApproval", "DeployDev", "DeployApproval", "DeployPrd")),
-        *(arn("lambda", f"function:{name}") for name in (n.launcher, n.monitor)),
+          ("Train", "TrainApproval", "DeployDev", "TestDev", "DeployApproval", "DeployPrd")),
+        *(arn("lambda", f"function:{name}") for name in (n.launcher, n.monitor, n.tester)),
         *(arn("events", f"rule/{name}") for name in
           (n.base_push_rule, n.model_push_rule, n.upload_rule, n.monitor_rule)),
         *(arn("logs", f"log-group:{name}") for name in log_groups),

@@ -192,6 +192,7 @@ def test_training_pipeline(
         f"DeployRoleArn={top['DeployRoleArn']}",
         f"LauncherRoleArn={top['LauncherRoleArn']}",
         f"MonitorRoleArn={top['MonitorRoleArn']}",
+        f"TesterRoleArn={top['TesterRoleArn']}",
         f"SageMakerRoleArn={top['SageMakerRoleArn']}",
     ]
     deploy(local_account.environment, "cfn-iris-train-pipeline", packaged, *parameters)
