@@ -1,11 +1,11 @@
-"""Batch transform, hyperparameter tuning, repositories: what becomes of records, which requests are valid.
+"""Batch transform, tuning, repositories, model registry: what becomes of records, which requests are valid.
 
 - processing: ``records`` of an object with the filters ``input`` and ``output`` and a ``join``, and the
   model's ``answer``; expected are the ``payload`` that the model gets and the ``output`` that is stored.
 - tuning: ranges (``choices``, ``integers``, ``numbers``; a number stands for that many), ``most`` training
   jobs, ``parallel`` of them, ``metrics`` that are defined beside the objective ``score``, ``static``
   hyperparameters and ``more`` of the configuration; expected is how many ``jobs`` there will be at most.
-- repositories: requests about code repositories. ``{n}``: see ``requests.named``.
+- repositories, model_packages: requests about them. ``{n}``: see ``requests.named``.
 """
 
 from __future__ import annotations
@@ -111,4 +111,9 @@ def test_tuning(case: Case, sagemaker: SageMaker) -> None:
 
 @pytest.mark.parametrize("case", load("sagemaker/repositories"), ids=identify)
 def test_repositories(case: Case, account: AccountProcess) -> None:
+    ask(named(case), account.client("sagemaker"), {}, lambda _, value: value)
+
+
+@pytest.mark.parametrize("case", load("sagemaker/model_packages"), ids=identify)
+def test_model_packages(case: Case, account: AccountProcess) -> None:
     ask(named(case), account.client("sagemaker"), {}, lambda _, value: value)
