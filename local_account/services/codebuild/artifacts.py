@@ -35,7 +35,7 @@ def collect(
         raise ArtifactError(f"no matching base directory path found for {spec.base_directory}")
     found: dict[str, Path] = {}
     for base in bases:
-        excluded = {path for pattern in spec.exclude for path in globs.files(base, pattern)}
+        excluded = {path for pattern in spec.exclude for path in globs.excluded(base, pattern)}
         for pattern in spec.files:
             say(f"Expanding {pattern}")
             matches = globs.files(base, pattern)

@@ -3,8 +3,10 @@
 Page "Build specification reference for CodeBuild": ``*`` stays within one directory, and ``**`` as a
 directory of its own stands for any number of directories, none included.
 
-Differs from AWS: `files`, `exclude-paths` and `base-directory` are one language of patterns. AWS documents
-only the first.
+Differs from AWS: `files`, `exclude-paths` and `base-directory` are one language of patterns, except that
+`**/NAME/**/*` excludes files of that name, too (AWS's example: "to exclude a file from all directories").
+AWS documents the wildcards of the first two, but not of `base-directory`. *Source: Build specification
+reference for CodeBuild, artifacts/files and artifacts/exclude-paths.*
 """
 
 from __future__ import annotations
@@ -14,11 +16,20 @@ from pathlib import Path, PurePosixPath
 
 _GIT = ".git"
 _SEVERAL = re.compile(r"\*{2,}")
+_BELOW = "/**/*"
+_WILDCARD = re.compile(r"[*?\[]")
 
 
 def files(base: Path, pattern: str) -> list[Path]:
     """Return the files in ``base`` that a pattern names, in order; those of git itself are left out."""
     return [path for path in _matches(base, pattern) if path.is_file()]
+
+
+def excluded(base: Path, pattern: str) -> set[Path]:
+    """Return the files in ``base`` that a pattern excludes: also those whose name has ``/**/*`` behind it."""
+    own = pattern.removesuffix(_BELOW)
+    is_name = own != pattern and not _WILDCARD.search(PurePosixPath(own).name)
+    return {*files(base, pattern), *(files(base, own) if is_name else ())}
 
 
 def directories(base: Path, pattern: str) -> list[Path]:
