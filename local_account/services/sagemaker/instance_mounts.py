@@ -15,7 +15,7 @@ from pathlib import Path
 _BIND, _MOVE, _RECURSIVE = 4096, 8192, 16384  # mount(2)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 OWN = Path("/.instance")
-"""Where sudo is."""
+"""Where sudo is, and what answers for conda."""
 METADATA = Path("/opt/ml/metadata/resource-metadata.json")
 """SageMaker AI Developer Guide, "Notebook instance metadata"."""
 _OF_THE_MACHINE = ("proc", "sys", "dev", "run", "tmp")
@@ -74,12 +74,15 @@ def prepare(directory: Path, instance: Path, sudo: Path, kept: list[Path]) -> Pa
 
 
 def _add_programs_and_users(root: Path, sudo: Path) -> None:
-    """Add sudo and ec2-user, in files of our own: a user cannot change those of the machine even here."""
+    """Add programs and ec2-user, in files of our own: a user cannot change those of the machine even here."""
     own = root / OWN.relative_to("/")
     own.mkdir()
     program = own / "sudo"
     shutil.copyfile(sudo, program)
-    program.chmod(0o755)
+    for name in ("activate", "conda", "deactivate"):
+        shutil.copyfile(root / "home" / "ec2-user" / "anaconda3" / "bin" / "activate", own / name)
+    for path in own.iterdir():
+        path.chmod(0o755)
     if (there := root / "usr" / "bin" / "sudo").exists():
         mount(program, there, flags=_BIND)
     users = Path("/etc/passwd").read_text()
@@ -87,6 +90,10 @@ def _add_programs_and_users(root: Path, sudo: Path) -> None:
         entry = f"ec2-user:x:{os.getuid()}:{os.getgid()}:EC2 Default User:/home/ec2-user:/bin/bash\n"
         (own / "passwd").write_text(users + entry)
         mount(own / "passwd", root / "etc" / "passwd", flags=_BIND)
+    groups = Path("/etc/group").read_text()
+    if "\nec2-user:" not in groups:
+        (own / "group").write_text(f"{groups}ec2-user:x:{os.getgid()}:\n")
+        mount(own / "group", root / "etc" / "group", flags=_BIND)
 
 
 class _Covers:

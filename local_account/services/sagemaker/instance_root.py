@@ -79,7 +79,7 @@ class InstanceRoot:
         """Return the environment of what runs with this root: in a namespace of users, everyone is root."""
         if self._process is None:
             return given
-        path = f"{given.get('PATH', os.defpath)}{os.pathsep}{OWN}"
+        path = f"{OWN}{os.pathsep}{given.get('PATH', os.defpath)}"
         return {**given, "PATH": path, **({"WORKSHOP_USER": "root"} if self._user else {})}
 
     @staticmethod

@@ -105,6 +105,12 @@ def write_environment(account: Account, name: str) -> dict[str, str]:
     return environment
 
 
+# As SageMaker does ("/bin/bash: /tmp/OnStart_…: /bin/bash^M: bad interpreter", reported by many): the first
+# line of a script chooses its program, and bash runs one without such a line. A copy is run because nobody
+# else can have it open for writing, which the kernel would refuse.
+_RUN = 'install -m 0700 "$1" "$2" && exec /bin/bash -c "$2"'
+
+
 def run_script(
     account: Account, logs: Logs, name: str, hook: str, script: bytes, *, root: InstanceRoot, seconds: float
 ) -> None:
@@ -123,7 +129,7 @@ def run_script(
         )
     process = account.processes.spawn(
         group(name),
-        root.command(["bash", str(path)]),
+        root.command(["/bin/sh", "-c", _RUN, "sh", str(path), str(path.with_suffix(""))]),
         env=root.environment(environment),
         cwd="/",
         stdout=subprocess.PIPE,
@@ -142,8 +148,9 @@ def run_script(
         reader.join(0.2)
         stream.flush()
     if code != 0:
-        hint = f"as {getpass.getuser()}, without ec2-user, sudo and conda ({FIDELITY}#sagemaker)"
-        stream.write(f"The local account runs scripts {hint}\n".encode())
+        has = "no sudo and ec2-user" if root.reason else "sudo and ec2-user"
+        lacks = f"but no conda, yum, cron, systemd or Jupyter of the instance ({FIDELITY}#sagemaker)"
+        stream.write(f"Scripts in the local account have {has}, {lacks}\n".encode())
         stream.flush()
         raise ScriptError(f"failed: {hook} ended with exit code {code}.")
 

@@ -24,7 +24,8 @@ GROUP = "/aws/sagemaker/NotebookInstances"
 
 
 def script(text: str) -> list[dict[str, str]]:
-    return [{"Content": base64.b64encode(f"#!/bin/bash\nset -eu\n{text}".encode()).decode()}]
+    whole = text if text.startswith("#!") else f"#!/bin/bash\nset -eu\n{text}"
+    return [{"Content": base64.b64encode(whole.encode()).decode()}]
 
 
 def create(lab: SageMakerLab, name: str, on_create: str = "", on_start: str = "") -> dict[str, Any]:
@@ -131,6 +132,7 @@ def test_scripts_have_a_root_directory_of_their_own(lab: SageMakerLab) -> None:
             sudo ln -sf /usr/share/zoneinfo/UTC /etc/localtime
             echo content > /home/ec2-user/SageMaker/file
             chown ec2-user: /home/ec2-user/SageMaker/file
+            chown -R ec2-user:ec2-user /home/ec2-user/SageMaker
             """.replace("            EOF", "EOF"),
     )
     lines = lab.when(lambda: lab.lines(GROUP, "rooted/LifecycleConfigOnStart"), bool)
@@ -148,6 +150,37 @@ def test_scripts_have_a_root_directory_of_their_own(lab: SageMakerLab) -> None:
     assert not any(mark.exists() for mark in marks)
     stop(lab, "rooted")
     assert start(lab, "rooted")["NotebookInstanceStatus"] == "Failed"  # nothing but the volume has survived
+
+
+@pytest.mark.parametrize("command", ["source activate python3", "conda install -y numpy"])
+def test_conda_by_its_bare_name_is_not_another_program_of_the_machine(
+    lab: SageMakerLab, command: str
+) -> None:
+    """`activate` is also what an environment of Python's own has on the path."""
+    name = f"bare-{command.split(maxsplit=1)[0]}"
+    instance = create(lab, name, on_start=f"set -e\n{command}\necho not reached")
+
+    lines = lab.when(lambda: lab.lines(GROUP, f"{name}/LifecycleConfigOnStart"), bool)
+    if lines[0].startswith("This script runs on the machine itself"):
+        pytest.skip(lines[0])
+    assert instance["NotebookInstanceStatus"] == "Failed"
+    assert lines[0].startswith("There are no conda environments on a notebook instance of the local account")
+
+
+def test_the_first_line_of_a_script_chooses_the_program(lab: SageMakerLab) -> None:
+    """A script from Windows fails, as many report of AWS's samples for lifecycle configurations."""
+    broken = create(lab, "crlf", on_start="#!/bin/bash\r\necho not reached\r\n")
+    other = create(lab, "python", on_start="#!/usr/bin/env python3\nprint(1 + 1)")
+
+    assert broken["NotebookInstanceStatus"] == "Failed"
+    lines = lab.lines(GROUP, "crlf/LifecycleConfigOnStart")
+    # bash 5.2 no longer calls it a bad interpreter.
+    assert "bad interpreter" in lines[0] or "required file not found" in lines[0]
+    assert "not reached" not in lines
+    assert other["NotebookInstanceStatus"] == "InService"
+    assert "2" in lab.lines(GROUP, "python/LifecycleConfigOnStart")
+    stop(lab, "python")
+    lab.sagemaker.delete_notebook_instance(NotebookInstanceName="python")
 
 
 def test_a_script_for_conda_learns_that_there_is_none(lab: SageMakerLab) -> None:
@@ -190,7 +223,7 @@ def test_a_script_that_fails_says_where_its_output_is_and_can_be_fixed(lab: Sage
     assert "broken/LifecycleConfigOnCreate" in instance["FailureReason"]
     said, hint = lab.lines(GROUP, "broken/LifecycleConfigOnCreate")
     assert said == "about to fail"
-    assert "without ec2-user, sudo" in hint and "docs/fidelity.md#sagemaker" in hint
+    assert "no conda, yum, cron, systemd" in hint and "docs/fidelity.md#sagemaker" in hint
     lab.sagemaker.update_notebook_instance_lifecycle_config(
         NotebookInstanceLifecycleConfigName="broken", OnCreate=script("echo mended")
     )
