@@ -28,7 +28,7 @@ others := $(rest) --ignore=tests/local_account/services
 QUICK := not docker and not e2e and not slow
 # Each line begins with its side; sed passes on whole lines only, so that the sides' progress does not mix.
 SIDE = | sed --unbuffered 's/^/$*	/'
-.PHONY: help lab run test check lowest fuzz lint format bench up down reset status clean pr bootstrap
+.PHONY: help lab run html test check lowest fuzz lint format bench up down reset status clean pr bootstrap
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ lab:  ## open a lab of your own in JupyterLab; again, it takes up where it was
 run:  ## run the whole workshop on this machine: engine, local account, stacks, all notebooks
 	@.ci/bootstrap --engine
 	@$(PYTHON) -m lab_helpers local run $(ARGS)
+
+html: bootstrap  ## write the notebooks as pages for reading along: .local/html (ARGS=runs/…: with the outputs of this run)
+	@$(PYTHON) -m lab_helpers pages $(ARGS)
 
 up: bootstrap  ## start the local account in the background
 	@$(PYTHON) -m lab_helpers local up $(ARGS)

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from lab_helpers.cli import run, times, ui
+from lab_helpers.cli import pages, run, times, ui
 
-INSTRUCTOR = ("deploy", "doctor", "cost", "clean", "reset", "fleet")
+INSTRUCTOR = ("deploy", "doctor", "cost", "clean", "reset", "fleet", "content")
 LOCAL = "local"
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("times")(times.times)
+app.command("pages")(pages.pages)
 
 
 def _add(name: str, module: str, needs: str) -> None:

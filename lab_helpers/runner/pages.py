@@ -23,8 +23,10 @@ def write_page(notebook: Path) -> Path:
 
 
 @functools.cache
-def exporter() -> Any:
+def exporter(template: str = "") -> Any:
     """Return nbconvert's HTMLExporter without the steps that take most of its time.
+
+    `template` is Jinja that extends nbconvert's `index.html.j2`, instead of that itself.
 
     Those are a search for harmful tags in code that Pygments has already escaped, and parsing and printing
     the whole page to set three attributes. The output is the same, with the diagrams inside, so that a page
@@ -58,7 +60,11 @@ def exporter() -> Any:
             body, resources = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
             return accessible(body), resources or {}
 
-    return Exporter(filters={"highlight_code": highlighted, "clean_html": cleaned}, embed_images=True)
+    return Exporter(
+        filters={"highlight_code": highlighted, "clean_html": cleaned},
+        embed_images=True,
+        **({"raw_template": template} if template else {}),  # an empty one would replace nbconvert's own
+    )
 
 
 def accessible(page: str) -> str:

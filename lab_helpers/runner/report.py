@@ -13,7 +13,7 @@ from typing import Any
 from lab_helpers.display import duration
 from lab_helpers.runner.execute import Result, Status
 
-_STYLE = """
+STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2128}
 table{border-collapse:collapse;width:100%}
 td,th{padding:.4rem .6rem;text-align:left;border-bottom:1px solid #d0d7de}
@@ -66,7 +66,7 @@ def write_index(directory: Path, results: Sequence[Result], started: datetime, s
     page = directory / "index.html"
     page.write_text(
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>MLOps workshop run</title>"
-        f"<style>{_STYLE}</style><h1>MLOps workshop run</h1>"
+        f"<style>{STYLE}</style><h1>MLOps workshop run</h1>"
         f"<p>{started:%Y-%m-%d %H:%M:%S %Z}</p><div class='banner {status}'>{banner}</div>"
         "<table><thead><tr><th>notebook</th><th>status</th>"
         "<th class='n'>cells</th><th class='n'>time</th></tr></thead>"
