@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from lab_helpers.errors import WorkshopError
 
 
 class GitError(WorkshopError, RuntimeError):
-    """git failed; the message has git's own message and what to do next."""
+    """git failed; the message begins with git's own words for why, and says what to do next."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,17 @@ REMEDIES = {
 }
 
 
+_OWN = re.compile(r"(?:remote: )?(?:fatal|error|ERROR): |! \[")
+"""How a line begins in which git, or what it runs, says why it failed (`! [rejected]`: a push, git-push)."""
+
+
+def _why(said: str) -> tuple[str, list[str]]:
+    """Return the first line that says why git failed, and the other lines."""
+    lines = [line.strip() for line in said.splitlines()] or ["git gives no reason"]
+    why = next((number for number, line in enumerate(lines) if _OWN.match(line)), 0)
+    return lines[why], lines[:why] + lines[why + 1 :]
+
+
 def search_path() -> str:
     """Return the PATH on which git finds git-remote-s3."""
     return os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path.home() / ".local" / "bin")])
@@ -104,5 +116,7 @@ def _git(directory: Path, *arguments: str) -> str:
         said = (result.stderr or result.stdout).strip()
         command = next(a for a in arguments if a in COMMANDS)
         remedy = next((text for sign, text in REMEDIES.items() if sign in said), "read git's message above")
-        raise GitError(f"git {command} failed in {directory}:\n{said}\n\nWhat to do: {remedy}.")
+        why, around = _why(said)
+        rest = "".join(f"\n  | {line}" for line in around)
+        raise GitError(f"{why}\ngit {command} failed in {directory}.{rest}\n\nWhat to do: {remedy}.")
     return result.stdout.strip()

@@ -69,9 +69,19 @@ def test_a_rejected_push_says_what_to_do(copy: Path, tmp_path: Path) -> None:
     (other / "b").write_text("2")
     git.commit_and_push(other, "two")
     (copy / "a").write_text("3")
-    with pytest.raises(git.GitError, match=r"git push failed(.|\n)*git pull --rebase"):
+    with pytest.raises(git.GitError, match=r"git push failed(.|\n)*git pull --rebase") as raised:
         git.commit_and_push(copy, "three")
+    said = str(raised.value)
+    assert said.startswith("! [rejected]        HEAD -> scikit_base (fetch first)\n"), said
+    assert said.count("[rejected]") == 1
     assert (copy / "a").read_text() == "3"
+
+
+def test_a_failure_begins_with_gits_own_reason(copy: Path, tmp_path: Path) -> None:
+    (copy / "a").write_text("1")
+    run(copy, "remote", "set-url", "origin", str(tmp_path / "nowhere.git"))
+    with pytest.raises(git.GitError, match=r"^fatal: '.*nowhere\.git' does not appear to be a git rep"):
+        git.commit_and_push(copy, "one")
 
 
 def test_a_directory_that_is_not_a_working_copy_is_named(tmp_path: Path) -> None:
