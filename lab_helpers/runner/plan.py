@@ -35,7 +35,7 @@ class PlannedNotebook:
 
     @property
     def number(self) -> str:
-        """Its number, such as `03`; a detour has a letter as well, such as `03a`."""
+        """Its number, such as `03` or `03a`."""
         return _number(self.path)
 
 
@@ -44,12 +44,17 @@ def _number(path: Path) -> str:
     return found.group() if found else ""
 
 
-def find_notebooks(directory: Path) -> list[Path]:
-    """Return the numbered notebooks `NN_name.ipynb` of a directory in order; raises PlanError if none.
+def _lesson(path: Path) -> int:
+    """Return the number without its letter: a detour belongs to the lesson that it follows."""
+    return int(_number(path).rstrip("abcdefghijklmnopqrstuvwxyz"))
 
-    Detours (`NNa_name.ipynb`) are not among them: a run has them only if they are named.
+
+def find_notebooks(directory: Path) -> list[Path]:
+    """Return the notebooks `NN_name.ipynb` and `NNa_name.ipynb` of a directory in order.
+
+    Raises PlanError if there are none.
     """
-    notebooks = sorted(path for path in directory.glob("*.ipynb") if _number(path).isdigit())
+    notebooks = sorted(path for path in directory.glob("*.ipynb") if _number(path))
     if not notebooks:
         raise PlanError(
             f"there is no notebook NN_name.ipynb in {directory}: give their folder with --directory"
@@ -60,20 +65,18 @@ def find_notebooks(directory: Path) -> list[Path]:
 def select(notebooks: Sequence[Path], selection: str | None, others: Sequence[Path] = ()) -> list[Path]:
     """Return the notebooks chosen by number (`01,03-04`) or name (`03_train`), in their own order.
 
-    Without a selection, all but those that run on request only: their metadata has
-    `"mlops_workshop": {"on_request": true}`. `others` run only when they are named: detours such as `03a` in
-    their place, and what has no number after the rest. Raises PlanError for a part that matches nothing.
+    Without a selection, and in a range, all but those that run on request only: their metadata has
+    `"mlops_workshop": {"on_request": true}`. They and `others`, which have no number and come last, run only
+    when they are named. Raises PlanError for a part that matches nothing.
     """
     if not selection:
         return [path for path in notebooks if not _on_request(path)]
     chosen: set[Path] = set()
     for part in (part.strip() for part in selection.split(",")):
-        span = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
-        if span:
-            first, last = int(span[1]), int(span[2] or span[1])
-            found = {path for path in notebooks if first <= int(_number(path)) <= last}
-        else:
-            found = {path for path in (*notebooks, *others) if part in (path.stem, path.name, _number(path))}
+        found = {path for path in (*notebooks, *others) if part in (path.stem, path.name, _number(path))}
+        if not found and (span := re.fullmatch(r"(\d+)(?:-(\d+))?", part)):
+            numbers = range(int(span[1]), int(span[2] or span[1]) + 1)
+            found = {p for p in notebooks if _lesson(p) in numbers and not _on_request(p)}
         if not found:
             there = ", ".join(path.stem for path in notebooks)
             raise PlanError(f"--notebooks {part!r} matches no notebook; there are {there}")
@@ -82,7 +85,7 @@ def select(notebooks: Sequence[Path], selection: str | None, others: Sequence[Pa
 
 
 def _on_request(path: Path) -> bool:
-    """Return whether a notebook runs only if it is asked for, such as the one that deletes the lab."""
+    """Return whether a notebook runs only if it is asked for: a detour, or the one that deletes the lab."""
     metadata = json.loads(path.read_text(encoding="utf-8")).get("metadata", {})
     return bool(metadata.get("mlops_workshop", {}).get("on_request"))
 

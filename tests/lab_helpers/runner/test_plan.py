@@ -50,13 +50,18 @@ def test_a_selection_that_matches_nothing_is_rejected_by_name(directory: Path, s
         assert len(plan(directory, selection)) == 3
 
 
-def test_a_notebook_that_deletes_runs_only_on_request(directory: Path) -> None:
-    first = directory / "01_base.ipynb"
-    content = json.loads(first.read_text())
+@pytest.mark.parametrize(("name", "number"), [("01_base", "01"), ("02a_detour", "02a"), ("99_clean", "99")])
+def test_a_notebook_that_runs_on_request_runs_only_if_it_is_named(
+    notebook: Make, directory: Path, name: str, number: str
+) -> None:
+    path = notebook(f"{name}.ipynb", "1", parameters='lab_id = ""')
+    content = json.loads(path.read_text())
     content["metadata"]["mlops_workshop"] = {"on_request": True}
-    first.write_text(json.dumps(content))
-    assert [one.name for one in plan(directory)] == ["02_model", "03_train"]
-    assert [one.name for one in plan(directory, "01")] == ["01_base"]
+    path.write_text(json.dumps(content))
+    for selection in (None, "1-99", "01-03"):
+        assert name not in names(plan(directory, selection))
+    assert names(plan(directory, number)) == names(plan(directory, name)) == [name]
+    assert names(plan(directory, f"{number},3")) == sorted([name, "03_train"])
 
 
 def test_the_participant_reaches_every_notebook_and_other_parameters_those_that_have_them(
