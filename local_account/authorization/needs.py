@@ -175,8 +175,8 @@ def _resources(prefix: str, operation: str, params: Params, arn: Arn) -> Iterabl
     }
     if prefix in special:
         return special[prefix](params, arn)
-    if prefix == "codebuild" and "ids" in params:
-        return [arn(prefix, f"project/{one.partition(':')[0]}") for one in params["ids"]]
+    if prefix == "codebuild" and (builds := params.get("ids") or params.get("id")):
+        return [arn(prefix, f"project/{one.partition(':')[0]}") for one in _listed(builds)]
     return _named(prefix, _NAMES.get(prefix, {}), params, arn)
 
 

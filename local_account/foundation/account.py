@@ -114,8 +114,9 @@ class Account:
         return datetime.now(UTC)
 
     def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of a resource of this account and region."""
-        return f"arn:aws:{service}:{self.config.region}:{self.config.account_id}:{resource}"
+        """Return the ARN of a resource of this account and region; IAM has no regions."""
+        region = "" if service == "iam" else self.config.region
+        return f"arn:aws:{service}:{region}:{self.config.account_id}:{resource}"
 
     def client(self, service: str, role_arn: str | None = None) -> Any:
         """Return a boto3 client for the account's own gateway; cached, and safe to share between threads.

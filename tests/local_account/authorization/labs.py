@@ -28,7 +28,7 @@ POLICIES = ("work", "operate", "stacks", "deploy", "sdk")
 
 
 def arn(service: str, resource: str) -> str:
-    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
+    return f"arn:aws:{service}:{'' if service == 'iam' else REGION}:{ACCOUNT}:{resource}"
 
 
 @cache

@@ -85,6 +85,13 @@ def test_a_policy_lets_through_what_it_names_and_nothing_else(role: Role) -> Non
     assert "codebuild:DeleteProject" in refused(codebuild.delete_project, name="mine")
 
 
+def test_a_role_is_named_without_a_region(role: Role) -> None:
+    role.allow("iam:GetRole", role.arn)
+
+    assert role.arn.startswith("arn:aws:iam::")
+    assert role.client("iam").get_role(RoleName=role.name)["Role"]["Arn"] == role.arn
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "params", "code"),
     [
