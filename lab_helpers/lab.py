@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,10 +16,8 @@ from lab_helpers.clients import Clients, Session
 from lab_helpers.display import Table, duration
 from lab_helpers.errors import WorkshopError
 from lab_helpers.names import Names
-
-DEFAULT_HOME = "/home/ec2-user/SageMaker"
-"""The directory of a SageMaker notebook instance that survives stop and start (SageMaker Developer Guide,
-"Customize a SageMaker notebook instance using an LCC script")."""
+from lab_helpers.settings import home as home_here
+from lab_helpers.settings import read_settings
 
 
 class LabError(WorkshopError, RuntimeError):
@@ -58,7 +54,7 @@ class Lab:
         provisioning and reports its progress. Raises LabError if there is no lab here, if it is a different
         one, and if provisioning failed or takes too long.
         """
-        home = home or Path(os.environ.get("WORKSHOP_HOME", DEFAULT_HOME))
+        home = home or home_here()
         env_file = home / ".workshop" / "lab.env"
         if not env_file.is_file():
             raise LabError(
@@ -150,17 +146,6 @@ class Lab:
                 ["directory", self.home],
             ],
         )
-
-
-def read_settings(path: Path) -> dict[str, str]:
-    """Read `KEY=value` lines, quoted as in a shell; comments and empty lines are skipped."""
-    settings = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        for word in shlex.split(line.removeprefix("export "), comments=True):
-            key, separator, value = word.partition("=")
-            if separator:
-                settings[key] = value
-    return settings
 
 
 def wait_until_provisioned(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import boto3
 import pytest
 
-from lab_helpers.instructor.fleet.clients import SharedClients
+from lab_helpers.shared_clients import SharedClients
 from local_account.foundation.daemon import Daemon
 
 

@@ -21,10 +21,10 @@ from lab_helpers import keys
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.clean.cleaning import clean
-from lab_helpers.instructor.clean.waiting import Patience
 from lab_helpers.instructor.fleet.provision import LabState, Plan, bring_up
 from lab_helpers.instructor.fleet.roster import Participant
 from lab_helpers.names import Names
+from lab_helpers.patience import Patience
 from lab_helpers.reset_request import TRIAL, Request
 
 SCHEMA = 1

@@ -38,7 +38,7 @@ def room_of(module: str) -> str | None:
     if room in ("", "__main__") and package == "lab_helpers":
         return None
     if package == "lab_helpers":
-        return room if room in ("cli", "instructor", "runner", "instance") else "learner"
+        return room if room in ("cli", "instructor", "runner", "instance", "way_back") else "learner"
     return "server" if room in STARTED else room or None
 
 

@@ -13,8 +13,8 @@ from lab_helpers.instructor import cost, defaults
 from lab_helpers.instructor.doctor import machine
 from lab_helpers.instructor.doctor.room import Room
 from lab_helpers.instructor.fleet.overview import Stack
-from lab_helpers.instructor.reset import state
 from lab_helpers.templates import read_template
+from lab_helpers.way_back import state
 from local_account.engine import BASE_IMAGE, home
 from local_account.foundation import environments
 from tests.checkout import ROOT

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from lab_helpers.lab import Lab, LabError, read_settings, wait_until_provisioned
+from lab_helpers.lab import Lab, LabError, wait_until_provisioned
 from lab_helpers.names import Names
+from lab_helpers.settings import lab_id_here, read_settings
 
 
 @pytest.fixture
@@ -60,6 +61,14 @@ def test_settings_are_read_as_a_shell_would_read_them(tmp_path: Path) -> None:
     path = tmp_path / "lab.env"
     path.write_text("A=1\nB='two words'\nexport C=\"3\" # comment\n# D=4\nE=\n")
     assert read_settings(path) == {"A": "1", "B": "two words", "C": "3", "E": ""}
+
+
+def test_the_lab_is_known_before_it_is_provisioned(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / ".workshop" / "provision.status").write_text("running")
+    monkeypatch.setenv("WORKSHOP_HOME", str(home))
+    assert lab_id_here() == "ana"
+    monkeypatch.setenv("WORKSHOP_HOME", str(home / "nowhere"))
+    assert lab_id_here() == ""
 
 
 def test_a_lab_other_than_the_instances_is_rejected(home: Path) -> None:

@@ -18,7 +18,7 @@ from lab_helpers.cli.instructor import labs
 from lab_helpers.display import duration
 
 if TYPE_CHECKING:
-    from lab_helpers.instructor.inventory import Resource
+    from lab_helpers.resources import Resource
 
 WIDTH = 34
 """Width of names in tables; `--json` has the full names."""
@@ -142,7 +142,7 @@ def _show(
     faults: Sequence[str] = (),
 ) -> None:
     """Print resources: grouped by lab and kind in a table, one by one in JSON."""
-    from lab_helpers.instructor.clean.order import in_order
+    from lab_helpers.deletion_order import in_order
 
     ordered = in_order(resources)
     if as_json:

@@ -115,8 +115,8 @@ def doctor(
 
         from lab_helpers import instance_types
         from lab_helpers.instructor.doctor import CHECKS, Level, Room, examine, trial_build
-        from lab_helpers.instructor.fleet.clients import SharedClients
         from lab_helpers.names import Names
+        from lab_helpers.shared_clients import SharedClients
 
         session = boto3.Session(region_name=region)
         if not session.region_name:

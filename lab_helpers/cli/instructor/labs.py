@@ -13,7 +13,7 @@ from lab_helpers.cli import ui
 from lab_helpers.commands import typed
 
 if TYPE_CHECKING:
-    from lab_helpers.instructor.fleet.clients import SharedClients
+    from lab_helpers.shared_clients import SharedClients
 
 Region = Annotated[str | None, typer.Option("--region", help="AWS Region. Default: your configuration's.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -33,7 +33,7 @@ def connect(region: str | None) -> Account:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from lab_helpers.instructor.fleet.clients import SharedClients
+    from lab_helpers.shared_clients import SharedClients
 
     session = boto3.Session(region_name=region)
     if not session.region_name:

@@ -19,7 +19,9 @@ from lab_helpers.cli.instructor import labs
 from lab_helpers.display import duration
 
 if TYPE_CHECKING:
-    from lab_helpers.instructor.reset import Outcome, Plan, Target
+    from lab_helpers.way_back.plan import Plan
+    from lab_helpers.way_back.resetting import Outcome
+    from lab_helpers.way_back.target import Target
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 LABS_AT_ONCE = 4
@@ -57,9 +59,9 @@ def reset(
     with ui.readable_errors():
         from botocore.exceptions import BotoCoreError, ClientError
 
-        from lab_helpers.instructor.reset import TARGETS, Target
-        from lab_helpers.instructor.reset.sources import SourceError
         from lab_helpers.names import Names
+        from lab_helpers.way_back.sources import SourceError
+        from lab_helpers.way_back.target import TARGETS, Target
 
         if to not in TARGETS:
             ui.fail(f"--to {to} is not a notebook: give one of {', '.join(TARGETS)}", ui.USAGE)
@@ -115,10 +117,13 @@ def _all(account: labs.Account) -> list[str]:
 
 
 def _plans(account: labs.Account, targets: Sequence[Target]) -> list[Plan]:
-    from lab_helpers.instructor.reset import make_plan, read_state
+    from lab_helpers.instructor.reset import account as as_instructor
+    from lab_helpers.way_back.plan import make_plan
+
+    seen = as_instructor(account.clients, account.region, account.id)
 
     def plan(target: Target) -> Plan:
-        return make_plan(read_state(account.clients, target.names, account.region, account.id), target)
+        return make_plan(seen.state(target.names), target)
 
     with ThreadPoolExecutor(LABS_AT_ONCE) as pool:
         return list(pool.map(plan, targets))
@@ -136,8 +141,10 @@ def _carry_out(
     """Return what was done in each lab, or why it failed."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from lab_helpers.instructor.clean.waiting import StoppedError
-    from lab_helpers.instructor.reset import ResetError, carry_out
+    from lab_helpers.instructor.reset import account as as_instructor
+    from lab_helpers.patience import StoppedError
+    from lab_helpers.way_back.releases import ResetError
+    from lab_helpers.way_back.resetting import carry_out
 
     events = [threading.Event() for _ in targets]  # a lab that fails does not stop the others
 
@@ -145,10 +152,8 @@ def _carry_out(
         name = labs.called(target.names.lab_id)
         try:
             return carry_out(
-                account.clients,
+                as_instructor(account.clients, account.region, account.id),
                 target,
-                account.region,
-                account.id,
                 plan=plan,
                 report=lambda line: lines.say(name, line),
                 stopping=stopping,

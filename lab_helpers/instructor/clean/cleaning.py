@@ -13,14 +13,15 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
+from lab_helpers import deletions
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
-from lab_helpers.instructor.clean import deletions
-from lab_helpers.instructor.clean.order import STEPS, stack_for, step_of
-from lab_helpers.instructor.clean.running import stop_all
-from lab_helpers.instructor.clean.stacks import StackLeftError, delete_stack
-from lab_helpers.instructor.clean.waiting import Patience, StoppedError
-from lab_helpers.instructor.inventory import Resource, list_resources
+from lab_helpers.deletion_order import STEPS, stack_for, step_of
+from lab_helpers.instructor.inventory import list_resources
+from lab_helpers.patience import Patience, StoppedError
+from lab_helpers.resources import Resource
+from lab_helpers.running import stop_all
+from lab_helpers.stack_deletion import StackLeftError, delete_stack
 
 LABS_AT_ONCE = 6
 ROUNDS = 4

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from lab_helpers.clients import Clients
 from lab_helpers.instructor.inventory import ownership
 from lab_helpers.instructor.inventory.listers import LISTERS, Found, Place, stacks, stacks_named
 from lab_helpers.names import EXPIRES_TAG, LAB_TAG, Names
+from lab_helpers.resources import Resource
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -22,25 +22,6 @@ if TYPE_CHECKING:
 _TAG_VALUES = 20
 _AT_ONCE = 6
 _FEW = 5
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A resource of a lab. `lab_id` is empty for the default lab, None for an unknown one.
-
-    `kind` and `id` are what the service's delete operation takes; a log stream is `GROUP:STREAM`, a scaling
-    policy `RESOURCE:POLICY`. `billable` is a key of `lab_helpers.prices` if the resource costs money for as
-    long as it exists; `quantity` is the number of instances.
-    """
-
-    service: str
-    kind: str
-    id: str
-    lab_id: str | None
-    arn: str | None
-    created: datetime | None
-    billable: str | None
-    quantity: int = 1
 
 
 def list_resources(

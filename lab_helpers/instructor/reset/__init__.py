@@ -1,20 +1,22 @@
-"""Bring a lab to the start of a notebook, whatever state it is in."""
+"""Bring a lab to the start of a notebook, whatever state it is in.
 
-from lab_helpers.instructor.reset.plan import Action, Plan, make_plan
-from lab_helpers.instructor.reset.releases import ResetError
-from lab_helpers.instructor.reset.resetting import Outcome, carry_out
-from lab_helpers.instructor.reset.state import LabState, read_state
-from lab_helpers.instructor.reset.target import TARGETS, Target
+`lab_helpers.way_back` does what the lab's own role is allowed to do, this package the rest.
+"""
 
-__all__ = [
-    "TARGETS",
-    "Action",
-    "LabState",
-    "Outcome",
-    "Plan",
-    "ResetError",
-    "Target",
-    "carry_out",
-    "make_plan",
-    "read_state",
-]
+from __future__ import annotations
+
+from lab_helpers.clients import Clients
+from lab_helpers.instructor.inventory import list_resources
+from lab_helpers.instructor.reset.rebuilding import MORE
+from lab_helpers.way_back.resetting import Account
+
+
+def account(clients: Clients, region: str, account_id: str) -> Account:
+    """Return the account as an instructor sees it: everything is listed, everything can be created again."""
+    return Account(
+        clients,
+        region,
+        account_id,
+        lambda names: list_resources(clients, region, account_id, [names.lab_id]),
+        MORE,
+    )

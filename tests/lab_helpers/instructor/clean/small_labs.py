@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from lab_helpers.instructor.clean import Cleaned, clean
-from lab_helpers.instructor.inventory import Resource, list_resources
+from lab_helpers.instructor.inventory import list_resources
 from lab_helpers.names import Names
+from lab_helpers.resources import Resource
 
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
 SERVICES = ("sagemaker", "cloudformation", "events")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lab_helpers.deletion_order import in_order
 from lab_helpers.instructor.clean import step_of
-from lab_helpers.instructor.clean.order import in_order
 from tests.interrupting import Interrupted
 from tests.lab_helpers.instructor.clean.small_labs import THRESHOLD, Room, log_group, policy
 
@@ -158,7 +158,7 @@ def test_leftovers_of_a_lab_without_any_stack(room: Room) -> None:
 
 
 def test_what_remains_is_named_with_the_reason(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lab_helpers.instructor.clean import deletions
+    from lab_helpers import deletions
 
     room.make("left")
 

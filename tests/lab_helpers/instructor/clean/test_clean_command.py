@@ -71,7 +71,7 @@ def test_expired_labs_are_deleted_and_others_stay(room: Room) -> None:
 def test_what_remains_is_listed_with_its_cost_and_the_exit_status_is_1(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lab_helpers.instructor.clean import deletions
+    from lab_helpers import deletions
 
     room.make("stay")
     monkeypatch.setitem(deletions._DELETE, "alarm", lambda _clients, _name: None)

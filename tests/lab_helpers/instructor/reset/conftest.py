@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab_helpers.instructor.fleet.clients import SharedClients
+from lab_helpers.shared_clients import SharedClients
 from local_account.foundation.daemon import Daemon, ports_from
 from tests.lab_helpers.instructor.reset.small_workshop import Lab, make_root
 from tests.terminal import terminal

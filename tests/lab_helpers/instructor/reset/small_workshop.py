@@ -11,9 +11,13 @@ from lab_helpers.instructor.fleet.provision import Plan as FleetPlan
 from lab_helpers.instructor.fleet.provision import bring_up
 from lab_helpers.instructor.fleet.roster import Participant
 from lab_helpers.instructor.package import PACKAGED, package
-from lab_helpers.instructor.reset import LabState, Outcome, Plan, Target, carry_out, make_plan, read_state
+from lab_helpers.instructor.reset import account as as_instructor
 from lab_helpers.names import Names
 from lab_helpers.stacks import find_stack
+from lab_helpers.way_back.plan import Plan, make_plan
+from lab_helpers.way_back.resetting import Outcome, carry_out
+from lab_helpers.way_back.state import LabState
+from lab_helpers.way_back.target import Target
 from local_account.foundation.daemon import Daemon
 from tests.checkout import ROOT
 
@@ -124,7 +128,7 @@ class Lab:
         assert ended.phase == "ready", ended.detail
 
     def state(self) -> LabState:
-        return read_state(self.clients, self.names, self.region, self.account)
+        return as_instructor(self.clients, self.region, self.account).state(self.names)
 
     def plan(self, to: str) -> Plan:
         return make_plan(self.state(), Target(to, self.names, self.root))
@@ -132,7 +136,7 @@ class Lab:
     def reset(self, to: str, clients: Any = None) -> Outcome:
         """Reset the lab, and check that nothing is left to do."""
         target = Target(to, self.names, self.root)
-        outcome = carry_out(clients or self.clients, target, self.region, self.account)
+        outcome = carry_out(as_instructor(clients or self.clients, self.region, self.account), target)
         self.assert_start_of(to)
         return outcome
 

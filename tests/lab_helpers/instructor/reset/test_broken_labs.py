@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from lab_helpers import endpoints
+from lab_helpers.deletions import empty_bucket
 from lab_helpers.exercises import zipped
 from lab_helpers.instructor.clean import clean
-from lab_helpers.instructor.clean.deletions import empty_bucket
-from lab_helpers.instructor.fleet.clients import SharedClients
 from lab_helpers.instructor.fleet.progress import read_progress
-from lab_helpers.instructor.reset import ResetError, Target
-from lab_helpers.instructor.reset.state import as_lab
+from lab_helpers.shared_clients import SharedClients
+from lab_helpers.way_back.releases import ResetError
+from lab_helpers.way_back.state import as_lab
+from lab_helpers.way_back.target import Target
 from local_account.foundation.daemon import Daemon
 from tests.lab_helpers.instructor.reset.small_workshop import MODEL_DOCKERFILE, Lab
 

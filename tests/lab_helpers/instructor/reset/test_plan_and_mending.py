@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from lab_helpers import exercises, instance_types
-from lab_helpers.instructor.inventory import Resource
-from lab_helpers.instructor.reset import LabState, Plan, Target, make_plan
 from lab_helpers.instructor.reset.mending import _Literals
-from lab_helpers.instructor.reset.state import Execution, Source, Stack
 from lab_helpers.names import Names
+from lab_helpers.resources import Resource
 from lab_helpers.templates import read_template
+from lab_helpers.way_back.plan import Plan, make_plan
+from lab_helpers.way_back.state import Execution, LabState, Source, Stack
+from lab_helpers.way_back.target import Target
 from tests.checkout import ROOT
 
 NAMES = Names("ana")
@@ -199,19 +200,20 @@ def test_leftovers_of_production_without_its_stack_are_found() -> None:
 
 
 def test_what_the_lesson_of_the_sdk_has_left_is_removed() -> None:
-    """Whatever else is called like it stays: training jobs that have ended, and what others made."""
+    """Its endpoint, its jobs, and what they wrote; the pipeline's own jobs stay."""
     left = (
         resource("endpoint", NAMES.sdk),
         resource("endpoint-config", NAMES.sdk),
         resource("model", NAMES.sdk),
         resource("tuning-job", f"{NAMES.sdk}-261130-2048"),
         resource("training-job", f"{NAMES.sdk}-261130-2048-001-17aa0e4e"),
+        resource("training-job", NAMES.training_job("e" * 36)),
     )
 
-    actions = make_plan(changed(built(), resources=left), target("03")).actions
+    actions = make_plan(changed(built(), resources=left, sdk_objects=2), target("03")).actions
 
     assert [one.kind for one in actions] == ["remove-sdk", "exercises"]
-    assert "(4)" in actions[0].title
+    assert "(7)" in actions[0].title
 
 
 # --- sources

@@ -45,12 +45,13 @@ def test_it_shows_its_plan_and_carries_it_out_when_confirmed(broken: Lab) -> Non
 
 
 def test_a_lab_that_fails_is_named_with_the_reason(broken: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lab_helpers.instructor.reset import resetting
+    from lab_helpers.instructor.reset import rebuilding
+    from lab_helpers.way_back import resetting
 
     monkeypatch.setattr(resetting, "ANSWER_SECONDS", 0.1)
     name = broken.names.notebook_instance
     broken.clients("sagemaker").stop_notebook_instance(NotebookInstanceName=name)
-    monkeypatch.setitem(resetting._DO, "start-instance", lambda _run, _name: None)
+    monkeypatch.setitem(rebuilding.MORE, "start-instance", lambda _run, _name: None)
 
     done = run("--participant", "ana", "--to", "03", "--yes", "--json")
 

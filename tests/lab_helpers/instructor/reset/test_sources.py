@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from lab_helpers.instructor.clean.deletions import empty_bucket
-from lab_helpers.instructor.fleet.clients import SharedClients
+from lab_helpers.deletions import empty_bucket
 from lab_helpers.instructor.fleet.provision import Plan as FleetPlan
 from lab_helpers.instructor.fleet.provision import bring_up
 from lab_helpers.instructor.fleet.roster import Participant
 from lab_helpers.instructor.package import package
-from lab_helpers.instructor.reset import make_plan
-from lab_helpers.instructor.reset.sources import BucketRemote, CodeCommitRemote, SourceError, remote_of
-from lab_helpers.instructor.reset.state import Execution
-from lab_helpers.instructor.reset.target import Image, Target, blob_id
 from lab_helpers.names import Names
+from lab_helpers.shared_clients import SharedClients
+from lab_helpers.way_back.plan import make_plan
+from lab_helpers.way_back.sources import BucketRemote, CodeCommitRemote, SourceError, remote_of
+from lab_helpers.way_back.state import Execution
+from lab_helpers.way_back.target import Image, Target, blob_id
 from local_account.foundation.daemon import Daemon
 from tests.interrupting import Interrupted
 from tests.lab_helpers.instructor.reset.small_workshop import Lab

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lab_helpers.instructor.inventory import Resource
 from lab_helpers.names import Names
+from lab_helpers.resources import Resource
 
 STEPS = (
     "stop running work",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lab_helpers.clients import Clients
-from lab_helpers.instructor.clean.waiting import Patience
 from lab_helpers.names import LAB_TAG
+from lab_helpers.patience import Patience
 from lab_helpers.stacks import find_stack
 
 if TYPE_CHECKING:

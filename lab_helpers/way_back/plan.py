@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from lab_helpers import keys
 from lab_helpers.endpoints import SERVES
-from lab_helpers.instructor.inventory import Resource
-from lab_helpers.instructor.reset.state import Execution, LabState, Stack
-from lab_helpers.instructor.reset.target import Image, Target
 from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL, TEST_DEV
+from lab_helpers.resources import Resource
 from lab_helpers.stacks import STARTS_OVER
+from lab_helpers.way_back.state import Execution, LabState, Stack
+from lab_helpers.way_back.target import Image, Target
 
 PHASES = (
     ("leave",),
@@ -40,15 +40,16 @@ class Action:
     kind: str
     subject: str
     title: str
-    """What changes and why, as shown to the instructor."""
+    """What changes and why, as shown before it is done."""
 
 
 def of_sdk_lesson(state: LabState) -> list[Resource]:
-    """Return what notebook 03a makes and deletes again: an endpoint, a model, and jobs."""
+    """Return what notebook 03a makes without a stack: an endpoint, a model, and jobs."""
+    name, jobs = state.names.sdk, {"training-job", "tuning-job", "transform-job"}
     return [
         one
         for one in state.resources
-        if one.id == state.names.sdk or one.kind in {"tuning-job", "transform-job"}
+        if one.id == name or (one.kind in jobs and one.id.startswith(f"{name}-"))
     ]
 
 
@@ -209,10 +210,11 @@ class _Planner:
         if any(one.under_way and one.id != self.job for one in executions):
             yield Action("stop-executions", names.train_pipeline, "stop its executions")
         for one in state.resources:
-            if one.kind == "training-job" and one.billable and not (self.job and one.id.endswith(self.job)):
+            own = one.kind == "training-job" and not one.id.startswith(f"{names.sdk}-")
+            if own and one.billable and not (self.job and one.id.endswith(self.job)):
                 yield Action("stop-training", one.id, "stop it")
-        if own := of_sdk_lesson(state):
-            yield Action("remove-sdk", names.sdk, f"delete what notebook 03a has left ({len(own)})")
+        if left := len(of_sdk_lesson(state)) + state.sdk_objects:
+            yield Action("remove-sdk", names.sdk, f"delete what notebook 03a has left ({left})")
         for stack, endpoint, wanted in (
             (names.dev_stack, names.dev_endpoint, target.trained),
             (names.prd_stack, names.prd_endpoint, target.released),

@@ -5,23 +5,27 @@ Operation names are boto3's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from lab_helpers import exercises, keys, scaling
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
-from lab_helpers.instructor.inventory import Resource, list_resources
-from lab_helpers.instructor.reset.sources import Remote, remote_of
-from lab_helpers.lab import DEFAULT_HOME, Lab
+from lab_helpers.lab import Lab
 from lab_helpers.names import Names
+from lab_helpers.resources import Resource
+from lab_helpers.settings import DEFAULT_HOME
 from lab_helpers.stacks import GOOD, find_stack
+from lab_helpers.way_back.sources import Remote, remote_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import StackResourceTypeDef
 
 _WHOLE = GOOD | {"UPDATE_ROLLBACK_COMPLETE"}
 """States in which a stack matches a template."""
@@ -44,6 +48,14 @@ _KINDS = {
     "AWS::CloudWatch::Alarm": "alarm",
 }
 """Resource types of the templates that the inventory lists, by the inventory's kind."""
+
+
+def in_inventory(one: StackResourceTypeDef, names: Names) -> tuple[str, str]:
+    """Return the inventory's kind and id of a stack's resource; an empty kind if it lists no such thing."""
+    kind, identity = _KINDS.get(one["ResourceType"], ""), one.get("PhysicalResourceId", "")
+    if kind == "codecommit-repository":  # its physical id is a UUID
+        return kind, names.repository
+    return kind, identity.rpartition("/")[2] if identity.startswith("arn:") else identity
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,8 @@ class LabState:
     """Push and upload rules that would not start their pipeline."""
     scaling_as_declared: bool
     """Whether PRD's autoscaling is as in its template; True if there is no PRD."""
+    sdk_objects: int = 0
+    """How many objects notebook 03a and its jobs have left under `sdk/`."""
 
     @property
     def bucket(self) -> str:
@@ -137,9 +151,13 @@ class LabState:
         return any(one.kind == kind and one.id == identity for one in self.resources)
 
 
-def read_state(clients: Clients, names: Names, region: str, account: str) -> LabState:
-    """Read one lab from every service in parallel. Raises botocore's ClientError, except for "not found"."""
-    resources = list_resources(clients, region, account, [names.lab_id])
+def read_state(
+    clients: Clients, names: Names, region: str, account: str, resources: Sequence[Resource]
+) -> LabState:
+    """Read one lab from every service in parallel. Raises botocore's ClientError, except for "not found".
+
+    `resources` is what the lab owns, as far as the caller may list it.
+    """
     reader = _Reader(clients, names, region, account, resources)
     with ThreadPoolExecutor(8, thread_name_prefix="state") as pool:
 
@@ -151,7 +169,8 @@ def read_state(clients: Clients, names: Names, region: str, account: str) -> Lab
             return {subject: one.result() for subject, one in zip(subjects, asked, strict=True)}
 
         job, instance = ask(("", {}), reader.job), ask("", reader.instance)
-        objects, stages = ask({}, reader.objects), ask({}, reader.stages)
+        objects, stages = ask({}, reader.objects, keys.TRAINING), ask({}, reader.stages)
+        sdk_objects = ask({}, reader.objects, keys.SDK)
         rules, declared = ask((), reader.disabled_rules), ask(True, reader.scaling_as_declared)
         stacks = each(None, reader.stack, names.all_stacks())
         remote = remote_of(clients, names, _clone_url(stacks.get(names.top_stack)))
@@ -181,6 +200,7 @@ def read_state(clients: Clients, names: Names, region: str, account: str) -> Lab
             job_images=job_images,
             disabled_rules=rules.result(),
             scaling_as_declared=declared.result(),
+            sdk_objects=len(sdk_objects.result()),
         )
 
 
@@ -211,7 +231,7 @@ class _Reader:
     """Reads one lab once. A method returns something empty if its subject does not exist."""
 
     def __init__(
-        self, clients: Clients, names: Names, region: str, account: str, resources: list[Resource]
+        self, clients: Clients, names: Names, region: str, account: str, resources: Sequence[Resource]
     ) -> None:
         self._clients, self._names = clients, names
         self._lab = as_lab(clients, names, region, account)
@@ -230,10 +250,7 @@ class _Reader:
         if stack["StackStatus"] in _WHOLE:
             found = cloudformation.describe_stack_resources(StackName=stack["StackId"])["StackResources"]
             for one in found:
-                kind, identity = _KINDS.get(one["ResourceType"]), one.get("PhysicalResourceId", "")
-                identity = identity.rpartition("/")[2] if identity.startswith("arn:") else identity
-                if kind == "codecommit-repository":  # its physical id is a UUID
-                    identity = self._names.repository
+                kind, identity = in_inventory(one, self._names)
                 if kind and (kind, identity) not in self._there:
                     missing[one["LogicalResourceId"]] = one["PhysicalResourceId"]
         return Stack(name, stack["StackStatus"], outputs, missing)
@@ -289,14 +306,11 @@ class _Reader:
         described = self._clients("sagemaker").describe_endpoint(EndpointName=name)
         return described["EndpointStatus"], described["EndpointConfigName"]
 
-    def objects(self) -> dict[str, str]:
+    def objects(self, prefix: str) -> dict[str, str]:
         if ("bucket", self._bucket) not in self._there:
             return {}
-        pages = (
-            self._clients("s3")
-            .get_paginator("list_objects_v2")
-            .paginate(Bucket=self._bucket, Prefix="training/")
-        )
+        listing = self._clients("s3").get_paginator("list_objects_v2")
+        pages = listing.paginate(Bucket=self._bucket, Prefix=prefix)
         return {one["Key"]: one["ETag"].strip('"') for page in pages for one in page.get("Contents", ())}
 
     def job(self) -> tuple[str, dict[str, bytes]]:

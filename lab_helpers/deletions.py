@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from lab_helpers.aws_errors import is_busy, is_gone
 from lab_helpers.clients import Clients
-from lab_helpers.instructor.inventory import Resource
+from lab_helpers.resources import Resource
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from lab_helpers import approvals, executions, failures, images, keys
 from lab_helpers.clients import Clients
+from lab_helpers.errors import WorkshopError
 from lab_helpers.exercises import zipped
-from lab_helpers.instructor.clean.waiting import Patience
-from lab_helpers.instructor.reset.sources import Remote
-from lab_helpers.instructor.reset.target import Image, Target
 from lab_helpers.lab import Lab
 from lab_helpers.names import DEPLOY_DEV, HUMAN_APPROVAL
+from lab_helpers.patience import Patience
+from lab_helpers.way_back.sources import Remote
+from lab_helpers.way_back.target import Image, Target
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline.type_defs import SourceRevisionOverrideTypeDef
@@ -27,7 +28,7 @@ EVENT_SECONDS = 20.0
 """How long to wait for the event of a push or upload before starting the pipeline directly."""
 
 
-class ResetError(RuntimeError):
+class ResetError(WorkshopError, RuntimeError):
     """A step failed; the message says why and what to do."""
 
 
@@ -127,10 +128,10 @@ class Releases:
 
     # --- training and release
 
-    def forget_training(self, bucket: str) -> None:
-        """Delete the objects under `training/`; old versions stay, as after any deletion."""
+    def forget(self, bucket: str, prefix: str) -> None:
+        """Delete the objects under a prefix; old versions stay, as after any deletion."""
         s3 = self._clients("s3")
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="training/"):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             keys: list[ObjectIdentifierTypeDef] = [{"Key": one["Key"]} for one in page.get("Contents", ())]
             if keys:
                 s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
-from lab_helpers.instructor.inventory import Resource
+from lab_helpers.resources import Resource
 
 if TYPE_CHECKING:
     from mypy_boto3_codebuild import CodeBuildClient
@@ -30,7 +30,8 @@ def stop_all(clients: Clients, resources: Iterable[Resource], reason: str = REAS
     started is stopped or deleted on its own.
     """
     stopped: list[str] = []
-    for one in resources:
+    # A tuning job first: it would start other training jobs.
+    for one in sorted(resources, key=lambda one: one.kind != "tuning-job"):
         match one.kind:
             case "notebook-instance" if one.billable:
                 if _stop_instance(clients("sagemaker"), one.id):
@@ -39,7 +40,7 @@ def stop_all(clients: Clients, resources: Iterable[Resource], reason: str = REAS
                 stopped += stop_executions(clients("codepipeline"), one.id, reason)
             case "project":
                 stopped += stop_builds(clients("codebuild"), one.id)
-            case "tuning-job":  # before its training jobs: it would start others
+            case "tuning-job":
                 stopped += stop_tuning(clients("sagemaker"), one.id)
             case "training-job" if one.billable:
                 stopped += stop_training(clients("sagemaker"), one.id)

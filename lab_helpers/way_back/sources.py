@@ -22,8 +22,8 @@ from botocore.exceptions import ClientError
 
 from lab_helpers import source_zip
 from lab_helpers.clients import Clients
-from lab_helpers.instructor.reset.target import Image
 from lab_helpers.names import Names
+from lab_helpers.way_back.target import Image
 
 if TYPE_CHECKING:
     from mypy_boto3_codecommit import CodeCommitClient

@@ -6,47 +6,53 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import keys, scaling
+from lab_helpers import deletions, keys, running, scaling
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
-from lab_helpers.instructor.clean import deletions, running
-from lab_helpers.instructor.clean.cleaning import clean
-from lab_helpers.instructor.clean.order import in_order, stack_for
-from lab_helpers.instructor.clean.stacks import StackLeftError, delete_stack
-from lab_helpers.instructor.clean.waiting import Patience
-from lab_helpers.instructor.fleet.provision import Plan as FleetPlan
-from lab_helpers.instructor.fleet.provision import bring_up
-from lab_helpers.instructor.fleet.roster import Participant
-from lab_helpers.instructor.inventory import Resource, expirations, list_resources
-from lab_helpers.instructor.package import package
-from lab_helpers.instructor.reset.mending import MendError, mend_stack
-from lab_helpers.instructor.reset.plan import LONG, PHASES, Action, Plan, make_plan, of_sdk_lesson
-from lab_helpers.instructor.reset.releases import Releases, ResetError
-from lab_helpers.instructor.reset.sources import SourceError, in_bucket, remote_of
-from lab_helpers.instructor.reset.state import LabState, as_lab, read_state
-from lab_helpers.instructor.reset.target import Target
-from lab_helpers.instructor.ttl import DEFAULT_TTL, expires_at
+from lab_helpers.deletion_order import in_order, stack_for
+from lab_helpers.lab import Lab
+from lab_helpers.names import Names
 from lab_helpers.nested_stacks import StackError, deploy_nested
+from lab_helpers.patience import Patience
 from lab_helpers.reset_request import Answer, Request, RequestError
+from lab_helpers.resources import Resource
+from lab_helpers.stack_deletion import StackLeftError, delete_stack
 from lab_helpers.stacks import DeployError, find_stack
+from lab_helpers.way_back.plan import EXERCISES, LONG, PHASES, Action, Plan, make_plan, of_sdk_lesson
+from lab_helpers.way_back.releases import Releases, ResetError
+from lab_helpers.way_back.sources import SourceError, in_bucket, remote_of
+from lab_helpers.way_back.state import LabState, as_lab, read_state
+from lab_helpers.way_back.target import Target
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-    from lab_helpers.instructor.fleet.provision import LabState as FleetLab
 
 LOOKS = 6
 ANSWER_SECONDS = 120.0
 REASON = "The lab is being reset."
 Report = Callable[[str], None]
 
-_KEPT = ("SourceProvider", "NotebookInstanceType", "DevInstanceType", "PrdInstanceType")
-"""Parameters of the top stack that a lab keeps when it is created again."""
+
+@dataclass(frozen=True)
+class Account:
+    """Where a lab is, and how far the caller can look and act in it."""
+
+    clients: Clients
+    region: str
+    id: str
+    look: Callable[[Names], Sequence[Resource]]
+    """Returns what the lab owns, as far as the caller may list it."""
+    more: Mapping[str, Callable[[Run, str], object]] = field(default_factory=dict)
+    """Kinds of actions that this module does not have, and what carries them out on their subject."""
+
+    def state(self, names: Names) -> LabState:
+        """Read a lab. Raises botocore's ClientError."""
+        return read_state(self.clients, names, self.region, self.id, self.look(names))
 
 
 @dataclass
@@ -59,10 +65,8 @@ class Outcome:
 
 
 def carry_out(
-    clients: Clients,
+    account: Account,
     target: Target,
-    region: str,
-    account: str,
     *,
     plan: Plan | None = None,
     report: Report = lambda _line: None,
@@ -77,18 +81,17 @@ def carry_out(
     outcome = Outcome()
     try:
         for _ in range(LOOKS):
-            plan = plan or make_plan(read_state(clients, target.names, region, account), target)
+            plan = plan or make_plan(account.state(target.names), target)
             if plan.settled and outcome.answer:
                 return outcome
             outcome.done += plan.actions
-            answer = _Run(clients, target, plan.state, report, stopping).carry_out(plan)
+            answer = Run(account, target, plan.state, report, stopping).carry_out(plan)
             outcome.answer = answer or outcome.answer
             if plan.settled:
                 return outcome
             left, plan = plan.actions, None
     except (
         DeployError,
-        MendError,
         SourceError,
         StackError,
         StackLeftError,
@@ -103,29 +106,33 @@ def carry_out(
     raise ResetError(f"the lab is not at the target after {LOOKS} attempts; still to do: {still}")
 
 
-class _Run:
+class Run:
     """Carries out one plan for one lab."""
 
     def __init__(
-        self, clients: Clients, target: Target, state: LabState, report: Report, stopping: threading.Event
+        self, account: Account, target: Target, state: LabState, report: Report, stopping: threading.Event
     ) -> None:
-        self._clients, self._target, self._state = clients, target, state
-        self._names, self._report, self._stopping = target.names, report, stopping
-        lab = as_lab(clients, target.names, state.region, state.account)
-        self._lab = lab
+        clients = account.clients
+        self.account, self.target, self.state = account, target, state
+        self.clients, self.names, self.report, self.stopping = clients, target.names, report, stopping
+        self.lab: Lab = as_lab(clients, target.names, state.region, state.account)
         remote = remote_of(clients, target.names, state.clone_url)
-        self._releases = Releases(clients, lab, remote, report, stopping)
+        self._releases = Releases(clients, self.lab, remote, report, stopping)
+        self._do_by_kind = {**_DO, **account.more}
         self._images = {image.repository: image for image in target.images}
         self._branches = {image.branch: image for image in target.images}
         self._rules = {
-            self._names.base_branch: self._names.base_push_rule,
-            self._names.model_branch: self._names.model_push_rule,
+            self.names.base_branch: self.names.base_push_rule,
+            self.names.model_branch: self.names.model_push_rule,
         }
 
     def carry_out(self, plan: Plan) -> Answer | None:
         """Carry out every action in order. Return None if the lab must be read again first."""
         for action in plan.of("leave"):
             raise ResetError(f"{action.subject}: {action.title}")
+        for action in plan.actions:
+            if action.kind not in self._do_by_kind and action.kind not in {"nested", EXERCISES}:
+                raise ResetError(f"{action.subject}: {action.title}. That takes an instructor")
         for kinds in PHASES:
             self._side_by_side(plan.of(*kinds))
             if {"deploy", "mend", "roll-back", "wait"} & {one.kind for one in plan.of(*kinds)}:
@@ -140,7 +147,7 @@ class _Run:
                     self._do(action)
                 return (asked or pool.submit(self._exercises)).result()
             except BaseException:
-                self._stopping.set()
+                self.stopping.set()
                 raise
 
     def _side_by_side(self, actions: Sequence[Action]) -> None:
@@ -158,119 +165,60 @@ class _Run:
                 for ended in done:
                     ended.result()
             except BaseException:
-                self._stopping.set()
+                self.stopping.set()
                 raise
 
     def _do(self, action: Action) -> None:
-        self._report(f"{action.subject}: {action.title}")
-        _DO[action.kind](self, action.subject)
+        self.report(f"{action.subject}: {action.title}")
+        self._do_by_kind[action.kind](self, action.subject)
 
     # --- running work
 
     def _stop_executions(self, pipeline: str) -> None:
-        running.stop_executions(self._clients("codepipeline"), pipeline, REASON)
+        running.stop_executions(self.clients("codepipeline"), pipeline, REASON)
 
     def _stop_builds(self, project: str) -> None:
-        running.stop_builds(self._clients("codebuild"), project)
+        running.stop_builds(self.clients("codebuild"), project)
 
     def _stop_training(self, job: str) -> None:
-        running.stop_training(self._clients("sagemaker"), job)
+        running.stop_training(self.clients("sagemaker"), job)
 
     def _remove_sdk(self, _name: str) -> None:
-        """Delete what notebook 03a has left; running jobs are stopped first."""
-        left = of_sdk_lesson(self._state)
-        running.stop_all(self._clients, left, REASON)
-        self._delete(in_order(left))
+        """Delete what notebook 03a has left; running jobs are stopped first, and wrote their last object."""
+        left = of_sdk_lesson(self.state)
+        running.stop_all(self.clients, left, REASON)
+        self.delete(in_order(left))
+        if self.state.has("bucket", self.state.bucket):
+            self._releases.forget(self.state.bucket, keys.SDK)
 
     # --- stacks
 
     def _delete_release(self, stack: str) -> None:
         """Delete a DEV or PRD stack, and any of its resources that exist without it."""
-        delete_stack(self._clients, stack, self._stopping)
-        left = list_resources(self._clients, self._state.region, self._state.account, [self._names.lab_id])
+        delete_stack(self.clients, stack, self.stopping)
+        left = self.account.look(self.names)
         for kind in ("scaling-policy", "scalable-target", "endpoint", "endpoint-config", "model", "alarm"):
-            self._delete([one for one in left if one.kind == kind and stack_for(one) == stack])
+            self.delete([one for one in left if one.kind == kind and stack_for(one) == stack])
 
-    def _delete(self, resources: list[Resource]) -> None:
-        patience = Patience(self._stopping)
+    def delete(self, resources: list[Resource]) -> None:
+        """Delete resources in the given order, and wait until they are gone."""
+        patience = Patience(self.stopping)
         while resources:
             busy = []
             for one in resources:
                 try:
-                    deletions.delete(self._clients, one)
+                    deletions.delete(self.clients, one)
                 except deletions.BusyError:
                     busy.append(one)
             resources = busy
             if busy:
                 patience.pause(lambda busy=busy: f"{busy[0].kind} {busy[0].id} can't be deleted")  # type: ignore[misc]
 
-    def _deploy(self, _stack: str) -> None:
-        lab, region, account = self._names.lab_id, self._state.region, self._state.account
-        end = expirations(self._clients).get(lab)
-        # Keep the choices: the account may lack CodeCommit, or quotas for other instance types.
-        chosen = {name: value for name, value in self._given().items() if name in _KEPT}
-        if self._state.resources:
-            cleaned = clean(self._clients, region, account, [lab], report=lambda _, text: self._report(text))
-            if not cleaned.empty:
-                raise ResetError(
-                    f"{len(cleaned.remaining)} resources can't be deleted: {'; '.join(cleaned.faults[:3])}"
-                )
-        future = end and end > datetime.now(UTC) + timedelta(minutes=1)
-        self._provision(f"{end:%Y-%m-%dT%H:%M:%SZ}" if future else expires_at(DEFAULT_TTL), chosen)
-
-    def _given(self) -> dict[str, str]:
+    def given(self) -> dict[str, str]:
         """Return the parameters of the top stack; empty if there is no stack."""
-        stack = find_stack(self._clients("cloudformation"), self._names.top_stack)
+        stack = find_stack(self.clients("cloudformation"), self.names.top_stack)
         parameters = stack.get("Parameters", []) if stack else []
         return {one["ParameterKey"]: one.get("ParameterValue", "") for one in parameters}
-
-    def _provision(self, expires: str = "never", parameters: Mapping[str, str] | None = None) -> None:
-        """Deploy stack and instance as `fleet up` does, and wait until the instance is provisioned."""
-        plan = FleetPlan(
-            self._state.region,
-            self._state.account,
-            package(self._target.root),
-            self._target.root / "cfn" / "m.yml",
-            parameters=parameters or {},
-            expires=expires,
-        )
-        said = ""
-
-        def observe(states: Sequence[FleetLab]) -> None:
-            nonlocal said
-            now = f"{states[0].phase} {states[0].detail}".strip()
-            if now != said:
-                self._report(now)
-                said = now
-            if self._stopping.is_set():
-                raise ResetError("interrupted")
-
-        (ended,) = bring_up(
-            self._clients, [Participant("", "", self._names.lab_id)], plan, observe, look_seconds=0.3
-        )
-        if ended.phase != "ready":
-            raise ResetError(ended.detail)
-
-    def _mend(self, name: str) -> None:
-        stack, missing = self._state.stacks[name], dict(self._state.stacks[name].missing)
-        if self._state.instance == "Failed":
-            self._delete([one for one in self._state.resources if one.kind == "notebook-instance"])
-            missing |= self._instance_of(name)
-        mend_stack(self._clients, name, missing, stack.outputs)
-        if self._lab.bucket in missing.values() and self._state.instance == "InService":
-            # The instance's report was in there: it writes a new one when it starts.
-            self._clients("sagemaker").stop_notebook_instance(
-                NotebookInstanceName=self._names.notebook_instance
-            )
-        self._provision()
-
-    def _instance_of(self, stack: str) -> dict[str, str]:
-        found = self._clients("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
-        return {
-            one["LogicalResourceId"]: one["PhysicalResourceId"]
-            for one in found
-            if one["ResourceType"] == "AWS::SageMaker::NotebookInstance"
-        }
 
     def _roll_back(self, name: str) -> None:
         """Bring a stack whose update and rollback failed to a state in which it can be updated.
@@ -278,7 +226,7 @@ class _Run:
         Resources that cannot be rolled back are skipped (CloudFormation ContinueUpdateRollback,
         ResourcesToSkip).
         """
-        cloudformation = self._clients("cloudformation")
+        cloudformation = self.clients("cloudformation")
         skip: list[str] = []
         for _ in range(5):
             stack = find_stack(cloudformation, name)
@@ -297,7 +245,7 @@ class _Run:
         raise ResetError(f"stack {name} can't be rolled back: delete the lab with clean --participant")
 
     def _wait(self, name: str) -> None:
-        cloudformation, patience = self._clients("cloudformation"), Patience(self._stopping)
+        cloudformation, patience = self.clients("cloudformation"), Patience(self.stopping)
         while (stack := find_stack(cloudformation, name)) and stack["StackStatus"].endswith("_IN_PROGRESS"):
             if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
                 return
@@ -305,26 +253,26 @@ class _Run:
 
     def _nested(self, actions: Sequence[Action]) -> None:
         """Delete the broken nested stacks and deploy the missing ones."""
-        broken = [one.subject for one in actions if one.subject in self._state.stacks]
+        broken = [one.subject for one in actions if one.subject in self.state.stacks]
         for action in actions:
-            self._report(f"{action.subject}: {action.title}")
+            self.report(f"{action.subject}: {action.title}")
         with ThreadPoolExecutor(len(actions)) as pool:
-            list(pool.map(lambda name: delete_stack(self._clients, name, self._stopping), broken))
-        names = self._names
-        top = self._state.stacks[names.top_stack].outputs
+            list(pool.map(lambda name: delete_stack(self.clients, name, self.stopping), broken))
+        names = self.names
+        top = self.state.stacks[names.top_stack].outputs
         if broken:  # what forced deletions left behind
-            left = list_resources(self._clients, self._state.region, self._state.account, [names.lab_id])
-            self._delete([one for one in left if one.kind != "stack" and stack_for(one) in broken])
-        given = self._given()
+            left = self.account.look(names)
+            self.delete([one for one in left if one.kind != "stack" and stack_for(one) in broken])
+        given = self.given()
         settings = {
             "LAB_ID": names.lab_id,
             "NAME_PREFIX": names.prefix,
             "BUCKET": top["BucketName"],
-            "REPOSITORY": "" if in_bucket(self._state.clone_url) else top["RepositoryName"],
+            "REPOSITORY": "" if in_bucket(self.state.clone_url) else top["RepositoryName"],
             "BASE_IMAGE_REPOSITORY_URI": top["BaseImageRepositoryUri"],
             "MODEL_IMAGE_REPOSITORY_URI": top["ModelImageRepositoryUri"],
             "EXPIRES_AT": given.get("ExpiresAt", "never"),
-            "REGION": self._state.region,
+            "REGION": self.state.region,
             "DEV_INSTANCE_TYPE": given.get("DevInstanceType", ""),
             "PRD_INSTANCE_TYPE": given.get("PrdInstanceType", ""),
         }
@@ -339,25 +287,22 @@ class _Run:
             "SageMaker",
         ):
             settings[f"{role.upper()}_ROLE_ARN"] = top[f"{role}RoleArn"]
-        deploy_nested(self._clients, settings, self._target.root / "cfn", self._report)
-
-    def _start_instance(self, _name: str) -> None:
-        self._provision()
+        deploy_nested(self.clients, settings, self.target.root / "cfn", self.report)
 
     # --- source, images, training: see `Releases`
 
     def _seed_repository(self, _repository: str) -> None:
-        readme = self._target.root / "lifecycle-config" / "repository-readme.md"
+        readme = self.target.root / "lifecycle-config" / "repository-readme.md"
         self._releases.seed_repository(readme.read_bytes())
 
     def _seed_branch(self, branch: str) -> None:
         self._releases.seed_branch(branch, self._rules[branch])
 
     def _enable_rule(self, rule: str) -> None:
-        self._clients("events").enable_rule(Name=rule)
+        self.clients("events").enable_rule(Name=rule)
 
     def _scaling(self, endpoint: str) -> None:
-        scaling.apply(self._lab, endpoint, scaling.declared(self._lab))
+        scaling.apply(self.lab, endpoint, scaling.declared(self.lab))
 
     def _commit(self, branch: str) -> None:
         self._releases.commit(self._branches[branch], self._rules[branch])
@@ -366,13 +311,13 @@ class _Run:
 
     def _exercises(self) -> Answer:
         """Request the exercises from the instance and wait for its answer."""
-        s3, bucket = self._clients("s3"), self._lab.bucket
-        request = Request.new(self._target.number, datetime.now(UTC).isoformat(timespec="seconds"))
+        s3, bucket = self.clients("s3"), self.lab.bucket
+        request = Request.new(self.target.number, datetime.now(UTC).isoformat(timespec="seconds"))
         s3.put_object(
             Bucket=bucket, Key=keys.RESET_REQUEST, Body=request.to_json(), ContentType="application/json"
         )
-        patience = Patience(self._stopping, ANSWER_SECONDS)
-        self._report(f"{self._names.notebook_instance}: waiting for the exercises")
+        patience = Patience(self.stopping, ANSWER_SECONDS)
+        self.report(f"{self.names.notebook_instance}: waiting for the exercises")
         while True:
             answer = self._answer(s3, bucket)
             if answer and answer.id == request.id:
@@ -381,7 +326,7 @@ class _Run:
                 return answer
             patience.pause(
                 lambda: (
-                    f"the notebook instance {self._names.notebook_instance} does not answer. The request "
+                    f"the notebook instance {self.names.notebook_instance} does not answer. The request "
                     "stays in the bucket: stop and start the instance, then run the same command again"
                 )
             )
@@ -396,27 +341,24 @@ class _Run:
             return None
 
 
-_DO: dict[str, Callable[[_Run, str], object]] = {
-    "stop-executions": _Run._stop_executions,
-    "stop-builds": _Run._stop_builds,
-    "stop-training": _Run._stop_training,
-    "remove-sdk": _Run._remove_sdk,
-    "delete-release": _Run._delete_release,
-    "deploy": _Run._deploy,
-    "roll-back": _Run._roll_back,
-    "wait": _Run._wait,
-    "mend": _Run._mend,
-    "start-instance": _Run._start_instance,
+_DO: dict[str, Callable[[Run, str], object]] = {
+    "stop-executions": Run._stop_executions,
+    "stop-builds": Run._stop_builds,
+    "stop-training": Run._stop_training,
+    "remove-sdk": Run._remove_sdk,
+    "delete-release": Run._delete_release,
+    "roll-back": Run._roll_back,
+    "wait": Run._wait,
     "empty-registry": lambda run, repository: run._releases.empty_registry(repository),
-    "forget-training": lambda run, bucket: run._releases.forget_training(bucket),
-    "seed-repository": _Run._seed_repository,
-    "seed-branch": _Run._seed_branch,
-    "enable-rule": _Run._enable_rule,
-    "scaling": _Run._scaling,
-    "commit": _Run._commit,
+    "forget-training": lambda run, bucket: run._releases.forget(bucket, keys.TRAINING),
+    "seed-repository": Run._seed_repository,
+    "seed-branch": Run._seed_branch,
+    "enable-rule": Run._enable_rule,
+    "scaling": Run._scaling,
+    "commit": Run._commit,
     "build": lambda run, repository: run._releases.build(run._images[repository]),
     "tag-latest": lambda run, repository: run._releases.tag_latest(run._images[repository]),
-    "train": lambda run, _: run._releases.train(run._target),
+    "train": lambda run, _: run._releases.train(run.target),
     "follow-training": lambda run, _: run._releases.follow_training(),
     "release": lambda run, _: run._releases.release(),
 }
