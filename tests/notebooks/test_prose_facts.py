@@ -34,10 +34,10 @@ NAVIGATION = (
     r"<!--.*?-->[^\n]*",
     r"```.*?```",
     r"`[^`\n]*`",  # code, which is run or shown elsewhere
-    r"^#+ (\d\d ·|\d\.) ?",
+    r"^#+ (\d\da? ·|\d\.) ?",
     r"^\*\*Time\.\*\*.*?$",
     r"\*\*\d\d, ",
-    r"[Nn]otebooks? \d\d( (to|and) \d\d)?",
+    r"[Nn]otebooks? \d\da?( (to|and) \d\d)?",
     r"[Ss]ections?\s\d( and \d)?",
     r"\[\d\d\w? · ",
     r"\*\*Exercise \d\. ",
@@ -60,12 +60,17 @@ def prose(notebook: Path) -> str:
 
 @cache
 def code(number: str) -> str:
-    return sources.python(next(path for path in sources.NOTEBOOKS if path.name.startswith(number)))
+    return sources.python(lesson(number))
 
 
-def cell(name: str) -> str:
-    [notebook] = [path for path in sources.NOTEBOOKS if path.name.startswith(name[:2])]
-    [found] = [one["source"] for one in cells(notebook, "code") if one["id"] == name]
+def lesson(number: str) -> Path:
+    """Return the lesson with this number, such as `03` or `03a`."""
+    [found] = [path for path in sources.LESSONS if path.name.startswith(f"{number}_")]
+    return found
+
+
+def cell(name: str, kind: str = "code") -> str:
+    [found] = [one["source"] for one in cells(lesson(name.partition("-")[0]), kind) if one["id"] == name]
     return found
 
 
@@ -276,6 +281,41 @@ FACTS: dict[str, dict[str, Fact]] = {
         "Two people upload a zip file": lambda: EXAMPLE,
         "AWS Lambda ends it after 15 minutes": lambda: documented("Lambda quotas: function timeout, 900 s"),
     },
+    "03a": {
+        "you see the three ways": lambda: len(ways()) == 3,
+        "about 300 MB with everything it needs": lambda: (
+            "`requirements-sdk.txt` (300 MB, and five seconds of" in page("decisions.md")
+        ),
+        "that takes about three minutes": lambda: "a training job three" in readme(),
+        "it needs no 300 MB": lambda: "boto3" in ways()[1],
+        "With 30 flowers held out, a single flower is worth 0.0333": lambda: (
+            held_out() == 30 and f"{1 / held_out():.4f}" == "0.0333"
+        ),
+        "CloudFormation makes three resources": lambda: (
+            sum(
+                resources("deploy-model-dev", f"AWS::SageMaker::{kind}")
+                for kind in ("Model", "EndpointConfig", "Endpoint")
+            )
+            == 3
+        ),
+        "All three are called": lambda: cell("03a-serve").count(".create(") == 3,
+        "it takes five minutes to start": lambda: "an endpoint five to eight" in readme(),
+        "Nobody waits for these thirty answers": lambda: held_out() == 30,
+        "shows the model the first four columns only": lambda: "$[0,1,2,3]" in cell("03a-batch"),
+        "this takes about five minutes": lambda: documented("a machine starts, as for a training job"),
+        "The first four columns are what went in": lambda: len(flowers().rows[0]) == 4,
+        "Two checks: in batch": lambda: cell("03a-batch-result").count("checkpoint(") == 2,
+        "the only one of the three that costs money": lambda: documented("SageMaker AI Pricing"),
+        "Three ways lead to the same": lambda: len(ways()) == 3,
+        "| 300 MB, and seconds to import": lambda: "(300 MB, and five seconds of" in page("decisions.md"),
+        "choose between 0.001 and 100 itself, with six training jobs": lambda: (
+            "ContinuousParameter(0.001, 100" in repr(sources.python(solution("03a")))
+            and "max_jobs=6" in sources.python(solution("03a"))
+        ),
+        "Count its columns from 0": lambda: EXAMPLE,
+        "measured on the same 30 flowers": lambda: held_out() == 30,
+        "from 30 rows to 30 million": lambda: EXAMPLE,
+    },
     "04": {
         "takes five to eight minutes": lambda: usual.PUBLISHED["DeployDev", "DeployDev"] == "5 to 8 min",
         "does it recognize three flowers": lambda: len(flowers().typical()) == 3,
@@ -357,6 +397,16 @@ def routes() -> dict[str, str]:
     return read
 
 
+def ways() -> list[str]:
+    """Return the columns of the table of ways to a training job."""
+    [head] = [line for line in cell("03a-built", "markdown").splitlines() if line.startswith("| | SDK")]
+    return [column for column in map(str.strip, head.split("|")) if column]
+
+
+def readme() -> str:
+    return " ".join((ROOT / "README.md").read_text().split())
+
+
 def levels() -> dict[int, int]:
     found = re.search(r"levels = (\{.*\})", cell("05-levels"))
     assert found
@@ -381,7 +431,7 @@ def helper(name: str) -> str:
 
 
 def solution(number: str) -> Path:
-    return next(path for path in sources.SOLUTIONS if path.name.startswith(number))
+    return next(path for path in sources.SOLUTIONS if path.name.startswith(f"{number}_"))
 
 
 def every_fact() -> Iterator[Any]:
@@ -392,15 +442,14 @@ def every_fact() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("number", "fragment", "check"), list(every_fact()))
 def test_what_a_lesson_says_is_true(number: str, fragment: str, check: Fact) -> None:
-    [notebook] = [path for path in sources.NOTEBOOKS if path.name.startswith(number)]
-    assert fragment in prose(notebook), "the prose has changed: change the fact, too"
+    assert fragment in prose(lesson(number)), "the prose has changed: change the fact, too"
     assert check()
 
 
-@pytest.mark.parametrize("notebook", sources.NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("notebook", sources.LESSONS, ids=lambda path: path.stem)
 def test_each_number_belongs_to_a_fact(notebook: Path) -> None:
     text = prose(notebook)
-    for fragment in FACTS[notebook.name[:2]]:
+    for fragment in FACTS[notebook.name.partition("_")[0]]:
         text = text.replace(fragment, " … ")
     left = [text[max(0, m.start() - 50) : m.end() + 30] for m in NUMBER.finditer(text)]
     assert left == [], "say which fact proves each of these numbers"

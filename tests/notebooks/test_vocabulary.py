@@ -60,6 +60,8 @@ TERMS = (
     "registry",
     "repository",
     "role",
+    "serializer",
+    "session",
     "rollback",
     "smoke test",
     "stack",
@@ -68,7 +70,10 @@ TERMS = (
     "template",
     "throughput",
     "training job",
+    "transform job",
+    "tuning job",
     "version id",
+    "waiter",
     "working copy",
 )
 EMPHASIS = re.compile(r"\*\*([^*]+)\*\*|(?<![*\w])\*(?! )([^*]+)\*(?!\*)")
@@ -81,7 +86,7 @@ ELSEWHERE = {
 
 def first_use(word: str) -> str | None:
     """Return the lesson that uses a word first, as text; None if none does."""
-    for lesson in sources.NOTEBOOKS[1:]:
+    for lesson in sources.LESSONS[1:]:
         text = " ".join(" ".join(c["source"].split()) for c in cells(lesson, "markdown"))
         if re.search(rf"\b{re.escape(word)}s?\b", text, re.IGNORECASE):
             return text
