@@ -1,7 +1,7 @@
 """What of a lab costs money by the hour at this moment, as far as the lab itself may look.
 
 An instructor's `clean` lists every resource of every service; a lab asks only about what bills while it
-exists or runs: endpoints, training jobs and its own notebook instance.
+exists or runs: endpoints, jobs and its own notebook instance.
 """
 
 from __future__ import annotations
@@ -18,6 +18,14 @@ from lab_helpers.prices import PriceError, Prices
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
+WHAT = {
+    "endpoint": "endpoint",
+    "training": "training job",
+    "transform": "transform job",
+    "tuning": "tuning job",
+    "notebook": "this notebook instance",
+}
+"""The kinds of charges, as shown."""
 FREE = {"Stopped", "Failed", "Deleting"}
 """States in which a notebook instance or an endpoint bills no instance."""
 
@@ -27,20 +35,23 @@ class Charge:
     """Instances that bill now."""
 
     kind: str
-    """`endpoint`, `training` or `notebook`: the first part of the price's key."""
+    """A key of WHAT."""
     name: str
     status: str
     instance_type: str
     count: int
     hourly: Decimal | None
-    """USD per hour for all of them; None if the price table does not know the type."""
+    """USD per hour for all of them; None if the price table does not know the type.
+
+    A tuning job has none of its own: it bills by the training jobs that it starts.
+    """
 
 
 def running(lab: Lab) -> list[Charge]:
     """Return what bills, the most expensive first.
 
-    From SageMaker ListEndpoints, DescribeEndpoint, DescribeEndpointConfig, ListTrainingJobs,
-    DescribeTrainingJob and DescribeNotebookInstance; botocore's ClientError passes through.
+    From SageMaker ListEndpoints, ListTrainingJobs, ListTransformJobs, ListHyperParameterTuningJobs, and
+    the operations that describe what they list; botocore's ClientError passes through.
     """
     client = lab.client("sagemaker")
     try:
@@ -49,7 +60,7 @@ def running(lab: Lab) -> list[Charge]:
         prices = Prices.load()
     found = [
         Charge(kind, name, status, instance_type, count, _hourly(prices, kind, instance_type, count))
-        for look in (_endpoints, _training, _instance)
+        for look in (_endpoints, _training, _transform, _tuning, _instance)
         for kind, name, status, instance_type, count in look(client, lab)
     ]
     return sorted(found, key=lambda one: one.hourly or Decimal(0), reverse=True)
@@ -93,6 +104,30 @@ def _training(client: SageMakerClient, lab: Lab) -> _Found:
                 )
 
 
+def _transform(client: SageMakerClient, lab: Lab) -> _Found:
+    stem, jobs = lab.names.sdk, client.get_paginator("list_transform_jobs")
+    for page in jobs.paginate(NameContains=stem, StatusEquals="InProgress"):
+        for one in page["TransformJobSummaries"]:
+            name = one["TransformJobName"]
+            if name.startswith(stem):
+                resources = client.describe_transform_job(TransformJobName=name)["TransformResources"]
+                yield (
+                    "transform",
+                    name,
+                    "InProgress",
+                    resources["InstanceType"],
+                    resources["InstanceCount"],
+                )
+
+
+def _tuning(client: SageMakerClient, lab: Lab) -> _Found:
+    stem, jobs = lab.names.sdk, client.get_paginator("list_hyper_parameter_tuning_jobs")
+    for page in jobs.paginate(NameContains=stem, StatusEquals="InProgress"):
+        for one in page["HyperParameterTuningJobSummaries"]:
+            if one["HyperParameterTuningJobName"].startswith(stem):
+                yield "tuning", one["HyperParameterTuningJobName"], "InProgress", "", 0
+
+
 def _instance(client: SageMakerClient, lab: Lab) -> _Found:
     found = client.describe_notebook_instance(NotebookInstanceName=lab.names.notebook_instance)
     if found["NotebookInstanceStatus"] not in FREE:
@@ -106,8 +141,12 @@ def _instance(client: SageMakerClient, lab: Lab) -> _Found:
 
 
 def _hourly(prices: Prices, kind: str, instance_type: str, count: int) -> Decimal | None:
+    if not count:
+        return Decimal(0)
+    # An hour of a transform job costs what an hour of a training job does.
+    key = "training" if kind == "transform" else kind
     try:
-        return prices.hourly(f"{kind}:{instance_type}") * count
+        return prices.hourly(f"{key}:{instance_type}") * count
     except PriceError:
         return None
 
@@ -119,12 +158,10 @@ def table(charges: Sequence[Charge]) -> Table:
         ["what", "name", "status", "instances", "USD per hour"],
         [
             [
-                {"endpoint": "endpoint", "training": "training job", "notebook": "this notebook instance"}[
-                    one.kind
-                ],
+                WHAT[one.kind],
                 one.name,
                 one.status,
-                f"{one.count} × {one.instance_type}",
+                f"{one.count} × {one.instance_type}" if one.count else "in its training jobs",
                 "unknown" if one.hourly is None else f"{one.hourly:.3f}",
             ]
             for one in charges

@@ -55,7 +55,7 @@ class Decision:
 
     def _ipython_display_(self) -> None:
         display(self.box)
-        display(_saved(DEAD), display_id=self._saved_id)
+        display(saved(DEAD), display_id=self._saved_id)
 
     @property
     def said(self) -> str:
@@ -121,7 +121,7 @@ class Decision:
         self._decided = True
         self._row.children = ()
         self._say(sentence)
-        display(_saved(sentence), display_id=self._saved_id, update=True)
+        display(saved(sentence), display_id=self._saved_id, update=True)
 
     def _show(self, *buttons: Any) -> None:
         for button in buttons:
@@ -132,5 +132,6 @@ class Decision:
         self._message.value = f'<div role="status">{html.escape(sentence)}</div>'
 
 
-def _saved(sentence: str) -> HTML:
+def saved(sentence: str) -> HTML:
+    """Return a sentence that is seen when the widgets beside it have lost their kernel."""
     return HTML(f'{_STYLE}<p class="workshop-decision-saved">{html.escape(sentence)}</p>')

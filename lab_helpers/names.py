@@ -211,7 +211,7 @@ class Names:
         return self._name("role", f"mlops-{purpose}")
 
     def policy(self, purpose: str) -> str:
-        """Managed policy of the notebook's role: work, operate, stacks, deploy or sdk."""
+        """Managed policy of the notebook's role: work, operate, stacks, deploy, sdk or reset."""
         return self._name("policy", f"mlops-notebook-{purpose}")
 
     # --- storage

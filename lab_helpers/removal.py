@@ -7,10 +7,10 @@ notebook instance, which cannot delete itself.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from lab_helpers import sdk
+from lab_helpers import running, sdk
 from lab_helpers.display import Table, duration
 from lab_helpers.errors import Interrupted, WorkshopError
 from lab_helpers.lab import Lab
@@ -54,8 +54,8 @@ def remove(lab: Lab, *, timeout: float = 1800, sleep: Callable[[float], None] = 
     Raises RemovalError if a stack cannot be deleted, or is still there after `timeout` seconds.
     """
     names = lab.names
-    _stop_executions(lab)
-    _stop_training(lab)
+    for stopped in _stop(lab):
+        print(f"stopped {stopped}")
     for what in sdk.remove(lab, pause=sleep):  # no stack has it
         print(f"deleted the {what} {names.sdk}")
     # An execution that was under way may have deployed an endpoint until it stopped: pipelines go last.
@@ -66,40 +66,28 @@ def remove(lab: Lab, *, timeout: float = 1800, sleep: Callable[[float], None] = 
         _delete(lab, stacks, timeout, sleep)
 
 
-def _stop_executions(lab: Lab) -> None:
-    client = lab.client("codepipeline")
-    for pipeline in (lab.names.train_pipeline, lab.names.model_pipeline, lab.names.base_pipeline):
-        try:
-            found = client.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]
-        except client.exceptions.PipelineNotFoundException:
-            continue
-        for one in found:
-            if one["status"] == "InProgress":
-                execution = one["pipelineExecutionId"]
-                try:
-                    client.stop_pipeline_execution(
-                        pipelineName=pipeline, pipelineExecutionId=execution, abandon=True, reason=REASON
-                    )
-                except (
-                    client.exceptions.PipelineExecutionNotStoppableException,
-                    client.exceptions.DuplicatedStopRequestException,
-                ):
-                    continue  # it has just ended, or is about to
-                print(f"stopped execution {execution} of {pipeline}")
-
-
-def _stop_training(lab: Lab) -> None:
-    client, stem = lab.client("sagemaker"), f"{lab.names.prefix}iris-model-"
-    pages = client.get_paginator("list_training_jobs").paginate(NameContains=stem, StatusEquals="InProgress")
-    for name in [one["TrainingJobName"] for page in pages for one in page["TrainingJobSummaries"]]:
-        if name.startswith(stem):
-            try:
-                client.stop_training_job(TrainingJobName=name)
-            except client.exceptions.ClientError as error:
-                if error.response["Error"]["Code"] != "ValidationException":
-                    raise
-                continue  # it has just ended
-            print(f"stopped training job {name}")
+def _stop(lab: Lab) -> Iterator[str]:
+    """Stop executions and jobs; yield what was stopped."""
+    names, client = lab.names, lab.client("sagemaker")
+    for pipeline in (names.train_pipeline, names.model_pipeline, names.base_pipeline):
+        yield from running.stop_executions(lab.client("codepipeline"), pipeline, REASON)
+    # A tuning job first: it would start other training jobs.
+    tuning = client.get_paginator("list_hyper_parameter_tuning_jobs")
+    for tuned in tuning.paginate(NameContains=names.sdk, StatusEquals="InProgress"):
+        for job in tuned["HyperParameterTuningJobSummaries"]:
+            if (name := job["HyperParameterTuningJobName"]).startswith(names.sdk):
+                yield from running.stop_tuning(client, name)
+    stem = f"{names.prefix}iris-model-"
+    training = client.get_paginator("list_training_jobs")
+    for trained in training.paginate(NameContains=stem, StatusEquals="InProgress"):
+        for one in trained["TrainingJobSummaries"]:
+            if (name := one["TrainingJobName"]).startswith(stem):
+                yield from running.stop_training(client, name)
+    transform = client.get_paginator("list_transform_jobs")
+    for transformed in transform.paginate(NameContains=names.sdk, StatusEquals="InProgress"):
+        for batch in transformed["TransformJobSummaries"]:
+            if (name := batch["TransformJobName"]).startswith(names.sdk):
+                yield from running.stop_transform(client, name)
 
 
 def _delete(lab: Lab, names: Iterable[str], timeout: float, sleep: Callable[[float], None]) -> None:

@@ -60,8 +60,19 @@ _OF_TESTER = {
     ),
     "mlops-pipeline": ("lambda:InvokeFunction",),
 }  # fmt: skip
+_RESET = "a learner goes back to the start of a notebook without an instructor"
+_OF_RESET = (
+    "cloudformation:ContinueUpdateRollback", "cloudformation:RollbackStack", "codebuild:StopBuild",
+    "codecommit:CreateBranch", "codecommit:CreateCommit", "codecommit:DeleteBranch", "codecommit:GetFolder",
+    "ecr:BatchDeleteImage", "ecr:PutImage", "events:DisableRule", "events:EnableRule",
+    "sagemaker:DeleteHyperParameterTuningJob", "sagemaker:DeleteTrainingJob",
+)  # fmt: skip
+_RUNNING = "notebook 99 stops what notebook 03a has started, and has to find it"
 MORE: dict[tuple[str, str], str] = {
     **{(role, action): _TESTER for role, actions in _OF_TESTER.items() for action in actions},
+    **{("mlops-notebook", action): _RESET for action in _OF_RESET},
+    ("mlops-notebook", "sagemaker:ListHyperParameterTuningJobs"): _RUNNING,
+    ("mlops-notebook", "sagemaker:ListTransformJobs"): _RUNNING,
     **{(role, action): _SDK for role, actions in _OF_SDK.items() for action in actions},
     (
         "mlops-sagemaker",

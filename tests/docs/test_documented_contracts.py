@@ -29,7 +29,7 @@ ROLES = (
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "all_stacks": [()],
     "role": [(purpose,) for purpose in ROLES],
-    "policy": [(purpose,) for purpose in ("work", "operate", "stacks", "deploy", "sdk")],
+    "policy": [(purpose,) for purpose in ("work", "operate", "stacks", "deploy", "sdk", "reset")],
     "bucket": [("region", "account")],
     "assets_bucket": [("region", "account")],
     "training_job": [(EXECUTION,)],

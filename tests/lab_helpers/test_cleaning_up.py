@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,31 @@ def missing(**_: str) -> dict[str, Any]:
     )
 
 
+def jobs(*names: str) -> dict[str, fakes.Handler]:
+    """Return what lists running jobs of these names: training, tuning and transform jobs."""
+
+    def summaries(member: str, kind: str, **more: Any) -> fakes.Handler:
+        found = [
+            {f"{kind}Name": name, f"{kind}Arn": ARN, f"{kind}Status": "InProgress", "CreationTime": TIME}
+            | more
+            for name in names
+        ]
+        return lambda **_: {member: found}
+
+    counters = {"TrainingJobStatusCounters": {}, "ObjectiveStatusCounters": {}, "Strategy": "Grid"}
+    return {
+        "list_training_jobs": summaries("TrainingJobSummaries", "TrainingJob"),
+        "list_hyper_parameter_tuning_jobs": summaries(
+            "HyperParameterTuningJobSummaries", "HyperParameterTuningJob", **counters
+        ),
+        "list_transform_jobs": summaries("TransformJobSummaries", "TransformJob"),
+    }
+
+
 def sagemaker(**handlers: fakes.Handler) -> fakes.FakeClient:
     """SageMaker without jobs and without what notebook 03a makes, unless `handlers` say otherwise."""
     nothing: dict[str, fakes.Handler] = {
-        "list_training_jobs": lambda **_: {"TrainingJobSummaries": []},
+        **jobs(),
         "delete_endpoint": missing,
         "delete_endpoint_config": missing,
         "delete_model": missing,
@@ -133,19 +155,10 @@ def test_what_is_running_is_stopped_before_anything_is_deleted(tmp_path: Path) -
         stopped.append(asked["pipelineExecutionId"])
         return {"pipelineExecutionId": asked["pipelineExecutionId"]}
 
-    def stop_training(TrainingJobName: str) -> dict[str, Any]:
-        stopped.append(TrainingJobName)
+    def stop_job(**asked: str) -> dict[str, Any]:
+        stopped.append(" ".join(f"{kind} {name}" for kind, name in asked.items()))
         return {}
 
-    jobs = [
-        {
-            "TrainingJobName": name,
-            "TrainingJobArn": ARN,
-            "CreationTime": TIME,
-            "TrainingJobStatus": "InProgress",
-        }
-        for name in ("iris-model-1", "bea-iris-model-1")
-    ]
     lab = fakes.lab(
         tmp_path,
         cloudformation=Stacks().client,
@@ -157,11 +170,19 @@ def test_what_is_running_is_stopped_before_anything_is_deleted(tmp_path: Path) -
             stop_pipeline_execution=stop_execution,
         ),
         sagemaker=sagemaker(
-            list_training_jobs=lambda **_: {"TrainingJobSummaries": jobs}, stop_training_job=stop_training
+            **jobs("iris-model-sdk-1", "bea-iris-model-sdk-1"),
+            stop_hyper_parameter_tuning_job=stop_job,
+            stop_training_job=stop_job,
+            stop_transform_job=stop_job,
         ),
     )
     removal.remove(lab)
-    assert stopped == ["a" * 36, "iris-model-1"], "another lab's job goes on"
+    assert stopped == [
+        "a" * 36,
+        "HyperParameterTuningJobName iris-model-sdk-1",  # it would start other training jobs
+        "TrainingJobName iris-model-sdk-1",
+        "TransformJobName iris-model-sdk-1",
+    ], "another lab's jobs go on"
 
 
 def test_what_notebook_03a_has_left_is_deleted_though_no_stack_has_it(
@@ -206,7 +227,27 @@ def test_what_bills_is_the_labs_own_with_its_price(tmp_path: Path) -> None:
                 {"VariantName": "AllTraffic", "ModelName": "m", "InstanceType": "ml.m5.large"}
             ],
         },
-        list_training_jobs=lambda **_: {"TrainingJobSummaries": []},
+        **jobs("iris-model-sdk-1", "bea-iris-model-sdk-1"),
+        describe_training_job=lambda TrainingJobName: {
+            "TrainingJobName": TrainingJobName,
+            "TrainingJobArn": ARN,
+            "ModelArtifacts": {"S3ModelArtifacts": "s3://b/m"},
+            "TrainingJobStatus": "InProgress",
+            "SecondaryStatus": "Training",
+            "AlgorithmSpecification": {"TrainingInputMode": "File"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5},
+            "StoppingCondition": {},
+            "CreationTime": TIME,
+        },
+        describe_transform_job=lambda TransformJobName: {
+            "TransformJobName": TransformJobName,
+            "TransformJobArn": ARN,
+            "TransformJobStatus": "InProgress",
+            "ModelName": "m",
+            "TransformInput": {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b"}}},
+            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 2},
+            "CreationTime": TIME,
+        },
         describe_notebook_instance=lambda NotebookInstanceName: {
             "NotebookInstanceName": NotebookInstanceName,
             "NotebookInstanceStatus": "InService",
@@ -216,9 +257,14 @@ def test_what_bills_is_the_labs_own_with_its_price(tmp_path: Path) -> None:
     found = charges.running(fakes.lab(tmp_path, sagemaker=client))
     assert [(one.kind, one.name, one.count) for one in found] == [
         ("endpoint", "iris-model-dev", 2),
+        ("transform", "iris-model-sdk-1", 2),
+        ("training", "iris-model-sdk-1", 1),
+        ("tuning", "iris-model-sdk-1", 0),
         ("notebook", "mlops", 1),
     ]
-    assert found[0].hourly
+    prices = [one.hourly or Decimal(0) for one in found]
+    assert prices[1] == 2 * prices[2] > 0, "an hour of either costs the same"
     shown = repr(charges.table(found))
-    assert f"{found[0].hourly:.3f} USD per hour" in shown
+    assert f"{sum(prices):.3f} USD per hour" in shown
     assert "unknown" in shown
+    assert "in its training jobs" in shown

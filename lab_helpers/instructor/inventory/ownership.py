@@ -43,7 +43,7 @@ _NAMES = {
     "codecommit-repository": "mlops",
     "ecr-repository": _IMAGES,
     "role": r"mlops-(?:notebook|codebuild|pipeline|deploy|launcher|monitor|tester|events|sagemaker)",
-    "policy": r"mlops-notebook-(?:work|operate|stacks|deploy|sdk)",
+    "policy": r"mlops-notebook-(?:work|operate|stacks|deploy|sdk|reset)",
 }
 """The part of a name after the prefix, by kind of resource."""
 _UNMISTAKABLE = {

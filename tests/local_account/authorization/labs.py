@@ -24,7 +24,7 @@ PURPOSES = (
     "events",
     "sagemaker",
 )
-POLICIES = ("work", "operate", "stacks", "deploy", "sdk")
+POLICIES = ("work", "operate", "stacks", "deploy", "sdk", "reset")
 
 
 def arn(service: str, resource: str) -> str:

@@ -45,7 +45,9 @@ ACCOUNT_WIDE = {
     "logs:DescribeLogGroups": READS,
     "logs:DescribeResourcePolicies": READS,
     "sagemaker:ListEndpoints": READS,
+    "sagemaker:ListHyperParameterTuningJobs": READS,
     "sagemaker:ListTrainingJobs": READS,
+    "sagemaker:ListTransformJobs": READS,
     # These have resource-level permissions, but a request that searches is about all resources.
     "cloudwatch:DescribeAlarms": READS,
     "cloudwatch:GetMetricData": READS,

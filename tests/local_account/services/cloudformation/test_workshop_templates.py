@@ -138,7 +138,8 @@ def test_a_lab_from_before_is_updated_and_keeps_all_that_it_has(
     assert after.keys() - before.keys() == {"NotebookPolicies"}
     assert before.items() <= after.items()
     assert role_ids() == roles, "a role was replaced"
-    names = [Names("old").policy(purpose) for purpose in ("deploy", "operate", "sdk", "stacks", "work")]
+    purposes = ("deploy", "operate", "reset", "sdk", "stacks", "work")
+    names = [Names("old").policy(purpose) for purpose in purposes]
     assert notebook_policies() == ([], names)
     for role in roles:
         found = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=role)["Tags"]}
