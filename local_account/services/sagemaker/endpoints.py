@@ -52,7 +52,6 @@ log = logging.getLogger(__name__)
 
 EVENT = "SageMaker Endpoint State Change"
 _REASON_LENGTH = 1024
-"""The quota "Number of instances across active endpoints"."""
 
 
 class Endpoints(EndpointConfigs):

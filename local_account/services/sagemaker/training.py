@@ -60,7 +60,6 @@ _UNSUPPORTED = (
 )  # fmt: skip
 """Refuses in CreateTrainingJob."""
 _DAY = 86_400
-"""The quota "Number of instances across all training jobs"."""
 
 
 class TrainingJobs(Resources):

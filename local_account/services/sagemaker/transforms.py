@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 
 _UNSUPPORTED = ("DataCaptureConfig", "ExperimentConfig")
 """Refuses in CreateTransformJob."""
-"""The quota "Number of instances across all transform jobs"."""
 _LARGEST = 100
 """The largest MaxPayloadInMB, and MaxPayloadInMB times MaxConcurrentTransforms."""
 
