@@ -70,7 +70,8 @@ def shown(visit: Visit, name: str) -> Answer:
     endpoint = client.describe_endpoint(EndpointName=name)
     try:
         config = client.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-        specs = {one["VariantName"]: one for one in config["ProductionVariants"]}
+        every = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]
+        specs = {one["VariantName"]: one for one in every}
     except ClientError:  # deleted, while the endpoint serves
         specs = {}
     minutes = visit.argument("minutes")
@@ -98,7 +99,8 @@ def shown(visit: Visit, name: str) -> Answer:
 
 def _plots(visit: Visit, endpoint: DescribeEndpointOutputTypeDef, minutes: str) -> list[Plot]:
     """Return the plots of an endpoint's variants: requests, times and errors."""
-    variants = [one["VariantName"] for one in endpoint.get("ProductionVariants", [])][:2]
+    every = [*endpoint.get("ProductionVariants", []), *endpoint.get("ShadowProductionVariants", [])]
+    variants = [one["VariantName"] for one in every][:2]
     several = len(variants) > 1
     wanted = []
     for variant in variants:

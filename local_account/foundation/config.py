@@ -50,6 +50,8 @@ class AccountConfig:
     """Marks containers and processes, so that two accounts on one machine leave each other's alone."""
     scaling_minute_seconds: int = 1
     """Length of a minute in seconds for the alarms of scaling policies: 60 as on AWS, less to wait less."""
+    capture_seconds: int = 5
+    """How long captured data of endpoints waits until it is put to S3: "a couple of minutes" on AWS."""
 
     @property
     def endpoint_url(self) -> str:

@@ -168,7 +168,7 @@ def shift_traffic(
     routes = Routes.of(account)
     roles = {variant.spec["role_arn"] for variant in green.variants.values()}
     watch = _Watch(account, alarms, roles)
-    instances = sum(len(variant.instances) for variant in green.variants.values())
+    instances = sum(len(variant.instances) for variant in green.production)
     watch.fired()  # no request goes to a fleet that could not be taken back
     for share in traffic_steps(routing, instances):
         routes.set(endpoint, blue, green, share)

@@ -1,6 +1,6 @@
 """Endpoint configurations: the models that an endpoint serves, their instances and their weights.
 
-Refuses (CreateEndpointConfig): serverless and asynchronous inference, data capture, inference components.
+Refuses (CreateEndpointConfig): serverless and asynchronous inference, inference components.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
 
 _UNSUPPORTED = (
-    "AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants", "EnableNetworkIsolation",
+    "AsyncInferenceConfig", "ExplainerConfig", "EnableNetworkIsolation",
 )  # fmt: skip
 """Refuses in CreateEndpointConfig."""
 _UNSUPPORTED_VARIANT = (
@@ -45,16 +45,19 @@ class EndpointConfigs(Models):
         """See CreateEndpointConfig.
 
         Raises ServiceError ValidationException for a name in use or a model that does not exist,
-        UnsupportedOperation for serverless and asynchronous inference, inference components and data capture.
+        UnsupportedOperation for serverless and asynchronous inference, and for inference components.
         """
         name = params["EndpointConfigName"]
         arn = self.resource_arn("endpoint-config", name)
         refuse_unsupported(params, _UNSUPPORTED)
-        capture = params.get("DataCaptureConfig")
-        if capture and capture.get("EnableCapture"):
-            raise unsupported("DataCaptureConfig")
         variants = params["ProductionVariants"]
-        names = [variant["VariantName"] for variant in variants]
+        shadows = params.get("ShadowProductionVariants", [])
+        if shadows and (len(variants), len(shadows)) != (1, 1):
+            raise invalid(
+                "With ShadowProductionVariants, you can only specify one variant for ProductionVariants and "
+                f"one variant for ShadowProductionVariants, but there are {len(variants)} and {len(shadows)}"
+            )
+        names = [variant["VariantName"] for variant in [*variants, *shadows]]
         if len(set(names)) < len(names):
             raise invalid(f"Production variant names must be unique, but are: {', '.join(names)}")
         document = {
@@ -63,6 +66,8 @@ class EndpointConfigs(Models):
             "ProductionVariants": [self._checked_variant(variant) for variant in variants],
             "CreationTime": self.account.now(),
         }
+        if shadows:
+            document["ShadowProductionVariants"] = [self._checked_variant(variant) for variant in shadows]
         config = cast("EndpointConfig", document)
         in_use = invalid(f'Cannot create already existing endpoint configuration "{arn}".')
         self.add(self.table("endpoint_configs"), name, config, arn, params.get("Tags", []), in_use=in_use)

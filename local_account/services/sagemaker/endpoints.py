@@ -16,6 +16,7 @@ from local_account.foundation.containers import engine_errors
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import deployments, instance_quotas, scaled_variants
+from local_account.services.sagemaker.data_capture import DataCapture, summary
 from local_account.services.sagemaker.endpoint_configs import EndpointConfigs
 from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
 from local_account.services.sagemaker.instance_metrics import InstanceMetrics
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.literals import EndpointStatusType
     from mypy_boto3_sagemaker.type_defs import (
         CreateEndpointInputTypeDef,
+        DataCaptureConfigUnionTypeDef,
         DeleteEndpointInputTypeDef,
         DeploymentConfigUnionTypeDef,
         DescribeEndpointInputTypeDef,
@@ -124,6 +126,7 @@ class Endpoints(EndpointConfigs):
             "LastModifiedTime": now,
             "LastDeploymentConfig": params.get("DeploymentConfig"),
             "variants": specs,
+            "capture": self._capture_config(params["EndpointConfigName"]),
         }
         in_use = invalid(f'Cannot create already existing endpoint "{arn}".')
         quotas = self.account.quotas("sagemaker")
@@ -159,7 +162,7 @@ class Endpoints(EndpointConfigs):
         name = params["EndpointName"]
         deployments.check_deployment_config(params.get("DeploymentConfig"))
         config_name = params["EndpointConfigName"]
-        specs = self._variant_specs(config_name)
+        specs, capture = self._variant_specs(config_name), self._capture_config(config_name)
         current = self._settled_endpoint(name)["EndpointConfigName"]
         scaled_variants.check_update(
             self.account, name, self._instance_types(current), self._instance_types(config_name)
@@ -181,6 +184,7 @@ class Endpoints(EndpointConfigs):
                         "StartTime": self.account.now(),
                         "deployment_config": config,
                         "variants": specs,
+                        "capture": capture,
                     }
                     endpoint["EndpointStatus"] = "Updating"
                     endpoint["LastModifiedTime"] = self.account.now()
@@ -269,7 +273,7 @@ class Endpoints(EndpointConfigs):
         if pending is None:
             return
         specs = pending["variants"]
-        green = self._fleet(name, specs)
+        green = self._fleet(name, specs, pending.get("capture"))
         blue = self._routes.current(name)
         config: DeploymentConfigUnionTypeDef = pending["deployment_config"] or {}
 
@@ -301,6 +305,7 @@ class Endpoints(EndpointConfigs):
             FailureReason=None,
             pending=None,
             variants=specs,
+            capture=pending.get("capture"),
         )
         deployments.remove_other_models(self.account, name, specs)
 
@@ -370,7 +375,7 @@ class Endpoints(EndpointConfigs):
         return when_engine_answers(self.account, f"endpoint {name}", end)
 
     def _bring_up(self, name: str, specs: list[VariantSpec]) -> Fleet:
-        fleet = self._fleet(name, specs)
+        fleet = self._fleet(name, specs, self._endpoint(name).get("capture"))
         self._launch_fleet(name, fleet, specs)
         return fleet
 
@@ -383,8 +388,12 @@ class Endpoints(EndpointConfigs):
                 if not error.lost_engine or not self._end_containers(name):
                     raise
 
-    def _fleet(self, name: str, specs: list[VariantSpec]) -> Fleet:
-        return Fleet(self.account, self._endpoint_logs, name, specs, self._patience)
+    def _fleet(
+        self, name: str, specs: list[VariantSpec], capture: DataCaptureConfigUnionTypeDef | None
+    ) -> Fleet:
+        return Fleet(
+            self.account, self._endpoint_logs, name, specs, self._patience, capture=DataCapture.of(capture)
+        )
 
     def _launch_fleet(self, name: str, fleet: Fleet, specs: list[VariantSpec]) -> None:
         deployments.prepare(self.account, name, specs)
@@ -408,10 +417,14 @@ class Endpoints(EndpointConfigs):
 
     # --- documents
 
+    def _capture_config(self, config_name: str) -> DataCaptureConfigUnionTypeDef | None:
+        return self.endpoint_config(config_name).get("DataCaptureConfig")
+
     def _variant_specs(self, config_name: str) -> list[VariantSpec]:
         config = self.endpoint_config(config_name)
         specs: list[VariantSpec] = []
-        for variant in config["ProductionVariants"]:
+        shadows = config.get("ShadowProductionVariants", [])
+        for variant in [*config["ProductionVariants"], *shadows]:
             model = self.model(variant["ModelName"])
             container = primary_container(model)
             startup = variant.get("ContainerStartupHealthCheckTimeoutInSeconds", self.startup_seconds)
@@ -427,6 +440,7 @@ class Endpoints(EndpointConfigs):
                     "instance_type": variant["InstanceType"],
                     "count": variant["InitialInstanceCount"],
                     "weight": variant["InitialVariantWeight"],
+                    "shadow": variant in shadows,
                     "image": "",
                     "resolved_at": None,
                     "model_dir": None,
@@ -491,11 +505,12 @@ class Endpoints(EndpointConfigs):
 
     def _describe_endpoint(self, endpoint: Endpoint) -> Params:
         description = public(endpoint)
+        serving = endpoint["EndpointStatus"] not in ("Creating", "Failed")
+        if captured := summary(endpoint.get("capture"), serving=serving):
+            description["DataCaptureConfig"] = captured
         fleet = self._routes.current(endpoint["EndpointName"])
-        if endpoint["EndpointStatus"] not in ("Creating", "Failed"):
-            description["ProductionVariants"] = [
-                _variant_summary(variant, fleet) for variant in endpoint["variants"]
-            ]
+        if serving:
+            description.update(_summaries(endpoint["variants"], fleet))
         pending = endpoint.get("pending")
         if endpoint["EndpointStatus"] == "Creating":
             pending = {
@@ -508,7 +523,7 @@ class Endpoints(EndpointConfigs):
             description["PendingDeploymentSummary"] = {
                 "EndpointConfigName": pending["EndpointConfigName"],
                 "StartTime": pending["StartTime"],
-                "ProductionVariants": [_variant_summary(variant, None) for variant in pending["variants"]],
+                **_summaries(pending["variants"], None),
             }
         return description
 
@@ -528,6 +543,16 @@ def _retain(
             spec["count"] = by_name[spec["name"]]["count"]
         if spec["name"] in by_name and "DesiredWeight" not in left_out:
             spec["weight"] = by_name[spec["name"]]["weight"]
+
+
+def _summaries(
+    specs: Sequence[VariantSpec], fleet: Fleet | None
+) -> dict[str, list[ProductionVariantSummaryTypeDef]]:
+    found: dict[str, list[ProductionVariantSummaryTypeDef]] = {"ProductionVariants": []}
+    for spec in specs:
+        member = "ShadowProductionVariants" if spec.get("shadow") else "ProductionVariants"
+        found.setdefault(member, []).append(_variant_summary(spec, fleet))
+    return found
 
 
 def _variant_summary(variant: VariantSpec, fleet: Fleet | None) -> ProductionVariantSummaryTypeDef:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from local_account.services.sagemaker.data_capture import DataCapture
 from local_account.services.sagemaker.instances import Patience, ServingInstance
 
 if TYPE_CHECKING:
@@ -78,8 +79,16 @@ class Fleet:
     """All instances that serve one endpoint configuration of one endpoint."""
 
     def __init__(
-        self, account: Account, logs: Logs, endpoint: str, specs: Iterable[VariantSpec], patience: Patience
+        self,
+        account: Account,
+        logs: Logs,
+        endpoint: str,
+        specs: Iterable[VariantSpec],
+        patience: Patience,
+        *,
+        capture: DataCapture | None = None,
     ) -> None:
+        self.capture = capture
         self._account = account
         self._patience = patience
         self._logs = logs
@@ -104,9 +113,26 @@ class Fleet:
         """Let requests in progress finish, then remove all containers."""
         self._end([instance for variant in self.variants.values() for instance in variant.instances])
 
+    @property
+    def production(self) -> list[Variant]:
+        """The variants whose answers clients get."""
+        return [variant for variant in self.variants.values() if not variant.spec.get("shadow")]
+
+    @property
+    def shadow(self) -> Variant | None:
+        """The variant that gets copies of requests, if there is one."""
+        return next((one for one in self.variants.values() if one.spec.get("shadow")), None)
+
+    def shadows(self) -> Variant | None:
+        """Return the shadow variant if it gets a copy of the next request: by chance, by weight."""
+        if shadow := self.shadow:
+            share = shadow.weight / (sum(one.weight for one in self.production) or 1.0)
+            return shadow if random.random() < share else None  # noqa: S311 - no secret
+        return None
+
     def pick_variant(self) -> Variant:
-        """Return a random variant, by weight."""
-        variants = list(self.variants.values())
+        """Return a random production variant, by weight."""
+        variants = self.production
         if len(variants) == 1:
             return variants[0]
         weights = [variant.weight for variant in variants]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ChannelUnionTypeDef,
         CheckpointConfigTypeDef,
         ContainerDefinitionUnionTypeDef,
+        DataCaptureConfigUnionTypeDef,
         DataProcessingTypeDef,
         DeploymentConfigUnionTypeDef,
         DriftCheckBaselinesTypeDef,
@@ -136,6 +137,8 @@ class EndpointConfig(TypedDict):
     EndpointConfigName: str
     EndpointConfigArn: str
     ProductionVariants: list[ProductionVariantUnionTypeDef]
+    ShadowProductionVariants: NotRequired[list[ProductionVariantUnionTypeDef]]
+    DataCaptureConfig: NotRequired[DataCaptureConfigUnionTypeDef]
     CreationTime: datetime
 
 
@@ -155,6 +158,8 @@ class VariantSpec(TypedDict):
     """Endpoints of older accounts lack it."""
     count: int
     weight: float
+    """For a shadow variant: of the production variant's, the share of its requests that are copied."""
+    shadow: NotRequired[bool]
     image: str
     """``specified_image`` by digest; empty until the variant was prepared."""
     resolved_at: datetime | None
@@ -168,6 +173,7 @@ class PendingDeployment(TypedDict):
     StartTime: datetime
     deployment_config: DeploymentConfigUnionTypeDef | None
     variants: list[VariantSpec]
+    capture: NotRequired[DataCaptureConfigUnionTypeDef | None]
 
 
 class EndpointChanges(TypedDict, total=False):
@@ -178,6 +184,7 @@ class EndpointChanges(TypedDict, total=False):
     LastDeploymentConfig: DeploymentConfigUnionTypeDef | None
     pending: PendingDeployment | None
     variants: list[VariantSpec]
+    capture: DataCaptureConfigUnionTypeDef | None
 
 
 class Endpoint(TypedDict):
@@ -193,6 +200,8 @@ class Endpoint(TypedDict):
     LastDeploymentConfig: DeploymentConfigUnionTypeDef | None
     pending: NotRequired[PendingDeployment | None]
     variants: list[VariantSpec]
+    capture: NotRequired[DataCaptureConfigUnionTypeDef | None]
+    """What is captured, as the configuration was; it may have been deleted."""
 
 
 class TrainingJobResults(TypedDict, total=False):

@@ -5,17 +5,22 @@ Lacks (sagemaker-runtime): `InvokeEndpointAsync`, `InvokeEndpointWithResponseStr
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.service import Answer, Service, blob
+from local_account.services.sagemaker.captured_files import CapturedFiles, Destination
+from local_account.services.sagemaker.data_capture import DataCapture, Invocation, Payload
 from local_account.services.sagemaker.fleets import Routes, Variant
 from local_account.services.sagemaker.instances import LOG_GROUP, ServingInstance
 from local_account.services.sagemaker.invocation_metrics import InvocationMetrics
+from local_account.services.sagemaker.shadow_traffic import ShadowTraffic
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime.type_defs import (
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.account import Account
+
+log = logging.getLogger(__name__)
 
 MAX_BYTES = 6_291_456
 _HEADERS = {
@@ -49,14 +56,23 @@ class SageMakerRuntime(Service):
         super().__init__(account)
         self._routes = Routes.of(account)
         self._metrics = InvocationMetrics(account)
+        self._captured = CapturedFiles(account)
+        self._shadows = ShadowTraffic()
 
     def start(self) -> None:
-        """Start sending metrics."""
+        """Start sending metrics and captured data."""
         self.account.tasks.every(_METRICS_SECONDS, "endpoint-metrics", self._metrics.flush)
+        self._captured.start()
 
     def stop(self) -> None:
-        """Send the remaining metrics."""
+        """Send the remaining metrics and captured data."""
+        self._shadows.stop()
         self._metrics.flush()
+        self._captured.stop()
+
+    def close(self) -> None:
+        """Write what has been captured since then: it is sent at the next start."""
+        self._captured.write()
 
     def invoke_endpoint(self, params: InvokeEndpointInputTypeDef) -> Answer:
         """See InvokeEndpoint.
@@ -75,18 +91,49 @@ class SageMakerRuntime(Service):
                 "ValidationError", f"Endpoint {name} of account {self.account.config.account_id} not found."
             )
         target = params.get("TargetVariant")
-        variant = fleet.variants.get(target) if target else fleet.pick_variant()
-        if variant is None:
-            raise ServiceError(
-                "ValidationError",
-                f"Variant {target} of endpoint {name} not found: it has {list(fleet.variants)}",
-            )
+        variant = fleet.pick_variant()
+        if target:
+            named = {one.spec["name"]: one for one in fleet.production}
+            if target not in named:
+                raise ServiceError(
+                    "ValidationError", f"Variant {target} of endpoint {name} not found: it has {list(named)}"
+                )
+            variant = named[target]
         given: Mapping[str, Any] = params
         headers = {header: given[member] for member, header in _HEADERS.items() if given.get(member)}
+        capture = fleet.capture if fleet.capture and fleet.capture.samples() else None
+        if shadow := fleet.shadows():
+            self._shadows.send(
+                len(body), partial(self._invoke_shadow, shadow, capture, params, body, headers)
+            )
         with variant.slot() as instance:
             if instance is None:
                 raise _unavailable(variant)
-            return self._invoke(name, variant, instance, body=body, headers=headers, begin=begin)
+            answer = self._invoke(name, variant, instance, body=body, headers=headers, begin=begin)
+        if capture:
+            self._take(capture, variant, params, body, answer)
+        return answer
+
+    def _invoke_shadow(
+        self,
+        shadow: Variant,
+        capture: DataCapture | None,
+        params: InvokeEndpointInputTypeDef,
+        body: bytes,
+        headers: dict[str, str],
+    ) -> None:
+        """Send a copy of a request; its answer is counted and captured, and nobody gets it."""
+        name, begin = params["EndpointName"], time.perf_counter()
+        with shadow.slot() as instance:
+            if instance is None:
+                return
+            try:
+                answer = self._invoke(name, shadow, instance, body=body, headers=headers, begin=begin)
+            except ServiceError:
+                log.debug("the shadow variant of endpoint %s", name, exc_info=True)
+                return
+        if capture:
+            self._take(capture, shadow, params, body, answer)
 
     def _invoke(
         self,
@@ -129,6 +176,26 @@ class SageMakerRuntime(Service):
                 model_us=1e6 * model,
                 overhead_us=1e6 * (end - begin - model),
             )
+
+    def _take(
+        self,
+        capture: DataCapture,
+        variant: Variant,
+        params: InvokeEndpointInputTypeDef,
+        body: bytes,
+        answer: Params,
+    ) -> None:
+        destination = Destination(
+            params["EndpointName"], variant.spec["name"], capture.uri, variant.spec["role_arn"]
+        )
+        invocation = Invocation(
+            time.time(),
+            Payload(params.get("ContentType"), body),
+            Payload(answer["ContentType"], answer["Body"]),
+            params.get("InferenceId"),
+            params.get("CustomAttributes"),
+        )
+        self._captured.take(capture, destination, invocation)
 
     def _check(self, params: InvokeEndpointInputTypeDef, body: bytes) -> None:
         for member in _UNSUPPORTED:

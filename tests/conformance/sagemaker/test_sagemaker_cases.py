@@ -1,5 +1,7 @@
-"""Batch transform, tuning, repositories, model registry: what becomes of records, which requests are valid.
+"""Jobs, data capture, repositories, model registry: what becomes of records, which requests are valid.
 
+- capture: a ``body`` of a content ``type``, captured with the media types for ``csv`` and ``json``, and
+  EnableCapture (``enable``; null leaves it out); expected is ``endpointInput``.
 - processing: ``records`` of an object with the filters ``input`` and ``output`` and a ``join``, and the
   model's ``answer``; expected are the ``payload`` that the model gets and the ``output`` that is stored.
 - tuning: ranges (``choices``, ``integers``, ``numbers``; a number stands for that many), ``most`` training
@@ -10,6 +12,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +22,7 @@ from local_account.foundation.account import Account
 from local_account.foundation.config import AccountConfig
 from local_account.foundation.errors import ServiceError
 from local_account.services.sagemaker import SageMaker
+from local_account.services.sagemaker.data_capture import DataCapture, Invocation, Payload
 from local_account.services.sagemaker.data_processing import ProcessingError, data_processing
 from tests.conformance.cases import Case, identify, load
 from tests.conformance.requests import ask, named
@@ -49,6 +53,24 @@ def test_processing(case: Case) -> None:
         case.check({"error": "failed"})
     else:
         case.check({"payload": payload, "output": output})
+
+
+@pytest.mark.parametrize("case", load("sagemaker/capture"), ids=identify)
+def test_capture(case: Case) -> None:
+    asked = case.input
+    header = {"CsvContentTypes": asked.get("csv"), "JsonContentTypes": asked.get("json")}
+    config: Any = {
+        "EnableCapture": asked.get("enable", True),
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": "s3://bucket/prefix",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+        "CaptureContentTypeHeader": {key: value for key, value in header.items() if value},
+    }
+    config = {key: value for key, value in config.items() if value is not None}
+    capture = DataCapture.of(config)
+    payload = Payload(asked["type"], asked["body"].encode())
+    line = capture and capture.line(Invocation(0.0, payload, payload, None, None))
+    case.check(json.loads(line)["captureData"]["endpointInput"] if line else None)
 
 
 @pytest.fixture(scope="module")

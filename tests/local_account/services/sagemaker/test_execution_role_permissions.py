@@ -107,6 +107,27 @@ def transforming(lab: SageMakerLab, name: str, role: str) -> tuple[str, str]:
     return job["TransformJobStatus"], job["FailureReason"]
 
 
+def capturing(lab: SageMakerLab, name: str, role: str) -> tuple[str, str]:
+    configured(lab, f"{name}-model", role)
+    variant = {"VariantName": "AllTraffic", "ModelName": f"{name}-model"}
+    lab.sagemaker.create_endpoint_config(
+        EndpointConfigName=name,
+        ProductionVariants=[{**variant, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}],
+        DataCaptureConfig={
+            "InitialSamplingPercentage": 100,
+            "DestinationS3Uri": f"s3://{BUCKET}/capture/",
+            "CaptureOptions": [{"CaptureMode": "Input"}],
+        },
+    )
+    lab.endpoint(name, name)
+    lab.invoke(name)
+    group = f"/aws/sagemaker/Endpoints/{name}"
+    lines = lab.when(lambda: lab.lines(group, "AllTraffic/data-capture"), bool)
+    endpoint = lab.settled(name)
+    lab.delete_endpoint(name)
+    return endpoint["EndpointStatus"], lines[0]
+
+
 DOINGS = {
     "a training job pulls its image": training,
     "a model is created": model,
@@ -115,6 +136,7 @@ DOINGS = {
     "a transform job finds its input": transforming,
     "a transform job pulls its image": transforming,
     "a transform job stores its output": transforming,
+    "an endpoint stores what it captures": capturing,
     "a release is watched by alarms": updating,
 }
 
