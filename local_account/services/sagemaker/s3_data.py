@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
@@ -90,6 +90,12 @@ def _nothing(uri: str, bucket: str, region: str, role_arn: str) -> str:
         f"exists in the selected region ({region}), that objects exist under that S3 prefix, and that the "
         f'role "{role_arn}" has "s3:ListBucket" permissions on bucket "{bucket}".'
     )
+
+
+def opened(s3: S3Client, bucket: str, key: str) -> tuple[IO[bytes], int]:
+    """Open an object: its content and its size, as ``archives.Files`` wants them."""
+    response = s3.get_object(Bucket=bucket, Key=key)
+    return cast("IO[bytes]", response["Body"]), response["ContentLength"]
 
 
 def list_prefix(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:

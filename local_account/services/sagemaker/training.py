@@ -21,10 +21,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.containers import GROUP_LABEL, engine_errors
-from local_account.foundation.errors import FIDELITY, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images, instance_quotas
 from local_account.services.sagemaker.algorithm_metrics import compile_definitions
+from local_account.services.sagemaker.job_containers import Signal
+from local_account.services.sagemaker.jobs import ENDED, INTERRUPTED
 from local_account.services.sagemaker.leftovers import when_engine_answers
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.records import TrainingJob
@@ -37,7 +39,7 @@ from local_account.services.sagemaker.resources import (
     unsupported,
 )
 from local_account.services.sagemaker.s3_data import NoDataError, channel_objects
-from local_account.services.sagemaker.training_run import ENDED, Signal, TrainingRun, record
+from local_account.services.sagemaker.training_run import TrainingRun, record
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (
@@ -187,8 +189,7 @@ class TrainingJobs(Resources):
             "Failed",
             "Training job failed",
             TrainingJobStatus="Failed",
-            FailureReason="InternalServerError: the local account was stopped while the job was running "
-            f"({FIDELITY}#sagemaker)",
+            FailureReason=INTERRUPTED,
             TrainingEndTime=self.account.now(),
         )
         end = partial(self.account.containers.end, f"training-job-{name}")

@@ -10,28 +10,41 @@ brings the checkpoints of `ck/run2`. End it with a slash. Source: reported of AW
 
 from __future__ import annotations
 
-import enum
 import logging
 import queue
-import tempfile
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from botocore.exceptions import ClientError
 
 from local_account.foundation.containers import engine_errors, explained
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
-from local_account.services.sagemaker.archives import Files, container_files, pack, read_text
+from local_account.services.sagemaker.archives import Files, read_text
+from local_account.services.sagemaker.container_uploads import Uploads
+from local_account.services.sagemaker.job_containers import JobContainer, Signal
+from local_account.services.sagemaker.jobs import (
+    ENDED,
+    REASON_LENGTH,
+    Document,
+    JobError,
+    JobKind,
+    move,
+)
 from local_account.services.sagemaker.leftovers import when_engine_answers
-from local_account.services.sagemaker.records import TrainingJob, TrainingJobChanges
-from local_account.services.sagemaker.resources import INTERNAL_ERROR, Resources, public
-from local_account.services.sagemaker.s3_data import NoDataError, channel_objects, list_prefix, split
+from local_account.services.sagemaker.records import TrainingJobChanges
+from local_account.services.sagemaker.resources import INTERNAL_ERROR, Resources
+from local_account.services.sagemaker.s3_data import (
+    NoDataError,
+    channel_objects,
+    list_prefix,
+    opened,
+    split,
+)
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -44,24 +57,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-EVENT = "SageMaker Training Job State Change"
 _ML = "opt/ml"
 _HOST = "algo-1"
-_REASON_LENGTH = 1024
-_METRICS_SECONDS = 1.0
-_LOG_SECONDS = 10.0
-ENDED = ("Completed", "Failed", "Stopped")
-
-
-class Signal(enum.Enum):
-    """The events that a running job waits for."""
-
-    EXITED = enum.auto()
-    STOP = enum.auto()
-
-
-class JobError(Exception):
-    """Ends a job as Failed; the message is its FailureReason."""
+KIND = JobKind("training_jobs", "TrainingJob", "SageMaker Training Job State Change")
 
 
 class _Stopped(Exception):  # noqa: N818 - the regular end of a stopped job
@@ -82,25 +80,20 @@ def record(
 ) -> None:
     """Move a job to a secondary status, change other members, and notify EventBridge.
 
-    The messages of transitions come from the API's description of SecondaryStatusTransition. A job that has
-    ended does not change, and one that is ``Stopping`` can only end.
+    The messages of transitions come from the API's description of SecondaryStatusTransition. Otherwise as
+    ``jobs.move``.
     """
-    now, table = resources.account.now(), resources.table("training_jobs")
-    with table.lock, resources.account.store.together():  # no end of a job without its event
-        with table.update(name) as job:
-            if job["TrainingJobStatus"] in ENDED:
-                return
-            job.update(cast("TrainingJob", changes))
-            if job["TrainingJobStatus"] == "Stopping" and "TrainingJobStatus" not in changes:
-                return
-            transitions = job["SecondaryStatusTransitions"]
+
+    def moved(job: Document, now: datetime) -> None:
+        transitions = job["SecondaryStatusTransitions"]
+        transitions[-1]["EndTime"] = now
+        transitions.append({"Status": status, "StartTime": now, "StatusMessage": message})
+        if job["TrainingJobStatus"] in ENDED:
             transitions[-1]["EndTime"] = now
-            transitions.append({"Status": status, "StartTime": now, "StatusMessage": message})
-            if job["TrainingJobStatus"] in ENDED:
-                transitions[-1]["EndTime"] = now
-            job.update({"SecondaryStatus": status, "LastModifiedTime": now})
-            detail = public(job)
-        resources.publish(EVENT, detail["TrainingJobArn"], detail)
+        job["SecondaryStatus"] = status
+
+    others = {member: value for member, value in changes.items() if member != "TrainingJobStatus"}
+    move(resources, KIND, name, changes.get("TrainingJobStatus", ""), others, moved=moved)
 
 
 class TrainingRun:
@@ -172,7 +165,7 @@ class TrainingRun:
         now = self._account.now()
         changes: TrainingJobChanges = {"TrainingJobStatus": status, "TrainingEndTime": now}
         if reason:
-            changes["FailureReason"] = reason[:_REASON_LENGTH]
+            changes["FailureReason"] = reason[:REASON_LENGTH]
         started = self._resources.table("training_jobs").require(self._name).get("TrainingStartTime")
         if isinstance(started, datetime):
             seconds = max(1, round((now - started).total_seconds()))
@@ -237,7 +230,8 @@ class TrainingRun:
             local = checkpoints.get("LocalPath", f"/{_ML}/checkpoints").strip("/")
             files.directory(local)
             for key in list_prefix(self._s3, bucket, prefix):
-                self._add_object(files, f"{local}/{key[len(prefix) :].lstrip('/')}", bucket, key)
+                path = f"{local}/{key[len(prefix) :].lstrip('/')}"
+                files.file(path, partial(opened, self._s3, bucket, key))
         return files
 
     def _download(self, channel: ChannelUnionTypeDef, files: Files) -> None:
@@ -251,16 +245,8 @@ class TrainingRun:
         except NoDataError as error:
             raise JobError(f"ClientError: Data download failed:{error}") from error
         for item in objects:
-            self._add_object(
-                files, f"{_ML}/input/data/{channel['ChannelName']}/{item.path}", item.bucket, item.key
-            )
-
-    def _add_object(self, files: Files, path: str, bucket: str, key: str) -> None:
-        def opened() -> tuple[IO[bytes], int]:
-            response = self._s3.get_object(Bucket=bucket, Key=key)
-            return response["Body"], response["ContentLength"]
-
-        files.file(path, opened)
+            path = f"{_ML}/input/data/{channel['ChannelName']}/{item.path}"
+            files.file(path, partial(opened, self._s3, item.bucket, item.key))
 
     def _channel_config(self, channel: ChannelUnionTypeDef) -> dict[str, str]:
         source = channel["DataSource"]["S3DataSource"]
@@ -320,54 +306,26 @@ class TrainingRun:
     def _run_logged(self, container: Container, stream: LogStream) -> int:
         from docker.errors import APIError
 
+        running = JobContainer(container, stream, self._signals, name=self._group, grace=self._grace)
         try:
-            container.start()
+            running.start()
         except APIError as error:
-            stream.write(f"{error.explanation or error}\n".encode())
             raise JobError(
                 "AlgorithmError: CannotStartContainerError. Please ensure the algorithm container starts "
                 f"when invoked with 'docker run <image> train': {error.explanation or error}"
             ) from error
-        started = time.monotonic()
-        follower = threading.Thread(
-            target=self._follow, args=(container, stream), name=f"{self._group}-log", daemon=True
-        )
-        follower.start()
         self._record("Training", "Training image download completed. Training in progress.")
-        self._wait(container, started + self._job["StoppingCondition"]["MaxRuntimeInSeconds"])
-        code = int(container.wait()["StatusCode"])
-        follower.join(_LOG_SECONDS)
-        return code
+        seconds = self._job["StoppingCondition"]["MaxRuntimeInSeconds"]
+        return running.wait(seconds, self._send_metrics, self._ending)
 
-    def _follow(self, container: Container, stream: LogStream) -> None:
-        try:
-            for chunk in container.logs(stream=True, follow=True):
-                stream.write(chunk)
-        except engine_errors():
-            log.debug("the log of training job %s ended", self._name, exc_info=True)
-        finally:
-            self._signals.put(Signal.EXITED)
-
-    def _wait(self, container: Container, deadline: float) -> None:
-        """Wait for the container to exit; end it on request or when the time is up."""
-        while True:
-            patience = min(_METRICS_SECONDS, deadline - time.monotonic())
-            try:
-                signal = self._signals.get(timeout=max(0.0, patience))
-            except queue.Empty:
-                self._send_metrics()
-                if time.monotonic() < deadline:
-                    continue
-                self._record("Stopping", "Stopping the training job", TrainingJobStatus="Stopping")
-                self._stopped = _Stopped(
-                    "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided"
-                )
-            else:
-                if signal is Signal.EXITED:
-                    return
-                self._stopped = _Stopped("Stopped", "Training job stopped")
-            container.stop(timeout=round(self._grace))
-            return
+    def _ending(self, signal: Signal) -> None:
+        if signal is Signal.TIME_UP:
+            self._record("Stopping", "Stopping the training job", TrainingJobStatus="Stopping")
+            self._stopped = _Stopped(
+                "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided"
+            )
+        else:
+            self._stopped = _Stopped("Stopped", "Training job stopped")
 
     def _send_metrics(self) -> None:
         """Send new metrics; they are a duty beside the job, and never decide its status."""
@@ -391,7 +349,8 @@ class TrainingRun:
         folder = prefix.rstrip("/")
         base = f"{folder}/{self._name}/output" if folder else f"{self._name}/output"
         packed = output.get("CompressionType", "GZIP") == "GZIP"
-        upload = self._upload_archive if packed else self._upload_files
+        uploads = Uploads(self._s3, self._account.config.state_dir)
+        upload = uploads.archive if packed else uploads.files
         model, data = ("model.tar.gz", "output.tar.gz") if packed else ("model/", "data/")
         succeeded = code == 0 or self._stopped is not None
         changes: TrainingJobChanges = {}
@@ -404,34 +363,15 @@ class TrainingRun:
             upload(container, f"/{_ML}/output/data", bucket, f"{base}/{data}")
             if checkpoints := self._job.get("CheckpointConfig"):
                 local = checkpoints.get("LocalPath", f"/{_ML}/checkpoints")
-                self._upload_files(container, local, *split(checkpoints["S3Uri"].rstrip("/") + "/"))
+                uploads.files(container, local, *split(checkpoints["S3Uri"].rstrip("/") + "/"))
         except self._s3.exceptions.ClientError as error:
             raise JobError(
                 f"ClientError: Artifact upload failed:Error {error.response['Error']['Message']} "
                 f"(s3://{bucket}/{base}/)"
             ) from error
 
-    def _upload_archive(self, container: Container, path: str, bucket: str, key: str) -> None:
-        with tempfile.TemporaryFile(dir=self._account.config.state_dir) as archive:
-            if pack(container, path, archive):
-                archive.seek(0)
-                self._s3.put_object(Bucket=bucket, Key=key, Body=archive)
-
-    def _upload_files(self, container: Container, path: str, bucket: str, key: str) -> None:
-        with container_files(container, path) as files:
-            for member, content in files:
-                if content is not None:
-                    self._upload_file(content, bucket, key + member.name)
-
-    def _upload_file(self, content: IO[bytes], bucket: str, key: str) -> None:
-        with tempfile.TemporaryFile(dir=self._account.config.state_dir) as file:
-            while chunk := content.read(1 << 20):
-                file.write(chunk)
-            file.seek(0)
-            self._s3.put_object(Bucket=bucket, Key=key, Body=file)
-
     def _algorithm_error(self, container: Container, code: int) -> str:
         suffix = f", exit code: {code}"
-        room = _REASON_LENGTH - len("AlgorithmError: ") - len(suffix)
+        room = REASON_LENGTH - len("AlgorithmError: ") - len(suffix)
         failure = read_text(container, f"/{_ML}/output/failure", room).strip()
         return f"AlgorithmError: {failure}{suffix}"

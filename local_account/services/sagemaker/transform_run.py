@@ -24,9 +24,10 @@ from local_account.foundation.containers import engine_errors, explained
 from local_account.services.sagemaker import deployments
 from local_account.services.sagemaker.data_processing import data_processing
 from local_account.services.sagemaker.fleets import DeploymentError
+from local_account.services.sagemaker.jobs import REASON_LENGTH, JobError, JobKind, move
 from local_account.services.sagemaker.leftovers import when_engine_answers
-from local_account.services.sagemaker.records import TransformJob, TransformJobChanges
-from local_account.services.sagemaker.resources import INTERNAL_ERROR, Resources, public
+from local_account.services.sagemaker.records import TransformJobChanges
+from local_account.services.sagemaker.resources import INTERNAL_ERROR, Resources
 from local_account.services.sagemaker.s3_data import NoDataError, channel_objects
 from local_account.services.sagemaker.serving_containers import ServingContainer
 from local_account.services.sagemaker.transform_objects import ObjectError, ObjectTransform, Parameters
@@ -40,16 +41,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
-EVENT = "SageMaker Transform Job State Change"
-ENDED = ("Completed", "Failed", "Stopped")
-_REASON_LENGTH = 1024
+KIND = JobKind(
+    "transform_jobs", "TransformJob", "SageMaker Transform Job State Change", modified="last_modified"
+)
 _PING_PAUSE = 0.1
 _PAYLOAD, _MOST = 6, 100
 """The default of MaxPayloadInMB, and the most concurrent requests that a container can ask for."""
-
-
-class _JobError(Exception):
-    """Ends a job as Failed; the message is its FailureReason."""
 
 
 class _StoppedError(Exception):
@@ -67,21 +64,8 @@ def record(
     status: TransformJobStatusType,
     **changes: Unpack[TransformJobChanges],
 ) -> None:
-    """Move a job to a status, change other members, and notify EventBridge.
-
-    A job that has ended does not change, and one that is ``Stopping`` can only end.
-    """
-    table = resources.table("transform_jobs")
-    with table.lock, resources.account.store.together():  # no end of a job without its event
-        with table.update(name) as job:
-            if job["TransformJobStatus"] in ENDED:
-                return
-            job.update(cast("TransformJob", changes))
-            if job["TransformJobStatus"] != "Stopping" or status in ENDED:
-                job["TransformJobStatus"] = status
-            job["last_modified"] = resources.account.now()
-            detail = public(job)
-        resources.publish(EVENT, detail["TransformJobArn"], detail)
+    """Move a job to a status, change other members, and notify EventBridge, as ``jobs.move`` does."""
+    move(resources, KIND, name, status, changes)
 
 
 class TransformRun:
@@ -109,7 +93,7 @@ class TransformRun:
         """Run the job; whatever happens, it ends in a documented status."""
         try:
             self._transform()
-        except _JobError as error:
+        except JobError as error:
             self._end("Failed", str(error))
         except _StoppedError:
             self._end("Stopped")
@@ -137,7 +121,7 @@ class TransformRun:
         self._data_log.flush()  # whoever sees the end finds the reason
         changes: TransformJobChanges = {"TransformEndTime": self._account.now()}
         if reason:
-            changes["FailureReason"] = reason[:_REASON_LENGTH]
+            changes["FailureReason"] = reason[:REASON_LENGTH]
         record(self._resources, self._name, status, **changes)
 
     def _transform(self) -> None:
@@ -147,13 +131,13 @@ class TransformRun:
             deployments.prepare(self._account, group(self._name), [self._spec])
             container = ServingContainer(self._account, group(self._name), self._spec, self._output)
         except DeploymentError as error:
-            raise _JobError(f"ClientError: {error}") from error
+            raise JobError(f"ClientError: {error}") from error
         except engine_errors() as error:
-            raise _JobError(f"InternalServerError: {explained(error)}") from error
+            raise JobError(f"InternalServerError: {explained(error)}") from error
         self._check_stop()
         self._wait_for_ping(container)
         if container.pool is None:
-            raise _JobError("AlgorithmError: See job logs for more information")
+            raise JobError("AlgorithmError: See job logs for more information")
         parameters = self._parameters(container.pool)
         self._say(str(parameters))
         self._transform_objects(container.pool, parameters)
@@ -168,7 +152,7 @@ class TransformRun:
             if container.exited.is_set() or time.monotonic() > deadline:
                 self._check_stop()
                 self._say(f"Model server did not respond to /ping requests ({why})")
-                raise _JobError("AlgorithmError: See job logs for more information")
+                raise JobError("AlgorithmError: See job logs for more information")
             if self._stop.wait(_PING_PAUSE):
                 raise _StoppedError
 
@@ -198,7 +182,7 @@ class TransformRun:
         try:
             objects = channel_objects(self._s3, source, self._account.config.region, role)
         except NoDataError as error:
-            raise _JobError(f"ClientError: {error}") from error
+            raise JobError(f"ClientError: {error}") from error
         faults: list[str] = []
         # Requests have threads of their own: an object that waits for its answers takes none of theirs.
         with (
@@ -219,7 +203,7 @@ class TransformRun:
                         self._say(f"{item.bucket}/{item.key}: {line}")
         if faults:
             fault = "AlgorithmError" if "AlgorithmError" in faults else faults[0]
-            raise _JobError(f"{fault}: See job logs for more information")
+            raise JobError(f"{fault}: See job logs for more information")
 
     def _say(self, line: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")

@@ -16,10 +16,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.containers import engine_errors
-from local_account.foundation.errors import FIDELITY, ServiceError
+from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import instance_quotas
 from local_account.services.sagemaker.data_processing import data_processing
+from local_account.services.sagemaker.jobs import ENDED, INTERRUPTED
 from local_account.services.sagemaker.leftovers import when_engine_answers
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.models import Models, model_data_url, primary_container
@@ -32,7 +33,7 @@ from local_account.services.sagemaker.resources import (
     unsupported,
 )
 from local_account.services.sagemaker.s3_data import NoDataError, channel_objects
-from local_account.services.sagemaker.transform_run import ENDED, TransformRun, group, record
+from local_account.services.sagemaker.transform_run import TransformRun, group, record
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (
@@ -157,8 +158,7 @@ class TransformJobs(Models):
             self,
             name,
             "Failed",
-            FailureReason="InternalServerError: the local account was stopped while the job was running "
-            f"({FIDELITY}#sagemaker)",
+            FailureReason=INTERRUPTED,
             TransformEndTime=self.account.now(),
         )
         end = partial(self.account.containers.end, group(name))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
+from local_account.services.sagemaker.jobs import ENDED
 from local_account.services.sagemaker.records import TuningJob
 from local_account.services.sagemaker.resources import (
     invalid,
@@ -30,7 +31,6 @@ from local_account.services.sagemaker.resources import (
 from local_account.services.sagemaker.search_space import SearchSpace
 from local_account.services.sagemaker.training import TrainingJobs, check_features
 from local_account.services.sagemaker.tuning_run import (
-    ENDED,
     OBJECTIVE,
     TuningRun,
     as_listed,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from local_account.foundation.errors import Params, ServiceError
+from local_account.services.sagemaker.jobs import ENDED, REASON_LENGTH, JobKind, move
 from local_account.services.sagemaker.records import (
     EndedJob,
     TrainingJobResults,
@@ -22,7 +23,6 @@ from local_account.services.sagemaker.records import (
 )
 from local_account.services.sagemaker.resources import INTERNAL_ERROR, Resources, public
 from local_account.services.sagemaker.search_space import SearchSpace
-from local_account.services.sagemaker.training_run import ENDED as TRAINING_ENDED
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.literals import HyperParameterTuningJobStatusType
@@ -30,14 +30,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EVENT = "SageMaker HyperParameter Tuning Job State Change"
-ENDED = ("Completed", "Failed", "Stopped")
 OBJECTIVE = "_tuning_objective_metric"
 """The hyperparameter in which a training job is told the objective metric."""
 _ATTEMPTS = 5
 _PAUSE = 1.0
 _NOT_IMPROVING = 0.01
-_REASON_LENGTH = 1024
+
+
+KIND = JobKind(
+    "tuning_jobs",
+    "HyperParameterTuningJob",
+    "SageMaker HyperParameter Tuning Job State Change",
+    details=lambda resources, job: counters(resources, cast("TuningJob", job)),
+)
 
 
 def record(
@@ -46,21 +51,8 @@ def record(
     status: HyperParameterTuningJobStatusType,
     **changes: Unpack[TuningJobChanges],
 ) -> None:
-    """Move a job to a status, change other members, and notify EventBridge.
-
-    A job that has ended does not change, and one that is ``Stopping`` can only end.
-    """
-    table = resources.table("tuning_jobs")
-    with table.lock, resources.account.store.together():  # no end of a job without its event
-        with table.update(name) as job:
-            if job["HyperParameterTuningJobStatus"] in ENDED:
-                return
-            job.update(cast("TuningJob", changes))
-            if job["HyperParameterTuningJobStatus"] != "Stopping" or status in ENDED:
-                job["HyperParameterTuningJobStatus"] = status
-            job["LastModifiedTime"] = resources.account.now()
-        detail = {**public(job), **counters(resources, job)}
-        resources.publish(EVENT, detail["HyperParameterTuningJobArn"], detail)
+    """Move a job to a status, change other members, and notify EventBridge, as ``jobs.move`` does."""
+    move(resources, KIND, name, status, changes)
 
 
 def training_request(
@@ -119,7 +111,7 @@ def summaries(resources: Resources, job: TuningJob) -> list[dict[str, Any]]:
             "FailureReason": training.get("FailureReason"),
             "ObjectiveStatus": "Pending",
         }
-        if status in TRAINING_ENDED:
+        if status in ENDED:
             value = objective(job, training)
             summary["ObjectiveStatus"] = (
                 "Succeeded" if status == "Completed" and value is not None else "Failed"
@@ -277,7 +269,7 @@ class TuningRun:
         training: Any = self._resources.table("training_jobs").get(name)
         if training is None:  # deleted in the meantime
             return {"CreationTime": self._account.now(), "TrainingJobStatus": "Stopped"}
-        if training["TrainingJobStatus"] not in TRAINING_ENDED:
+        if training["TrainingJobStatus"] not in ENDED:
             return None
         kept = (*TrainingJobResults.__annotations__, *EndedJob.__annotations__)
         return cast("EndedJob", {key: training[key] for key in kept if key in training})
@@ -412,5 +404,5 @@ class TuningRun:
     def _end(self, status: HyperParameterTuningJobStatusType, reason: str | None) -> None:
         changes: TuningJobChanges = {"HyperParameterTuningEndTime": self._account.now()}
         if reason:
-            changes["FailureReason"] = reason[:_REASON_LENGTH]
+            changes["FailureReason"] = reason[:REASON_LENGTH]
         record(self._resources, self._name, status, **changes)

@@ -1,0 +1,100 @@
+"""The container of a job that runs once: start, follow its log, wait for its end, stop."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from local_account.foundation.containers import engine_errors
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+    from local_account.services.sagemaker.logs import LogStream
+
+log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 1.0
+_LOG_SECONDS = 10.0
+
+
+class Signal(enum.Enum):
+    """The events that a running job waits for."""
+
+    EXITED = enum.auto()
+    STOP = enum.auto()
+    TIME_UP = enum.auto()
+
+
+class JobContainer:
+    """A container that has been created; its output goes to ``stream``.
+
+    ``signals`` brings the requests to stop. ``grace`` seconds pass between SIGTERM and SIGKILL.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        stream: LogStream,
+        signals: queue.SimpleQueue[Signal],
+        *,
+        name: str,
+        grace: float,
+    ) -> None:
+        self._container = container
+        self._stream = stream
+        self._signals = signals
+        self._name = name
+        self._grace = grace
+        self._follower = threading.Thread(target=self._follow, name=f"{name}-log", daemon=True)
+        self._started = 0.0
+
+    def start(self) -> None:
+        """Start it. Raises docker.errors.APIError, in whose words the log ends then."""
+        from docker.errors import APIError
+
+        try:
+            self._container.start()
+        except APIError as error:
+            self._stream.write(f"{error.explanation or error}\n".encode())
+            raise
+        self._started = time.monotonic()
+        self._follower.start()
+
+    def wait(self, seconds: float, tick: Callable[[], None], ending: Callable[[Signal], None]) -> int:
+        """Wait until it exits; return its exit code.
+
+        It is ended on request, and ``seconds`` after its start; ``ending`` is called before. ``tick`` is
+        called each second.
+        """
+        deadline = self._started + seconds
+        while True:
+            patience = min(_TICK_SECONDS, deadline - time.monotonic())
+            try:
+                signal = self._signals.get(timeout=max(0.0, patience))
+            except queue.Empty:
+                tick()
+                if time.monotonic() < deadline:
+                    continue
+                signal = Signal.TIME_UP
+            if signal is not Signal.EXITED:
+                ending(signal)
+                self._container.stop(timeout=round(self._grace))
+            break
+        code = int(self._container.wait()["StatusCode"])
+        self._follower.join(_LOG_SECONDS)
+        return code
+
+    def _follow(self) -> None:
+        try:
+            for chunk in self._container.logs(stream=True, follow=True):
+                self._stream.write(chunk)
+        except engine_errors():
+            log.debug("the log of %s ended", self._name, exc_info=True)
+        finally:
+            self._signals.put(Signal.EXITED)
