@@ -98,6 +98,10 @@ class Console:
         """A SageMaker batch transform job."""
         return self._fragment("sagemaker", f"/transform-jobs/{_segment(name)}")
 
+    def processing_job(self, name: str) -> str:
+        """A SageMaker processing job."""
+        return self._fragment("sagemaker", f"/processing-jobs/{_segment(name)}")
+
     def endpoint(self, name: str) -> str:
         """A SageMaker endpoint."""
         return self._fragment("sagemaker", f"/endpoints/{_segment(name)}")

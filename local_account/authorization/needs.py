@@ -56,6 +56,7 @@ _NAMES: dict[str, dict[str, str]] = {
         "TrainingJobName": "training-job/",
         "HyperParameterTuningJobName": "hyper-parameter-tuning-job/",
         "TransformJobName": "transform-job/",
+        "ProcessingJobName": "processing-job/",
         "NotebookInstanceName": "notebook-instance/",
         "CodeRepositoryName": "code-repository/",
         "NotebookInstanceLifecycleConfigName": "notebook-instance-lifecycle-config/",
@@ -78,6 +79,7 @@ _OPERATIONS: dict[tuple[str, str], dict[str, str]] = {
     ("sagemaker", "ListHyperParameterTuningJobs"): {},
     ("sagemaker", "ListModelPackageGroups"): {},
     ("sagemaker", "ListModels"): {},
+    ("sagemaker", "ListProcessingJobs"): {},
     ("sagemaker", "ListTrainingJobs"): {},
     ("sagemaker", "ListTransformJobs"): {},
     ("secretsmanager", "GetRandomPassword"): {},
@@ -106,6 +108,7 @@ _PASSED: dict[tuple[str, str], tuple[str, str]] = {
     ("sagemaker", "CreateModel"): ("ExecutionRoleArn", "sagemaker"),
     ("sagemaker", "CreateNotebookInstance"): ("RoleArn", "sagemaker"),
     ("sagemaker", "CreateHyperParameterTuningJob"): ("TrainingJobDefinition.RoleArn", "sagemaker"),
+    ("sagemaker", "CreateProcessingJob"): ("RoleArn", "sagemaker"),
     ("sagemaker", "CreateTrainingJob"): ("RoleArn", "sagemaker"),
 }
 # The additional action that tagging at creation needs, and the parameter with the tags.

@@ -58,6 +58,8 @@ _PAGES: tuple[tuple[str, str, Callable[[_Found], str]], ...] = (
     ("sagemaker", rf"/jobs/([^/?]+){_REST}", _name(links.training_job)),
     ("sagemaker", rf"/hyper-tuning-jobs/([^/?]+){_REST}", _name(links.tuning_job)),
     ("sagemaker", rf"/transform-jobs/([^/?]+){_REST}", _name(links.transform_job)),
+    ("sagemaker", rf"/processing-jobs/([^/?]+){_REST}", _name(links.processing_job)),
+    ("sagemaker", r"/processing-jobs/?", lambda _: links.processing_jobs()),
     ("sagemaker", r"/hyper-tuning-jobs/?", lambda _: links.tuning_jobs()),
     ("sagemaker", r"/transform-jobs/?", lambda _: links.transform_jobs()),
     ("sagemaker", rf"/endpoints/([^/?]+){_REST}", _name(links.endpoint)),

@@ -151,6 +151,16 @@ def model_package(group: str, version: int) -> str:
     return f"{model_package_group(group)}/{version}"
 
 
+def processing_jobs() -> str:
+    """All processing jobs."""
+    return f"{ROOT}/sagemaker/processing-jobs"
+
+
+def processing_job(name: str) -> str:
+    """A processing job."""
+    return f"{processing_jobs()}/{_one(name)}"
+
+
 def endpoints() -> str:
     """All endpoints."""
     return f"{ROOT}/sagemaker/endpoints"

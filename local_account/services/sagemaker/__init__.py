@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from local_account.services.sagemaker.endpoints import Endpoints
 from local_account.services.sagemaker.notebook_instances import NotebookInstances, instance_environment
+from local_account.services.sagemaker.processing import ProcessingJobs
 from local_account.services.sagemaker.runtime import SageMakerRuntime
 from local_account.services.sagemaker.tags import TagOperations
 from local_account.services.sagemaker.transforms import TransformJobs
@@ -12,11 +13,11 @@ from local_account.services.sagemaker.tuning import TuningJobs
 __all__ = ["SageMaker", "SageMakerRuntime", "instance_environment"]
 
 
-class SageMaker(TuningJobs, TransformJobs, Endpoints, NotebookInstances, TagOperations):
+class SageMaker(TuningJobs, TransformJobs, ProcessingJobs, Endpoints, NotebookInstances, TagOperations):
     """The control plane (``sagemaker``), combined from one class per kind of resource.
 
     Lacks: `CreateAutoMLJobV2`, `CreateCompilationJob`, `CreateDomain` (Studio),
     `CreateExperiment`, `CreateFeatureGroup`, `CreateInferenceComponent`, `CreateLabelingJob`,
     `CreateMlflowTrackingServer`, `CreateModelCard`, `CreateMonitoringSchedule`, `CreatePipeline`,
-    `CreateProcessingJob`, `Search`, `UpdateTrainingJob`.
+    `Search`, `UpdateTrainingJob`.
     """

@@ -38,11 +38,15 @@ class Files:
             self._directories.add(path)
             self._entries.append((path, None))
 
-    def file(self, path: str, opened: Open) -> None:
-        """Add a file, and the directories above it that are below ``opt/ml``."""
-        for parent in reversed(PurePosixPath(path).parents):
+    def tree(self, path: str) -> None:
+        """Add a directory, and those above it that are below ``opt/ml``."""
+        for parent in reversed(PurePosixPath(path, "*").parents):
             if len(parent.parts) >= 2:
                 self.directory(str(parent))
+
+    def file(self, path: str, opened: Open) -> None:
+        """Add a file, and the directories above it that are below ``opt/ml``."""
+        self.tree(str(PurePosixPath(path).parent))
         self._entries.append((path, opened))
 
     def json(self, path: str, document: Any) -> None:
@@ -172,10 +176,15 @@ def pack(container: Container, path: str, archive: IO[bytes]) -> int:
 
 def read_text(container: Container, path: str, limit: int) -> str:
     """Return the first ``limit`` characters of a text file in a container; "" if there is none."""
+    return (read_bytes(container, path, 4 * limit) or b"").decode("utf-8", "replace")[:limit]
+
+
+def read_bytes(container: Container, path: str, limit: int) -> bytes | None:
+    """Return the first ``limit`` bytes of a file in a container; None if there is none."""
     with container_files(container, path) as files:
         for _, content in files:
-            return "" if content is None else content.read(4 * limit).decode("utf-8", "replace")[:limit]
-    return ""
+            return None if content is None else content.read(limit)
+    return None
 
 
 def unpack_model(archive: IO[bytes], target: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from local_account.services.sagemaker.resources import limit_exceeded
 
 ENDPOINTS = "Number of instances across active endpoints"
+PROCESSING_JOBS = "Number of instances across all processing jobs"
 NOTEBOOKS = "Total number of notebook instances"
 TRAINING_JOBS = "Number of instances across all training jobs"
 TRANSFORM_JOBS = "Number of instances across all transform jobs"
@@ -27,6 +28,11 @@ def training(job: Mapping[str, Any]) -> str:
 def transform(job: Mapping[str, Any]) -> str:
     """Return the quota of the instances of a transform job."""
     return f"{job['TransformResources']['InstanceType']} for transform job usage"
+
+
+def processing(job: Mapping[str, Any]) -> str:
+    """Return the quota of the instances of a processing job."""
+    return f"{job['ProcessingResources']['ClusterConfig']['InstanceType']} for processing job usage"
 
 
 def notebook(instance: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ModelPackageGroupStatusType,
         ModelPackageStatusType,
         NotebookInstanceStatusType,
+        ProcessingJobStatusType,
         RootAccessType,
         SecondaryStatusType,
         TrainingJobStatusType,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     )
     from mypy_boto3_sagemaker.type_defs import (
         AlgorithmSpecificationUnionTypeDef,
+        AppSpecificationTypeDef,
         ChannelUnionTypeDef,
         CheckpointConfigTypeDef,
         ContainerDefinitionUnionTypeDef,
@@ -49,8 +51,13 @@ if TYPE_CHECKING:
         ModelMetricsTypeDef,
         ModelPackageModelCardTypeDef,
         ModelPackageStatusDetailsTypeDef,
+        NetworkConfigTypeDef,
         NotebookInstanceLifecycleHookTypeDef,
         OutputDataConfigTypeDef,
+        ProcessingInputTypeDef,
+        ProcessingOutputConfigTypeDef,
+        ProcessingResourcesTypeDef,
+        ProcessingStoppingConditionTypeDef,
         ProductionVariantUnionTypeDef,
         ResourceConfigUnionTypeDef,
         SecondaryStatusTransitionTypeDef,
@@ -314,6 +321,35 @@ class TransformJob(TransformJobChanges):
     last_modified: datetime
     spec: VariantSpec
     """What its container runs, as the model was when the job was created."""
+
+
+class ProcessingJobChanges(TypedDict, total=False):
+    """The members of a processing job that change during its life."""
+
+    FailureReason: str
+    ExitMessage: str
+    ProcessingStartTime: datetime
+    ProcessingEndTime: datetime
+
+
+class ProcessingJob(ProcessingJobChanges):
+    """A processing job: its request and its outcome."""
+
+    ProcessingJobName: str
+    ProcessingJobArn: str
+    ProcessingJobStatus: ProcessingJobStatusType
+    ProcessingInputs: NotRequired[list[ProcessingInputTypeDef]]
+    ProcessingOutputConfig: NotRequired[ProcessingOutputConfigTypeDef]
+    ProcessingResources: ProcessingResourcesTypeDef
+    StoppingCondition: ProcessingStoppingConditionTypeDef
+    AppSpecification: AppSpecificationTypeDef
+    Environment: NotRequired[Mapping[str, str]]
+    NetworkConfig: NotRequired[NetworkConfigTypeDef]
+    RoleArn: str
+    CreationTime: datetime
+    LastModifiedTime: datetime
+    image: str
+    """The image by digest."""
 
 
 class LifecycleHooks(TypedDict, total=False):

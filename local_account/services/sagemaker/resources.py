@@ -22,6 +22,7 @@ from local_account.services.sagemaker.records import (
     ModelPackage,
     ModelPackageGroup,
     NotebookInstance,
+    ProcessingJob,
     TrainingJob,
     TransformJob,
     TuningJob,
@@ -98,6 +99,8 @@ class Resources(Service):
     def table(self, kind: Literal["tuning_jobs"]) -> Table[TuningJob]: ...
     @overload
     def table(self, kind: Literal["transform_jobs"]) -> Table[TransformJob]: ...
+    @overload
+    def table(self, kind: Literal["processing_jobs"]) -> Table[ProcessingJob]: ...
     @overload
     def table(self, kind: Literal["notebook_instances"]) -> Table[NotebookInstance]: ...
     @overload

@@ -47,10 +47,10 @@ class ServiceQuotas(Service):
     Differs from AWS: every increase is granted at once; on AWS it can take days.
 
     Differs from AWS: enforced are: notebook instances in total (8; those that are stopped count), instances
-    across all training jobs (4), all transform jobs (4) and active endpoints (20; both fleets of an update
-    count), instances of each type for these uses (of notebook instances, those that run), builds that run at
-    the same time and five times as many that wait, rules of a bus. Quotas of 1,000 and more are not;
-    functions have ten concurrent executions, as in a new account.
+    across all training jobs (4), all transform jobs (4), all processing jobs (4) and active endpoints (20;
+    both fleets of an update count), instances of each type for these uses (of notebook instances, those that
+    run), builds that run at the same time and five times as many that wait, rules of a bus. Quotas of 1,000
+    and more are not; functions have ten concurrent executions, as in a new account.
 
     Differs from AWS: a quota of 0 for an instance type is listed and **not** enforced until it is raised. In
     a new account it is: no lab can train or serve on `ml.m5.large` there before Service Quotas allows it, and

@@ -135,3 +135,15 @@ def test_tuning_and_transform_jobs_lead_to_what_they_did(
     assert "✓ Completed" in shown.text
     assert shown.links["s3://sagemaker-tests/input/"] == links.bucket("sagemaker-tests", "input/")
     assert visitor.open(links.transform_jobs()).links["console-batch"]
+
+
+def test_a_processing_job_shows_what_it_read_wrote_and_said(
+    lab: SageMakerLab, visitor: Browser, console: Console
+) -> None:
+    lab.process("console-processed", "echo done > /opt/ml/output/message", inputs={"data": "input/"})
+    lab.processed("console-processed")
+    shown = visitor.open(console.processing_job("console-processed"))
+    for words in ("✓ Completed", "done", "/opt/ml/processing/data", "ml.m5.large"):
+        assert words in shown.text
+    assert shown.links["s3://sagemaker-tests/input/"] == links.bucket("sagemaker-tests", "input/")
+    assert visitor.open(links.processing_jobs()).links["console-processed"]

@@ -33,6 +33,7 @@ LISTS = [
     links.tuning_jobs,
     links.transform_jobs,
     links.model_package_groups,
+    links.processing_jobs,
     links.endpoints,
     links.notebook_instances,
     links.stacks,

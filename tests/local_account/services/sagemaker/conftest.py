@@ -12,13 +12,16 @@ from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
 PROGRAM = """
 import sys
 from local_account.services import sagemaker
+from local_account.services.sagemaker import processing_outputs
 from local_account.__main__ import main
 sagemaker.SageMaker.stop_grace_seconds = 1
+sagemaker.SageMaker.processing_grace_seconds = 1
 sagemaker.SageMaker.startup_seconds = 6
 sagemaker.SageMaker.health_seconds = 1
 sagemaker.SageMaker.lifecycle_seconds = 10
 sagemaker.SageMaker.metrics_seconds = 2
 sagemaker.SageMakerRuntime.timeout_seconds = 2
+processing_outputs.Outputs.continuous_seconds = 1
 sys.exit(main())
 """
 

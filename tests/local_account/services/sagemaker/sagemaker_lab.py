@@ -180,6 +180,67 @@ class SageMakerLab:
         )
         return job
 
+    def process(
+        self,
+        name: str,
+        script: str = "",
+        *,
+        inputs: dict[str, str] | None = None,
+        outputs: dict[str, str] | None = None,
+        **changes: Any,
+    ) -> None:
+        """Create a processing job that runs a shell script.
+
+        ``inputs`` are prefixes, ``outputs`` upload modes, by the name of their folder in /opt/ml/processing;
+        an output goes to ``processed/NAME/FOLDER``. ``changes`` override the default request.
+        """
+        request: dict[str, Any] = {
+            "ProcessingJobName": name,
+            "ProcessingInputs": [
+                {
+                    "InputName": folder,
+                    "S3Input": {
+                        "S3Uri": f"s3://{BUCKET}/{prefix}",
+                        "LocalPath": f"/opt/ml/processing/{folder}",
+                        "S3DataType": "S3Prefix",
+                        "S3InputMode": "File",
+                    },
+                }
+                for folder, prefix in (inputs or {}).items()
+            ],
+            "ProcessingOutputConfig": {
+                "Outputs": [
+                    {
+                        "OutputName": folder,
+                        "S3Output": {
+                            "S3Uri": f"s3://{BUCKET}/processed/{name}/{folder}",
+                            "LocalPath": f"/opt/ml/processing/{folder}",
+                            "S3UploadMode": mode,
+                        },
+                    }
+                    for folder, mode in (outputs or {}).items()
+                ]
+            },
+            "ProcessingResources": {
+                "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}
+            },
+            "AppSpecification": {
+                "ImageUri": self.image,
+                "ContainerEntrypoint": ["sh", "-c", script],
+            },
+            "RoleArn": self.role,
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        }
+        self.sagemaker.create_processing_job(**{**request, **changes})
+
+    def processed(self, name: str) -> dict[str, Any]:
+        """Describe a processing job that has ended."""
+        job: dict[str, Any] = self.when(
+            lambda: self.sagemaker.describe_processing_job(ProcessingJobName=name),
+            lambda job: job["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped"),
+        )
+        return job
+
     def stored(self, prefix: str) -> dict[str, bytes]:
         """Return the objects below a prefix, by the rest of their key."""
         listed = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])

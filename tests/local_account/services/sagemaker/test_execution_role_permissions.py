@@ -128,7 +128,17 @@ def capturing(lab: SageMakerLab, name: str, role: str) -> tuple[str, str]:
     return endpoint["EndpointStatus"], lines[0]
 
 
+def processing(lab: SageMakerLab, name: str, role: str) -> tuple[str, str]:
+    script = "echo 1 > /opt/ml/processing/out/x"
+    lab.process(name, script, inputs={"in": "input/"}, outputs={"out": "EndOfJob"}, RoleArn=role)
+    job = lab.processed(name)
+    return job["ProcessingJobStatus"], job["FailureReason"]
+
+
 DOINGS = {
+    "a processing job pulls its image": processing,
+    "a processing job fetches its input": processing,
+    "a processing job stores its output": processing,
     "a training job pulls its image": training,
     "a model is created": model,
     "an endpoint pulls its image": creating,

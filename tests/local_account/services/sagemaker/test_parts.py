@@ -17,7 +17,13 @@ from botocore.exceptions import ClientError
 
 from local_account.foundation.errors import ServiceError
 from local_account.foundation.store import Store
-from local_account.services.sagemaker import SageMaker, deployments, s3_data
+from local_account.services.sagemaker import (
+    SageMaker,
+    deployments,
+    processing_run,
+    s3_data,
+    transform_run,
+)
 from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
 from local_account.services.sagemaker.archives import Files, unpack_model
 from local_account.services.sagemaker.endpoints import Endpoints
@@ -178,6 +184,36 @@ def test_every_status_of_a_job_is_an_event_with_times_in_milliseconds(account: A
     assert details[0]["Tags"] == {"team": "red"}
     assert "image" not in details[0]
     assert account.events[0][2] == [arn]
+
+
+@pytest.mark.parametrize(
+    ("move", "member", "event"),
+    [
+        (processing_run.record, "ProcessingJob", "SageMaker Processing Job State Change"),
+        (transform_run.record, "TransformJob", "SageMaker Transform Job State Change"),
+    ],
+)
+def test_a_job_that_is_being_stopped_can_only_end_and_each_change_is_an_event(
+    account: Any, move: Callable[..., None], member: str, event: str
+) -> None:
+    resources = Resources(account)
+    job: Any = {
+        f"{member}Name": "Job",
+        f"{member}Arn": "arn",
+        f"{member}Status": "InProgress",
+        "spec": "ours alone",
+    }
+    account.store.table(f"sagemaker.{member.removesuffix('Job').lower()}_jobs").put("Job", job)
+    move(resources, "Job", "InProgress", **{member.removesuffix("Job") + "StartTime": START})
+    move(resources, "Job", "Stopping")
+    move(resources, "Job", "InProgress")  # it was stopped in the meantime
+    move(resources, "Job", "Stopped")
+    move(resources, "Job", "Failed", FailureReason="too late")
+    assert {kind for kind, _, _ in account.events} == {event}
+    details = [detail for _, detail, _ in account.events]
+    assert [one[f"{member}Status"] for one in details] == ["InProgress", "Stopping", "Stopped"]
+    assert details[0][member.removesuffix("Job") + "StartTime"] == int(START.timestamp() * 1000)
+    assert all("FailureReason" not in one and "spec" not in one for one in details)
 
 
 def test_endpoint_events_write_the_status_in_capitals(account: Any) -> None:
