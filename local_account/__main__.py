@@ -11,11 +11,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any
 
 from local_account.foundation.config import DEFAULT_PORTS, AccountConfig, OlderStateError, PortInUseError
+from local_account.foundation.libraries import leave_out
 
 _M_ARENA_MAX = -8  # malloc.h
 _TRIM_SECONDS = 60.0
@@ -36,7 +35,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     _share_arenas()
-    leave_out_ssh(sys.modules, os.environ.get("DOCKER_HOST", ""))
+    leave_out(os.environ.get("DOCKER_HOST", ""))
     gc.disable()  # what is loaded now stays; looking for garbage in it costs half a second of 1.8 s CPU time
     from local_account.server import LocalAccount
     from local_account.warm_up import warm_up
@@ -68,12 +67,6 @@ def _share_arenas() -> None:
     """Limit glibc's malloc to two arenas: with one for each thread, what ended threads held is not reused."""
     with contextlib.suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
-
-
-def leave_out_ssh(modules: MutableMapping[str, Any], docker_host: str) -> None:
-    """Have docker's library do without paramiko, 8 MB that only an engine behind ssh:// needs."""
-    if not docker_host.startswith("ssh:"):
-        modules.setdefault("paramiko", None)
 
 
 def _return_memory() -> None:

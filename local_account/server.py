@@ -22,7 +22,7 @@ from local_account.gateway import own_requests
 from local_account.gateway.connections import KeepAliveHandler, QuietHandler
 from local_account.gateway.gateway import Gateway
 from local_account.gateway.service import Service
-from local_account.moto_backend import botocore_tables
+from local_account.moto_backend import botocore_shapes, botocore_tables
 from local_account.moto_backend.backend import MotoBackend
 from local_account.services.autoscaling import ApplicationAutoScaling
 from local_account.services.cloudformation import CloudFormation
@@ -73,6 +73,7 @@ class LocalAccount:
         config.check_state()
         config.check_ports()
         botocore_tables.share()
+        botocore_shapes.share()
         self.account = Account(config)
         self._listeners: list[BaseWSGIServer] = []
         self._closed = threading.Event()

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import functools
 import importlib
-import sys
 import threading
 from typing import Any
 
+from local_account.foundation.libraries import absent
+
 _LOADING = threading.Lock()  # the first use may come while warm_up loads it
+_FORMATS = (
+    *("fqdn", "isoduration", "jsonpointer", "rfc3339_validator", "rfc3987", "rfc3987_syntax"),
+    *("uri_template", "webcolors"),
+)
+"""Of optional checks of formats, which are not used here. One would compile a grammar for two seconds; the
+others take 3 MB."""
 
 
 def jsonschema() -> Any:
-    """Return the library, without the grammar that it would take two seconds to compile.
-
-    The grammar is for an optional format checker that is not used here and is left out if it is missing.
-    """
+    """Return the library, without what only its optional checks of formats need."""
     with _LOADING:
         return _load()
 
 
 @functools.cache
 def _load() -> Any:
-    absent = sys.modules.setdefault("rfc3987_syntax", None) is None  # type: ignore[arg-type]
-    try:
+    with absent(*_FORMATS):
         return importlib.import_module("jsonschema")
-    finally:
-        if absent:
-            del sys.modules["rfc3987_syntax"]
