@@ -59,19 +59,31 @@ def room(lab: BenchLab, labs: int, rounds: int) -> list[Figure]:
 
 def furnish(lab: BenchLab, labs: int, rounds: int) -> list[Figure]:
     """Make the room on an account that runs, beside what it holds; the account is started again."""
+    up = provision(lab, labs)
+    started = age(lab, labs, rounds)
+    return [
+        Figure("room.up_seconds", up, "s", f"fleet up: {labs} labs"),
+        Figure("room.ready_again_seconds", started, "s", "start of the account with all of it"),
+    ]
+
+
+def provision(lab: BenchLab, labs: int) -> float:
+    """Provision labs, and work through one of them; return the seconds that `fleet up` took."""
     began = time.monotonic()
     grant_quotas(lab, labs)
     lab_command(lab, "fleet", "up", str(write_roster(lab, labs)), "--json")
     up = time.monotonic() - began
     lab_command(lab, "reset", "--participant", MODEL, "--to", "05", "--yes", "--json")
+    return up
+
+
+def age(lab: BenchLab, labs: int, rounds: int) -> float:
+    """Give all labs the records of the one that was worked through; return the seconds of the next start."""
     lab.daemon.stop()
     copy_records(lab.daemon.state / "account.sqlite", labs, rounds)
     started = lab.start()
     time.sleep(REST_SECONDS / 2)  # notebook instances start again
-    return [
-        Figure("room.up_seconds", up, "s", f"fleet up: {labs} labs"),
-        Figure("room.ready_again_seconds", started, "s", "start of the account with all of it"),
-    ]
+    return started
 
 
 def idle(lab: BenchLab) -> Figure:

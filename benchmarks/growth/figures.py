@@ -233,5 +233,8 @@ def _resting(resting: Sequence[Resting], labs: Labs | None) -> Iterator[Figure]:
         name, about = f"growth.labs_{labs.number}", f"with everything stored and {labs.number} labs"
         yield Figure(f"{name}_up_seconds", labs.up_seconds, "s", f"fleet up of {labs.number} labs then")
         yield Figure(f"{name}_ready_again_seconds", labs.ready_again_seconds, "s", f"start {about}")
-        yield Figure(f"{name}_resident_mb", labs.resting.resident_mb, "MB", about, RESIDENT_MB)
-        yield Figure(f"{name}_idle_percent", labs.resting.idle_percent, "%", about, IDLE_PERCENT)
+        for one, when in ((labs.grown, "grown"), (labs.restarted, "restarted")):
+            yield Figure(f"{name}_{when}_mb", one.resident_mb, "MB", f"memory {about}, {when}", RESIDENT_MB)
+            yield Figure(
+                f"{name}_{when}_idle_percent", one.idle_percent, "%", f"{about}, {when}", IDLE_PERCENT
+            )

@@ -54,6 +54,8 @@ class Plan:
     history: int = 5
     """How often each lab ran its pipelines."""
     idle_seconds: float = 20
+    labs_idle_seconds: float = 65
+    """The account gives freed memory back once a minute."""
     rest_seconds: float = 30
     """How long the machine may take to become idle before a measurement."""
 
@@ -83,6 +85,7 @@ class Plan:
             channel_rounds=1,
             labs=max(1, times(self.labs)),
             idle_seconds=max(2, self.idle_seconds * factor),
+            labs_idle_seconds=max(2, self.labs_idle_seconds * factor),
             rest_seconds=2,
         )
 
