@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 6_291_456
 """SageMaker InvokeEndpoint: the longest body in bytes."""
+INFERENCE_ID = "held-out-rows"
+"""Captured data has it: these requests are no traffic of clients."""
 BATCH_ROWS, BATCH_BYTES = 500, MAX_BODY // 6
 """One request has at most so much: its answer, with probabilities, has to stay below the limit, too."""
 
@@ -25,12 +27,13 @@ BATCH_ROWS, BATCH_BYTES = 500, MAX_BODY // 6
 class EndpointError(Exception):
     """An endpoint did not answer, or refused.
 
-    `status` is the model's HTTP status, 0 without any; `closed` says that the connection was closed instead.
+    `status` is the model's HTTP status, 0 without any; `said` is its own reason. `closed` says that the
+    connection was closed instead.
     """
 
-    def __init__(self, message: str, status: int = 0, *, closed: bool = False) -> None:
+    def __init__(self, message: str, status: int = 0, said: str = "", *, closed: bool = False) -> None:
         super().__init__(message)
-        self.status, self.closed = status, closed
+        self.status, self.said, self.closed = status, said, closed
 
     @property
     def refused(self) -> bool:
@@ -70,7 +73,12 @@ class Endpoint:
 
     def send(self, body: bytes, algorithm: str = "", kind: str = "application/json") -> bytes:
         """Return the answer to one request; raises EndpointError."""
-        request: InvokeEndpointInputTypeDef = {"EndpointName": self.name, "ContentType": kind, "Body": body}
+        request: InvokeEndpointInputTypeDef = {
+            "EndpointName": self.name,
+            "ContentType": kind,
+            "Body": body,
+            "InferenceId": INFERENCE_ID,
+        }
         if algorithm:
             request["CustomAttributes"] = f"algorithm={algorithm}"
         try:
@@ -80,10 +88,8 @@ class Endpoint:
             code = found["Error"]["Code"]
             answered = found.get("OriginalStatusCode") or found["ResponseMetadata"].get("HTTPStatusCode")
             status = int(str(answered or 0))
-            said = found.get("OriginalMessage") or found["Error"].get("Message", "")
-            raise EndpointError(
-                f"{self.name} answered {code}: {_reason(str(said))}", int(str(status))
-            ) from error
+            said = _reason(str(found.get("OriginalMessage") or found["Error"].get("Message", "")))
+            raise EndpointError(f"{self.name} answered {code}: {said}", status, said) from error
         except BotoCoreError as error:  # no connection, or no answer in time
             closed = isinstance(error, ConnectionClosedError)
             raise EndpointError(f"{self.name} did not answer: {error}", closed=closed) from error

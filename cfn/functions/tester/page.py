@@ -45,14 +45,16 @@ def page(findings: FindingsDocument, report: ReportDocument) -> str:
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="{verdict}">{escape(findings["summary"])}</p>',
-        *_gate(report),
-        *_tests(findings),
     ]
     if findings["algorithms"]:
-        parts += _regression(findings) if findings["task"] == "regression" else _classification(findings)
+        regression = findings["task"] == "regression"
+        parts += _scores(findings, "r2" if regression else "accuracy")
+        parts += _differences(findings)
+        parts += _regression(findings) if regression else _classification(findings)
         parts += ["<h2>Latency of DEV</h2>", _quiet("requests for one row, one after the other")]
         parts.append(figures.latency(findings["latency"]))
-    parts += _differences(findings)
+    parts += _tests(findings)
+    parts += _gate(report)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -93,8 +95,6 @@ def _classification(findings: FindingsDocument) -> Iterable[str]:
     classes, rows = findings["classes"], findings["rows"]
     production = findings["production"]
     theirs = production["algorithms"] if production else {}
-    yield "<h2>Scores on the same rows</h2>"
-    yield from _scores(findings, "accuracy")
     yield "<h2>Confusion matrices</h2>"
     yield _quiet(f"{rows} rows that training did not see")
     for name, one in findings["algorithms"].items():
@@ -124,8 +124,6 @@ def _classification(findings: FindingsDocument) -> Iterable[str]:
 def _regression(findings: FindingsDocument) -> Iterable[str]:
     production = findings["production"]
     theirs = production["algorithms"] if production else {}
-    yield "<h2>Scores on the same rows</h2>"
-    yield from _scores(findings, "r2")
     yield "<h2>Predictions</h2>"
     yield _quiet(f"{findings['target']} of {findings['rows']} rows that training did not see")
     found = []
@@ -143,6 +141,7 @@ def _scores(findings: FindingsDocument, measure: str) -> Iterable[str]:
          str(production["differing"].get(name, 0)) if production and name in theirs else ""]
         for name, one in findings["algorithms"].items()
     ]  # fmt: skip
+    yield "<h2>Scores on the same rows</h2>"
     yield _table(["algorithm", f"{measure}, DEV", f"{measure}, PRD", "rows that differ"], rows)
     if production is None:
         yield _quiet("nothing in production yet")

@@ -80,7 +80,7 @@ def refused(
     try:
         endpoint.send(body, algorithm, kind)
     except EndpointError as error:
-        said = f"{error.status}: {error}" if error.status else str(error)
+        said = f"{error.status}, {error.said}" if error.status else str(error)
         # What is too long may be refused by closing the connection before all of it was sent.
         return Check(title, passed=error.refused or (error.closed and len(body) > MAX_BODY), said=said)
     return Check(title, passed=False, said="it was answered as if nothing were wrong")

@@ -88,8 +88,9 @@ class World:
         return {"EndpointStatus": "InService", "EndpointConfigName": config}
 
     def invoke_endpoint(
-        self, EndpointName: str, ContentType: str, Body: bytes, CustomAttributes: str = ""
+        self, EndpointName: str, ContentType: str, Body: bytes, InferenceId: str, CustomAttributes: str = ""
     ) -> dict[str, Any]:
+        assert InferenceId == "held-out-rows"
         algorithm = CustomAttributes.removeprefix("algorithm=")
         found = self.endpoints[EndpointName].invoke(Body, ContentType, algorithm)
         return {"Body": io.BytesIO(json.dumps(found).encode())}
