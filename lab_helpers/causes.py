@@ -17,6 +17,8 @@ BEFORE, AFTER = 3, 2
 
 NOISE = re.compile(r"^\s*$|^ ---> |sha256:|^Removing intermediate|^#\d+ (?:DONE|CACHED)|━")
 """Lines of a build that say nothing to a learner: digests, progress bars."""
+_COLOR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+"""ECMA-48 control sequences. Docker's classic builder prints in red what a step writes to standard error."""
 _STEP = re.compile(r"^(?:Step \d+/\d+ :|\[Container\].* (?:Running command|Entering phase) )")
 _VERTEX = re.compile(r"^#(\d+) (?:ERROR|CANCELED)")
 _PREFIX = re.compile(r"^(?:#\d+ )?(?:\d+\.\d+ )?")
@@ -69,7 +71,8 @@ def find(lines: Sequence[str]) -> Cause:
     Looks first at what the failing step printed: a line of a tool before one that only says that a tool
     failed. Without either, the last line of the step stands for the cause.
     """
-    said = [line.rstrip() for line in lines if line.strip("-= \t\r\n") and "━" not in line]
+    plain = (uncolored(line) for line in lines)
+    said = [line.rstrip() for line in plain if line.strip("-= \t\r\n") and "━" not in line]
     if not said:
         return Cause("")
     failing = _failing(said)
@@ -81,6 +84,11 @@ def find(lines: Sequence[str]) -> Cause:
                     continue
                 return _cause(said, index)
     return _cause(said, max(failing, default=len(said) - 1))
+
+
+def uncolored(line: str) -> str:
+    """Return a line as a terminal shows it, without colors."""
+    return _COLOR.sub("", line)
 
 
 def shortened(line: str, longest: int = LONGEST) -> str:

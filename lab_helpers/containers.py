@@ -179,7 +179,7 @@ def _stream(command: Sequence[str], show: Callable[[str], None]) -> Run:
     with started as process:
         assert process.stdout is not None  # noqa: S101 (for the type checker: a pipe was asked for)
         try:
-            for line in process.stdout:
+            for line in map(causes.uncolored, process.stdout):
                 lines.append(line)
                 show(line.rstrip())
         except BaseException:

@@ -100,6 +100,22 @@ def test_the_cause_is_what_the_failing_tool_wrote(log: str, line: str) -> None:
     assert len(found.around) <= causes.BEFORE + causes.AFTER
 
 
+def test_colors_of_the_classic_builder_hide_no_cause() -> None:
+    cause = causes.find(
+        [
+            "Step 2/3 : RUN pip install scikit-learn==99",
+            " ---> Running in 5c1f5d7e",
+            "Collecting scipy",
+            "\x1b[91mERROR: Could not find a version that satisfies the requirement scikit-learn==99\n",
+            "\x1b[0m\x1b[91mERROR: No matching distribution found for scikit-learn==99",
+            "\x1b[0mThe command '/bin/sh -c pip install scikit-learn==99' returned a non-zero code: 1",
+        ]
+    )
+    assert cause.line == "ERROR: Could not find a version that satisfies the requirement scikit-learn==99"
+    assert "ERROR: No matching distribution found for scikit-learn==99" in cause.around
+    assert not [line for line in cause.around if "\x1b" in line]
+
+
 def test_lines_around_the_cause_say_what_it_was_doing_and_repeat_nothing() -> None:
     found = causes.find(BUILDKIT_PIP.splitlines())
     assert "ERROR: No matching distribution found for numpy==99.4.6" in found.around
