@@ -319,6 +319,7 @@ FACTS: dict[str, dict[str, Fact]] = {
     "04": {
         "takes five to eight minutes": lambda: usual.PUBLISHED["DeployDev", "DeployDev"] == "5 to 8 min",
         "does it recognize three flowers": lambda: len(flowers().typical()) == 3,
+        "only the same rows tell which of two models is better": lambda: EXAMPLE,
         "One request in twenty takes longer than the 95th percentile": lambda: 100 / (100 - 95) == 20,
         "two executions may be in progress": lambda: (
             "ExecutionMode: QUEUED" in (ROOT / "cfn/train-model-pipeline.yml").read_text()
