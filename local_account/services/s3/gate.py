@@ -126,7 +126,7 @@ class Gate:
         document = bucket.settings.get("policy") if bucket else None
         known = {**need.context, **of_every_request(call, self._account_id, self._region, self._now())}
         need = replace(need, context=Circumstances(known, partial(self._tags, need)))
-        of_bucket = (policies.parsed(document),) if document else ()
+        of_bucket = policies.in_force(document) if document else ()
         if call.anonymous:
             if bucket is None or not document or _is_restricted(bucket, document):
                 return Decision(Outcome.IMPLICIT_DENY)

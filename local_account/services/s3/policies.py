@@ -7,6 +7,7 @@ storage", *The meaning of "public"*.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from local_account.authorization.policies import Policy, PolicyError
 from local_account.foundation.arns import has_open_service
 from local_account.services.s3.errors import S3Error
+
+log = logging.getLogger(__name__)
 
 MAXIMUM_BYTES = 20_480
 # Conditions that limit a statement to something that the owner knows ("The meaning of public").
@@ -40,6 +43,16 @@ _LIMITING_OPERATORS = ("stringequals", "stringlike", "arnequals", "arnlike", "ip
 def parsed(document: str) -> Policy:
     """Return a bucket's policy. Raises PolicyError."""
     return Policy.parse(document, "bucket policy")
+
+
+@lru_cache(maxsize=256)
+def in_force(document: str) -> tuple[Policy, ...]:
+    """Return a bucket's policy; nothing if an older build took what this one refuses."""
+    try:
+        return (parsed(document),)
+    except PolicyError as error:
+        log.warning("a bucket's policy is passed over: %s", error)
+        return ()
 
 
 def check(document: str, bucket: str) -> None:

@@ -3,10 +3,11 @@
 Differs from AWS: a notebook instance is a directory and a group of processes on this machine. Lifecycle
 scripts see a root directory of its own, in which they are root: what they write to `/etc`, `/usr` or `/root`
 is gone when the instance stops. They find `/home/ec2-user/SageMaker`, the user `ec2-user` (in truth the same
-as root) and a `sudo`, but no conda. `/tmp` and the user's caches are the machine's, and JupyterLab and the
-notebooks run outside. `WORKSHOP_HOME` and `WORKSHOP_USER` say where the volume is and whose; on AWS they are
-not set. Where namespaces are not allowed (macOS, containers without privileges, Ubuntu 24.04 for others than
-root), scripts run on the machine itself, as the account's user, and their log begins with that.
+as root) and a `sudo`, but no conda, yum, cron or systemd. `/tmp` and the user's caches are the machine's, and
+JupyterLab and the notebooks run outside. `WORKSHOP_HOME` and `WORKSHOP_USER` say where the volume is and
+whose; on AWS they are not set. Where namespaces are not allowed (macOS, containers without privileges, Ubuntu
+24.04 for others than root), scripts run on the machine itself, as the account's user, and their log begins
+with that.
 
 Differs from AWS: `RoleArn`, lifecycle configuration and tags of an instance have an effect; `InstanceType`,
 `SubnetId`, `SecurityGroupIds`, `KmsKeyId`, `VolumeSizeInGB`, `DirectInternetAccess`, `RootAccess` and

@@ -14,6 +14,7 @@ import requests
 from botocore import UNSIGNED
 from botocore.config import Config
 
+from local_account.services.s3 import policies
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.s3.refusing import code, refused
 from tests.sessions import make_client
@@ -200,6 +201,12 @@ def test_what_is_no_policy_is_refused(s3: S3Client, bucket: str, policy: str, re
     error = refused(s3.put_bucket_policy, Bucket=bucket, Policy=policy)
     assert error["Code"] == "MalformedPolicy"
     assert reason in error["Message"]
+
+
+def test_a_policy_that_an_older_account_took_does_not_lock_its_bucket() -> None:
+    refused_now = policy_of(Effect="Deny", Principal="*", Action="s3:*", Resource="arn:aws:s*:::*")
+
+    assert policies.in_force(refused_now) == ()
 
 
 def test_a_copy_is_judged_by_the_policy_of_each_bucket(
