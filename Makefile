@@ -77,6 +77,10 @@ tests:
 test-%:
 	@$(PYTHON) -m pytest $(or $($*),$(error there is no side $*)) 2>&1 $(SIDE)
 
+.PHONY: screenshots
+screenshots: browser  ## take the README's screenshots again (docs/screenshots), with the browser tests that show the same
+	@$(PYTHON) -m pytest tests/browser -m screenshot --screenshots $(ARGS)
+
 check: bootstrap  ## lint, types, and the quick tests that don't need Docker; run it after each change
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 --output-sync=target lint $(QUICK_SIDES:%=check-%) || { \
 	  echo 'make check failed: the lines above with *** say where, lint or tests (`make format` fixes layout)'; \

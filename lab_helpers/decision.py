@@ -25,7 +25,9 @@ DONE = {
     "approved": "Approved: the pipeline now deploys this release to PRD. Run the cells below to follow it.",
     "rejected": "Rejected: the execution ends here, and PRD is unchanged. Run the cells below.",
 }
+QUESTION = "Release this model to production (PRD)? It replaces the one that serves there."
 _STYLE = """<style>
+.workshop-decision .widget-label{height:auto;line-height:1.5;white-space:normal}
 .jp-OutputArea:has(.workshop-decision:not(.jupyter-widgets-disconnected)) .workshop-decision-saved,
 .workshop-decision.jupyter-widgets-disconnected,
 .jp-OutputArea:not(:has(.workshop-decision)):has(.workshop-decision-saved) .jupyter-widgets
@@ -33,7 +35,7 @@ _STYLE = """<style>
 </style>"""
 """JupyterLab keeps the picture of a widget when its kernel ends, or says that it finds no model. What the
 notebook has saved beside it takes over then: it is hidden only while a widget lives, that is, without the
-class that ipywidgets gives to a widget without a kernel."""
+class that ipywidgets gives to a widget without a kernel. Its labels would be cut after one line."""
 
 
 class Decision:
@@ -43,13 +45,14 @@ class Decision:
         self._lab, self._pipeline, self._id = lab, execution.pipeline, execution.id
         self._decided = False
         self._saved_id = uuid.uuid4().hex
-        self._message = widgets.HTML()
-        self.approve = self._button("Approve", GREEN, self._ask)
-        self.reject = self._button("Reject", RED, lambda: self._decide("reject"))
-        self.release = self._button("Release to PRD", GREEN, lambda: self._decide("approve"))
-        self.back = self._button("Not yet", GRAY, self._start)
-        self._row = widgets.HBox()
-        self.box = widgets.VBox([self._row, self._message])
+        # Not in the order of Tab, but it can have the focus: a screen reader reads what does.
+        self._message = widgets.Label(tabbable=False)
+        self.approve = self._button("Approve", GREEN, self._ask, "It asks once more.")
+        self.reject = self._button("Reject", RED, lambda: self._decide("reject"), "It decides at once.")
+        self.release = self._button("Release to PRD", GREEN, lambda: self._decide("approve"), QUESTION)
+        self.back = self._button("Not yet", GRAY, self._return, QUESTION)
+        self._row = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
+        self.box = widgets.VBox([self._message, self._row])
         self.box.add_class("workshop-decision")
         self._start()
 
@@ -59,12 +62,13 @@ class Decision:
 
     @property
     def said(self) -> str:
-        """What is shown beside the buttons, as HTML."""
+        """What is shown above the buttons."""
         return str(self._message.value)
 
-    def _button(self, name: str, color: str, action: Callable[[], None]) -> Any:
+    def _button(self, name: str, color: str, action: Callable[[], None], about: str) -> Any:
         button = widgets.Button(
             description=name,
+            tooltip=about,  # screen readers read it after the name
             style=widgets.ButtonStyle(button_color=color, text_color="white"),
             layout=widgets.Layout(width="auto"),
         )
@@ -82,10 +86,15 @@ class Decision:
         except (WorkshopError, ClientError, BotoCoreError) as error:
             self._start()
             self._say(f"Not decided: {str(error).splitlines()[0]}")
+            self._message.focus()
 
     def _start(self) -> None:
         self._show(self.approve, self.reject)
         self._say(f"Execution {self._id} waits for you. A click decides.")
+
+    def _return(self) -> None:
+        self._start()
+        self.approve.focus()
 
     def _ask(self) -> None:
         """Approving is for everyone who uses PRD, so it takes a second click."""
@@ -93,7 +102,7 @@ class Decision:
             return
         # A double click's second half must not release: what is under the pointer now goes back.
         self._show(self.back, self.release)
-        self._say("Release this model to production (PRD)? It replaces the one that serves there.")
+        self._say(QUESTION)
         self.back.focus()  # the button that had the focus is gone; Enter pressed twice does not release
 
     def _decide(self, decision: str) -> None:
@@ -121,6 +130,8 @@ class Decision:
         self._decided = True
         self._row.children = ()
         self._say(sentence)
+        self._message.tabbable = True
+        self._message.focus()  # the buttons are gone
         display(saved(sentence), display_id=self._saved_id, update=True)
 
     def _show(self, *buttons: Any) -> None:
@@ -129,7 +140,7 @@ class Decision:
         self._row.children = buttons
 
     def _say(self, sentence: str) -> None:
-        self._message.value = f'<div role="status">{html.escape(sentence)}</div>'
+        self._message.value = sentence
 
 
 def saved(sentence: str) -> HTML:

@@ -71,15 +71,26 @@ class Table:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        def cells(tag: str, row: Sequence[str]) -> str:
-            return "".join(
-                f'<{tag} style="text-align:left{_unbroken(cell)}">{html.escape(cell)}</{tag}>' for cell in row
-            )
+        return self.html()
 
+    def html(self, *, focusable: bool = True) -> str:
+        """Return the table in a box that scrolls if the window is narrow.
+
+        A box that can have the focus is scrolled with the arrow keys; leave that out if the box is replaced
+        every second.
+        """
+        label = html.escape(self.caption or f"Table: {', '.join(filter(None, self.headers))}")
+        # Otherwise JupyterLab would take the arrow keys, and the two keys that delete a cell.
+        keyboard = f' role="region" tabindex="0" aria-label="{label}" data-lm-suppress-shortcuts="true"'
         caption = f"<caption><b>{html.escape(self.caption)}</b></caption>" if self.caption else ""
-        head = f"<thead><tr>{cells('th', self.headers)}</tr></thead>"
-        body = "".join(f"<tr>{cells('td', row)}</tr>" for row in self.rows)
-        return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
+        head = "".join(
+            f'<th scope="col" style="text-align:left">{_wrapping(one)}</th>' for one in self.headers
+        )
+        body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
+        return (
+            f'<div style="overflow-x:auto"{keyboard if focusable else ""}><table>{caption}'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
 
 
 class CodeError(WorkshopError, LookupError):
@@ -138,9 +149,20 @@ def _definitions(node: ast.Module | ast.ClassDef, owner: str = "") -> Iterator[t
                         yield f"{owner}{name.id}", lines
 
 
-def _unbroken(cell: str) -> str:
-    """Keep short text on one line, such as a status after its mark."""
-    return ";white-space:nowrap" if len(cell) <= 24 else ""
+UNBROKEN = 12
+"""Characters of a cell that stays on one line, such as a status after its mark."""
+_PARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[-_/.:=,])(?=\w)")
+"""Where a line may end within a name, an ARN or an address."""
+
+
+def _cell(text: str) -> str:
+    style = "white-space:nowrap" if len(text) <= UNBROKEN else "overflow-wrap:break-word"
+    return f'<td style="text-align:left;{style}">{_wrapping(text)}</td>'
+
+
+def _wrapping(text: str) -> str:
+    """Return text as HTML whose long words can be broken, so that a table fits beside the file browser."""
+    return "<wbr>".join(html.escape(part) for part in _PARTS.split(text))
 
 
 def in_notebook() -> bool:

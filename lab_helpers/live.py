@@ -7,12 +7,13 @@ terminal or a file gets the rows that have changed, and no clock.
 from __future__ import annotations
 
 import html
+import json
 import math
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab_helpers.display import Table, in_notebook
 
@@ -24,21 +25,36 @@ TICK = 1.0
 """Seconds between two frames."""
 REDRAW = 0.25
 """Seconds between two frames of lines that come faster than they can be read."""
+_SAID = """<div role="status" style="position:absolute;width:1px;height:1px;overflow:hidden;\
+clip-path:inset(50%)"></div><script>(() => {{
+  const region = document.currentScript.previousElementSibling;
+  if (Date.now() < {until}) setTimeout(() => {{ region.textContent = {text}; }}, 200);
+}})()</script>"""
+"""A screen reader says what changes in a live region that is there, not one that comes with its text. What is
+saved with the notebook says nothing when it is opened again."""
+_SAID_SECONDS = 60
+"""How far apart the clocks of the kernel and of the browser may be."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What is shown at one moment: a table and, below it, the newest lines of a log."""
+    """What is shown at one moment: a table and, below it, the newest lines of a log.
+
+    `said` is what has just changed: a screen reader says it, at its next pause. It is not shown. A frame that
+    is `settled` is not replaced by one of the next second.
+    """
 
     table: Table
     log: tuple[str, ...] = ()
+    said: str = ""
+    settled: bool = False
 
     def __repr__(self) -> str:
         return "\n".join([repr(self.table), *(f"  | {line}" for line in self._lines())])
 
     def _repr_html_(self) -> str:
         log = _Text(self._lines(), LOG_LINES)._repr_html_() if self.log else ""
-        return self.table._repr_html_() + log
+        return self.table.html(focusable=self.settled) + log + (_said(self.said) if self.said else "")
 
     def _lines(self) -> tuple[str, ...]:
         return tuple(_clipped(line) for line in self.log[-LOG_LINES:])
@@ -61,9 +77,13 @@ class _Links:
 
 
 class Live:
-    """A table that is updated: replaced in place in a notebook, changed rows printed elsewhere."""
+    """A table that is updated: replaced in place in a notebook, changed rows printed elsewhere.
 
-    def __init__(self) -> None:
+    Screen readers say the rows that have changed, unless `announces` is false: numbers change every second.
+    """
+
+    def __init__(self, *, announces: bool = True) -> None:
+        self._announces = announces
         self._shown: Table | None = None
         self._frame = ""
         self._links: dict[str, str] = {}
@@ -75,16 +95,21 @@ class Live:
         In a notebook, `now` is shown instead: the same table as it is this second.
         """
         if in_notebook():
-            frame = now or Frame(table)
+            frame = now or Frame(table, settled=True)
             if (text := repr(frame)) != self._frame:
-                self._replace(frame, self._table_id, again=bool(self._frame))
+                said = "; ".join(self._changed(table)) if self._announces else ""
+                self._replace(replace(frame, said=said), self._table_id, again=bool(self._frame))
                 self._frame = text
         elif self._shown is None:
             print(table)
         elif repr(table) != repr(self._shown):
-            changed = [row for row in table.rows if row not in self._shown.rows]
-            print("\n".join("  ".join(cell for cell in row if cell) for row in changed))
+            print("\n".join(self._changed(table)))
         self._shown = table
+
+    def _changed(self, table: Table) -> list[str]:
+        """Return the rows that the previous table had not; nothing if there was none."""
+        before = self._shown.rows if self._shown else table.rows
+        return ["  ".join(cell for cell in row if cell) for row in table.rows if row not in before]
 
     def link(self, what: str, url: str) -> None:
         """Show a link above the table, once; further links join it."""
@@ -113,6 +138,11 @@ def tick(seconds: float, show: Callable[[], None], sleep: Callable[[float], None
 
 def _clipped(line: str) -> str:
     return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+
+
+def _said(text: str) -> str:
+    quoted = json.dumps(text).replace("<", "\\u003c")
+    return _SAID.format(until=int(1000 * (time.time() + _SAID_SECONDS)), text=quoted)
 
 
 def newest(lines: Iterable[str]) -> tuple[str, ...]:
@@ -173,4 +203,6 @@ class _Text:
 
     def _repr_html_(self) -> str:
         text = html.escape("\n".join([*self.lines, *[" "] * (self.height - len(self.lines))]))
-        return f"<pre>{text}</pre>"
+        # Lines of a log are cut where the window ends: if they wrapped, the page would jump.
+        style = ' style="white-space:pre;overflow:hidden;text-overflow:ellipsis"' if self.height else ""
+        return f"<pre{style}>{text}</pre>"

@@ -381,7 +381,7 @@ def run(
 
     An interrupt ends it; what was measured until then is returned.
     """
-    live = Live()
+    live = Live(announces=False)
     load = Load(ask, asked, users=users, requests=requests, rate=rate, error_budget=error_budget)
     with load:
         try:

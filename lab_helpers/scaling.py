@@ -238,7 +238,7 @@ def follow(
 
     Returns all observations. An interrupt ends it.
     """
-    live, seen, began = Live(), [observe(lab, endpoint)], time.monotonic()
+    live, seen, began = Live(announces=False), [observe(lab, endpoint)], time.monotonic()
     try:
         while True:
             waited = time.monotonic() - began

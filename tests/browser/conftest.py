@@ -6,6 +6,7 @@ other's state. What a failing test has seen is in `runs/browser/`: a screenshot,
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import string
@@ -13,7 +14,8 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from local_account.foundation.daemon import Daemon
 from tests.browser import chromium
@@ -22,9 +24,19 @@ from tests.checkout import ROOT
 from tests.e2e.one_workshop import Workshop
 
 FAILURES = ROOT / "runs" / "browser"
+SCREENSHOTS = ROOT / "docs" / "screenshots"
+LARGEST_SCREENSHOT = 150_000
+"""Bytes of a picture in the repository."""
+COLORS = 128
+"""A page of text and lines needs no more, and is a third as large."""
 VIEWPORT = {"width": 1280, "height": 800}
 _FAILED = pytest.StashKey[bool]()
 expect.set_options(timeout=30_000)  # milliseconds; the machine is busy with other tests
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make screenshots` asks for the pictures of the README; otherwise, tests take none."""
+    parser.addoption("--screenshots", action="store_true", help=f"write {SCREENSHOTS.relative_to(ROOT)}")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -76,6 +88,22 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
         page.screenshot(path=FAILURES / f"{name}.png")
         (FAILURES / f"{name}.log").write_text("\n".join(logged), encoding="utf-8")
     context.close()
+
+
+@pytest.fixture
+def screenshot(request: pytest.FixtureRequest) -> Callable[[str, Page | Locator], None]:
+    """Return a function that keeps what is shown as `docs/screenshots/NAME.png`, if that was asked for."""
+
+    def keep(name: str, shown: Page | Locator) -> None:
+        if not request.config.getoption("--screenshots", default=False):
+            return
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        file = SCREENSHOTS / f"{name}.png"
+        with Image.open(io.BytesIO(shown.screenshot())) as image:
+            image.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(file, optimize=True)
+        assert file.stat().st_size < LARGEST_SCREENSHOT
+
+    return keep
 
 
 @pytest.fixture(scope="session")

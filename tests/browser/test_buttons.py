@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -24,7 +25,11 @@ def trained(workshop: Workshop) -> Workshop:
 
 
 def waiting(trained: Workshop) -> str:
-    """Release once more, and return the execution when it waits for a decision."""
+    """Release once more, and return the execution when it waits for a decision; nothing else waits then."""
+    before = newest(trained)
+    if trained.status(trained.names.train_pipeline, before) == "InProgress":
+        trained.decide(before, "Rejected")
+        trained.ended(trained.names.train_pipeline, before)
     execution = trained.upload(trained.uploaded())
     trained.waits_for_approval(execution)
     return execution
@@ -78,8 +83,12 @@ def test_buttons_whose_kernel_has_ended_are_one_sentence(
     trained.decide(newest(trained), "Rejected")
 
 
+@pytest.mark.screenshot
 def test_approving_takes_two_deliberate_clicks_and_a_keyboard_is_enough(
-    trained: Workshop, jupyterlab: JupyterLab, page: Page
+    trained: Workshop,
+    jupyterlab: JupyterLab,
+    page: Page,
+    screenshot: Callable[[str, Page | Locator], None],
 ) -> None:
     execution = waiting(trained)
     notebook, shown = to_the_buttons(jupyterlab)
@@ -93,10 +102,12 @@ def test_approving_takes_two_deliberate_clicks_and_a_keyboard_is_enough(
     expect(shown).to_contain_text("Release this model to production (PRD)?")
     expect(shown.get_by_role("button", name="Not yet")).to_be_focused()
     assert axe(page, "[data-cell-id='04-buttons'] .jp-OutputArea") == []
+    screenshot("decision", notebook.cell("04-buttons"))
     page.keyboard.press("Tab")
     expect(shown.get_by_role("button", name="Release to PRD")).to_be_focused()
     page.keyboard.press("Enter")
     expect(shown).to_contain_text("Approved: the pipeline now deploys this release to PRD.")
+    expect(shown.locator(".widget-label")).to_be_focused()
     expect(shown.get_by_role("button")).to_have_count(0)
     assert trained.ended(trained.names.train_pipeline, execution) == "Succeeded"
     notebook.run("04-decide")
@@ -104,6 +115,25 @@ def test_approving_takes_two_deliberate_clicks_and_a_keyboard_is_enough(
     notebook.restart()
     expect(shown.locator("p")).to_be_visible()
     assert "Approved" in shown.inner_text(), "what was decided stays when the kernel is gone"
+
+
+@pytest.mark.screenshot
+def test_the_link_to_the_console_shows_what_was_decided(
+    trained: Workshop,
+    jupyterlab: JupyterLab,
+    page: Page,
+    screenshot: Callable[[str, Page | Locator], None],
+) -> None:
+    notebook = jupyterlab.open(NOTEBOOK)
+    for cell in ("04-parameters", "04-check", "04-follow"):
+        notebook.run(cell)
+    with page.expect_popup() as opened:
+        notebook.output("04-follow").get_by_role("link", name="execution in the console").click()
+    console = opened.value
+    expect(console.get_by_role("heading", name=f"Execution {newest(trained)}")).to_be_visible()
+    console.get_by_role("link", name=trained.names.train_pipeline).click()
+    expect(console.locator(".graph").get_by_role("heading", name="DeployPrd")).to_be_visible()
+    screenshot("console", console)
 
 
 def test_a_late_click_changes_nothing_and_is_answered_with_a_sentence(

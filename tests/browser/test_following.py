@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.jupyterlab import JupyterLab, Notebook, axe
 from tests.e2e.one_workshop import eventually
@@ -33,7 +34,10 @@ def start_a_build(jupyterlab: JupyterLab, run: int) -> Notebook:
     return notebook
 
 
-def test_a_build_ticks_and_its_failure_begins_with_the_cause(jupyterlab: JupyterLab, page: Page) -> None:
+@pytest.mark.screenshot
+def test_a_build_ticks_and_its_failure_begins_with_the_cause(
+    jupyterlab: JupyterLab, page: Page, screenshot: Callable[[str, Page | Locator], None]
+) -> None:
     notebook = start_a_build(jupyterlab, 1)
     shown = notebook.output("01-follow")
     seen: set[str] = set()
@@ -46,6 +50,7 @@ def test_a_build_ticks_and_its_failure_begins_with_the_cause(jupyterlab: Jupyter
     expect(shown).to_contain_text("phase BUILD")
     expect(shown.locator("pre")).to_contain_text(re.compile(r"line \d"))
     expect(shown.get_by_role("link", name="log of the build in the console")).to_be_visible()
+    screenshot("progress", notebook.cell("01-follow"))
     assert axe(page, "[data-cell-id='01-follow'] .jp-OutputArea") == []
     notebook.wait_until_idle()
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import chromium
 from tests.browser.jupyterlab import JupyterLab, axe
@@ -17,8 +18,12 @@ def test_bootstrap_looks_for_the_same_browsers() -> None:
     assert f"for program in {' '.join(chromium.PROGRAMS)}; do" in words
 
 
-def test_a_notebook_opens_with_the_workshops_kernel_and_runs(jupyterlab: JupyterLab) -> None:
+@pytest.mark.screenshot
+def test_a_notebook_opens_with_the_workshops_kernel_and_runs(
+    jupyterlab: JupyterLab, page: Page, screenshot: Callable[[str, Page | Locator], None]
+) -> None:
     notebook = jupyterlab.open("notebooks/00_welcome.ipynb")
+    screenshot("jupyterlab", page)
 
     assert notebook.kernel == "MLOps workshop"
     assert notebook.cell_ids[0].startswith("00-")

@@ -27,6 +27,22 @@ def test_links_and_anchors_resolve(path: Path) -> None:
 
 
 @every_page
+def test_pictures_say_what_they_show_and_are_small(path: Path) -> None:
+    for alt, target in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", prose(path.read_text())):
+        if target.endswith(".png"):
+            assert len(alt.split()) > 4, f"{path.name}: {target} needs a text for those who can't see it"
+            assert (path.parent / target).stat().st_size < 150_000, f"{target} is too large to be committed"
+
+
+def test_every_screenshot_is_shown() -> None:
+    taken = {file.name for file in (ROOT / "docs/screenshots").glob("*.png")}
+    assert taken
+    assert {
+        Path(one).name for one in re.findall(r"\]\((docs/screenshots/[^)]+)\)", page("README.md"))
+    } == taken
+
+
+@every_page
 def test_named_paths_exist(path: Path) -> None:
     rooms = {entry.name for entry in ROOT.iterdir()} - {".git"}
     for span in spans(path.read_text()):

@@ -31,7 +31,7 @@ class Desk:
 
     @property
     def enabled(self) -> list[str]:
-        [row, _] = self.buttons.box.children
+        [_, row] = self.buttons.box.children
         return [button.description for button in row.children if not button.disabled]
 
 
