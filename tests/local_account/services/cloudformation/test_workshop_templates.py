@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lab_helpers.instructor import content
 from lab_helpers.instructor.deploy import Uploaded, upload
 from lab_helpers.names import Names
 from lab_helpers.stacks import deploy_stack
@@ -105,6 +106,33 @@ def test_top_stack(top_stack: dict[str, Any], client: Client) -> None:
         outputs(top_stack)["BaseImageRepositoryUri"],
         outputs(top_stack)["ModelImageRepositoryUri"],
     }
+
+
+def test_content_of_workshop_studio_deploys_from_its_assets(client: Client, tmp_path: Path) -> None:
+    content.write(ROOT, tmp_path / "workshop")
+    scripts = {f"lifecycle-config/on-{when}.sh": LIFECYCLE_SCRIPT for when in ("create", "start")}
+    bucket, prefix = "ws-event-2009c59b-6c7-us-east-1", "371c6734-2735/assets/"
+    s3, cloudformation = client("s3"), client("cloudformation")
+    s3.create_bucket(Bucket=bucket)
+    for asset in (tmp_path / "workshop" / "assets").iterdir():
+        body = package_of(scripts) if asset.suffix == ".zip" else asset.read_bytes()
+        s3.put_object(Bucket=bucket, Key=f"{prefix}{asset.name}", Body=body)
+    s3.put_object(Bucket=bucket, Key="m.yml", Body=(tmp_path / "workshop/static/m.yml").read_bytes())
+    values = {"NamePrefix": "event-", "PackageUri": f"s3://{bucket}/{prefix}{content.PACKAGE}"}
+    cloudformation.create_stack(
+        StackName="event-mlops",
+        TemplateURL=f"https://{bucket}.s3.us-east-1.amazonaws.com/m.yml",
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    waiter = cloudformation.get_waiter("stack_create_complete")
+    waiter.wait(StackName="event-mlops", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    policies = client("iam").list_attached_role_policies(RoleName="event-mlops-notebook")["AttachedPolicies"]
+    assert "event-mlops-notebook-work" in {one["PolicyName"] for one in policies}
+    cloudformation.delete_stack(StackName="event-mlops")
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName="event-mlops", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
 
 
 def test_a_lab_from_before_is_updated_and_keeps_all_that_it_has(
