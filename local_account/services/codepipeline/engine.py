@@ -15,16 +15,24 @@ import uuid
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from local_account.foundation.errors import ServiceError
 from local_account.foundation.patience import patient
-from local_account.services.codepipeline import actions, artifacts, rollback, structure, variables
+from local_account.services.codepipeline import (
+    actions,
+    artifacts,
+    conditions,
+    rollback,
+    structure,
+    variables,
+)
 from local_account.services.codepipeline.context import ActionFailed, Context, Outcome
 from local_account.services.codepipeline.jobs import CONTINUATION_SECONDS, invoke_lambda
 from local_account.services.codepipeline.records import (
     ActionRecord,
     Artifact,
+    ConditionRun,
     Execution,
     Pipeline,
     Records,
@@ -32,7 +40,11 @@ from local_account.services.codepipeline.records import (
 )
 
 if TYPE_CHECKING:
-    from mypy_boto3_codepipeline.literals import ActionExecutionStatusType, PipelineExecutionStatusType
+    from mypy_boto3_codepipeline.literals import (
+        ActionExecutionStatusType,
+        PipelineExecutionStatusType,
+        ResultType,
+    )
     from mypy_boto3_codepipeline.type_defs import ActionDeclarationOutputTypeDef as Action
     from mypy_boto3_codepipeline.type_defs import (
         ActionExecutionDetailTypeDef,
@@ -60,7 +72,7 @@ QUEUE_LIMIT = 50
 _INTERRUPTED = "The local account ended while this action ran: retry the stage with RetryStageExecution"
 
 
-StageEnd = Literal["Succeeded", "Failed", "Stopped", "Cancelled"]
+StageEnd = Literal["Succeeded", "Failed", "Stopped", "Cancelled", "Skipped"]
 """How a stage may end."""
 
 
@@ -73,6 +85,13 @@ class Engine:
         self.records = Records(account)
         self.lock = threading.RLock()
         """Held while an execution is changed."""
+        self.conditions = conditions.Conditions(
+            account,
+            self.records,
+            self.lock,
+            self._proceed,
+            lambda execution: self._structure(execution)["roleArn"],
+        )
 
     # --- start and timeouts
 
@@ -87,6 +106,7 @@ class Engine:
                         self._spawn(execution, record, CONTINUATION_SECONDS)
                     elif not record.get("awaiting"):
                         self._close(execution, record, "Failed", ActionFailed("JobFailed", _INTERRUPTED))
+                self.conditions.recover(execution)
                 self.records.save(execution)
                 if execution["inside"]:
                     self._proceed(execution)
@@ -95,8 +115,9 @@ class Engine:
         self._account.tasks.every(1, "codepipeline-timeouts", self.expire)
 
     def expire(self, now: datetime | None = None) -> None:
-        """Fail the approvals and jobs whose time is up."""
+        """Fail the approvals, jobs and rules whose time is up."""
         now = now or self._account.now()
+        self.conditions.expire(now)
         for execution in self.records.running():
             for record in list(execution["actions"]):
                 detail = record["detail"]
@@ -161,6 +182,23 @@ class Engine:
                 self._admit(name)
         return str(execution["id"])
 
+    def _roll_back_by_itself(self, failed: Execution, stage: str) -> None:
+        """Roll a stage back to the last execution that succeeded in it, if there is one."""
+        name, executions = failed["pipeline"], self.records.of(failed["pipeline"])
+        target = rollback.last_success(executions, stage, failed)
+        if target is None or rollback.is_rollback(failed):
+            return
+        execution = rollback.new_rollback(
+            self.pipelines.require(name),
+            stage,
+            target,
+            number=executions[-1]["number"] + 1,
+            now=self._account.now(),
+            trigger={"triggerType": "AutomatedRollback", "triggerDetail": failed["id"]},
+        )
+        self.records.pipeline_event(execution, "STARTED")
+        self.records.save(execution)
+
     def _patient(self) -> AbstractContextManager[None]:
         """Wait while the disk is full: for what follows from something that was saved."""
         return patient(self._account.tasks.stopping)
@@ -213,11 +251,7 @@ class Engine:
         with self.lock:
             self.records.require_room(execution)
         with self._patient(), self.lock:
-            for record in execution["actions"]:
-                if record["detail"]["stageName"] == stage and (
-                    mode == "ALL_ACTIONS" or record["detail"]["status"] != "Succeeded"
-                ):
-                    record["retried"] = True
+            _reopen(execution, stage, mode)
             state = execution["stages"][stage]
             state |= {"status": "InProgress", "entered": self._account.now(), "retries": state["retries"] + 1}
             execution |= {"status": "InProgress", "summary": None, "stop": None, "inside": True}
@@ -305,10 +339,11 @@ class Engine:
         for execution in sorted(waiting, key=lambda e: (-e["position"], e["number"])):
             by_stage.setdefault(self._stage(execution)["name"], []).append(execution)
         for stage, queued in by_stage.items():
-            if queued[-1]["mode"] == "SUPERSEDED":
+            back = next((one for one in queued if rollback.is_rollback(one)), None)
+            if queued[-1]["mode"] == "SUPERSEDED" and back is None:
                 for older in queued[:-1]:
                     self._end(older, "Superseded", admit=False)
-            execution = queued[-1] if queued[-1]["mode"] == "SUPERSEDED" else queued[0]
+            execution = back or (queued[-1] if queued[-1]["mode"] == "SUPERSEDED" else queued[0])
             if self._may_enter(execution, stage, transitions):
                 self._enter(execution, stage)
                 return True
@@ -349,10 +384,10 @@ class Engine:
             if record["detail"]["stageName"] == stage["name"] and not record.get("retried")
         }
         ended = self._stage_end(execution, stage, latest)
-        if ended is not None:
-            if ended:
-                self._leave(execution, stage, ended)
+        if ended is None and not latest and not self._met(execution, stage, "beforeEntry"):
             return False
+        if ended is not None:
+            return self._finish(execution, stage, ended) if ended else False
         for group in structure.groups(stage):
             todo = [action for action in group if action["name"] not in latest]
             for action in todo:
@@ -379,12 +414,72 @@ class Engine:
             return "Failed"
         return "Succeeded" if done else None
 
+    def _met(self, execution: Execution, stage: Stage, kind: conditions.Kind) -> bool:
+        """Return whether a stage has no such condition, or one that is met; check it if it was not yet.
+
+        A condition before entry that failed ends the stage.
+        """
+        condition = conditions.declared(stage, kind)
+        if condition is None:
+            return True
+        run = conditions.current(execution, stage["name"], kind) or self.conditions.begin(
+            execution, stage, kind, condition, self._namespaces(execution)
+        )
+        if kind == "beforeEntry" and run["status"] != "InProgress" and not conditions.is_met(run):
+            if run["result"] == "SKIP":
+                self._leave(execution, stage, "Skipped")
+            else:
+                self._blame(execution, stage, run)
+                self._leave(execution, stage, "Failed")
+        return conditions.is_met(run)
+
+    def _finish(self, execution: Execution, stage: Stage, ended: StageEnd) -> bool:
+        """End the stage, once its conditions allow; return whether it goes on instead, as it is retried."""
+        name, back = stage["name"], False
+        if ended == "Succeeded" and execution["status"] != "Stopping":
+            if not self._met(execution, stage, "onSuccess"):
+                run = conditions.current(execution, name, "onSuccess")
+                if run is None or run["status"] == "InProgress":
+                    return False
+                ended, back = "Failed", run["result"] == "ROLLBACK"
+                self._blame(execution, stage, run)
+        elif ended == "Failed" and (failure := stage.get("onFailure")):
+            result = failure.get("result")
+            if conditions.declared(stage, "onFailure"):
+                met = self._met(execution, stage, "onFailure")
+                run = conditions.current(execution, name, "onFailure")
+                if run is None or run["status"] == "InProgress":
+                    return False
+                result = None if met else cast("ResultType", run["result"])
+            if result == "RETRY" and not execution["stages"][name].get("auto_retries"):
+                self._retry(execution, name, failure.get("retryConfiguration", {}).get("retryMode"))
+                return True
+            back = result == "ROLLBACK"
+        if back:
+            self._roll_back_by_itself(execution, name)
+        self._leave(execution, stage, ended)
+        return False
+
+    def _retry(self, execution: Execution, stage: str, mode: str | None) -> None:
+        """Run a failed stage again, as its `onFailure` asks for."""
+        _reopen(execution, stage, mode or "ALL_ACTIONS")
+        execution["stages"][stage] |= {"entered": self._account.now(), "auto_retries": 1}
+        execution |= {"summary": None, "attempt": execution["attempt"] + 1}
+        self.records.stage_event(execution, stage, "RESUMED")
+        self.records.save(execution)
+
+    def _blame(self, execution: Execution, stage: Stage, run: ConditionRun) -> None:
+        said = f"The condition {run['kind']} of stage {stage['name']} failed. {run.get('summary', '')}"
+        execution["summary"] = said.strip()[:2000]
+
     def _leave(self, execution: Execution, stage: Stage, status: StageEnd) -> None:
         """Release the stage, and move on or end."""
+        self.conditions.abandon(execution, stage["name"])
         execution["inside"] = False
         execution["stages"][stage["name"]]["status"] = status
-        self.records.stage_event(execution, stage["name"], _event_state(status))
-        if status == "Succeeded":
+        if status != "Skipped":
+            self.records.stage_event(execution, stage["name"], _event_state(status))
+        if status == "Skipped" or status == "Succeeded":  # noqa: PLR1714 - mypy narrows these
             self._advance(execution)
         else:
             self._end(execution, status)
@@ -451,13 +546,10 @@ class Engine:
         }
         execution["actions"].append(record)
         self.records.action_event(execution, record)
-        namespaces = {
-            **execution["namespaces"],
-            variables.RESERVED_NAMESPACE: {"PipelineExecutionId": execution["id"]},
-            variables.PIPELINE_NAMESPACE: execution["variables"],
-        }
         try:
-            detail["input"]["resolvedConfiguration"] = variables.resolve(action["configuration"], namespaces)
+            detail["input"]["resolvedConfiguration"] = variables.resolve(
+                action["configuration"], self._namespaces(execution)
+            )
         except variables.UnresolvedVariableError as error:
             self._close(execution, record, "Failed", ActionFailed("ConfigurationError", str(error)))
             self.records.save(execution)
@@ -471,6 +563,13 @@ class Engine:
         self.records.save(execution)
         if not record.get("awaiting"):
             self._spawn(execution, record)
+
+    def _namespaces(self, execution: Execution) -> dict[str, dict[str, str]]:
+        return {
+            **execution["namespaces"],
+            variables.RESERVED_NAMESPACE: {"PipelineExecutionId": execution["id"]},
+            variables.PIPELINE_NAMESPACE: execution["variables"],
+        }
 
     def _spawn(self, execution: Execution, record: ActionRecord, pause: float = 0.0) -> None:
         context = self.context(execution, record)
@@ -575,6 +674,16 @@ class Engine:
                 f"Action {detail['actionName']} of stage {detail['stageName']} failed: {failure}"[:2000]
             )
         self.records.action_event(execution, record)
+
+
+def _reopen(execution: Execution, stage: str, mode: str) -> None:
+    """Let the failed actions of a stage run again, or all of them, and its conditions be checked again."""
+    for record in execution["actions"]:
+        if record["detail"]["stageName"] == stage and (
+            mode == "ALL_ACTIONS" or record["detail"]["status"] != "Succeeded"
+        ):
+            record["retried"] = True
+    conditions.forget(execution, stage)
 
 
 def _event_state(status: str) -> str:

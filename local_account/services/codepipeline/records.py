@@ -9,20 +9,23 @@ import threading
 import uuid
 from collections import OrderedDict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 from local_account.foundation.errors import Params
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline.literals import (
+        ConditionExecutionStatusType,
         ExecutionModeType,
         PipelineExecutionStatusType,
+        RuleExecutionStatusType,
         StageExecutionStatusType,
     )
     from mypy_boto3_codepipeline.type_defs import (
         ActionExecutionDetailTypeDef,
         ExecutionTriggerTypeDef,
         PipelineDeclarationOutputTypeDef,
+        RuleDeclarationOutputTypeDef,
         SourceRevisionOverrideTypeDef,
         TagTypeDef,
         TransitionStateTypeDef,
@@ -110,12 +113,57 @@ class ActionRecord(TypedDict):
     """Whether a later run in its stage has taken its place."""
 
 
+class RuleError(TypedDict):
+    """Why a rule could not be checked."""
+
+    code: str
+    message: str
+
+
+class RuleRun(TypedDict):
+    """A rule that is or was checked, as it was declared."""
+
+    id: str
+    name: str
+    declaration: RuleDeclarationOutputTypeDef
+    resolved: dict[str, str]
+    """Its configuration, with all variables resolved."""
+    status: RuleExecutionStatusType
+    started: datetime
+    changed: datetime
+    limit: datetime
+    """When it fails if it has no result."""
+    summary: NotRequired[str]
+    error: NotRequired[RuleError]
+    job: NotRequired[Job]
+    """The job of a rule that invokes a Lambda function."""
+    awaiting: NotRequired[bool]
+    """Whether it waits for an answer through the API."""
+
+
+class ConditionRun(TypedDict):
+    """A condition of a stage that is or was checked."""
+
+    stage: str
+    kind: Literal["beforeEntry", "onSuccess", "onFailure"]
+    result: str
+    """What happens if it fails."""
+    status: ConditionExecutionStatusType
+    summary: NotRequired[str]
+    changed: datetime
+    rules: list[RuleRun]
+    over: NotRequired[bool]
+    """Whether the stage has been retried since."""
+
+
 class StageRun(TypedDict):
     """A stage that an execution has entered; ``retries`` counts RetryStageExecution."""
 
     status: StageExecutionStatusType
     entered: datetime
     retries: int
+    auto_retries: NotRequired[int]
+    """Counts the retries that `onFailure` asks for."""
 
 
 class Stop(TypedDict):
@@ -161,6 +209,8 @@ class Execution(TypedDict):
     revisions: list[ExecutionRevision]
     """What its source actions found."""
     stop: Stop | None
+    conditions: NotRequired[list[ConditionRun]]
+    """In the order in which they began."""
     rollback_of: NotRequired[str]
     """The id of the execution to which it rolls its stage back."""
 

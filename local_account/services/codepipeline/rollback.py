@@ -76,5 +76,19 @@ def new_rollback(
     return execution
 
 
+def last_success(executions: list[Execution], stage: str, failed: Execution) -> Execution | None:
+    """Return the last execution of the same structure that succeeded in a stage and is no rollback."""
+    found = [
+        one
+        for one in executions
+        if one["version"] == failed["version"]
+        and one["id"] != failed["id"]
+        and not is_rollback(one)
+        and stage in one["stages"]
+        and one["stages"][stage]["status"] == "Succeeded"
+    ]
+    return max(found, key=lambda one: one["stages"][stage]["entered"], default=None)
+
+
 def _unable(stage: str, why: str) -> ServiceError:
     return ServiceError("UnableToRollbackStageException", f"Unable to roll back the stage {stage}: {why}")

@@ -10,7 +10,7 @@ from local_account.foundation.acting import caller
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
-from local_account.services.codepipeline import jobs, structure, views
+from local_account.services.codepipeline import condition_structure, conditions, jobs, structure, views
 from local_account.services.codepipeline.context import ActionFailed, Outcome
 from local_account.services.codepipeline.engine import Engine
 from local_account.services.codepipeline.polling import Poller
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
         ListActionExecutionsInputTypeDef,
         ListPipelineExecutionsInputTypeDef,
         ListPipelinesInputTypeDef,
+        ListRuleExecutionsInputTypeDef,
         ListTagsForResourceInputTypeDef,
+        OverrideStageConditionInputTypeDef,
         PipelineDeclarationUnionTypeDef,
         PipelineMetadataTypeDef,
         PipelineSummaryTypeDef,
@@ -64,8 +66,8 @@ _REVISION_TYPES = {
 class CodePipeline(Service):
     """Pipelines, executions, approvals and jobs; see the "AWS CodePipeline API Reference".
 
-    Lacks: `AcknowledgeJob`, `CreateCustomActionType`, `ListActionTypes`, `OverrideStageCondition`,
-    `PollForJobs`, `PutActionRevision`, `PutWebhook`.
+    Lacks: `AcknowledgeJob`, `CreateCustomActionType`, `ListActionTypes`, `ListRuleTypes`, `PollForJobs`,
+    `PutActionRevision`, `PutWebhook`.
     """
 
     name = "codepipeline"
@@ -251,15 +253,10 @@ class CodePipeline(Service):
                     f"The stage {stage} of the execution {execution['id']} cannot be retried: it is "
                     f"{state['status'] if state else 'not reached yet'}",
                 )
-            newer = [
-                other
-                for other in self._records.of(name)
-                if stage in other["stages"] and other["stages"][stage]["entered"] > state["entered"]
-            ]
-            if newer and execution["mode"] != "PARALLEL":
+            if newer := self._is_outrun(execution, stage):
                 raise ServiceError(
                     "NotLatestPipelineExecutionException",
-                    f"A later execution ({newer[-1]['id']}) has entered the stage {stage}: "
+                    f"A later execution ({newer}) has entered the stage {stage}: "
                     f"the execution {execution['id']} is out of date, start a new one",
                 )
             self._engine.retry_stage(execution, stage, params["retryMode"])
@@ -278,6 +275,51 @@ class CodePipeline(Service):
             target = self._execution(name, params["targetPipelineExecutionId"])
             cause = self._by_caller("ManualRollback")
             return {"pipelineExecutionId": self._engine.roll_back(name, stage, target, cause)}
+
+    def override_stage_condition(self, params: OverrideStageConditionInputTypeDef) -> Answer:
+        """OverrideStageCondition: go on although the rules have not ended.
+
+        Raises ServiceError NotLatestPipelineExecutionException for an execution that is not the last in the
+        stage, ConditionNotOverridableException if no such condition is being checked or its result is SKIP.
+        """
+        name, stage = params["pipelineName"], params["stageName"]
+        self._check_stage(name, stage)
+        kind: conditions.Kind = "beforeEntry" if params["conditionType"] == "BEFORE_ENTRY" else "onSuccess"
+        with self._engine.lock:
+            execution = self._records.get(params["pipelineExecutionId"])
+            if execution is None or stage not in execution["stages"] or self._is_outrun(execution, stage):
+                raise ServiceError(
+                    "NotLatestPipelineExecutionException",
+                    f"The execution {params['pipelineExecutionId']} is not the latest in the stage {stage}",
+                )
+            run = conditions.current(execution, stage, kind)
+            if run is None or run["status"] != "InProgress" or run["result"] == "SKIP":
+                why = "is not being checked" if run is None or run["result"] != "SKIP" else "skips the stage"
+                raise ServiceError(
+                    "ConditionNotOverridableException",
+                    f"The condition {kind} of the stage {stage} cannot be overridden: it {why}",
+                )
+            self._engine.conditions.override(execution, run)
+        return {}
+
+    def list_rule_executions(self, params: ListRuleExecutionsInputTypeDef) -> Answer:
+        """ListRuleExecutions: newest first."""
+        name, wanted = params["pipelineName"], params.get("filter", {})
+        latest = wanted.get("latestInPipelineExecution")
+        execution_id = wanted.get("pipelineExecutionId") or (latest and latest["pipelineExecutionId"])
+        only_latest = latest is not None and latest["startTimeRange"] == "Latest"
+        self._require(name)
+        with self._engine.lock:
+            chosen = [self._execution(name, execution_id)] if execution_id else self._records.of(name)
+            listed = [
+                detail
+                for execution in chosen
+                for detail in views.rule_executions(
+                    execution, self.account.config.region, only_latest=only_latest
+                )
+            ]
+        listed.sort(key=lambda detail: detail["startTime"], reverse=True)
+        return _page("ruleExecutionDetails", listed, params.get("maxResults", 100), params.get("nextToken"))
 
     def get_pipeline_execution(self, params: GetPipelineExecutionInputTypeDef) -> Answer:
         """GetPipelineExecution."""
@@ -353,6 +395,8 @@ class CodePipeline(Service):
                 f"The output variables have {size} bytes: at most {_MAX_OUTPUT_BYTES} are allowed",
             )
         with self._engine.lock:
+            if self._engine.conditions.answer(params["jobId"], None):
+                return {}
             execution, record = self._open_job(params["jobId"])
             details = params.get("executionDetails") or {}
             self._engine.update(
@@ -373,12 +417,11 @@ class CodePipeline(Service):
         """PutJobFailureResult."""
         failure = params["failureDetails"]
         with self._engine.lock:
+            said = ActionFailed(failure["type"], failure["message"], failure.get("externalExecutionId"))
+            if self._engine.conditions.answer(params["jobId"], said):
+                return {}
             execution, record = self._open_job(params["jobId"])
-            self._engine.finish(
-                execution["id"],
-                record["detail"]["actionExecutionId"],
-                ActionFailed(failure["type"], failure["message"], failure.get("externalExecutionId")),
-            )
+            self._engine.finish(execution["id"], record["detail"]["actionExecutionId"], said)
         return {}
 
     def get_job_details(self, params: GetJobDetailsInputTypeDef) -> Answer:
@@ -428,6 +471,7 @@ class CodePipeline(Service):
     def _checked(self, given: PipelineDeclarationUnionTypeDef) -> Declaration:
         declaration = structure.with_defaults(given)
         structure.check(declaration, self.account.config.region)
+        condition_structure.check(declaration, self.account.config.region)
         self._poller.check(declaration)
         try:
             self.account.check_role(declaration["roleArn"], "codepipeline.amazonaws.com")
@@ -503,6 +547,16 @@ class CodePipeline(Service):
                 "PipelineExecutionNotFoundException", f"The pipeline {name} has no execution {execution_id}"
             )
         return execution
+
+    def _is_outrun(self, execution: Execution, stage: str) -> str:
+        """Return the id of a later execution that has entered a stage; empty if there is none."""
+        entered = execution["stages"][stage]["entered"]
+        newer = [
+            other["id"]
+            for other in self._records.of(execution["pipeline"])
+            if stage in other["stages"] and other["stages"][stage]["entered"] > entered
+        ]
+        return newer[-1] if newer and execution["mode"] != "PARALLEL" else ""
 
     def _approval(self, params: PutApprovalResultInputTypeDef) -> tuple[Execution, ActionRecord]:
         for execution in self._records.of(params["pipelineName"]):

@@ -3,9 +3,8 @@
 Rules: page "CodePipeline pipeline structure reference" and the action structure reference of each provider.
 
 Refuses (CreatePipeline, UpdatePipeline): actions other than Source S3, CodeCommit and
-CodeStarSourceConnection, Build and Test
-CodeBuild, Invoke Lambda, Approval Manual, Deploy CloudFormation; conditions of stages; triggers of
-connections; other regions; full clones, batch builds and notifications by SNS.
+CodeStarSourceConnection, Build and Test CodeBuild, Invoke Lambda, Approval Manual, Deploy CloudFormation;
+triggers of connections; other regions; full clones, batch builds and notifications by SNS.
 """
 
 from __future__ import annotations
@@ -101,7 +100,8 @@ def _structure(message: str) -> ServiceError:
     return ServiceError("InvalidStructureException", message)
 
 
-def _stage_fault(message: str) -> ServiceError:
+def stage_fault(message: str) -> ServiceError:
+    """Return the error for a stage that is not valid."""
     return ServiceError("InvalidStageDeclarationException", message)
 
 
@@ -150,7 +150,7 @@ def check(pipeline: Declaration, region: str) -> None:
     """Raise ServiceError with the reason if the declaration (with its defaults) is not valid."""
     _check_head(pipeline, region)
     stages = pipeline["stages"]
-    _unique([stage["name"] for stage in stages], "stage names must be unique in a pipeline")
+    unique([stage["name"] for stage in stages], "stage names must be unique in a pipeline")
     if len(stages) < 2:
         raise _structure("Pipeline has only 1 stage(s). There should be a minimum of 2 stages in a pipeline")
     if len(stages) > _MOST:
@@ -174,19 +174,18 @@ def _check_head(pipeline: Declaration, region: str) -> None:
             "triggers (filters of branches, tags and files) are not supported by the local account: without "
             "them, a CodeStarSourceConnection source starts the pipeline at each push to its branch"
         )
-    _unique([v["name"] for v in pipeline.get("variables") or []], "variable names must be unique")
+    unique([v["name"] for v in pipeline.get("variables") or []], "variable names must be unique")
 
 
 def _check_stage(stage: Stage, *, first: bool) -> None:
     where = f"Stage {stage['name']}"
     if not stage["actions"]:
-        raise _stage_fault(f"{where} has no actions")
+        raise stage_fault(f"{where} has no actions")
     if len(stage["actions"]) > _MOST:
-        raise _stage_fault(f"{where} has {len(stage['actions'])} actions: at most {_MOST} are allowed")
-    for condition in ("onFailure", "onSuccess", "beforeEntry", "blockers"):
-        if stage.get(condition):
-            raise _stage_fault(f"{where}: {condition} is not supported by the local account")
-    _unique([a["name"] for a in stage["actions"]], f"{where}: action names must be unique in a stage")
+        raise stage_fault(f"{where} has {len(stage['actions'])} actions: at most {_MOST} are allowed")
+    if stage.get("blockers"):
+        raise stage_fault(f"{where}: blockers is not supported by the local account")
+    unique([a["name"] for a in stage["actions"]], f"{where}: action names must be unique in a stage")
     for action in stage["actions"]:
         is_source = action["actionTypeId"]["category"] == "Source"
         if is_source != first:
@@ -302,7 +301,7 @@ def _check_flow(stages: list[Stage], declared: list[PipelineVariableDeclarationT
                 )
         for name, text in action["configuration"].items():
             for namespace, key in variables.references(text):
-                _check_reference(f"{where}: {name}", namespace, key, namespaces, declared)
+                check_reference(f"{where}: {name}", namespace, key, namespaces, declared)
         if action.get("region", region) != region:
             raise _action_fault(f"{where}: the local account only has the region {region}")
         if action.get("namespace") in names:
@@ -311,9 +310,10 @@ def _check_flow(stages: list[Stage], declared: list[PipelineVariableDeclarationT
             _add_outputs(siblings, produced, namespaces)
 
 
-def _check_reference(
+def check_reference(
     where: str, namespace: str, key: str, known: set[str], declared: list[PipelineVariableDeclarationTypeDef]
 ) -> None:
+    """Raise ServiceError for a reference to a variable that cannot be known."""
     if namespace not in known:
         raise _action_fault(
             f"{where} refers to #{{{namespace}.{key}}}, but no earlier action has the namespace {namespace}"
@@ -343,6 +343,7 @@ def _in_order(stages: list[Stage]) -> Iterator[tuple[Action, list[Action]]]:
                 yield action, group
 
 
-def _unique(names: list[str], message: str) -> None:
+def unique(names: list[str], message: str) -> None:
+    """Raise ServiceError if a name stands twice."""
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise _structure(f"{message}: {', '.join(double)}")

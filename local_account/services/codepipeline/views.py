@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from local_account.gateway.service import Answer
-from local_account.services.codepipeline import rollback
-from local_account.services.codepipeline.records import Execution, Pipeline, Records
+from local_account.services.codepipeline import conditions, rollback
+from local_account.services.codepipeline.records import Execution, Pipeline, Records, RuleRun, StageRun
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline.literals import ExecutionTypeType
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
         ActionStateTypeDef,
         PipelineExecutionSummaryTypeDef,
         PipelineExecutionTypeDef,
+        RetryStageMetadataTypeDef,
+        RuleExecutionDetailTypeDef,
+        RuleExecutionInputTypeDef,
+        RuleExecutionResultTypeDef,
+        RuleExecutionTypeDef,
+        RuleStateTypeDef,
+        StageConditionsExecutionTypeDef,
+        StageConditionStateTypeDef,
         StageExecutionTypeDef,
         StageStateTypeDef,
         TransitionStateTypeDef,
@@ -132,12 +141,97 @@ def _stage_state(
             "status": latest["stages"][name]["status"],
             "type": _type(latest),
         }
-        if latest["stages"][name]["retries"]:
-            state["retryStageMetadata"] = {
-                "manualStageRetryAttempt": latest["stages"][name]["retries"],
-                "latestRetryTrigger": "ManualStageRetry",
-            }
+        if retried := _retries(latest["stages"][name]):
+            state["retryStageMetadata"] = retried
+        if "beforeEntry" in stage and (found := _condition_state(latest, name, "beforeEntry")):
+            state["beforeEntryConditionState"] = found
+        if "onSuccess" in stage and (found := _condition_state(latest, name, "onSuccess")):
+            state["onSuccessConditionState"] = found
+        if "onFailure" in stage and (found := _condition_state(latest, name, "onFailure")):
+            state["onFailureConditionState"] = found
     return state
+
+
+def _retries(run: StageRun) -> RetryStageMetadataTypeDef | None:
+    if not run["retries"] and not run.get("auto_retries"):
+        return None
+    metadata: RetryStageMetadataTypeDef = {
+        "latestRetryTrigger": "ManualStageRetry" if run["retries"] else "AutomatedStageRetry"
+    }
+    if run["retries"]:
+        metadata["manualStageRetryAttempt"] = run["retries"]
+    if automatic := run.get("auto_retries"):
+        metadata["autoStageRetryAttempt"] = automatic
+    return metadata
+
+
+def _condition_state(
+    found: Execution, stage: str, kind: conditions.Kind
+) -> StageConditionStateTypeDef | None:
+    run = conditions.current(found, stage, kind)
+    if run is None:
+        return None
+    summary: StageConditionsExecutionTypeDef = {"status": run["status"]}
+    if "summary" in run:
+        summary["summary"] = run["summary"]
+    return {
+        "latestExecution": summary,
+        "conditionStates": [
+            {
+                "latestExecution": {**summary, "lastStatusChange": run["changed"]},
+                "ruleStates": [_rule_state(rule) for rule in run["rules"]],
+            }
+        ],
+    }
+
+
+def _rule_state(rule: RuleRun) -> RuleStateTypeDef:
+    latest: RuleExecutionTypeDef = {
+        "ruleExecutionId": rule["id"],
+        "status": rule["status"],
+        "lastStatusChange": rule["changed"],
+    }
+    if rule.get("summary"):
+        latest["summary"] = rule["summary"]
+    if "error" in rule:
+        latest["errorDetails"] = {"code": rule["error"]["code"], "message": rule["error"]["message"]}
+    return {"ruleName": rule["name"], "latestExecution": latest}
+
+
+def rule_executions(
+    found: Execution, region: str, *, only_latest: bool
+) -> Iterator[RuleExecutionDetailTypeDef]:
+    """Yield RuleExecutionDetail of each rule that was checked; on demand not those of runs before a retry."""
+    for run in found.get("conditions", []):
+        if only_latest and run.get("over"):
+            continue
+        for rule in run["rules"]:
+            declaration = rule["declaration"]
+            given: RuleExecutionInputTypeDef = {
+                "ruleTypeId": declaration["ruleTypeId"],
+                "configuration": declaration.get("configuration", {}),
+                "resolvedConfiguration": rule["resolved"],
+                "region": region,
+            }
+            if "roleArn" in declaration:
+                given["roleArn"] = declaration["roleArn"]
+            result: RuleExecutionResultTypeDef = {}
+            if rule.get("summary"):
+                result["externalExecutionSummary"] = rule["summary"]
+            if "error" in rule:
+                result["errorDetails"] = {"code": rule["error"]["code"], "message": rule["error"]["message"]}
+            yield {
+                "pipelineExecutionId": found["id"],
+                "ruleExecutionId": rule["id"],
+                "pipelineVersion": found["version"],
+                "stageName": run["stage"],
+                "ruleName": rule["name"],
+                "startTime": rule["started"],
+                "lastUpdateTime": rule["changed"],
+                "status": rule["status"],
+                "input": given,
+                "output": {"executionResult": result},
+            }
 
 
 def _action_state(stage: str, action: Action, executions: list[Execution]) -> ActionStateTypeDef:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.outbox import Outbox
+from local_account.foundation.schedules import Schedule, ScheduleError, parse_schedule
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service, moment
 from local_account.services.events import targets
 from local_account.services.events.matcher import Matcher
 from local_account.services.events.pattern import Fields, compile_pattern, loads
 from local_account.services.events.records import Delivery, Event, Rule
-from local_account.services.events.schedule import Schedule, ScheduleError, parse_schedule
 from local_account.services.events.values import PatternError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 
 from local_account.foundation.errors import ServiceError
 from local_account.gateway import protocol
-from local_account.services.codepipeline import structure, variables
+from local_account.services.codepipeline import condition_structure, structure, variables
 from tests.conformance.cases import Case, identify, load
 
 REGION = "eu-west-1"
@@ -94,7 +94,9 @@ def test_structures(case: Case) -> None:
     call = protocol.Call(model.operation_model("CreatePipeline"), {}, model.protocol)
     try:
         protocol.validate(call, {"pipeline": pipeline}, "ValidationException")
-        structure.check(structure.with_defaults(pipeline), REGION)
+        declaration = structure.with_defaults(pipeline)
+        structure.check(declaration, REGION)
+        condition_structure.check(declaration, REGION)
         answer: Any = "accepted"
     except ServiceError as error:
         known = case.account == "refuses" or case.expected["error"] != "refused"

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local_account.foundation.schedules import ScheduleError, parse_schedule
 from local_account.services.events.matcher import Matcher
 from local_account.services.events.pattern import compile_pattern, loads
-from local_account.services.events.schedule import ScheduleError, parse_schedule
 from local_account.services.events.transform import TransformError, target_input, undefined
 from local_account.services.events.values import PatternError
 from tests.conformance.cases import Case, identify, load

@@ -160,8 +160,8 @@ CASES: list[tuple[str, str, Change]] = [
     ),
     (
         "InvalidStageDeclarationException",
-        "onFailure is not supported",
-        lambda p: p["stages"][1].update(onFailure={"result": "ROLLBACK"}),
+        "blockers is not supported",
+        lambda p: p["stages"][1].update(blockers=[{"name": "b", "type": "Schedule"}]),
     ),
 ]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_account.services.events.schedule import ScheduleError, parse_schedule
+from local_account.foundation.schedules import ScheduleError, parse_schedule
 
 ORIGIN = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
 

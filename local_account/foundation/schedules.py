@@ -1,4 +1,4 @@
-"""Schedule expressions of EventBridge rules: when a rule runs next.
+"""Schedule expressions, of EventBridge rules and of deployment windows: which moment comes next.
 
 The contract is the EventBridge User Guide, "Using cron and rate expressions to schedule rules". All times
 are aware and in UTC; a schedule has a precision of one minute.
