@@ -27,7 +27,7 @@ DONE = {
 }
 QUESTION = "Release this model to production (PRD)? It replaces the one that serves there."
 _STYLE = """<style>
-.workshop-decision .widget-label{height:auto;line-height:1.5;white-space:normal}
+.workshop-decision .widget-label{height:auto;line-height:1.5;white-space:pre-line}
 .jp-OutputArea:has(.workshop-decision:not(.jupyter-widgets-disconnected)) .workshop-decision-saved,
 .workshop-decision.jupyter-widgets-disconnected,
 .jp-OutputArea:not(:has(.workshop-decision)):has(.workshop-decision-saved) .jupyter-widgets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import uuid
 from typing import TYPE_CHECKING
 
@@ -25,13 +24,16 @@ class Buttons:
 
     def __init__(self, back: WayBack) -> None:
         self._back, self._decided, self._saved_id = back, False, uuid.uuid4().hex
-        self._message = widgets.HTML()
+        self._progress = widgets.HTML()
+        self._message = widgets.Label(
+            tabbable=False
+        )  # it can have the focus, and a screen reader reads it then
         self.go = _button(f"Go back to the start of {back.number}", RED)
         self.leave = _button("Change nothing", GRAY)
         self.go.on_click(lambda _: self._go())
         self.leave.on_click(lambda _: self._leave())
-        self._row = widgets.HBox([self.leave, self.go])
-        self.box = widgets.VBox([self._row, self._message])
+        self._row = widgets.HBox([self.leave, self.go], layout=widgets.Layout(flex_flow="row wrap"))
+        self.box = widgets.VBox([self._row, self._message, self._progress])
         self.box.add_class("workshop-decision")
 
     def _ipython_display_(self) -> None:
@@ -40,7 +42,7 @@ class Buttons:
 
     @property
     def said(self) -> str:
-        """What is shown below the buttons, as HTML."""
+        """What is said below the buttons."""
         return str(self._message.value)
 
     def _go(self) -> None:
@@ -54,6 +56,7 @@ class Buttons:
         except (WorkshopError, Interrupted, ClientError, BotoCoreError) as error:
             self._decided = self.go.disabled = self.leave.disabled = False
             self._say(str(error))
+            self._message.focus()
 
     def _leave(self) -> None:
         if not self._decided:
@@ -61,16 +64,17 @@ class Buttons:
             self._finish(LEFT)
 
     def _show(self, _table: object, frame: Frame) -> None:
-        # Not a status: a clock that ticks would be read out each second.
-        self._message.value = frame._repr_html_()
+        self._progress.value = frame._repr_html_()
 
     def _finish(self, sentence: str) -> None:
         self._row.children = ()
         self._say(sentence)
+        self._message.tabbable = True
+        self._message.focus()  # the buttons are gone
         display(saved(sentence), display_id=self._saved_id, update=True)
 
     def _say(self, text: str) -> None:
-        self._message.value = f'<div role="status" style="white-space:pre-line">{html.escape(text)}</div>'
+        self._message.value, self._progress.value = text, ""
 
 
 def _button(name: str, color: str) -> widgets.Button:
