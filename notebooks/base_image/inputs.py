@@ -142,6 +142,8 @@ def read_table(paths: list[Path], features: list[Column], target: str) -> Table:
                             f"{place}: {len(line)} values, but the header has {len(header)} columns"
                         )
                     cells.append([read(place, one, line[position[one.name]]) for one in features])
+                    if not line[position[target]].strip():
+                        raise ValueError(f"{place}, {target} is empty: fill it or remove the line")
                     texts.append(str(read(place, Column(target, True, False), line[position[target]])))
                     places.append(place)
         except UnicodeDecodeError as error:

@@ -79,8 +79,8 @@ def read(program: Any, folder: Path, features: Any = ("a", "b")) -> Any:
     [
         ("1,2\n", r"c\.csv, line 14: 2 values, but the header has 3 columns"),
         ("1,2,x,4\n", r"c\.csv, line 14: 4 values"),
-        ("1,2,\n", r"c\.csv, line 14, kind is empty"),
-        ("1,2,   \n", r"c\.csv, line 14, kind is empty"),
+        ("1,2,\n", r"c\.csv, line 14, kind is empty: fill it or remove the line$"),
+        ("1,2,   \n", r"c\.csv, line 14, kind is empty: fill it or remove the line$"),
         ("1,2, x\n", r"c\.csv, line 14, kind: ' x' begins or ends with a space"),
         ("1,2,X\n", r"c\.csv, line 14, kind: 'X' is spelled 'x' elsewhere"),
         ("1,2,z\n", r"kind 'z' has only one row \(c\.csv, line 14\)"),
