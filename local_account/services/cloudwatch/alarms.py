@@ -139,9 +139,9 @@ def scaling_actions(alarm: Alarm) -> list[str]:
 def idle_actions(alarm: Alarm, state: StateValueType) -> list[str]:
     """Return the ARNs of the actions for a state that the account does not carry out."""
     actions = {
-        evaluation.ALARM: alarm["AlarmActions"],
-        evaluation.OK: alarm["OKActions"],
-        evaluation.INSUFFICIENT_DATA: alarm["InsufficientDataActions"],
+        evaluation.ALARM: alarm.get("AlarmActions", []),
+        evaluation.OK: alarm.get("OKActions", []),
+        evaluation.INSUFFICIENT_DATA: alarm.get("InsufficientDataActions", []),
     }[state]
     carried_out = scaling_actions(alarm) if state == evaluation.ALARM else []
     return [action for action in actions if action not in carried_out]

@@ -199,6 +199,7 @@ def test_instances_beyond_the_quota_are_refused_in_sagemakers_words(image_lab: S
     assert {image_lab.trained(name)["TrainingJobStatus"] for name in names} == {"Stopped"}
 
 
+@pytest.mark.docker
 def test_a_name_in_use_is_refused(image_lab: SageMakerLab) -> None:
     image_lab.train("taken")
     with pytest.raises(ClientError, match="ResourceInUse"):
