@@ -27,6 +27,7 @@ _STEP_OF_KIND = {
     "endpoint": 1,
     "endpoint-config": 3,
     "model": 3,
+    "model-package-group": 3,
     "alarm": 3,
     "pipeline": 5,
     "project": 5,
@@ -67,6 +68,8 @@ def stack_for(one: Resource) -> str | None:  # noqa: PLR0911
             return names.prd_stack if names.prd_endpoint in one.id else names.dev_stack
         case "model":  # the names of DEV's models do not say so
             return names.prd_stack if one.id.startswith(f"{names.prd_stack}-") else names.dev_stack
+        case "model-package-group":
+            return names.train_stack
         case "pipeline" | "project" | "function" | "rule":
             return _nested(names, one.id)
         case "log-group" if not one.id.startswith("/aws/sagemaker/"):

@@ -51,6 +51,15 @@ def _model(clients: Clients, name: str) -> None:
     clients("sagemaker").delete_model(ModelName=name)
 
 
+def _model_package_group(clients: Clients, name: str) -> None:
+    """Delete the group's versions first: a group that has any is not deleted, and neither is its stack."""
+    sagemaker = clients("sagemaker")
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=name)
+    for one in [one for page in pages for one in page["ModelPackageSummaryList"]]:
+        sagemaker.delete_model_package(ModelPackageName=one["ModelPackageArn"])
+    sagemaker.delete_model_package_group(ModelPackageGroupName=name)
+
+
 def _training_job(clients: Clients, name: str) -> None:
     clients("sagemaker").delete_training_job(TrainingJobName=name)
 
@@ -200,6 +209,7 @@ _DELETE: dict[str, Callable[[Clients, str], object]] = {
     "endpoint": _endpoint,
     "endpoint-config": _endpoint_config,
     "model": _model,
+    "model-package-group": _model_package_group,
     "training-job": _training_job,
     "tuning-job": _tuning_job,
     "transform-job": _transform_job,

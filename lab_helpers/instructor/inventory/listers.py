@@ -135,6 +135,13 @@ def models(place: Place) -> Iterator[Found]:
         )
 
 
+def model_package_groups(place: Place) -> Iterator[Found]:
+    """Yield model package groups; their versions are deleted with them."""
+    for one in place.pages("sagemaker", "list_model_package_groups", "ModelPackageGroupSummaryList"):
+        name, arn = one["ModelPackageGroupName"], one["ModelPackageGroupArn"]
+        yield Found("sagemaker", "model-package-group", name, name, arn, one["CreationTime"])
+
+
 def training_jobs(place: Place) -> Iterator[Found]:
     """Yield training jobs. Finished ones cost nothing, but remain as records until they are deleted."""
     sagemaker = place.clients("sagemaker")
@@ -340,6 +347,7 @@ LISTERS: tuple[Callable[[Place], Iterator[Found]], ...] = (
     endpoints,
     endpoint_configs,
     models,
+    model_package_groups,
     tuning_jobs,
     training_jobs,
     transform_jobs,

@@ -28,6 +28,7 @@ _NAMES = {
     "endpoint": r"iris-model-(?:dev|prd|sdk)",
     "endpoint-config": rf"iris-model-(?:(?:dev|prd)-{_EXECUTION}|sdk)",
     "model": rf"iris-model-(?:(?:prd-)?{_EXECUTION}|sdk)",
+    "model-package-group": "iris-model",
     "training-job": rf"(?:iris-model-{_EXECUTION}|{_SDK_JOB})",
     "tuning-job": _SDK_JOB,
     "transform-job": _SDK_JOB,

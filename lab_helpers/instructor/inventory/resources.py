@@ -197,6 +197,7 @@ def _managed_policy(iam: IAMClient, arn: str) -> str:
 
 _LISTED = {
     "cloudformation:stack", "sagemaker:endpoint", "sagemaker:endpoint-config", "sagemaker:model",
+    "sagemaker:model-package-group",
     "sagemaker:training-job", "sagemaker:hyper-parameter-tuning-job", "sagemaker:transform-job",
     "sagemaker:notebook-instance", "sagemaker:notebook-instance-lifecycle-config",
     "application-autoscaling:scalable-target", "cloudwatch:alarm", "codepipeline:", "codebuild:project",

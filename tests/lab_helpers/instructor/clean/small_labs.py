@@ -91,6 +91,12 @@ class Room:
         self.clients("sagemaker").create_notebook_instance_lifecycle_config(
             NotebookInstanceLifecycleConfigName=names.lifecycle_config
         )
+        group = f"{names.prefix}iris-model"
+        self.clients("sagemaker").create_model_package_group(ModelPackageGroupName=group, Tags=upper)
+        for _ in range(2):
+            self.clients("sagemaker").create_model_package(
+                ModelPackageGroupName=group, SourceUri=f"s3://{bucket}/training/source/trainingjob.zip"
+            )
         self.clients("cloudwatch").put_metric_alarm(
             AlarmName=f"{names.prd_endpoint}-server-errors", **THRESHOLD
         )

@@ -26,6 +26,7 @@ def test_everything_of_a_lab_is_listed_with_or_without_its_tag(room: Room, lab: 
         ("log-group", "/aws/codebuild/inv-scikit-base"),
         ("log-group", "/aws/sagemaker/Endpoints/inv-iris-model-dev"),
         ("notebook-instance-lifecycle-config", "inv-mlops"),
+        ("model-package-group", "inv-iris-model"),
         ("alarm", "inv-iris-model-prd-server-errors"),
         ("role", "inv-mlops-sagemaker"),
     }
@@ -150,6 +151,8 @@ def test_a_lab_expires_with_the_last_of_its_resources(room: Room) -> None:
         ("endpoint", "iris-model-canary", None),
         ("model", f"ana-iris-model-prd-{EXECUTION}", "ana"),
         ("model", "ana-iris-model-mine", None),
+        ("model-package-group", "ana-iris-model", "ana"),
+        ("model-package-group", "ana-iris-model-2", None),
         ("alarm", "TargetTracking-endpoint/ana-iris-model-prd/variant/AllTraffic-AlarmHigh-1", "ana"),
         ("alarm", "TargetTracking-table/ana-iris-model-prd", None),
         ("log-stream", f"/aws/sagemaker/TrainingJobs:ana-iris-model-{EXECUTION}/algo-1", "ana"),
