@@ -37,6 +37,10 @@ def deploy_nested(
     `settings` are those of `lab.env`. Raises StackError with the failures of all three.
     """
     names = Names(settings["LAB_ID"])
+    if "TESTER_ROLE_ARN" not in settings:
+        raise StackError(
+            f"the stack {names.top_stack} was deployed by an earlier version and lacks roles: deploy it again"
+        )
     values = {
         "NamePrefix": settings["NAME_PREFIX"],
         "BucketName": settings["BUCKET"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lab_helpers.display import ticking
-from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL, TEST_DEV, TRAIN_APPROVAL
+from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL, TRAIN_APPROVAL
 
 if TYPE_CHECKING:
     from lab_helpers.lab import Lab
@@ -19,7 +19,6 @@ PUBLISHED = {
     ("Build", "Build"): "2 to 5 min",
     (TRAIN_APPROVAL, TRAIN_APPROVAL): "3 to 5 min",
     (DEPLOY_DEV, DEPLOY_DEV): "5 to 8 min",
-    (TEST_DEV, TEST_DEV): "about 10 s",
     (DEPLOY_PRD, DEPLOY_PRD): "5 to 8 min",
 }
 """What the lessons say of AWS, by stage and action, for pipelines that have not run yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -59,13 +60,19 @@ def test_the_report_page_is_shown_above_the_buttons_and_stays_when_the_notebook_
     notebook = jupyterlab.open(NOTEBOOK)
     for cell in ("04-parameters", "04-check", "04-follow", "04-report", "04-evidence"):
         notebook.run(cell)
+    page_is_shown(notebook)
     notebook.lab.execute("docmanager:save")
-    for shown in (notebook.output("04-evidence"), jupyterlab.open(NOTEBOOK).output("04-evidence")):
-        shown.scroll_into_view_if_needed()
-        expect(shown).to_contain_text("DEV passed all ")
-        frame = shown.frame_locator("iframe")
-        expect(frame.get_by_role("heading", name="Tests of iris-model-dev")).to_be_visible()
-        expect(frame.get_by_role("img", name="Confusion matrix of logistic, DEV")).to_be_visible()
+    page_is_shown(jupyterlab.open(NOTEBOOK))
+
+
+def page_is_shown(notebook: Notebook) -> None:
+    shown = notebook.output("04-evidence")
+    shown.scroll_into_view_if_needed()
+    expect(shown).to_contain_text("DEV passed all ")
+    # Nothing can look inside a frame that runs no scripts: test_report_page.py reads such a page by itself.
+    frame = shown.locator("iframe")
+    expect(frame).to_be_visible()
+    expect(frame).to_have_attribute("srcdoc", re.compile("<h2>Tests of iris-model-dev</h2>"))
 
 
 def test_buttons_whose_kernel_has_ended_are_one_sentence(

@@ -27,6 +27,7 @@ from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 
 from lab_helpers.instructor.package import files as package_files
 from lab_helpers.names import Names
+from lab_helpers.nested_stacks import StackError, deploy_nested
 from local_account.foundation.daemon import Daemon
 from tests.background_account import background_account
 from tests.checkout import ROOT
@@ -525,3 +526,10 @@ def test_without_codecommit_the_repository_is_in_the_bucket(instance: Instance) 
 
     assert instance.start() == "ready", instance.log()
     assert instance.log().count("seeded") <= 1, "an existing repository stays"
+
+
+def test_a_package_that_is_newer_than_its_top_stack_says_what_to_do() -> None:
+    settings = {"LAB_ID": "ana", "MONITOR_ROLE_ARN": "arn"}
+    nobody: Any = None
+    with pytest.raises(StackError, match="the stack ana-mlops was deployed by an earlier version"):
+        deploy_nested(nobody, settings, ROOT / "cfn", print)

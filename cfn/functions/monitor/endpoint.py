@@ -63,8 +63,6 @@ class Endpoint:
         """Return the predictions for `rows`; raises EndpointError."""
         found = Answers()
         for body, count in batches(rows):
-            if self.clock() > self.deadline:
-                raise EndpointError(f"{self.name} took too long to answer {len(rows)} rows")
             answer = _decode(self.send(body, algorithm), count, self.name)
             found.algorithm = answer.algorithm
             found.labels += answer.labels
@@ -72,7 +70,9 @@ class Endpoint:
         return found
 
     def send(self, body: bytes, algorithm: str = "", kind: str = "application/json") -> bytes:
-        """Return the answer to one request; raises EndpointError."""
+        """Return the answer to one request; raises EndpointError, also after the deadline."""
+        if self.clock() > self.deadline:
+            raise EndpointError(f"{self.name} takes too long: there was no time left to ask")
         request: InvokeEndpointInputTypeDef = {
             "EndpointName": self.name,
             "ContentType": kind,
@@ -123,7 +123,8 @@ def _decode(body: bytes, count: int, name: str) -> Answers:
             return Answers(str(found.get("algorithm", "")), labels, shares)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EndpointError(f"{name} answered something else than predictions ({error})") from error
-    raise EndpointError(f"{name} answered {len(labels)} predictions for {count} rows")
+    with_shares = f" and probabilities for {len(shares)}" if shares else ""
+    raise EndpointError(f"{name} answered {len(labels)} predictions{with_shares}, but was asked for {count}")
 
 
 def _reason(text: str) -> str:

@@ -34,4 +34,4 @@ def last_lines(logs: CloudWatchLogsClient, job: str) -> tuple[str, ...]:
     except ClientError as error:  # the reason for a rejection must not get lost with its log
         logger.warning("the log of %s cannot be read: %s", job, error)
         return ()
-    return tuple(line for line in lines if line)
+    return tuple(line for line in lines if any(map(str.isalnum, line)))  # not what underlines another one

@@ -186,7 +186,12 @@ def _table(heads: list[str], rows: Iterable[list[str]], *, html: bool = False) -
         for row in rows
     )
     head = f"<thead><tr>{top}</tr></thead>" if any(heads) else ""
-    return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'
+    name = escape(" and ".join(filter(None, heads)) or "about the model")
+    # On a narrow screen it scrolls, and so it needs to be reachable by keyboard.
+    return (
+        f'<div class="wide" tabindex="0" role="group" aria-label="Table: {name}">'
+        f"<table>{head}<tbody>{body}</tbody></table></div>"
+    )
 
 
 _MARKS = ('<span class="good">passed</span>', '<span class="bad">failed</span>')
