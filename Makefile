@@ -28,7 +28,7 @@ others := $(rest) --ignore=tests/local_account/services
 QUICK := not docker and not e2e and not slow
 # Each line begins with its side; sed passes on whole lines only, so that the sides' progress does not mix.
 SIDE = | sed --unbuffered 's/^/$*	/'
-.PHONY: help lab run html test check lowest fuzz lint format bench up down reset status clean pr bootstrap
+.PHONY: help lab run html test record check lowest fuzz lint format bench up down reset status clean pr bootstrap
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,13 @@ browser:
 .PHONY: tests
 tests:
 	@echo 'there is no target "tests": `make test` runs them (ARGS=tests/cfn: only these)' >&2; exit 2
+
+record: bootstrap  ## run all notebooks and take what they answer as the record (ARGS=runs/…: of a run that was)
+ifdef ARGS
+	@$(PYTHON) -m tests.e2e.recorded $(ARGS)
+else
+	@RECORD=1 $(PYTHON) -m pytest tests/e2e
+endif
 
 test-%:
 	@$(PYTHON) -m pytest $(or $($*),$(error there is no side $*)) 2>&1 $(SIDE)

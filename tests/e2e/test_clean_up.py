@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.e2e import recorded
 from tests.e2e.one_workshop import Workshop
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(1200)]
@@ -19,3 +20,4 @@ def test_a_learner_deletes_the_lab_with_the_last_notebook(workshop: Workshop) ->
     assert left.isdisjoint({"scikit-base", "iris-model", "iris-train-pipeline", *ENDPOINTS})
     assert workshop.client("sagemaker").list_endpoints()["Endpoints"] == []
     assert workshop.containers() == []
+    recorded.check(workshop.output / "99_clean_up.ipynb")

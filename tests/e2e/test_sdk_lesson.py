@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import recorded
 from tests.e2e.one_workshop import Workshop
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(1200)]
@@ -17,6 +18,7 @@ def test_the_sdk_lesson_runs_and_leaves_nothing_that_costs_money(workshop: Works
     assert done.returncode == 0, done.stdout[-6000:]
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert [one["name"] for one in summary["notebooks"]] == ["03a_sagemaker_sdk"]
+    recorded.check(tmp_path / "03a_sagemaker_sdk.ipynb")
 
     sagemaker = workshop.client("sagemaker")
     name = workshop.names.sdk

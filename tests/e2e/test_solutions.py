@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lab_helpers.exercises import changed
+from tests.e2e import recorded
 from tests.e2e.one_workshop import Workshop
 from tests.notebooks import sources
 
@@ -43,6 +44,7 @@ class Seat:
         self.environment = workshop.daemon.environment(workshop.names.notebook_instance)
         self.home = Path(self.environment["WORKSHOP_HOME"])
         self.notebooks = self.home / "notebooks"
+        self.output = workshop.output.with_name("solutions")
 
     def edit(self, notebook: Path, changes: Mapping[str, Sequence[tuple[str, str]]]) -> None:
         """Change cells of a notebook in place."""
@@ -55,8 +57,7 @@ class Seat:
     def run(self, *arguments: str, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run notebooks of a folder, by default the learner's, with the instance's own runner."""
         python = self.home / ".workshop" / "venv" / "bin" / "python"
-        output = self.workshop.output.with_name("solutions")
-        command: list[str | Path] = [python, "-m", "lab_helpers", "run", "--output", output, *arguments]
+        command: list[str | Path] = [python, "-m", "lab_helpers", "run", "--output", self.output, *arguments]
         return subprocess.run(
             [*command, "--directory", directory or self.notebooks],
             cwd=self.home / ".workshop" / "package",
@@ -105,6 +106,8 @@ def test_each_solution_runs_in_the_lab_that_the_lessons_leave(workshop: Workshop
     done = seat.run(directory=seat.notebooks / "solutions")
     assert done.returncode == 0, done.stdout[-6000:]
     assert billable(workshop) == before
+    for solution in sorted(seat.output.glob("[0-9]*.ipynb")):
+        recorded.check(solution, recorded.SOLUTIONS)
 
 
 def test_a_gate_that_is_too_strict_ends_the_lesson_with_its_reason(workshop: Workshop, seat: Seat) -> None:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from lab_helpers.runner.plan import select
+from tests.e2e import recorded
 from tests.e2e.one_workshop import Workshop
+from tests.notebooks import sources
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -39,6 +42,11 @@ def test_every_notebook_ran_to_its_last_cell(workshop: Workshop) -> None:
     assert (workshop.output / "index.html").exists()
     for part in ("Docker Engine", "base image", "local account", "stack mlops", "notebook instance"):
         assert part in workshop.said, "the time of each part is shown"
+
+
+@pytest.mark.parametrize("lesson", [one.stem for one in select(sources.NOTEBOOKS, None)])
+def test_a_lesson_answers_what_is_recorded(workshop: Workshop, lesson: str) -> None:
+    recorded.check(workshop.output / f"{lesson}.ipynb")
 
 
 def test_all_stacks_are_complete(workshop: Workshop) -> None:
