@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_codepipeline.type_defs import (
         ActionDeclarationOutputTypeDef,
         ActionExecutionDetailTypeDef,
+        RuleExecutionOutputTypeDef,
         StageDeclarationOutputTypeDef,
         StageStateTypeDef,
     )
@@ -48,6 +49,17 @@ class Action:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """A rule of a condition, with its latest or chosen check."""
+
+    name: str
+    when: str
+    """At which point of the stage it is checked, if that is known."""
+    status: str
+    summary: str
+
+
+@dataclass(frozen=True)
 class Stage:
     """A stage, with the execution that is or was in it."""
 
@@ -57,6 +69,8 @@ class Stage:
     blocked: str
     """Why nothing enters, if the transition into the stage is disabled."""
     actions: tuple[Action, ...]
+    rules: tuple[Rule, ...] = ()
+    """Those that were checked."""
 
 
 def listing(visit: Visit) -> Answer:
@@ -84,6 +98,7 @@ def shown(visit: Visit, name: str) -> Answer:
                 latest["pipelineExecutionId"] if latest else "",
                 "" if inbound.get("enabled", True) else inbound.get("disabledReason", "disabled"),
                 actions,
+                tuple(_checked(found)),
             )
         )
     executions = client.list_pipeline_executions(pipelineName=name, maxResults=_SHOWN)
@@ -129,6 +144,9 @@ def execution(visit: Visit, name: str, execution_id: str, tab: str = "") -> Answ
     details = client.list_action_executions(
         pipelineName=name, filter={"pipelineExecutionId": execution_id}, maxResults=_ATTEMPTS
     )["actionExecutionDetails"]
+    checks = client.list_rule_executions(
+        pipelineName=name, filter={"pipelineExecutionId": execution_id}, maxResults=_ATTEMPTS
+    )["ruleExecutionDetails"]
     latest: dict[tuple[str, str], ActionExecutionDetailTypeDef] = {}
     for detail in details:  # the newest first
         latest.setdefault((detail["stageName"], detail["actionName"]), detail)
@@ -144,7 +162,12 @@ def execution(visit: Visit, name: str, execution_id: str, tab: str = "") -> Answ
             _attempt(action, attempt, jobs)
             for action, attempt in zip(stage["actions"], attempts, strict=True)
         )
-        stages.append(Stage(stage["name"], status, "", "", actions))
+        checked = tuple(
+            Rule(one["ruleName"], "", one["status"], _said(one["output"]))
+            for one in reversed(checks)
+            if one["stageName"] == stage["name"]
+        )
+        stages.append(Stage(stage["name"], status, "", "", actions, checked))
     status = found["status"]
     values = {
         "name": name,
@@ -163,6 +186,26 @@ def execution(visit: Visit, name: str, execution_id: str, tab: str = "") -> Answ
         (*_crumbs(), (name, links.pipeline(name))),
         live=int(status in ("InProgress", "Stopping")),
     )
+
+
+def _checked(stage: StageStateTypeDef) -> Iterator[Rule]:
+    """Yield the rules of a stage's conditions, as GetPipelineState has them."""
+    found = {
+        "before entry": stage.get("beforeEntryConditionState"),
+        "on success": stage.get("onSuccessConditionState"),
+        "on failure": stage.get("onFailureConditionState"),
+    }
+    for when, state in found.items():
+        for condition in state.get("conditionStates", []) if state else ():
+            for rule in condition.get("ruleStates", []):
+                latest = rule.get("latestExecution", {})
+                yield Rule(
+                    rule.get("ruleName", ""), when, latest.get("status", ""), latest.get("summary", "")
+                )
+
+
+def _said(output: RuleExecutionOutputTypeDef) -> str:
+    return output.get("executionResult", {}).get("externalExecutionSummary", "")
 
 
 def _crumbs() -> tuple[tuple[str, str], ...]:

@@ -46,6 +46,7 @@ _BAD = frozenset(
         "RollingBack",
         "Inactive",
         "Rejected",
+        "Errored",
     )
 )
 _ENDED = frozenset(
@@ -55,6 +56,8 @@ _ENDED = frozenset(
         "Superseded",
         "Cancelled",
         "Abandoned",
+        "Skipped",
+        "Overridden",
         "INSUFFICIENT_DATA",
         "DELETE_COMPLETE",
     )

@@ -331,14 +331,14 @@ class CodePipeline(Service):
             }
 
     def list_pipeline_executions(self, params: ListPipelineExecutionsInputTypeDef) -> Answer:
-        """ListPipelineExecutions: newest first."""
-        self._require(params["pipelineName"])
+        """ListPipelineExecutions: newest first; `succeededInStage` means in the current structure."""
+        version = self._require(params["pipelineName"])["pipeline"]["version"]
         succeeded_in = params.get("filter", {}).get("succeededInStage", {}).get("stageName")
         with self._engine.lock:
             listed = [
                 views.summary(execution)
                 for execution in reversed(self._records.of(params["pipelineName"]))
-                if succeeded_in is None or _succeeded(execution, succeeded_in)
+                if succeeded_in is None or _succeeded(execution, succeeded_in, version)
             ]
         return _page(
             "pipelineExecutionSummaries", listed, params.get("maxResults", 100), params.get("nextToken")
@@ -638,9 +638,9 @@ def _check_revision(declaration: Declaration, entry: SourceRevisionOverrideTypeD
     raise ServiceError("ValidationException", f"The pipeline has no source action {entry['actionName']}")
 
 
-def _succeeded(execution: Execution, stage: str) -> bool:
+def _succeeded(execution: Execution, stage: str, version: int) -> bool:
     run = execution["stages"].get(stage)
-    return run is not None and run["status"] == "Succeeded"
+    return run is not None and run["status"] == "Succeeded" and execution["version"] == version
 
 
 def _page(member: str, items: Sequence[object], size: int, token: str | None) -> Answer:

@@ -108,6 +108,26 @@ def test_a_pipeline_is_a_graph_with_its_executions(
     assert browser.open(links.executions(pipeline)).links[identity] == links.execution(pipeline, identity)
 
 
+def test_a_pipeline_shows_the_rules_of_its_conditions_and_what_was_skipped(
+    browser: Browser, client: Callable[[str], Any], eventually: Eventually, console: Console
+) -> None:
+    lab = PipelineLab(client, eventually)
+    lab.upload({"a.txt": "a"})
+    check = {
+        "name": "IsRelease",
+        "ruleTypeId": {"category": "Rule", "owner": "AWS", "provider": "VariableCheck", "version": "1"},
+        "configuration": {"Variable": "draft", "Value": "release", "Operator": "EQ"},
+    }
+    entry = {"conditions": [{"result": "SKIP", "rules": [check]}]}
+    pipeline = lab.create(lab.source(), {**stage("Ask", approval()), "beforeEntry": entry})
+    identity = lab.executions(pipeline)[0]["pipelineExecutionId"]
+    assert lab.ended(pipeline, identity)["status"] == "Succeeded"
+    shown = browser.open(console.pipeline(pipeline))
+    for words in ("■ Skipped", "IsRelease", "rule before entry", "✗ Failed", "does not hold"):
+        assert words in shown.text
+    assert "does not hold" in browser.open(console.pipeline_execution(pipeline, identity)).text
+
+
 def test_a_link_of_an_action_is_followed_only_to_the_web(
     browser: Browser, client: Callable[[str], Any], eventually: Eventually
 ) -> None:

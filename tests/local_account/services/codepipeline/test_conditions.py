@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from local_account.services.codepipeline.rules import _window, is_open
 from tests.local_account.account_process import AccountProcess
+from tests.local_account.permission_tables import Entry, entries, role_without
 from tests.local_account.services.codepipeline import declare
 from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
 
@@ -193,6 +194,29 @@ def test_what_cannot_be_checked_is_an_error(lab: PipelineLab) -> None:
     assert lab.state(name, "Gate")["beforeEntryConditionState"]["latestExecution"]["status"] == "Errored"
     details = rules_of(lab, name, execution)["There"]["output"]["executionResult"]["errorDetails"]
     assert details["code"] == "ConfigurationError"
+
+
+@pytest.mark.parametrize(
+    ("entry", "provider"),
+    [
+        (entry, provider)
+        for entry in entries("Others")
+        for provider in ("CloudWatchAlarm", "LambdaInvoke")
+        if f"the rule `{provider}`" in entry.when
+    ],
+    ids=lambda one: str(getattr(one, "permission", one)),
+)
+def test_a_rule_needs_a_role_that_may_look(lab: PipelineLab, entry: Entry, provider: str) -> None:
+    role = role_without(lab.client("iam"), f"rest-{lab.id}", entry.permission, "codepipeline.amazonaws.com")
+    function = lab.function("def handler(event, context): return 1") if provider == "LambdaInvoke" else ""
+    configuration = {"FunctionName": function} if function else {"AlarmName": "any"}
+    name = gate(lab, beforeEntry=condition("FAIL", rule("Look", provider, configuration, roleArn=role)))
+    lab.upload({"a.txt": "a"})
+    execution = start(lab, name)
+    assert lab.ended(name, execution)["status"] == "Failed"
+    error = rules_of(lab, name, execution)["Look"]["output"]["executionResult"]["errorDetails"]
+    assert error["code"] == entry.code
+    assert entry.words in error["message"]
 
 
 def test_a_condition_that_waits_outlives_the_account_and_can_be_overridden(

@@ -103,8 +103,12 @@ def test_what_cannot_be_rolled_back_says_why(lab: PipelineLab) -> None:
         assert (code, words in text) == (unable, True), text
     assert said("Nowhere", done)[0] == "StageNotFoundException"
     assert said("Gate", done.replace(done[0], "0", 1)[:-1] + "0")[0] == "PipelineExecutionNotFoundException"
+    gate = {"pipelineName": name, "filter": {"succeededInStage": {"stageName": "Last"}}}
+    listed = lab.api.list_pipeline_executions(**gate)["pipelineExecutionSummaries"]
+    assert [one["pipelineExecutionId"] for one in listed] == [done]
     declaration = lab.api.get_pipeline(name=name)["pipeline"]
     lab.api.update_pipeline(pipeline=declaration)
+    assert lab.api.list_pipeline_executions(**gate)["pipelineExecutionSummaries"] == []
     assert said("Gate", done)[0] == "PipelineExecutionOutdatedException"
 
 
