@@ -39,7 +39,8 @@ _HEADERS = {
     "InferenceId": "X-Amzn-SageMaker-Inference-Id",
 }
 _UNSUPPORTED = (
-    "TargetModel", "TargetContainerHostname", "InferenceComponentName", "SessionId", "EnableExplanations"
+    "TargetModel", "TargetContainerHostname", "InferenceComponentName", "SessionId", "EnableExplanations",
+    "PrefixAwareId",
 )  # fmt: skip
 _METRICS_SECONDS = 1.0
 _ATTRIBUTES_LENGTH = 1024

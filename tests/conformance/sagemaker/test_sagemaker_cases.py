@@ -7,13 +7,15 @@
 - tuning: ranges (``choices``, ``integers``, ``numbers``; a number stands for that many), ``most`` training
   jobs, ``parallel`` of them, ``metrics`` that are defined beside the objective ``score``, ``static``
   hyperparameters and ``more`` of the configuration; expected is how many ``jobs`` there will be at most.
-- repositories, model_packages: requests about them. ``{n}``: see ``requests.named``.
+- repositories, model_packages, processing_jobs: requests about them. ``{n}``: see ``requests.named``. A
+  CreateProcessingJob has what is required already.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ from local_account.services.sagemaker.data_processing import ProcessingError, da
 from tests.conformance.cases import Case, identify, load
 from tests.conformance.requests import ask, named
 from tests.local_account.account_process import AccountProcess
+from tests.local_account.iam_roles import make_role
 
 
 @pytest.mark.parametrize("case", load("sagemaker/processing"), ids=identify)
@@ -139,3 +142,21 @@ def test_repositories(case: Case, account: AccountProcess) -> None:
 @pytest.mark.parametrize("case", load("sagemaker/model_packages"), ids=identify)
 def test_model_packages(case: Case, account: AccountProcess) -> None:
     ask(named(case), account.client("sagemaker"), {}, lambda _, value: value)
+
+
+@pytest.mark.parametrize("case", load("sagemaker/processing_jobs"), ids=identify)
+def test_processing_jobs(case: Case, account: AccountProcess) -> None:
+    required = {
+        "ProcessingJobName": "{n}",
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 5}
+        },
+        "AppSpecification": {"ImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/check:latest"},
+        "RoleArn": make_role(account.client("iam"), f"case-{case.id}"[:64], "sagemaker.amazonaws.com"),
+    }
+    steps = [
+        [operation, {**required, **params} if operation == "CreateProcessingJob" else params, *name]
+        for operation, params, *name in case.input
+    ]
+    client = account.client("sagemaker", parameter_validation=False)  # the account refuses, not boto3
+    ask(named(replace(case, input=steps)), client, {}, lambda _, value: value)

@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from local_account.services.sagemaker.captured_files import CapturedFiles, Desti
 from local_account.services.sagemaker.data_capture import DataCapture, Invocation, Payload
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab
+from tests.local_account.small_disk import fill, small_file_system
 from tests.local_account.waiting import eventually
 
 URI = f"s3://{BUCKET}/capture/"
@@ -261,6 +263,49 @@ def test_many_large_invocations_take_bounded_memory_and_none_waits(account: Acco
     files.take(sure(capturing()), WHERE, invocation())
     files.write()
     assert lines(account) == 11
+
+
+def test_a_full_disk_loses_captured_data_and_harms_nothing_else(tmp_path: Path) -> None:
+    with small_file_system(tmp_path, megabytes=2) as disk:
+        account = Account(AccountConfig(disk))
+        (disk / "captured").mkdir()
+        files, capture = CapturedFiles(account), sure(capturing())
+        files.take(capture, WHERE, invocation())
+        files.write()
+        fill(disk / "filler")
+        for _ in range(3):
+            files.take(capture, WHERE, invocation(bytes(100_000)))
+        files.write()
+        (disk / "filler").unlink()
+        files.take(capture, WHERE, invocation())
+        files.write()
+        found = [json.loads(line) for one in (disk / "captured").glob("*.jsonl") for line in one.open()]
+        assert [one["captureData"]["endpointInput"]["data"] for one in found] == ["1", "1"]
+        account.store.close()
+
+
+def test_what_a_killed_account_has_left_is_stored_at_the_next_start(
+    impatient: Callable[[Path], AccountProcess], tmp_path: Path
+) -> None:
+    process = impatient(tmp_path / "state").start()
+    lab = SageMakerLab(process).prepare()
+    process.stop()
+    account = Account(AccountConfig.load(process.state))
+    files = CapturedFiles(account)
+    for _ in range(3):
+        files.take(sure(capturing()), replace(WHERE, role_arn=lab.role), invocation())
+    files.write()
+    account.store.close()
+    (left,) = (process.state / "captured").glob("*.jsonl")
+    with left.open("a") as file:
+        file.write('{"captureData": {"endpointIn')
+    (process.state / "captured" / "damaged.json").write_text("{")
+    process.start()
+    try:
+        lab.when(lambda: captured(lab, "iris"), lambda found: len(found) == 3)
+        eventually(lambda: not list((process.state / "captured").iterdir()))
+    finally:
+        process.stop()
 
 
 def lines(account: Account) -> int:
