@@ -48,6 +48,10 @@ def main() -> int:
             gc.freeze()
             gc.enable()
 
+    def give_back() -> None:
+        account.trim()
+        _return_memory()
+
     try:
         account = LocalAccount(AccountConfig.load(arguments.state, ports))
         account.start()
@@ -56,7 +60,7 @@ def main() -> int:
         return 2
     print(account.ready_line(), flush=True)
     account.account.tasks.spawn("warm-up", load_the_rest)
-    account.account.tasks.every(_TRIM_SECONDS, "memory", _return_memory)
+    account.account.tasks.every(_TRIM_SECONDS, "memory", give_back)
     while not stop.wait(1.0):
         pass  # a signal delivered to another thread does not interrupt a wait without a timeout
     account.stop()

@@ -112,6 +112,13 @@ class LocalAccount:
         ports = {name: getattr(config, name) for name in ("gateway_port", "git_port", "registry_port")}
         return "ready " + json.dumps({**ports, "pid": os.getpid()})
 
+    def trim(self) -> None:
+        """Give back memory that only makes the next request faster: pages of databases, some 10 MB."""
+        self.account.store.trim()
+        self._moto.trim()
+        for service in self.services.values():
+            service.trim()
+
     def stop(self) -> None:
         """End what runs and write what is still unwritten. Every step runs, even if an earlier one raised."""
         self.account.tasks.stopping.set()

@@ -158,6 +158,11 @@ class Store:
         with self._lock:
             yield
 
+    def trim(self) -> None:
+        """Give back the memory of pages that have been read."""
+        with self._lock:
+            self._connection.execute("PRAGMA shrink_memory").fetchall()
+
     def close(self) -> None:
         """Close the file; nothing is lost."""
         with self._lock:

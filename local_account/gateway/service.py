@@ -86,6 +86,9 @@ class Service:
         """Return what answers requests without a signature, by the beginning of their path (`/_NAME/…`)."""
         return {}
 
+    def trim(self) -> None:
+        """Give back memory that only makes the next request faster; called once a minute."""
+
     def close(self) -> None:
         """Close files; called once, after the last request."""
 

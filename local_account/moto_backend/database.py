@@ -73,6 +73,11 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def trim(self) -> None:
+        """Give back the memory of pages that have been read."""
+        with self._lock:
+            self._connection.execute("PRAGMA shrink_memory").fetchall()
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:

@@ -6,6 +6,7 @@ wait for the writer.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -38,6 +39,7 @@ CREATE TABLE IF NOT EXISTS filtered_minutes (
     PRIMARY KEY (log_group, name, minute)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS policies (name TEXT PRIMARY KEY, document TEXT, updated INTEGER) WITHOUT ROWID;
 """
+_TRIM = "PRAGMA shrink_memory"
 _CHECKPOINT_PAGES = 4_000
 """Pages in the write-ahead log before they are copied to the file: 16 MB, which takes some milliseconds."""
 
@@ -96,9 +98,28 @@ class Database:
             self._writer.execute("PRAGMA incremental_vacuum(1000)").fetchall()
             return bool(free)
 
+    def trim(self) -> None:
+        """Give back the memory of pages that have been read; a reader that is reading keeps its own."""
+        with self._lock:
+            self._writer.execute(_TRIM).fetchall()
+        readers = self._idle_readers()
+        for reader in readers:
+            try:
+                reader.execute(_TRIM).fetchall()
+            finally:
+                self._readers.put(reader)
+
     def close(self) -> None:
         """Close the file; nothing is lost."""
         with self._lock:
-            while not self._readers.empty():
-                self._readers.get_nowait().close()
+            for reader in self._idle_readers():
+                reader.close()
             self._writer.close()
+
+    def _idle_readers(self) -> list[sqlite3.Connection]:
+        """Take the readers that nobody uses."""
+        readers = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                readers.append(self._readers.get_nowait())
+        return readers

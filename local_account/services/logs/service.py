@@ -38,6 +38,10 @@ class Logs(GroupOperations, EventOperations, FilterOperations):
         """Wake the sweeper, which then ends."""
         self.deleted.set()
 
+    def trim(self) -> None:
+        """Give back memory that only makes the next request faster."""
+        self.database.trim()
+
     def close(self) -> None:
         """Close the file."""
         self.database.close()

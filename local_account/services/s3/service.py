@@ -100,6 +100,10 @@ class S3(HttpService):
         if not self.account.tasks.stopping.wait(_FIRST_LIFECYCLE_SECONDS):
             self.lifecycle.carry_out()
 
+    def trim(self) -> None:
+        """Give back memory that only makes the next request faster."""
+        self.storage.trim()
+
     def close(self) -> None:
         """Close the storage; nothing is lost."""
         self.storage.close()

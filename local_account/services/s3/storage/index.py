@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -9,7 +10,7 @@ import threading
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -30,6 +31,7 @@ On a disk with 2 ms per fsync a put of 1 KB took 250 µs with SQLite's own check
 """
 
 _log = logging.getLogger(__name__)
+_TRIM = "PRAGMA shrink_memory"
 
 
 class Index:
@@ -209,6 +211,20 @@ class Index:
             connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         except sqlite3.Error as error:  # a full disk: nothing is lost, the log stays as it is
             _log.warning("The log of the objects' index could not be written back: %s", error)
+
+    def trim(self) -> None:
+        """Give back the memory of pages that have been read; a reader that is reading keeps its own."""
+        with self._lock:
+            self._writer.execute(_TRIM).fetchall()
+        readers: list[sqlite3.Connection] = []
+        with contextlib.suppress(Empty):
+            while True:
+                readers.append(self._readers.get_nowait())
+        for reader in readers:
+            try:
+                reader.execute(_TRIM).fetchall()
+            finally:
+                self._readers.put(reader)
 
     def close(self) -> None:
         """Close the connections; a second time does nothing."""

@@ -52,6 +52,10 @@ class Storage:
         self._listing = Listing(self._index, self._buckets)
         self._lifecycle = Lifecycle(self._index, self._buckets)
 
+    def trim(self) -> None:
+        """Give back the memory of pages of the index that have been read."""
+        self._index.trim()
+
     def close(self) -> None:
         """Close the files; nothing is lost."""
         self._index.close()

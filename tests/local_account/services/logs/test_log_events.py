@@ -26,6 +26,15 @@ def test_events_are_read_as_they_were_written(writer: LogWriter) -> None:
     assert all(one["ingestionTime"] >= writer.now for one in page["events"])
 
 
+def test_memory_is_given_back_between_requests(writer: LogWriter, logs: Logs) -> None:
+    writer.stream("s")
+    for number in range(3):
+        writer.put("s", (number, str(number)))
+        logs.trim()
+        assert writer.read("s", startFromHead=True) == [str(one) for one in range(number + 1)]
+        logs.trim()
+
+
 def test_pages_go_forward_to_the_end_and_continue_with_later_events(writer: LogWriter) -> None:
     writer.stream("s")
     for start in range(0, 10, 2):

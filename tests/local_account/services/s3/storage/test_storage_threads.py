@@ -26,13 +26,15 @@ def test_threads_on_the_same_keys_read_whole_objects_only(storage: Storage, dire
         random_ = random.Random(seed)
         for turn in range(TURNS):
             key = f"k{random_.randrange(3)}"
-            what = random_.randrange(4)
+            what = random_.randrange(5)
             if what == 0:
                 put(storage, key, f"{seed}-{turn}".encode() * random_.choice([1, LARGE // 4]))
             elif what == 1:
                 storage.delete("b", key, NOW)
             elif what == 2:
                 storage.list_objects("b", "", "", "", 10)
+            elif what == 3:
+                storage.trim()
             else:
                 try:
                     with storage.get("b", key) as content:
