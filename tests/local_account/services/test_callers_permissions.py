@@ -66,6 +66,7 @@ def test_every_permission_has_a_test() -> None:
     assert set(ENTRIES) == {
         "CodePipelinecloudwatch:DescribeAlarms",
         "CodePipelinelambda:InvokeFunction",
+        "CodePipelinelambda:ListFunctions",
         "EventBridgecodepipeline:StartPipelineExecution",
         "CloudFormations3:GetObject",
         "Lambdas3:GetObject",
