@@ -78,6 +78,17 @@ class Executions:
             retryMode="FAILED_ACTIONS",
         )
 
+    def rollback(self, stage: str = STAGE, target: int = 1) -> None:
+        """Roll a stage back to an execution; the new one counts as any other."""
+        answer = self._lab.api.rollback_stage(
+            pipelineName=self._name, stageName=stage, targetPipelineExecutionId=self._ids[target - 1]
+        )
+        self._ids.append(answer["pipelineExecutionId"])
+
+    def update(self) -> None:
+        declaration = self._lab.api.get_pipeline(name=self._name)["pipeline"]
+        self._lab.api.update_pipeline(pipeline=declaration)
+
     def stop(self, abandon: bool) -> None:
         self._lab.api.stop_pipeline_execution(
             pipelineName=self._name, pipelineExecutionId=self._ids[0], abandon=abandon
@@ -114,6 +125,8 @@ class Executions:
 
     def look(self) -> dict[str, Any]:
         found: dict[str, Any] = {str(n): self.status(one) for n, one in enumerate(self._ids, 1)}
+        if self._ids:
+            found["types"] = [self._lab.execution(self._name, one)["executionType"] for one in self._ids]
         return {**found, **({"custom_data": self.custom_data} if self.custom_data else {})}
 
 
