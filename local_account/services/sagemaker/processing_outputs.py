@@ -8,6 +8,7 @@ changed, and at the end of any job.
 from __future__ import annotations
 
 import logging
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ class Outputs:
             try:
                 self._upload_new()
             except Exception as error:  # the last upload decides
-                if not isinstance(error, (ClientError, *engine_errors())):
+                if not isinstance(error, (ClientError, tarfile.TarError, *engine_errors())):
                     raise
                 log.debug("a continuous upload of %s", self._job["ProcessingJobName"], exc_info=True)
 

@@ -72,7 +72,12 @@ def test_an_endpoint_has_variants_traffic_scaling_and_a_log(
     lab.train("console-served")
     data = lab.trained("console-served")["ModelArtifacts"]["S3ModelArtifacts"]
     lab.model("console-model", data)
-    lab.config("console-config", {"ModelName": "console-model"})
+    capture = {
+        "InitialSamplingPercentage": 20,
+        "DestinationS3Uri": "s3://sagemaker-tests/capture/",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    lab.config("console-config", {"ModelName": "console-model"}, DataCaptureConfig=capture)
     lab.sagemaker.create_endpoint(EndpointName="console-endpoint", EndpointConfigName="console-config")
     assert "▶ Creating" in visitor.open(links.endpoints()).text
     lab.sagemaker.get_waiter("endpoint_in_service").wait(
@@ -106,6 +111,7 @@ def test_an_endpoint_has_variants_traffic_scaling_and_a_log(
         variant["VariantName"],
         "ml.m5.large",
         "console-policy",
+        "20 % of the invocations to s3://sagemaker-tests/capture/",
         "target 600",
         "Invocations",
     ):

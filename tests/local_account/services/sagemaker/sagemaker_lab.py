@@ -256,14 +256,15 @@ class SageMakerLab:
             container["ModelDataUrl"] = data
         self.sagemaker.create_model(ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container)
 
-    def config(self, name: str, *variants: dict[str, Any]) -> None:
-        """Create an endpoint configuration; variants default to one instance."""
+    def config(self, name: str, *variants: dict[str, Any], **more: Any) -> None:
+        """Create an endpoint configuration; variants default to one instance. ``more`` is of the request."""
         self.sagemaker.create_endpoint_config(
             EndpointConfigName=name,
             ProductionVariants=[
                 {"InstanceType": "ml.m5.large", "InitialInstanceCount": 1, "VariantName": "AllTraffic", **v}
                 for v in variants
             ],
+            **more,
         )
 
     def endpoint(self, name: str, config: str) -> dict[str, Any]:

@@ -109,16 +109,12 @@ def transforming(lab: SageMakerLab, name: str, role: str) -> tuple[str, str]:
 
 def capturing(lab: SageMakerLab, name: str, role: str) -> tuple[str, str]:
     configured(lab, f"{name}-model", role)
-    variant = {"VariantName": "AllTraffic", "ModelName": f"{name}-model"}
-    lab.sagemaker.create_endpoint_config(
-        EndpointConfigName=name,
-        ProductionVariants=[{**variant, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}],
-        DataCaptureConfig={
-            "InitialSamplingPercentage": 100,
-            "DestinationS3Uri": f"s3://{BUCKET}/capture/",
-            "CaptureOptions": [{"CaptureMode": "Input"}],
-        },
-    )
+    capture = {
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{BUCKET}/capture/",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    lab.config(name, {"ModelName": f"{name}-model"}, DataCaptureConfig=capture)
     lab.endpoint(name, name)
     lab.invoke(name)
     group = f"/aws/sagemaker/Endpoints/{name}"

@@ -88,6 +88,11 @@ def test_files_are_where_the_developer_guide_says_and_outputs_in_s3(processing: 
     assert processing.lines(GROUP, "documented/algo-1-") == ["said hello world"]
     tags = processing.sagemaker.list_tags(ResourceArn=job["ProcessingJobArn"])["Tags"]
     assert tags == [{"Key": "team", "Value": "red"}]
+    tagging = processing.account.client("resourcegroupstaggingapi")
+    (tagged,) = tagging.get_resources(ResourceTypeFilters=["sagemaker:processing-job"])[
+        "ResourceTagMappingList"
+    ]
+    assert tagged["ResourceARN"] == job["ProcessingJobArn"]
     (listed,) = processing.sagemaker.list_processing_jobs(NameContains="documented")["ProcessingJobSummaries"]
     assert listed["ExitMessage"] == "accuracy 0.9"
     eventually(lambda: not processing.containers and not processing.volumes)
