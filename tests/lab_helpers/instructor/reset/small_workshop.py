@@ -68,6 +68,17 @@ COPY model.py /opt/program/
 """
 
 
+GO_BACK = """
+import sys
+from lab_helpers import way_back
+from lab_helpers.lab import Lab
+
+back = way_back.to(sys.argv[1], Lab.open())
+print(back, flush=True)
+print(back.go())
+"""
+
+
 def make_root(directory: Path) -> Path:
     """Copy the workshop as it is packaged, with small programs in notebooks 01 and 02."""
     for name in PACKAGED:
@@ -164,6 +175,30 @@ class Lab:
             assert self.status(name) in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}, name
         if to == "05":
             assert self.predicts(names.prd_endpoint)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the Python of the notebooks on the instance, with its role."""
+        return subprocess.Popen(
+            [str(self.home / ".workshop" / "venv" / "bin" / "python"), *arguments],
+            cwd=self.home / ".workshop" / "package",
+            env=self.daemon.environment(self.names.notebook_instance),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def on_instance(self, *arguments: str) -> str:
+        """Run the Python of the notebooks to its end, and return what it printed."""
+        process = self.start(*arguments)
+        said, _ = process.communicate(timeout=600)
+        assert process.returncode == 0, said
+        return said
+
+    def go_back(self, to: str) -> str:
+        """Go back as a learner does; return what was said before and after."""
+        said = self.on_instance("-c", GO_BACK, to)
+        self.assert_start_of(to)
+        return said
 
     # --- looking
 

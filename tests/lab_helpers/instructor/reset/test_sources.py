@@ -393,6 +393,16 @@ def test_a_broken_push_in_the_bucket_lab_is_repaired(bucket_lab: BucketLab) -> N
     assert "nowhere" not in (copy / "Dockerfile").read_text()
 
 
+def test_a_learner_in_the_bucket_lab_goes_back_with_the_role_of_the_notebook(bucket_lab: BucketLab) -> None:
+    bucket_lab.be_at("02")
+    first = bucket_lab.tip("main")
+    assert "move it back to the first commit" in bucket_lab.go_back("01")
+    assert bucket_lab.tip(BRANCH) == first
+
+    assert "build the image and push it" in bucket_lab.go_back("02")
+    assert bucket_lab.git(BRANCH, "rev-parse", "HEAD") == bucket_lab.tip(BRANCH) != first
+
+
 def test_a_repository_in_the_bucket_deleted_by_hand_is_recreated(bucket_lab: BucketLab) -> None:
     bucket_lab.be_at("01")
     s3 = bucket_lab.clients("s3")

@@ -1,7 +1,6 @@
 """A learner's way back: on the notebook instance, with its role, which reaches this lab only."""
 
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +12,9 @@ from lab_helpers.decision import DEAD
 from lab_helpers.lab import Lab as Seat
 from lab_helpers.way_back.buttons import LEFT, Buttons
 from lab_helpers.way_back.offer import WayBack, WayBackError
-from tests.lab_helpers.instructor.reset.small_workshop import Lab
+from tests.lab_helpers.instructor.reset.small_workshop import GO_BACK, Lab
 
 pytestmark = pytest.mark.docker
-
-GO_BACK = """
-from lab_helpers import way_back
-from lab_helpers.lab import Lab
-
-back = way_back.to("03", Lab.open())
-print(back, flush=True)
-print(back.go())
-"""
-
-
-def start(lab: Lab, *arguments: str) -> subprocess.Popen[str]:
-    """Start the Python of the notebooks on the instance of a lab."""
-    return subprocess.Popen(
-        [str(lab.home / ".workshop" / "venv" / "bin" / "python"), *arguments],
-        cwd=lab.home / ".workshop" / "package",
-        env=lab.daemon.environment(lab.names.notebook_instance),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def on_instance(lab: Lab, *arguments: str) -> str:
-    process = start(lab, *arguments)
-    said, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, said
-    return said
 
 
 def train_without_the_pipeline(lab: Lab) -> str:
@@ -78,7 +49,7 @@ def test_a_learner_goes_back_from_a_release_and_runs_the_notebook_again(lab: Lab
     mine = lab.home / "notebooks" / "00_welcome.ipynb"
     mine.write_text(mine.read_text().replace('go_back_to = \\"\\"', 'go_back_to = \\"03\\"'))
 
-    said = on_instance(lab, "-c", GO_BACK)
+    said = lab.go_back("03")
 
     told, _, done = said.partition("what stays")
     for stack in (lab.names.dev_stack, lab.names.prd_stack):
@@ -88,18 +59,17 @@ def test_a_learner_goes_back_from_a_release_and_runs_the_notebook_again(lab: Lab
     assert "Your lab is at the start of notebook 03. Restart the kernel" in done
     assert "open 03_train.ipynb" in done
     assert "00_welcome.ipynb" in done.partition("What you had changed is in notebooks/changed-")[2]
-    lab.assert_start_of("03")
     assert keys(lab, "sdk/") == keys(lab, "training/") == []
     jobs = lab.clients("sagemaker").list_training_jobs(NameContains=job)["TrainingJobSummaries"]
     assert jobs == []
 
-    on_instance(lab, "-m", "lab_helpers", "run", "-n", "03", "--output", str(tmp_path))
+    lab.on_instance("-m", "lab_helpers", "run", "-n", "03", "--output", str(tmp_path))
     assert lab.newest(lab.names.train_pipeline)["status"] in {"InProgress", "Succeeded"}
 
 
 def test_interrupted_half_way_it_is_completed_by_the_same_call(lab: Lab) -> None:
     lab.be_at("04")
-    process = start(lab, "-u", "-c", GO_BACK)  # unbuffered: the first line is awaited
+    process = lab.start("-u", "-c", GO_BACK, "03")  # unbuffered: the first line is awaited
     assert process.stdout
     for line in process.stdout:
         if line.startswith("after"):  # the first step has begun
@@ -109,8 +79,7 @@ def test_interrupted_half_way_it_is_completed_by_the_same_call(lab: Lab) -> None
     assert process.wait(60) != 0
     assert "Interrupted half way: some of it is done. Run this cell again" in rest
 
-    on_instance(lab, "-c", GO_BACK)
-    lab.assert_start_of("03")
+    lab.go_back("03")
 
 
 @pytest.fixture
