@@ -105,7 +105,12 @@ class CloudWatch(Service):
                 "InvalidParameterCombination", "Must specify either Statistics or ExtendedStatistics"
             )
         _check_statistics([*asked[0], *asked[1]])
-        start, end, period = _span(moment(params["StartTime"]), moment(params["EndTime"]), params["Period"])
+        start, end, period = _span(
+            moment(params["StartTime"]),
+            moment(params["EndTime"]),
+            params["Period"],
+            "InvalidParameterValue",
+        )
         # Counted from the start as given: a whole day in minutes is allowed, whenever it begins.
         if (end - _second(moment(params["StartTime"]))) / period > _DATAPOINTS:
             raise ServiceError(
@@ -394,13 +399,14 @@ def _check_period(period: int) -> None:
         )
 
 
-def _span(start: datetime, end: datetime, period: int) -> tuple[int, int, int]:
-    """Return start, end and period in seconds; the start is rounded down to a minute (or a short period)."""
+def _span(start: datetime, end: datetime, period: int, code: str = "ValidationError") -> tuple[int, int, int]:
+    """Return start, end and period in seconds; the start is rounded down to a minute (or a short period).
+
+    Raises ServiceError, with ``code`` if the end is not after the start.
+    """
     _check_period(period)
     if start >= end:
-        raise ServiceError(
-            "ValidationError", "The parameter StartTime must be less than the parameter EndTime"
-        )
+        raise ServiceError(code, "The parameter StartTime must be less than the parameter EndTime.")
     first = _second(start)
     return first - first % min(period, _MINUTE), _second(end), period
 

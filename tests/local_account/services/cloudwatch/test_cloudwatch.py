@@ -171,7 +171,7 @@ def test_data_in_several_units_are_not_added(cloudwatch: CloudWatchClient, names
         ({"Period": 7}, "InvalidParameterValue"),
         ({"Statistics": [], "ExtendedStatistics": ["tm99"]}, "InvalidParameterValue"),
         ({"Period": 1, "EndTime": HOUR + timedelta(days=1)}, "InvalidParameterCombination"),
-        ({"EndTime": HOUR - timedelta(days=1)}, "ValidationError"),
+        ({"EndTime": HOUR - timedelta(days=1)}, "InvalidParameterValue"),
     ],
 )
 def test_invalid_requests_for_statistics_are_refused(
