@@ -60,19 +60,19 @@ def test_the_report_page_is_shown_above_the_buttons_and_stays_when_the_notebook_
     notebook = jupyterlab.open(NOTEBOOK)
     for cell in ("04-parameters", "04-check", "04-follow", "04-report", "04-evidence"):
         notebook.run(cell)
-    page_is_shown(notebook)
+    page_is_shown(notebook, trained)
     notebook.lab.execute("docmanager:save")
-    page_is_shown(jupyterlab.open(NOTEBOOK))
+    page_is_shown(jupyterlab.open(NOTEBOOK), trained)
 
 
-def page_is_shown(notebook: Notebook) -> None:
+def page_is_shown(notebook: Notebook, trained: Workshop) -> None:
     shown = notebook.output("04-evidence")
     shown.scroll_into_view_if_needed()
     expect(shown).to_contain_text("DEV passed all ")
-    # Nothing can look inside a frame that runs no scripts: test_report_page.py reads such a page by itself.
-    frame = shown.locator("iframe")
+    frame = shown.locator("iframe")  # test_report_page.py reads such a page by itself
     expect(frame).to_be_visible()
-    expect(frame).to_have_attribute("srcdoc", re.compile("<h2>Tests of iris-model-dev</h2>"))
+    heading = f"<h2>Tests of {trained.names.dev_endpoint}</h2>"
+    expect(frame).to_have_attribute("srcdoc", re.compile(re.escape(heading)))
 
 
 def test_buttons_whose_kernel_has_ended_are_one_sentence(
