@@ -3,12 +3,16 @@
 import json
 import signal
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab
+from tests.local_account.small_disk import fill, small_file_system
 from tests.local_account.waiting import eventually
 
 pytestmark = pytest.mark.docker
@@ -238,3 +242,36 @@ def test_a_container_that_is_taken_away_fails_the_job(processing: SageMakerLab) 
         container.remove(force=True)
     assert processing.processed("taken")["ProcessingJobStatus"] == "Failed"
     assert time.monotonic() - begin < 30
+
+
+@pytest.mark.slow
+def test_the_end_of_a_job_is_recorded_once_a_full_disk_has_room(
+    impatient: Callable[[Path], AccountProcess], tmp_path: Path
+) -> None:
+    with small_file_system(tmp_path, megabytes=100) as disk:
+        lab = SageMakerLab(impatient(disk / "state").start()).prepare().push_image()
+        try:
+            script = (
+                "echo running; until [ -e /opt/ml/go ]; do sleep 0.1; done; "
+                "head -c 3000000 /dev/zero > /opt/ml/processing/out/x"
+            )
+            lab.process("full", script, outputs={"out": "EndOfJob"})
+            lab.when(lambda: lab.lines(GROUP, "full/"), bool)
+            fill(disk / "filler")
+            (container,) = lab.containers
+            assert container.exec_run(["touch", "/opt/ml/go"]).exit_code == 0
+            container.wait()
+            job = lab.sagemaker.describe_processing_job(ProcessingJobName="full")
+            assert job["ProcessingJobStatus"] == "InProgress"
+            (disk / "filler").unlink()
+            job = lab.processed("full")
+            stored = lab.stored("processed/full/")
+            if job["ProcessingJobStatus"] == "Failed":  # it came to the upload before there was room
+                assert "the disk of the local account is full" in job["FailureReason"]
+                assert stored == {}
+            else:
+                assert stored == {"x": bytes(3_000_000)}
+            lab.process("after", "echo 1 > /opt/ml/processing/out/x", outputs={"out": "EndOfJob"})
+            assert lab.processed("after")["ProcessingJobStatus"] == "Completed"
+        finally:
+            lab.close()
