@@ -17,8 +17,7 @@ _SECTION = "Functions"
 
 def listing(visit: Visit) -> Answer:
     """All functions."""
-    client: LambdaClient = visit.client("lambda")
-    found = [one for page in client.get_paginator("list_functions").paginate() for one in page["Functions"]]
+    found = list(visit.all("lambda", "list_functions", "Functions"))
     return Page("functions.html", _SECTION, _SECTION, {"functions": found}, service="lambda")
 
 

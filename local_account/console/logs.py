@@ -17,10 +17,7 @@ _STREAMS = 50
 
 def listing(visit: Visit) -> Answer:
     """All log groups."""
-    client: CloudWatchLogsClient = visit.client("logs")
-    found = [
-        one for page in client.get_paginator("describe_log_groups").paginate() for one in page["logGroups"]
-    ]
+    found = list(visit.all("logs", "describe_log_groups", "logGroups"))
     return Page("log_groups.html", "Log groups", _SECTION, {"groups": found}, service="cloudwatch")
 
 

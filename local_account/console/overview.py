@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 LAB_TAG = "mlops-workshop:lab"
 """The tag whose values are labs; the names of what a lab owns begin with its value and a dash."""
 _JOBS = 100
-_TOKENS = {
-    "cloudformation": ("NextToken", "NextToken"),
-    "lambda": ("Marker", "NextMarker"),
-    "resourcegroupstaggingapi": ("PaginationToken", "PaginationToken"),
-    "sagemaker": ("NextToken", "NextToken"),
-}
-"""What the services call the token of the next page, in requests and answers."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ def _kinds(visit: Visit) -> list[Kind]:
     )
 
     def names(service: str, operation: str, member: str, name: str = "", **params: Any) -> list[str]:
-        found = _all(visit, service, operation, member, **params)
+        found = visit.all(service, operation, member, **params)
         return [one[name] if name else one for one in found]
 
     whole = {"MaxResults": 100}
@@ -116,20 +109,9 @@ def _kinds(visit: Visit) -> list[Kind]:
     ]
 
 
-def _all(visit: Visit, service: str, operation: str, member: str, **params: Any) -> Iterator[Any]:
-    """Yield what an operation lists, on all its pages."""
-    asked, told = _TOKENS.get(service, ("nextToken", "nextToken"))
-    while True:
-        page = visit.operation(service, operation, params)
-        yield from page[member]
-        if not page.get(told):
-            return
-        params[asked] = page[told]
-
-
 def _labs(visit: Visit) -> list[str]:
     """Return the labs, that of no prefix (`default`) first."""
-    labs = _all(visit, "resourcegroupstaggingapi", "get_tag_values", "TagValues", Key=LAB_TAG)
+    labs = visit.all("resourcegroupstaggingapi", "get_tag_values", "TagValues", Key=LAB_TAG)
     return sorted(labs, key=lambda lab: (lab != "default", len(lab), lab))
 
 

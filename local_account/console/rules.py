@@ -19,14 +19,7 @@ _BUS = "default"
 
 def listing(visit: Visit) -> Answer:
     """All rules, with their targets."""
-    found: list[Mapping[str, Any]] = []
-    asked: dict[str, Any] = {"Limit": 100}
-    while True:
-        page = visit.operation("events", "list_rules", asked)
-        found += page["Rules"]
-        if not page.get("NextToken"):
-            break
-        asked["NextToken"] = page["NextToken"]
+    found = list(visit.all("events", "list_rules", "Rules", Limit=100))
     targets = {
         rule["Name"]: visit.operation("events", "list_targets_by_rule", {"Rule": rule["Name"]})["Targets"]
         for rule in found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,16 @@ from werkzeug.wrappers import Request, Response
 
 class NotFoundError(Exception):
     """There is nothing at an address; the message says what was looked for."""
+
+
+_TOKENS = {
+    "cloudformation": ("NextToken", "NextToken"),
+    "events": ("NextToken", "NextToken"),
+    "lambda": ("Marker", "NextMarker"),
+    "resourcegroupstaggingapi": ("PaginationToken", "PaginationToken"),
+    "sagemaker": ("NextToken", "NextToken"),
+}
+"""What the services call the token of the next page, in requests and answers."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,16 @@ class Visit:
     things of which only the names are needed: making and reading the messages costs ten times as much."""
     region: str
     account_id: str
+
+    def all(self, service: str, operation: str, member: str, **params: Any) -> Iterator[Any]:
+        """Yield what an operation lists, on all its pages; without a client, see `operation`."""
+        asked, told = _TOKENS.get(service, ("nextToken", "nextToken"))
+        while True:
+            page = self.operation(service, operation, params)
+            yield from page[member]
+            if not page.get(told):
+                return
+            params[asked] = page[told]
 
     def argument(self, name: str) -> str:
         """Return a field of the query, empty if it is not there."""
