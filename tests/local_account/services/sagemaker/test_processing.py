@@ -270,7 +270,7 @@ def test_the_end_of_a_job_is_recorded_once_a_full_disk_has_room(
                 assert "the disk of the local account is full" in job["FailureReason"]
                 assert stored == {}
             else:
-                assert stored == {"x": bytes(3_000_000)}
+                assert stored == {"out/x": bytes(3_000_000)}
             lab.process("after", "echo 1 > /opt/ml/processing/out/x", outputs={"out": "EndOfJob"})
             assert lab.processed("after")["ProcessingJobStatus"] == "Completed"
         finally:
