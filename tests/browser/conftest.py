@@ -22,6 +22,7 @@ from tests.browser import chromium
 from tests.browser.jupyterlab import JupyterLab
 from tests.checkout import ROOT
 from tests.e2e.one_workshop import Workshop
+from tests.quotas import allow_releases
 
 FAILURES = ROOT / "runs" / "browser"
 SCREENSHOTS = ROOT / "docs" / "screenshots"
@@ -123,9 +124,13 @@ def new_lab(account: Daemon) -> Callable[[], Workshop]:
     """Return a function that provisions another lab, which takes seconds."""
     ids = iter(f"lab{letter}" for letter in string.ascii_lowercase)
 
+    made: list[Workshop] = []
+
     def make() -> Workshop:
         workshop = Workshop(account.state.parent, next(ids))
         workshop.run("--notebooks", "00")
+        made.append(workshop)
+        allow_releases(workshop.client("service-quotas"), len(made))
         return workshop
 
     return make

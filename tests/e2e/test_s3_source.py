@@ -13,6 +13,7 @@ import pytest
 from lab_helpers.names import Names
 from tests.checkout import ROOT
 from tests.e2e.one_workshop import Workshop, eventually
+from tests.quotas import allow_releases
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -40,6 +41,7 @@ def estimators(chosen):
 @pytest.fixture(scope="module")
 def tried(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The report of a trial of a lab that is kept."""
+    allow_releases(workshop.client("service-quotas"), labs=2)
     return try_out(workshop, tmp_path_factory.mktemp("kept"), "--notebooks", "01-02", "--keep")
 
 

@@ -9,6 +9,7 @@ import pytest
 from lab_helpers.shared_clients import SharedClients
 from local_account.foundation.daemon import Daemon, ports_from
 from tests.lab_helpers.instructor.reset.small_workshop import Lab, make_root
+from tests.quotas import allow_releases
 from tests.terminal import terminal
 
 
@@ -25,6 +26,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, 
     daemon.start(os.environ["DOCKER_HOST"], os.environ, ports_from(0))
     try:
         with terminal(daemon) as clients:
+            allow_releases(clients("service-quotas"), labs=3)
             yield daemon, clients
     finally:
         daemon.stop()
