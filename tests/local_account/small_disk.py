@@ -21,8 +21,10 @@ def small_file_system(directory: Path, *, megabytes: int) -> Iterator[Path]:
     )
     if mounted.returncode:
         pytest.skip("mounting a small file system takes root")
-    yield where
-    subprocess.run(["umount", "--lazy", str(where)], check=True)
+    try:
+        yield where
+    finally:
+        subprocess.run(["umount", "--lazy", str(where)], check=True)
 
 
 def fill(path: Path) -> None:

@@ -17,7 +17,7 @@ class SageMaker(TuningJobs, TransformJobs, ProcessingJobs, Endpoints, NotebookIn
     """The control plane (``sagemaker``), combined from one class per kind of resource.
 
     Lacks: `CreateAutoMLJobV2`, `CreateCompilationJob`, `CreateDomain` (Studio),
-    `CreateExperiment`, `CreateFeatureGroup`, `CreateInferenceComponent`, `CreateLabelingJob`,
-    `CreateMlflowTrackingServer`, `CreateModelCard`, `CreateMonitoringSchedule`, `CreatePipeline`,
-    `Search`, `UpdateTrainingJob`.
+    `CreateExperiment`, `CreateFeatureGroup`, `CreateInferenceComponent`, `CreateInferenceExperiment`,
+    `CreateLabelingJob`, `CreateMlflowTrackingServer`, `CreateModelCard`, `CreateMonitoringSchedule`,
+    `CreatePipeline`, `Search`, `UpdateTrainingJob`.
     """

@@ -158,27 +158,15 @@ def test_captured_data_survives_the_end_of_the_account(
 
 
 @pytest.mark.docker
-def test_a_template_says_what_is_captured(serving: SageMakerLab) -> None:
-    template = {
-        "Resources": {
-            "Config": {
-                "Type": "AWS::SageMaker::EndpointConfig",
-                "Properties": {
-                    "EndpointConfigName": "of-a-template",
-                    "ProductionVariants": [
-                        {
-                            "VariantName": "AllTraffic",
-                            "ModelName": "echo",
-                            "InstanceType": "ml.m5.large",
-                            "InitialInstanceCount": 1,
-                            "InitialVariantWeight": 1,
-                        }
-                    ],
-                    "DataCaptureConfig": {**capturing(), "EnableCapture": "true"},
-                },
-            }
-        }
+def test_a_template_says_what_is_captured_and_who_is_shadowed(serving: SageMakerLab) -> None:
+    variant = {"ModelName": "echo", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    properties = {
+        "EndpointConfigName": "of-a-template",
+        "ProductionVariants": [{"VariantName": "AllTraffic", "InitialVariantWeight": 2, **variant}],
+        "ShadowProductionVariants": [{"VariantName": "Candidate", "InitialVariantWeight": 1, **variant}],
+        "DataCaptureConfig": {**capturing(), "EnableCapture": "true"},
     }
+    template = {"Resources": {"Config": {"Type": "AWS::SageMaker::EndpointConfig", "Properties": properties}}}
     cloudformation = serving.account.client("cloudformation")
     cloudformation.create_stack(StackName="captures", TemplateBody=json.dumps(template))
     cloudformation.get_waiter("stack_create_complete").wait(
@@ -186,6 +174,7 @@ def test_a_template_says_what_is_captured(serving: SageMakerLab) -> None:
     )
     config = serving.sagemaker.describe_endpoint_config(EndpointConfigName="of-a-template")
     assert config["DataCaptureConfig"] == capturing()
+    assert [one["VariantName"] for one in config["ShadowProductionVariants"]] == ["Candidate"]
     cloudformation.delete_stack(StackName="captures")
 
 

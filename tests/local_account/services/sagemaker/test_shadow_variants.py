@@ -74,6 +74,15 @@ def test_a_shadow_variant_gets_copies_and_its_answers_are_captured_only(serving:
     )
     assert found["AllTraffic"] == {f"id{number}": f"{number}" for number in range(5)}
     assert found["Candidate"] == {f"id{number}": f"[{number}]" for number in range(5)}
+    serving.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="shadowed",
+        DesiredWeightsAndCapacities=[{"VariantName": "Candidate", "DesiredWeight": 0}],
+    )
+    (shadow,) = serving.settled("shadowed")["ShadowProductionVariants"]
+    assert shadow["CurrentWeight"] == 0
+    serving.invoke("shadowed", b"6", ContentType="text/csv", Accept="text/csv", InferenceId="id6")
+    found = serving.when(lambda: captured(serving, "shadowed"), lambda found: len(found["AllTraffic"]) == 6)
+    assert "id6" not in found["Candidate"]
     with pytest.raises(ClientError, match="Variant Candidate of endpoint shadowed not found"):
         serving.invoke("shadowed", TargetVariant="Candidate")
     metrics = serving.cloudwatch.list_metrics(
