@@ -47,11 +47,12 @@ SAMPLE_SECONDS = 0.5
 FLEET = 30
 GRANT = f"""
 import boto3
-boto3.client("service-quotas").request_service_quota_increase(
-    ServiceCode="sagemaker", QuotaCode="L-04CE2E67", DesiredValue={FLEET}
-)
+for code in ("L-04CE2E67", "L-E17566B7"):
+    boto3.client("service-quotas").request_service_quota_increase(
+        ServiceCode="sagemaker", QuotaCode=code, DesiredValue={FLEET}
+    )
 """
-"""A new account may have 8 notebook instances."""
+"""A new account may have 8 notebook instances, 20 of them of the labs' type."""
 
 
 @dataclass(frozen=True)
