@@ -151,8 +151,8 @@ def _definitions(node: ast.Module | ast.ClassDef, owner: str = "") -> Iterator[t
 
 UNBROKEN = 12
 """Characters of a cell that stays on one line, such as a status after its mark."""
-_PARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[-_/.:=,])(?=\w)")
-"""Where a line may end within a name, an ARN or an address."""
+_PARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[-_/.:=,])(?<!\b\d\d:)(?=\w)")
+"""Where a line may end within a name, an ARN or an address, but not within a time of day."""
 
 
 def _cell(text: str) -> str:

@@ -1,10 +1,13 @@
-"""Code in notebooks is the file's current content, and a name that the file lacks is an error."""
+"""Code in notebooks is the file's current content, and a name that the file lacks is an error.
+
+Tables break long names, but not the time of day.
+"""
 
 from pathlib import Path
 
 import pytest
 
-from lab_helpers.display import Code, CodeError
+from lab_helpers.display import Code, CodeError, Table
 
 SOURCE = '''\
 """A program."""
@@ -94,3 +97,9 @@ def test_a_missing_name_is_an_error_that_lists_the_existing_ones(program: Path) 
         Code(program, "Reader.read")
     with pytest.raises(FileNotFoundError, match=r"missing\.py"):
         Code("missing.py", "Reader")
+
+
+def test_a_table_breaks_digests_and_addresses_but_keeps_a_time_on_one_line() -> None:
+    shown = Table(["pushed at", "digest"], [["2026-12-01 00:30:50", "sha256:851097c3be94…"]]).html()
+    assert "00:30:50" in shown
+    assert "sha256:<wbr>851097c3be94…" in shown
