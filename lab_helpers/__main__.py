@@ -13,8 +13,8 @@ if __name__ == "__main__":
         if (error.name or "").startswith(("lab_helpers", "local_account")):
             raise
         sys.exit(
-            f"error: {sys.executable} does not have the package {error.name}. After `make lab`, the Python to use "
-            "is .venv/bin/python of the checkout (`source .venv/bin/activate`); otherwise, run "
+            f"error: {sys.executable} does not have the package {error.name}. After `make lab`, the Python "
+            "to use is .venv/bin/python of the checkout (`source .venv/bin/activate`); otherwise, run "
             "`python -m pip install -r requirements.txt` in a virtual environment."
         )
 
