@@ -80,7 +80,7 @@ class Tester:
 
     def _findings(self, execution_id: str, report: ReportDocument) -> Findings:
         found = Findings(execution_id, self.settings.development_endpoint)
-        serving = self._serving(found.endpoint)
+        serving, _ = self._serving(found.endpoint)
         if serving != execution_id:
             found.problem = f"{found.endpoint} serves {serving or 'nothing'} by now"
             return found
@@ -98,9 +98,13 @@ class Tester:
             found.problem = "there are no held-out rows"
             return found
         self._ask(found, held_out, output.evaluation)
-        if (serving := self._serving(found.endpoint)) != execution_id:
+        serving, status = self._serving(found.endpoint)
+        if serving != execution_id:
             found.checks.clear()
             found.problem = f"{found.endpoint} was updated to {serving or 'nothing'} during the test"
+        elif not found.passed and status != "InService":  # traffic shifts before the name of the release does
+            found.checks.clear()
+            found.problem = f"{found.endpoint} is {status}: a newer release may have answered"
         return found
 
     def _ask(self, found: Findings, held_out: HeldOut, evaluation: Evaluation) -> None:
@@ -135,7 +139,7 @@ class Tester:
         self, found: Findings, held_out: HeldOut, evaluation: Evaluation, answers: dict[str, Answers]
     ) -> None:
         name = self.settings.production_endpoint
-        serving = self._serving(name)
+        serving, _ = self._serving(name)
         if serving is None:
             return
         found.production = ProductionDocument(
@@ -157,17 +161,21 @@ class Tester:
             counts = found.production["differing"]
             counts[difference["algorithm"]] = counts.get(difference["algorithm"], 0) + 1
 
-    def _serving(self, endpoint: str) -> str | None:
-        """Return the execution whose model an endpoint serves, as its configuration's name says; or None."""
+    def _serving(self, endpoint: str) -> tuple[str | None, str]:
+        """Return the execution whose model an endpoint serves, or None, and the endpoint's status.
+
+        The name of its configuration ends with the execution's id.
+        """
         try:
             found = self.sagemaker.describe_endpoint(EndpointName=endpoint)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ValidationException":  # "Could not find endpoint"
-                return None
+                return None, ""
             raise
-        if found["EndpointStatus"] in ("Creating", "Failed", "Deleting", "OutOfService"):
-            return None
-        return found["EndpointConfigName"].removeprefix(f"{endpoint}-")
+        status = found["EndpointStatus"]
+        if status in ("Creating", "Failed", "Deleting", "OutOfService"):
+            return None, status
+        return found["EndpointConfigName"].removeprefix(f"{endpoint}-"), status
 
     def _report(self, execution_id: str) -> ReportDocument | None:
         key = f"training/reports/{execution_id}.json"

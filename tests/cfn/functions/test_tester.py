@@ -35,7 +35,7 @@ class Served:
     """What an endpoint serves: an execution's models, which refuse what the model server refuses."""
 
     def __init__(self, execution: str, **models: Predict) -> None:
-        self.execution, self.models = execution, models
+        self.execution, self.models, self.status = execution, models, "InService"
         self.lenient = self.probabilities = False
         self.requests = 0
 
@@ -85,7 +85,7 @@ class World:
         if EndpointName not in self.endpoints:
             raise missing("ValidationException")
         config = f"{EndpointName}-{self.endpoints[EndpointName].execution}"
-        return {"EndpointStatus": "InService", "EndpointConfigName": config}
+        return {"EndpointStatus": self.endpoints[EndpointName].status, "EndpointConfigName": config}
 
     def invoke_endpoint(
         self, EndpointName: str, ContentType: str, Body: bytes, InferenceId: str, CustomAttributes: str = ""
@@ -373,6 +373,16 @@ def test_a_dev_that_changes_during_the_test_is_not_judged(
 
     assert result["status"] == "success"
     assert f"was updated to {THEIRS} during the test" in result["outputVariables"]["Summary"]
+
+
+def test_a_dev_whose_traffic_is_being_shifted_is_not_judged_by_what_it_answers(world: World) -> None:
+    dev = world.trained(OURS, SETTINGS.development_endpoint, logistic=below(20))
+    dev.status = "Updating"
+    assert world.tests()["outputVariables"]["Summary"].startswith("DEV passed all ")
+
+    dev.models["logistic"] = below(3)
+    summary = world.tests()["outputVariables"]["Summary"]
+    assert summary.endswith("ana-iris-model-dev is Updating: a newer release may have answered")
 
 
 @pytest.mark.parametrize(
