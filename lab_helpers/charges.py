@@ -22,6 +22,7 @@ WHAT = {
     "endpoint": "endpoint",
     "training": "training job",
     "transform": "transform job",
+    "processing": "processing job",
     "tuning": "tuning job",
     "notebook": "this notebook instance",
 }
@@ -60,7 +61,7 @@ def running(lab: Lab) -> list[Charge]:
         prices = Prices.load()
     found = [
         Charge(kind, name, status, instance_type, count, _hourly(prices, kind, instance_type, count))
-        for look in (_endpoints, _training, _transform, _tuning, _instance)
+        for look in (_endpoints, _training, _transform, _processing, _tuning, _instance)
         for kind, name, status, instance_type, count in look(client, lab)
     ]
     return sorted(found, key=lambda one: one.hourly or Decimal(0), reverse=True)
@@ -120,6 +121,17 @@ def _transform(client: SageMakerClient, lab: Lab) -> _Found:
                 )
 
 
+def _processing(client: SageMakerClient, lab: Lab) -> _Found:
+    stem, jobs = lab.names.check_job(""), client.get_paginator("list_processing_jobs")
+    for page in jobs.paginate(NameContains=stem, StatusEquals="InProgress"):
+        for one in page["ProcessingJobSummaries"]:
+            name = one["ProcessingJobName"]
+            if name.startswith(stem):
+                described = client.describe_processing_job(ProcessingJobName=name)
+                machines = described["ProcessingResources"]["ClusterConfig"]
+                yield "processing", name, "InProgress", machines["InstanceType"], machines["InstanceCount"]
+
+
 def _tuning(client: SageMakerClient, lab: Lab) -> _Found:
     stem, jobs = lab.names.sdk, client.get_paginator("list_hyper_parameter_tuning_jobs")
     for page in jobs.paginate(NameContains=stem, StatusEquals="InProgress"):
@@ -143,8 +155,8 @@ def _instance(client: SageMakerClient, lab: Lab) -> _Found:
 def _hourly(prices: Prices, kind: str, instance_type: str, count: int) -> Decimal | None:
     if not count:
         return Decimal(0)
-    # An hour of a transform job costs what an hour of a training job does.
-    key = "training" if kind == "transform" else kind
+    # An hour of a transform or processing job costs what an hour of a training job does.
+    key = "training" if kind in {"transform", "processing"} else kind
     try:
         return prices.hourly(f"{key}:{instance_type}") * count
     except PriceError:

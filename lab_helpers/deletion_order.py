@@ -43,6 +43,7 @@ _STEP_OF_KIND = {
     "training-job": 8,
     "tuning-job": 8,
     "transform-job": 8,
+    "processing-job": 8,
     "role": 9,
     "policy": 9,
 }

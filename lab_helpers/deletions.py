@@ -80,6 +80,13 @@ def _transform_job(clients: Clients, name: str) -> None:
         raise BusyError(f"transform job {name} is {status}")
 
 
+def _processing_job(clients: Clients, name: str) -> None:
+    """Wait for the end of a job that was stopped: AWS keeps the job. Raises BusyError while it runs."""
+    status = clients("sagemaker").describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"]
+    if status in {"InProgress", "Stopping"}:
+        raise BusyError(f"processing job {name} is {status}")
+
+
 def _notebook_instance(clients: Clients, name: str) -> None:
     """Stop the instance, then delete it. Raises BusyError until it is stopped."""
     sagemaker = clients("sagemaker")
@@ -213,6 +220,7 @@ _DELETE: dict[str, Callable[[Clients, str], object]] = {
     "training-job": _training_job,
     "tuning-job": _tuning_job,
     "transform-job": _transform_job,
+    "processing-job": _processing_job,
     "notebook-instance": _notebook_instance,
     "notebook-instance-lifecycle-config": _lifecycle_config,
     "scalable-target": _scalable_target,

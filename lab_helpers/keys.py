@@ -18,6 +18,12 @@ JOBS, OUTPUT, REPORTS = "training/jobs/", "training/output/", "training/reports/
 """Jobs as requested, their output, and what the monitor and the tester found."""
 SDK = "sdk/"
 """What notebook 03a trains and transforms without the pipeline."""
+MONITORING = "monitoring/"
+"""Everything that monitors PRD."""
+CAPTURE, BASELINE, CHECKS = "monitoring/capture/", "monitoring/baseline/", "monitoring/checks/"
+LABELS, CHECK_PROGRAM = "monitoring/labels/", "monitoring/code/check.py"
+"""Captured requests, the training data they are compared with, what checks found, true labels that came
+later; and the program of the checks."""
 FUNCTIONS = "package/functions"
 """Code of the functions."""
 PROVISION = "package/provision.json"

@@ -30,6 +30,8 @@ from lab_helpers.examples import Examples
 from lab_helpers.lab import Lab
 from lab_helpers.live import Live
 
+INFERENCE_ID = "load-test"
+"""Captured data has it: these requests are no traffic of clients."""
 _PENDING, _RIGHT, _WRONG, _FAILED = range(4)
 _FEWEST = 100
 """The error budget is a share, which means nothing for fewer requests than this."""
@@ -113,6 +115,7 @@ def asker(lab: Lab, endpoint: str, *, connections: int, timeout: float = 10) -> 
                 EndpointName=endpoint,
                 ContentType="application/json",
                 CustomAttributes=f"algorithm={question.algorithm}",
+                InferenceId=INFERENCE_ID,
                 Body=question.body,
             )
             return _first(json.loads(answer["Body"].read()))

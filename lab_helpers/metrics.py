@@ -159,13 +159,16 @@ def wait(
 
 
 def firing(lab: Lab, endpoint: str) -> list[str]:
-    """Return the endpoint's firing alarms, found by its name in theirs (DescribeAlarms)."""
+    """Return the endpoint's firing alarms that roll a release back (DescribeAlarms).
+
+    They have its name in theirs, and watch its own metrics. The alarm for drift watches what checks found.
+    """
     pages = lab.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{endpoint}-")
     return [
         alarm["AlarmName"]
         for page in pages
         for alarm in page["MetricAlarms"]
-        if alarm["StateValue"] == "ALARM"
+        if alarm["StateValue"] == "ALARM" and alarm.get("Namespace") == NAMESPACE
     ]
 
 

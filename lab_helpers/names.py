@@ -35,6 +35,7 @@ LIMITS = {
     "role": 64,  # IAM CreateRole, RoleName
     "policy": 128,  # IAM CreatePolicy, PolicyName
     "training job": 63,  # SageMaker CreateTrainingJob, TrainingJobName
+    "processing job": 63,
     "tuning job": 32,  # SageMaker CreateHyperParameterTuningJob, HyperParameterTuningJobName
     "model": 63,  # SageMaker CreateModel, ModelName
     "endpoint config": 63,  # SageMaker CreateEndpointConfig, EndpointConfigName
@@ -211,7 +212,7 @@ class Names:
         return self._name("role", f"mlops-{purpose}")
 
     def policy(self, purpose: str) -> str:
-        """Managed policy of the notebook's role: work, operate, stacks, deploy, sdk or reset."""
+        """Managed policy of the notebook's role: work, operate, stacks, deploy, sdk, monitor or reset."""
         return self._name("policy", f"mlops-notebook-{purpose}")
 
     # --- storage
@@ -240,6 +241,10 @@ class Names:
     def sdk_job(self, number: str) -> str:
         """Tuning or transform job of notebook 03a; `number` has at most six characters."""
         return self._name("tuning job", f"iris-model-sdk-{number}")
+
+    def check_job(self, time: str) -> str:
+        """Processing job that checks captured data; `time` has at most 17 characters."""
+        return self._name("processing job", f"iris-model-check-{time}")
 
     def training_job(self, execution_id: str) -> str:
         """Training job that a pipeline execution starts."""

@@ -88,6 +88,16 @@ def _stop(lab: Lab) -> Iterator[str]:
         for batch in transformed["TransformJobSummaries"]:
             if (name := batch["TransformJobName"]).startswith(names.sdk):
                 yield from running.stop_transform(client, name)
+    yield from _stop_checks(lab)
+
+
+def _stop_checks(lab: Lab) -> Iterator[str]:
+    client, stem = lab.client("sagemaker"), lab.names.check_job("")
+    processing = client.get_paginator("list_processing_jobs")
+    for page in processing.paginate(NameContains=stem, StatusEquals="InProgress"):
+        for one in page["ProcessingJobSummaries"]:
+            if (name := one["ProcessingJobName"]).startswith(stem):
+                yield from running.stop_processing(client, name)
 
 
 def _delete(lab: Lab, names: Iterable[str], timeout: float, sleep: Callable[[float], None]) -> None:

@@ -46,6 +46,8 @@ def stop_all(clients: Clients, resources: Iterable[Resource], reason: str = REAS
                 stopped += stop_training(clients("sagemaker"), one.id)
             case "transform-job":
                 stopped += stop_transform(clients("sagemaker"), one.id)
+            case "processing-job":
+                stopped += stop_processing(clients("sagemaker"), one.id)
     return stopped
 
 
@@ -116,6 +118,11 @@ def stop_tuning(sagemaker: SageMakerClient, name: str) -> list[str]:
 def stop_transform(sagemaker: SageMakerClient, name: str) -> list[str]:
     """Stop a transform job, unless it has ended in the meantime."""
     return _stop_job(lambda: sagemaker.stop_transform_job(TransformJobName=name), f"transform job {name}")
+
+
+def stop_processing(sagemaker: SageMakerClient, name: str) -> list[str]:
+    """Stop a processing job, unless it has ended in the meantime."""
+    return _stop_job(lambda: sagemaker.stop_processing_job(ProcessingJobName=name), f"processing job {name}")
 
 
 def _stop_job(stop: Callable[[], object], what: str) -> list[str]:

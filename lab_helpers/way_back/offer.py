@@ -93,7 +93,11 @@ class WayBack:
                 yield [endpoint, "serves until the next release"]
         doomed = [
             prefix
-            for kind, prefix in (("forget-training", keys.TRAINING), ("remove-sdk", keys.SDK))
+            for kind, prefix in (
+                ("forget-training", keys.TRAINING),
+                ("forget-monitoring", keys.MONITORING),
+                ("remove-sdk", keys.SDK),
+            )
             if kind in {one.kind for one in self.plan.actions}
         ]
         kept = f"all objects but those under {' and '.join(doomed)}" if doomed else "all objects"

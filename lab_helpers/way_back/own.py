@@ -32,7 +32,7 @@ def list_own(clients: Clients, names: Names) -> list[Resource]:
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="own") as pool:
         jobs = [
             pool.submit(list, look(clients, names))
-            for look in (_training_jobs, _tuning_jobs, _transform_jobs)
+            for look in (_training_jobs, _tuning_jobs, _transform_jobs, _processing_jobs)
         ]
         releases = pool.submit(list, _releases(clients, names))
         stacks = [one for one in pool.map(lambda name: _stack(clients, name), names.all_stacks()) if one]
@@ -122,6 +122,16 @@ def _transform_jobs(clients: Clients, names: Names) -> Iterator[Resource]:
         for one in page["TransformJobSummaries"]:
             if one["TransformJobName"].startswith(stem) and one["TransformJobStatus"] in _RUNS:
                 yield _resource(names, "transform-job", one["TransformJobName"], runs=True)
+
+
+def _processing_jobs(clients: Clients, names: Names) -> Iterator[Resource]:
+    """Yield checks that run; the others cannot be deleted."""
+    pages = (
+        clients("sagemaker").get_paginator("list_processing_jobs").paginate(NameContains=names.check_job(""))
+    )
+    for one in (one for page in pages for one in page["ProcessingJobSummaries"]):
+        if one["ProcessingJobName"].startswith(names.check_job("")) and one["ProcessingJobStatus"] in _RUNS:
+            yield _resource(names, "processing-job", one["ProcessingJobName"], runs=True)
 
 
 def _is_there(clients: Clients, kind: str, identity: str) -> bool:

@@ -21,7 +21,7 @@ PHASES = (
     ("deploy", "roll-back", "wait", "mend"),
     ("nested",),
     ("start-instance",),
-    ("empty-registry", "forget-training", "seed-repository"),
+    ("empty-registry", "forget-training", "forget-monitoring", "seed-repository"),
     ("seed-branch", "enable-rule", "scaling"),
 )
 """Kinds of actions, in order; those of one phase run in parallel. `LONG` comes after them.
@@ -225,6 +225,9 @@ class _Planner:
             yield Action(
                 "forget-training", state.bucket, f"delete the objects under training/ ({len(state.objects)})"
             )
+        if not target.released and state.monitoring_objects:
+            title = f"delete the objects under monitoring/ ({state.monitoring_objects})"
+            yield Action("forget-monitoring", state.bucket, title)
         if target.trained and not self.job:
             yield Action("train", names.train_pipeline, "upload data and training job, train, deploy to DEV")
         elif target.trained and not self._trained():

@@ -351,6 +351,7 @@ _DO: dict[str, Callable[[Run, str], object]] = {
     "wait": Run._wait,
     "empty-registry": lambda run, repository: run._releases.empty_registry(repository),
     "forget-training": lambda run, bucket: run._releases.forget(bucket, keys.TRAINING),
+    "forget-monitoring": lambda run, bucket: run._releases.forget(bucket, keys.MONITORING),
     "seed-repository": Run._seed_repository,
     "seed-branch": Run._seed_branch,
     "enable-rule": Run._enable_rule,

@@ -135,6 +135,8 @@ class LabState:
     """Whether PRD's autoscaling is as in its template; True if there is no PRD."""
     sdk_objects: int = 0
     """How many objects notebook 03a and its jobs have left under `sdk/`."""
+    monitoring_objects: int = 0
+    """How many objects data capture, notebook 07 and its checks have left under `monitoring/`."""
 
     @property
     def bucket(self) -> str:
@@ -171,6 +173,7 @@ def read_state(
         job, instance = ask(("", {}), reader.job), ask("", reader.instance)
         objects, stages = ask({}, reader.objects, keys.TRAINING), ask({}, reader.stages)
         sdk_objects = ask({}, reader.objects, keys.SDK)
+        monitoring_objects = ask({}, reader.objects, keys.MONITORING)
         rules, declared = ask((), reader.disabled_rules), ask(True, reader.scaling_as_declared)
         stacks = each(None, reader.stack, names.all_stacks())
         remote = remote_of(clients, names, _clone_url(stacks.get(names.top_stack)))
@@ -201,6 +204,7 @@ def read_state(
             disabled_rules=rules.result(),
             scaling_as_declared=declared.result(),
             sdk_objects=len(sdk_objects.result()),
+            monitoring_objects=len(monitoring_objects.result()),
         )
 
 

@@ -67,10 +67,16 @@ _OF_RESET = (
     "ecr:BatchDeleteImage", "ecr:PutImage", "events:DisableRule", "events:EnableRule",
     "sagemaker:DeleteHyperParameterTuningJob", "sagemaker:DeleteTrainingJob",
 )  # fmt: skip
+_MONITOR = "notebook 07 checks captured data with processing jobs, and publishes what they found"
+_OF_MONITOR = (
+    "cloudwatch:PutMetricData", "sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob",
+    "sagemaker:ListProcessingJobs", "sagemaker:StopProcessingJob",
+)  # fmt: skip
 _RUNNING = "notebook 99 stops what notebook 03a has started, and has to find it"
 MORE: dict[tuple[str, str], str] = {
     **{(role, action): _TESTER for role, actions in _OF_TESTER.items() for action in actions},
     **{("mlops-notebook", action): _RESET for action in _OF_RESET},
+    **{("mlops-notebook", action): _MONITOR for action in _OF_MONITOR},
     ("mlops-notebook", "sagemaker:ListHyperParameterTuningJobs"): _RUNNING,
     ("mlops-notebook", "sagemaker:ListTransformJobs"): _RUNNING,
     **{(role, action): _SDK for role, actions in _OF_SDK.items() for action in actions},
@@ -108,7 +114,10 @@ MORE: dict[tuple[str, str], str] = {
 """What a role may do since then that it could not before: role and action, and why."""
 LESS: dict[tuple[str, str], str] = {
     ("mlops-monitor", "s3:ListBucket"): "the same without a condition, see above",
-    ("mlops-sagemaker", "s3:ListBucket"): "the same with another condition: sdk/ beside training/",
+    (
+        "mlops-sagemaker",
+        "s3:ListBucket",
+    ): "the same with another condition: sdk/ and monitoring/ beside training/",
 }
 """What a role could do then and may not do any more."""
 

@@ -29,11 +29,12 @@ ROLES = (
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "all_stacks": [()],
     "role": [(purpose,) for purpose in ROLES],
-    "policy": [(purpose,) for purpose in ("work", "operate", "stacks", "deploy", "sdk", "reset")],
+    "policy": [(purpose,) for purpose in ("work", "operate", "stacks", "deploy", "sdk", "monitor", "reset")],
     "bucket": [("region", "account")],
     "assets_bucket": [("region", "account")],
     "training_job": [(EXECUTION,)],
     "sdk_job": [("{number}",)],
+    "check_job": [("{time}",)],
     "model": [("dev", EXECUTION), ("prd", EXECUTION)],
     "endpoint_config": [("dev", EXECUTION), ("prd", EXECUTION)],
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,10 @@ def missing(**_: str) -> dict[str, Any]:
     )
 
 
-def jobs(*names: str) -> dict[str, fakes.Handler]:
-    """Return what lists running jobs of these names: training, tuning and transform jobs."""
+def jobs(*names: str, checks: Sequence[str] = ()) -> dict[str, fakes.Handler]:
+    """Return what lists running jobs of these names: training, tuning, transform and processing jobs."""
 
-    def summaries(member: str, kind: str, **more: Any) -> fakes.Handler:
+    def summaries(member: str, kind: str, names: Sequence[str] = names, **more: Any) -> fakes.Handler:
         found = [
             {f"{kind}Name": name, f"{kind}Arn": ARN, f"{kind}Status": "InProgress", "CreationTime": TIME}
             | more
@@ -68,13 +69,18 @@ def jobs(*names: str) -> dict[str, fakes.Handler]:
         ]
         return lambda **_: {member: found}
 
-    counters = {"TrainingJobStatusCounters": {}, "ObjectiveStatusCounters": {}, "Strategy": "Grid"}
+    counters: dict[str, Any] = {
+        "TrainingJobStatusCounters": {},
+        "ObjectiveStatusCounters": {},
+        "Strategy": "Grid",
+    }
     return {
         "list_training_jobs": summaries("TrainingJobSummaries", "TrainingJob"),
         "list_hyper_parameter_tuning_jobs": summaries(
             "HyperParameterTuningJobSummaries", "HyperParameterTuningJob", **counters
         ),
         "list_transform_jobs": summaries("TransformJobSummaries", "TransformJob"),
+        "list_processing_jobs": summaries("ProcessingJobSummaries", "ProcessingJob", checks),
     }
 
 
@@ -170,10 +176,15 @@ def test_what_is_running_is_stopped_before_anything_is_deleted(tmp_path: Path) -
             stop_pipeline_execution=stop_execution,
         ),
         sagemaker=sagemaker(
-            **jobs("iris-model-sdk-1", "bea-iris-model-sdk-1"),
+            **jobs(
+                "iris-model-sdk-1",
+                "bea-iris-model-sdk-1",
+                checks=("iris-model-check-1", "bea-iris-model-check-1"),
+            ),
             stop_hyper_parameter_tuning_job=stop_job,
             stop_training_job=stop_job,
             stop_transform_job=stop_job,
+            stop_processing_job=stop_job,
         ),
     )
     removal.remove(lab)
@@ -182,6 +193,7 @@ def test_what_is_running_is_stopped_before_anything_is_deleted(tmp_path: Path) -
         "HyperParameterTuningJobName iris-model-sdk-1",  # it would start other training jobs
         "TrainingJobName iris-model-sdk-1",
         "TransformJobName iris-model-sdk-1",
+        "ProcessingJobName iris-model-check-1",
     ], "another lab's jobs go on"
 
 
@@ -227,7 +239,11 @@ def test_what_bills_is_the_labs_own_with_its_price(tmp_path: Path) -> None:
                 {"VariantName": "AllTraffic", "ModelName": "m", "InstanceType": "ml.m5.large"}
             ],
         },
-        **jobs("iris-model-sdk-1", "bea-iris-model-sdk-1"),
+        **jobs(
+            "iris-model-sdk-1",
+            "bea-iris-model-sdk-1",
+            checks=("iris-model-check-1", "bea-iris-model-check-1"),
+        ),
         describe_training_job=lambda TrainingJobName: {
             "TrainingJobName": TrainingJobName,
             "TrainingJobArn": ARN,
@@ -248,6 +264,16 @@ def test_what_bills_is_the_labs_own_with_its_price(tmp_path: Path) -> None:
             "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 2},
             "CreationTime": TIME,
         },
+        describe_processing_job=lambda ProcessingJobName: {
+            "ProcessingJobName": ProcessingJobName,
+            "ProcessingJobArn": ARN,
+            "ProcessingJobStatus": "InProgress",
+            "ProcessingResources": {
+                "ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
+            },
+            "AppSpecification": {"ImageUri": "image"},
+            "CreationTime": TIME,
+        },
         describe_notebook_instance=lambda NotebookInstanceName: {
             "NotebookInstanceName": NotebookInstanceName,
             "NotebookInstanceStatus": "InService",
@@ -259,6 +285,7 @@ def test_what_bills_is_the_labs_own_with_its_price(tmp_path: Path) -> None:
         ("endpoint", "iris-model-dev", 2),
         ("transform", "iris-model-sdk-1", 2),
         ("training", "iris-model-sdk-1", 1),
+        ("processing", "iris-model-check-1", 1),
         ("tuning", "iris-model-sdk-1", 0),
         ("notebook", "mlops", 1),
     ]

@@ -187,6 +187,21 @@ def transform_jobs(place: Place) -> Iterator[Found]:
             yield Found("sagemaker", "transform-job", name, name, arn, one["CreationTime"], billable, count)
 
 
+def processing_jobs(place: Place) -> Iterator[Found]:
+    """Yield processing jobs that run. Those that have ended cost nothing, and AWS keeps them."""
+    sagemaker = place.clients("sagemaker")
+    for one in place.pages(
+        "sagemaker", "list_processing_jobs", "ProcessingJobSummaries", NameContains="iris-model-check-"
+    ):
+        if one["ProcessingJobStatus"] in {"InProgress", "Stopping"}:
+            name, arn = one["ProcessingJobName"], one["ProcessingJobArn"]
+            described = sagemaker.describe_processing_job(ProcessingJobName=name)
+            machines = described["ProcessingResources"]["ClusterConfig"]
+            billable = f"training:{machines['InstanceType']}"  # an hour of either costs the same
+            count = machines["InstanceCount"]
+            yield Found("sagemaker", "processing-job", name, name, arn, one["CreationTime"], billable, count)
+
+
 def notebook_instances(place: Place) -> Iterator[Found]:
     """Yield notebook instances; a stopped one costs only its volume."""
     for one in place.pages("sagemaker", "list_notebook_instances", "NotebookInstances"):
@@ -351,6 +366,7 @@ LISTERS: tuple[Callable[[Place], Iterator[Found]], ...] = (
     tuning_jobs,
     training_jobs,
     transform_jobs,
+    processing_jobs,
     notebook_instances,
     lifecycle_configs,
     scaling,

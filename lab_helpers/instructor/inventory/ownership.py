@@ -21,6 +21,8 @@ _LAB = rf"(?:({LAB_ID.pattern})-)?"
 _EXECUTION = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SDK_JOB = r"iris-model-sdk-[0-9a-z-]+"
 """Jobs of notebook 03a; those of a tuning job end with a number and eight more digits."""
+_CHECK = r"iris-model-check-[0-9a-z-]+"
+"""Checks of captured data in notebook 07: processing jobs."""
 _IMAGES = r"(?:scikit-base|iris-model)"
 _FUNCTIONS = r"mlops-(?:job-launcher|job-monitor|endpoint-tester)-iris-model"
 _NAMES = {
@@ -32,11 +34,12 @@ _NAMES = {
     "training-job": rf"(?:iris-model-{_EXECUTION}|{_SDK_JOB})",
     "tuning-job": _SDK_JOB,
     "transform-job": _SDK_JOB,
+    "processing-job": _CHECK,
     "notebook-instance": "mlops",
     "notebook-instance-lifecycle-config": "mlops",
     "scalable-target": r"iris-model-(?:dev|prd)",
     "scaling-policy": r"iris-model-(?:dev|prd)",
-    "alarm": r"iris-model-prd-(?:server-errors|model-latency)",
+    "alarm": r"iris-model-prd-(?:server-errors|model-latency|drift)",
     "pipeline": rf"(?:{_IMAGES}|iris-train-pipeline)",
     "project": _IMAGES,
     "function": _FUNCTIONS,
@@ -44,7 +47,7 @@ _NAMES = {
     "codecommit-repository": "mlops",
     "ecr-repository": _IMAGES,
     "role": r"mlops-(?:notebook|codebuild|pipeline|deploy|launcher|monitor|tester|events|sagemaker)",
-    "policy": r"mlops-notebook-(?:work|operate|stacks|deploy|sdk|reset)",
+    "policy": r"mlops-notebook-(?:work|operate|stacks|deploy|sdk|monitor|reset)",
 }
 """The part of a name after the prefix, by kind of resource."""
 _UNMISTAKABLE = {
@@ -53,6 +56,7 @@ _UNMISTAKABLE = {
     "model": _NAMES["model"],
     "tuning-job": _SDK_JOB,
     "transform-job": _SDK_JOB,
+    "processing-job": _CHECK,
     "function": _FUNCTIONS,
     "pipeline": "iris-train-pipeline",
     "rule": r"(?:iris-train-upload|mlops-job-monitor-iris-model)",
@@ -104,13 +108,14 @@ SHARED_GROUPS = (
     "/aws/sagemaker/TrainingJobs",
     "/aws/sagemaker/NotebookInstances",
     "/aws/sagemaker/TransformJobs",
+    "/aws/sagemaker/ProcessingJobs",
 )
 """SageMaker log groups that the whole account shares: only streams belong to a lab."""
 
 
 def _log_stream(name: str) -> Owner | None:
     group, _, stream = name.partition(":")
-    names = (_NAMES["training-job"], "mlops", _NAMES["transform-job"])
+    names = (_NAMES["training-job"], "mlops", _NAMES["transform-job"], _CHECK)
     pattern = dict(zip(SHARED_GROUPS, names, strict=True))
     found = re.fullmatch(rf"{_LAB}{pattern[group]}/.+", stream) if group in pattern else None
     return Owner(found[1] or "", certain=group != SHARED_GROUPS[1]) if found else None

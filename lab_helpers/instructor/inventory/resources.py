@@ -199,6 +199,7 @@ _LISTED = {
     "cloudformation:stack", "sagemaker:endpoint", "sagemaker:endpoint-config", "sagemaker:model",
     "sagemaker:model-package-group",
     "sagemaker:training-job", "sagemaker:hyper-parameter-tuning-job", "sagemaker:transform-job",
+    "sagemaker:processing-job",
     "sagemaker:notebook-instance", "sagemaker:notebook-instance-lifecycle-config",
     "application-autoscaling:scalable-target", "cloudwatch:alarm", "codepipeline:", "codebuild:project",
     "lambda:function", "events:rule", "codecommit:", "ecr:repository", "s3:", "logs:log-group",

@@ -167,6 +167,7 @@ def test_a_lab_expires_with_the_last_of_its_resources(room: Room) -> None:
         ("tuning-job", "ana-iris-model-sdk-261130-2048", "ana"),
         ("tuning-job", "ana-iris-model-261130", None),
         ("transform-job", "iris-model-sdk-20261130204805", ""),
+        ("processing-job", "ana-iris-model-check-20261130204805", "ana"),
         ("log-stream", "/aws/sagemaker/TransformJobs:ana-iris-model-sdk-1/i-0123456789-5e1f", "ana"),
         ("log-group", "/aws/sagemaker/Endpoints/ana-iris-model-sdk", "ana"),
         ("role", "ana-mlops-notebook", "ana"),
