@@ -19,10 +19,10 @@ MARKS = {
     "Stopped": "✗",
     "Cancelled": "✗",
     "InProgress": "▶",
-    "Waiting": "⏸",
+    "Waiting": "‖",
     "": "·",
 }
-"""One character per status of a CodePipeline action or execution, readable without color."""
+"""One character per status of a CodePipeline action or execution: readable without color, in any font."""
 
 
 def mark(status: str) -> str:
@@ -156,8 +156,9 @@ _PARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[-_/.:=,])(?<!\b\d\d:)(?=\w)")
 
 
 def _cell(text: str) -> str:
-    style = "white-space:nowrap" if len(text) <= UNBROKEN else "overflow-wrap:break-word"
-    return f'<td style="text-align:left;{style}">{_wrapping(text)}</td>'
+    if len(text) <= UNBROKEN:
+        return f'<td style="text-align:left;white-space:nowrap">{html.escape(text)}</td>'
+    return f'<td style="text-align:left;overflow-wrap:break-word">{_wrapping(text)}</td>'
 
 
 def _wrapping(text: str) -> str:

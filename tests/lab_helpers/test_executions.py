@@ -105,7 +105,7 @@ def test_actions_are_in_the_pipelines_order_with_what_is_known(pipeline: Pipelin
     assert execution.stage("TrainApproval")[0].waits_for_approval
     shown = str(execution)
     assert "▶" not in shown
-    assert "⏸ Waiting" in shown
+    assert "‖ Waiting" in shown
     assert "30.0 s" in shown
 
 
