@@ -105,7 +105,7 @@ def tree(lab: Lab) -> Table:
             [
                 INDENT * len(folders) + name + ("/" if is_folder else ""),
                 size(sum(member.bytes for member in members)),
-                f"{len(members)} objects" if is_folder else str(members[0].versions),
+                f"{len(members)} object{'' if len(members) == 1 else 's'}" if is_folder else str(members[0].versions),
                 members[0].writer,
                 members[0].reader,
             ]

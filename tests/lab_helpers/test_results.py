@@ -316,7 +316,7 @@ def test_the_bucket_is_shown_with_writers_readers_and_versions(tmp_path: Path, a
     assert rows["model.tar.gz"][3] == "models of the DEV and PRD endpoints"
     assert rows["output.tar.gz"][3] == "monitor and tester functions (evaluation, held-out rows)"
     assert rows[f"{EXECUTION}.json"][2] == "monitor function"
-    assert rows["Source/"][:2] == ["2.0 KB", "1 objects"] or rows["Source/"][:2] == ["4.0 KB", "2 objects"]
+    assert rows["Source/"][:2] == ["2.0 KB", "1 object"] or rows["Source/"][:2] == ["4.0 KB", "2 objects"]
     assert rows["notes.txt"][2] == "not the workshop"
 
 

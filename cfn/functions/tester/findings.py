@@ -147,7 +147,8 @@ class Findings:
         return text if len(text) <= MAX_SUMMARY else text[: MAX_SUMMARY - 3] + "..."
 
     def _scores(self) -> str:
-        return f"on {self.rows} rows {listed(self.scores())}"
+        measure = "r2" if self.task == "regression" else "accuracy"
+        return f"{measure} on {self.rows} rows: {listed(self.scores())}"
 
     def scores(self) -> dict[str, float]:
         """Return the accuracy of each algorithm, of a regressor r2."""
@@ -160,7 +161,9 @@ class Findings:
         if not found["compared"]:
             return f"PRD not compared: {found['reason']}"
         scores = {name: score(one) for name, one in found["algorithms"].items()}
-        return f"PRD on the same rows {listed(scores)}, {sum(found['differing'].values())} answers differ"
+        count = sum(found["differing"].values())
+        differ = "1 answer differs" if count == 1 else f"{count} answers differ"
+        return f"PRD on the same rows: {listed(scores)}, {differ}"
 
     def variables(self) -> dict[str, str]:
         """Return the numbers as output variables of the action; their names have letters only."""

@@ -141,8 +141,11 @@ def _scores(findings: FindingsDocument, measure: str) -> Iterable[str]:
          str(production["differing"].get(name, 0)) if production and name in theirs else ""]
         for name, one in findings["algorithms"].items()
     ]  # fmt: skip
-    yield "<h2>Scores on the same rows</h2>"
-    yield _table(["algorithm", f"{measure}, DEV", f"{measure}, PRD", "rows that differ"], rows)
+    heads = ["algorithm", f"{measure}, DEV", f"{measure}, PRD", "rows that differ"]
+    if not theirs:  # two empty columns would look as if something were missing
+        heads, rows = heads[:2], [row[:2] for row in rows]
+    yield f"<h2>Scores on {findings['rows']} rows that training did not see</h2>"
+    yield _table(heads, rows)
     if production is None:
         yield _quiet("nothing in production yet")
     elif not production["compared"]:

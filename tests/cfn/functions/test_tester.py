@@ -209,8 +209,10 @@ def test_a_model_that_serves_as_it_was_trained_passes_with_its_numbers(world: Wo
     assert all(value for value in variables.values())
     assert variables["Summary"] == result["executionDetails"]["summary"]
     assert variables["Summary"].startswith("DEV passed all ")
-    assert "on 40 rows logistic 0.9500, forest 1.0000; p95 " in variables["Summary"]
+    assert "; accuracy on 40 rows: logistic 0.9500, forest 1.0000; p95 " in variables["Summary"]
     assert variables["Summary"].endswith("nothing in production yet")
+    assert "accuracy, DEV" in world.page().words
+    assert "accuracy, PRD" not in world.page().words
     found = world.findings()
     logistic = found["algorithms"]["logistic"]
     assert logistic["confusionMatrix"] == [[18, 2], [0, 20]]
@@ -248,8 +250,9 @@ def test_dev_and_prd_are_compared_row_by_row(world: World) -> None:
     result = world.tests()
 
     assert result["status"] == "success"
-    assert "PRD on the same rows logistic 0.9250, 4 answers differ" in result["outputVariables"]["Summary"]
+    assert "PRD on the same rows: logistic 0.9250, 4 answers differ" in result["outputVariables"]["Summary"]
     found = world.findings()
+    assert "accuracy, PRD" in world.page().words
     assert found["production"]["pipelineExecutionId"] == THEIRS
     assert [(one["row"], one["truth"], one["right"]) for one in found["differences"]] == [
         (17, "setosa", "DEV"),
@@ -330,7 +333,7 @@ def test_regressors_are_compared_by_the_distance_from_the_truth(world: World) ->
     result = world.tests()
 
     assert result["status"] == "success"
-    assert "on 40 rows ridge 1.0000" in result["outputVariables"]["Summary"]
+    assert "; r2 on 40 rows: ridge 1.0000; " in result["outputVariables"]["Summary"]
     found = world.findings()
     assert found["task"] == "regression"
     assert [(one["row"], one["right"]) for one in found["differences"]] == [(7, "DEV")]
