@@ -101,11 +101,12 @@ def tree(lab: Lab) -> Table:
                 rows.append([INDENT * depth + folder + "/", "", "", "", ""])
         above = folders
         is_folder = shown.endswith("/")
+        count = "object" if len(members) == 1 else "objects"
         rows.append(
             [
                 INDENT * len(folders) + name + ("/" if is_folder else ""),
                 size(sum(member.bytes for member in members)),
-                f"{len(members)} object{'' if len(members) == 1 else 's'}" if is_folder else str(members[0].versions),
+                f"{len(members)} {count}" if is_folder else str(members[0].versions),
                 members[0].writer,
                 members[0].reader,
             ]
