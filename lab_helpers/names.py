@@ -38,6 +38,7 @@ LIMITS = {
     "processing job": 63,
     "tuning job": 32,  # SageMaker CreateHyperParameterTuningJob, HyperParameterTuningJobName
     "model": 63,  # SageMaker CreateModel, ModelName
+    "model package group": 63,  # SageMaker CreateModelPackageGroup, ModelPackageGroupName
     "endpoint config": 63,  # SageMaker CreateEndpointConfig, EndpointConfigName
     "endpoint": 63,  # SageMaker CreateEndpoint, EndpointName
 }
@@ -212,7 +213,7 @@ class Names:
         return self._name("role", f"mlops-{purpose}")
 
     def policy(self, purpose: str) -> str:
-        """Managed policy of the notebook's role: work, operate, stacks, deploy, sdk, monitor or reset."""
+        """Managed policy of the notebook's role, such as work or registry."""
         return self._name("policy", f"mlops-notebook-{purpose}")
 
     # --- storage
@@ -225,6 +226,11 @@ class Names:
         return self._name("bucket", f"mlops-assets-{region}-{account}")
 
     # --- training and serving
+    @property
+    def model_package_group(self) -> str:
+        """The model registry of the lab: each judged execution is one of its versions."""
+        return self._name("model package group", "iris-model")
+
     @property
     def dev_endpoint(self) -> str:  # noqa: D102
         return self._name("endpoint", "iris-model-dev")

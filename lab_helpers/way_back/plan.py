@@ -223,7 +223,10 @@ class _Planner:
                 yield from self._deployment(stack, endpoint, wanted)
         if not target.trained and state.objects:
             yield Action(
-                "forget-training", state.bucket, f"delete the objects under training/ ({len(state.objects)})"
+                "forget-training",
+                state.bucket,
+                f"delete the objects under training/ ({len(state.objects)}), "
+                "and the versions in the model registry",
             )
         if not target.released and state.monitoring_objects:
             title = f"delete the objects under monitoring/ ({state.monitoring_objects})"

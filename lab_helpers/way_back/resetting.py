@@ -191,6 +191,10 @@ class Run:
         if self.state.has("bucket", self.state.bucket):
             self._releases.forget(self.state.bucket, keys.SDK)
 
+    def _forget_training(self, bucket: str) -> None:
+        self._releases.forget(bucket, keys.TRAINING)
+        self._releases.forget_versions(self.names.model_package_group)
+
     # --- stacks
 
     def _delete_release(self, stack: str) -> None:
@@ -350,7 +354,7 @@ _DO: dict[str, Callable[[Run, str], object]] = {
     "roll-back": Run._roll_back,
     "wait": Run._wait,
     "empty-registry": lambda run, repository: run._releases.empty_registry(repository),
-    "forget-training": lambda run, bucket: run._releases.forget(bucket, keys.TRAINING),
+    "forget-training": lambda run, bucket: run._forget_training(bucket),
     "forget-monitoring": lambda run, bucket: run._releases.forget(bucket, keys.MONITORING),
     "seed-repository": Run._seed_repository,
     "seed-branch": Run._seed_branch,

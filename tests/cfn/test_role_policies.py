@@ -72,11 +72,27 @@ _OF_MONITOR = (
     "cloudwatch:PutMetricData", "sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob",
     "sagemaker:ListProcessingJobs", "sagemaker:StopProcessingJob",
 )  # fmt: skip
+_REGISTRY = "every judged model is a version in the model registry"
+_OF_REGISTRY = {
+    "mlops-launcher": ("s3:GetObject", "s3:ListBucket"),
+    "mlops-monitor": (
+        "ecr:BatchGetImage", "sagemaker:CreateModelPackage", "sagemaker:ListModelPackages",
+        "sagemaker:UpdateModelPackage",
+    ),
+    "mlops-notebook": (
+        "codepipeline:RollbackStage", "sagemaker:AddTags", "sagemaker:CreateModelPackageGroup",
+        "sagemaker:DeleteModelPackage", "sagemaker:DeleteModelPackageGroup",
+        "sagemaker:DeleteModelPackageGroupPolicy", "sagemaker:DeleteTags", "sagemaker:DescribeModelPackage",
+        "sagemaker:DescribeModelPackageGroup", "sagemaker:GetModelPackageGroupPolicy",
+        "sagemaker:ListModelPackages", "sagemaker:ListTags", "sagemaker:PutModelPackageGroupPolicy",
+    ),
+}  # fmt: skip
 _RUNNING = "notebook 99 stops what notebook 03a has started, and has to find it"
 MORE: dict[tuple[str, str], str] = {
     **{(role, action): _TESTER for role, actions in _OF_TESTER.items() for action in actions},
     **{("mlops-notebook", action): _RESET for action in _OF_RESET},
     **{("mlops-notebook", action): _MONITOR for action in _OF_MONITOR},
+    **{(role, action): _REGISTRY for role, actions in _OF_REGISTRY.items() for action in actions},
     ("mlops-notebook", "sagemaker:ListHyperParameterTuningJobs"): _RUNNING,
     ("mlops-notebook", "sagemaker:ListTransformJobs"): _RUNNING,
     **{(role, action): _SDK for role, actions in _OF_SDK.items() for action in actions},

@@ -59,6 +59,7 @@ LIMITS = {
     "AWS::SageMaker::Model": ("ModelName", 63),
     "AWS::SageMaker::EndpointConfig": ("EndpointConfigName", 63),
     "AWS::SageMaker::Endpoint": ("EndpointName", 63),
+    "AWS::SageMaker::ModelPackageGroup": ("ModelPackageGroupName", 63),
     "AWS::IAM::Role": ("RoleName", 64),
     "AWS::IAM::ManagedPolicy": ("ManagedPolicyName", 128),
     "AWS::CodeBuild::Project": ("Name", 150),
@@ -294,9 +295,10 @@ def test_the_monitor_rule_sleeps_until_the_launcher_wakes_it() -> None:
 
     assert rule["State"] == "DISABLED"
     assert rule["ScheduleExpression"] == "rate(1 minute)"
-    jobs, approvals = rule["EventPattern"]["$or"]
+    jobs, approvals, decisions = rule["EventPattern"]["$or"]
     assert text(jobs["detail"]["TrainingJobName"][0]["prefix"]) == "abcdefghij-iris-model-"
     assert approvals["detail"]["stage"] == ["TrainApproval"]
+    assert decisions["detail"]["stage"] == ["DeployApproval"]
 
 
 @pytest.mark.parametrize("function", ["Launcher", "Monitor", "Tester"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
@@ -19,7 +22,29 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
-    from mypy_boto3_sagemaker.type_defs import AlgorithmSpecificationTypeDef, CreateTrainingJobRequestTypeDef
+    from mypy_boto3_sagemaker.type_defs import (
+        AlgorithmSpecificationTypeDef,
+        ChannelOutputTypeDef,
+        ChannelTypeDef,
+        CreateTrainingJobRequestTypeDef,
+    )
+
+
+logger = logging.getLogger(__name__)
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+"""Image tags that are commit ids: buildspecs tag each image so."""
+
+
+class TrainingData(TypedDict):
+    """What was in a training channel's place when its job started."""
+
+    uri: str
+    objects: int
+    version: str
+    """S3's version of the object; `""` if there are several, or the bucket keeps no versions."""
+    digest: str
+    """SHA-256 of the objects' keys and ETags, so that the same data has the same digest."""
 
 
 class LaunchError(Exception):
@@ -72,6 +97,8 @@ class Launcher:
         record = {
             "PipelineExecutionId": execution_id,
             "QualityGate": descriptor.quality_gate,
+            "Commit": self._commit(image),
+            "Data": self._data(request),
             "Request": {
                 **request,
                 "AlgorithmSpecification": {**request["AlgorithmSpecification"], "TrainingImage": image},
@@ -90,6 +117,7 @@ class Launcher:
         return {
             "TrainingJobName": job,
             "ImageUri": image,
+            "ExecutionId": execution_id,
             "ModelDataUrl": f"{output}/output/{job}/output/model.tar.gz",
             "ReportUri": f"{output}/reports/{execution_id}.json",
         }
@@ -116,6 +144,41 @@ class Launcher:
                 ) from error
             raise
         return f"{described['repositories'][0]['repositoryUri']}@{found['imageDetails'][0]['imageDigest']}"
+
+    def _commit(self, image: str) -> str:
+        """Return the commit that the image was built from, by its tag; `""` if it has no such tag."""
+        repository, digest = self.settings.image_repository, image.partition("@")[2]
+        try:
+            found = self.ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+        except ClientError:
+            logger.exception("the commit of %s is not known", image)
+            return ""
+        tags = found["imageDetails"][0].get("imageTags", [])
+        return next((tag for tag in tags if _COMMIT.fullmatch(tag)), "")
+
+    def _data(self, request: CreateTrainingJobRequestTypeDef) -> list[TrainingData]:
+        """Return what is in the channels' places; a place that this function may not read is left out."""
+        found = list[TrainingData]()
+        for channel in request.get("InputDataConfig", []):
+            uri = _uri(channel)
+            bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+            try:
+                found += self._at(uri, bucket, prefix)
+            except ClientError:
+                logger.exception("the data at %s are not known", uri)
+        return found
+
+    def _at(self, uri: str, bucket: str, prefix: str) -> list[TrainingData]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        etags = {one["Key"]: one["ETag"] for page in pages for one in page.get("Contents", [])}
+        if not etags:
+            return []
+        version = ""
+        if len(etags) == 1:
+            version = self.s3.head_object(Bucket=bucket, Key=next(iter(etags))).get("VersionId", "")
+        lines = "".join(f"{key} {etag}\n" for key, etag in sorted(etags.items()))
+        digest = hashlib.sha256(lines.encode()).hexdigest()
+        return [{"uri": uri, "objects": len(etags), "version": version, "digest": digest}]
 
     def _request(
         self, job: str, execution_id: str, descriptor: Descriptor
@@ -176,3 +239,8 @@ class Launcher:
                 ) from error
             raise
         return str(request["AlgorithmSpecification"]["TrainingImage"])
+
+
+def _uri(channel: ChannelTypeDef | ChannelOutputTypeDef) -> str:
+    source = channel["DataSource"].get("S3DataSource")
+    return source["S3Uri"] if source else ""

@@ -9,6 +9,7 @@ from functools import lru_cache
 import boto3
 from botocore.config import Config
 
+from .registry import Registry
 from .watch import Monitor, Settings
 
 logging.getLogger(__package__).setLevel(logging.INFO)
@@ -19,14 +20,24 @@ IMPATIENT = Config(connect_timeout=2, read_timeout=8, retries={"total_max_attemp
 
 @lru_cache(maxsize=1)
 def _monitor() -> Monitor:
+    settings = Settings.read(os.environ)
+    sagemaker, codepipeline = boto3.client("sagemaker"), boto3.client("codepipeline")
     return Monitor(
-        settings=Settings.read(os.environ),
+        settings=settings,
         s3=boto3.client("s3"),
-        sagemaker=boto3.client("sagemaker"),
-        codepipeline=boto3.client("codepipeline"),
+        sagemaker=sagemaker,
+        codepipeline=codepipeline,
         events=boto3.client("events"),
         logs=boto3.client("logs"),
         runtime=boto3.client("sagemaker-runtime", config=IMPATIENT),
+        registry=Registry(
+            group=settings.model_package_group,
+            bucket=settings.bucket,
+            pipeline=settings.pipeline,
+            pipeline_arn=settings.pipeline_arn,
+            sagemaker=sagemaker,
+            codepipeline=codepipeline,
+        ),
     )
 
 

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
 
@@ -17,6 +17,8 @@ from .evaluation import EvaluationError, Output, read_archive
 from .gate import QualityGate, RegressionGate, judge
 from .held_out import HeldOutError, parse
 from .job_log import last_lines
+from .registry import JobRecord as RegistryRecord
+from .registry import Registry
 from .report import Production, Report, ReportDocument, TrainingJob
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Settings:
     training_job_prefix: str
     production_endpoint: str
     monitor_rule: str
+    model_package_group: str
+    pipeline_arn: str
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -53,7 +57,7 @@ class Settings:
         return cls(**{name: environment[name.upper()] for name in cls.__dataclass_fields__})
 
 
-class JobRecord(TypedDict):
+class JobRecord(RegistryRecord):
     """The part of `training/jobs/<execution id>.json` that the monitor reads; the launcher writes it."""
 
     QualityGate: QualityGate | RegressionGate
@@ -70,7 +74,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Monitor:
-    """Answers TrainApproval."""
+    """Answers TrainApproval, and keeps the versions in the model registry up to date."""
 
     settings: Settings
     s3: S3Client
@@ -79,6 +83,7 @@ class Monitor:
     events: EventBridgeClient
     logs: CloudWatchLogsClient
     runtime: SageMakerRuntimeClient
+    registry: Registry
 
     def watch(self) -> None:
         """Answer what can be answered, and go to sleep when nothing is left.
@@ -88,7 +93,8 @@ class Monitor:
         """
         for waiting in self.waiting():
             self.answer(waiting)
-        if not self.busy():
+        undecided = self._follow()
+        if not undecided and not self.busy():
             self.events.disable_rule(Name=self.settings.monitor_rule)
             # A launcher may have enabled it between the check and the call.
             if self.busy():
@@ -114,6 +120,7 @@ class Monitor:
         report = self.report(waiting.execution_id, job)
         self._write(report)
         logger.info("%s: %s", waiting.execution_id, report.summary)
+        self._register(report)
         try:
             self.codepipeline.put_approval_result(
                 pipelineName=self.settings.pipeline,
@@ -126,6 +133,23 @@ class Monitor:
             if _code(error) not in ("ApprovalAlreadyCompletedException", "InvalidApprovalTokenException"):
                 raise
             logger.info("%s already has an answer", waiting.execution_id)
+
+    def _register(self, report: Report) -> None:
+        """Add a version to the registry. The approval does not wait for it: a release matters more."""
+        text = self._get(f"training/jobs/{report.execution_id}.json")
+        try:
+            arn = self.registry.register(report, json.loads(text) if text is not None else {})
+        except ClientError:
+            logger.exception("%s is not in the model registry", report.execution_id)
+        else:
+            logger.info("%s is %s", report.execution_id, arn or "not in the model registry: no model")
+
+    def _follow(self) -> bool:
+        try:
+            return self.registry.follow()
+        except ClientError:
+            logger.exception("the model registry does not follow the approvals")
+            return False
 
     def report(self, execution_id: str, job: TrainingJob) -> Report:
         """Judge the finished training job `job` of `execution_id`; `job` is `{}` if it never existed."""

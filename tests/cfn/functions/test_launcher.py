@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
 JOB = f"ana-iris-model-{EXECUTION}"
 DIGEST = "sha256:" + "a" * 64
+COMMIT = "c" * 40
 REPOSITORY = "1234.dkr.ecr.eu-west-1.amazonaws.com/ana-iris-model"
 SETTINGS = Settings(
     bucket="ana-mlops",
@@ -34,6 +35,7 @@ SETTINGS = Settings(
 )
 VARIABLES = {
     "TrainingJobName": JOB,
+    "ExecutionId": EXECUTION,
     "ImageUri": f"{REPOSITORY}@{DIGEST}",
     "ModelDataUrl": f"s3://ana-mlops/training/output/{JOB}/output/model.tar.gz",
     "ReportUri": f"s3://ana-mlops/training/reports/{EXECUTION}.json",
@@ -47,6 +49,7 @@ class Account:
         self.clients, self.stubs = {}, {}
         for name in ("s3", "ecr", "sagemaker", "events", "codepipeline"):
             self.clients[name], self.stubs[name] = stub(name)
+        self.record: dict[str, Any] = {}
         self.launcher = Launcher(
             SETTINGS, **{name: self.clients[name] for name in ("s3", "ecr", "sagemaker", "events")}
         )
@@ -71,7 +74,25 @@ class Account:
             {"repositoryNames": ["ana-iris-model"]},
         )
 
-    def keeps_the_record_and_wakes_the_monitor(self) -> None:
+    def keeps_the_record_and_wakes_the_monitor(self, digest: str = DIGEST) -> None:
+        self.stubs["ecr"].add_response(
+            "describe_images",
+            {"imageDetails": [{"imageDigest": DIGEST, "imageTags": ["latest", COMMIT]}]},
+            {"repositoryName": "ana-iris-model", "imageIds": [{"imageDigest": digest}]},
+        )
+        self.stubs["s3"].add_response(
+            "list_objects_v2",
+            {"Contents": [{"Key": "training/input/iris.csv", "ETag": '"0a"'}]},
+            {"Bucket": "b", "Prefix": "training/input/"},
+        )
+        self.stubs["s3"].add_response(
+            "head_object", {"VersionId": "v7"}, {"Bucket": "b", "Key": "training/input/iris.csv"}
+        )
+
+        def keep(params: dict[str, Any], **_: Any) -> None:
+            self.record = json.loads(params["Body"])
+
+        self.clients["s3"].meta.events.register("provide-client-params.s3.PutObject", keep)
         self.stubs["s3"].add_response(
             "put_object",
             {},
@@ -157,6 +178,10 @@ def test_the_job_runs_the_image_by_digest_and_the_variables_point_to_its_model(a
 
     account.answers()
 
+    assert account.record["Commit"] == COMMIT
+    [data] = account.record["Data"]
+    assert (data["uri"], data["objects"], data["version"]) == ("s3://b/training/input/", 1, "v7")
+
 
 def test_a_second_delivery_answers_with_the_first_ones_job(account: Account) -> None:
     account.uploads(json.dumps(GOOD))
@@ -175,7 +200,7 @@ def test_a_second_delivery_answers_with_the_first_ones_job(account: Account) -> 
         "CreationTime": 0,
     }
     account.stubs["sagemaker"].add_response("describe_training_job", described, {"TrainingJobName": JOB})
-    account.keeps_the_record_and_wakes_the_monitor()
+    account.keeps_the_record_and_wakes_the_monitor(f"sha256:{'b' * 64}")
     account.stubs["codepipeline"].add_response(
         "put_job_success_result",
         {},

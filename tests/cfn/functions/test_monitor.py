@@ -22,7 +22,13 @@ from moto import mock_aws
 
 FIRST, SECOND = (f"0a1b2c3d-0000-4000-8000-00000000000{n}" for n in (1, 2))
 SETTINGS = Settings(
-    "ana-mlops", "ana-iris-train-pipeline", "ana-iris-model-", "ana-iris-model-prd", "ana-rule"
+    "ana-mlops",
+    "ana-iris-train-pipeline",
+    "ana-iris-model-",
+    "ana-iris-model-prd",
+    "ana-rule",
+    "ana-iris-model",
+    "arn:aws:codepipeline:us-east-1:123456789012:ana-iris-train-pipeline",
 )
 GATE: QualityGate = {"MinimumAccuracy": 0.9, "MinimumRecall": 0.85, "MaximumAccuracyDrop": 0.02}
 
@@ -233,12 +239,32 @@ def model_error(said: str, status: int = 400) -> ClientError:
     return ClientError(found, "InvokeEndpoint")
 
 
+class Versions:
+    """The model registry: what was registered, and whether a version still waits for its decision."""
+
+    def __init__(self) -> None:
+        self.registered: list[str] = []
+        self.undecided = False
+        self.error: ClientError | None = None
+
+    def register(self, report: Report, record: Any) -> str:
+        if self.error:
+            raise self.error
+        assert record == {"QualityGate": GATE} or not report.evaluation
+        self.registered.append(report.execution_id)
+        return "arn"
+
+    def follow(self) -> bool:
+        return self.undecided
+
+
 class World:
     def __init__(self, s3: Any) -> None:
         self.s3, self.pipeline, self.sagemaker, self.events = s3, Pipeline(), SageMaker(), Events()
         self.logs, self.production = Logs(), Runtime()
         clients: Any = (self.sagemaker, self.pipeline, self.events, self.logs, self.production)
-        self.monitor = Monitor(SETTINGS, s3, *clients)
+        self.registry: Any = Versions()
+        self.monitor = Monitor(SETTINGS, s3, *clients, self.registry)
 
     def trains(
         self, execution: str, status: str = "InProgress", stage: str = "TrainApproval", **more: Any
@@ -307,6 +333,26 @@ def test_a_good_model_is_approved_with_a_report_for_people_and_programs(world: W
     assert report["evaluation"] == evaluation()
     assert report["production"] is None
     assert "| logistic: accuracy | 0.9700 | 0.9000 | passed |" in world.text(f"training/reports/{FIRST}.md")
+    assert not world.events.enabled
+    assert world.registry.registered == [FIRST]
+
+
+def test_a_registry_that_refuses_does_not_hold_up_the_approval(world: World) -> None:
+    world.trains(FIRST, "Completed")
+    world.evaluates(FIRST, evaluation())
+    world.registry.error = missing("AccessDeniedException")
+
+    world.monitor.watch()
+
+    assert world.pipeline.answers[FIRST]["status"] == "Approved"
+
+
+def test_the_monitor_stays_awake_until_a_version_has_its_decision(world: World) -> None:
+    world.registry.undecided = True
+    world.monitor.watch()
+    assert world.events.enabled
+    world.registry.undecided = False
+    world.monitor.watch()
     assert not world.events.enabled
 
 
