@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from lab_helpers.cli import pages, run, times, ui
+from lab_helpers.cli import pages, releases, run, times, ui
 
 INSTRUCTOR = ("deploy", "doctor", "cost", "clean", "reset", "fleet", "content")
 LOCAL = "local"
@@ -27,6 +27,9 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("times")(times.times)
 app.command("pages")(pages.pages)
+app.command("versions")(releases.versions)
+app.command("release")(releases.release)
+app.command("rollback")(releases.rollback)
 
 
 def _add(name: str, module: str, needs: str) -> None:

@@ -376,7 +376,7 @@ class CodePipeline(Service):
         result, now = params["result"], self.account.now()
         with self._engine.lock:
             execution, record = self._approval(params)
-            record["detail"]["updatedBy"] = f"arn:aws:iam::{self.account.config.account_id}:root"
+            record["detail"]["updatedBy"] = self._caller_arn()
             outcome: Outcome | ActionFailed = Outcome(summary=result["summary"] or None)
             if result["status"] == "Rejected":
                 self._engine.update(
@@ -499,8 +499,11 @@ class CodePipeline(Service):
         who = caller()
         if who and who.source and trigger == "StartPipelineExecution":
             return {"triggerType": "CloudWatchEvent", "triggerDetail": who.source}
-        by = who.arn if who else f"arn:aws:iam::{self.account.config.account_id}:root"
-        return {"triggerType": trigger, "triggerDetail": by}
+        return {"triggerType": trigger, "triggerDetail": self._caller_arn()}
+
+    def _caller_arn(self) -> str:
+        who = caller()
+        return who.arn if who else f"arn:aws:iam::{self.account.config.account_id}:root"
 
     def _start(
         self,
@@ -604,7 +607,7 @@ class CodePipeline(Service):
         state: TransitionStateTypeDef = {
             "enabled": not reason,
             "lastChangedAt": self.account.now(),
-            "lastChangedBy": f"arn:aws:iam::{self.account.config.account_id}:root",
+            "lastChangedBy": self._caller_arn(),
         }
         if reason:
             state["disabledReason"] = reason

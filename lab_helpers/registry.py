@@ -1,0 +1,100 @@
+"""The versions of the lab's model in SageMaker's model registry.
+
+The monitor (`cfn/functions/monitor/registry.py`) adds one for each execution that it has judged. Contract:
+SageMaker ListModelPackages and DescribeModelPackage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from lab_helpers.display import Table
+from lab_helpers.errors import WorkshopError
+from lab_helpers.lab import Lab
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+MISSING = "ValidationException"
+"""What SageMaker answers for a group or a version that does not exist."""
+
+
+class VersionError(WorkshopError, LookupError):
+    """There is no such version."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One judged model; `properties` are what the monitor knew about it, by name."""
+
+    arn: str
+    number: int
+    status: str
+    """`PendingManualApproval`, `Approved` or `Rejected` (ModelApprovalStatus)."""
+    decision: str
+    """Who decided, and why; empty while nobody has."""
+    created: datetime
+    image: str
+    model_data: str
+    properties: Mapping[str, str]
+
+    @property
+    def execution_id(self) -> str:
+        """The pipeline execution that trained it."""
+        return self.properties.get("execution", "")
+
+
+def versions(lab: Lab) -> list[Version]:
+    """Return all versions, the newest first; none in a lab that has judged no model."""
+    sagemaker = lab.client("sagemaker")
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=lab.names.model_package_group, SortBy="CreationTime", SortOrder="Descending"
+    )
+    try:
+        arns = [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != MISSING:
+            raise
+        return []  # a lab of an earlier package has no group
+    return [_described(sagemaker, arn) for arn in arns]
+
+
+def version(lab: Lab, number: int) -> Version:
+    """Return a version by its number. Raises VersionError if there is none."""
+    found = versions(lab)
+    for one in found:
+        if one.number == number:
+            return one
+    numbers = ", ".join(str(one.number) for one in found) or "none yet"
+    raise VersionError(
+        f"the model registry {lab.names.model_package_group} has no version {number} (it has: {numbers})"
+    )
+
+
+def table(found: list[Version]) -> Table:
+    """Show versions with their approval, execution and time."""
+    rows = [
+        [one.number, one.status, one.execution_id, f"{one.created:%Y-%m-%d %H:%M}", one.decision]
+        for one in found
+    ]
+    return Table(["version", "approval", "execution", "registered", "decision"], rows)
+
+
+def _described(sagemaker: SageMakerClient, arn: str) -> Version:
+    found = sagemaker.describe_model_package(ModelPackageName=arn)
+    container = found["InferenceSpecification"]["Containers"][0]
+    return Version(
+        arn=found["ModelPackageArn"],
+        number=found["ModelPackageVersion"],
+        status=found["ModelApprovalStatus"],
+        decision=found.get("ApprovalDescription", ""),
+        created=found["CreationTime"],
+        image=container["Image"],
+        model_data=container.get("ModelDataUrl", ""),
+        properties=found.get("CustomerMetadataProperties", {}),
+    )
