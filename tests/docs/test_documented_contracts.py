@@ -29,7 +29,10 @@ ROLES = (
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "all_stacks": [()],
     "role": [(purpose,) for purpose in ROLES],
-    "policy": [(purpose,) for purpose in ("work", "operate", "stacks", "deploy", "sdk", "monitor", "reset")],
+    "policy": [
+        (purpose,)
+        for purpose in ("work", "operate", "stacks", "deploy", "sdk", "monitor", "reset", "registry")
+    ],
     "bucket": [("region", "account")],
     "assets_bucket": [("region", "account")],
     "training_job": [(EXECUTION,)],
