@@ -264,7 +264,7 @@ class World:
         self.logs, self.production = Logs(), Runtime()
         clients: Any = (self.sagemaker, self.pipeline, self.events, self.logs, self.production)
         self.registry: Any = Versions()
-        self.monitor = Monitor(SETTINGS, s3, *clients, self.registry)
+        self.monitor = Monitor(SETTINGS, s3, *clients, registry=self.registry)
 
     def trains(
         self, execution: str, status: str = "InProgress", stage: str = "TrainApproval", **more: Any
