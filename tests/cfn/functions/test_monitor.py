@@ -262,9 +262,11 @@ class World:
     def __init__(self, s3: Any) -> None:
         self.s3, self.pipeline, self.sagemaker, self.events = s3, Pipeline(), SageMaker(), Events()
         self.logs, self.production = Logs(), Runtime()
-        clients: Any = (self.sagemaker, self.pipeline, self.events, self.logs, self.production)
-        self.registry: Any = Versions()
-        self.monitor = Monitor(SETTINGS, s3, *clients, registry=self.registry)
+        self.registry = Versions()
+        clients: Any = (
+            self.sagemaker, self.pipeline, self.events, self.logs, self.production, self.registry,
+        )  # fmt: skip
+        self.monitor = Monitor(SETTINGS, s3, *clients)
 
     def trains(
         self, execution: str, status: str = "InProgress", stage: str = "TrainApproval", **more: Any
