@@ -28,7 +28,7 @@ others := $(rest) --ignore=tests/local_account/services
 QUICK := not docker and not e2e and not slow
 # Each line begins with its side; sed passes on whole lines only, so that the sides' progress does not mix.
 SIDE = | sed --unbuffered 's/^/$*	/'
-.PHONY: help lab run html test record check lowest fuzz lint format bench up down reset status clean pr bootstrap
+.PHONY: help lab run html test record check lowest fuzz lint security format bench up down reset status clean pr bootstrap
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +115,9 @@ lint: bootstrap  ## run ruff, mypy --strict, import-linter, codespell, cfn-lint,
 	$(VENV)/bin/codespell
 	$(VENV)/bin/cfn-lint -c I -- cfn/*.yml
 	$(VENV)/bin/shellcheck .ci/bootstrap .ci/run lifecycle-config/*.sh findings/*.sh
+
+security: bootstrap  ## look at the templates with checkov, which gets an environment of its own (200 MB)
+	$(VENV)/bin/uv tool run --python $(PYTHON) --from checkov==3.3.30 checkov --config-file .checkov.yaml
 
 format: bootstrap  ## format Python and notebooks, and strip the notebooks' outputs
 	$(PYTHON) -m ruff check --fix-only --quiet .
