@@ -32,10 +32,12 @@ def exporter(template: str = "") -> Any:
     the whole page to set three attributes. The output is the same, with the diagrams inside, so that a page
     can be sent to someone.
     """
-    from markupsafe import Markup  # noqa: PLC0415 - half a second, for which only a run has to pay
+    from jinja2 import pass_context  # noqa: PLC0415 - half a second, for which only a run has to pay
+    from markupsafe import Markup  # noqa: PLC0415
     from nbconvert.exporters.html import HTMLExporter  # noqa: PLC0415
     from nbconvert.exporters.templateexporter import TemplateExporter  # noqa: PLC0415
     from nbconvert.filters import Highlight2HTML, clean_html  # noqa: PLC0415
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath  # noqa: PLC0415
     from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter  # noqa: PLC0415
 
     highlight = Highlight2HTML()
@@ -46,7 +48,29 @@ def exporter(template: str = "") -> Any:
     def cleaned(text: Any) -> Any:
         return text if isinstance(text, Markup) else clean_html(text)
 
+    class Renderer(IPythonRenderer):  # type: ignore[misc] # nbconvert has no types
+        """Embeds images, but parses no HTML that has none.
+
+        The parser sees `<details>` without its text and its end, and closes it: hints would not be folded.
+        """
+
+        def _html_embed_images(self, html: str) -> str:
+            return str(super()._html_embed_images(html)) if "<img" in html else html
+
     class Exporter(HTMLExporter):  # type: ignore[misc] # nbconvert has no types
+        @pass_context
+        def markdown2html(self, context: Any, source: str) -> str:
+            renderer = Renderer(
+                escape=False,
+                attachments=context.get("cell", {}).get("attachments", {}),
+                embed_images=self.embed_images,
+                path=context.get("resources", {}).get("metadata", {}).get("path", ""),
+                anchor_link_text=self.anchor_link_text,
+                exclude_anchor_links=self.exclude_anchor_links,
+                **self.lexer_options,
+            )
+            return str(MarkdownWithMath(renderer=renderer).render(source))
+
         def from_notebook_node(
             self, nb: Any, resources: dict[str, Any] | None = None, **kw: Any
         ) -> tuple[str, dict[str, Any]]:

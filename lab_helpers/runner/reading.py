@@ -132,10 +132,12 @@ def _dark() -> str:
 
 
 def _index(pages: Sequence[Page]) -> str:
+    ran = any(page.executed for page in pages)
+
     def items(solutions: bool) -> str:
         return "".join(
             f'<li><a href="{page.name}.html">{html.escape(page.title)}</a>'
-            f"{'' if page.executed else ' (without outputs)'}</li>"
+            f"{' (without outputs)' if ran and not (page.executed or solutions) else ''}</li>"
             for page in pages
             if page.name.startswith(SOLUTIONS) is solutions
         )

@@ -51,3 +51,16 @@ def test_a_page_is_what_nbconvert_would_write(tmp_path: Path, language: str) -> 
     nbformat.write(notebook, path)
     theirs, _ = HTMLExporter(embed_images=True).from_filename(str(path))
     assert elements(write_page(path).read_text()) == elements(theirs)
+
+
+def test_hints_are_folded_and_keys_have_their_names(tmp_path: Path) -> None:
+    text = "<kbd>Shift</kbd>\n\n<details>\n<summary>Hint</summary>\n\nLook *there*.\n\n</details>\n\nAfter."
+    path = tmp_path / "one.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell(text)]), path)
+    page = BeautifulSoup(write_page(path).read_text(), "html.parser")
+    folded = page.find("details")
+    assert folded is not None
+    assert folded.get_text().split() == ["Hint", "Look", "there."]
+    key = page.find("kbd")
+    assert key is not None
+    assert key.get_text() == "Shift"
