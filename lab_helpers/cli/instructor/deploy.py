@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from lab_helpers.cli import ui
+from lab_helpers.cli.instructor import labs
 from lab_helpers.commands import typed
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def deploy(
         from lab_helpers.stacks import DeployError
 
         session = boto3.Session(region_name=region)
-        if not session.region_name:
-            ui.fail("no AWS Region is set: give --region, or set AWS_REGION", ui.USAGE)
+        labs.require_region(session.region_name)
         parameters = ui.pairs("--parameter", parameter)
         try:
             expires_at(ttl or DEFAULT_TTL)

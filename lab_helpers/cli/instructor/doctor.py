@@ -119,8 +119,7 @@ def doctor(
         from lab_helpers.shared_clients import SharedClients
 
         session = boto3.Session(region_name=region)
-        if not session.region_name:
-            ui.fail("no AWS Region is set: give --region, or set AWS_REGION", ui.USAGE)
+        labs.require_region(session.region_name)
         ids = labs.given((), roster)
         room = Room(
             SharedClients(session),

@@ -36,8 +36,7 @@ def connect(region: str | None) -> Account:
     from lab_helpers.shared_clients import SharedClients
 
     session = boto3.Session(region_name=region)
-    if not session.region_name:
-        ui.fail("no AWS Region is set: give --region, or set AWS_REGION", ui.USAGE)
+    require_region(session.region_name)
     clients = SharedClients(session)
     try:
         account = clients("sts").get_caller_identity()["Account"]
@@ -48,6 +47,16 @@ def connect(region: str | None) -> Account:
             ui.FAILED,
         )
     return Account(clients, str(session.region_name), str(account))
+
+
+def require_region(region: str | None) -> None:
+    """Exit with status 2 if no Region is set."""
+    if not region:
+        ui.fail(
+            "no AWS Region is set: give --region, or set AWS_REGION; for the local account: "
+            f'eval "$({typed("local env")})"',
+            ui.USAGE,
+        )
 
 
 def given(participants: Sequence[str], roster: Path | None) -> list[str]:

@@ -326,7 +326,7 @@ def run(
             ended = runner.run(environment, arguments, steps.report)
         except LabError as error:
             ui.fail(str(error), ui.FAILED)
-        _summarise(screen, steps, output, time.monotonic() - begin, ended)
+        _summarise(screen, steps, output, time.monotonic() - begin, ended, daemon)
     raise typer.Exit(ended)
 
 
@@ -347,7 +347,9 @@ def _end_earlier(pipelines: CodePipelineClient, pipeline: str) -> list[str]:
     return said
 
 
-def _summarise(screen: Console, steps: ui.Steps, output: Path, seconds: float, ended: int) -> None:
+def _summarise(
+    screen: Console, steps: ui.Steps, output: Path, seconds: float, ended: int, daemon: Daemon
+) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("part")
     table.add_column("time", justify="right")
@@ -366,12 +368,15 @@ def _summarise(screen: Console, steps: ui.Steps, output: Path, seconds: float, e
     if ended == 0:
         screen.print(
             f"\nEverything ran. The executed notebooks: {output / 'index.html'}\n"
-            "What was deployed is still running: see `make status`; stop everything with `make down`.",
+            f"What was deployed is still running: see `{make('status', daemon)}`; "
+            f"stop everything with `{make('down', daemon)}`.",
             soft_wrap=True,
         )
     elif ended == ui.INTERRUPTED:
         screen.print(
-            "\nStopped. Run the same command again to continue; `make down` stops what is still running."
+            "\nStopped. Run the same command again to continue; "
+            f"`{make('down', daemon)}` stops what is still running.",
+            soft_wrap=True,
         )
     elif not summary.exists():
         screen.print(

@@ -96,7 +96,8 @@ def lab(
             ui.fail(str(error), ui.FAILED)
         except KeyboardInterrupt:
             ui.fail(
-                "interrupted. `make lab` continues where it stopped; `make down` stops what is running.",
+                f"interrupted. `{make('lab', daemon)}` continues where it stopped; "
+                f"`{make('down', daemon)}` stops what is running.",
                 ui.INTERRUPTED,
             )
         opened = (has_display(os.environ) if browser is None else browser) and webbrowser.open(address)
@@ -112,7 +113,9 @@ def lab(
         )
         if uploaded.changed and not (fresh or restart):
             screen.print(
-                "The workshop has changed. Your lab gets the new version after `make down` and `make lab`."
+                f"The workshop has changed. Your lab gets the new version after `{make('down', daemon)}` and "
+                f"`{make('lab', daemon)}`.",
+                soft_wrap=True,
             )
         if not image.done():
             try:
