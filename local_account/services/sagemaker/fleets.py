@@ -48,14 +48,14 @@ class Variant:
         return [instance for instance in self.instances if instance.healthy]
 
     @contextlib.contextmanager
-    def slot(self) -> Iterator[ServingInstance | None]:
+    def slot(self, besides: ServingInstance | None = None) -> Iterator[ServingInstance | None]:
         """Provide the healthy instance with the fewest requests in progress, and count one more on it.
 
-        Ties take turns; None if no instance is healthy. An instance to be removed is removed only once its
-        requests have ended.
+        Ties take turns; None if no instance is healthy, ``besides`` aside. An instance to be removed is
+        removed only once its requests have ended.
         """
         with self._lock:
-            healthy = self.healthy
+            healthy = [instance for instance in self.healthy if instance is not besides]
             turn = next(self._turn) % max(len(healthy), 1)
             rotated = healthy[turn:] + healthy[:turn]
             instance = min(rotated, key=lambda one: one.outstanding) if rotated else None
@@ -89,6 +89,8 @@ class Fleet:
         capture: DataCapture | None = None,
     ) -> None:
         self.capture = capture
+        self.ended = False
+        """Whether it takes no more requests."""
         self._account = account
         self._patience = patience
         self._logs = logs
@@ -110,8 +112,9 @@ class Fleet:
             self._end(self.variants[name].keep(count))
 
     def end(self) -> None:
-        """Let requests in progress finish, then remove all containers."""
-        self._end([instance for variant in self.variants.values() for instance in variant.instances])
+        """Take no more requests, let those in progress finish, then remove all containers."""
+        self.ended = True
+        self._end([instance for variant in self.variants.values() for instance in variant.keep(0)])
 
     @property
     def production(self) -> list[Variant]:

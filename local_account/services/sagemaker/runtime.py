@@ -1,6 +1,9 @@
 """InvokeEndpoint: one request to one container of an endpoint (``sagemaker-runtime``).
 
 Lacks (sagemaker-runtime): `InvokeEndpointAsync`, `InvokeEndpointWithResponseStream`.
+
+Differs from AWS: a request whose container ends before it answers is sent once more, to another instance of
+the variant. AWS does not say whether it does that.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from local_account.foundation.errors import Params, ServiceError
 from local_account.gateway.service import Answer, Service, blob
 from local_account.services.sagemaker.captured_files import CapturedFiles, Destination
 from local_account.services.sagemaker.data_capture import DataCapture, Invocation, Payload
-from local_account.services.sagemaker.fleets import Routes, Variant
+from local_account.services.sagemaker.fleets import Fleet, Routes, Variant
 from local_account.services.sagemaker.instances import LOG_GROUP, ServingInstance
 from local_account.services.sagemaker.invocation_metrics import InvocationMetrics
 from local_account.services.sagemaker.shadow_traffic import ShadowTraffic
@@ -86,34 +89,39 @@ class SageMakerRuntime(Service):
         name: str = params["EndpointName"]
         body = blob(params.get("Body", b""))
         self._check(params, body)
+        given: Mapping[str, Any] = params
+        headers = {header: given[member] for member, header in _HEADERS.items() if given.get(member)}
+        while True:
+            fleet, variant = self._pick(name, params.get("TargetVariant"))
+            with variant.slot() as instance:
+                if instance is None and fleet.ended:
+                    continue  # it was replaced since it was picked
+                capture = fleet.capture if fleet.capture and fleet.capture.samples() else None
+                if shadow := fleet.shadows():
+                    self._shadows.send(
+                        len(body), partial(self._invoke_shadow, shadow, capture, params, body, headers)
+                    )
+                if instance is None:
+                    raise _unavailable(variant)
+                answer = self._invoke(name, variant, instance, body=body, headers=headers, begin=begin)
+            if capture:
+                self._take(capture, variant, params, body, answer)
+            return answer
+
+    def _pick(self, name: str, target: str | None) -> tuple[Fleet, Variant]:
         fleet = self._routes.pick(name)
         if fleet is None:
             raise ServiceError(
                 "ValidationError", f"Endpoint {name} of account {self.account.config.account_id} not found."
             )
-        target = params.get("TargetVariant")
-        variant = fleet.pick_variant()
-        if target:
-            named = {one.spec["name"]: one for one in fleet.production}
-            if target not in named:
-                raise ServiceError(
-                    "ValidationError", f"Variant {target} of endpoint {name} not found: it has {list(named)}"
-                )
-            variant = named[target]
-        given: Mapping[str, Any] = params
-        headers = {header: given[member] for member, header in _HEADERS.items() if given.get(member)}
-        capture = fleet.capture if fleet.capture and fleet.capture.samples() else None
-        if shadow := fleet.shadows():
-            self._shadows.send(
-                len(body), partial(self._invoke_shadow, shadow, capture, params, body, headers)
+        if not target:
+            return fleet, fleet.pick_variant()
+        named = {one.spec["name"]: one for one in fleet.production}
+        if target not in named:
+            raise ServiceError(
+                "ValidationError", f"Variant {target} of endpoint {name} not found: it has {list(named)}"
             )
-        with variant.slot() as instance:
-            if instance is None:
-                raise _unavailable(variant)
-            answer = self._invoke(name, variant, instance, body=body, headers=headers, begin=begin)
-        if capture:
-            self._take(capture, variant, params, body, answer)
-        return answer
+        return fleet, named[target]
 
     def _invoke_shadow(
         self,
@@ -149,7 +157,7 @@ class SageMakerRuntime(Service):
         status = 0
         sent = answered = time.perf_counter()
         try:
-            response = self._send(instance, body, headers)
+            instance, response = self._ask(variant, instance, body, headers)
             status, answered = response.status, time.perf_counter()
             return self._answer(name, variant, instance, response)
         except urllib3.exceptions.NewConnectionError:
@@ -211,6 +219,18 @@ class SageMakerRuntime(Service):
                 f"1 validation error detected: Value at 'body' failed to satisfy constraint: Member must "
                 f"have length less than or equal to {MAX_BYTES} (it has {len(body)})",
             )
+
+    def _ask(
+        self, variant: Variant, instance: ServingInstance, body: bytes, headers: dict[str, str]
+    ) -> tuple[ServingInstance, urllib3.BaseHTTPResponse]:
+        """Return what answered and its answer: another instance if the first one ends before it answers."""
+        try:
+            return instance, self._send(instance, body, headers)
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProtocolError):
+            with variant.slot(besides=instance) as other:
+                if other is None:
+                    raise
+                return other, self._send(other, body, headers)
 
     def _send(
         self, instance: ServingInstance, body: bytes, headers: dict[str, str]
