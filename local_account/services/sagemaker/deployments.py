@@ -2,6 +2,9 @@
 
 Refuses (CreateEndpoint, UpdateEndpoint): rolling updates; blue/green deployments with their traffic shifting
 and alarms are carried out.
+
+Differs from AWS: with `ALL_AT_ONCE`, the alarms watch for `WaitIntervalInSeconds` and then for
+`TerminationWaitInSeconds`; AWS documents the former as the time between steps, and `ALL_AT_ONCE` has one.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import tarfile
 import tempfile
 import time
 import uuid
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,16 +24,21 @@ from botocore.exceptions import ClientError
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.archives import unpack_model
 from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
-from local_account.services.sagemaker.resources import refuse_unsupported
+from local_account.services.sagemaker.records import DeploymentStage
+from local_account.services.sagemaker.resources import invalid, refuse_unsupported
 from local_account.services.sagemaker.s3_data import split
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mypy_boto3_sagemaker.literals import VariantStatusType
     from mypy_boto3_sagemaker.type_defs import DeploymentConfigUnionTypeDef, TrafficRoutingConfigTypeDef
 
     from local_account.foundation.account import Account
     from local_account.services.sagemaker.records import VariantSpec
 
 _ALARM_SECONDS = 1.0
+_LARGEST_STEP, _SMALLEST_LINEAR_STEP = 0.5, 0.1
 
 
 def endpoint_directory(account: Account, endpoint: str) -> Path:
@@ -126,9 +135,43 @@ def remove_other_models(account: Account, endpoint: str, specs: list[VariantSpec
             shutil.rmtree(path, ignore_errors=True)
 
 
-def check_deployment_config(config: DeploymentConfigUnionTypeDef | None) -> None:
-    """Raise ServiceError for parts of a DeploymentConfig that the local account does not support."""
-    refuse_unsupported(config or {}, ("RollingUpdatePolicy",))
+def check_deployment_config(
+    config: DeploymentConfigUnionTypeDef | None, specs: Iterable[VariantSpec]
+) -> None:
+    """Refuse a DeploymentConfig that AWS's documentation forbids for these variants, or an unsupported one.
+
+    Raises ServiceError ValidationException for a canary of more than half of the instances, for linear steps
+    outside 10 to 50 percent, for either without its size, and for a timeout that the waits alone reach
+    (TrafficRoutingConfig, BlueGreenUpdatePolicy); UnsupportedOperation for rolling updates. AWS's own words
+    are not documented.
+    """
+    config = config or {}
+    refuse_unsupported(config, ("RollingUpdatePolicy",))
+    policy = config.get("BlueGreenUpdatePolicy")
+    if not policy:
+        return
+    routing = policy["TrafficRoutingConfiguration"]
+    instances = sum(spec["count"] for spec in specs if not spec.get("shadow"))
+    kind = routing["Type"]
+    if kind != "ALL_AT_ONCE":
+        member = "CanarySize" if kind == "CANARY" else "LinearStepSize"
+        least, bounds = (0.0, "at most 50%") if kind == "CANARY" else (_SMALLEST_LINEAR_STEP, "10-50%")
+        share = _share(routing, instances)
+        if share is None:
+            raise invalid(f"{member} is required for traffic routing of type {kind}.")
+        if not least <= share <= _LARGEST_STEP:
+            raise invalid(
+                f"{member} must be {bounds} of the variant's total instance count, but is {share:.0%} of "
+                f"{instances} instance(s)."
+            )
+    waits = sum(_waits(routing, len(traffic_steps(routing, instances))))
+    waits += policy.get("TerminationWaitInSeconds", 0)
+    timeout = policy.get("MaximumExecutionTimeoutInSeconds")
+    if timeout is not None and timeout <= waits:
+        raise invalid(
+            f"MaximumExecutionTimeoutInSeconds ({timeout}) must be larger than the total waiting time "
+            f"specified in TerminationWaitInSeconds and WaitIntervalInSeconds ({waits})."
+        )
 
 
 def traffic_steps(policy: TrafficRoutingConfigTypeDef, instances: int) -> list[float]:
@@ -139,72 +182,115 @@ def traffic_steps(policy: TrafficRoutingConfigTypeDef, instances: int) -> list[f
     >>> traffic_steps({"Type": "LINEAR", "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 40}}, 5)
     [0.4, 0.8, 1.0]
     """
-    kind = policy.get("Type", "ALL_AT_ONCE")
-    if kind == "ALL_AT_ONCE":
+    share = _share(policy, instances)
+    if share is None or share >= 1:
         return [1.0]
-    size = policy.get("CanarySize") if kind == "CANARY" else policy.get("LinearStepSize")
-    if size is None:
-        return [1.0]
-    share = size["Value"] / (instances if size["Type"] == "INSTANCE_COUNT" else 100)
-    if share >= 1:
-        return [1.0]
-    if kind == "CANARY":
+    if policy["Type"] == "CANARY":
         return [share, 1.0]
     return [round(step * share, 6) for step in range(1, math.ceil(1 / share))] + [1.0]
 
 
-def shift_traffic(
-    account: Account, endpoint: str, blue: Fleet, green: Fleet, config: DeploymentConfigUnionTypeDef
-) -> None:
-    """Shift the traffic from the blue to the green fleet by DeploymentConfig ("Blue/Green Deployments").
+def _share(policy: TrafficRoutingConfigTypeDef, instances: int) -> float | None:
+    """Return the share of the first step; None for everything at once, or if the size is missing."""
+    kind = policy.get("Type", "ALL_AT_ONCE")
+    if kind == "ALL_AT_ONCE":
+        return None
+    size = policy.get("CanarySize") if kind == "CANARY" else policy.get("LinearStepSize")
+    return size["Value"] / (instances if size["Type"] == "INSTANCE_COUNT" else 100) if size else None
 
-    Raises DeploymentError, after shifting all traffic back, if one of the alarms goes off, or if an execution
-    role of the models is not allowed to look at them ("Auto-Rollback Configuration and Monitoring").
+
+def _waits(policy: TrafficRoutingConfigTypeDef, steps: int) -> list[int]:
+    """Return how many seconds pass after each step: the interval lies between steps."""
+    interval = policy.get("WaitIntervalInSeconds", 0)
+    return [interval] if steps == 1 else [interval] * (steps - 1) + [0]
+
+
+class Deployment:
+    """The traffic of an endpoint on its way from the blue to the green fleet.
+
+    ``report`` hears of each stage (VariantStatus). MaximumExecutionTimeoutInSeconds counts from ``began``.
     """
-    everything_at_once: TrafficRoutingConfigTypeDef = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
-    policy, rollback = config.get("BlueGreenUpdatePolicy"), config.get("AutoRollbackConfiguration")
-    routing = policy["TrafficRoutingConfiguration"] if policy else everything_at_once
-    alarms = [alarm["AlarmName"] for alarm in (rollback.get("Alarms", []) if rollback else [])]
-    routes = Routes.of(account)
-    roles = {variant.spec["role_arn"] for variant in green.variants.values()}
-    watch = _Watch(account, alarms, roles)
-    instances = sum(len(variant.instances) for variant in green.production)
-    watch.fired()  # no request goes to a fleet that could not be taken back
-    for share in traffic_steps(routing, instances):
-        routes.set(endpoint, blue, green, share)
-        try:
-            fired = watch.bake(routing.get("WaitIntervalInSeconds", 0))
-        except DeploymentError:
-            routes.set(endpoint, blue)
-            raise
-        if fired:
-            routes.set(endpoint, blue)
-            raise DeploymentError(
-                f"The deployment was rolled back because these alarms are in ALARM: {', '.join(fired)}"
-            )
-    routes.set(endpoint, green)
 
-
-class _Watch:
-    """The alarms of a deployment, seen with the permissions of the models' execution roles."""
-
-    def __init__(self, account: Account, alarms: list[str], roles: set[str]) -> None:
+    def __init__(
+        self,
+        account: Account,
+        endpoint: str,
+        config: DeploymentConfigUnionTypeDef,
+        *,
+        report: Callable[[DeploymentStage], None],
+        began: datetime,
+    ) -> None:
+        policy, rollback = config.get("BlueGreenUpdatePolicy"), config.get("AutoRollbackConfiguration")
+        everything_at_once: TrafficRoutingConfigTypeDef = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
         self._account = account
-        self._alarms = alarms
-        self._roles = sorted(roles)
+        self._endpoint = endpoint
+        self._routing = policy["TrafficRoutingConfiguration"] if policy else everything_at_once
+        self._termination = policy.get("TerminationWaitInSeconds", 0) if policy else 0
+        self._timeout = policy.get("MaximumExecutionTimeoutInSeconds") if policy else None
+        self._alarms = [alarm["AlarmName"] for alarm in (rollback.get("Alarms", []) if rollback else [])]
+        self._roles: list[str] = []
+        self._report = report
+        self._began = began
 
-    def bake(self, seconds: float) -> list[str]:
-        """Watch the alarms for ``seconds``; return those in ALARM as soon as there are any."""
+    def launching(self, instances: int) -> None:
+        """Report that the green fleet starts."""
+        self._enter("Creating", f"Launching {instances} instance(s).", 0.0)
+
+    def shift(self, blue: Fleet, green: Fleet) -> None:
+        """Shift the traffic by DeploymentConfig ("Blue/Green Deployments"); the blue fleet may end then.
+
+        Raises DeploymentError, after shifting all traffic back, if one of the alarms goes off, if the time is
+        up, or if an execution role of the models is not allowed to look at the alarms ("Auto-Rollback
+        Configuration and Monitoring").
+        """
+        routes = Routes.of(self._account)
+        try:
+            self._shift(routes, blue, green)
+        except BaseException:
+            routes.set(self._endpoint, blue)  # whatever happened, no request goes to a fleet that ends
+            raise
+        routes.set(self._endpoint, green)
+
+    def _shift(self, routes: Routes, blue: Fleet, green: Fleet) -> None:
+        self._roles = sorted({variant.spec["role_arn"] for variant in green.variants.values()})
+        instances = sum(len(variant.instances) for variant in green.production)
+        self._check_time()
+        self._check_alarms()  # no request goes to a fleet that could not be taken back
+        steps = traffic_steps(self._routing, instances)
+        for share, wait in zip(steps, _waits(self._routing, len(steps)), strict=True):
+            kind = "full" if share == 1 else self._routing["Type"].lower()
+            capacity = f"{kind} capacity of {math.ceil(share * instances)} instance(s)."
+            self._enter("ActivatingTraffic", f"Activating traffic on {capacity}", share)
+            routes.set(self._endpoint, blue, green, share)
+            self._bake(wait, "WaitIntervalInSeconds", capacity, share)
+        self._bake(self._termination, "TerminationWaitInSeconds", capacity, 1.0)
+
+    def _bake(self, seconds: int, member: str, capacity: str, share: float) -> None:
+        if seconds:
+            message = f"Baking for {seconds} seconds ({member}) with traffic enabled on {capacity}"
+            self._enter("Baking", message, share)
         end = time.monotonic() + seconds
-        while not (fired := self.fired()):
+        while True:
+            self._check_alarms()
             left = end - time.monotonic()
             if left <= 0 or self._account.tasks.stopping.wait(min(left, _ALARM_SECONDS)):
-                break
-        return fired
+                return
+            self._check_time()
 
-    def fired(self) -> list[str]:
-        """Return the alarms in ALARM; raise DeploymentError if a role may not see them."""
-        found: list[str] = []
+    def _enter(self, status: VariantStatusType, message: str, share: float) -> None:
+        self._report({"status": status, "message": message, "since": self._account.now(), "share": share})
+
+    def _check_time(self) -> None:
+        spent = (self._account.now() - self._began).total_seconds()
+        if self._timeout is not None and spent > self._timeout:
+            raise DeploymentError(
+                f"The deployment was rolled back because it did not complete within {self._timeout} seconds "
+                "(MaximumExecutionTimeoutInSeconds)"
+            )
+
+    def _check_alarms(self) -> None:
+        """Raise DeploymentError if an alarm is in ALARM, or if a role may not see them."""
+        fired: list[str] = []
         for role in self._roles if self._alarms else ():
             try:
                 answer = self._account.client("cloudwatch", role).describe_alarms(AlarmNames=self._alarms)
@@ -213,5 +299,9 @@ class _Watch:
                     f"The execution role {role} cannot monitor the auto-rollback alarms "
                     f"{', '.join(self._alarms)}: {error.response['Error']['Message']}"
                 ) from error
-            found += [one["AlarmName"] for one in answer["MetricAlarms"] if one["StateValue"] == "ALARM"]
-        return list(dict.fromkeys(found))
+            fired += [one["AlarmName"] for one in answer["MetricAlarms"] if one["StateValue"] == "ALARM"]
+        if fired:
+            names = ", ".join(dict.fromkeys(fired))
+            raise DeploymentError(
+                f"The deployment was rolled back because these alarms are in ALARM: {names}"
+            )

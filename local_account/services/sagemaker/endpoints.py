@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import re
 import shutil
 from collections import Counter
@@ -24,7 +25,7 @@ from local_account.services.sagemaker.instances import Patience
 from local_account.services.sagemaker.leftovers import when_engine_answers
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.models import PRINCIPAL, model_data_url, primary_container
-from local_account.services.sagemaker.records import Endpoint, EndpointChanges, VariantSpec
+from local_account.services.sagemaker.records import DeploymentStage, Endpoint, EndpointChanges, VariantSpec
 from local_account.services.sagemaker.resources import (
     INTERNAL_ERROR,
     invalid,
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
         CreateEndpointInputTypeDef,
         DataCaptureConfigUnionTypeDef,
         DeleteEndpointInputTypeDef,
-        DeploymentConfigUnionTypeDef,
         DescribeEndpointInputTypeDef,
         ListEndpointsInputTypeDef,
+        ProductionVariantStatusTypeDef,
         ProductionVariantSummaryTypeDef,
         UpdateEndpointInputTypeDef,
         UpdateEndpointWeightsAndCapacitiesInputTypeDef,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVENT = "SageMaker Endpoint State Change"
+DEPLOYMENT_EVENT = "SageMaker Endpoint Deployment State Change"
 _REASON_LENGTH = 1024
 
 
@@ -114,8 +116,8 @@ class Endpoints(EndpointConfigs):
         """See CreateEndpoint; the endpoint becomes InService or Failed later."""
         name = params["EndpointName"]
         arn = self.resource_arn("endpoint", name)
-        deployments.check_deployment_config(params.get("DeploymentConfig"))
         specs = self._variant_specs(params["EndpointConfigName"])
+        deployments.check_deployment_config(params.get("DeploymentConfig"), specs)
         now = self.account.now()
         endpoint: Endpoint = {
             "EndpointName": name,
@@ -160,7 +162,6 @@ class Endpoints(EndpointConfigs):
         configuration and a FailureReason.
         """
         name = params["EndpointName"]
-        deployments.check_deployment_config(params.get("DeploymentConfig"))
         config_name = params["EndpointConfigName"]
         specs, capture = self._variant_specs(config_name), self._capture_config(config_name)
         current = self._settled_endpoint(name)["EndpointConfigName"]
@@ -177,6 +178,7 @@ class Endpoints(EndpointConfigs):
             config = params.get("DeploymentConfig")
             if config is None and params.get("RetainDeploymentConfig"):
                 config = endpoint.get("LastDeploymentConfig")
+            deployments.check_deployment_config(config, specs)
             with self.account.store.together():
                 with self.table("endpoints").update(name) as endpoint:
                     endpoint["pending"] = {
@@ -275,13 +277,20 @@ class Endpoints(EndpointConfigs):
         specs = pending["variants"]
         green = self._fleet(name, specs, pending.get("capture"))
         blue = self._routes.current(name)
-        config: DeploymentConfigUnionTypeDef = pending["deployment_config"] or {}
+        deployment = deployments.Deployment(
+            self.account,
+            name,
+            pending["deployment_config"] or {},
+            report=partial(self._report_stage, name),
+            began=pending["StartTime"],
+        )
 
         def deploy() -> None:
+            deployment.launching(sum(spec["count"] for spec in specs))
             self._check_references(pending["EndpointConfigName"], specs)
             self._launch_fleet(name, green, specs)
             if blue:
-                deployments.shift_traffic(self.account, name, blue, green, config)
+                deployment.shift(blue, green)
             else:
                 self._routes.set(name, green)
 
@@ -292,9 +301,6 @@ class Endpoints(EndpointConfigs):
             green.end()
             self._record_endpoint(name, "InService", FailureReason=reason, pending=None)
             return
-        policy = config.get("BlueGreenUpdatePolicy")
-        wait = policy.get("TerminationWaitInSeconds", 0) if policy else 0
-        self.account.tasks.stopping.wait(wait)
         if blue:
             blue.end()
         self._record_endpoint(
@@ -308,6 +314,14 @@ class Endpoints(EndpointConfigs):
             capture=pending.get("capture"),
         )
         deployments.remove_other_models(self.account, name, specs)
+
+    def _report_stage(self, name: str, stage: DeploymentStage) -> None:
+        table = self.table("endpoints")
+        with table.lock, self.account.store.together():
+            with table.update(name) as endpoint:
+                if pending := endpoint.get("pending"):
+                    pending["stage"] = stage
+            self._publish_endpoint(name, DEPLOYMENT_EVENT)
 
     def _rescale_fleet(self, name: str, before: list[VariantSpec]) -> None:
         fleet = self._routes.current(name)
@@ -497,11 +511,11 @@ class Endpoints(EndpointConfigs):
                 endpoint.update({"EndpointStatus": status, "LastModifiedTime": self.account.now()})
             self._publish_endpoint(name)
 
-    def _publish_endpoint(self, name: str) -> None:
+    def _publish_endpoint(self, name: str, event: str = EVENT) -> None:
         """Publish the event, in which the status is in capitals, unlike in the API (``IN_SERVICE``)."""
         description = self._describe_endpoint(self._endpoint(name))
         status = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", description["EndpointStatus"]).upper()
-        self.publish(EVENT, description["EndpointArn"], {**description, "EndpointStatus": status})
+        self.publish(event, description["EndpointArn"], {**description, "EndpointStatus": status})
 
     def _describe_endpoint(self, endpoint: Endpoint) -> Params:
         description = public(endpoint)
@@ -523,7 +537,7 @@ class Endpoints(EndpointConfigs):
             description["PendingDeploymentSummary"] = {
                 "EndpointConfigName": pending["EndpointConfigName"],
                 "StartTime": pending["StartTime"],
-                **_summaries(pending["variants"], None),
+                **_summaries(pending["variants"], None, pending.get("stage")),
             }
         return description
 
@@ -546,12 +560,21 @@ def _retain(
 
 
 def _summaries(
-    specs: Sequence[VariantSpec], fleet: Fleet | None
+    specs: Sequence[VariantSpec], fleet: Fleet | None, stage: DeploymentStage | None = None
 ) -> dict[str, list[ProductionVariantSummaryTypeDef]]:
     found: dict[str, list[ProductionVariantSummaryTypeDef]] = {"ProductionVariants": []}
     for spec in specs:
         member = "ShadowProductionVariants" if spec.get("shadow") else "ProductionVariants"
-        found.setdefault(member, []).append(_variant_summary(spec, fleet))
+        summary = _variant_summary(spec, fleet)
+        if stage:
+            status: ProductionVariantStatusTypeDef = {
+                "Status": stage["status"],
+                "StatusMessage": stage["message"],
+                "StartTime": stage["since"],
+            }
+            summary["VariantStatus"] = [status]
+            summary["CurrentInstanceCount"] = math.ceil(stage["share"] * spec["count"])
+        found.setdefault(member, []).append(summary)
     return found
 
 

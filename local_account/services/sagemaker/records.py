@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SecondaryStatusType,
         TrainingJobStatusType,
         TransformJobStatusType,
+        VariantStatusType,
     )
     from mypy_boto3_sagemaker.type_defs import (
         AlgorithmSpecificationUnionTypeDef,
@@ -173,6 +174,16 @@ class VariantSpec(TypedDict):
     model_dir: str | None
 
 
+class DeploymentStage(TypedDict):
+    """How far a deployment is (ProductionVariantStatus)."""
+
+    status: VariantStatusType
+    message: str
+    since: datetime
+    share: float
+    """Of the new fleet's capacity that gets traffic."""
+
+
 class PendingDeployment(TypedDict):
     """What UpdateEndpoint requested, while the old fleet still serves."""
 
@@ -181,6 +192,7 @@ class PendingDeployment(TypedDict):
     deployment_config: DeploymentConfigUnionTypeDef | None
     variants: list[VariantSpec]
     capture: NotRequired[DataCaptureConfigUnionTypeDef | None]
+    stage: NotRequired[DeploymentStage]
 
 
 class EndpointChanges(TypedDict, total=False):

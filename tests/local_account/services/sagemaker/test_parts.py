@@ -27,6 +27,7 @@ from local_account.services.sagemaker import (
 from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
 from local_account.services.sagemaker.archives import Files, unpack_model
 from local_account.services.sagemaker.endpoints import Endpoints
+from local_account.services.sagemaker.fleets import DeploymentError, Fleet, Routes
 from local_account.services.sagemaker.lifecycle_configs import LifecycleConfigs
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.resources import Resources, list_page
@@ -286,6 +287,76 @@ def test_examples_in_docstrings(module: Any) -> None:
 )
 def test_traffic_moves_in_the_steps_of_the_policy(policy: Any, instances: int, steps: list[float]) -> None:
     assert deployments.traffic_steps(policy, instances) == steps
+
+
+@pytest.mark.parametrize(
+    ("routing", "more", "instances", "words"),
+    [
+        ({"Type": "CANARY"}, {}, 2, "CanarySize is required"),
+        ({"Type": "LINEAR"}, {}, 2, "LinearStepSize is required"),
+        (
+            {"Type": "CANARY", "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}},
+            {},
+            1,
+            "CanarySize must be at most 50%",
+        ),
+        (
+            {"Type": "CANARY", "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 60}},
+            {},
+            4,
+            "CanarySize must be at most 50%",
+        ),
+        (
+            {"Type": "LINEAR", "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 5}},
+            {},
+            4,
+            "LinearStepSize must be 10-50%",
+        ),
+        (
+            {"Type": "ALL_AT_ONCE"},
+            {"TerminationWaitInSeconds": 590, "MaximumExecutionTimeoutInSeconds": 600},
+            1,
+            r"MaximumExecutionTimeoutInSeconds \(600\) must be larger than .* \(600\)",
+        ),
+    ],
+)
+def test_deployments_against_the_documented_bounds_are_refused(
+    routing: Any, more: Any, instances: int, words: str
+) -> None:
+    config: Any = {
+        "BlueGreenUpdatePolicy": {
+            "TrafficRoutingConfiguration": {**routing, "WaitIntervalInSeconds": 10},
+            **more,
+        }
+    }
+    with pytest.raises(ServiceError, match=words) as refused:
+        deployments.check_deployment_config(config, cast("Any", [{"count": instances}]))
+    assert refused.value.code == "ValidationException"
+
+
+def test_a_deployment_whose_time_is_up_is_rolled_back() -> None:
+    account: Any = Account.__new__(Account)
+    account.events, account.tasks = [], SimpleNamespace(stopping=threading.Event())
+    nothing: Any = None
+    specs: Any = [{"name": "AllTraffic", "weight": 1.0, "count": 1, "role_arn": "role"}]
+    blue, green = (Fleet(nothing, nothing, "iris", specs, nothing) for _ in range(2))
+    stages: list[str] = []
+    deployment = deployments.Deployment(
+        account,
+        "iris",
+        {
+            "BlueGreenUpdatePolicy": {
+                "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0},
+                "MaximumExecutionTimeoutInSeconds": 600,
+            }
+        },
+        report=lambda stage: stages.append(stage["status"]),
+        began=START - timedelta(seconds=601),
+    )
+    with pytest.raises(DeploymentError, match=r"did not complete within 600 seconds"):
+        deployment.shift(blue, green)
+    assert stages == []
+    assert Routes.of(account).current("iris") is blue
 
 
 def test_a_channel_never_leaves_its_directory() -> None:

@@ -58,6 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             sick["ping"] = attributes.removeprefix("sick=")
         if attributes.startswith("sleep"):
             time.sleep(float(attributes.removeprefix("sleep")))
+        time.sleep(float(os.environ.get("SLOW", "0")))
         if attributes.startswith("status"):
             self.answer(int(attributes.removeprefix("status")), b"no such thing")
             return
