@@ -23,6 +23,7 @@ from local_account.foundation import acting
 from local_account.foundation.account import ROOT_CREDENTIALS
 from local_account.foundation.acting import Caller
 from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.journal import Use
 from local_account.foundation.sessions import Session
 from local_account.gateway import protocol
 
@@ -115,7 +116,13 @@ class Authorizer:
         if found is None:
             return Decision(Outcome.IMPLICIT_DENY)
         request = PolicyRequest(need.action, need.resource, need.context, role_arn)
-        return evaluate(request, found.policies, of_resource, found.boundary)
+        decision = evaluate(request, found.policies, of_resource, found.boundary)
+        if decision.allowed and (journal := self._account.journal):
+            name = role_arn.rpartition("/")[2]
+            for policy, statement in decision.statements:
+                if statement.principals is None:
+                    journal.note(Use(name, policy.name, statement.sid, need.action))
+        return decision
 
     def _require(self, caller: Caller, service: str, required: Iterable[Need]) -> None:
         for need in required:

@@ -18,6 +18,7 @@ from local_account.foundation.config import LOOPBACK, AccountConfig
 from local_account.foundation.containers import Containers
 from local_account.foundation.direct import Direct
 from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.journal import Journal
 from local_account.foundation.processes import Processes
 from local_account.foundation.sessions import Sessions
 from local_account.foundation.store import Store
@@ -103,6 +104,7 @@ class Account:
         self.processes = Processes(config.uid)
         self.containers = Containers(config.uid)
         self.direct = Direct()
+        self.journal = Journal.of(config.state_dir)
         self.tagged = []
         self.whole_arn = {}
         self._session: Session | None = None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
+from local_account.foundation import journal
 from local_account.foundation.config import (
     DEFAULT_PORTS,
     AccountConfig,
@@ -34,8 +35,9 @@ START_SECONDS = 60
 STOP_SECONDS = 60
 REPOSITORY = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
-_BEFORE_AN_ACCOUNT = {"engine.log", "server.log", "docker_host"}
-"""What can be in a state directory that never had an account: `.ci/bootstrap` and `Daemon.start` write it."""
+_BEFORE_AN_ACCOUNT = {"engine.log", "server.log", "docker_host", journal.NAME}
+"""What can be in a state directory that never had an account: `.ci/bootstrap` and `Daemon.start` write it, or
+it says what the account is to keep."""
 
 
 class DaemonError(RuntimeError):

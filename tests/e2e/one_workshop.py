@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lab_helpers.names import Names
+from local_account.foundation import journal
 from local_account.foundation.containers import ACCOUNT_LABEL
 from local_account.foundation.daemon import Daemon
 from tests.checkout import ROOT
@@ -27,6 +28,9 @@ class Workshop:
 
     def __init__(self, directory: Path, lab_id: str = "") -> None:
         self.state = directory / "state"
+        self.state.mkdir(exist_ok=True)
+        self.journal = self.state / journal.NAME
+        self.journal.touch()
         self.output = directory / f"run{lab_id}"
         self.names = Names(lab_id)
         self.daemon = Daemon(self.state)
