@@ -54,7 +54,7 @@ _OF_TESTER = {
         "lambda:GetRuntimeManagementConfig", "lambda:ListTags", "lambda:PutFunctionEventInvokeConfig",
         "lambda:RemovePermission", "lambda:TagResource", "lambda:UntagResource", "lambda:UpdateFunctionCode",
         "lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionEventInvokeConfig",
-        "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DeleteRetentionPolicy", "logs:FilterLogEvents",
+        "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DeleteRetentionPolicy",
         "logs:GetDataProtectionPolicy", "logs:ListTagsForResource", "logs:PutRetentionPolicy",
         "logs:TagResource", "logs:UntagResource",
     ),
@@ -128,8 +128,15 @@ MORE: dict[tuple[str, str], str] = {
     ("mlops-notebook", "logs:DeleteDataProtectionPolicy"): _HANDLER.format("deletes a log group"),
 }
 """What a role may do since then that it could not before: role and action, and why."""
+_UNUSED = (
+    "cloudformation:DescribeStackResource", "cloudformation:ListStackResources",
+    "cloudwatch:GetMetricStatistics", "cloudwatch:ListMetrics", "codecommit:GetCommit",
+    "codecommit:ListBranches", "ecr:DescribeImageScanFindings", "logs:FilterLogEvents",
+    "s3:GetBucketVersioning",
+)  # fmt: skip
 LESS: dict[tuple[str, str], str] = {
     ("mlops-monitor", "s3:ListBucket"): "the same without a condition, see above",
+    **{("mlops-notebook", action): "no code of the workshop calls it" for action in _UNUSED},
     (
         "mlops-sagemaker",
         "s3:ListBucket",

@@ -8,9 +8,9 @@ import pytest
 
 from tests.e2e.one_workshop import REPOSITORY, Workshop
 
-AT_THE_END = ("test_whole_run", "test_solutions", "test_clean_up")
+AT_THE_END = ("test_whole_run", "test_solutions", "test_clean_up", "test_permissions")
 """Modules after all others, in this order: what the lessons have left is looked at before exercises change
-it, and the lab is deleted last."""
+it, the lab is deleted last, and then it is known which permissions were used."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
