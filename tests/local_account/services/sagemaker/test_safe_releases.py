@@ -1,5 +1,6 @@
 """Releases under a steady load: a bad one is rolled back, a good one fails no request, nor does a kill."""
 
+import signal
 import threading
 import time
 import uuid
@@ -206,3 +207,25 @@ def test_a_good_release_fails_no_request(models: SageMakerLab, endpoint: str, ki
         **linear,
         "WaitIntervalInSeconds": 2,
     }
+
+
+def test_a_bad_canary_is_rolled_back_after_a_kill_of_the_account(models: SageMakerLab, endpoint: str) -> None:
+    load = Load(models, endpoint)
+    with load.running():
+        load.wait_for(OLD, 50)
+        release(models, endpoint, "failing", bake=BAKE)
+        load.wait_for(FAILED, 1)
+    models.account.stop(signal.SIGKILL)
+    models.account.start()
+    models.when(
+        lambda: models.sagemaker.describe_endpoint(EndpointName=endpoint)["ProductionVariants"][0],
+        lambda variant: variant["CurrentInstanceCount"] == 2,
+    )
+    again = Load(models, endpoint)
+    with again.running():
+        settled = models.settled(endpoint)
+        again.wait_for(OLD, 100)
+    assert (settled["EndpointStatus"], settled["EndpointConfigName"]) == ("InService", "steady")
+    assert settled["FailureReason"].endswith(f"in ALARM: {endpoint}-errors")
+    assert set(load.seen) == {OLD, FAILED}
+    assert set(again.seen) <= {OLD, FAILED}
