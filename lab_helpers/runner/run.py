@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from lab_helpers.runner.execute import Observer, Result, run_notebook
+from lab_helpers.runner.execute import Failure, Observer, Result, run_notebook
 from lab_helpers.runner.kernels import Kernels
 from lab_helpers.runner.pages import exporter, write_page
 from lab_helpers.runner.plan import PlannedNotebook
@@ -61,7 +61,7 @@ def run(
                 if results[index].status != "succeeded":
                     break
         except KeyboardInterrupt:
-            pass  # the result records it
+            _record_interrupt(results)
         finally:
             signal.signal(signal.SIGTERM, former)
     for page in pages:
@@ -70,6 +70,15 @@ def run(
     write_summary(output, results, started, seconds, waited)
     write_index(output, results, started, seconds)
     return results
+
+
+def _record_interrupt(results: Sequence[Result]) -> None:
+    """Say that the run was interrupted, also if no notebook was running at that moment."""
+    if any(result.status in {"interrupted", "failed"} for result in results):
+        return
+    if following := next((result for result in results if result.status == "not run"), None):
+        following.status = "interrupted"
+        following.failure = Failure(0, "", "Interrupted", "the run was stopped before this notebook")
 
 
 def _copy_diagrams(notebooks: Path, output: Path) -> None:

@@ -232,3 +232,15 @@ def test_whatever_a_cell_prints_its_notebook_runs_and_stays_small(notebook: Make
     assert written.stat().st_size < 15_000_000
     assert written.read_text().count("were not kept") == 2
     assert "last" in written.read_text()
+
+
+def test_an_interrupt_between_two_notebooks_is_an_interrupt(notebook: Make, tmp_path: Path) -> None:
+    class Stopping(Recorder):
+        def notebook_finished(self, result: Result) -> None:
+            raise KeyboardInterrupt
+
+    notebook("01_a.ipynb", "1")
+    notebook("02_b.ipynb", "1")
+    results = run(plan(tmp_path / "notebooks"), tmp_path / "out", Stopping())
+    assert [result.status for result in results] == ["succeeded", "interrupted"]
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["status"] == "interrupted"
