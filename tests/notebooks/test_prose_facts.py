@@ -360,7 +360,9 @@ FACTS: dict[str, dict[str, Fact]] = {
         "1.8 times the target": lambda: "rate = 1.8 * target" in cell("05-scale-out"),
         "all below 90% of the target": lambda: documented("Application Auto Scaling, target tracking"),
         "a trickle of two requests per second": lambda: "rate=2)" in cell("05-scale-in"),
-        "Two more alarms watch PRD": lambda: resources("deploy-model-prd", "AWS::CloudWatch::Alarm") == 2,
+        "Two more alarms watch PRD": lambda: (
+            (ROOT / "cfn/deploy-model-prd.yml").read_text().count("- AlarmName: !Ref") == 2
+        ),
         "lags by a minute or two": lambda: metrics.PERIOD == 60,
         "With 150 users on a small machine": lambda: max(levels()) == 150,
         "What do a million requests cost?": lambda: "* 1e6" in cell("05-cost"),
@@ -379,6 +381,11 @@ FACTS: dict[str, dict[str, Fact]] = {
         "If one request in a hundred takes a second, most visits meet it": lambda: 1 - 0.99**100 > 0.5,
         "PRD has two instances": lambda: EXAMPLE,
         "Why are there still two?": lambda: EXAMPLE,
+    },
+    "07": {
+        "Which of the two is the one that misses its limit": lambda: all(
+            f'one["{name}"]' in check_program() for name in ("adjusted", "psi")
+        ),
     },
     "99": {
         "The third cell below prints the name": lambda: (
@@ -429,6 +436,10 @@ def low_alarm_periods() -> int:
 
 def helper(name: str) -> str:
     return (ROOT / "lab_helpers" / f"{name}.py").read_text()
+
+
+def check_program() -> str:
+    return (ROOT / "notebooks/monitoring/check.py").read_text()
 
 
 def solution(number: str) -> Path:
