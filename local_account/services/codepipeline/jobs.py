@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
         AWSSessionCredentialsTypeDef,
         JobDataTypeDef,
     )
+    from mypy_boto3_lambda.type_defs import InvocationResponseTypeDef
 
 log = logging.getLogger(__name__)
 
 _NOT_SUFFICIENT = "The provided role does not have sufficient permissions to access Lambda."
 CONTINUATION_SECONDS = 5.0
 """Delay before a function that returned a continuation token is invoked again."""
+THROTTLED_SECONDS = 3600.0
+"""How long a job waits for a free execution environment: as long as an action may take."""
 
 
 def job_data(context: Context, job: Job) -> JobDataTypeDef:
@@ -90,7 +94,7 @@ def invoke_lambda(context: Context, job: Job) -> None:
     except ServiceError as error:
         raise ActionFailed("PermissionError", f"{_NOT_SUFFICIENT} {error.message}") from error
     try:
-        answer = context.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+        answer = _invoke(context, name, json.dumps(event).encode())
         payload = answer["Payload"].read()
     except ReadTimeoutError:
         log.info("the function %s is still running; its job %s stays open", name, job["id"])
@@ -105,6 +109,27 @@ def invoke_lambda(context: Context, job: Job) -> None:
         ) from error
     if answer.get("FunctionError"):
         raise ActionFailed("JobFailed", f"The AWS Lambda function {name} failed: {_error(payload)}")
+
+
+def _invoke(context: Context, name: str, payload: bytes) -> InvocationResponseTypeDef:
+    """Invoke a function; while no execution environment is free, wait.
+
+    CodePipeline invokes asynchronously (Lambda Developer Guide, "Invoking Lambda with events from other AWS
+    services"), and Lambda tries such an event again after a second, then less and less often.
+    """
+    delay, client = 1.0, context.client("lambda")
+    end = time.monotonic() + THROTTLED_SECONDS
+    while True:
+        try:
+            invoked: InvocationResponseTypeDef = client.invoke(FunctionName=name, Payload=payload)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TooManyRequestsException" or time.monotonic() > end:
+                raise
+            if context.account.tasks.stopping.wait(delay):
+                raise
+            delay = min(2 * delay, 300.0)
+        else:
+            return invoked
 
 
 def _error(payload: bytes) -> str:

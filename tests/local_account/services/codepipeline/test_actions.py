@@ -13,6 +13,7 @@ import pytest
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codepipeline import declare
 from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
+from tests.local_account.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -207,6 +208,18 @@ def test_a_function_that_is_not_done_is_invoked_again(lab: PipelineLab) -> None:
     execution = lab.start(name)
     assert lab.ended(name, execution)["status"] == "Succeeded"
     assert lab.actions(name, execution)["Invoke"]["output"]["outputVariables"]["Token"] == "again"
+
+
+def test_a_job_waits_while_its_function_has_no_free_environment(lab: PipelineLab) -> None:
+    function = lab.function(LAUNCHER)
+    functions = lab.client("lambda")
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    name = lab.quiet(lab.source(), declare.stage("Invoke", invoke(function)))
+    lab.upload({"say.txt": "hello"})
+    execution = lab.start(name)
+    eventually(lambda: "Invoke" in lab.actions(name, execution))
+    functions.delete_function_concurrency(FunctionName=function)
+    assert lab.ended(name, execution)["status"] == "Succeeded"
 
 
 def test_a_malformed_zip_passes_the_source_and_fails_its_consumers_with_the_reason(lab: PipelineLab) -> None:
