@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from .evaluation import Evaluation, is_regression, regression_scores
-from .report import Report
+from .report import Report, TrainingJob
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
@@ -78,7 +78,7 @@ class Registry:
         model = job.get("ModelArtifacts", {}).get("S3ModelArtifacts", "")
         if not model or "AlgorithmSpecification" not in job:
             return ""
-        for version in self._versions():
+        for version in self._since(job):
             if version.get("ModelPackageDescription") == f"{OF_EXECUTION}{execution}":
                 return version["ModelPackageArn"]
         image = job["AlgorithmSpecification"].get("TrainingImage", "")
@@ -130,10 +130,10 @@ class Registry:
             self._decide(version["ModelPackageArn"], status, f"{DECISION} by {by}: {why}", {"approver": by})
         return left
 
-    def _versions(self) -> Iterator[ModelPackageSummaryTypeDef]:
-        """Yield all versions, the newest first."""
+    def _since(self, job: TrainingJob) -> Iterator[ModelPackageSummaryTypeDef]:
+        """Yield the versions that were created after a job started: few, however many a group has."""
         pages = self.sagemaker.get_paginator("list_model_packages").paginate(
-            ModelPackageGroupName=self.group, SortBy="CreationTime", SortOrder="Descending"
+            ModelPackageGroupName=self.group, CreationTimeAfter=job["TrainingStartTime"]
         )
         for page in pages:
             yield from page["ModelPackageSummaryList"]
