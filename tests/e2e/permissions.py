@@ -96,7 +96,7 @@ SOMETIMES: dict[str, str] = {
         mlops-launcher Train sagemaker:DescribeTrainingJob
         mlops-monitor Bucket s3:ListBucket
         mlops-monitor StopWatching events:EnableRule
-        mlops-notebook Objects s3:AbortMultipartUpload s3:DeleteObject s3:GetObjectVersion
+        mlops-notebook Objects s3:AbortMultipartUpload
         mlops-tester AnswerPipeline codepipeline:PutJobFailureResult
         mlops-tester Bucket s3:ListBucket
     """,
@@ -130,19 +130,14 @@ SOMETIMES: dict[str, str] = {
         mlops-notebook ResetTuning sagemaker:DeleteHyperParameterTuningJob
     """,
     (
-        "the alarm of stress test and scaling, the end of a failed job's log, and exercises that "
-        "a learner may leave out"
+        "an exercise that a learner may leave out, the end of a failed job's log, an alarm of a "
+        "scaling policy"
     ): """
         mlops-notebook FindBatchLogs logs:DescribeLogStreams
-        mlops-notebook OwnBatch sagemaker:AddTags
-        mlops-notebook OwnEndpoint sagemaker:AddTags
-        mlops-notebook OwnTraining sagemaker:AddTags
-        mlops-notebook OwnTuning sagemaker:AddTags sagemaker:ListTrainingJobsForHyperParameterTuningJob
         mlops-notebook PullImages ecr:ListImages
         mlops-notebook ReadBatchLogs logs:DescribeLogStreams logs:GetLogEvents
         mlops-notebook ReadLogs logs:DescribeLogStreams
         mlops-notebook ScalingAlarms cloudwatch:DeleteAlarms
-        mlops-sagemaker RollbackAlarms cloudwatch:DescribeAlarms
     """,
     "the registry and the checks of captured data, whose lessons are not part of the run yet": """
         mlops-monitor Image ecr:BatchGetImage

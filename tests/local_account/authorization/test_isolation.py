@@ -35,7 +35,6 @@ ACCOUNT_WIDE = {
     "application-autoscaling:DescribeScalingActivities": READS,
     "application-autoscaling:DescribeScalingPolicies": READS,
     "application-autoscaling:DescribeScheduledActions": READS,
-    "cloudwatch:GetMetricStatistics": READS,
     "codepipeline:PutJobFailureResult": "needs the id of a job, which only its function is told",
     "codepipeline:PutJobSuccessResult": "needs the id of a job, which only its function is told",
     "ecr:GetAuthorizationToken": READS,
@@ -51,7 +50,6 @@ ACCOUNT_WIDE = {
     # These have resource-level permissions, but a request that searches is about all resources.
     "cloudwatch:DescribeAlarms": READS,
     "cloudwatch:GetMetricData": READS,
-    "cloudwatch:ListMetrics": READS,
     "cloudwatch:PutMetricData": "metrics are nobody's; a condition narrows the namespace",
 }
 # These work on resources that belong to all labs.
