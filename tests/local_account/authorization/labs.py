@@ -24,7 +24,7 @@ PURPOSES = (
     "events",
     "sagemaker",
 )
-POLICIES = ("work", "operate", "stacks", "deploy", "sdk", "reset")
+POLICIES = ("work", "operate", "stacks", "deploy", "sdk", "monitor", "reset", "registry")
 
 
 def arn(service: str, resource: str) -> str:
@@ -52,6 +52,7 @@ def owned(lab_id: str) -> list[str]:
         *(f"{name[:20]}/Source/abc" for name in pipelines),  # CodePipeline truncates the name
         "package/functions/0123",
         "sdk/batch/input/test.csv",
+        "monitoring/checks/20261130010203/report.json",
     )
     log_groups = {
         f"/aws/codebuild/{n.base_project}": EXECUTION,
@@ -75,6 +76,9 @@ def owned(lab_id: str) -> list[str]:
         f"training-job/{n.sdk}-20261130010203",
         f"hyper-parameter-tuning-job/{n.sdk_job('abc123')}",
         f"transform-job/{n.sdk_job('abc123')}",
+        f"processing-job/{n.check_job('20261130010203')}",
+        f"model-package-group/{n.model_package_group}",
+        f"model-package/{n.model_package_group}/1",
         *(f"{kind}/{n.sdk}" for kind in ("model", "endpoint-config", "endpoint")),
         *(f"{kind}/{name}" for kind, name in (
             ("model", n.model("dev", EXECUTION)), ("model", n.model("prd", EXECUTION)),
@@ -105,6 +109,8 @@ def owned(lab_id: str) -> list[str]:
         *(arn("logs", f"log-group:{name}:log-stream:") for name in log_groups),
         arn("logs", f"log-group:/aws/sagemaker/TrainingJobs:log-stream:{job}/algo-1-1"),
         arn("logs", f"log-group:/aws/sagemaker/TransformJobs:log-stream:{n.sdk_job('abc123')}/i-1-1"),
+        arn("logs", "log-group:/aws/sagemaker/ProcessingJobs:log-stream:"
+            f"{n.check_job('20261130010203')}/algo-1-1"),
         *(arn("cloudwatch", f"alarm:{name}") for name in alarms),
         arn("application-autoscaling", "scalable-target/0ec5a1b2c3d4"),
         *(f"arn:aws:iam::{ACCOUNT}:role/{n.role(purpose)}" for purpose in PURPOSES),

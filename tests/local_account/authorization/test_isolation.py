@@ -45,6 +45,7 @@ ACCOUNT_WIDE = {
     "logs:DescribeResourcePolicies": READS,
     "sagemaker:ListEndpoints": READS,
     "sagemaker:ListHyperParameterTuningJobs": READS,
+    "sagemaker:ListProcessingJobs": READS,
     "sagemaker:ListTrainingJobs": READS,
     "sagemaker:ListTransformJobs": READS,
     # These have resource-level permissions, but a request that searches is about all resources.
@@ -78,7 +79,8 @@ def contexts(action: str, of: str) -> list[dict[str, str]]:
             services = ("codebuild", "codepipeline", "lambda", "events", "cloudformation", "sagemaker", "ec2")
             return [{"iam:PassedToService": f"{service}.amazonaws.com"} for service in services]
         case "s3:ListBucket":
-            return [{"s3:prefix": "training/reports/x"}, {"s3:prefix": "package/"}, {}]
+            prefixes = ("training/reports/x", "training/input/x", "package/")
+            return [*({"s3:prefix": one} for one in prefixes), {}]
         case (
             "application-autoscaling:TagResource"
             | "application-autoscaling:UntagResource"
