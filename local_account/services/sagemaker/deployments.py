@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from local_account.services.sagemaker.records import VariantSpec
 
 _ALARM_SECONDS = 1.0
+_EVERYTHING_AT_ONCE: TrafficRoutingConfigTypeDef = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
 _LARGEST_STEP, _SMALLEST_LINEAR_STEP = 0.5, 0.1
 
 
@@ -205,6 +206,10 @@ def _waits(policy: TrafficRoutingConfigTypeDef, steps: int) -> list[int]:
     return [interval] if steps == 1 else [interval] * (steps - 1) + [0]
 
 
+def _names(fleet: Fleet) -> set[str]:
+    return {variant.spec["name"] for variant in fleet.production}
+
+
 class Deployment:
     """The traffic of an endpoint on its way from the blue to the green fleet.
 
@@ -221,10 +226,9 @@ class Deployment:
         began: datetime,
     ) -> None:
         policy, rollback = config.get("BlueGreenUpdatePolicy"), config.get("AutoRollbackConfiguration")
-        everything_at_once: TrafficRoutingConfigTypeDef = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
         self._account = account
         self._endpoint = endpoint
-        self._routing = policy["TrafficRoutingConfiguration"] if policy else everything_at_once
+        self._routing = policy["TrafficRoutingConfiguration"] if policy else _EVERYTHING_AT_ONCE
         self._termination = policy.get("TerminationWaitInSeconds", 0) if policy else 0
         self._timeout = policy.get("MaximumExecutionTimeoutInSeconds") if policy else None
         self._alarms = [alarm["AlarmName"] for alarm in (rollback.get("Alarms", []) if rollback else [])]
@@ -239,6 +243,7 @@ class Deployment:
     def shift(self, blue: Fleet, green: Fleet) -> None:
         """Shift the traffic by DeploymentConfig ("Blue/Green Deployments"); the blue fleet may end then.
 
+        A fleet with other variants gets all traffic at once, without a baking period ("Exclusions").
         Raises DeploymentError, after shifting all traffic back, if one of the alarms goes off, if the time is
         up, or if an execution role of the models is not allowed to look at the alarms ("Auto-Rollback
         Configuration and Monitoring").
@@ -254,16 +259,18 @@ class Deployment:
     def _shift(self, routes: Routes, blue: Fleet, green: Fleet) -> None:
         self._roles = sorted({variant.spec["role_arn"] for variant in green.variants.values()})
         instances = sum(len(variant.instances) for variant in green.production)
+        guarded = _names(blue) == _names(green)
+        routing, termination = (self._routing, self._termination) if guarded else (_EVERYTHING_AT_ONCE, 0)
         self._check_time()
         self._check_alarms()  # no request goes to a fleet that could not be taken back
-        steps = traffic_steps(self._routing, instances)
-        for share, wait in zip(steps, _waits(self._routing, len(steps)), strict=True):
-            kind = "full" if share == 1 else self._routing["Type"].lower()
+        steps = traffic_steps(routing, instances)
+        for share, wait in zip(steps, _waits(routing, len(steps)), strict=True):
+            kind = "full" if share == 1 else routing["Type"].lower()
             capacity = f"{kind} capacity of {math.ceil(share * instances)} instance(s)."
             self._enter("ActivatingTraffic", f"Activating traffic on {capacity}", share)
             routes.set(self._endpoint, blue, green, share)
             self._bake(wait, "WaitIntervalInSeconds", capacity, share)
-        self._bake(self._termination, "TerminationWaitInSeconds", capacity, 1.0)
+        self._bake(termination, "TerminationWaitInSeconds", capacity, 1.0)
 
     def _bake(self, seconds: int, member: str, capacity: str, share: float) -> None:
         if seconds:

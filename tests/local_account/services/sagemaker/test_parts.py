@@ -359,6 +359,48 @@ def test_a_deployment_whose_time_is_up_is_rolled_back() -> None:
     assert Routes.of(account).current("iris") is blue
 
 
+@pytest.mark.parametrize(
+    ("renamed", "stages"),
+    [
+        ("AllTraffic", ["ActivatingTraffic", "Baking", "ActivatingTraffic", "Baking"]),
+        ("Other", ["ActivatingTraffic"]),
+    ],
+)
+def test_a_release_that_renames_its_variant_has_neither_canary_nor_baking_period(
+    renamed: str, stages: list[str]
+) -> None:
+    account: Any = Account.__new__(Account)
+    account.events, account.tasks = [], SimpleNamespace(stopping=threading.Event())
+    account.tasks.stopping.set()  # nothing waits
+    nothing: Any = None
+    blue, green = (
+        Fleet(
+            nothing, nothing, "iris", cast("Any", [{"name": name, "weight": 1.0, "role_arn": "r"}]), nothing
+        )
+        for name in ("AllTraffic", renamed)
+    )
+    entered: list[str] = []
+    deployment = deployments.Deployment(
+        account,
+        "iris",
+        {
+            "BlueGreenUpdatePolicy": {
+                "TrafficRoutingConfiguration": {
+                    "Type": "CANARY",
+                    "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+                    "WaitIntervalInSeconds": 60,
+                },
+                "TerminationWaitInSeconds": 60,
+            }
+        },
+        report=lambda stage: entered.append(stage["status"]),
+        began=START,
+    )
+    deployment.shift(blue, green)
+    assert entered == stages
+    assert Routes.of(account).current("iris") is green
+
+
 def test_a_channel_never_leaves_its_directory() -> None:
     with pytest.raises(ValueError, match="leaves the directory"):
         s3_data.relative("input/../../etc/passwd", "input/")
