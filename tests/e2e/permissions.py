@@ -100,14 +100,12 @@ SOMETIMES: dict[str, str] = {
         mlops-tester AnswerPipeline codepipeline:PutJobFailureResult
         mlops-tester Bucket s3:ListBucket
     """,
-    "notebook 99 and the next run stop only what still runs, and find it only so": """
+    "notebook 99 and the next run stop only what still runs": """
         mlops-notebook Builds codebuild:ListBuildsForProject
-        mlops-notebook Look sagemaker:ListEndpoints sagemaker:ListHyperParameterTuningJobs
-        mlops-notebook Look sagemaker:ListTrainingJobs sagemaker:ListTransformJobs
         mlops-notebook OwnBatch sagemaker:StopTransformJob
         mlops-notebook OwnTuning sagemaker:StopHyperParameterTuningJob
         mlops-notebook Pipelines codepipeline:StopPipelineExecution
-        mlops-notebook StopItself sagemaker:DescribeNotebookInstance sagemaker:StopNotebookInstance
+        mlops-notebook StopItself sagemaker:StopNotebookInstance
         mlops-notebook Training sagemaker:StopTrainingJob
         mlops-pipeline Build codebuild:StopBuild
     """,
