@@ -34,7 +34,6 @@ NEVER: dict[str, str] = {
         mlops-notebook RegistryGroup sagemaker:DeleteModelPackageGroupPolicy
         mlops-notebook RegistryGroup sagemaker:GetModelPackageGroupPolicy
         mlops-notebook RegistryGroup sagemaker:PutModelPackageGroupPolicy
-        mlops-notebook Rules events:ListTargetsByRule
     """,
     (
         "asked for in another way here: images are pushed to the account's registry, and sources, "
