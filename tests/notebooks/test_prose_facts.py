@@ -360,7 +360,7 @@ FACTS: dict[str, dict[str, Fact]] = {
         "1.8 times the target": lambda: "rate = 1.8 * target" in cell("05-scale-out"),
         "all below 90% of the target": lambda: documented("Application Auto Scaling, target tracking"),
         "a trickle of two requests per second": lambda: "rate=2)" in cell("05-scale-in"),
-        "Two more alarms watch PRD": lambda: (
+        "Two more alarms guard the releases of PRD": lambda: (
             (ROOT / "cfn/deploy-model-prd.yml").read_text().count("- AlarmName: !Ref") == 2
         ),
         "lags by a minute or two": lambda: metrics.PERIOD == 60,
