@@ -53,6 +53,18 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
+def framed(title: str, page: str, height: int) -> str:
+    """Return HTML that shows a page in a frame of `height` pixels.
+
+    The page's style sheet is its own; no script of it runs, and no link of it leads away.
+    """
+    return (
+        f'<iframe sandbox title="{html.escape(title)}" '
+        f'style="width:100%;height:{height}px;border:1px solid #8c959f" '
+        f'srcdoc="{html.escape(page)}"></iframe>'
+    )
+
+
 class Table:
     """Rows of text under headers: an HTML table for notebooks, aligned text everywhere else."""
 

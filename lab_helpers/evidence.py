@@ -7,6 +7,7 @@ import json
 from typing import TypedDict
 
 from lab_helpers import keys
+from lab_helpers.display import framed
 from lab_helpers.lab import Lab
 from lab_helpers.training import read
 
@@ -23,10 +24,7 @@ class Tested(TypedDict):
 
 
 class Evidence:
-    """A sentence, and below it the page, if there is one.
-
-    The page is shown in a frame: its style sheet is its own, and neither runs a script there nor leads away.
-    """
+    """A sentence, and below it the page in a frame, if there is one."""
 
     def __init__(self, execution_id: str, summary: str, page: str = "", *, passed: bool = False) -> None:
         self.execution_id, self.summary, self.page, self.passed = execution_id, summary, page, passed
@@ -38,11 +36,7 @@ class Evidence:
         sentence = f"<p>{html.escape(self.summary)}</p>"
         if not self.page:
             return sentence
-        return (
-            f'{sentence}<iframe sandbox title="Report on execution {html.escape(self.execution_id)}" '
-            f'style="width:100%;height:{HEIGHT}px;border:1px solid #8c959f" '
-            f'srcdoc="{html.escape(self.page)}"></iframe>'
-        )
+        return sentence + framed(f"Report on execution {self.execution_id}", self.page, HEIGHT)
 
 
 def of(lab: Lab, execution_id: str) -> Evidence:

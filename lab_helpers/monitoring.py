@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
 from lab_helpers import keys
-from lab_helpers.display import Table, duration, ticking
+from lab_helpers.display import Table, duration, framed, ticking
 from lab_helpers.endpoints import SERVES, Release, Row, release
 from lab_helpers.errors import Interrupted, WorkshopError
 from lab_helpers.examples import Examples
@@ -77,12 +77,7 @@ class Result:
         return str(self.report["summary"])
 
     def _repr_html_(self) -> str:
-        return (
-            f"<p>{html.escape(repr(self))}</p>"
-            f'<iframe sandbox title="Report of {html.escape(self.job)}" '
-            f'style="width:100%;height:{HEIGHT}px;border:1px solid #8c959f" '
-            f'srcdoc="{html.escape(self.page)}"></iframe>'
-        )
+        return f"<p>{html.escape(repr(self))}</p>" + framed(f"Report of {self.job}", self.page, HEIGHT)
 
 
 def production(lab: Lab) -> Release:
