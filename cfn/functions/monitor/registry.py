@@ -34,7 +34,8 @@ MAX_DESCRIPTION = 1024
 """CreateModelPackage and UpdateModelPackage: the longest description of an approval."""
 MAX_VALUE = 256
 """CreateModelPackage: the longest value in CustomerMetadataProperties."""
-_NOT_ALLOWED = re.compile(r"[^\w\s.:/=+\-@]")
+_NOT_ALLOWED = re.compile(r"[^\w .:/=+\-@]")
+"""CreateModelPackage: what CustomerMetadataProperties do not allow, such as a tab."""
 _MAX_PARAMETERS = 30
 """Of 50 properties that a version may have."""
 
@@ -75,9 +76,9 @@ class Registry:
         Returns `""` for an execution whose job left no model. Raises botocore's ClientError.
         """
         job, execution = report.job, report.execution_id
-        model = job.get("ModelArtifacts", {}).get("S3ModelArtifacts", "")
-        if not model or "AlgorithmSpecification" not in job:
+        if not _has_model(job):
             return ""
+        model = job["ModelArtifacts"]["S3ModelArtifacts"]
         for version in self._since(job):
             if version.get("ModelPackageDescription") == f"{OF_EXECUTION}{execution}":
                 return version["ModelPackageArn"]
@@ -180,6 +181,20 @@ class Registry:
         if values := {name: _value(value) for name, value in properties.items() if value}:
             update["CustomerMetadataProperties"] = values
         self.sagemaker.update_model_package(**update)
+
+
+def _has_model(job: TrainingJob) -> bool:
+    """Return whether a job ran and left a model.
+
+    DescribeTrainingJob always has the place that is configured for the model, even if nothing is there, and
+    no TrainingStartTime for a job that never started.
+    """
+    return (
+        bool(job.get("ModelArtifacts", {}).get("S3ModelArtifacts"))
+        and job.get("TrainingJobStatus") != "Failed"
+        and "TrainingStartTime" in job
+        and "AlgorithmSpecification" in job
+    )
 
 
 def _is_decided(action: ActionExecutionDetailTypeDef) -> bool:

@@ -139,7 +139,7 @@ class Monitor:
         text = self._get(f"training/jobs/{report.execution_id}.json")
         try:
             arn = self.registry.register(report, json.loads(text) if text is not None else {})
-        except ClientError:
+        except Exception:  # whatever it is: without an answer, the pipeline would wait for days
             logger.exception("%s is not in the model registry", report.execution_id)
         else:
             logger.info("%s is %s", report.execution_id, arn or "not in the model registry: no model")

@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 from monitor.evaluation import MAX_ARCHIVE, Evaluation, EvaluationError, Scores, parse, read_archive
@@ -245,7 +245,7 @@ class Versions:
     def __init__(self) -> None:
         self.registered: list[str] = []
         self.undecided = False
-        self.error: ClientError | None = None
+        self.error: Exception | None = None
 
     def register(self, report: Report, record: Any) -> str:
         if self.error:
@@ -339,10 +339,16 @@ def test_a_good_model_is_approved_with_a_report_for_people_and_programs(world: W
     assert world.registry.registered == [FIRST]
 
 
-def test_a_registry_that_refuses_does_not_hold_up_the_approval(world: World) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [missing("AccessDeniedException"), ParamValidationError(report="value too long"), KeyError("Image")],
+)
+def test_whatever_goes_wrong_in_the_registry_does_not_hold_up_the_approval(
+    world: World, error: Exception
+) -> None:
     world.trains(FIRST, "Completed")
     world.evaluates(FIRST, evaluation())
-    world.registry.error = missing("AccessDeniedException")
+    world.registry.error = error
 
     world.monitor.watch()
 
