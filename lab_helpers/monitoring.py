@@ -38,6 +38,8 @@ NAMESPACE, METRIC = "MLOpsWorkshop", "DriftedFeatures"
 NO_CLIENTS = ("held-out-rows", LOAD)
 """Inference ids of the monitor's and the tester's questions, and of the load test."""
 ROOT = "/opt/ml/processing"
+LATE = timedelta(minutes=10)
+"""How long after a request its captured data may come."""
 HEIGHT = 620
 """Of the page in a notebook, in pixels."""
 
@@ -142,16 +144,23 @@ def captured(lab: Lab, traffic: Traffic) -> int:
 
 
 def folder(traffic: Traffic) -> str:
-    """Return the deepest folder that has all captured data of these requests."""
+    """Return the deepest folder that has all captured data of these requests.
+
+    AWS does not say whether the hour in a key is that of the request or of the upload: both are looked in.
+    """
     stem = PurePosixPath(keys.CAPTURE) / traffic.endpoint / VARIANT
-    first, last = (stem / f"{at:%Y/%m/%d/%H}" for at in (traffic.since, traffic.until))
+    first, last = (stem / f"{at:%Y/%m/%d/%H}" for at in (traffic.since, traffic.until + LATE))
     while not last.is_relative_to(first):
         first = first.parent
     return f"{first}/"
 
 
 def wait_for_capture(
-    lab: Lab, traffic: Traffic, *, patience: float = 600, sleep: Callable[[float], None] = time.sleep
+    lab: Lab,
+    traffic: Traffic,
+    *,
+    patience: float = LATE.total_seconds(),
+    sleep: Callable[[float], None] = time.sleep,
 ) -> int:
     """Wait until S3 has all of these requests. Raises MonitoringError after `patience` seconds."""
     live, began, count = Live(), time.monotonic(), len(traffic.ids)

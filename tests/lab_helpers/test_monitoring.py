@@ -15,12 +15,15 @@ from tests.lab_helpers import fakes
 @pytest.mark.parametrize(
     ("since", "until", "folder"),
     [
-        ("2026-12-01T08:05", "2026-12-01T08:59", "2026/12/01/08/"),
+        ("2026-12-01T08:05", "2026-12-01T08:49", "2026/12/01/08/"),
+        ("2026-12-01T08:58", "2026-12-01T08:59", "2026/12/01/"),  # what comes late can have the next hour
         ("2026-12-01T08:59", "2026-12-01T09:01", "2026/12/01/"),
         ("2026-12-31T23:59", "2027-01-01T00:01", ""),
     ],
 )
-def test_a_window_is_in_the_folders_of_its_hours(since: str, until: str, folder: str) -> None:
+def test_a_window_is_in_the_folders_of_its_hours_and_of_what_comes_late(
+    since: str, until: str, folder: str
+) -> None:
     first, last = (datetime.fromisoformat(one).replace(tzinfo=UTC) for one in (since, until))
     traffic = monitoring.Traffic("iris-model-prd", (), (), first, last)
 
