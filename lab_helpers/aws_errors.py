@@ -17,7 +17,7 @@ _GONE = {
     "RepositoryDoesNotExistException",
     "PipelineNotFoundException",
 }
-_GONE_MESSAGES = ("could not find", "does not exist", "not found", "recordnotfound")
+_GONE_MESSAGES = ("could not find", "cannot find", "does not exist", "not found", "recordnotfound")
 _BUSY = {
     "ConflictException",
     "OperationAbortedException",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from lab_helpers.aws_errors import is_gone
 from lab_helpers.display import Table
 from lab_helpers.errors import WorkshopError
 from lab_helpers.lab import Lab
@@ -58,7 +59,7 @@ def versions(lab: Lab) -> list[Version]:
     try:
         arns = [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]
     except ClientError as error:
-        if error.response["Error"]["Code"] != MISSING:
+        if not is_gone(error):
             raise
         return []  # a lab of an earlier package has no group
     return [_described(sagemaker, arn) for arn in arns]
@@ -74,6 +75,22 @@ def version(lab: Lab, number: int) -> Version:
     raise VersionError(
         f"the model registry {lab.names.model_package_group} has no version {number} (it has: {numbers})"
     )
+
+
+def forget(sagemaker: SageMakerClient, group: str) -> None:
+    """Delete all versions of a model package group, if there is one.
+
+    SageMaker deletes no group that has any, and CloudFormation then not the stack that it belongs to.
+    """
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    try:
+        arns = [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+        return
+    for arn in arns:
+        sagemaker.delete_model_package(ModelPackageName=arn)
 
 
 def table(found: list[Version]) -> Table:

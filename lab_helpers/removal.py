@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from lab_helpers import running, sdk
+from lab_helpers import registry, running, sdk
 from lab_helpers.display import Table, duration
 from lab_helpers.errors import Interrupted, WorkshopError
 from lab_helpers.lab import Lab
@@ -36,7 +36,7 @@ def plan(lab: Lab) -> Table:
     what = {
         names.prd_stack: "endpoint PRD, its scaling and alarms",
         names.dev_stack: "endpoint DEV",
-        names.train_stack: "training pipeline, functions launcher, monitor and tester",
+        names.train_stack: "training pipeline, its functions, model registry with all versions",
         names.model_stack: "pipeline and build project of the model image",
         names.base_stack: "pipeline and build project of the base image",
     }
@@ -59,11 +59,9 @@ def remove(lab: Lab, *, timeout: float = 1800, sleep: Callable[[float], None] = 
     for what in sdk.remove(lab, pause=sleep):  # no stack has it
         print(f"deleted the {what} {names.sdk}")
     # An execution that was under way may have deployed an endpoint until it stopped: pipelines go last.
-    for stacks in (
-        (names.prd_stack, names.dev_stack),
-        (names.train_stack, names.model_stack, names.base_stack),
-    ):
-        _delete(lab, stacks, timeout, sleep)
+    _delete(lab, (names.prd_stack, names.dev_stack), timeout, sleep)
+    registry.forget(lab.client("sagemaker"), names.model_package_group)
+    _delete(lab, (names.train_stack, names.model_stack, names.base_stack), timeout, sleep)
 
 
 def _stop(lab: Lab) -> Iterator[str]:

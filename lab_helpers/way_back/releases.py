@@ -10,9 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from lab_helpers import approvals, executions, failures, images, keys
+from lab_helpers import approvals, executions, failures, images, keys, registry
 from lab_helpers.clients import Clients
 from lab_helpers.errors import WorkshopError
 from lab_helpers.exercises import zipped
@@ -140,16 +138,7 @@ class Releases:
 
     def forget_versions(self, group: str) -> None:
         """Delete every version of a model package group, if there is one."""
-        sagemaker = self._clients("sagemaker")
-        pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
-        try:
-            versions = [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationException":  # there is no such group
-                raise
-            return
-        for arn in versions:
-            sagemaker.delete_model_package(ModelPackageName=arn)
+        registry.forget(self._clients("sagemaker"), group)
 
     def train(self, target: Target) -> None:
         """Upload data and training job as notebook 03 does, and follow until DEV is being deployed."""

@@ -92,6 +92,7 @@ def sagemaker(**handlers: fakes.Handler) -> fakes.FakeClient:
         "delete_endpoint_config": missing,
         "delete_model": missing,
         "describe_endpoint": missing,
+        "list_model_packages": missing,
     }
     return fakes.FakeClient("sagemaker", **nothing | handlers)
 
@@ -111,6 +112,32 @@ def test_endpoints_go_before_the_pipelines_and_what_is_not_there_is_skipped(tmp_
     )
     remove(tmp_path, stacks)
     assert stacks.deleted == ["iris-model-prd", "iris-train-pipeline", "scikit-base"]
+
+
+def test_the_versions_of_the_model_go_before_the_stack_whose_group_has_them(tmp_path: Path) -> None:
+    stacks = Stacks(iris_model_prd=["CREATE_COMPLETE"], iris_train_pipeline=["UPDATE_COMPLETE"])
+    versions = [f"{ARN}/{number}" for number in (2, 1)]
+
+    def delete(ModelPackageName: str) -> dict[str, Any]:
+        assert stacks.deleted == ["iris-model-prd"]
+        versions.remove(ModelPackageName)
+        return {}
+
+    client = sagemaker(
+        list_model_packages=lambda ModelPackageGroupName: {
+            "ModelPackageSummaryList": [
+                {"ModelPackageArn": arn, "CreationTime": TIME, "ModelPackageStatus": "Completed"}
+                for arn in versions
+            ]
+        },
+        delete_model_package=delete,
+    )
+    removal.remove(
+        fakes.lab(tmp_path, cloudformation=stacks.client, codepipeline=idle_pipelines(), sagemaker=client),
+        sleep=lambda _: None,
+    )
+    assert versions == []
+    assert stacks.deleted == ["iris-model-prd", "iris-train-pipeline"]
 
 
 def test_an_update_is_waited_for_because_cloudformation_refuses_to_delete_then(tmp_path: Path) -> None:
