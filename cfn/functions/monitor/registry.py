@@ -16,6 +16,7 @@ from .evaluation import Evaluation, is_regression, regression_scores
 from .report import Report, TrainingJob
 
 if TYPE_CHECKING:
+    from launcher.launch import TrainingData
     from mypy_boto3_codepipeline import CodePipelineClient
     from mypy_boto3_codepipeline.type_defs import ActionExecutionDetailTypeDef
     from mypy_boto3_sagemaker import SageMakerClient
@@ -38,17 +39,6 @@ _NOT_ALLOWED = re.compile(r"[^\w .:/=+\-@]")
 """CreateModelPackage: what CustomerMetadataProperties do not allow, such as a tab."""
 _MAX_PARAMETERS = 30
 """Of 50 properties that a version may have."""
-
-
-class TrainingData(TypedDict):
-    """What the launcher found in a training channel's place when it started the job."""
-
-    uri: str
-    objects: int
-    version: str
-    """S3's version of the object; `""` if there are several, or the bucket keeps no versions."""
-    digest: str
-    """SHA-256 of the objects' keys and ETags, so that the same data has the same digest."""
 
 
 class JobRecord(TypedDict):
