@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from lab_helpers import registry
+from lab_helpers.endpoints import EndpointError, release
 from lab_helpers.errors import WorkshopError
 from lab_helpers.lab import Lab
 from lab_helpers.registry import Version
@@ -74,11 +75,10 @@ def of(lab: Lab, endpoint: str) -> Lineage:
 
     Raises LineageError if there is no such endpoint.
     """
-    sagemaker = lab.client("sagemaker")
     try:
-        config = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
-        variant = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
-        model = sagemaker.describe_model(ModelName=variant["ModelName"])
+        serving = release(lab, endpoint)
+    except EndpointError as error:
+        raise LineageError(str(error)) from error
     except ClientError as error:
         if error.response["Error"]["Code"] != registry.MISSING:
             raise
@@ -86,14 +86,13 @@ def of(lab: Lab, endpoint: str) -> Lineage:
             f"{endpoint} has no release to trace: {error.response['Error']['Message']}. "
             "Notebook 03 releases to DEV, notebook 04 to PRD."
         ) from error
-    container = model["PrimaryContainer"]
-    found = [one for one in registry.versions(lab) if one.model_data == container.get("ModelDataUrl")]
+    found = [one for one in registry.versions(lab) if one.model_data == serving.model_data]
     version = found[0] if found else None
     return Lineage(
         endpoint,
-        model["ModelName"],
+        serving.model,
         version,
-        tuple(_steps(version, container["Image"], model["ModelName"], endpoint)),
+        tuple(_steps(version, serving.image, serving.model, endpoint)),
     )
 
 

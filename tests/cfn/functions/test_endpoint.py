@@ -8,7 +8,9 @@ from itertools import count
 from typing import Any
 
 import pytest
-from monitor.endpoint import BATCH_ROWS, Endpoint, EndpointError
+from monitor.endpoint import BATCH_ROWS, INFERENCE_ID, Endpoint, EndpointError
+
+from lab_helpers import monitoring
 
 
 class Slow:
@@ -53,3 +55,7 @@ def test_an_answer_that_is_none_is_an_error(answer: Any, says: str) -> None:
     slow: Any = Slow(answer)
     with pytest.raises(EndpointError, match=says):
         Endpoint(slow, "prd", deadline=99.0, clock=slow.now).ask([[1.0], [2.0]])
+
+
+def test_checks_of_captured_data_leave_out_what_the_functions_ask() -> None:
+    assert INFERENCE_ID in monitoring.NO_CLIENTS
