@@ -132,7 +132,7 @@ def wait(
 ) -> Release:
     """Wait until the endpoint is InService and return the release that it serves.
 
-    Raises EndpointError if it fails, or serves something else than its stack has deployed. Whether that is
+    Raises EndpointError if it fails, or serves something other than its stack has deployed. Whether that is
     the release that was expected is for the caller to compare (`execution_id`).
     """
     client, began, live = lab.client("sagemaker"), time.monotonic(), Live()

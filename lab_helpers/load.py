@@ -31,7 +31,7 @@ from lab_helpers.lab import Lab
 from lab_helpers.live import Live
 
 INFERENCE_ID = "load-test"
-"""Captured data has it: these requests are no traffic of clients."""
+"""Captured data has it: these requests do not come from clients."""
 _PENDING, _RIGHT, _WRONG, _FAILED = range(4)
 _FEWEST = 100
 """The error budget is a share, which means nothing for fewer requests than this."""

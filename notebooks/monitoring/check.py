@@ -38,7 +38,7 @@ class Settings:
     until: str = "9"
     """Both belong to the window. The defaults are before and after every time."""
     skip: tuple[str, ...] = ()
-    """Inference ids of requests that are no traffic of clients."""
+    """Inference ids of requests that do not come from clients."""
     alpha: float = 0.01
     """How often a window without any drift may be called a drifted one."""
     minimum_psi: float = 0.1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_BODY = 6_291_456
 """SageMaker InvokeEndpoint: the longest body in bytes."""
 INFERENCE_ID = "held-out-rows"
-"""Captured data has it: these requests are no traffic of clients."""
+"""Captured data has it: these requests do not come from clients."""
 BATCH_ROWS, BATCH_BYTES = 500, MAX_BODY // 6
 """One request has at most so much: its answer, with probabilities, has to stay below the limit, too."""
 
@@ -122,7 +122,7 @@ def _decode(body: bytes, count: int, name: str) -> Answers:
             labels = [float(one) if isinstance(one, int | float) else str(one) for one in labels]
             return Answers(str(found.get("algorithm", "")), labels, shares)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EndpointError(f"{name} answered something else than predictions ({error})") from error
+        raise EndpointError(f"{name} answered something other than predictions ({error})") from error
     with_shares = f" and probabilities for {len(shares)}" if shares else ""
     raise EndpointError(f"{name} answered {len(labels)} predictions{with_shares}, but was asked for {count}")
 

@@ -46,9 +46,9 @@ def test_no_request_is_sent_after_the_deadline() -> None:
             {"predictions": ["x", "y"], "probabilities": [[1.0]]},
             "2 predictions and probabilities for 1, but was asked for 2",
         ),
-        ({"error": "no"}, "something else than predictions"),
-        (["x"], "something else than predictions"),
-        ({"predictions": None}, "something else than predictions"),
+        ({"error": "no"}, "something other than predictions"),
+        (["x"], "something other than predictions"),
+        ({"predictions": None}, "something other than predictions"),
     ],
 )
 def test_an_answer_that_is_none_is_an_error(answer: Any, says: str) -> None:
