@@ -10,6 +10,8 @@ NOTEBOOK = "ml.t3.medium"
 TRAINING = "ml.m5.large"
 DEV = "ml.t2.medium"
 PRD = "ml.m5.large"
+CHECK = "ml.t3.medium"
+"""A new account may use four of them in processing jobs, of larger types none."""
 _NEWER = "ml.m6i.large"
 _BURSTABLE = frozenset({
     "ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1",
@@ -23,11 +25,17 @@ _FIFTH_GENERATION = _BURSTABLE | {
     "me-south-1", "us-gov-east-1",
 }  # fmt: skip
 """Regions with `PRD`. Those that opened since have newer types only."""
+_WITHOUT_CHECK = frozenset({"ap-northeast-3", "me-south-1"})
 
 
 def training(region: str) -> str:
     """Return the type that trains: training has the generations that hosting has."""
     return TRAINING if region in _FIFTH_GENERATION else _NEWER
+
+
+def processing(region: str) -> str:
+    """Return the type that checks captured data."""
+    return training(region) if region in _WITHOUT_CHECK else CHECK
 
 
 def dev(region: str) -> str:

@@ -36,6 +36,7 @@ def test_a_region_has_the_types_that_are_chosen_for_it(region: str) -> None:
     # region, four burstable types are listed: too few to tell.
     listed = json.loads(processing.read_text())[region]["enum"]
     assert len(listed) < 10 or instance_types.training(region) in listed
+    assert instance_types.processing(region) in listed
     assert ("ml.t2.medium" in offered) == (instance_types.dev(region) == "ml.t2.medium")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import console
+from lab_helpers import console, instance_types
 from lab_helpers.instructor.doctor.findings import Finding, Level, ok, warning
 from lab_helpers.instructor.doctor.room import Room
 
@@ -80,6 +80,7 @@ _CHOICES = {
     "notebook instance usage": "`fleet up --parameter NotebookInstanceType=…` (`doctor --notebook-type …`)",
     "training job usage": "`instance_type` in notebook 03 (`doctor --training-type …`)",
     "transform job usage": "`instance_type` in notebook 03a",
+    "processing job usage": "`instance_type` in notebook 07",
     "endpoint usage": "`fleet up --parameter DevInstanceType=…` and `PrdInstanceType=…` "
     "(`doctor --dev-type …`, `--prd-type …`)",
 }
@@ -149,6 +150,9 @@ def needs(room: Room) -> list[Need]:
         Need("sagemaker", "Number of instances across all training jobs", 1, code="L-00C91CB5", detour=1),
         Need("sagemaker", f"{room.training_type} for transform job usage", 0, detour=1),
         Need("sagemaker", "Number of instances across all transform jobs", 0, code="L-60D2A6F0", detour=1),
+        # Notebook 07 checks captured data, one window after the other.
+        Need("sagemaker", f"{instance_types.processing(room.region)} for processing job usage", 1),
+        Need("sagemaker", "Number of instances across all processing jobs", 1, code="L-F311B08F"),
         *(
             Need("sagemaker", f"{kind} for endpoint usage", number)
             for kind, number in sorted(endpoints.items())
@@ -165,7 +169,7 @@ def needs(room: Room) -> list[Need]:
         Need("codepipeline", "Total pipelines", 3, count.pipelines(), code="L-78D200AD"),
         Need("ecr", "Registered repositories", 2, count.registries(), code="L-CFEB8E8D"),
         Need("iam", "Roles per account", 9, count.roles(), code="L-FE177D64"),
-        Need("iam", "Customer managed policies per account", 5, count.policies(), code="L-E95E4862"),
+        Need("iam", "Customer managed policies per account", 8, count.policies(), code="L-E95E4862"),
         Need("s3", "Buckets", 2, count.buckets(), code="L-DC2B2D3D"),
         Need("lambda", "Concurrent executions", 3, code="L-B99A9384"),
         Need("events", "Number of rules", 4, count.rules(), code="L-244521F2"),
