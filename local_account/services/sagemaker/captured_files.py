@@ -11,6 +11,9 @@ file yet, are not captured: on AWS, capture stops "at high levels of disk usage"
 
 Differs from AWS: what cannot be stored is lost, and the endpoint serves on. The reason is in the stream
 `VARIANT/data-capture` of the endpoint's log group. AWS does not document where it says so.
+
+Differs from AWS: the hour in a key is that of the requests. AWS does not say whether it is that of the
+upload.
 """
 
 from __future__ import annotations

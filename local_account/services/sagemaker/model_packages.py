@@ -6,7 +6,8 @@ request is a `ConflictException`, and `ModelPackageName` is missing from what de
 documents none of it. Source: github.com/aws/sagemaker-python-sdk issue 5606.
 
 Differs from AWS (UpdateModelPackage): it refuses unversioned packages, and keys of
-`CustomerMetadataProperties` that are both set and removed.
+`CustomerMetadataProperties` that are both set and removed. Those that are set are added to what the version
+has; AWS documents only that others can be removed.
 
 Differs from AWS (ListModelPackages): a model package group that does not exist is an error.
 

@@ -4,6 +4,9 @@ Lacks (sagemaker-runtime): `InvokeEndpointAsync`, `InvokeEndpointWithResponseStr
 
 Differs from AWS: a request whose container ends before it answers is sent once more, to another instance of
 the variant. AWS does not say whether it does that.
+
+Differs from AWS: a body may have 6,291,456 bytes, as the API reference says; the Developer Guide's hosting
+FAQ says 25 MB.
 """
 
 from __future__ import annotations
