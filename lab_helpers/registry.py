@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MISSING = "ValidationException"
 """What SageMaker answers for a group or a version that does not exist."""
+OF_EXECUTION = "Model of execution "
+"""What the monitor describes a version with, before the execution's id."""
 
 
 class VersionError(WorkshopError, LookupError):
@@ -113,5 +115,9 @@ def _described(sagemaker: SageMakerClient, arn: str) -> Version:
         created=found["CreationTime"],
         image=container["Image"],
         model_data=container.get("ModelDataUrl", ""),
-        properties=found.get("CustomerMetadataProperties", {}),
+        # Also if someone has replaced the properties: a release needs the execution.
+        properties={
+            "execution": found.get("ModelPackageDescription", "").partition(OF_EXECUTION)[2],
+            **found.get("CustomerMetadataProperties", {}),
+        },
     )

@@ -20,7 +20,7 @@ GROUP = {"ModelPackageGroupName": "iris-model", "ModelPackageVersion": 3}
 VERSION = f"{ARN}:model-package/iris-model/3"
 
 
-def sagemaker(*, config: bool = True) -> fakes.FakeClient:
+def sagemaker(*, config: bool = True, properties: bool = True) -> fakes.FakeClient:
     """Return a client that knows PRD, and one version in the registry."""
 
     def describe_endpoint(EndpointName: str) -> dict[str, Any]:
@@ -70,7 +70,10 @@ def sagemaker(*, config: bool = True) -> fakes.FakeClient:
             "ModelApprovalStatus": "Approved",
             "CreationTime": fakes.START,
             "InferenceSpecification": {"Containers": [{"Image": IMAGE, "ModelDataUrl": DATA}]},
-            "CustomerMetadataProperties": {"execution": EXECUTION, "commit": "c" * 40, "parameter C": "1.0"},
+            "ModelPackageDescription": f"Model of execution {EXECUTION}",
+            "CustomerMetadataProperties": {"execution": EXECUTION, "commit": "c" * 40, "parameter C": "1.0"}
+            if properties
+            else {"approver": "Ana"},
         }
 
     client = fakes.FakeClient(
@@ -82,6 +85,12 @@ def sagemaker(*, config: bool = True) -> fakes.FakeClient:
         describe_model_package=describe_model_package,
     )
     return client
+
+
+def test_a_version_whose_properties_were_replaced_still_knows_its_execution(tmp_path: Path) -> None:
+    found = lineage.of(fakes.lab(tmp_path, sagemaker=sagemaker(properties=False)), "iris-model-prd")
+
+    assert found.execution_id == EXECUTION
 
 
 def test_an_endpoint_leads_to_the_version_that_trained_its_model(tmp_path: Path) -> None:
