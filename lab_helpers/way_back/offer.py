@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -100,7 +100,7 @@ class WayBack:
             )
             if kind in {one.kind for one in self.plan.actions}
         ]
-        kept = f"all objects but those under {' and '.join(doomed)}" if doomed else "all objects"
+        kept = f"all objects but those under {_and(doomed)}" if doomed else "all objects"
         yield [self._lab.bucket, kept]
         yield ["pipelines and training jobs", "their history"]
         yield ["your own files", "what you added or changed moves to notebooks/changed-DATE-TIME"]
@@ -207,3 +207,8 @@ class _Steps:
         self.add("done")
         table = Table(["after", "what is done"], [[duration(at), line] for at, line in self._lines])
         self._show(table, Frame(table))
+
+
+def _and(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)

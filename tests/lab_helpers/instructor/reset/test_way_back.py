@@ -55,7 +55,7 @@ def test_a_learner_goes_back_from_a_release_and_runs_the_notebook_again(lab: Lab
     for stack in (lab.names.dev_stack, lab.names.prd_stack):
         assert stack in told
     assert "delete what notebook 03a has left" in told
-    assert "all objects but those under training/ and sdk/" in done
+    assert "all objects but those under training/, monitoring/ and sdk/" in done
     assert "Your lab is at the start of notebook 03. Restart the kernel" in done
     assert "open 03_train.ipynb" in done
     assert "00_welcome.ipynb" in done.partition("What you had changed is in notebooks/changed-")[2]
