@@ -125,7 +125,11 @@ class Account:
             states = self.release_alarms.pop(0) if len(self.release_alarms) > 1 else self.release_alarms[0]
             return {
                 "MetricAlarms": [
-                    {"AlarmName": f"{AlarmNamePrefix}{name}", "Namespace": "AWS/SageMaker", "StateValue": state}
+                    {
+                        "AlarmName": f"{AlarmNamePrefix}{name}",
+                        "Namespace": "AWS/SageMaker",
+                        "StateValue": state,
+                    }
                     for name, state in states.items()
                 ]
             }
