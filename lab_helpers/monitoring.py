@@ -11,6 +11,7 @@ import functools
 import html
 import io
 import json
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,6 +112,22 @@ def write_baseline(lab: Lab, release: Release, known: Examples) -> str:
     key = f"{keys.BASELINE}{release.execution_id}/training.csv"
     lab.client("s3").put_object(Bucket=lab.bucket, Key=key, Body=text.getvalue().encode())
     return key
+
+
+def shifted(rows: Sequence[Row], place: int, deviations: float) -> list[Row]:
+    """Return rows whose feature at `place` is larger by that many of its standard deviations.
+
+    A missing value stays missing. Raises MonitoringError if the feature is not a number.
+    """
+    numbers = [row[place] for row in rows]
+    known = [float(one) for one in numbers if isinstance(one, int | float)]
+    if not known or any(isinstance(one, str) for one in numbers):
+        raise MonitoringError(f"feature {place} is not a number, and can't be shifted: choose another one")
+    by = deviations * statistics.pstdev(known)
+    return [
+        [*row[:place], one + by if isinstance(one, int | float) else None, *row[place + 1 :]]
+        for row, one in zip(rows, numbers, strict=True)
+    ]
 
 
 def send(lab: Lab, endpoint: str, rows: Sequence[Row], name: str, algorithm: str = "") -> Traffic:

@@ -68,7 +68,14 @@ class JupyterLab:
             "window.jupyterapp !== undefined && document.querySelector('#jupyterlab-splash') === null",
             timeout=START_SECONDS * 1000,
         )
-        self.page.evaluate("window.jupyterapp.restored.then(() => undefined)")
+        self.wait_for("window.jupyterapp.restored")
+
+    def wait_for(self, promise: str) -> None:
+        """Wait until a promise is fulfilled. Raises TimeoutError; `evaluate` would wait forever."""
+        self.page.evaluate(
+            f"{{ window.fulfilled = false; ({promise}).then(() => {{ window.fulfilled = true; }}); }}"
+        )
+        self.page.wait_for_function("window.fulfilled", timeout=START_SECONDS * 1000)
 
     def open(self, notebook: str) -> Notebook:
         """Open a notebook (`notebooks/00_welcome.ipynb`) and wait until its kernel is idle.
@@ -80,8 +87,9 @@ class JupyterLab:
         try:
             opened.wait_until_ready(notebook)
         except TookTooLong:
-            # On a busy machine, JupyterLab may give up its style sheet: people load the page again.
-            if self.page.get_by_text("Error Loading Theme").count() == 0:
+            # On a busy machine, JupyterLab may give up its style sheet, and asks before it goes on: people
+            # load the page again.
+            if self.page.locator(".jp-Dialog").count() == 0:
                 raise
             self.go(f"/lab/tree/{quote(notebook)}")
             opened.wait_until_ready(notebook)
@@ -117,9 +125,9 @@ class Notebook:
             arg=path,
             timeout=START_SECONDS * 1000,
         )
-        self.page.evaluate(
-            "(({context, sessionContext}) => Promise.all([context.ready, sessionContext.ready])"
-            ".then(() => undefined))(window.jupyterapp.shell.currentWidget)"
+        self.lab.wait_for(
+            "(({context, sessionContext}) => Promise.all([context.ready, sessionContext.ready]))"
+            "(window.jupyterapp.shell.currentWidget)"
         )
         self.wait_until_idle(START_SECONDS)
 
