@@ -60,6 +60,12 @@ class JupyterLab:
         self._address = f"{parts.scheme}://{parts.netloc}"
         self._token = parse_qs(parts.query)["token"][0]
         page.add_init_script(_OFFER_COMMANDS)
+        # On a busy machine, JupyterLab gives up its style sheet after 1.5 s, and its dialog stands in front.
+        page.add_locator_handler(
+            page.locator(".jp-Dialog", has_text="Error Loading Theme"),
+            lambda dialog: dialog.locator("button").first.click(),
+            times=1,
+        )
 
     def go(self, path: str = "/lab") -> None:
         """Load a page of the server and wait until JupyterLab is there."""
