@@ -256,7 +256,7 @@ def _text(rules: dict[str, Any]) -> str:
     pattern = rules.get("pattern") or ""
     # A pattern of ARNs says which: arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:cluster/[a-z0-9]{12}
     arns = (f"arn:aws:{a}:us-east-1:123456789012:{b}/0a1b2c3d4e5f" for a, b in _KIND.findall(pattern))
-    for example in (*_EXAMPLES, *arns, *str(pattern).strip("^()$").split("|")):  # AWS|ThirdParty
+    for example in (*_EXAMPLES, *arns, *str(pattern).strip("^()$").split("|")):  # words: Build|Deploy
         text = example[:high] if high < len(example) else example.ljust(low, "e")
         if _fits(text, pattern):
             return text
