@@ -86,12 +86,13 @@ def objects(lab: Lab) -> list[Stored]:
 
 
 def tree(lab: Lab) -> Table:
-    """Show the bucket as a tree: pipeline artifacts summed up per folder, everything else by name."""
+    """Show the bucket as a tree: pipeline artifacts and captured data summed up, everything else by name."""
     groups: dict[str, list[Stored]] = {}
     for stored in objects(lab):
         folder = stored.key.rpartition("/")[0]
         summed = stored.writer.startswith("CodePipeline") and folder
-        groups.setdefault(f"{folder}/" if summed else stored.key, []).append(stored)
+        shown = f"{folder}/" if summed else stored.key
+        groups.setdefault(keys.CAPTURE if stored.key.startswith(keys.CAPTURE) else shown, []).append(stored)
     rows: list[list[str]] = []
     above: list[str] = []
     for shown, members in groups.items():
