@@ -32,7 +32,6 @@ NEVER: dict[str, str] = {
         mlops-notebook LogGroups logs:DeleteDataProtectionPolicy logs:GetDataProtectionPolicy
         mlops-notebook LookAtPipelineRole iam:GetRole
         mlops-notebook RegistryGroup sagemaker:DeleteModelPackageGroupPolicy
-        mlops-notebook RegistryGroup sagemaker:GetModelPackageGroupPolicy
         mlops-notebook RegistryGroup sagemaker:PutModelPackageGroupPolicy
     """,
     (
