@@ -5,28 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import boto3
-from botocore.exceptions import ClientError
+from pipeline_job import Event, fail, put_result
 
 from .launch import Launcher, LaunchError, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
-    from mypy_boto3_codepipeline.literals import FailureTypeType
-    from mypy_boto3_codepipeline.type_defs import FailureDetailsTypeDef, JobTypeDef
+    from mypy_boto3_codepipeline.type_defs import JobTypeDef
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
-
-MAX_MESSAGE = 5000
-"""CodePipeline PutJobFailureResult: the longest message."""
-
-Event = TypedDict("Event", {"CodePipeline.job": "JobTypeDef"})
-"""The event that CodePipeline invokes the function with."""
 
 
 @lru_cache(maxsize=1)
@@ -64,13 +56,13 @@ def answer(job: JobTypeDef, launcher: Launcher, codepipeline: CodePipelineClient
         variables = launcher.launch(execution_id, source)
     except LaunchError as error:
         logger.warning("execution failed: %s", error)
-        _fail(codepipeline, job["id"], str(error), error.kind)
+        fail(codepipeline, job["id"], str(error), error.kind)
     except Exception as error:  # whatever it is, the learner must see it in the pipeline
         logger.exception("execution failed")
-        _fail(codepipeline, job["id"], f"{type(error).__name__}: {error}", "JobFailed")
+        fail(codepipeline, job["id"], f"{type(error).__name__}: {error}", "JobFailed")
     else:
         logger.info("started %s", json.dumps(variables))
-        _report(
+        put_result(
             job["id"], lambda: codepipeline.put_job_success_result(jobId=job["id"], outputVariables=variables)
         )
 
@@ -88,18 +80,3 @@ def _read(job: JobTypeDef) -> tuple[str, tuple[str, str]]:
         ) from error
     location = data["inputArtifacts"][0]["location"]["s3Location"]
     return execution_id, (location["bucketName"], location["objectKey"])
-
-
-def _fail(codepipeline: CodePipelineClient, job_id: str, message: str, kind: FailureTypeType) -> None:
-    details: FailureDetailsTypeDef = {"type": kind, "message": message[:MAX_MESSAGE]}
-    _report(job_id, lambda: codepipeline.put_job_failure_result(jobId=job_id, failureDetails=details))
-
-
-def _report(job_id: str, put: Callable[[], object]) -> None:
-    """Report a job's result with `put`, unless the job already has one."""
-    try:
-        put()
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "InvalidJobStateException":
-            raise
-        logger.info("job %s already has a result", job_id)

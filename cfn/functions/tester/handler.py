@@ -5,31 +5,26 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from pipeline_job import Event, fail, put_result
 
 from .testing import Settings, Tester, UntestableError
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline import CodePipelineClient
-    from mypy_boto3_codepipeline.literals import FailureTypeType
-    from mypy_boto3_codepipeline.type_defs import FailureDetailsTypeDef, JobTypeDef
+    from mypy_boto3_codepipeline.type_defs import JobTypeDef
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
 
-MAX_MESSAGE, MAX_SUMMARY = 5000, 2048
-"""CodePipeline PutJobFailureResult and ExecutionDetails: the longest message and summary."""
+MAX_SUMMARY = 2048
+"""CodePipeline ExecutionDetails: the longest summary."""
 PATIENCE = Config(connect_timeout=2, read_timeout=20, retries={"total_max_attempts": 1})
 """For asking endpoints: a failed request is a finding, and a retry would hide it."""
-
-Event = TypedDict("Event", {"CodePipeline.job": "JobTypeDef"})
-"""The event that CodePipeline invokes the function with."""
 
 
 @lru_cache(maxsize=1)
@@ -66,18 +61,18 @@ def answer(job: JobTypeDef, tester: Tester, codepipeline: CodePipelineClient) ->
         findings = tester.test(execution_id)
     except UntestableError as error:
         logger.warning("execution failed: %s", error)
-        _fail(codepipeline, job["id"], str(error), "ConfigurationError")
+        fail(codepipeline, job["id"], str(error), "ConfigurationError")
         return
     except Exception as error:  # whatever it is, the learner must see it in the pipeline
         logger.exception("execution failed")
-        _fail(codepipeline, job["id"], f"{type(error).__name__}: {error}", "JobFailed")
+        fail(codepipeline, job["id"], f"{type(error).__name__}: {error}", "JobFailed")
         return
     logger.info("%s: %s", execution_id, findings.summary)
     report = tester.report_uri(execution_id)
     if not findings.passed:
-        _fail(codepipeline, job["id"], f"{findings.summary}; report: {report}", "JobFailed")
+        fail(codepipeline, job["id"], f"{findings.summary}; report: {report}", "JobFailed")
         return
-    _report(
+    put_result(
         job["id"],
         lambda: codepipeline.put_job_success_result(
             jobId=job["id"],
@@ -96,18 +91,3 @@ def _read(job: JobTypeDef) -> str:
             f"UserParameters of the TestDev action is {parameters!r}, but it must be JSON with "
             "PipelineExecutionId: deploy train-model-pipeline.yml again"
         ) from error
-
-
-def _fail(codepipeline: CodePipelineClient, job_id: str, message: str, kind: FailureTypeType) -> None:
-    details: FailureDetailsTypeDef = {"type": kind, "message": message[:MAX_MESSAGE]}
-    _report(job_id, lambda: codepipeline.put_job_failure_result(jobId=job_id, failureDetails=details))
-
-
-def _report(job_id: str, put: Callable[[], object]) -> None:
-    """Report a job's result with `put`, unless the job already has one."""
-    try:
-        put()
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "InvalidJobStateException":
-            raise
-        logger.info("job %s already has a result", job_id)
