@@ -34,6 +34,7 @@ _PORT = "8080/tcp"
 _CONNECTIONS = 256
 _EXIT_SECONDS = 5
 _REMOVAL_SECONDS = 60
+_DRAIN_SECONDS = 10
 
 
 class ServingContainer:
@@ -43,6 +44,7 @@ class ServingContainer:
         """Create and start it. Raises the exceptions of ``engine_errors``, with nothing left behind."""
         self.stream = stream
         self.exited = threading.Event()
+        self._drained = threading.Event()
         self.pool: urllib3.HTTPConnectionPool | None = None
         self._account = account
         self._group = group
@@ -112,6 +114,13 @@ class ServingContainer:
         except engine_errors():
             self._later(self.remove)
 
+    def finish(self) -> None:
+        """Kill it, wait until all that it printed is in its stream, and remove it."""
+        with contextlib.suppress(*engine_errors()):
+            self._stop(0)
+            self._drained.wait(_DRAIN_SECONDS)
+        self.stop(0)
+
     def _later(self, removal: Callable[[], None]) -> None:
         what = f"removing a container of {self._group}"
         self._account.tasks.spawn(f"{self._group}-removal", when_engine_answers, self._account, what, removal)
@@ -146,3 +155,4 @@ class ServingContainer:
         finally:
             self.exited.set()
             self.stream.close()
+            self._drained.set()

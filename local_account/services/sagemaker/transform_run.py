@@ -134,6 +134,12 @@ class TransformRun:
             raise JobError(f"ClientError: {error}") from error
         except engine_errors() as error:
             raise JobError(f"InternalServerError: {explained(error)}") from error
+        try:
+            self._transform_with(container)
+        finally:
+            container.finish()  # whoever sees the job's end finds all that it printed
+
+    def _transform_with(self, container: ServingContainer) -> None:
         self._check_stop()
         self._wait_for_ping(container)
         if container.pool is None:

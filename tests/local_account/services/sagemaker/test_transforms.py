@@ -41,6 +41,8 @@ def test_an_object_becomes_an_object_with_the_answers_in_order(batch: SageMakerL
     assert batch.stored("batch/multi/") == {"rows.csv.out": answer, "more/rows.csv.out": answer}
     lines = batch.lines(GROUP, "multi/i-")
     assert "serving" in lines
+    # It prints this just before it answers for the last time: an ended job's log is complete.
+    assert sum('"POST /invocations HTTP/1.1" 200' in line for line in lines) == 2
     said = ":[sagemaker logs]: MaxConcurrentTransforms=1, MaxPayloadInMB=6, BatchStrategy=MULTI_RECORD"
     assert any(line.endswith(said) for line in lines)
     tags = batch.sagemaker.list_tags(ResourceArn=job["TransformJobArn"])["Tags"]
