@@ -1,4 +1,7 @@
-"""Releases under a steady load: a bad one is rolled back, a good one fails no request, nor does a kill."""
+"""Releases under a steady load: a bad one is rolled back, a good one fails no request.
+
+Nor does a kill or autoscaling disturb them.
+"""
 
 import signal
 import threading
@@ -10,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
 
@@ -229,3 +233,86 @@ def test_a_bad_canary_is_rolled_back_after_a_kill_of_the_account(models: SageMak
     assert settled["FailureReason"].endswith(f"in ALARM: {endpoint}-errors")
     assert set(load.seen) == {OLD, FAILED}
     assert set(again.seen) <= {OLD, FAILED}
+
+
+@contextmanager
+def scaled(lab: SageMakerLab, endpoint: str) -> Iterator[Any]:
+    """Between two and four instances; the load of these tests is far above the target."""
+    client = lab.account.client("application-autoscaling")
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{endpoint}/variant/AllTraffic",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    client.register_scalable_target(**target, MinCapacity=2, MaxCapacity=4)
+    client.put_scaling_policy(
+        **target,
+        PolicyName="invocations",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 60 * PER_SECOND / 8,
+            "PredefinedMetricSpecification": {
+                "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
+            },
+            "ScaleOutCooldown": 1,
+            "ScaleInCooldown": 600,
+        },
+    )
+    yield lambda: client.describe_scaling_activities(**target)["ScalingActivities"]
+    client.deregister_scalable_target(**target)
+
+
+def instances(lab: SageMakerLab, endpoint: str) -> tuple[int, int, str]:
+    described = lab.sagemaker.describe_endpoint(EndpointName=endpoint)
+    (variant,) = described["ProductionVariants"]
+    return (
+        variant["CurrentInstanceCount"],
+        variant["DesiredInstanceCount"],
+        described["EndpointStatus"],
+    )
+
+
+def test_a_bad_canary_is_rolled_back_while_autoscaling_wants_more_instances(
+    models: SageMakerLab, endpoint: str
+) -> None:
+    load = Load(models, endpoint)
+    with load.running():
+        load.wait_for(OLD, 50)
+        release(models, endpoint, "failing", bake=BAKE)
+        with scaled(models, endpoint) as activities:
+            load.wait_for(FAILED, 1)
+            settled = models.settled(endpoint)
+            before = load.count(FAILED)
+            models.when(lambda: instances(models, endpoint), lambda now: now == (4, 4, "InService"), 60)
+            load.wait_for(OLD, 200)
+            found = activities()
+    assert settled["EndpointConfigName"] == "steady"
+    assert settled["FailureReason"].endswith(f"in ALARM: {endpoint}-errors")
+    assert set(load.seen) == {OLD, FAILED}
+    assert load.count(FAILED) == before, "the new instances are of the old fleet's kind"
+    assert {one["StatusCode"] for one in found} == {"Successful"}
+
+
+def test_a_good_release_fails_no_request_while_the_endpoint_scales(
+    models: SageMakerLab, endpoint: str
+) -> None:
+    load = Load(models, endpoint)
+    with load.running(), scaled(models, endpoint) as activities:
+        models.when(activities, bool, 60)
+        refused: list[str] = []
+
+        def released() -> bool:
+            try:
+                release(models, endpoint, "good", bake=2)
+            except ClientError as error:
+                refused.append(str(error))
+                return False
+            return True
+
+        models.when(released, bool, 60)
+        settled = models.settled(endpoint)
+        models.when(lambda: instances(models, endpoint), lambda now: now == (4, 4, "InService"), 60)
+        load.wait_for(NEW, 200)
+    assert settled["EndpointConfigName"] == "good"
+    assert set(load.seen) == {OLD, NEW}
+    assert all("Cannot update in-progress endpoint" in one for one in refused)
