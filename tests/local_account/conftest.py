@@ -10,9 +10,9 @@ import pytest
 from docker.errors import DockerException
 
 from local_account.foundation.containers import forget_images
-from tests.local_account import waiting
+from tests import waiting
 from tests.local_account.account_process import AccountProcess
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from tests.conformance.cases import Case, identify, load
 from tests.conformance.requests import like, named
 from tests.local_account.account_process import AccountProcess
-from tests.local_account.waiting import eventually
+from tests.waiting import eventually
 
 
 @pytest.mark.parametrize("case", load("cloudformation/references"), ids=identify)

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from tests.conformance.cases import Case, identify, load
 from tests.local_account.account_process import AccountProcess
-from tests.local_account.waiting import eventually
+from tests.waiting import eventually
 
 ATTRIBUTES = {
     "after": "DependsOn",

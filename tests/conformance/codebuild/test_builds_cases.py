@@ -14,7 +14,7 @@ import pytest
 from tests.conformance.cases import Case, identify, load
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codebuild.codebuild_lab import CodeBuildLab
-from tests.local_account.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

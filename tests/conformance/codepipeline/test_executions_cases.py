@@ -14,7 +14,7 @@ from tests.conformance.cases import Case, identify, load
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codepipeline import declare
 from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
-from tests.local_account.waiting import eventually
+from tests.waiting import eventually
 
 STAGE = "Review"
 

@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
-from tests.local_account.waiting import Eventually
 from tests.sessions import make_client
+from tests.waiting import Eventually
 
 ACCOUNT = "123456789012"
 BUILDSPEC = "{version: 0.2, phases: {build: {commands: [ls]}}}"

@@ -12,7 +12,7 @@ from tests.local_account.account_process import AccountProcess
 from tests.local_account.console.browser import Browser
 from tests.local_account.console.test_console_pages import HOSTILE, escapes
 from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 pytestmark = pytest.mark.docker
 

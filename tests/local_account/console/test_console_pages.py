@@ -20,7 +20,7 @@ from tests.local_account.services.codepipeline.declare import approval, stage
 from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
 from tests.local_account.services.lambda_.conftest import zipped
 from tests.local_account.services.lambda_.settling import settle
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 HOSTILE = "<script>alert('x')</script>"
 LISTS = [

@@ -9,7 +9,7 @@ from local_account.console import links
 from tests.local_account.console.browser import Browser
 from tests.local_account.services.codepipeline.declare import approval, stage
 from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 
 def test_a_group_shows_its_versions_who_decided_and_what_was_measured(

@@ -10,7 +10,7 @@ import pytest
 from local_account.foundation.account import Account
 from local_account.foundation.config import AccountConfig
 from local_account.foundation.outbox import Outbox
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 
 class Job(TypedDict, total=False):

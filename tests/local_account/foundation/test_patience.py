@@ -10,7 +10,7 @@ import pytest
 from local_account.foundation.store import Store
 from local_account.foundation.tasks import Tasks
 from tests.local_account.small_disk import fill, small_file_system
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.permission_tables import entries, role_without
 from tests.local_account.services.events.test_delivery import failures
-from tests.local_account.waiting import eventually
 from tests.sessions import make_client
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

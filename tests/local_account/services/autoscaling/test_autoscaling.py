@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_account.services.served import Served
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.local_account.services.cloudformation.stack_maker import StackMaker
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 
 @pytest.fixture

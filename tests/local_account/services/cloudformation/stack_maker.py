@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 Events = list[tuple[str, str, str]]
 

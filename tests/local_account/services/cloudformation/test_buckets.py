@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.local_account.services.cloudformation.stack_maker import StackMaker
-from tests.local_account.services.s3.refusing import code
+from tests.refusing import code
 
 TEMPLATE = """
 Resources:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.local_account.account_process import AccountProcess
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 pytestmark = pytest.mark.slow
 

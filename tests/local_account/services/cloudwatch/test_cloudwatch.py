@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_account.services.served import Served
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

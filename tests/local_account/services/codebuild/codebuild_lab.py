@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.local_account.iam_roles import make_role
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 Build = dict[str, Any]
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codebuild.codebuild_lab import CodeBuildLab
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 
 @pytest.fixture

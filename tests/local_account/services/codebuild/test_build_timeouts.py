@@ -11,7 +11,7 @@ import pytest
 from local_account.foundation.account import Account
 from local_account.foundation.config import AccountConfig
 from local_account.services.codebuild import CodeBuild
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 
 class SilentBus:

@@ -22,7 +22,7 @@ from local_account.engine.dockerd import knows_registry
 from local_account.services.codebuild.buildspec import PHASES
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codebuild.codebuild_lab import CodeBuildLab
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 pytestmark = pytest.mark.slow
 

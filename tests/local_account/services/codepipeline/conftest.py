@@ -7,7 +7,7 @@ import pytest
 
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 
 @pytest.fixture

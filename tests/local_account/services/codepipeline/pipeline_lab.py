@@ -7,7 +7,7 @@ from typing import Any
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.codepipeline.declare import action, stage, zipped
 from tests.local_account.services.lambda_.settling import settle
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 PRINCIPALS = ["codepipeline", "codebuild", "lambda", "cloudformation"]

@@ -13,7 +13,7 @@ import pytest
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codepipeline import declare
 from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
-from tests.local_account.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from local_account.services.codepipeline.polling import Poller
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codepipeline import declare
 from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import pytest
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.events.recorder import Recorder
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.local_account.services.events.recorder import Recorder
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 KEYS = ["plain.zip", "a b/c+d.txt", "ü/日本語.json", "100%25/?#&=.txt"]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.local_account.waiting import eventually
+from tests.waiting import eventually
 
 
 def settle(awslambda: Any, name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.lambda_.settling import settle
-from tests.local_account.waiting import Eventually
+from tests.waiting import Eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

@@ -14,8 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_account.iam_roles import make_role
-from tests.local_account.waiting import Eventually
-from tests.local_account.waiting import eventually as wait_for
+from tests.waiting import Eventually
+from tests.waiting import eventually as wait_for
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from local_account.services.s3 import policies
 from tests.local_account.account_process import AccountProcess
-from tests.local_account.services.s3.refusing import code, refused
+from tests.refusing import code, refused
 from tests.sessions import make_client
 
 if TYPE_CHECKING:

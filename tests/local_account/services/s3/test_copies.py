@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local_account.services.s3.refusing import code, refused
 from tests.local_account.services.s3.test_lifecycle import BUCKET, Aging
 from tests.local_account.services.s3.test_uploads import FIRST, LAST, begin, send
+from tests.refusing import code, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.local_account.account_process import AccountProcess
-from tests.local_account.services.s3.refusing import refused
+from tests.refusing import refused
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -19,8 +19,8 @@ from local_account.gateway.connections import KeepAliveHandler
 from local_account.gateway.gateway import Gateway
 from local_account.services.s3 import S3
 from local_account.services.s3.storage import Candidates
-from tests.local_account.services.s3.refusing import code
 from tests.local_account.services.served import RecordingBus
+from tests.refusing import code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

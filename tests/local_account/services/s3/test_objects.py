@@ -12,7 +12,7 @@ import requests
 
 from local_account.services.s3 import attributes
 from local_account.services.s3.storage import Bucket, ObjectVersion
-from tests.local_account.services.s3.refusing import code, refused
+from tests.refusing import code, refused
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

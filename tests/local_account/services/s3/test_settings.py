@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.local_account.account_process import AccountProcess
-from tests.local_account.services.s3.refusing import code, refused
+from tests.refusing import code, refused
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from boto3.s3.transfer import TransferConfig
 
-from tests.local_account.services.s3.refusing import code, refused
+from tests.refusing import code, refused
 
 if TYPE_CHECKING:
     from pathlib import Path

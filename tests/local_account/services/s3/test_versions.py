@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.local_account.services.s3.refusing import code, refused
+from tests.refusing import code, refused
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

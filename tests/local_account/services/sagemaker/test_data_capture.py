@@ -20,7 +20,7 @@ from local_account.services.sagemaker.data_capture import DataCapture, Invocatio
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab
 from tests.local_account.small_disk import fill, small_file_system
-from tests.local_account.waiting import eventually
+from tests.waiting import eventually
 
 URI = f"s3://{BUCKET}/capture/"
 TYPES = {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]}

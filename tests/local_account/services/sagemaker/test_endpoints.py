@@ -15,7 +15,7 @@ from lab_helpers import endpoints as workshop_endpoints
 from lab_helpers.lab import Lab
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab, archive_of
-from tests.local_account.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.docker
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab
 from tests.local_account.small_disk import fill, small_file_system
-from tests.local_account.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.docker
 

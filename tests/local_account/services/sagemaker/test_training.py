@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab, channel
-from tests.local_account.waiting import eventually
+from tests.waiting import eventually
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab
-from tests.local_account.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.docker
 

@@ -1,4 +1,4 @@
-"""Waiting for what the account does in the background."""
+"""Waiting for what happens in the background."""
 
 import time
 from collections.abc import Callable
