@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.jupyterlab import JupyterLab, Notebook, axe
-from tests.e2e.one_workshop import eventually
+from tests.waiting import eventually
 
 SLOW_BUILD = '''\
 (working_copy / "buildspec.yml").write_text(f"""version: 0.2

@@ -5,11 +5,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from lab_helpers.names import Names
 from local_account.foundation import journal
@@ -17,10 +16,10 @@ from local_account.foundation.containers import ACCOUNT_LABEL
 from local_account.foundation.daemon import Daemon
 from tests.checkout import ROOT
 from tests.sessions import make_client
+from tests.waiting import eventually
 
 REPOSITORY = ROOT
 ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
-T = TypeVar("T")
 
 
 class Workshop:
@@ -237,12 +236,3 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
         for name, content in members.items():
             archive.writestr(name, content)
     return buffer.getvalue()
-
-
-def eventually(function: Callable[[], T | None], seconds: float) -> T:
-    """Wait until a function returns a true value, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (value := function()):
-        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
-        time.sleep(0.1)
-    return value

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.checkout import ROOT
-from tests.e2e.one_workshop import Workshop, eventually
+from tests.e2e.one_workshop import Workshop
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.docker, pytest.mark.timeout(1200)]
 

@@ -12,8 +12,9 @@ import pytest
 
 from lab_helpers.names import Names
 from tests.checkout import ROOT
-from tests.e2e.one_workshop import Workshop, eventually
+from tests.e2e.one_workshop import Workshop
 from tests.quotas import allow_releases
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(900)]
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import ROOT
-from tests.e2e.one_workshop import Workshop, eventually
+from tests.e2e.one_workshop import Workshop
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -32,6 +32,7 @@ from local_account.foundation.daemon import Daemon
 from tests.background_account import background_account
 from tests.checkout import ROOT
 from tests.sessions import make_client
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -177,13 +178,11 @@ class Instance:
         """Start the instance and return how its provisioning ended."""
         done = self.run("OnStart", **changes)
         assert done.returncode == 0, done.stderr
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            status = (self.state / "provision.status").read_text().strip()
-            if status != "running":
-                return status
-            time.sleep(0.05)
-        raise AssertionError(self.log())
+        return eventually(self._ended, 120, self.log)
+
+    def _ended(self) -> str | None:
+        status = (self.state / "provision.status").read_text().strip()
+        return None if status == "running" else status
 
     def log(self) -> str:
         return (self.state / "provision.log").read_text()
@@ -473,10 +472,7 @@ def test_one_attendant_runs_however_often_the_instance_starts(instance: Instance
     assert instance.start(IdleMinutes="30") == "ready", instance.log()
 
     pid = int((instance.state / "attendant.pid").read_text())
-    deadline = time.monotonic() + 10
-    while attendants() != [pid] and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert attendants() == [pid]
+    eventually(lambda: attendants() == [pid], 10)
     assert b"IDLE_MINUTES=30" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
 

@@ -4,8 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,6 +13,7 @@ from local_account.foundation.config import DEFAULT_PORTS, AccountConfig
 from local_account.foundation.daemon import Daemon, DaemonError, ports_from
 from tests.background_account import ENGINE
 from tests.checkout import ROOT
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -111,7 +110,7 @@ def test_a_killed_account_is_cleaned_up_and_starts_again(tmp_path: Path) -> None
     marker = {"LOCAL_ACCOUNT_PROCESS": f"{ports.uid}:build-1"}
     left = subprocess.Popen(["sleep", "60"], env={**os.environ, **marker}, start_new_session=True)
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 10)
     assert daemon.stop()
     assert left.wait(5) == -signal.SIGTERM, "what the account started ends with it"
     daemon.start(ENGINE, os.environ)
@@ -251,10 +250,3 @@ def test_a_usage_error_is_status_2_and_says_what_is_wrong(arguments: tuple[str, 
     said = cli(*arguments)
     assert said.returncode == 2
     assert part in said.stderr
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -13,6 +13,7 @@ from tests.notebooks import sources
 
 # The learners' sources are taken from the notebooks in one place.
 from tests.notebooks.base_image import model_container
+from tests.waiting import eventually
 
 # Tags of this run only: another run at the same time removes its own when it ends.
 BASE, MODEL = f"workshop-test-base:serving-{os.getpid()}", f"workshop-test-model:serving-{os.getpid()}"
@@ -57,6 +58,6 @@ def shared_server(image: str, trained: Path) -> Iterator[model_container.Contain
 def server(shared_server: model_container.Container) -> Iterator[model_container.Container]:
     """The shared server; each test leaves it answering."""
     yield shared_server
-    model_container.wait_until(
+    eventually(
         lambda: shared_server.ping() == 200, 10, lambda: f"/ping is not 200:\n{shared_server.log()[-2000:]}"
     )

@@ -6,8 +6,7 @@ import json
 import os
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from tempfile import NamedTemporaryFile
 from lab_helpers.containers import docker
 from tests.checkout import ROOT
 from tests.notebooks.base_image import wire
+from tests.waiting import eventually
 
 DATA = ROOT / "notebooks/data/iris.csv"
 CENSUS = """
@@ -150,16 +150,8 @@ def serving(
 ) -> Iterator[Container]:
     """Run `started` and wait until `/ping` answers 200."""
     with started(image, model, *options, environment=environment, port=port) as container:
-        wait_until(lambda: container.ping() == 200, 30, lambda: f"/ping never 200:\n{container.log()}")
+        eventually(lambda: container.ping() == 200, 30, lambda: f"/ping never 200:\n{container.log()}")
         yield container
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str]) -> None:
-    """Poll `condition` every 20 ms; after `seconds`, fail with the text that `otherwise` returns."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, otherwise()
-        time.sleep(0.02)
 
 
 def run_python(image: str, code: str, *arguments: str, mounts: Sequence[tuple[Path, str]] = ()) -> str:

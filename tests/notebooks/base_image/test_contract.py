@@ -16,7 +16,8 @@ import pytest
 
 from lab_helpers.containers import docker
 from tests.notebooks.base_image import wire
-from tests.notebooks.base_image.model_container import Container, serving, started, wait_until
+from tests.notebooks.base_image.model_container import Container, serving, started
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.docker
 SETOSA, VIRGINICA = [5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]
@@ -286,5 +287,5 @@ def test_it_is_ready_soon(image: str, trained: Path) -> None:
     bare = time.monotonic() - began
     began = time.monotonic()
     with started(image, trained / "model") as container:
-        wait_until(lambda: container.ping() == 200, 60, container.log)
+        eventually(lambda: container.ping() == 200, 60, container.log)
         assert time.monotonic() - began < 3 + 3 * bare

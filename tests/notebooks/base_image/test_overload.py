@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.notebooks.base_image import wire
-from tests.notebooks.base_image.model_container import Container, serving, wait_until
+from tests.notebooks.base_image.model_container import Container, serving
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.docker
 GOOD = [5.1, 3.5, 1.4, 0.2]
@@ -151,7 +152,7 @@ def test_a_killed_worker_is_replaced_without_a_failed_ping(own: Container) -> No
                 now = own.workers()
                 return len(now) == len(workers) and not gone & {(one.pid, one.born) for one in now}
 
-            wait_until(replaced, 15, own.log)
+            eventually(replaced, 15, own.log)
             time.sleep(0.1)
     finally:
         over.set()
@@ -168,4 +169,4 @@ def test_a_killed_worker_is_replaced_without_a_failed_ping(own: Container) -> No
 def test_a_dead_worker_is_in_the_log(own: Container) -> None:
     before = own.log()
     own.kill(own.workers()[0])
-    wait_until(lambda: own.ping() == 200 and len(own.log()) > len(before), 10, own.log)
+    eventually(lambda: own.ping() == 200 and len(own.log()) > len(before), 10, own.log)

@@ -1,14 +1,13 @@
 """Labs of a few resources, created by direct calls, and what an instructor asks about them."""
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 from lab_helpers.instructor.clean import Cleaned, clean
 from lab_helpers.instructor.inventory import list_resources
 from lab_helpers.names import Names
 from lab_helpers.resources import Resource
+from tests.waiting import eventually
 
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
 SERVICES = ("sagemaker", "cloudformation", "events")
@@ -117,17 +116,8 @@ class Room:
             now = found.get(name, "DELETE_COMPLETE")
             return None if now.endswith("_IN_PROGRESS") else str(now)
 
-        return str(eventually(status))
+        return eventually(status, 30)
 
 
 def log_group(name: str, days: int = 14) -> dict[str, Any]:
     return {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": name, "RetentionInDays": days}}
-
-
-def eventually(function: Callable[[], Any], seconds: float = 30) -> Any:
-    """Wait until a function returns a true value, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (value := function()):
-        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
-        time.sleep(0.05)
-    return value

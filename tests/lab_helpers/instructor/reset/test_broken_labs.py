@@ -2,9 +2,7 @@
 
 import json
 import re
-import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +19,9 @@ from lab_helpers.way_back.state import as_lab
 from lab_helpers.way_back.target import Target
 from local_account.foundation.daemon import Daemon
 from tests.lab_helpers.instructor.reset.small_workshop import MODEL_DOCKERFILE, Lab
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.docker
-
-
-def eventually(function: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := function()):
-        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
-        time.sleep(0.1)
-    return value
 
 
 def kinds(lab: Lab, to: str) -> set[str]:

@@ -4,7 +4,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from dataclasses import replace
 from itertools import count
@@ -27,6 +26,7 @@ from lab_helpers.way_back.target import Image, Target, blob_id
 from local_account.foundation.daemon import Daemon
 from tests.interrupting import Interrupted
 from tests.lab_helpers.instructor.reset.small_workshop import Lab
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.docker
 
@@ -432,10 +432,7 @@ def test_a_lab_created_again_keeps_its_source_in_the_bucket(bucket_lab: BucketLa
     """DELETE_FAILED: its bucket was not empty."""
     stack = bucket_lab.names.top_stack
     bucket_lab.clients("cloudformation").delete_stack(StackName=stack)
-    deadline = time.monotonic() + 60
-    while bucket_lab.status(stack) != "DELETE_FAILED":
-        assert time.monotonic() < deadline, bucket_lab.status(stack)
-        time.sleep(0.1)
+    eventually(lambda: bucket_lab.status(stack) == "DELETE_FAILED", 60, lambda: bucket_lab.status(stack))
 
     bucket_lab.reset("01")
 
