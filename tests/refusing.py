@@ -20,3 +20,14 @@ def refused(call: Callable[..., Any], **params: Any) -> dict[str, Any]:
 def code(call: Callable[..., Any], **params: Any) -> str:
     """Make a call that must fail; return the code of its error."""
     return str(refused(call, **params)["Code"])
+
+
+def code_and_message(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
+    """Make a call that must fail; return the code and the message of its error."""
+    error = refused(call, **params)
+    return error["Code"], error["Message"]
+
+
+def refusal(call: Callable[..., Any], **params: Any) -> str:
+    """Make a call that must fail; return its error as `Code: message`."""
+    return ": ".join(code_and_message(call, **params))

@@ -1,7 +1,7 @@
 """IAM in front of the local account: a role may do what its policies allow, as on AWS."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
+from tests.refusing import refusal
 from tests.sessions import make_client
 from tests.waiting import Eventually
 
@@ -58,16 +59,8 @@ def role(local_account: AccountProcess, request: pytest.FixtureRequest) -> Itera
         local_account.client("iam").delete_role_policy(RoleName=made.name, PolicyName=name)
 
 
-def refused(call: Callable[..., Any], **params: Any) -> str:
-    """Make the call, and return the code and message of the refusal."""
-    with pytest.raises(ClientError) as caught:
-        call(**params)
-    error = caught.value.response["Error"]
-    return f"{error['Code']}: {error['Message']}"
-
-
 def test_without_a_policy_a_role_may_do_nothing_and_learns_what_is_missing(role: Role) -> None:
-    said = refused(role.client("codebuild").batch_get_projects, names=["mine"])
+    said = refusal(role.client("codebuild").batch_get_projects, names=["mine"])
 
     assert said == (
         f"AccessDeniedException: User: arn:aws:sts::{ACCOUNT}:assumed-role/{role.name}/test is not "
@@ -81,8 +74,8 @@ def test_a_policy_lets_through_what_it_names_and_nothing_else(role: Role) -> Non
     codebuild = role.client("codebuild")
 
     assert codebuild.batch_get_projects(names=["mine"])["projectsNotFound"] == ["mine"]
-    assert "project/yours" in refused(codebuild.batch_get_projects, names=["mine", "yours"])
-    assert "codebuild:DeleteProject" in refused(codebuild.delete_project, name="mine")
+    assert "project/yours" in refusal(codebuild.batch_get_projects, names=["mine", "yours"])
+    assert "codebuild:DeleteProject" in refusal(codebuild.delete_project, name="mine")
 
 
 def test_a_role_is_named_without_a_region(role: Role) -> None:
@@ -114,7 +107,7 @@ def test_a_role_is_named_without_a_region(role: Role) -> None:
 def test_every_service_refuses_in_its_own_way(
     role: Role, service: str, operation: str, params: dict[str, Any], code: str
 ) -> None:
-    assert refused(getattr(role.client(service), operation), **params).startswith(
+    assert refusal(getattr(role.client(service), operation), **params).startswith(
         f"{code}: User: arn:aws:sts"
     )
 
@@ -128,7 +121,7 @@ def test_credentials_of_a_session_that_never_existed_are_refused(
 ) -> None:
     role._session = {**role._session, "AccessKeyId": "ASIAXXXXXXXXXXXXXXXX"}
 
-    assert refused(role.client("codebuild").list_projects).startswith("InvalidClientTokenId")
+    assert refusal(role.client("codebuild").list_projects).startswith("InvalidClientTokenId")
 
 
 def test_objects_are_judged_by_key_and_lists_by_prefix(role: Role, client: Any) -> None:
@@ -139,18 +132,18 @@ def test_objects_are_judged_by_key_and_lists_by_prefix(role: Role, client: Any) 
     s3 = role.client("s3")
 
     assert s3.get_object(Bucket=bucket, Key="mine/a")["Body"].read() == b"1"
-    assert "yours/a" in refused(s3.get_object, Bucket=bucket, Key="yours/a")
-    assert "s3:PutObject" in refused(s3.put_object, Bucket=bucket, Key="mine/b", Body=b"")
+    assert "yours/a" in refusal(s3.get_object, Bucket=bucket, Key="yours/a")
+    assert "s3:PutObject" in refusal(s3.put_object, Bucket=bucket, Key="mine/b", Body=b"")
     copy = {"Bucket": bucket, "Key": "yours/a"}
     role.allow(["s3:GetObject", "s3:PutObject"], f"arn:aws:s3:::{bucket}/mine/*")
-    assert "s3:GetObject" in refused(s3.copy_object, Bucket=bucket, Key="mine/c", CopySource=copy)
+    assert "s3:GetObject" in refusal(s3.copy_object, Bucket=bucket, Key="mine/c", CopySource=copy)
     wanted = {"Delete": {"Objects": [{"Key": "yours/a"}]}}
     (error,) = s3.delete_objects(Bucket=bucket, **wanted)["Errors"]
     assert (error["Key"], error["Code"]) == ("yours/a", "AccessDenied")
     assert "s3:DeleteObject" in error["Message"]
     role.allow("s3:ListBucket", f"arn:aws:s3:::{bucket}", Condition={"StringLike": {"s3:prefix": "mine/*"}})
     assert s3.list_objects_v2(Bucket=bucket, Prefix="mine/")["KeyCount"] == 1
-    assert "s3:ListBucket" in refused(s3.list_objects_v2, Bucket=bucket)
+    assert "s3:ListBucket" in refusal(s3.list_objects_v2, Bucket=bucket)
 
 
 def test_passing_a_role_to_a_service_needs_permission(role: Role) -> None:
@@ -163,11 +156,11 @@ def test_passing_a_role_to_a_service_needs_permission(role: Role) -> None:
         "serviceRole": role.arn,
     }
     role.allow("codebuild:CreateProject")
-    assert f"iam:PassRole on resource: {role.arn}" in refused(codebuild.create_project, **project)
+    assert f"iam:PassRole on resource: {role.arn}" in refusal(codebuild.create_project, **project)
 
     passing = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
     role.allow(["codebuild:CreateProject", "iam:PassRole"], Condition=passing)
-    assert "codebuild:CreateProject" in refused(codebuild.create_project, **project)
+    assert "codebuild:CreateProject" in refusal(codebuild.create_project, **project)
 
     role.allow(["codebuild:CreateProject", "iam:PassRole"])
     assert codebuild.create_project(**project)["project"]["name"] == "passes-a-role"
@@ -204,7 +197,7 @@ def test_a_permissions_boundary_applies(role: Role, client: Any) -> None:
         RoleName=role.name, PermissionsBoundary=boundary["Policy"]["Arn"]
     )
 
-    assert "codebuild:ListProjects" in refused(role.client("codebuild").list_projects)
+    assert "codebuild:ListProjects" in refusal(role.client("codebuild").list_projects)
 
 
 def test_a_policy_about_one_secret_names_its_whole_arn(role: Role, local_account: AccountProcess) -> None:

@@ -5,16 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+
+from tests.refusing import refusal
 
 Clients = Callable[[str], Any]
 ACCOUNT = "123456789012"
-
-
-def refused(call: Callable[..., Any], **params: Any) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**params)
-    return f"{caught.value.response['Error']['Code']}: {caught.value.response['Error']['Message']}"
 
 
 def test_quotas_have_the_values_of_a_new_account_and_the_codes_of_aws(clients: Clients) -> None:
@@ -41,15 +36,15 @@ def test_an_increase_is_granted_and_the_default_stays(clients: Clients) -> None:
     assert quotas.request_service_quota_increase(**which, DesiredValue=6000)["RequestedQuota"]["DesiredValue"]
     assert quotas.get_service_quota(**which)["Quota"]["Value"] == 6000
     assert quotas.get_aws_default_service_quota(**which)["Quota"]["Value"] == 5000
-    assert "not above" in refused(quotas.request_service_quota_increase, **which, DesiredValue=10)
+    assert "not above" in refusal(quotas.request_service_quota_increase, **which, DesiredValue=10)
 
 
 def test_unknown_quotas_are_rejected(clients: Clients) -> None:
     quotas = clients("service-quotas")
 
-    assert refused(quotas.list_service_quotas, ServiceCode="rockets").startswith("NoSuchResourceException")
+    assert refusal(quotas.list_service_quotas, ServiceCode="rockets").startswith("NoSuchResourceException")
     wrong = {"ServiceCode": "iam", "QuotaCode": "L-00000000"}
-    assert refused(quotas.get_service_quota, **wrong).startswith("NoSuchResourceException")
+    assert refusal(quotas.get_service_quota, **wrong).startswith("NoSuchResourceException")
 
 
 def test_the_accounts_own_credentials_are_those_of_the_root_user(clients: Clients) -> None:
@@ -121,8 +116,8 @@ def test_an_identity_that_cannot_be_simulated_is_rejected(clients: Clients) -> N
     simulate = clients("iam").simulate_principal_policy
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/x/y"
 
-    assert refused(simulate, PolicySourceArn=session, ActionNames=["a:B"]).startswith("InvalidInput")
+    assert refusal(simulate, PolicySourceArn=session, ActionNames=["a:B"]).startswith("InvalidInput")
     gone = f"arn:aws:iam::{ACCOUNT}:role/gone"
-    assert refused(simulate, PolicySourceArn=gone, ActionNames=["a:B"]).startswith("NoSuchEntity")
+    assert refusal(simulate, PolicySourceArn=gone, ActionNames=["a:B"]).startswith("NoSuchEntity")
     broken = {"PolicyInputList": ['{"Version": "2012-10-17"}'], "ActionNames": ["a:B"]}
-    assert refused(clients("iam").simulate_custom_policy, **broken).startswith("InvalidInput")
+    assert refusal(clients("iam").simulate_custom_policy, **broken).startswith("InvalidInput")

@@ -1,23 +1,14 @@
 """Stage rollback: one stage runs again with what an earlier execution had there."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.local_account.services.codepipeline import declare
 from tests.local_account.services.codepipeline.pipeline_lab import PipelineLab
+from tests.refusing import code_and_message
 
 pytestmark = pytest.mark.slow
-
-
-def refused(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
-    """Return code and words of the error that a call raises."""
-    with pytest.raises(ClientError) as error:
-        call(**params)
-    fault = error.value.response["Error"]
-    return fault["Code"], fault["Message"]
 
 
 def gates(lab: PipelineLab, **members: Any) -> str:
@@ -73,7 +64,7 @@ def test_a_stage_runs_again_with_the_source_and_the_variables_of_the_target(lab:
     assert newest["rollbackMetadata"]["rollbackTargetPipelineExecutionId"] == first
     assert lab.executions(name)[1]["executionType"] == "STANDARD"
 
-    code, words = refused(
+    code, words = code_and_message(
         lab.api.rollback_stage, pipelineName=name, stageName="Gate", targetPipelineExecutionId=rollback
     )
     assert code == "UnableToRollbackStageException"
@@ -89,7 +80,7 @@ def test_what_cannot_be_rolled_back_says_why(lab: PipelineLab) -> None:
     lab.pending(name, "Last", running)
 
     def said(stage: str, target: str) -> tuple[str, str]:
-        return refused(
+        return code_and_message(
             lab.api.rollback_stage, pipelineName=name, stageName=stage, targetPipelineExecutionId=target
         )
 
@@ -127,7 +118,7 @@ def test_stage_rollback_needs_the_type_v2_and_executions_in_turn(
     (first,) = (one["pipelineExecutionId"] for one in lab.executions(name))
     lab.answer(name, "Gate", lab.pending(name, "Gate", first))
     lab.ended(name, first)
-    code, text = refused(
+    code, text = code_and_message(
         lab.api.rollback_stage, pipelineName=name, stageName="Gate", targetPipelineExecutionId=first
     )
     assert (code, words in text) == ("UnableToRollbackStageException", True), text

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_account.services.logs import Logs
 from tests.local_account.services.served import Served
+from tests.refusing import refusal
 
 _numbers = itertools.count()
 
@@ -54,10 +54,7 @@ class LogWriter:
 
     def refused(self, operation: str, **request: Any) -> str:
         """Return code and message of the refusal."""
-        with pytest.raises(ClientError) as caught:
-            getattr(self.client, operation)(**request)
-        error = caught.value.response["Error"]
-        return f"{error['Code']}: {error['Message']}"
+        return refusal(getattr(self.client, operation), **request)
 
 
 @pytest.fixture

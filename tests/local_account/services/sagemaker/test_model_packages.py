@@ -2,13 +2,11 @@
 
 import json
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_account.services.sagemaker.model_packages import EVENT, ModelPackages
 from tests.local_account.account_process import AccountProcess
@@ -16,6 +14,7 @@ from tests.local_account.iam_roles import make_role
 from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
 from tests.local_account.services.sagemaker.test_parts import Account
 from tests.local_account.test_persistence import log_in, push_image
+from tests.refusing import code_and_message
 from tests.sessions import make_client
 
 if TYPE_CHECKING:
@@ -94,14 +93,6 @@ def role(local_account: AccountProcess) -> str:
     )
 
 
-def refused(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
-    """Return code and words of the error that a call raises."""
-    with pytest.raises(ClientError) as error:
-        call(**params)
-    fault = error.value.response["Error"]
-    return fault["Code"], fault["Message"]
-
-
 def test_a_group_is_described_listed_and_tagged(registry: Registry) -> None:
     sagemaker = registry.sagemaker
     group = sagemaker.describe_model_package_group(ModelPackageGroupName=registry.group)
@@ -142,31 +133,33 @@ def test_the_page_of_a_list_follows_the_last_one_whatever_comes_and_goes(registr
     names = [one["ModelPackageGroupName"] for one in second["ModelPackageGroupSummaryList"]]
     assert names == [f"{registry.name}-c", f"{registry.name}-d"]
     assert "NextToken" not in second
-    code, words = refused(sagemaker.list_model_package_groups, **{**wanted, "SortBy": "CreationTime"},
-                          NextToken=first["NextToken"])  # fmt: skip
+    by_time = {**wanted, "SortBy": "CreationTime", "NextToken": first["NextToken"]}
+    code, words = code_and_message(sagemaker.list_model_package_groups, **by_time)
     assert (code, words[:17]) == ("ValidationException", "Invalid NextToken")
 
 
 def test_a_group_with_versions_cannot_be_deleted(registry: Registry) -> None:
     sagemaker = registry.sagemaker
-    code, words = refused(sagemaker.create_model_package_group, ModelPackageGroupName=registry.name)
+    code, words = code_and_message(sagemaker.create_model_package_group, ModelPackageGroupName=registry.name)
     assert (code, words) == ("ValidationException", f"Model Package Group already exists: {registry.group}")
 
     arn = registry.register()
-    code, _ = refused(sagemaker.delete_model_package_group, ModelPackageGroupName=registry.name)
+    code, _ = code_and_message(sagemaker.delete_model_package_group, ModelPackageGroupName=registry.name)
     assert code == "ConflictException"
     sagemaker.delete_model_package(ModelPackageName=arn)
     sagemaker.delete_model_package_group(ModelPackageGroupName=registry.name)
-    code, words = refused(sagemaker.describe_model_package_group, ModelPackageGroupName=registry.name)
+    code, words = code_and_message(
+        sagemaker.describe_model_package_group, ModelPackageGroupName=registry.name
+    )
     assert (code, words) == ("ValidationException", f"ModelPackageGroup {registry.group} does not exist.")
-    code, words = refused(registry.register)
+    code, words = code_and_message(registry.register)
     assert (code, words) == ("ValidationException", "Model Package Group does not exist.")
 
 
 def test_a_group_keeps_a_resource_policy(registry: Registry) -> None:
     sagemaker, group = registry.sagemaker, {"ModelPackageGroupName": registry.name}
     missing = ("ValidationException", f"Cannot find resource policy for: {registry.group}")
-    assert refused(sagemaker.get_model_package_group_policy, **group) == missing
+    assert code_and_message(sagemaker.get_model_package_group_policy, **group) == missing
     statement = {
         "Effect": "Allow",
         "Principal": {"AWS": "111122223333"},
@@ -177,11 +170,13 @@ def test_a_group_keeps_a_resource_policy(registry: Registry) -> None:
     put = sagemaker.put_model_package_group_policy(**group, ResourcePolicy=policy)
     assert put["ModelPackageGroupArn"] == registry.group
     assert sagemaker.get_model_package_group_policy(**group)["ResourcePolicy"] == policy
-    code, _ = refused(sagemaker.put_model_package_group_policy, **group, ResourcePolicy="{}")
+    code, _ = code_and_message(sagemaker.put_model_package_group_policy, **group, ResourcePolicy="{}")
     assert code == "ValidationException"
     sagemaker.delete_model_package_group_policy(**group)
-    assert refused(sagemaker.delete_model_package_group_policy, **group) == missing
-    code, words = refused(sagemaker.get_model_package_group_policy, ModelPackageGroupName="no-such-group")
+    assert code_and_message(sagemaker.delete_model_package_group_policy, **group) == missing
+    code, words = code_and_message(
+        sagemaker.get_model_package_group_policy, ModelPackageGroupName="no-such-group"
+    )
     assert (code, words[:31]) == ("ValidationException", "Cannot find Model Package Group")
 
 
@@ -218,10 +213,10 @@ def test_versions_are_numbered_and_describe_what_was_registered(registry: Regist
     )
     sagemaker.delete_model_package(ModelPackageName=second)
     assert registry.register().endswith("/3")
-    code, words = refused(sagemaker.describe_model_package, ModelPackageName=second)
+    code, words = code_and_message(sagemaker.describe_model_package, ModelPackageName=second)
     assert (code, words) == ("ValidationException", f"ModelPackage {second} does not exist.")
     elsewhere = first.replace(":us-east-1:", ":us-west-2:").replace(":eu-west-1:", ":us-west-2:")
-    _, words = refused(sagemaker.describe_model_package, ModelPackageName=elsewhere)
+    _, words = code_and_message(sagemaker.describe_model_package, ModelPackageName=elsewhere)
     assert words.startswith("ARN should be scoped to correct region")
 
 
@@ -230,7 +225,7 @@ def test_a_repeated_request_registers_once(registry: Registry) -> None:
     arn = registry.register(ClientToken=token)
     assert registry.register(ClientToken=token) == arn
     assert registry.versions() == [1]
-    code, words = refused(registry.register, ClientToken=token, ModelPackageDescription="another")
+    code, words = code_and_message(registry.register, ClientToken=token, ModelPackageDescription="another")
     assert code == "ConflictException"
     assert arn in words
 
@@ -265,7 +260,7 @@ def test_what_aws_does_not_register_is_refused(registry: Registry, given: dict[s
     specification = {"InferenceSpecification": registry.specification()}
     asked = {**specification, "ModelPackageGroupName": registry.name, **given}
     params = {name: value for name, value in asked.items() if value is not None}
-    code, said = refused(registry.sagemaker.create_model_package, **params)
+    code, said = code_and_message(registry.sagemaker.create_model_package, **params)
     assert (code, said[: len(words)]) == ("ValidationException", words)
     assert registry.versions() == []
 
@@ -282,7 +277,7 @@ def test_a_version_needs_an_image_and_model_data_that_exist(registry: Registry) 
         ),
     ):
         specification = registry.specification(**container)
-        code, said = refused(registry.register, InferenceSpecification=specification)
+        code, said = code_and_message(registry.register, InferenceSpecification=specification)
         assert (code, said[: len(words)]) == ("ValidationException", words)
 
 
@@ -294,13 +289,18 @@ def test_an_unversioned_package_has_a_name_and_tags(registry: Registry) -> None:
     assert (package["ModelPackageArn"], package["ModelPackageName"]) == (arn, name)
     assert "ModelApprovalStatus" not in set(package)
     assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "b"}]
-    assert refused(sagemaker.create_model_package, **given, ClientToken="another")[0] == "ValidationException"
+    assert (
+        code_and_message(sagemaker.create_model_package, **given, ClientToken="another")[0]
+        == "ValidationException"
+    )
     environment = registry.specification(Environment={"A": "b"})
-    _, words = refused(
+    _, words = code_and_message(
         sagemaker.create_model_package, ModelPackageName="other", InferenceSpecification=environment
     )
     assert "Environment variable map cannot be specified when using non-versioned ModelPackages" in words
-    _, words = refused(sagemaker.update_model_package, ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    _, words = code_and_message(
+        sagemaker.update_model_package, ModelPackageArn=arn, ModelApprovalStatus="Approved"
+    )
     assert "not a versioned model package" in words
 
     version = registry.register()
@@ -315,7 +315,7 @@ def test_an_unversioned_package_has_a_name_and_tags(registry: Registry) -> None:
         (sagemaker.add_tags, {"Tags": [{"Key": "a", "Value": "b"}]}),
         (sagemaker.delete_tags, {"TagKeys": ["a"]}),
     ):
-        assert "versioned model package" in refused(call, ResourceArn=version, **more)[1]
+        assert "versioned model package" in code_and_message(call, ResourceArn=version, **more)[1]
     sagemaker.delete_model_package(ModelPackageName=name)
 
 
@@ -330,7 +330,7 @@ def test_versions_are_listed_by_status_and_in_order(registry: Registry) -> None:
         ModelPackageGroupName=registry.name, SortBy="Name", PaginationConfig={"PageSize": 1}
     )
     assert [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]] == arns
-    code, _ = refused(sagemaker.list_model_packages, ModelPackageGroupName="no-such-group")
+    code, _ = code_and_message(sagemaker.list_model_packages, ModelPackageGroupName="no-such-group")
     assert code == "ValidationException"
 
     missing = f"{arns[0]}0"
@@ -393,7 +393,7 @@ def test_an_update_changes_what_it_names(registry: Registry) -> None:
         ),
         ({"ModelCard": {"ModelCardContent": "{}"}}, "Model Card is in Archived state"),
     ):
-        code, said = refused(sagemaker.update_model_package, ModelPackageArn=arn, **more)
+        code, said = code_and_message(sagemaker.update_model_package, ModelPackageArn=arn, **more)
         assert (code, said[: len(words)]) == ("ValidationException", words)
 
 
@@ -449,17 +449,19 @@ def test_an_approved_version_becomes_a_model_with_the_image_that_was_registered(
     arn = registry.register()
     given: dict[str, Any] = {"ModelName": name, "ExecutionRoleArn": role}
     container = {"ModelPackageName": arn, "Environment": {"BOTH": "model"}}
-    code, words = refused(sagemaker.create_model, **given, PrimaryContainer=container)
+    code, words = code_and_message(sagemaker.create_model, **given, PrimaryContainer=container)
     assert code == "ValidationException"
     assert "must be Approved to deploy the model" in words
     sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
     for more in ({"Image": registry.image}, {"ModelDataUrl": registry.url}):
-        code, words = refused(sagemaker.create_model, **given, PrimaryContainer={**container, **more})
+        code, words = code_and_message(
+            sagemaker.create_model, **given, PrimaryContainer={**container, **more}
+        )
         assert (code, words) == (
             "ValidationException", f"{next(iter(more))} cannot be specified together with ModelPackageName",
         )  # fmt: skip
     missing = {"ModelPackageName": f"{arn}9"}
-    assert "does not exist" in refused(sagemaker.create_model, **given, PrimaryContainer=missing)[1]
+    assert "does not exist" in code_and_message(sagemaker.create_model, **given, PrimaryContainer=missing)[1]
 
     registry.push("v1", b"another image under the tag")
     sagemaker.create_model(**given, Containers=[container])  # type: ignore[list-item]
@@ -513,12 +515,12 @@ def test_who_registers_reads_the_image_and_the_model_data(registry: Registry) ->
         ("s3:GetObject", "ValidationException", "Could not access model data at"),
     ):
         allow(*(one for one in needed if one != lacking))
-        found = refused(registry.register, client=client)
+        found = code_and_message(registry.register, client=client)
         assert found[0] == code
         assert words in found[1]
     pending = {"StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}}
     allow(*needed, condition=pending)
-    assert refused(registry.register, client=client, ModelApprovalStatus="Approved")[0] == (
+    assert code_and_message(registry.register, client=client, ModelApprovalStatus="Approved")[0] == (
         "AccessDeniedException"
     )
     version = registry.register(client, ModelApprovalStatus="PendingManualApproval")

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_account.foundation.sessions import Sessions
 from local_account.foundation.store import Store
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
+from tests.refusing import refusal
 from tests.sessions import make_client
 
 ACCOUNT = "123456789012"
@@ -26,13 +26,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(tmp_path / "account.sqlite")
     yield made
     made.close()
-
-
-def refused(call: Callable[..., Any], **params: Any) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**params)
-    error = caught.value.response["Error"]
-    return f"{error['Code']}: {error['Message']}"
 
 
 def with_session(account: AccountProcess, session: dict[str, str], service: str) -> Any:
@@ -62,7 +55,7 @@ def test_a_session_is_as_long_as_requested(local_account: AccountProcess) -> Non
     iam, sts = local_account.client("iam"), local_account.client("sts")
     role = make_role(iam, "sts-long", "lambda.amazonaws.com")
     request = {"RoleArn": role, "RoleSessionName": "session", "DurationSeconds": 43_200}
-    assert refused(sts.assume_role, **request) == (
+    assert refusal(sts.assume_role, **request) == (
         "ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
     )
 
@@ -79,7 +72,7 @@ def test_a_session_is_as_long_as_requested(local_account: AccountProcess) -> Non
 
 def test_a_role_that_does_not_exist_cannot_be_assumed(client: Callable[[str], Any]) -> None:
     missing = f"arn:aws:iam::{ACCOUNT}:role/sts-missing"
-    said = refused(client("sts").assume_role, RoleArn=missing, RoleSessionName="session")
+    said = refusal(client("sts").assume_role, RoleArn=missing, RoleSessionName="session")
 
     assert said == (
         f"AccessDenied: User: arn:aws:iam::{ACCOUNT}:root is not authorized to perform: sts:AssumeRole on "
@@ -89,7 +82,7 @@ def test_a_role_that_does_not_exist_cannot_be_assumed(client: Callable[[str], An
 
 def test_what_would_limit_a_session_is_refused_and_not_ignored(local_account: AccountProcess) -> None:
     role = make_role(local_account.client("iam"), "sts-limited", "lambda.amazonaws.com")
-    said = refused(
+    said = refusal(
         local_account.client("sts").assume_role, RoleArn=role, RoleSessionName="session", Policy="{}"
     )
 
@@ -105,14 +98,14 @@ def test_a_role_assumes_another_only_if_that_trusts_it_and_for_an_hour(local_acc
     session = sts.assume_role(RoleArn=first, RoleSessionName="session")["Credentials"]
     chained = with_session(local_account, session, "sts")
 
-    assert refused(chained.assume_role, RoleArn=second, RoleSessionName="other").startswith("AccessDenied")
+    assert refusal(chained.assume_role, RoleArn=second, RoleSessionName="other").startswith("AccessDenied")
 
     trust = {"Effect": "Allow", "Principal": {"AWS": first}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     iam.update_assume_role_policy(RoleName="sts-second", PolicyDocument=document)
     assert chained.assume_role(RoleArn=second, RoleSessionName="other")["Credentials"]
     iam.update_role(RoleName="sts-second", MaxSessionDuration=43_200)
-    said = refused(chained.assume_role, RoleArn=second, RoleSessionName="other", DurationSeconds=7200)
+    said = refusal(chained.assume_role, RoleArn=second, RoleSessionName="other", DurationSeconds=7200)
     assert "1 hour session limit" in said
 
 
@@ -132,17 +125,17 @@ def test_a_trust_policy_decides_by_its_actions_and_conditions(local_account: Acc
         return chained.assume_role(RoleArn=second, RoleSessionName="other", **params)
 
     trust(Action="sts:TagSession")
-    assert refused(assume).startswith("AccessDenied")
+    assert refusal(assume).startswith("AccessDenied")
     trust(Condition={"StringEquals": {"sts:ExternalId": "42"}})
-    assert refused(assume).startswith("AccessDenied")
-    assert refused(assume, ExternalId="43").startswith("AccessDenied")
+    assert refusal(assume).startswith("AccessDenied")
+    assert refusal(assume, ExternalId="43").startswith("AccessDenied")
     assert assume(ExternalId="42")["Credentials"]
     trust(Condition={"StringLike": {"sts:RoleSessionName": "x*"}})
-    assert refused(assume).startswith("AccessDenied")
+    assert refusal(assume).startswith("AccessDenied")
     trust(Principal={"AWS": f"arn:aws:sts::{ACCOUNT}:assumed-role/sts-asking/me"})
     assert assume()["Credentials"]
     trust(Principal={"AWS": f"arn:aws:sts::{ACCOUNT}:assumed-role/sts-asking/you"})
-    assert refused(assume).startswith("AccessDenied")
+    assert refusal(assume).startswith("AccessDenied")
 
 
 def test_a_role_without_policies_assumes_what_names_it_and_not_what_names_its_account(
@@ -162,14 +155,14 @@ def test_a_role_without_policies_assumes_what_names_it_and_not_what_names_its_ac
         iam.update_assume_role_policy(RoleName="sts-naming", PolicyDocument=document)
         return chained.assume_role(RoleArn=second, RoleSessionName="other")
 
-    assert refused(assume, principal=f"arn:aws:iam::{ACCOUNT}:root").startswith("AccessDenied")
+    assert refusal(assume, principal=f"arn:aws:iam::{ACCOUNT}:root").startswith("AccessDenied")
     assert assume(first)["Credentials"]
     assert assume(named_session)["Credentials"]
 
     denied = {"Effect": "Deny", "Action": "sts:AssumeRole", "Resource": second}
     document = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
     iam.put_role_policy(RoleName="sts-bare", PolicyName="no", PolicyDocument=document)
-    assert "explicit deny" in refused(assume, principal=first)
+    assert "explicit deny" in refusal(assume, principal=first)
 
 
 @pytest.mark.parametrize("service", ["sts", "iam", "s3", "logs"])
@@ -188,7 +181,7 @@ def test_a_session_needs_its_own_token(local_account: AccountProcess, service: s
 
     mixed = with_session(local_account, {**one, "SessionToken": other["SessionToken"]}, service)
 
-    said = refused(getattr(mixed, calls[service]))
+    said = refusal(getattr(mixed, calls[service]))
     assert said.startswith("InvalidToken:" if service == "s3" else "InvalidClientTokenId:")
     assert getattr(with_session(local_account, one, service), calls[service])()
 
@@ -211,9 +204,9 @@ def test_sessions_of_a_deleted_role_do_not_act_as_its_successor(
 
     iam.delete_role_policy(RoleName=name, PolicyName="everything")
     iam.delete_role(RoleName=name)
-    assert refused(call).startswith("Invalid")
+    assert refusal(call).startswith("Invalid")
     make_role(iam, name, "lambda.amazonaws.com")
-    assert refused(call).startswith("Invalid")
+    assert refusal(call).startswith("Invalid")
 
 
 @pytest.mark.parametrize(
@@ -238,7 +231,7 @@ def test_session_names_follow_the_rules(local_account: AccountProcess, name: str
         arn = sts.assume_role(**request)["AssumedRoleUser"]["Arn"]
         assert arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/sts-names/{name}"
     else:
-        assert refused(sts.assume_role, **request).startswith("ValidationError")
+        assert refusal(sts.assume_role, **request).startswith("ValidationError")
 
 
 def test_expired_sessions_are_forgotten(store: Store) -> None:
@@ -283,6 +276,6 @@ def test_credentials_of_an_expired_session_are_refused_as_expired(own_account: A
         "SessionToken": session.session_token,
     }
 
-    said = refused(with_session(own_account, credentials, "sts").get_caller_identity)
+    said = refusal(with_session(own_account, credentials, "sts").get_caller_identity)
 
     assert said == "ExpiredToken: The security token included in the request is expired"
