@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutError
+from botocore.exceptions import ParamValidationError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 from monitor.evaluation import MAX_ARCHIVE, Evaluation, EvaluationError, Scores, parse, read_archive
 from monitor.gate import QualityGate, RegressionGate, judge
 from monitor.report import MAX_REASON, MAX_SUMMARY, Report
 from monitor.watch import Monitor, Settings
-from moto import mock_aws
+
+from tests.cfn.functions.fakes import archived, missing, model_error
 
 FIRST, SECOND = (f"0a1b2c3d-0000-4000-8000-00000000000{n}" for n in (1, 2))
 SETTINGS = Settings(
@@ -73,20 +73,6 @@ def held_out(right: float) -> dict[str, bytes]:
             f"{line},{line}\n" if i else "logistic,random_forest\n" for i, line in enumerate(["", *guesses])
         ).encode(),
     }
-
-
-def archived(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return out.getvalue()
-
-
-def missing(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Operation")
 
 
 class Pages:
@@ -230,15 +216,6 @@ class Runtime:
         return {"Body": io.BytesIO(body.encode())}
 
 
-def model_error(said: str, status: int = 400) -> ClientError:
-    found: Any = {
-        "Error": {"Code": "ModelError", "Message": "Received client error"},
-        "OriginalStatusCode": status,
-        "OriginalMessage": json.dumps({"error": said}),
-    }
-    return ClientError(found, "InvokeEndpoint")
-
-
 class Versions:
     """The model registry: what was registered, and whether a version still waits for its decision."""
 
@@ -308,14 +285,8 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket="ana-mlops")
-        yield World(s3)
+def world(s3: Any) -> World:
+    return World(s3)
 
 
 def test_a_good_model_is_approved_with_a_report_for_people_and_programs(world: World) -> None:

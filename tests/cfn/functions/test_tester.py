@@ -9,16 +9,14 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from monitor.endpoint import MAX_BODY
-from moto import mock_aws
 from tester import testing
 from tester.findings import MAX_SUMMARY
 from tester.handler import answer
 
-from tests.cfn.functions.test_monitor import archived, missing, model_error
+from tests.cfn.functions.fakes import archived, missing, model_error
 
 OURS, THEIRS = (f"0a1b2c3d-0000-4000-8000-00000000000{n}" for n in (1, 2))
 SETTINGS = testing.Settings("ana-mlops", "ana-iris-model-dev", "ana-iris-model-prd")
@@ -186,14 +184,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket="ana-mlops")
-        yield World(s3)
+def world(s3: Any) -> World:
+    return World(s3)
 
 
 def test_a_model_that_serves_as_it_was_trained_passes_with_its_numbers(world: World) -> None:
