@@ -7,12 +7,12 @@ import io
 import json
 import logging
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
+from variables import Variables
 
 from .descriptor import Descriptor, DescriptorError, read_zip
 
@@ -56,7 +56,7 @@ class LaunchError(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Variables):
     """The function's environment variables, as `train-model-pipeline.yml` sets them."""
 
     bucket: str
@@ -67,11 +67,6 @@ class Settings:
     image_tag: str
     training_role_arn: str
     monitor_rule: str
-
-    @classmethod
-    def read(cls, environment: Mapping[str, str]) -> Settings:
-        """Read each setting from the variable of its upper-case name; raises KeyError when one is missing."""
-        return cls(**{name: environment[name.upper()] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)

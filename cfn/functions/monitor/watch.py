@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
+from variables import Variables
 
 from .comparison import NotComparedError, compare
 from .endpoint import Endpoint
@@ -40,7 +41,7 @@ ASKING_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Variables):
     """The function's environment variables, as `train-model-pipeline.yml` sets them."""
 
     bucket: str
@@ -50,11 +51,6 @@ class Settings:
     monitor_rule: str
     model_package_group: str
     pipeline_arn: str
-
-    @classmethod
-    def read(cls, environment: Mapping[str, str]) -> Settings:
-        """Read each setting from the variable of its upper-case name; raises KeyError when one is missing."""
-        return cls(**{name: environment[name.upper()] for name in cls.__dataclass_fields__})
 
 
 class JobRecord(RegistryRecord):

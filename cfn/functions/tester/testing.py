@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +16,7 @@ from monitor.endpoint import Answers, Endpoint, EndpointError
 from monitor.evaluation import Evaluation, EvaluationError, Output, is_regression, read_archive
 from monitor.held_out import HeldOut, HeldOutError, Label, numbers, parse
 from monitor.report import ReportDocument
+from variables import Variables
 
 from .findings import BinDocument, Check, Difference, Findings, Measured, ProductionDocument
 from .page import page
@@ -40,17 +41,12 @@ class UntestableError(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Variables):
     """The function's environment variables, as `train-model-pipeline.yml` sets them."""
 
     bucket: str
     development_endpoint: str
     production_endpoint: str
-
-    @classmethod
-    def read(cls, environment: Mapping[str, str]) -> Settings:
-        """Read each setting from the variable of its upper-case name; raises KeyError when one is missing."""
-        return cls(**{name: environment[name.upper()] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
