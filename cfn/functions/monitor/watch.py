@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
+from serving import serving
 from variables import Variables
 
 from .comparison import NotComparedError, compare
@@ -174,20 +175,11 @@ class Monitor:
         return Report(execution_id, job, gate, output.evaluation, tuple(checks), production)
 
     def production(self, output: Output) -> Production | None:
-        """Return what PRD serves, and how it does on the held-out rows in `output`.
-
-        Its endpoint configuration is named after the execution that created it.
-        """
+        """Return what PRD serves, and how it does on the held-out rows in `output`."""
         endpoint = self.settings.production_endpoint
-        try:
-            found = self.sagemaker.describe_endpoint(EndpointName=endpoint)
-        except ClientError as error:
-            if _code(error) == "ValidationException":  # "Could not find endpoint"
-                return None
-            raise
-        if found["EndpointStatus"] in ("Creating", "Failed", "Deleting", "OutOfService"):
+        execution_id, _ = serving(self.sagemaker, endpoint)
+        if execution_id is None:
             return None
-        execution_id = found["EndpointConfigName"].removeprefix(f"{endpoint}-")
         text = self._get(f"training/reports/{execution_id}.json")
         report: ReportDocument | None = json.loads(text) if text is not None else None
         known = report["evaluation"] if report else None

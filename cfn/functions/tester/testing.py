@@ -16,6 +16,7 @@ from monitor.endpoint import Answers, Endpoint, EndpointError
 from monitor.evaluation import Evaluation, EvaluationError, Output, is_regression, read_archive
 from monitor.held_out import HeldOut, HeldOutError, Label, numbers, parse
 from monitor.report import ReportDocument
+from serving import serving
 from variables import Variables
 
 from .findings import BinDocument, Check, Difference, Findings, Measured, ProductionDocument
@@ -76,9 +77,9 @@ class Tester:
 
     def _findings(self, execution_id: str, report: ReportDocument) -> Findings:
         found = Findings(execution_id, self.settings.development_endpoint)
-        serving, _ = self._serving(found.endpoint)
-        if serving != execution_id:
-            found.problem = f"{found.endpoint} serves {serving or 'nothing'} by now"
+        served, _ = serving(self.sagemaker, found.endpoint)
+        if served != execution_id:
+            found.problem = f"{found.endpoint} serves {served or 'nothing'} by now"
             return found
         try:
             output = self._output(report)
@@ -94,10 +95,10 @@ class Tester:
             found.problem = "there are no held-out rows"
             return found
         self._ask(found, held_out, output.evaluation)
-        serving, status = self._serving(found.endpoint)
-        if serving != execution_id:
+        served, status = serving(self.sagemaker, found.endpoint)
+        if served != execution_id:
             found.checks.clear()
-            found.problem = f"{found.endpoint} was updated to {serving or 'nothing'} during the test"
+            found.problem = f"{found.endpoint} was updated to {served or 'nothing'} during the test"
         elif not found.passed and status != "InService":  # traffic shifts before the name of the release does
             found.checks.clear()
             found.problem = f"{found.endpoint} is {status}: a newer release may have answered"
@@ -135,13 +136,13 @@ class Tester:
         self, found: Findings, held_out: HeldOut, evaluation: Evaluation, answers: dict[str, Answers]
     ) -> None:
         name = self.settings.production_endpoint
-        serving, _ = self._serving(name)
-        if serving is None:
+        served, _ = serving(self.sagemaker, name)
+        if served is None:
             return
         found.production = ProductionDocument(
-            pipelineExecutionId=serving, compared=False, reason="", algorithms={}, differing={}
+            pipelineExecutionId=served, compared=False, reason="", algorithms={}, differing={}
         )
-        report = self._report(serving)
+        report = self._report(served)
         prd = Endpoint(self.runtime, name, time.monotonic() + ASKING_SECONDS)
         try:
             theirs = compare(prd, held_out, evaluation, report["evaluation"] if report else None)
@@ -156,22 +157,6 @@ class Tester:
         for difference in found.differences:
             counts = found.production["differing"]
             counts[difference["algorithm"]] = counts.get(difference["algorithm"], 0) + 1
-
-    def _serving(self, endpoint: str) -> tuple[str | None, str]:
-        """Return the execution whose model an endpoint serves, or None, and the endpoint's status.
-
-        The name of its configuration ends with the execution's id.
-        """
-        try:
-            found = self.sagemaker.describe_endpoint(EndpointName=endpoint)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ValidationException":  # "Could not find endpoint"
-                return None, ""
-            raise
-        status = found["EndpointStatus"]
-        if status in ("Creating", "Failed", "Deleting", "OutOfService"):
-            return None, status
-        return found["EndpointConfigName"].removeprefix(f"{endpoint}-"), status
 
     def _report(self, execution_id: str) -> ReportDocument | None:
         key = f"training/reports/{execution_id}.json"
