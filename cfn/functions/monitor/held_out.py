@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from . import measures
-from .evaluation import Evaluation, is_regression
+from .evaluation import Output, is_regression
 
 Cell = float | str | None
 Row = Sequence[Cell]
@@ -47,13 +47,15 @@ class HeldOut:
         return measures.accuracy(self.labels, predicted)
 
 
-def parse(table: bytes, predictions: bytes | None, evaluation: Evaluation) -> HeldOut:
+def parse(output: Output) -> HeldOut:
     """Return the rows in `held_out.csv`, with the labels in `held_out_predictions.csv`; raises HeldOutError.
 
-    `evaluation` says what the columns are.
+    The evaluation beside them says what the columns are.
     """
-    regression, kinds = is_regression(evaluation), evaluation.get("features", {})
-    header, *lines = _lines(table, "held_out.csv") or [[]]
+    if output.held_out is None:
+        raise HeldOutError("training wrote no held-out rows; build both images again (notebooks 01 and 02)")
+    regression, kinds = is_regression(output.evaluation), output.evaluation.get("features", {})
+    header, *lines = _lines(output.held_out, "held_out.csv") or [[]]
     if header[:-1] != list(kinds) or not header:
         raise HeldOutError(f"held_out.csv has the columns {', '.join(header)}, unlike evaluation.json")
     rows: list[Row] = []
@@ -67,8 +69,8 @@ def parse(table: bytes, predictions: bytes | None, evaluation: Evaluation) -> He
         except ValueError as error:
             raise HeldOutError(f"held_out.csv, line {number}: {error}") from error
     found = HeldOut(tuple(header[:-1]), header[-1], rows, labels, regression)
-    if predictions is not None:
-        found.predictions.update(_predictions(predictions, len(rows), regression=regression))
+    if output.predictions is not None:
+        found.predictions.update(_predictions(output.predictions, len(rows), regression=regression))
     return found
 
 

@@ -184,11 +184,7 @@ class Monitor:
         report: ReportDocument | None = json.loads(text) if text is not None else None
         known = report["evaluation"] if report else None
         try:
-            if output.held_out is None:
-                raise NotComparedError(  # noqa: TRY301 (said beside the other reasons)
-                    "training wrote no held-out rows; build both images again (notebooks 01 and 02)"
-                )
-            held_out = parse(output.held_out, output.predictions, output.evaluation)
+            held_out = parse(output)
             asked = Endpoint(self.runtime, endpoint, time.monotonic() + ASKING_SECONDS)
             comparison = compare(asked, held_out, output.evaluation, known)
         except (NotComparedError, HeldOutError) as error:

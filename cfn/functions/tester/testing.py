@@ -83,11 +83,7 @@ class Tester:
             return found
         try:
             output = self._output(report)
-            if output.held_out is None:
-                raise HeldOutError(  # noqa: TRY301 (said beside the other reasons)
-                    "training wrote no held-out rows; build both images again (notebooks 01 and 02)"
-                )
-            held_out = parse(output.held_out, output.predictions, output.evaluation)
+            held_out = parse(output)
         except (HeldOutError, EvaluationError) as error:
             found.problem = str(error)
             return found
