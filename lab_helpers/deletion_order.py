@@ -62,7 +62,7 @@ def step_of(one: Resource) -> int | None:
 def stack_for(one: Resource) -> str | None:  # noqa: PLR0911
     """Return the stack that owns a resource in an intact lab, or None."""
     names = Names(one.lab_id or "")
-    if one.id == names.sdk:  # notebook 03a makes its own
+    if one.id == names.sdk or names.safe("") in one.id:  # notebooks 03a and 06 make their own
         return None
     match one.kind:
         case "endpoint" | "endpoint-config" | "scalable-target" | "scaling-policy" | "alarm":

@@ -248,6 +248,10 @@ class Names:
         """Tuning or transform job of notebook 03a; `number` has at most six characters."""
         return self._name("tuning job", f"iris-model-sdk-{number}")
 
+    def safe(self, release: str) -> str:
+        """Endpoint of notebook 06; its models, configurations and alarms begin so. At most 30 characters."""
+        return self._name("endpoint", f"iris-model-safe-{release}")
+
     def check_job(self, time: str) -> str:
         """Processing job that checks captured data; `time` has at most 17 characters."""
         return self._name("processing job", f"iris-model-check-{time}")

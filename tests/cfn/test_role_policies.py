@@ -87,11 +87,21 @@ _OF_REGISTRY = {
         "sagemaker:ListModelPackages", "sagemaker:ListTags", "sagemaker:PutModelPackageGroupPolicy",
     ),
 }  # fmt: skip
+_RELEASES = "notebook 06 releases, rolls back and compares models on an endpoint of its own: iris-model-safe"
+_OF_RELEASES = (
+    "application-autoscaling:DeregisterScalableTarget", "application-autoscaling:TagResource",
+    "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:SetAlarmState",
+    "cloudwatch:TagResource", "sagemaker:AddTags", "sagemaker:CreateEndpoint",
+    "sagemaker:CreateEndpointConfig", "sagemaker:CreateModel", "sagemaker:DeleteEndpoint",
+    "sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel", "sagemaker:ListEndpointConfigs",
+    "sagemaker:ListModels", "sagemaker:UpdateEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities",
+)  # fmt: skip
 _RUNNING = "notebook 99 stops what notebook 03a has started, and has to find it"
 MORE: dict[tuple[str, str], str] = {
     **{(role, action): _TESTER for role, actions in _OF_TESTER.items() for action in actions},
     **{("mlops-notebook", action): _RESET for action in _OF_RESET},
     **{("mlops-notebook", action): _MONITOR for action in _OF_MONITOR},
+    **{("mlops-notebook", action): _RELEASES for action in _OF_RELEASES},
     **{(role, action): _REGISTRY for role, actions in _OF_REGISTRY.items() for action in actions},
     ("mlops-notebook", "sagemaker:ListHyperParameterTuningJobs"): _RUNNING,
     ("mlops-notebook", "sagemaker:ListTransformJobs"): _RUNNING,

@@ -25,18 +25,30 @@ ROLES = (
     "events",
     "sagemaker",
 )
+POLICIES = ("work", "operate", "stacks", "deploy", "sdk", "monitor", "reset", "registry", "releases")
 # How each method of `Names` is called for every name that it gives.
 CALLS: dict[str, list[tuple[str, ...]]] = {
     "all_stacks": [()],
     "role": [(purpose,) for purpose in ROLES],
     "policy": [
         (purpose,)
-        for purpose in ("work", "operate", "stacks", "deploy", "sdk", "monitor", "reset", "registry")
+        for purpose in (
+            "work",
+            "operate",
+            "stacks",
+            "deploy",
+            "sdk",
+            "monitor",
+            "reset",
+            "registry",
+            "releases",
+        )
     ],
     "bucket": [("region", "account")],
     "assets_bucket": [("region", "account")],
     "training_job": [(EXECUTION,)],
     "sdk_job": [("{number}",)],
+    "safe": [("{release}",)],
     "check_job": [("{time}",)],
     "model": [("dev", EXECUTION), ("prd", EXECUTION)],
     "endpoint_config": [("dev", EXECUTION), ("prd", EXECUTION)],

@@ -135,7 +135,10 @@ SOMETIMES: dict[str, str] = {
         mlops-notebook ReadLogs logs:DescribeLogStreams
         mlops-notebook ScalingAlarms cloudwatch:DeleteAlarms
     """,
-    "the registry and the checks of captured data, whose lessons are not part of the run yet": """
+    (
+        "the registry, the checks of captured data and the releases of notebook 06, whose lessons are "
+        "not part of the run yet"
+    ): """
         mlops-monitor Image ecr:BatchGetImage
         mlops-monitor Registry sagemaker:UpdateModelPackage
         mlops-notebook Checks sagemaker:AddTags sagemaker:CreateProcessingJob
@@ -148,6 +151,16 @@ SOMETIMES: dict[str, str] = {
         mlops-notebook RegistryVersions sagemaker:DeleteModelPackage sagemaker:DescribeModelPackage
         mlops-notebook RegistryVersions sagemaker:ListModelPackages
         mlops-notebook ReleaseEarlier codepipeline:RollbackStage
+        mlops-notebook FindSafeReleases sagemaker:ListEndpointConfigs sagemaker:ListModels
+        mlops-notebook SafeAlarms cloudwatch:DeleteAlarms cloudwatch:PutMetricAlarm
+        mlops-notebook SafeAlarms cloudwatch:SetAlarmState cloudwatch:TagResource
+        mlops-notebook SafeEndpoint sagemaker:AddTags sagemaker:CreateEndpoint
+        mlops-notebook SafeEndpoint sagemaker:CreateEndpointConfig sagemaker:CreateModel
+        mlops-notebook SafeEndpoint sagemaker:DeleteEndpoint sagemaker:DeleteEndpointConfig
+        mlops-notebook SafeEndpoint sagemaker:DeleteModel sagemaker:UpdateEndpoint
+        mlops-notebook SafeEndpoint sagemaker:UpdateEndpointWeightsAndCapacities
+        mlops-notebook SafeScaling application-autoscaling:DeregisterScalableTarget
+        mlops-notebook SafeScaling application-autoscaling:TagResource
     """,
     "a learner looks around in a terminal; no code of the workshop calls it": """
         mlops-notebook Bucket s3:GetBucketLocation

@@ -169,7 +169,7 @@ def needs(room: Room) -> list[Need]:
         Need("codepipeline", "Total pipelines", 3, count.pipelines(), code="L-78D200AD"),
         Need("ecr", "Registered repositories", 2, count.registries(), code="L-CFEB8E8D"),
         Need("iam", "Roles per account", 9, count.roles(), code="L-FE177D64"),
-        Need("iam", "Customer managed policies per account", 8, count.policies(), code="L-E95E4862"),
+        Need("iam", "Customer managed policies per account", 9, count.policies(), code="L-E95E4862"),
         Need("s3", "Buckets", 2, count.buckets(), code="L-DC2B2D3D"),
         Need("lambda", "Concurrent executions", 3, code="L-B99A9384"),
         Need("events", "Number of rules", 4, count.rules(), code="L-244521F2"),

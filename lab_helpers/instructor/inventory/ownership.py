@@ -23,13 +23,15 @@ _SDK_JOB = r"iris-model-sdk-[0-9a-z-]+"
 """Jobs of notebook 03a; those of a tuning job end with a number and eight more digits."""
 _CHECK = r"iris-model-check-[0-9a-z-]+"
 """Checks of captured data in notebook 07: processing jobs."""
+_SAFE = r"iris-model-safe-[0-9a-z-]+"
+"""Endpoints of notebook 06, and their models, configurations and alarms."""
 _IMAGES = r"(?:scikit-base|iris-model)"
 _FUNCTIONS = r"mlops-(?:job-launcher|job-monitor|endpoint-tester)-iris-model"
 _NAMES = {
     "stack": r"(?:mlops|scikit-base|iris-model|iris-train-pipeline|iris-model-dev|iris-model-prd)",
-    "endpoint": r"iris-model-(?:dev|prd|sdk)",
-    "endpoint-config": rf"iris-model-(?:(?:dev|prd)-{_EXECUTION}|sdk)",
-    "model": rf"iris-model-(?:(?:prd-)?{_EXECUTION}|sdk)",
+    "endpoint": rf"(?:iris-model-(?:dev|prd|sdk)|{_SAFE})",
+    "endpoint-config": rf"(?:iris-model-(?:(?:dev|prd)-{_EXECUTION}|sdk)|{_SAFE})",
+    "model": rf"(?:iris-model-(?:(?:prd-)?{_EXECUTION}|sdk)|{_SAFE})",
     "model-package-group": "iris-model",
     "training-job": rf"(?:iris-model-{_EXECUTION}|{_SDK_JOB})",
     "tuning-job": _SDK_JOB,
@@ -37,9 +39,9 @@ _NAMES = {
     "processing-job": _CHECK,
     "notebook-instance": "mlops",
     "notebook-instance-lifecycle-config": "mlops",
-    "scalable-target": r"iris-model-(?:dev|prd)",
-    "scaling-policy": r"iris-model-(?:dev|prd)",
-    "alarm": r"iris-model-prd-(?:server-errors|model-latency|drift)",
+    "scalable-target": rf"(?:iris-model-(?:dev|prd)|{_SAFE})",
+    "scaling-policy": rf"(?:iris-model-(?:dev|prd)|{_SAFE})",
+    "alarm": rf"(?:iris-model-prd-(?:server-errors|model-latency|drift)|{_SAFE})",
     "pipeline": rf"(?:{_IMAGES}|iris-train-pipeline)",
     "project": _IMAGES,
     "function": _FUNCTIONS,
@@ -47,7 +49,7 @@ _NAMES = {
     "codecommit-repository": "mlops",
     "ecr-repository": _IMAGES,
     "role": r"mlops-(?:notebook|codebuild|pipeline|deploy|launcher|monitor|tester|events|sagemaker)",
-    "policy": r"mlops-notebook-(?:work|operate|stacks|deploy|sdk|monitor|reset)",
+    "policy": r"mlops-notebook-(?:work|operate|stacks|deploy|sdk|monitor|reset|registry|releases)",
 }
 """The part of a name after the prefix, by kind of resource."""
 _UNMISTAKABLE = {
@@ -96,7 +98,8 @@ def by_name(kind: str, name: str, region: str, account: str) -> Owner | None:
 def _log_group(name: str) -> Owner | None:
     """SageMaker creates an endpoint's log group, without tags."""
     found = re.fullmatch(
-        rf"/aws/(?:codebuild/{_LAB}{_IMAGES}|lambda/{_LAB}{_FUNCTIONS}|sagemaker/Endpoints/{_LAB}iris-model-(?:dev|prd|sdk))",
+        rf"/aws/(?:codebuild/{_LAB}{_IMAGES}|lambda/{_LAB}{_FUNCTIONS}|"
+        rf"sagemaker/Endpoints/{_LAB}{_NAMES['endpoint']})",
         name,
     )
     if not found:

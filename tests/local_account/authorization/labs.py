@@ -24,7 +24,7 @@ PURPOSES = (
     "events",
     "sagemaker",
 )
-POLICIES = ("work", "operate", "stacks", "deploy", "sdk", "monitor", "reset", "registry")
+POLICIES = ("work", "operate", "stacks", "deploy", "sdk", "monitor", "reset", "registry", "releases")
 
 
 def arn(service: str, resource: str) -> str:
@@ -63,10 +63,12 @@ def owned(lab_id: str) -> list[str]:
         f"/aws/sagemaker/Endpoints/{n.dev_endpoint}": "AllTraffic/i-1",
         f"/aws/sagemaker/Endpoints/{n.prd_endpoint}": "AllTraffic/i-1",
         f"/aws/sagemaker/Endpoints/{n.sdk}": "AllTraffic/i-1",
+        f"/aws/sagemaker/Endpoints/{n.safe('abc123')}": "AllTraffic/i-1",
     }
     alarms = [
         f"{n.prd_endpoint}-server-errors",
         f"{n.prd_endpoint}-model-latency",
+        f"{n.safe('abc123')}-server-errors",
         f"TargetTracking-endpoint/{n.prd_endpoint}/variant/AllTraffic-AlarmHigh-{EXECUTION}",
     ]
     sagemaker = [
@@ -79,7 +81,8 @@ def owned(lab_id: str) -> list[str]:
         f"processing-job/{n.check_job('20261130010203')}",
         f"model-package-group/{n.model_package_group}",
         f"model-package/{n.model_package_group}/1",
-        *(f"{kind}/{n.sdk}" for kind in ("model", "endpoint-config", "endpoint")),
+        *(f"{kind}/{name}" for kind in ("model", "endpoint-config", "endpoint")
+          for name in (n.sdk, n.safe("abc123"))),
         *(f"{kind}/{name}" for kind, name in (
             ("model", n.model("dev", EXECUTION)), ("model", n.model("prd", EXECUTION)),
             ("endpoint-config", n.endpoint_config("dev", EXECUTION)),
