@@ -29,7 +29,7 @@ from local_account.foundation.outbox import Outbox
 from local_account.services.codepipeline import CodePipeline
 from local_account.services.events import service as events_service
 from local_account.services.events.records import Delivery
-from local_account.services.sagemaker import training, training_run
+from local_account.services.sagemaker import job_runs, training, training_run
 from local_account.services.sagemaker.jobs import JobError
 from local_account.services.sagemaker.s3_data import split
 
@@ -85,7 +85,7 @@ def put_approval_result(self: CodePipeline, params: PutApprovalResultInputTypeDe
 class QuickRun(training_run.TrainingRun):
     """A training job without a container."""
 
-    def _train(self) -> None:
+    def _work(self) -> None:
         self._record("Downloading", "Downloading input data", TrainingStartTime=self._account.now())
         self._record("Training", "Training image download completed. Training in progress.")
         given = {name: float(value) for name, value in self._job.get("HyperParameters", {}).items()}
@@ -117,7 +117,7 @@ def _archive(name: str, content: bytes) -> bytes:
 if __name__ == "__main__":
     vars(events_service)["Outbox"] = UnreliableOutbox
     vars(training)["TrainingRun"] = QuickRun
-    vars(training_run)["when_engine_answers"] = lambda *_: None  # there is no container to remove
+    vars(job_runs)["when_engine_answers"] = lambda *_: None  # there is no container to remove
     schedules._UNITS["minute"] = timedelta(seconds=MINUTE)
     CodePipeline.put_approval_result = put_approval_result  # type: ignore[method-assign]
     sys.exit(main())

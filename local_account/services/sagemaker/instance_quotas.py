@@ -7,7 +7,7 @@ error ResourceLimitExceeded of the operations in the API reference.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from local_account.services.sagemaker.resources import limit_exceeded
@@ -65,3 +65,22 @@ def check_types(quotas: Mapping[str, float], used: Counter[str], wanted: Counter
         allowed = quotas.get(name, 0)
         if allowed and number > 0 and used[name] + number > allowed:
             raise limit_exceeded(name, allowed, used[name], number)
+
+
+_INSTANCE = {PROCESSING_JOBS: processing, TRAINING_JOBS: training, TRANSFORM_JOBS: transform}
+
+
+def check_jobs(
+    quotas: Mapping[str, float],
+    total: str,
+    running: Sequence[Mapping[str, Any]],
+    job: Mapping[str, Any],
+    wanted: int = 1,
+) -> None:
+    """Raise ServiceError ResourceLimitExceeded if there is no room for so many jobs like this one.
+
+    ``total`` is the quota of all jobs of the kind, such as ``TRAINING_JOBS``.
+    """
+    instance = _INSTANCE[total]
+    check_types(quotas, Counter(map(instance, running)), Counter({instance(job): wanted}))
+    check_total(quotas, total, len(running), wanted)

@@ -8,16 +8,21 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 from local_account.foundation.containers import engine_errors
+from local_account.services.sagemaker import images
+from local_account.services.sagemaker.jobs import JobError
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
+    from local_account.foundation.account import Account
     from local_account.services.sagemaker.logs import LogStream
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _TICK_SECONDS = 1.0
 _LOG_SECONDS = 10.0
@@ -29,6 +34,23 @@ class Signal(enum.Enum):
     EXITED = enum.auto()
     STOP = enum.auto()
     TIME_UP = enum.auto()
+
+
+def while_pulling(account: Account, image: str, role_arn: str, step: Callable[[], T]) -> T:
+    """Take a step while the image of a job is pulled; return what the step returns.
+
+    Raises JobError if the image cannot be pulled.
+    """
+    with ThreadPoolExecutor(1, "pull") as pool:
+        pulling = pool.submit(images.pull, account, image, role_arn)
+        found = step()
+        try:
+            pulling.result()
+        except images.ImageError as error:
+            raise JobError(f"ClientError: Cannot pull algorithm container. {error}") from error
+        except images.EngineError as error:
+            raise JobError(f"InternalServerError: {error}") from error
+    return found
 
 
 class JobContainer:

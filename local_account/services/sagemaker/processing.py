@@ -11,22 +11,19 @@ File mode, outputs to Feature Store, inputs and outputs that are `AppManaged`.
 
 from __future__ import annotations
 
-import logging
 import queue
 from collections import Counter
 from collections.abc import Iterable
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from local_account.foundation.containers import GROUP_LABEL, engine_errors
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images, instance_quotas
 from local_account.services.sagemaker.job_containers import Signal
-from local_account.services.sagemaker.jobs import ENDED, INTERRUPTED
-from local_account.services.sagemaker.leftovers import when_engine_answers
+from local_account.services.sagemaker.job_tasks import JobTasks
+from local_account.services.sagemaker.jobs import INTERRUPTED, delete, name_in_use
 from local_account.services.sagemaker.logs import Logs
-from local_account.services.sagemaker.processing_run import ProcessingRun, group, record
+from local_account.services.sagemaker.processing_run import KIND, ProcessingRun, record
 from local_account.services.sagemaker.records import ProcessingJob
 from local_account.services.sagemaker.resources import (
     Resources,
@@ -48,8 +45,6 @@ if TYPE_CHECKING:
 
     from local_account.foundation.account import Account
 
-log = logging.getLogger(__name__)
-
 _PRINCIPAL = "sagemaker.amazonaws.com"
 _UNSUPPORTED = ("ExperimentConfig",)
 """Refuses in CreateProcessingJob."""
@@ -69,25 +64,17 @@ class ProcessingJobs(Resources):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._processing_logs = Logs(account)
-        self._processing_signals: dict[str, queue.SimpleQueue[Signal]] = {}
+        self._processing = JobTasks[queue.SimpleQueue[Signal]](self, KIND, self._give_up_processing)
 
     def start(self) -> None:
-        """End what a killed account left behind: its containers are no longer watched."""
+        """End what a killed account left behind."""
         super().start()
-        jobs = self.table("processing_jobs").items()
-        for name, job in jobs:
-            if job["ProcessingJobStatus"] not in ENDED:
-                self.account.tasks.spawn(group(name), self._give_up_processing, name)
-        if jobs:
-            self.account.tasks.spawn("processing-leftovers", self._end_processing_leftovers)
+        self._processing.recover()
 
     def stop(self) -> None:
         """End the containers of running jobs; ``start`` records their end."""
         try:
-            for name in list(self._processing_signals):
-                self.account.containers.end(group(name))
-        except engine_errors() as error:
-            log.warning("the containers of processing jobs end when the account starts again: %s", error)
+            self._processing.end()
         finally:
             super().stop()
 
@@ -100,11 +87,7 @@ class ProcessingJobs(Resources):
         """
         name = params["ProcessingJobName"]
         arn = self.resource_arn("processing-job", name)
-        in_use = ServiceError(
-            "ResourceInUse",
-            "Job name must be unique within an AWS account and region, and a job with this name already "
-            f"exists ({arn})",
-        )
+        in_use = name_in_use(arn)
         _check_features(params)
         job = self._processing_document(params, arn)
         if self.exists(arn):
@@ -121,13 +104,10 @@ class ProcessingJobs(Resources):
         table = self.table("processing_jobs")
         quotas = self.account.quotas("sagemaker")
         with table.lock:
-            running = [one for one in table.values() if one["ProcessingJobStatus"] not in ENDED]
-            used = Counter(map(instance_quotas.processing, running))
-            instance_quotas.check_types(quotas, used, Counter([instance_quotas.processing(job)]))
-            instance_quotas.check_total(quotas, instance_quotas.PROCESSING_JOBS, len(running), 1)
+            instance_quotas.check_jobs(quotas, instance_quotas.PROCESSING_JOBS, KIND.running(self), job)
             self.add(table, name, job, arn, params.get("Tags", []), in_use=in_use)
-            self._processing_signals[name] = queue.SimpleQueue()
-        self.account.tasks.spawn(group(name), self._run_processing, name)
+            self._processing.expect(name, queue.SimpleQueue())
+        self._processing.carry_out(name, self._run_processing)
         return {"ProcessingJobArn": arn}
 
     def describe_processing_job(self, params: DescribeProcessingJobRequestTypeDef) -> Answer:
@@ -148,52 +128,22 @@ class ProcessingJobs(Resources):
     def stop_processing_job(self, params: StopProcessingJobRequestTypeDef) -> Answer:
         """See StopProcessingJob; the job ends as Stopped."""
         name = params["ProcessingJobName"]
-        job = self._processing_job(name)
-        if job["ProcessingJobStatus"] in ENDED:
-            raise invalid(
-                "The request was rejected because the processing job is in status "
-                f"{job['ProcessingJobStatus']}."
-            )
-        signals = self._processing_signals.get(name)
-        if signals and job["ProcessingJobStatus"] != "Stopping":
+        if signals := self._processing.to_stop(self._processing_job(name)):
             record(self, name, "Stopping")
             signals.put(Signal.STOP)
         return {}
 
     def delete_processing_job(self, params: DeleteProcessingJobRequestTypeDef) -> Answer:
         """See DeleteProcessingJob; only a job that has ended can be deleted."""
-        name = params["ProcessingJobName"]
-        job = self._processing_job(name)
-        if job["ProcessingJobStatus"] not in ENDED:
-            raise ServiceError(
-                "ResourceInUse", f"The processing job {name} is in status {job['ProcessingJobStatus']}."
-            )
-        self.remove(self.table("processing_jobs"), name, job["ProcessingJobArn"])
+        delete(self, KIND, self._processing_job(params["ProcessingJobName"]))
         return {}
 
-    def _run_processing(self, name: str) -> None:
-        signals = self._processing_signals[name]
-        try:
-            ProcessingRun(self, name, self._processing_logs, signals, self.processing_grace_seconds).run()
-        finally:
-            self._processing_signals.pop(name, None)
+    def _run_processing(self, name: str, signals: queue.SimpleQueue[Signal]) -> None:
+        ProcessingRun(self, name, self._processing_logs, signals, self.processing_grace_seconds).run()
 
     def _give_up_processing(self, name: str) -> None:
         now = self.account.now()
         record(self, name, "Failed", FailureReason=INTERRUPTED, ProcessingEndTime=now)
-        end = partial(self.account.containers.end, group(name))
-        when_engine_answers(self.account, f"processing job {name}", end)
-
-    def _end_processing_leftovers(self) -> None:
-        """Remove containers of jobs that had ended when the account was killed."""
-
-        def end() -> None:
-            for container in self.account.containers.members():
-                kind, _, name = container.labels[GROUP_LABEL].partition(group(""))
-                if not kind and name not in self._processing_signals:
-                    self.account.containers.end(group(name))
-
-        when_engine_answers(self.account, "processing jobs", end)
 
     def _processing_job(self, name: str) -> ProcessingJob:
         job = self.table("processing_jobs").get(name)

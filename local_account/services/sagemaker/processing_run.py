@@ -5,25 +5,22 @@ The contract of the container is in the developer guide under "Build Your Own Pr
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from botocore.exceptions import ClientError
 
-from local_account.foundation.containers import engine_errors, explained
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.archives import Files, read_bytes
-from local_account.services.sagemaker.job_containers import JobContainer, Signal
-from local_account.services.sagemaker.jobs import REASON_LENGTH, JobError, JobKind, move
-from local_account.services.sagemaker.leftovers import when_engine_answers
+from local_account.services.sagemaker.job_containers import JobContainer, Signal, while_pulling
+from local_account.services.sagemaker.job_runs import JobRun, StoppedError
+from local_account.services.sagemaker.jobs import JobError, JobKind, move
 from local_account.services.sagemaker.processing_outputs import Outputs
 from local_account.services.sagemaker.records import ProcessingJobChanges
-from local_account.services.sagemaker.resources import INTERNAL_ERROR, Resources, public
+from local_account.services.sagemaker.resources import Resources, public
 from local_account.services.sagemaker.s3_data import NoDataError, channel_objects, opened
 
 if TYPE_CHECKING:
@@ -32,21 +29,10 @@ if TYPE_CHECKING:
 
     from local_account.services.sagemaker.logs import Logs, LogStream
 
-log = logging.getLogger(__name__)
-
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 KIND = JobKind("processing_jobs", "ProcessingJob", "SageMaker Processing Job State Change")
 _HOST = "algo-1"
 _MESSAGE_BYTES = 1024
-
-
-class _StoppedError(Exception):
-    """The job was stopped, or ran too long."""
-
-
-def group(name: str) -> str:
-    """Return the group of a job's container."""
-    return f"processing-job-{name}"
 
 
 def record(
@@ -59,8 +45,10 @@ def record(
     move(resources, KIND, name, status, changes)
 
 
-class ProcessingRun:
+class ProcessingRun(JobRun):
     """Carries out one processing job."""
+
+    kind = KIND
 
     def __init__(
         self,
@@ -70,9 +58,7 @@ class ProcessingRun:
         signals: queue.SimpleQueue[Signal],
         grace: float,
     ) -> None:
-        self._resources = resources
-        self._account = resources.account
-        self._name = name
+        super().__init__(resources, name)
         self._job = resources.table("processing_jobs").require(name)
         self._logs = logs
         self._signals = signals
@@ -81,54 +67,20 @@ class ProcessingRun:
         self._message: str | None = None
         self._s3 = self._account.client("s3", self._job["RoleArn"])
 
-    def run(self) -> None:
-        """Run the job; whatever happens, it ends in a documented status."""
-        try:
-            self._process()
-        except JobError as error:
-            self._end("Failed", str(error))
-        except _StoppedError:
-            self._end("Stopped")
-        except Exception as error:
-            if self._account.tasks.stopping.is_set():
-                return  # start() records it at the account's next start
-            if isinstance(error, engine_errors()):
-                log.warning("processing job %s lost the Docker Engine", self._name, exc_info=True)
-                self._end("Failed", f"InternalServerError: {explained(error)}")
-            else:
-                log.exception("processing job %s", self._name)
-                self._end("Failed", INTERNAL_ERROR)
-        else:
-            if not self._account.tasks.stopping.is_set():
-                self._end("Completed")
-        finally:
-            end = partial(self._account.containers.end, group(self._name))
-            when_engine_answers(self._account, f"processing job {self._name}", end)
-
-    def _end(self, status: ProcessingJobStatusType, reason: str | None = None) -> None:
+    def _end(self, status: ProcessingJobStatusType, reason: str = "") -> None:
         changes: ProcessingJobChanges = {"ProcessingEndTime": self._account.now()}
         if reason:
-            changes["FailureReason"] = reason[:REASON_LENGTH]
+            changes["FailureReason"] = reason
         if self._message is not None:
             changes["ExitMessage"] = self._message
         record(self._resources, self._name, status, **changes)
 
-    def _process(self) -> None:
+    def _work(self) -> None:
         self._raise_if_stopped()
         record(self._resources, self._name, "InProgress", ProcessingStartTime=self._account.now())
-        with ThreadPoolExecutor(2, f"{group(self._name)}-") as pool:
-            pulling = pool.submit(images.pull, self._account, self._job["image"], self._job["RoleArn"])
-            files = self._files()
-            try:
-                pulling.result()
-            except images.ImageError as error:
-                raise JobError(f"ClientError: Cannot pull algorithm container. {error}") from error
-            except images.EngineError as error:
-                raise JobError(f"InternalServerError: {error}") from error
+        files = while_pulling(self._account, self._job["image"], self._job["RoleArn"], self._files)
         self._raise_if_stopped()
-        container = images.create_container(
-            self._account, group(self._name), self._job["image"], **self._options()
-        )
+        container = images.create_container(self._account, self._group, self._job["image"], **self._options())
         try:
             files.put_into(container)
         except ClientError as error:
@@ -141,14 +93,9 @@ class ProcessingRun:
         self._message = self._exit_message(container)
         outputs.upload(succeeded=code == 0 and not self._stopped)
         if self._stopped:
-            raise _StoppedError
+            raise StoppedError
         if code != 0:
             raise JobError(f"AlgorithmError: , exit code: {code}")
-
-    def _raise_if_stopped(self) -> None:
-        job = self._resources.table("processing_jobs").require(self._name)
-        if job["ProcessingJobStatus"] == "Stopping":
-            raise _StoppedError
 
     # --- before the container runs
 
@@ -214,7 +161,7 @@ class ProcessingRun:
         options: dict[str, Any] = {
             "hostname": _HOST,
             "mounts": [
-                self._account.containers.volume(group(self._name), path)
+                self._account.containers.volume(self._group, path)
                 for path in inputs
                 if not any(path != other and f"{path}/".startswith(f"{other}/") for other in inputs)
             ],
@@ -241,7 +188,7 @@ class ProcessingRun:
     def _run_logged(self, container: Container, stream: LogStream, outputs: Outputs) -> int:
         from docker.errors import APIError
 
-        running = JobContainer(container, stream, self._signals, name=group(self._name), grace=self._grace)
+        running = JobContainer(container, stream, self._signals, name=self._group, grace=self._grace)
         try:
             running.start()
         except APIError as error:
@@ -250,7 +197,7 @@ class ProcessingRun:
                 f"with 'docker run <image>': {error.explanation or error}"
             ) from error
         done = threading.Event()
-        continuous = self._account.tasks.spawn(f"{group(self._name)}-outputs", outputs.keep_uploading, done)
+        continuous = self._account.tasks.spawn(f"{self._group}-outputs", outputs.keep_uploading, done)
         try:
             seconds = self._job["StoppingCondition"]["MaxRuntimeInSeconds"]
             return running.wait(seconds, lambda: None, self._ending)

@@ -13,21 +13,17 @@ or not `S3Prefix` or `ManifestFile`, built-in algorithms (`AlgorithmName`), the 
 
 from __future__ import annotations
 
-import logging
 import queue
-from collections import Counter
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from local_account.foundation.containers import GROUP_LABEL, engine_errors
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images, instance_quotas
 from local_account.services.sagemaker.algorithm_metrics import compile_definitions
 from local_account.services.sagemaker.job_containers import Signal
-from local_account.services.sagemaker.jobs import ENDED, INTERRUPTED
-from local_account.services.sagemaker.leftovers import when_engine_answers
+from local_account.services.sagemaker.job_tasks import JobTasks
+from local_account.services.sagemaker.jobs import INTERRUPTED, delete
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.records import TrainingJob
 from local_account.services.sagemaker.resources import (
@@ -39,7 +35,7 @@ from local_account.services.sagemaker.resources import (
     unsupported,
 )
 from local_account.services.sagemaker.s3_data import NoDataError, channel_objects
-from local_account.services.sagemaker.training_run import TrainingRun, record
+from local_account.services.sagemaker.training_run import KIND, TrainingRun, record
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (
@@ -52,8 +48,6 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.account import Account
-
-log = logging.getLogger(__name__)
 
 _PRINCIPAL = "sagemaker.amazonaws.com"
 _UNSUPPORTED = (
@@ -76,25 +70,17 @@ class TrainingJobs(Resources):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._training_logs = Logs(account)
-        self._signals: dict[str, queue.SimpleQueue[Signal]] = {}
+        self._training = JobTasks[queue.SimpleQueue[Signal]](self, KIND, self._give_up_job)
 
     def start(self) -> None:
-        """End what a killed account left behind: its containers are no longer watched."""
+        """End what a killed account left behind."""
         super().start()
-        jobs = self.table("training_jobs").items()
-        for name, job in jobs:
-            if job["TrainingJobStatus"] not in ENDED:
-                self.account.tasks.spawn(f"training-job-{name}", self._give_up_job, name)
-        if jobs:
-            self.account.tasks.spawn("training-leftovers", self._end_leftovers)
+        self._training.recover()
 
     def stop(self) -> None:
         """End the containers of running jobs; ``start`` records their end."""
         try:
-            for name in list(self._signals):
-                self.account.containers.end(f"training-job-{name}")
-        except engine_errors() as error:
-            log.warning("the containers of training jobs end when the account starts again: %s", error)
+            self._training.end()
         finally:
             super().stop()
 
@@ -127,8 +113,8 @@ class TrainingJobs(Resources):
         with table.lock:
             self._check_instances(quotas, job)
             self.add(table, name, job, arn, params.get("Tags", []), in_use=in_use)
-            self._signals[name] = queue.SimpleQueue()
-        self.account.tasks.spawn(f"training-job-{name}", self._run_job, name)
+            self._training.expect(name, queue.SimpleQueue())
+        self._training.carry_out(name, self._run_job)
         return arn
 
     def describe_training_job(self, params: DescribeTrainingJobRequestTypeDef) -> Answer:
@@ -150,33 +136,20 @@ class TrainingJobs(Resources):
     def stop_training_job(self, params: StopTrainingJobRequestTypeDef) -> Answer:
         """See StopTrainingJob; the job ends as Stopped, with what it has saved by then."""
         name = params["TrainingJobName"]
-        job = self._job(name)
-        if job["TrainingJobStatus"] in ENDED:
-            raise invalid(
-                f"The request was rejected because the training job is in status {job['TrainingJobStatus']}."
-            )
-        signals = self._signals.get(name)
-        if signals and job["TrainingJobStatus"] != "Stopping":
+        if signals := self._training.to_stop(self._job(name)):
             record(self, name, "Stopping", "Stopping the training job", TrainingJobStatus="Stopping")
             signals.put(Signal.STOP)
         return {}
 
     def delete_training_job(self, params: DeleteTrainingJobRequestTypeDef) -> Answer:
         """See DeleteTrainingJob; only a job that has ended can be deleted."""
-        name = params["TrainingJobName"]
-        job = self._job(name)
-        if job["TrainingJobStatus"] not in ENDED:
-            raise ServiceError(
-                "ResourceInUse", f"The training job {name} is in status {job['TrainingJobStatus']}."
-            )
-        self.remove(self.table("training_jobs"), name, job["TrainingJobArn"])
+        delete(self, KIND, self._job(params["TrainingJobName"]))
         return {}
 
-    def _run_job(self, name: str) -> None:
+    def _run_job(self, name: str, signals: queue.SimpleQueue[Signal]) -> None:
         try:
-            TrainingRun(self, name, self._training_logs, self._signals[name], self.stop_grace_seconds).run()
+            TrainingRun(self, name, self._training_logs, signals, self.stop_grace_seconds).run()
         finally:
-            self._signals.pop(name, None)
             self._job_ended(name)
 
     def _job_ended(self, name: str) -> None:
@@ -192,26 +165,10 @@ class TrainingJobs(Resources):
             FailureReason=INTERRUPTED,
             TrainingEndTime=self.account.now(),
         )
-        end = partial(self.account.containers.end, f"training-job-{name}")
-        when_engine_answers(self.account, f"training job {name}", end)
-
-    def _end_leftovers(self) -> None:
-        """Remove containers of jobs that had ended when the account was killed."""
-
-        def end() -> None:
-            for container in self.account.containers.members():
-                kind, _, name = container.labels[GROUP_LABEL].partition("training-job-")
-                if not kind and name not in self._signals:
-                    self.account.containers.end(f"training-job-{name}")
-
-        when_engine_answers(self.account, "training jobs", end)
 
     def _check_instances(self, quotas: Mapping[str, float], job: TrainingJob, wanted: int = 1) -> None:
         """Raise ServiceError ResourceLimitExceeded unless there is room for so many jobs like this one."""
-        jobs = [one for one in self.table("training_jobs").values() if one["TrainingJobStatus"] not in ENDED]
-        used = Counter(map(instance_quotas.training, jobs))
-        instance_quotas.check_types(quotas, used, Counter({instance_quotas.training(job): wanted}))
-        instance_quotas.check_total(quotas, instance_quotas.TRAINING_JOBS, len(jobs), wanted)
+        instance_quotas.check_jobs(quotas, instance_quotas.TRAINING_JOBS, KIND.running(self), job, wanted)
 
     def _job(self, name: str) -> TrainingJob:
         job = self.table("training_jobs").get(name)

@@ -10,23 +10,21 @@ brings the checkpoints of `ck/run2`. End it with a slash. Source: reported of AW
 
 from __future__ import annotations
 
-import logging
 import queue
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack
 
 from botocore.exceptions import ClientError
 
-from local_account.foundation.containers import engine_errors, explained
 from local_account.services.sagemaker import images
 from local_account.services.sagemaker.algorithm_metrics import AlgorithmMetrics
 from local_account.services.sagemaker.archives import Files, read_text
 from local_account.services.sagemaker.container_uploads import Uploads
-from local_account.services.sagemaker.job_containers import JobContainer, Signal
+from local_account.services.sagemaker.job_containers import JobContainer, Signal, while_pulling
+from local_account.services.sagemaker.job_runs import JobRun, StoppedError
 from local_account.services.sagemaker.jobs import (
     ENDED,
     REASON_LENGTH,
@@ -35,9 +33,8 @@ from local_account.services.sagemaker.jobs import (
     JobKind,
     move,
 )
-from local_account.services.sagemaker.leftovers import when_engine_answers
 from local_account.services.sagemaker.records import TrainingJobChanges
-from local_account.services.sagemaker.resources import INTERNAL_ERROR, Resources
+from local_account.services.sagemaker.resources import Resources
 from local_account.services.sagemaker.s3_data import (
     NoDataError,
     channel_objects,
@@ -48,27 +45,17 @@ from local_account.services.sagemaker.s3_data import (
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
-    from mypy_boto3_sagemaker.literals import SecondaryStatusType, TrainingJobStatusType
+    from mypy_boto3_sagemaker.literals import SecondaryStatusType
     from mypy_boto3_sagemaker.type_defs import ChannelUnionTypeDef
 
     from local_account.services.sagemaker.logs import Logs, LogStream
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _ML = "opt/ml"
 _HOST = "algo-1"
 KIND = JobKind("training_jobs", "TrainingJob", "SageMaker Training Job State Change")
-
-
-class _Stopped(Exception):  # noqa: N818 - the regular end of a stopped job
-    """The job was stopped, or ran too long."""
-
-    def __init__(self, status: SecondaryStatusType, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 def record(
@@ -96,8 +83,10 @@ def record(
     move(resources, KIND, name, changes.get("TrainingJobStatus", ""), others, moved=moved)
 
 
-class TrainingRun:
+class TrainingRun(JobRun):
     """Carries out one training job."""
+
+    kind = KIND
 
     def __init__(
         self,
@@ -107,65 +96,32 @@ class TrainingRun:
         signals: queue.SimpleQueue[Signal],
         grace: float,
     ) -> None:
-        self._resources = resources
-        self._account = resources.account
-        self._name = name
+        super().__init__(resources, name)
         self._job = resources.table("training_jobs").require(name)
         self._logs = logs
         self._signals = signals
         self._grace = grace
-        self._stopped: _Stopped | None = None
+        self._stopped = self._timed_out = False
         self._s3 = self._account.client("s3", self._job["RoleArn"])
         self._metrics = AlgorithmMetrics(
             name, self._job["AlgorithmSpecification"].get("MetricDefinitions", [])
         )
-
-    def run(self) -> None:
-        """Run the job; whatever happens, it ends in a documented status."""
-        try:
-            self._train()
-        except JobError as error:
-            self._end("Failed", "Failed", "Training job failed", str(error))
-        except _Stopped as stopped:
-            self._end("Stopped", stopped.status, stopped.message)
-        except engine_errors() as error:
-            if self._account.tasks.stopping.is_set():
-                return
-            log.warning("training job %s lost the Docker Engine", self._name, exc_info=True)
-            reason = f"InternalServerError: {explained(error)}"
-            self._end("Failed", "Failed", "Training job failed", reason)
-        except Exception:
-            if self._account.tasks.stopping.is_set():
-                return  # start() records it at the account's next start
-            log.exception("training job %s", self._name)
-            self._end("Failed", "Failed", "Training job failed", INTERNAL_ERROR)
-        else:
-            if not self._account.tasks.stopping.is_set():
-                self._end("Completed", "Completed", "Training job completed")
-        finally:
-            end = partial(self._account.containers.end, self._group)
-            when_engine_answers(self._account, f"training job {self._name}", end)
-
-    @property
-    def _group(self) -> str:
-        return f"training-job-{self._name}"
 
     def _record(
         self, status: SecondaryStatusType, message: str, **changes: Unpack[TrainingJobChanges]
     ) -> None:
         record(self._resources, self._name, status, message, **changes)
 
-    def _end(
-        self,
-        status: TrainingJobStatusType,
-        secondary: SecondaryStatusType,
-        message: str,
-        reason: str | None = None,
-    ) -> None:
+    def _end(self, status: Literal["Completed", "Failed", "Stopped"], reason: str = "") -> None:
+        secondary: SecondaryStatusType = status
+        message = f"Training job {status.lower()}"
+        if self._timed_out and status == "Stopped":
+            secondary = "MaxRuntimeExceeded"
+            message = "Training job runtime exceeded MaxRuntimeInSeconds provided"
         now = self._account.now()
         changes: TrainingJobChanges = {"TrainingJobStatus": status, "TrainingEndTime": now}
         if reason:
-            changes["FailureReason"] = reason[:REASON_LENGTH]
+            changes["FailureReason"] = reason
         started = self._resources.table("training_jobs").require(self._name).get("TrainingStartTime")
         if isinstance(started, datetime):
             seconds = max(1, round((now - started).total_seconds()))
@@ -174,20 +130,13 @@ class TrainingRun:
             changes["FinalMetricDataList"] = final
         self._record(secondary, message, **changes)
 
-    def _train(self) -> None:
+    def _work(self) -> None:
         self._raise_if_stopped()
         self._record("Downloading", "Downloading input data", TrainingStartTime=self._account.now())
-        with ThreadPoolExecutor(2, f"{self._group}-") as pool:
-            pulling = pool.submit(images.pull, self._account, self._job["image"], self._job["RoleArn"])
-            files = self._downloading(self._input)
-            try:
-                pulling.result()
-            except images.ImageError as error:
-                raise JobError(f"ClientError: Cannot pull algorithm container. {error}") from error
-            except images.EngineError as error:
-                raise JobError(f"InternalServerError: {error}") from error
+        image, role = self._job["image"], self._job["RoleArn"]
+        files = while_pulling(self._account, image, role, lambda: self._downloading(self._input))
         self._raise_if_stopped()
-        container = images.create_container(self._account, self._group, self._job["image"], **self._options())
+        container = images.create_container(self._account, self._group, image, **self._options())
         self._downloading(lambda: files.put_into(container))
         self._raise_if_stopped()
         code = self._run_container(container)
@@ -195,7 +144,7 @@ class TrainingRun:
             return
         self._upload(container, code)
         if self._stopped:
-            raise self._stopped
+            raise StoppedError
         if code != 0:
             raise JobError(self._algorithm_error(container, code))
 
@@ -319,13 +268,10 @@ class TrainingRun:
         return running.wait(seconds, self._send_metrics, self._ending)
 
     def _ending(self, signal: Signal) -> None:
+        self._stopped = True
         if signal is Signal.TIME_UP:
             self._record("Stopping", "Stopping the training job", TrainingJobStatus="Stopping")
-            self._stopped = _Stopped(
-                "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds provided"
-            )
-        else:
-            self._stopped = _Stopped("Stopped", "Training job stopped")
+            self._timed_out = True
 
     def _send_metrics(self) -> None:
         """Send new metrics; they are a duty beside the job, and never decide its status."""
@@ -334,11 +280,6 @@ class TrainingRun:
         if self._metrics.send(self._account.client("cloudwatch", self._job["RoleArn"])):
             with self._resources.table("training_jobs").update(self._name) as job:
                 job["FinalMetricDataList"] = self._metrics.final()
-
-    def _raise_if_stopped(self) -> None:
-        job = self._resources.table("training_jobs").require(self._name)
-        if job["TrainingJobStatus"] == "Stopping":
-            raise _Stopped("Stopped", "Training job stopped")
 
     # --- after it ran
 
@@ -352,7 +293,7 @@ class TrainingRun:
         uploads = Uploads(self._s3, self._account.config.state_dir)
         upload = uploads.archive if packed else uploads.files
         model, data = ("model.tar.gz", "output.tar.gz") if packed else ("model/", "data/")
-        succeeded = code == 0 or self._stopped is not None
+        succeeded = code == 0 or self._stopped
         changes: TrainingJobChanges = {}
         if succeeded:
             changes["ModelArtifacts"] = {"S3ModelArtifacts": f"s3://{bucket}/{base}/{model}"}

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import shutil
 import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import urllib3
@@ -24,10 +22,10 @@ from local_account.foundation.containers import engine_errors, explained
 from local_account.services.sagemaker import deployments
 from local_account.services.sagemaker.data_processing import data_processing
 from local_account.services.sagemaker.fleets import DeploymentError
-from local_account.services.sagemaker.jobs import REASON_LENGTH, JobError, JobKind, move
-from local_account.services.sagemaker.leftovers import when_engine_answers
+from local_account.services.sagemaker.job_runs import JobRun, StoppedError
+from local_account.services.sagemaker.jobs import JobError, JobKind, move
 from local_account.services.sagemaker.records import TransformJobChanges
-from local_account.services.sagemaker.resources import INTERNAL_ERROR, Resources
+from local_account.services.sagemaker.resources import Resources
 from local_account.services.sagemaker.s3_data import NoDataError, channel_objects
 from local_account.services.sagemaker.serving_containers import ServingContainer
 from local_account.services.sagemaker.transform_objects import ObjectError, ObjectTransform, Parameters
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
 
     from local_account.services.sagemaker.logs import Logs
 
-log = logging.getLogger(__name__)
-
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
 KIND = JobKind(
     "transform_jobs", "TransformJob", "SageMaker Transform Job State Change", modified="last_modified"
@@ -47,15 +43,6 @@ KIND = JobKind(
 _PING_PAUSE = 0.1
 _PAYLOAD, _MOST = 6, 100
 """The default of MaxPayloadInMB, and the most concurrent requests that a container can ask for."""
-
-
-class _StoppedError(Exception):
-    """StopTransformJob was called."""
-
-
-def group(name: str) -> str:
-    """Return the group of a job's container."""
-    return f"transform-job-{name}"
 
 
 def record(
@@ -68,15 +55,15 @@ def record(
     move(resources, KIND, name, status, changes)
 
 
-class TransformRun:
+class TransformRun(JobRun):
     """Carries out one transform job."""
+
+    kind = KIND
 
     def __init__(
         self, resources: Resources, name: str, logs: Logs, stop: threading.Event, startup_seconds: float
     ) -> None:
-        self._resources = resources
-        self._account = resources.account
-        self._name = name
+        super().__init__(resources, name)
         self._job = resources.table("transform_jobs").require(name)
         self._spec = self._job["spec"]
         self._processing = data_processing(cast("CreateTransformJobRequestTypeDef", self._job))
@@ -90,46 +77,38 @@ class TransformRun:
         )
 
     def run(self) -> None:
-        """Run the job; whatever happens, it ends in a documented status."""
+        """Run the job to its end, and remove what it leaves on this machine."""
         try:
-            self._transform()
-        except JobError as error:
-            self._end("Failed", str(error))
-        except _StoppedError:
-            self._end("Stopped")
-        except Exception:
-            if self._account.tasks.stopping.is_set():
-                return  # start() records it at the account's next start
-            if self._stop.is_set():  # its container was taken away
-                self._end("Stopped")
-            else:
-                log.exception("transform job %s", self._name)
-                self._end("Failed", INTERNAL_ERROR)
-        else:
-            if not self._account.tasks.stopping.is_set():
-                self._end("Completed")
+            super().run()
         finally:
-            end = partial(self._account.containers.end, group(self._name))
-            when_engine_answers(self._account, f"transform job {self._name}", end)
             self._output.close()
             self._data_log.close()
-            shutil.rmtree(
-                deployments.endpoint_directory(self._account, group(self._name)), ignore_errors=True
-            )
+            directory = deployments.endpoint_directory(self._account, self._group)
+            shutil.rmtree(directory, ignore_errors=True)
 
-    def _end(self, status: TransformJobStatusType, reason: str | None = None) -> None:
+    def _work(self) -> None:
+        try:
+            self._transform()
+        except JobError:
+            raise
+        except Exception as error:
+            if self._stop.is_set() and not self._account.tasks.stopping.is_set():
+                raise StoppedError from error  # its container was taken away
+            raise
+
+    def _end(self, status: TransformJobStatusType, reason: str = "") -> None:
         self._data_log.flush()  # whoever sees the end finds the reason
         changes: TransformJobChanges = {"TransformEndTime": self._account.now()}
         if reason:
-            changes["FailureReason"] = reason[:REASON_LENGTH]
+            changes["FailureReason"] = reason
         record(self._resources, self._name, status, **changes)
 
     def _transform(self) -> None:
-        self._check_stop()
+        self._raise_if_stopped()
         record(self._resources, self._name, "InProgress", TransformStartTime=self._account.now())
         try:
-            deployments.prepare(self._account, group(self._name), [self._spec])
-            container = ServingContainer(self._account, group(self._name), self._spec, self._output)
+            deployments.prepare(self._account, self._group, [self._spec])
+            container = ServingContainer(self._account, self._group, self._spec, self._output)
         except DeploymentError as error:
             raise JobError(f"ClientError: {error}") from error
         except engine_errors() as error:
@@ -140,7 +119,7 @@ class TransformRun:
             container.finish()  # whoever sees the job's end finds all that it printed
 
     def _transform_with(self, container: ServingContainer) -> None:
-        self._check_stop()
+        self._raise_if_stopped()
         self._wait_for_ping(container)
         if container.pool is None:
             raise JobError("AlgorithmError: See job logs for more information")
@@ -148,19 +127,15 @@ class TransformRun:
         self._say(str(parameters))
         self._transform_objects(container.pool, parameters)
 
-    def _check_stop(self) -> None:
-        if self._stop.is_set():
-            raise _StoppedError
-
     def _wait_for_ping(self, container: ServingContainer) -> None:
         deadline = time.monotonic() + self._startup_seconds
         while why := container.ping():
             if container.exited.is_set() or time.monotonic() > deadline:
-                self._check_stop()
+                self._raise_if_stopped()
                 self._say(f"Model server did not respond to /ping requests ({why})")
                 raise JobError("AlgorithmError: See job logs for more information")
             if self._stop.wait(_PING_PAUSE):
-                raise _StoppedError
+                raise StoppedError
 
     def _parameters(self, pool: urllib3.HTTPConnectionPool) -> Parameters:
         own = self._execution_parameters(pool)
@@ -192,10 +167,8 @@ class TransformRun:
         faults: list[str] = []
         # Requests have threads of their own: an object that waits for its answers takes none of theirs.
         with (
-            ThreadPoolExecutor(parameters.concurrent, f"{group(self._name)}-send") as senders,
-            ThreadPoolExecutor(
-                min(parameters.concurrent, len(objects)), group(self._name)
-            ) as pool_of_objects,
+            ThreadPoolExecutor(parameters.concurrent, f"{self._group}-send") as senders,
+            ThreadPoolExecutor(min(parameters.concurrent, len(objects)), self._group) as pool_of_objects,
         ):
             transform = ObjectTransform(
                 self._account, self._job, self._processing, parameters, pool=pool, senders=senders

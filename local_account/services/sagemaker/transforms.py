@@ -9,19 +9,15 @@ Refuses (CreateTransformJob): more than one instance, `SplitType` RecordIO and T
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
-from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.containers import engine_errors
-from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import instance_quotas
 from local_account.services.sagemaker.data_processing import data_processing
-from local_account.services.sagemaker.jobs import ENDED, INTERRUPTED
-from local_account.services.sagemaker.leftovers import when_engine_answers
+from local_account.services.sagemaker.job_tasks import JobTasks
+from local_account.services.sagemaker.jobs import INTERRUPTED, name_in_use
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.models import Models, model_data_url, primary_container
 from local_account.services.sagemaker.records import TransformJob, VariantSpec
@@ -33,7 +29,7 @@ from local_account.services.sagemaker.resources import (
     unsupported,
 )
 from local_account.services.sagemaker.s3_data import NoDataError, channel_objects
-from local_account.services.sagemaker.transform_run import TransformRun, group, record
+from local_account.services.sagemaker.transform_run import KIND, TransformRun, record
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (
@@ -45,8 +41,6 @@ if TYPE_CHECKING:
     )
 
     from local_account.foundation.account import Account
-
-log = logging.getLogger(__name__)
 
 _UNSUPPORTED = ("DataCaptureConfig", "ExperimentConfig")
 """Refuses in CreateTransformJob."""
@@ -62,22 +56,17 @@ class TransformJobs(Models):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._transform_logs = Logs(account)
-        self._transform_stops: dict[str, threading.Event] = {}
+        self._transforms = JobTasks[threading.Event](self, KIND, self._give_up_transform)
 
     def start(self) -> None:
-        """End what a killed account left behind: its containers are no longer watched."""
+        """End what a killed account left behind."""
         super().start()
-        for name, job in self.table("transform_jobs").items():
-            if job["TransformJobStatus"] not in ENDED:
-                self.account.tasks.spawn(f"transform-job-{name}", self._give_up_transform, name)
+        self._transforms.recover()
 
     def stop(self) -> None:
         """End the containers of running jobs; ``start`` records their end."""
         try:
-            for name in list(self._transform_stops):
-                self.account.containers.end(group(name))
-        except engine_errors() as error:
-            log.warning("the containers of transform jobs end when the account starts again: %s", error)
+            self._transforms.end()
         finally:
             super().stop()
 
@@ -89,11 +78,7 @@ class TransformJobs(Models):
         """
         name = params["TransformJobName"]
         arn = self.resource_arn("transform-job", name)
-        in_use = ServiceError(
-            "ResourceInUse",
-            "Job name must be unique within an AWS account and region, and a job with this name already "
-            f"exists ({arn})",
-        )
+        in_use = name_in_use(arn)
         _check_features(params)
         data_processing(params)
         job = self._transform_document(params, arn)
@@ -103,13 +88,10 @@ class TransformJobs(Models):
         self._check_transform_input(job)
         quotas = self.account.quotas("sagemaker")
         with table.lock:
-            running = [one for one in table.values() if one["TransformJobStatus"] not in ENDED]
-            used = Counter(map(instance_quotas.transform, running))
-            instance_quotas.check_types(quotas, used, Counter([instance_quotas.transform(job)]))
-            instance_quotas.check_total(quotas, instance_quotas.TRANSFORM_JOBS, len(running), 1)
+            instance_quotas.check_jobs(quotas, instance_quotas.TRANSFORM_JOBS, KIND.running(self), job)
             self.add(table, name, job, arn, params.get("Tags", []), in_use=in_use)
-            self._transform_stops[name] = threading.Event()
-        self.account.tasks.spawn(f"transform-job-{name}", self._run_transform, name)
+            self._transforms.expect(name, threading.Event())
+        self._transforms.carry_out(name, self._run_transform)
         return {"TransformJobArn": arn}
 
     def describe_transform_job(self, params: DescribeTransformJobRequestTypeDef) -> Answer:
@@ -127,42 +109,19 @@ class TransformJobs(Models):
     def stop_transform_job(self, params: StopTransformJobRequestTypeDef) -> Answer:
         """See StopTransformJob; what is not stored yet is lost."""
         name = params["TransformJobName"]
-        job = self._transform_job(name)
-        if job["TransformJobStatus"] in ENDED:
-            raise invalid(
-                "The request was rejected because the transform job is in status "
-                f"{job['TransformJobStatus']}."
-            )
-        stop = self._transform_stops.get(name)
-        if stop and job["TransformJobStatus"] != "Stopping":
+        if stop := self._transforms.to_stop(self._transform_job(name)):
             record(self, name, "Stopping")
             stop.set()
             with contextlib.suppress(*engine_errors()):  # otherwise the job ends it, once the engine answers
-                self.account.containers.end(group(name))
+                self.account.containers.end(KIND.group(name))
         return {}
 
-    def _run_transform(self, name: str) -> None:
-        try:
-            TransformRun(
-                self,
-                name,
-                self._transform_logs,
-                self._transform_stops[name],
-                self.transform_startup_seconds,
-            ).run()
-        finally:
-            self._transform_stops.pop(name, None)
+    def _run_transform(self, name: str, stop: threading.Event) -> None:
+        TransformRun(self, name, self._transform_logs, stop, self.transform_startup_seconds).run()
 
     def _give_up_transform(self, name: str) -> None:
-        record(
-            self,
-            name,
-            "Failed",
-            FailureReason=INTERRUPTED,
-            TransformEndTime=self.account.now(),
-        )
-        end = partial(self.account.containers.end, group(name))
-        when_engine_answers(self.account, f"transform job {name}", end)
+        now = self.account.now()
+        record(self, name, "Failed", FailureReason=INTERRUPTED, TransformEndTime=now)
 
     def _transform_job(self, name: str) -> TransformJob:
         job = self.table("transform_jobs").get(name)
