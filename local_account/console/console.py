@@ -24,6 +24,7 @@ from werkzeug.wrappers import Request, Response
 
 from local_account.console import (
     alarms,
+    batch_jobs,
     buckets,
     builds,
     endpoints,
@@ -36,7 +37,6 @@ from local_account.console import (
     notebook_instances,
     overview,
     pipelines,
-    processing_jobs,
     quotas,
     rendering,
     repositories,
@@ -44,7 +44,6 @@ from local_account.console import (
     rules,
     stacks,
     training_jobs,
-    transform_jobs,
     tuning_jobs,
 )
 from local_account.console.refusals import is_own, refusal
@@ -64,8 +63,7 @@ _NOUNS = (
     images,
     training_jobs,
     tuning_jobs,
-    transform_jobs,
-    processing_jobs,
+    batch_jobs,
     model_packages,
     endpoints,
     notebook_instances,

@@ -65,3 +65,11 @@ def streams(visit: Visit, group: str, prefix: str = "", limit: int = 50) -> list
             return []
         raise
     return [one["logStreamName"] for one in found["logStreams"]]
+
+
+def newest(
+    visit: Visit, group: str, prefix: str, most: int = 2, lines: int = LINES
+) -> list[tuple[str, Part]]:
+    """Return the newest events of the first streams that begin with a prefix, `most` of them."""
+    found = streams(visit, group, prefix)[:most]
+    return [(stream, read(visit, group, stream, lines=lines)) for stream in found]

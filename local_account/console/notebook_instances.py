@@ -34,8 +34,7 @@ def shown(visit: Visit, name: str) -> Answer:
     """A notebook instance."""
     client: SageMakerClient = visit.client("sagemaker")
     instance = client.describe_notebook_instance(NotebookInstanceName=name)
-    streams = log_pages.streams(visit, _LOG_GROUP, f"{name}/")
-    logs = [(stream, log_pages.read(visit, _LOG_GROUP, stream, lines=200)) for stream in streams[:3]]
+    logs = log_pages.newest(visit, _LOG_GROUP, f"{name}/", most=3, lines=200)
     values = {"instance": instance, "logs": logs, "group": _LOG_GROUP}
     live = 2 * (instance["NotebookInstanceStatus"] in _CHANGING)
     return Page(

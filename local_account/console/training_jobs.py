@@ -43,8 +43,7 @@ def shown(visit: Visit, name: str) -> Answer:
     client: SageMakerClient = visit.client("sagemaker")
     job = client.describe_training_job(TrainingJobName=name)
     live = int(job["TrainingJobStatus"] not in _ENDED)
-    streams = log_pages.streams(visit, _LOG_GROUP, f"{name}/")
-    logs = [(stream, log_pages.read(visit, _LOG_GROUP, stream)) for stream in streams[:2]]
+    logs = log_pages.newest(visit, _LOG_GROUP, f"{name}/")
     values = {"job": job, "lines": _lines(visit, job), "logs": logs, "group": _LOG_GROUP}
     return Page("training_job.html", name, _SECTION, values, ((_SECTION, links.training_jobs()),), live=live)
 
