@@ -2,85 +2,50 @@
 
 from __future__ import annotations
 
-import html
-import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
 from botocore.exceptions import BotoCoreError, ClientError
-from IPython.display import HTML, display
 
 from lab_helpers import approvals, executions
+from lab_helpers.clicks import GRAY, GREEN, RED, Clicks, button
 from lab_helpers.errors import WorkshopError
 
 if TYPE_CHECKING:
     from lab_helpers.executions import Execution
     from lab_helpers.lab import Lab
 
-GREEN, RED, GRAY = "#1a6334", "#a1262d", "#57606a"
-"""White text is readable on them (WCAG 2.2, 1.4.3); it is not on the colors of ipywidgets' button styles."""
-DEAD = "The kernel of these buttons has ended, so they do nothing: run the cells above again, then this one."
 DONE = {
     "approved": "Approved: the pipeline now deploys this release to PRD. Run the cells below to follow it.",
     "rejected": "Rejected: the execution ends here, and PRD is unchanged. Run the cells below.",
 }
 QUESTION = "Release this model to production (PRD)? It replaces the one that serves there."
-_STYLE = """<style>
-.workshop-decision .widget-label{height:auto;line-height:1.5;white-space:pre-line}
-.jp-OutputArea:has(.workshop-decision:not(.jupyter-widgets-disconnected)) .workshop-decision-saved,
-.workshop-decision.jupyter-widgets-disconnected,
-.jp-OutputArea:not(:has(.workshop-decision)):has(.workshop-decision-saved) .jupyter-widgets
-{display:none}
-</style>"""
-"""JupyterLab keeps the picture of a widget when its kernel ends, or says that it finds no model. What the
-notebook has saved beside it takes over then: it is hidden only while a widget lives, that is, without the
-class that ipywidgets gives to a widget without a kernel. Its labels would be cut after one line."""
 
 
-class Decision:
-    """The buttons for one execution; displaying it also saves a sentence for when the kernel is gone."""
+class Decision(Clicks):
+    """The buttons for one execution."""
 
     def __init__(self, lab: Lab, execution: Execution) -> None:
+        super().__init__()
         self._lab, self._pipeline, self._id = lab, execution.pipeline, execution.id
-        self._decided = False
-        self._saved_id = uuid.uuid4().hex
-        # Not in the order of Tab, but it can have the focus: a screen reader reads what does.
-        self._message = widgets.Label(tabbable=False)
         self.approve = self._button("Approve", GREEN, self._ask, "It asks once more.")
         self.reject = self._button("Reject", RED, lambda: self._decide("reject"), "It decides at once.")
         self.release = self._button("Release to PRD", GREEN, lambda: self._decide("approve"), QUESTION)
         self.back = self._button("Not yet", GRAY, self._return, QUESTION)
-        self._row = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
-        self.box = widgets.VBox([self._message, self._row])
-        self.box.add_class("workshop-decision")
+        self.box.children = (self._message, self._row)
         self._start()
 
-    def _ipython_display_(self) -> None:
-        display(self.box)
-        display(saved(DEAD), display_id=self._saved_id)
-
-    @property
-    def said(self) -> str:
-        """What is shown above the buttons."""
-        return str(self._message.value)
-
     def _button(self, name: str, color: str, action: Callable[[], None], about: str) -> Any:
-        button = widgets.Button(
-            description=name,
-            tooltip=about,  # screen readers read it after the name
-            style=widgets.ButtonStyle(button_color=color, text_color="white"),
-            layout=widgets.Layout(width="auto"),
-        )
-        button.on_click(lambda _: self._once(action))
-        return button
+        made = button(name, color, about)
+        made.on_click(lambda _: self._once(action))
+        return made
 
     def _once(self, action: Callable[[], None]) -> None:
         """Carry out a click unless another one was quicker; say in one sentence what could not be done."""
         if self._decided:
             return
-        for button in (self.approve, self.reject, self.release, self.back):
-            button.disabled = True
+        for one in (self.approve, self.reject, self.release, self.back):
+            one.disabled = True
         try:
             action()
         except (WorkshopError, ClientError, BotoCoreError) as error:
@@ -126,23 +91,7 @@ class Decision:
         self._finish(f"Nothing was done: execution {self._id} was already {state}.")
         return True
 
-    def _finish(self, sentence: str) -> None:
-        self._decided = True
-        self._row.children = ()
-        self._say(sentence)
-        self._message.tabbable = True
-        self._message.focus()  # the buttons are gone
-        display(saved(sentence), display_id=self._saved_id, update=True)
-
     def _show(self, *buttons: Any) -> None:
-        for button in buttons:
-            button.disabled = False
+        for one in buttons:
+            one.disabled = False
         self._row.children = buttons
-
-    def _say(self, sentence: str) -> None:
-        self._message.value = sentence
-
-
-def saved(sentence: str) -> HTML:
-    """Return a sentence that is seen when the widgets beside it have lost their kernel."""
-    return HTML(f'{_STYLE}<p class="workshop-decision-saved">{html.escape(sentence)}</p>')

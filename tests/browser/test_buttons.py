@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as TookTooLong
 
-from lab_helpers.decision import DEAD
+from lab_helpers.clicks import DEAD
 from tests.browser.jupyterlab import JupyterLab, Notebook, axe
 from tests.e2e.one_workshop import Workshop
 

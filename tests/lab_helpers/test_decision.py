@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from lab_helpers import executions
-from lab_helpers.decision import DEAD, Decision
+from lab_helpers.clicks import DEAD
+from lab_helpers.decision import Decision
 from tests.lab_helpers.fakes import Pipeline, lab
 
 NAME = "iris-train-pipeline"
@@ -38,7 +39,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     found = Desk(tmp_path)
-    monkeypatch.setattr("lab_helpers.decision.display", found.display)
+    monkeypatch.setattr("lab_helpers.clicks.display", found.display)
     found.buttons._ipython_display_()
     return found
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from lab_helpers import way_back
-from lab_helpers.decision import DEAD
+from lab_helpers.clicks import DEAD
 from lab_helpers.lab import Lab as Seat
 from lab_helpers.way_back.buttons import LEFT, Buttons
 from lab_helpers.way_back.offer import WayBack, WayBackError
@@ -103,7 +103,7 @@ class Page:
 
     def __init__(self, back: WayBack, monkeypatch: pytest.MonkeyPatch) -> None:
         self.saved = ""
-        monkeypatch.setattr("lab_helpers.way_back.buttons.display", self.display)
+        monkeypatch.setattr("lab_helpers.clicks.display", self.display)
         self.buttons = Buttons(back)
         self.buttons._ipython_display_()
 
