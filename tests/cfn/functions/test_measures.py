@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from monitor import measures
 from monitor.endpoint import BATCH_BYTES, BATCH_ROWS, batches
 
+import check
+
 CLASSES = ("a", "b", "c")
 pairs = st.lists(st.tuples(st.sampled_from(CLASSES), st.sampled_from(CLASSES)), max_size=60)
 counts = st.integers(0, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -40,6 +42,12 @@ def test_it_is_symmetric_and_narrows_with_more_trials(counted: tuple[int, int]) 
     assert measures.wilson(trials - successes, trials) == pytest.approx((1 - high, 1 - low))
     more = measures.wilson(4 * successes, 4 * trials)
     assert more[1] - more[0] <= high - low + 1e-12
+
+
+@given(counts)
+def test_the_check_of_captured_data_has_the_same_interval(counted: tuple[int, int]) -> None:
+    """It runs in another place, so it has a copy; its number of deviations is rounded to 1.96."""
+    assert check.wilson(*counted) == pytest.approx(measures.wilson(*counted), abs=2e-5)
 
 
 @given(pairs)
