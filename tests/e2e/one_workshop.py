@@ -17,6 +17,7 @@ from local_account.foundation.daemon import Daemon
 from tests.checkout import ROOT
 from tests.sessions import make_client
 from tests.waiting import eventually
+from tests.zips import zipped
 
 REPOSITORY = ROOT
 ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
@@ -227,12 +228,3 @@ class Workshop:
         )
         predictions: list[Any] = json.load(answer["Body"])["predictions"]
         return predictions
-
-
-def zipped(members: Mapping[str, bytes]) -> bytes:
-    """Return a zip file of these members."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()

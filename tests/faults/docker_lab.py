@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.lambda_.settling import settle
 from tests.local_account.services.sagemaker.sagemaker_lab import IMAGE
+from tests.zips import zipped
 
 BUCKET, SEEN = "faults-data", "faults-seen"
 ENDPOINT, PROJECT, REPOSITORY, STACK = "serving", "image", "tiny", "serving"
@@ -123,16 +122,14 @@ class DockerLab:
         return self
 
     def _function(self) -> None:
-        api, code = self.client("lambda"), io.BytesIO()
-        with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("index.py", _CODE)
+        api = self.client("lambda")
         arn = api.create_function(
             FunctionName="events",
             Runtime="python3.13",
             Handler="index.events",
             Role=self.role,
             Timeout=60,
-            Code={"ZipFile": code.getvalue()},
+            Code={"ZipFile": zipped({"index.py": _CODE})},
         )["FunctionArn"]
         settle(api, "events")
         api.add_permission(
@@ -153,9 +150,10 @@ class DockerLab:
 
 def source(number: int) -> bytes:
     """Return the source of an image that is another each time, as a zip file."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("buildspec.yml", _BUILDSPEC)
-        archive.writestr("Dockerfile", _DOCKERFILE.replace("NUMBER", str(number)))
-        archive.writestr("app.py", Path(IMAGE, "app.py").read_text())
-    return buffer.getvalue()
+    return zipped(
+        {
+            "buildspec.yml": _BUILDSPEC,
+            "Dockerfile": _DOCKERFILE.replace("NUMBER", str(number)),
+            "app.py": Path(IMAGE, "app.py").read_text(),
+        }
+    )

@@ -26,10 +26,10 @@ from lab_helpers.names import Names
 from lab_helpers.stacks import deploy_stack
 from lab_helpers.templates import body, package
 from tests.checkout import ROOT
-from tests.faults.lab import zipped
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.lambda_.settling import settle
+from tests.zips import zipped
 
 BUCKET = "judged"
 KEY = "training/source/trainingjob.zip"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.codepipeline.declare import action, approval, stage
 from tests.local_account.services.lambda_.settling import settle
+from tests.zips import zipped
 
 ARTIFACTS, SEEN = "faults-artifacts", "faults-seen"
 FLOW, POLLED, STACK = "flow", "polled", "faults-stack"
@@ -88,15 +87,6 @@ _RULES: dict[str, dict[str, Any]] = {
     "builds": {"source": ["aws.codebuild"], "detail-type": ["CodeBuild Build State Change"]},
     "alarms": {"source": ["aws.cloudwatch"], "detail": {"state": {"value": ["ALARM"]}}},
 }
-
-
-def zipped(files: dict[str, str]) -> bytes:
-    """Return a zip file."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
 
 
 @dataclass

@@ -12,7 +12,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.faults.lab import ARTIFACTS, FLOW, POLLED, Lab, zipped
+from tests.faults.lab import ARTIFACTS, FLOW, POLLED, Lab
+from tests.zips import zipped
 
 _REFUSED = ("Disk full", "ThrottlingException", "ServiceUnavailable", "was stopped", "is stopping")
 ENDED = ("Succeeded", "Failed", "Stopped", "Superseded", "Cancelled")

@@ -2,13 +2,14 @@
 
 import io
 import json
-import zipfile
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from launcher.descriptor import DescriptorError, parse, read_zip
+
+from tests.zips import zipped
 
 GOOD: dict[str, Any] = {
     "HyperParameters": {"C": "1.0", "max_iter": "200"},
@@ -25,17 +26,8 @@ GOOD: dict[str, Any] = {
 TEMPLATES = {"deploy-model-dev.yml": "", "deploy-model-prd.yml": ""}
 
 
-def zipped(files: dict[str, str | bytes]) -> io.BytesIO:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as out:
-        for name, content in files.items():
-            out.writestr(name, content)
-    archive.seek(0)
-    return archive
-
-
 def test_a_good_zip_is_split_into_the_request_and_the_gate() -> None:
-    found = read_zip(zipped({"trainingjob.json": json.dumps(GOOD), **TEMPLATES}))
+    found = read_zip(io.BytesIO(zipped({"trainingjob.json": json.dumps(GOOD), **TEMPLATES})))
 
     assert found.quality_gate == GOOD["QualityGate"]
     assert found.request == {key: value for key, value in GOOD.items() if key != "QualityGate"}
@@ -55,7 +47,7 @@ def test_a_good_zip_is_split_into_the_request_and_the_gate() -> None:
 )
 def test_a_bad_zip_says_which_file_and_what_to_do(files: dict[str, str | bytes], says: str) -> None:
     with pytest.raises(DescriptorError, match=says):
-        read_zip(zipped(files))
+        read_zip(io.BytesIO(zipped(files)))
 
 
 def test_a_gate_is_for_classes_or_for_numbers() -> None:

@@ -13,7 +13,8 @@ from launcher.handler import answer
 from launcher.launch import Launcher, Settings
 
 from tests.cfn.functions.stubbed import stub
-from tests.cfn.functions.test_descriptor import GOOD, TEMPLATES, zipped
+from tests.cfn.functions.test_descriptor import GOOD, TEMPLATES
+from tests.zips import zipped
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline.type_defs import ArtifactLocationTypeDef, JobTypeDef
@@ -55,7 +56,7 @@ class Account:
         )
 
     def uploads(self, descriptor: str) -> None:
-        body = zipped({"trainingjob.json": descriptor, **TEMPLATES}).getvalue()
+        body = zipped({"trainingjob.json": descriptor, **TEMPLATES})
         self.stubs["s3"].add_response(
             "get_object",
             {"Body": StreamingBody(io.BytesIO(body), len(body))},

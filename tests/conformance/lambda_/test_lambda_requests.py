@@ -5,9 +5,7 @@ See ``requests.ask``.
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from tests.conformance.requests import ask
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.lambda_.settling import settle
+from tests.zips import zipped
 
 NAME, HASTY = "conforming", "hasty"
 SOURCE = """
@@ -42,15 +41,12 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def function(account: AccountProcess) -> Any:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("app.py", SOURCE)
     client = account.client("lambda")
     role = make_role(account.client("iam"), NAME, "lambda.amazonaws.com")
     for name, timeout in ((NAME, 60), (HASTY, 1)):
         client.create_function(
             FunctionName=name,
-            Code={"ZipFile": content.getvalue()},
+            Code={"ZipFile": zipped({"app.py": SOURCE})},
             Runtime="python3.13",
             Handler="app.handler",
             Role=role,

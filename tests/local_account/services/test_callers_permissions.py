@@ -1,9 +1,7 @@
 """The section "Others" of docs/permissions.md: what callers, and roles of stacks and rules, need."""
 
-import io
 import json
 import uuid
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +13,7 @@ from tests.local_account.permission_tables import entries, role_without
 from tests.local_account.services.events.test_delivery import failures
 from tests.sessions import make_client
 from tests.waiting import eventually
+from tests.zips import zipped
 
 pytestmark = pytest.mark.slow
 
@@ -54,10 +53,8 @@ def bucket(client: Client) -> str:
     name = f"callers-{uuid.uuid4().hex[:8]}"
     client("s3").create_bucket(Bucket=name)
     client("s3").put_object(Bucket=name, Key="template.json", Body=TEMPLATE.encode())
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("index.py", "def handler(event, context): pass")
-    client("s3").put_object(Bucket=name, Key="code.zip", Body=code.getvalue())
+    code = zipped({"index.py": "def handler(event, context): pass"})
+    client("s3").put_object(Bucket=name, Key="code.zip", Body=code)
     return name
 
 

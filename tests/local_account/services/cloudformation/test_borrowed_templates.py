@@ -1,8 +1,6 @@
 """Templates that people bring along: what AWS takes in them is taken, and what is missing here is said."""
 
-import io
 import json
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.cloudformation.stack_maker import StackMaker
+from tests.zips import zipped
 
 GROUP = "{Type: AWS::Logs::LogGroup, Properties: {LogGroupName: %s}}"
 
@@ -109,14 +108,10 @@ def test_a_bucket_can_spell_out_what_is_the_default(stacks: StackMaker) -> None:
 def test_a_repository_begins_with_the_content_of_an_archive(
     stacks: StackMaker, client: Callable[[str], Any]
 ) -> None:
-    stored = io.BytesIO()
-    with zipfile.ZipFile(stored, "w") as archive:
-        for number in range(101):
-            archive.writestr(f"data/{number}.txt", str(number))
-        archive.writestr("README.md", "hello")
+    stored = zipped({f"data/{number}.txt": str(number) for number in range(101)} | {"README.md": "hello"})
     s3 = client("s3")
     s3.create_bucket(Bucket="borrowed-code")
-    s3.put_object(Bucket="borrowed-code", Key="code.zip", Body=stored.getvalue())
+    s3.put_object(Bucket="borrowed-code", Key="code.zip", Body=stored)
     code = "{BranchName: trunk, S3: {Bucket: borrowed-code, Key: code.zip}}"
     repository = f"{{RepositoryName: borrowed, Code: {code}}}"
 

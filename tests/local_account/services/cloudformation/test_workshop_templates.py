@@ -5,7 +5,6 @@ import io
 import subprocess
 import tarfile
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from lab_helpers.stacks import deploy_stack
 from tests.checkout import ROOT
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.cloudformation.stack_maker import StackMaker
+from tests.zips import zipped
 
 pytestmark = pytest.mark.slow
 
@@ -35,19 +35,11 @@ def aws(environment: dict[str, str], *args: str) -> str:
     return done.stdout
 
 
-def package_of(scripts: dict[str, str]) -> bytes:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        for name, text in scripts.items():
-            file.writestr(name, text)
-    return archive.getvalue()
-
-
 def uploaded(local_account: AccountProcess, lab_id: str, template: Path = CFN / "m.yml") -> Uploaded:
     """Upload a template, and a package whose lifecycle scripts do next to nothing."""
     scripts = {f"lifecycle-config/on-{when}.sh": LIFECYCLE_SCRIPT for when in ("create", "start")}
     account = local_account.client("sts").get_caller_identity()["Account"]
-    content = package_of(scripts)
+    content = zipped(scripts)
     return upload(
         local_account.client, Names(lab_id), "us-east-1", account, content=content, template=template
     )
@@ -115,7 +107,7 @@ def test_content_of_workshop_studio_deploys_from_its_assets(client: Client, tmp_
     s3, cloudformation = client("s3"), client("cloudformation")
     s3.create_bucket(Bucket=bucket)
     for asset in (tmp_path / "workshop" / "assets").iterdir():
-        body = package_of(scripts) if asset.suffix == ".zip" else asset.read_bytes()
+        body = zipped(scripts) if asset.suffix == ".zip" else asset.read_bytes()
         s3.put_object(Bucket=bucket, Key=f"{prefix}{asset.name}", Body=body)
     s3.put_object(Bucket=bucket, Key="m.yml", Body=(tmp_path / "workshop/static/m.yml").read_bytes())
     values = {"NamePrefix": "event-", "PackageUri": f"s3://{bucket}/{prefix}{content.PACKAGE}"}

@@ -1,8 +1,6 @@
 """A build whose role lacks a permission fails as docs/permissions.md says."""
 
-import io
 import uuid
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +8,7 @@ import pytest
 
 from tests.local_account.permission_tables import Entry, entries, role_without
 from tests.local_account.services.codebuild.codebuild_lab import CodeBuildLab
+from tests.zips import zipped
 
 pytestmark = pytest.mark.slow
 
@@ -22,10 +21,8 @@ def plain(_lab: CodeBuildLab) -> dict[str, Any]:
 
 
 def downloading(lab: CodeBuildLab) -> dict[str, Any]:
-    bucket, body = lab.bucket(), io.BytesIO()
-    with zipfile.ZipFile(body, "w") as archive:
-        archive.writestr("buildspec.yml", SPEC)
-    lab.client("s3").put_object(Bucket=bucket, Key="source.zip", Body=body.getvalue())
+    bucket = lab.bucket()
+    lab.client("s3").put_object(Bucket=bucket, Key="source.zip", Body=zipped({"buildspec.yml": SPEC}))
     return {"source": {"type": "S3", "location": f"{bucket}/source.zip"}}
 
 

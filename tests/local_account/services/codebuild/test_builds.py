@@ -23,6 +23,7 @@ from local_account.services.codebuild.buildspec import PHASES
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.codebuild.codebuild_lab import CodeBuildLab
 from tests.waiting import Eventually
+from tests.zips import zipped
 
 pytestmark = pytest.mark.slow
 
@@ -36,14 +37,6 @@ AFTER_FAILURE = {
 
 def phases(build: dict[str, Any]) -> dict[str, str]:
     return {phase["phaseType"]: phase["phaseStatus"] for phase in build["phases"] if "phaseStatus" in phase}
-
-
-def zipped(files: dict[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return buffer.getvalue()
 
 
 def test_a_build_runs_all_its_phases_and_exports_variables(lab: CodeBuildLab) -> None:

@@ -1,17 +1,14 @@
 """Parts of a pipeline's declaration, and the archive of a source."""
 
-import io
 import textwrap
-import zipfile
 from typing import Any
+
+from tests import zips
 
 
 def zipped(files: dict[str, str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, textwrap.dedent(text))
-    return buffer.getvalue()
+    """Return a zip file of texts, without their indentation."""
+    return zips.zipped({name: textwrap.dedent(text) for name, text in files.items()})
 
 
 def action(name: str, category: str, provider: str, /, **members: Any) -> dict[str, Any]:

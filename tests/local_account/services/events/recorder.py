@@ -1,12 +1,11 @@
 """Functions that record the events they receive."""
 
-import io
 import json
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
 from tests.local_account.services.lambda_.settling import settle
+from tests.zips import zipped
 
 # The recorder stores every event as an object in its bucket, under its time of arrival.
 RECORDER = """
@@ -26,9 +25,6 @@ class Recorder:
         self._client = client
         self._s3 = client("s3")
         self._s3.create_bucket(Bucket=name)
-        code = io.BytesIO()
-        with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("app.py", RECORDER)
         awslambda = client("lambda")
         self.arn = awslambda.create_function(
             FunctionName=name,
@@ -36,7 +32,7 @@ class Recorder:
             Handler="app.handler",
             Role=role,
             Timeout=30,
-            Code={"ZipFile": code.getvalue()},
+            Code={"ZipFile": zipped({"app.py": RECORDER})},
             Environment={"Variables": {"BUCKET": name}},
         )["FunctionArn"]
         settle(awslambda, name)

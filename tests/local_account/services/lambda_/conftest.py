@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import zips
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.lambda_.settling import settle
 
@@ -19,11 +18,7 @@ if TYPE_CHECKING:
 
 
 def zipped(source: str, **files: str) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, text in {"app": source, **files}.items():
-            archive.writestr(zipfile.ZipInfo(f"{name}.py"), text)  # of 1980, whenever it is made
-    return content.getvalue()
+    return zips.zipped({f"{name}.py": text for name, text in {"app": source, **files}.items()})
 
 
 @pytest.fixture(scope="session")
