@@ -17,6 +17,10 @@ TRAIN_APPROVAL, DEPLOY_DEV, TEST_DEV, HUMAN_APPROVAL, DEPLOY_PRD = (
     "DeployPrd",
 )
 """Stages of the training pipeline. The monitor function answers TRAIN_APPROVAL, a person HUMAN_APPROVAL."""
+ROLES = (
+    "notebook", "codebuild", "pipeline", "deploy", "launcher", "monitor", "tester", "events", "sagemaker"
+)  # fmt: skip
+"""What the roles of a lab are for; see `Names.role`."""
 LAB_ID = re.compile(r"[a-z][a-z0-9]{0,9}")
 EXECUTION_ID_LENGTH = 36
 """A pipeline execution id is a UUID (CodePipeline API, PipelineExecutionId)."""
@@ -209,7 +213,7 @@ class Names:
         return self._name("lifecycle config", "mlops")
 
     def role(self, purpose: str) -> str:
-        """Role for notebook, codebuild, pipeline, deploy, launcher, monitor, tester, events or sagemaker."""
+        """Role for one of the purposes in `ROLES`."""
         return self._name("role", f"mlops-{purpose}")
 
     def policy(self, purpose: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lab_helpers import names
 from tests.cfn.templates import TEMPLATES, as_list, resources, text
 
 SERVICES = {
@@ -51,6 +52,7 @@ def test_there_is_one_role_for_each_service_that_assumes_it() -> None:
     assert found == {
         f"{PREFIX}mlops-{purpose}": f"{service}.amazonaws.com" for purpose, service in SERVICES.items()
     }
+    assert set(SERVICES) == set(names.ROLES)
 
 
 def test_roles_exist_in_the_top_stack_only() -> None:

