@@ -7,6 +7,8 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NotRequired, TypedDict, cast
 
+from quality_gate import QualityGate, RegressionGate
+
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (
         ChannelTypeDef,
@@ -44,21 +46,6 @@ class Request(TypedDict):
     ResourceConfig: ResourceConfigTypeDef
     StoppingCondition: StoppingConditionTypeDef
     HyperParameters: NotRequired[dict[str, str]]
-
-
-class QualityGate(TypedDict):
-    """Thresholds that the evaluation must reach, each from 0 to 1."""
-
-    MinimumAccuracy: float
-    MinimumRecall: float
-    MaximumAccuracyDrop: float
-
-
-class RegressionGate(TypedDict):
-    """Thresholds for a model that predicts numbers, each from 0 to 1."""
-
-    MinimumR2: float
-    MaximumR2Drop: float
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypedDict, cast
+from typing import Protocol, cast
+
+from quality_gate import QualityGate, RegressionGate
 
 from .evaluation import Evaluation, EvaluationError, is_regression, regression_scores
 
@@ -12,21 +14,6 @@ ROUNDING = 1e-9
 SERVED_ROUNDING = 1e-5
 """What r2 may lose between training and serving: ONNX Runtime computes with 32 bits, and the same regressor
 differs in the seventh digit of a prediction. A model that is as good as the one in production passes."""
-
-
-class QualityGate(TypedDict):
-    """Thresholds from trainingjob.json, each from 0 to 1; the launcher keeps them in `training/jobs/`."""
-
-    MinimumAccuracy: float
-    MinimumRecall: float
-    MaximumAccuracyDrop: float
-
-
-class RegressionGate(TypedDict):
-    """Thresholds for a model that predicts numbers, each from 0 to 1."""
-
-    MinimumR2: float
-    MaximumR2Drop: float
 
 
 class SameRows(Protocol):

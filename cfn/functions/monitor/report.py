@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
+from quality_gate import QualityGate, RegressionGate
+
 from .comparison import Comparison
 from .evaluation import Evaluation, is_regression, regression_scores
-from .gate import Check, QualityGate, RegressionGate
+from .gate import Check
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import ClientError
+from quality_gate import QualityGate, RegressionGate
 from serving import serving
 from variables import Variables
 
 from .comparison import NotComparedError, compare
 from .endpoint import Endpoint
 from .evaluation import EvaluationError, Output, read_archive
-from .gate import QualityGate, RegressionGate, judge
+from .gate import judge
 from .held_out import HeldOutError, parse
 from .job_log import last_lines
 from .registry import JobRecord as RegistryRecord

@@ -14,9 +14,10 @@ from botocore.exceptions import ParamValidationError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 from monitor.evaluation import MAX_ARCHIVE, Evaluation, EvaluationError, Scores, parse, read_archive
-from monitor.gate import QualityGate, RegressionGate, judge
+from monitor.gate import judge
 from monitor.report import MAX_REASON, MAX_SUMMARY, Report
 from monitor.watch import Monitor, Settings
+from quality_gate import QualityGate, RegressionGate
 
 from tests.cfn.functions.fakes import archived, missing, model_error
 
