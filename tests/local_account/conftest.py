@@ -10,6 +10,7 @@ import pytest
 from docker.errors import DockerException
 
 from local_account.foundation.containers import forget_images
+from local_account.foundation.store import Store
 from tests import waiting
 from tests.local_account.account_process import AccountProcess
 from tests.waiting import Eventually
@@ -43,6 +44,14 @@ def own_account(tmp_path: Path) -> Iterator[AccountProcess]:
 def client(local_account: AccountProcess) -> Callable[[str], Any]:
     """boto3 clients for the session's account, by service name."""
     return local_account.client
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store, for what is tested without an account."""
+    made = Store(tmp_path / "account.sqlite")
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -1,24 +1,13 @@
 """What a change of a stack writes and reads does not grow with the stack, nor with the other stacks."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
-
-import pytest
 
 from local_account.foundation.store import Store
 from local_account.services.cloudformation.stacks import Resource, Stack, Stacks
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "account.sqlite")
-    yield made
-    made.close()
 
 
 def stacks_of(store: Store) -> Stacks:

@@ -1,8 +1,6 @@
 """Alarms without data cost nothing until there is data, however many there are."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -25,13 +23,6 @@ class Clock:
     def time(self) -> float:
         self.now += 1
         return self.now
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "account.sqlite")
-    yield made
-    made.close()
 
 
 @pytest.fixture

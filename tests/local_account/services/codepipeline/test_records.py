@@ -1,8 +1,6 @@
 """Executions are found however many there are, and only some of them are in memory."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,13 +9,6 @@ import pytest
 from local_account.foundation.store import Store
 from local_account.services.codepipeline import records as records_module
 from local_account.services.codepipeline.records import Execution, Records
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "account.sqlite")
-    yield made
-    made.close()
 
 
 def records_of(store: Store, **account: object) -> Records:

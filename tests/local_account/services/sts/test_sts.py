@@ -2,10 +2,9 @@
 
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +18,6 @@ from tests.sessions import make_client
 
 ACCOUNT = "123456789012"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "account.sqlite")
-    yield made
-    made.close()
 
 
 def with_session(account: AccountProcess, session: dict[str, str], service: str) -> Any:
