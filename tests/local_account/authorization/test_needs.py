@@ -6,7 +6,7 @@ import pytest
 
 from local_account.authorization.needs import needs
 from tests.local_account.authorization.judges import ACCOUNT
-from tests.local_account.authorization.labs import action_details, arn, works_on
+from tests.local_account.authorization.labs import arn, check_needs
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 # One request of every kind that a role of the workshop makes.
@@ -108,12 +108,4 @@ REQUESTS = [
 def test_each_need_is_an_action_of_the_reference_on_a_resource_it_applies_to(
     service: str, operation: str, params: dict[str, Any]
 ) -> None:
-    asked = needs(service, operation, params, arn)
-
-    assert asked
-    for need in asked:
-        assert action_details(need.action)
-        pattern = works_on(need.action)
-        if need.resource != "*":
-            assert pattern, f"{need.action} knows no resources, yet it is asked about {need.resource}"
-            assert pattern.fullmatch(need.resource), need
+    check_needs(needs(service, operation, params, arn))

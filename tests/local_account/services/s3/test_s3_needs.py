@@ -9,7 +9,7 @@ import pytest
 from local_account.services.s3 import routes
 from local_account.services.s3.call import Call
 from local_account.services.s3.needs import needs
-from tests.local_account.authorization.labs import action_details, works_on
+from tests.local_account.authorization.labs import check_needs
 
 _OPEN = {"DeleteObjects", "PreflightRequest"}
 
@@ -46,14 +46,7 @@ def imitated() -> list[str]:
 def test_each_need_is_an_action_of_the_reference_on_a_resource_it_applies_to(
     operation: str, version: str
 ) -> None:
-    asked = needs(call(operation, **({"versionId": version} if version else {})))
-    assert asked
-    for need in asked:
-        assert action_details(need.action)
-        pattern = works_on(need.action)
-        if need.resource != "*":
-            assert pattern, f"{need.action} knows no resources, yet it is asked about {need.resource}"
-            assert pattern.fullmatch(need.resource), need
+    check_needs(needs(call(operation, **({"versionId": version} if version else {}))))
 
 
 def test_a_copy_needs_to_read_its_source() -> None:
