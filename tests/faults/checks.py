@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from docker.errors import DockerException
 
 from tests.faults.lab import ARTIFACTS, FLOW, POLLED, SEEN, STACK, Lab
 from tests.faults.work import Work, executions
+
+
+def left_after(seconds: float, look: Callable[[], Iterator[str]]) -> list[str]:
+    """Return what is still wrong after so many seconds; nothing as soon as nothing is."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            wrong = [*look()]
+        except (BotoCoreError, ClientError, DockerException, OSError) as error:
+            wrong = [f"checks: {type(error).__name__}: {error}"]
+        if not wrong or time.monotonic() > deadline:
+            return wrong
+        time.sleep(0.25)
+
+
+def changed(s3: Any, bucket: str, objects: Mapping[str, tuple[str, bytes]]) -> Iterator[str]:
+    """Yield which versions of objects do not have the content with which they were acknowledged."""
+    for key, (version, body) in objects.items():
+        found = s3.get_object(Bucket=bucket, Key=key, VersionId=version)["Body"].read()
+        if found != body:
+            yield f"{key} {version} has {len(found)} bytes, not its {len(body)}"
 
 
 class Checks:
@@ -22,15 +44,7 @@ class Checks:
 
     def problems(self, seconds: float) -> list[str]:
         """Return what is still wrong after so many seconds; nothing as soon as nothing is."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                wrong = [*self._unsettled()]
-            except (BotoCoreError, ClientError) as error:
-                wrong = [f"checks: {type(error).__name__}: {error}"]
-            if not wrong or time.monotonic() > deadline:
-                return wrong
-            time.sleep(0.25)
+        return left_after(seconds, self._unsettled)
 
     def _unsettled(self) -> Iterator[str]:
         pages = self._lab.client("s3").get_paginator("list_objects_v2").paginate(Bucket=SEEN)
@@ -108,11 +122,7 @@ class Checks:
             yield f"log groups are {[one['logGroupName'] for one in groups]}"
 
     def _writes(self) -> Iterator[str]:
-        s3 = self._lab.client("s3")
-        for key, (version, body) in self._work.objects.items():
-            found = s3.get_object(Bucket=ARTIFACTS, Key=key, VersionId=version)["Body"].read()
-            if found != body:
-                yield f"{key} {version} has {len(found)} bytes, not its {len(body)}"
+        yield from changed(self._lab.client("s3"), ARTIFACTS, self._work.objects)
         pages = self._lab.client("logs").get_paginator("filter_log_events").paginate(logGroupName="faults")
         lines = {one["message"] for page in pages for one in page["events"]}
         for line in self._work.lines:

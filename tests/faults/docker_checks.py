@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import collections
 import json
-import time
 from collections.abc import Iterator
 
-from botocore.exceptions import BotoCoreError, ClientError
-from docker.errors import DockerException
-
+from tests.faults.checks import changed, left_after
 from tests.faults.docker_lab import BUCKET, ENDPOINT, INSTANCES, PROJECT, REPOSITORY, SEEN, STACK, DockerLab
 from tests.faults.docker_work import DockerWork
 from tests.faults.engine import Engine
@@ -28,15 +25,7 @@ class DockerChecks:
 
     def problems(self, seconds: float) -> list[str]:
         """Return what is still wrong after so many seconds; nothing as soon as nothing is."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                wrong = [*self._unsettled()]
-            except (BotoCoreError, ClientError, DockerException, OSError) as error:
-                wrong = [f"checks: {type(error).__name__}: {error}"]
-            if not wrong or time.monotonic() > deadline:
-                return wrong
-            time.sleep(0.25)
+        return left_after(seconds, self._unsettled)
 
     def _unsettled(self) -> Iterator[str]:
         pages = self._lab.client("s3").get_paginator("list_objects_v2").paginate(Bucket=SEEN)
@@ -49,7 +38,7 @@ class DockerChecks:
                 yield f"{len(events)} events of {change}"
         for note in self._work.notes:
             yield from self._told(f"note/{note}")
-        yield from self._writes()
+        yield from changed(self._lab.client("s3"), BUCKET, self._work.objects)
         yield from self._builds()
         yield from self._images()
         yield from self._jobs()
@@ -59,13 +48,6 @@ class DockerChecks:
     def _told(self, change: str) -> Iterator[str]:
         if change not in self._seen:
             yield f"never delivered: {change}"
-
-    def _writes(self) -> Iterator[str]:
-        s3 = self._lab.client("s3")
-        for key, (version, body) in self._work.objects.items():
-            found = s3.get_object(Bucket=BUCKET, Key=key, VersionId=version)["Body"].read()
-            if found != body:
-                yield f"{key} {version} has {len(found)} bytes, not its {len(body)}"
 
     def _builds(self) -> Iterator[str]:
         api = self._lab.client("codebuild")

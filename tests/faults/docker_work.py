@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.faults.docker_lab import BUCKET, ENDPOINT, PROJECT, STACK, TEMPLATE, DockerLab, source
-from tests.faults.work import call, lost, put_note
+from tests.faults.work import Requests, call
 
 _REACH_SECONDS = 120
 _UNEXPECTED = ("internal error", "Traceback", "raise ", "Error(")
@@ -22,27 +21,21 @@ _HOPELESS = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FA
 _FAILED = ("CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED")
 
 
-class DockerWork:
+class DockerWork(Requests):
     """One run: an image, a training job, a release; objects and events beside them."""
 
     def __init__(self, lab: DockerLab, number: int, chance: random.Random) -> None:
-        self.lab, self.number, self.chance = lab, number, chance
-        self.problems: list[str] = []
+        super().__init__(lab.client, number, chance)
+        self.lab = lab
         self.builds: list[str] = []
-        """Acknowledged: ids of builds, names of training jobs, notes, tags of images, objects by key."""
+        """Acknowledged: ids of builds, names of training jobs, tags of images."""
         self.jobs: list[str] = []
-        self.notes: list[str] = []
         self.tag = f"run-{number}"
-        self.objects: dict[str, tuple[str, bytes]] = {}
-        self.reasons: list[str] = []
-        """Why builds, jobs and deployments failed, as they say."""
         self.released = threading.Event()
         self._reached = {part: threading.Event() for part in ("build", "training", "deployment")}
         self._awaited = chance.choice(list(self._reached))
         """What a run suffers from: faults that all hit the first part would never see the others."""
-        self.done = threading.Event()
-        parts = (self._release, self._write, self._ask)
-        self._threads = [threading.Thread(target=self._guarded, args=(part,), daemon=True) for part in parts]
+        self._threads = [self._thread(part) for part in (self._release, self._write, self._ask)]
 
     def start(self) -> None:
         """Begin; return when the part is under way that is to suffer."""
@@ -62,32 +55,9 @@ class DockerWork:
         for thread in self._threads:
             thread.join(60)
 
-    def _guarded(self, part: Callable[[], None]) -> None:
-        try:
-            part()
-        except Exception as error:
-            self.problems.append(f"{part.__name__}: {type(error).__name__}: {error}")
-
-    def _insist(self, service: str, request: Callable[[Any], Any]) -> Any:
-        """Make a request until it is acknowledged."""
-        while not self.done.is_set():
-            try:
-                return request(self.lab.client(service))
-            except (BotoCoreError, ClientError) as error:
-                if not lost(error):
-                    raise
-            self.done.wait(0.1)
-        raise TimeoutError("the run is over")
-
     def _write(self) -> None:
         for number in range(6):
-            name = f"{self.number}-{number}"
-            self._insist("events", partial(put_note, name))
-            self.notes.append(name)
-            body = name.encode() * self.chance.choice((1, 1_000, 20_000))
-            key = f"kept/{name}"
-            answer = self._insist("s3", partial(call, "put_object", Bucket=BUCKET, Key=key, Body=body))
-            self.objects[key] = (answer["VersionId"], body)
+            self._note_and_put(f"{self.number}-{number}", BUCKET)
             self.done.wait(0.5)
 
     def _ask(self) -> None:

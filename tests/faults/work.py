@@ -36,26 +36,63 @@ def lost(error: Exception) -> bool:
     return not isinstance(error, ClientError) or any(text in str(error) for text in _REFUSED)
 
 
-class Work:
+class Requests:
+    """What a run asks of an account in threads, again until it is acknowledged."""
+
+    def __init__(self, client: Callable[[str], Any], number: int, chance: random.Random) -> None:
+        self.number, self.chance = number, chance
+        self.problems: list[str] = []
+        self.reasons: list[str] = []
+        """Why what the run waits for failed, as it says."""
+        self.objects: dict[str, tuple[str, bytes]] = {}
+        """Acknowledged: the version and the content by key; and notes by name."""
+        self.notes: list[str] = []
+        self.done = threading.Event()
+        self._client = client
+
+    def _thread(self, part: Callable[[], None]) -> threading.Thread:
+        return threading.Thread(target=self._guarded, args=(part,), daemon=True)
+
+    def _guarded(self, part: Callable[[], None]) -> None:
+        try:
+            part()
+        except Exception as error:
+            self.problems.append(f"{part.__name__}: {type(error).__name__}: {error}")
+
+    def _insist(self, service: str, call: Callable[[Any], Any]) -> Any:
+        """Make a request until it is acknowledged."""
+        while not self.done.is_set():
+            try:
+                return call(self._client(service))
+            except (BotoCoreError, ClientError) as error:
+                if not lost(error):
+                    raise
+            self.done.wait(0.1)
+        raise TimeoutError("the run is over")
+
+    def _note_and_put(self, name: str, bucket: str) -> None:
+        """Publish an event, and store an object of some size."""
+        self._insist("events", partial(put_note, name))
+        self.notes.append(name)
+        body = name.encode() * self.chance.choice((1, 1_000, 20_000))
+        key = f"kept/{name}"
+        answer = self._insist("s3", partial(call, "put_object", Bucket=bucket, Key=key, Body=body))
+        self.objects[key] = (answer["VersionId"], body)
+
+
+class Work(Requests):
     """One run: a push, an upload, events, objects, invocations, an alarm; approvals and retries."""
 
     def __init__(self, lab: Lab, number: int, chance: random.Random) -> None:
-        self.lab, self.number, self.chance = lab, number, chance
-        self.problems: list[str] = []
-        self.reasons: list[str] = []
-        self.objects: dict[str, tuple[str, bytes]] = {}
-        """Acknowledged: the version and the content by key."""
-        self.notes: list[str] = []
+        super().__init__(lab.client, number, chance)
+        self.lab = lab
         self.labels: list[str] = []
         self.lines: list[str] = []
         self.commit_id, self.upload, self.alarm = "", "", ""
         self.approved: set[str] = set()
         """Executions whose approval was acknowledged."""
-        self.done = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(part,), daemon=True)
-            for part in (self._push, self._put, self._alarm, self._polled, self._drive)
-        ]
+        parts = (self._push, self._put, self._alarm, self._polled, self._drive)
+        self._threads = [self._thread(part) for part in parts]
 
     def start(self) -> None:
         """Begin."""
@@ -74,23 +111,6 @@ class Work:
         self.done.set()
         self._threads[-1].join(90)
 
-    def _guarded(self, part: Callable[[], None]) -> None:
-        try:
-            part()
-        except Exception as error:
-            self.problems.append(f"{part.__name__}: {type(error).__name__}: {error}")
-
-    def _insist(self, service: str, call: Callable[[Any], Any]) -> Any:
-        """Make a request until it is acknowledged."""
-        while not self.done.is_set():
-            try:
-                return call(self.lab.client(service))
-            except (BotoCoreError, ClientError) as error:
-                if not lost(error):
-                    raise
-            self.done.wait(0.1)
-        raise TimeoutError("the run is over")
-
     def _push(self) -> None:
         commit = self.lab.commit(self.number)
         while not self.done.is_set():
@@ -104,12 +124,7 @@ class Work:
         group = {"logGroupName": "faults", "logStreamName": "lines"}
         for number in range(8):
             name = f"{self.number}-{number}"
-            self._insist("events", partial(put_note, name))
-            self.notes.append(name)
-            body = name.encode() * self.chance.choice((1, 1_000, 20_000))
-            key = f"kept/{name}"
-            answer = self._insist("s3", partial(call, "put_object", Bucket=ARTIFACTS, Key=key, Body=body))
-            self.objects[key] = (answer["VersionId"], body)
+            self._note_and_put(name, ARTIFACTS)
             asked = {"FunctionName": "events", "InvocationType": "Event"}
             payload = json.dumps({"label": name}).encode()
             self._insist("lambda", partial(call, "invoke", **asked, Payload=payload))
