@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
+from local_account.foundation import connections
 from local_account.foundation.patience import insist, may_wait
 
 Document = dict[str, Any]
@@ -161,7 +162,7 @@ class Store:
     def trim(self) -> None:
         """Give back the memory of pages that have been read."""
         with self._lock:
-            self._connection.execute("PRAGMA shrink_memory").fetchall()
+            connections.trim(self._connection)
 
     def close(self) -> None:
         """Close the file; nothing is lost."""

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from local_account.foundation import connections
+
 BackendKey = tuple[str, str, str]
 """Service, account and region (for a global service, the partition)."""
 
@@ -76,7 +78,7 @@ class Database:
     def trim(self) -> None:
         """Give back the memory of pages that have been read."""
         with self._lock:
-            self._connection.execute("PRAGMA shrink_memory").fetchall()
+            connections.trim(self._connection)
 
     def close(self) -> None:
         """Close the file."""

@@ -6,13 +6,14 @@ wait for the writer.
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from local_account.foundation import connections
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS groups (
@@ -39,7 +40,6 @@ CREATE TABLE IF NOT EXISTS filtered_minutes (
     PRIMARY KEY (log_group, name, minute)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS policies (name TEXT PRIMARY KEY, document TEXT, updated INTEGER) WITHOUT ROWID;
 """
-_TRIM = "PRAGMA shrink_memory"
 _CHECKPOINT_PAGES = 4_000
 """Pages in the write-ahead log before they are copied to the file: 16 MB, which takes some milliseconds."""
 
@@ -101,25 +101,12 @@ class Database:
     def trim(self) -> None:
         """Give back the memory of pages that have been read; a reader that is reading keeps its own."""
         with self._lock:
-            self._writer.execute(_TRIM).fetchall()
-        readers = self._idle_readers()
-        for reader in readers:
-            try:
-                reader.execute(_TRIM).fetchall()
-            finally:
-                self._readers.put(reader)
+            connections.trim(self._writer)
+        connections.trim_idle(self._readers)
 
     def close(self) -> None:
         """Close the file; nothing is lost."""
         with self._lock:
-            for reader in self._idle_readers():
+            for reader in connections.take_idle(self._readers):
                 reader.close()
             self._writer.close()
-
-    def _idle_readers(self) -> list[sqlite3.Connection]:
-        """Take the readers that nobody uses."""
-        readers = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                readers.append(self._readers.get_nowait())
-        return readers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sqlite3
@@ -10,10 +9,11 @@ import threading
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
+from local_account.foundation import connections
 from local_account.services.s3.storage.schema import connect, prepare
 
 Execute = Callable[..., sqlite3.Cursor]
@@ -31,7 +31,6 @@ On a disk with 2 ms per fsync a put of 1 KB took 250 µs with SQLite's own check
 """
 
 _log = logging.getLogger(__name__)
-_TRIM = "PRAGMA shrink_memory"
 
 
 class Index:
@@ -215,16 +214,8 @@ class Index:
     def trim(self) -> None:
         """Give back the memory of pages that have been read; a reader that is reading keeps its own."""
         with self._lock:
-            self._writer.execute(_TRIM).fetchall()
-        readers: list[sqlite3.Connection] = []
-        with contextlib.suppress(Empty):
-            while True:
-                readers.append(self._readers.get_nowait())
-        for reader in readers:
-            try:
-                reader.execute(_TRIM).fetchall()
-            finally:
-                self._readers.put(reader)
+            connections.trim(self._writer)
+        connections.trim_idle(self._readers)
 
     def close(self) -> None:
         """Close the connections; a second time does nothing."""
@@ -233,8 +224,8 @@ class Index:
         self._closing = True
         self._wanted.set()
         self._keeper.join()
-        connections = [self._readers.get() for _ in range(READERS)]  # waits for reads in progress
-        for connection in connections:
+        readers = [self._readers.get() for _ in range(READERS)]  # waits for reads in progress
+        for connection in readers:
             connection.close()
             self._readers.put(connection)  # so that a late read fails instead of waiting
         self._keeper_connection.close()
