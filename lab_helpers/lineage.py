@@ -113,7 +113,11 @@ def _steps(version: Version | None, image: str, model: str, endpoint: str) -> li
         Step("image", image),
         Step("source zip", known.get("source-zip-version", UNKNOWN), "its version in S3"),
         Step("training job", known.get("training-job", UNKNOWN), parameters),
-        Step("execution", known.get("execution", UNKNOWN)),
+        Step(
+            "execution",
+            known.get("execution", UNKNOWN),
+            f"started by {known['trigger']}" if "trigger" in known else "",
+        ),
         Step(
             "version",
             str(version.number) if version else "not in the model registry",

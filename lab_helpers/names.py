@@ -200,6 +200,16 @@ class Names:
         return self._name("rule", "iris-train-upload")
 
     @property
+    def drift_rule(self) -> str:
+        """Starts the training pipeline when PRD's drift alarm goes off."""
+        return self._name("rule", "iris-train-drift")
+
+    @property
+    def labels_rule(self) -> str:
+        """Starts the training pipeline when labeled data arrives."""
+        return self._name("rule", "iris-train-labels")
+
+    @property
     def monitor_rule(self) -> str:  # noqa: D102
         return self._name("rule", "mlops-job-monitor-iris-model")
 

@@ -57,6 +57,8 @@ def deploy_nested(
         # Empty, or missing in a lab that an older version deployed: what the region has.
         "DevInstanceType": settings.get("DEV_INSTANCE_TYPE") or instance_types.dev(settings["REGION"]),
         "PrdInstanceType": settings.get("PRD_INSTANCE_TYPE") or instance_types.prd(settings["REGION"]),
+        "RetrainOnDrift": settings.get("RETRAIN_ON_DRIFT") or "DISABLED",
+        "RetrainOnLabels": settings.get("RETRAIN_ON_LABELS") or "DISABLED",
     }
     base, model = settings["BASE_IMAGE_REPOSITORY_URI"], settings["MODEL_IMAGE_REPOSITORY_URI"]
     image = read_template(templates / "build-image.yml")

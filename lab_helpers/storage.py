@@ -13,9 +13,11 @@ INDENT = "\u2003"
 """A space that HTML does not collapse."""
 
 OWNERS = (
+    (keys.LABELED, "", "notebook 08, whoever labels", "training job (channel training)"),
     (keys.INPUT, "", "notebook 03", "training job (channel training)"),
     (keys.TRAINING_SOURCE, "", "notebook 03", "Source action of the training pipeline"),
     (keys.JOBS, "", "launcher function", "monitor function (the job as requested, its quality gate)"),
+    (keys.TRAINED, "", "launcher function", "launcher function (what has been trained before)"),
     (keys.OUTPUT, "model.tar.gz", "SageMaker training", "models of the DEV and PRD endpoints"),
     (
         keys.OUTPUT,

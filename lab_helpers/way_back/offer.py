@@ -95,6 +95,7 @@ class WayBack:
             prefix
             for kind, prefix in (
                 ("forget-training", keys.TRAINING),
+                ("forget-labeled", keys.LABELED),
                 ("forget-monitoring", keys.MONITORING),
                 ("remove-sdk", keys.SDK),
             )

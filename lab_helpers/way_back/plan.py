@@ -21,7 +21,8 @@ PHASES = (
     ("deploy", "roll-back", "wait", "mend"),
     ("nested",),
     ("start-instance",),
-    ("empty-registry", "forget-training", "forget-monitoring", "seed-repository"),
+    ("disable-rule",),
+    ("empty-registry", "forget-training", "forget-labeled", "forget-monitoring", "seed-repository"),
     ("seed-branch", "enable-rule", "scaling"),
 )
 """Kinds of actions, in order; those of one phase run in parallel. `LONG` comes after them.
@@ -129,6 +130,8 @@ class _Planner:
             yield Action("start-instance", names.notebook_instance, f"start it ({self.state.instance})")
         for rule in self.state.disabled_rules:
             yield Action("enable-rule", rule, "enable it")
+        for rule in self.state.switched_on_rules:
+            yield Action("disable-rule", rule, "disable it, as its stack declares")
 
     @staticmethod
     def _starts_over(stack: Stack | None) -> bool:
@@ -221,16 +224,7 @@ class _Planner:
         ):
             if self._is_there(stack, endpoint):
                 yield from self._deployment(stack, endpoint, wanted)
-        if not target.trained and state.objects:
-            yield Action(
-                "forget-training",
-                state.bucket,
-                f"delete the objects under training/ ({len(state.objects)}), "
-                "and the versions in the model registry",
-            )
-        if not target.released and state.monitoring_objects:
-            title = f"delete the objects under monitoring/ ({state.monitoring_objects})"
-            yield Action("forget-monitoring", state.bucket, title)
+        yield from self._objects()
         if target.trained and not self.job:
             yield Action("train", names.train_pipeline, "upload data and training job, train, deploy to DEV")
         elif target.trained and not self._trained():
@@ -239,6 +233,23 @@ class _Planner:
             yield Action("release", names.train_pipeline, "approve, deploy to PRD")
         elif target.released and not state.scaling_as_declared:
             yield Action("scaling", names.prd_endpoint, "set its scaling as in the template")
+
+    def _objects(self) -> Iterator[Action]:
+        """Yield the deletions of objects that the target has not made."""
+        state, target = self.state, self.target
+        if not target.trained and state.objects:
+            yield Action(
+                "forget-training",
+                state.bucket,
+                f"delete the objects under training/ ({len(state.objects)}), "
+                "and the versions in the model registry",
+            )
+        elif state.labeled:
+            title = f"delete the objects under {keys.LABELED} ({len(state.labeled)})"
+            yield Action("forget-labeled", state.bucket, title)
+        if not target.released and state.monitoring_objects:
+            title = f"delete the objects under monitoring/ ({state.monitoring_objects})"
+            yield Action("forget-monitoring", state.bucket, title)
 
     def _deployment(self, stack: str, endpoint: str, wanted: bool) -> Iterator[Action]:
         """Yield what a deployment needs before a release; what serves is not deleted for a rollback."""
@@ -273,6 +284,7 @@ class _Planner:
             newest.status in ({"InProgress", "Succeeded"} if target.released else {"InProgress"})
             and state.job_version in newest.revisions
             and dict(state.job) == target.training_job(state.bucket, state.region)
+            and not state.labeled
             and state.objects.get(keys.DATA) == hashlib.md5(target.data, usedforsecurity=False).hexdigest()
             and (not image or image.endswith(f"@{self._tag(model, 'latest')}"))
         )

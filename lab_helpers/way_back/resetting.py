@@ -281,6 +281,8 @@ class Run:
             "REGION": self.state.region,
             "DEV_INSTANCE_TYPE": given.get("DevInstanceType", ""),
             "PRD_INSTANCE_TYPE": given.get("PrdInstanceType", ""),
+            "RETRAIN_ON_DRIFT": given.get("RetrainOnDrift", ""),
+            "RETRAIN_ON_LABELS": given.get("RetrainOnLabels", ""),
         }
         for role in (
             "Pipeline",
@@ -306,6 +308,9 @@ class Run:
 
     def _enable_rule(self, rule: str) -> None:
         self.clients("events").enable_rule(Name=rule)
+
+    def _disable_rule(self, rule: str) -> None:
+        self.clients("events").disable_rule(Name=rule)
 
     def _scaling(self, endpoint: str) -> None:
         scaling.apply(self.lab, endpoint, scaling.declared(self.lab))
@@ -357,10 +362,12 @@ _DO: dict[str, Callable[[Run, str], object]] = {
     "wait": Run._wait,
     "empty-registry": lambda run, repository: run._releases.empty_registry(repository),
     "forget-training": lambda run, bucket: run._forget_training(bucket),
+    "forget-labeled": lambda run, bucket: run._releases.forget(bucket, keys.LABELED),
     "forget-monitoring": lambda run, bucket: run._releases.forget(bucket, keys.MONITORING),
     "seed-repository": Run._seed_repository,
     "seed-branch": Run._seed_branch,
     "enable-rule": Run._enable_rule,
+    "disable-rule": Run._disable_rule,
     "scaling": Run._scaling,
     "commit": Run._commit,
     "build": lambda run, repository: run._releases.build(run._images[repository]),

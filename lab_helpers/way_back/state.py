@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import exercises, keys, scaling
+from lab_helpers import exercises, keys, scaling, triggers
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.lab import Lab
@@ -130,13 +130,20 @@ class LabState:
     job_images: Mapping[str, str]
     """The image that each of the newest executions of the training pipeline used."""
     disabled_rules: tuple[str, ...]
-    """Push and upload rules that would not start their pipeline."""
+    """Rules that would not start their pipeline, although the template, or a parameter of it, says so."""
     scaling_as_declared: bool
     """Whether PRD's autoscaling is as in its template; True if there is no PRD."""
     sdk_objects: int = 0
     """How many objects notebook 03a and its jobs have left under `sdk/`."""
     monitoring_objects: int = 0
     """How many objects data capture, notebook 07 and its checks have left under `monitoring/`."""
+    switched_on_rules: tuple[str, ...] = ()
+    """Rules for retraining that notebook 08 has enabled, against what their stack declares."""
+
+    @property
+    def labeled(self) -> list[str]:
+        """Keys of labeled data that has come since notebook 03: training reads it, too."""
+        return [key for key in self.objects if key.startswith(keys.LABELED)]
 
     @property
     def bucket(self) -> str:
@@ -175,6 +182,7 @@ def read_state(
         sdk_objects = ask({}, reader.objects, keys.SDK)
         monitoring_objects = ask({}, reader.objects, keys.MONITORING)
         rules, declared = ask((), reader.disabled_rules), ask(True, reader.scaling_as_declared)
+        retraining = ask({}, reader.retraining)
         stacks = each(None, reader.stack, names.all_stacks())
         remote = remote_of(clients, names, _clone_url(stacks.get(names.top_stack)))
         branches = each(None, partial(reader.source, remote), (names.base_branch, names.model_branch, "main"))
@@ -201,11 +209,17 @@ def read_state(
             job_version=version,
             job=members,
             job_images=job_images,
-            disabled_rules=rules.result(),
+            disabled_rules=(*rules.result(), *_against(retraining.result(), triggers.ENABLED)),
             scaling_as_declared=declared.result(),
             sdk_objects=len(sdk_objects.result()),
             monitoring_objects=len(monitoring_objects.result()),
+            switched_on_rules=tuple(_against(retraining.result(), triggers.DISABLED)),
         )
+
+
+def _against(rules: Mapping[str, tuple[str, str]], declared: str) -> list[str]:
+    """Return the rules that are declared to be in one state and are in the other."""
+    return [name for name, (wanted, now) in rules.items() if wanted == declared != now]
 
 
 def _unless_gone(empty: Any, function: Callable[..., Any], *about: str) -> Any:
@@ -343,6 +357,17 @@ class _Reader:
             for name in wanted
             if ("rule", name) in self._there and events.describe_rule(Name=name)["State"] != "ENABLED"
         )
+
+    def retraining(self) -> dict[str, tuple[str, str]]:
+        """Return the declared and the present state of each rule for retraining that is there."""
+        if ("stack", self._names.train_stack) not in self._there:
+            return {}
+        events = self._clients("events")
+        return {
+            name: (wanted, events.describe_rule(Name=name)["State"])
+            for name, wanted in triggers.declared(self._lab).items()
+            if ("rule", name) in self._there
+        }
 
     def scaling_as_declared(self) -> bool:
         if ("stack", self._names.prd_stack) not in self._there:

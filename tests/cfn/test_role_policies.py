@@ -96,10 +96,18 @@ _OF_RELEASES = (
     "sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel", "sagemaker:ListEndpointConfigs",
     "sagemaker:ListModels", "sagemaker:UpdateEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities",
 )  # fmt: skip
+_RETRAINING = "an execution that a rule for retraining started is told from one of a learner"
+_RULES = "the same for two rules more, iris-train-drift and iris-train-labels"
+_OF_RULES = (
+    "events:DeleteRule", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule",
+    "events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:TagResource",
+    "events:UntagResource",
+)  # fmt: skip
 _RUNNING = "notebook 99 stops what notebook 03a has started, and has to find it"
 MORE: dict[tuple[str, str], str] = {
     **{(role, action): _TESTER for role, actions in _OF_TESTER.items() for action in actions},
     **{("mlops-notebook", action): _RESET for action in _OF_RESET},
+    **{("mlops-notebook", action): _RULES for action in _OF_RULES},
     **{("mlops-notebook", action): _MONITOR for action in _OF_MONITOR},
     **{("mlops-notebook", action): _RELEASES for action in _OF_RELEASES},
     **{(role, action): _REGISTRY for role, actions in _OF_REGISTRY.items() for action in actions},
@@ -115,6 +123,8 @@ MORE: dict[tuple[str, str], str] = {
         "mlops-monitor",
         "s3:ListBucket",
     ): "GetObject of a missing key has no prefix to compare: AccessDenied, and no model was ever judged",
+    ("mlops-launcher", "codepipeline:GetPipelineExecution"): _RETRAINING,
+    ("mlops-launcher", "s3:PutObject"): "what has been trained is marked beside the record",
     ("mlops-monitor", "sagemaker:InvokeEndpoint"): "the model in production is judged on the same rows",
     ("mlops-monitor", "logs:DescribeLogStreams"): _FAILED,
     ("mlops-monitor", "logs:GetLogEvents"): _FAILED,

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from lab_helpers.names import Names
+from local_account.services.events.matcher import Matcher
+from local_account.services.events.pattern import compile_pattern
 from tests.cfn.templates import CFN, EXECUTION, LONGEST, TEMPLATES, resources, text
 
 sys.path.insert(0, str(CFN / "functions"))
@@ -34,6 +37,8 @@ NOTES = {
         "MonitorPermission": "AWS::Lambda::Permission",
         "MonitorRule": "AWS::Events::Rule",
         "UploadRule": "AWS::Events::Rule",
+        "DriftRule": "AWS::Events::Rule",
+        "LabelsRule": "AWS::Events::Rule",
         "TrainPipeline": "AWS::CodePipeline::Pipeline",
     },
     "deploy-model-dev": {
@@ -146,8 +151,6 @@ def test_the_training_pipeline_hands_the_expiry_to_both_endpoints() -> None:
 
 
 def test_the_names_match_those_that_the_helpers_use() -> None:
-    from lab_helpers.names import Names
-
     names = Names("abcdefghij")
     made = {text(properties[LIMITS[kind][0]]) for kind in LIMITS for _, properties in resources(kind)}
     assert {
@@ -163,6 +166,8 @@ def test_the_names_match_those_that_the_helpers_use() -> None:
         names.tester,
         names.base_push_rule,
         names.upload_rule,
+        names.drift_rule,
+        names.labels_rule,
         names.monitor_rule,
         names.dev_endpoint,
         names.prd_endpoint,
@@ -299,6 +304,74 @@ def test_the_monitor_rule_sleeps_until_the_launcher_wakes_it() -> None:
     assert text(jobs["detail"]["TrainingJobName"][0]["prefix"]) == "abcdefghij-iris-model-"
     assert approvals["detail"]["stage"] == ["TrainApproval"]
     assert decisions["detail"]["stage"] == ["DeployApproval"]
+
+
+def rule(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = TEMPLATES["train-model-pipeline"]["Resources"][name]["Properties"]
+    return found
+
+
+def starts(name: str, event: dict[str, Any]) -> bool:
+    """Return whether an event matches the pattern of a rule, with the longest lab id."""
+    pattern = compile_pattern(json.dumps(resolved(rule(name)["EventPattern"])))
+    return Matcher([(name, pattern)]).match(event) == [name]
+
+
+def resolved(value: Any) -> Any:
+    if isinstance(value, list):
+        return [resolved(one) for one in value]
+    if isinstance(value, dict) and value.keys() <= {"Ref", "Fn::Sub"}:
+        return text(value)
+    return {key: resolved(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def stored(key: str) -> dict[str, Any]:
+    """S3 User Guide, "EventBridge event message structure"."""
+    bucket = text({"Ref": "BucketName"})
+    detail = {"version": "0", "bucket": {"name": bucket}, "object": {"key": key, "version-id": "v"}}
+    return {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
+
+
+def alarmed(name: str, state: str) -> dict[str, Any]:
+    """CloudWatch User Guide, "Alarm events and EventBridge"."""
+    detail = {"alarmName": name, "state": {"value": state}, "previousState": {"value": "OK"}}
+    return {"source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change", "detail": detail}
+
+
+def test_labeled_data_and_zip_start_one_execution_each_and_the_lessons_data_none() -> None:
+    keys_and_rules = {
+        "training/input/iris.csv": [],
+        "training/input/labeled/": [],  # the console makes such an object for a folder
+        "training/input/labeled/week-1.csv": ["LabelsRule"],
+        "training/input/labeled/2026/12/01.csv": ["LabelsRule"],
+        "training/input/labeled/README.md": [],
+        "training/source/trainingjob.zip": ["UploadRule"],
+        "training/output/job/output/model.tar.gz": [],
+    }
+
+    for key, rules in keys_and_rules.items():
+        assert [name for name in ("UploadRule", "LabelsRule") if starts(name, stored(key))] == rules, key
+
+
+def test_only_the_drift_alarm_of_the_own_lab_starts_an_execution_and_only_when_it_goes_off() -> None:
+    drift = f"{Names('abcdefghij').prd_endpoint}-drift"
+
+    assert starts("DriftRule", alarmed(drift, "ALARM"))
+    assert not starts("DriftRule", alarmed(drift, "OK"))
+    assert not starts("DriftRule", alarmed("iris-model-prd-drift", "ALARM"))
+    assert not starts("DriftRule", alarmed(drift.replace("drift", "model-latency"), "ALARM"))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"), [("DriftRule", "RetrainOnDrift"), ("LabelsRule", "RetrainOnLabels")]
+)
+def test_retraining_is_off_unless_it_is_asked_for(name: str, parameter: str) -> None:
+    assert rule(name)["State"] == {"Ref": parameter}
+    (target,) = rule(name)["Targets"]
+    assert "InputTransformer" not in target, "the newest zip is trained"
+    for template in ("train-model-pipeline", "m"):
+        declared = TEMPLATES[template]["Parameters"][parameter]
+        assert (declared["Default"], declared["AllowedValues"]) == ("DISABLED", ["DISABLED", "ENABLED"])
 
 
 @pytest.mark.parametrize("function", ["Launcher", "Monitor", "Tester"])

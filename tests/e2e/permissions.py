@@ -161,6 +161,7 @@ SOMETIMES: dict[str, str] = {
         mlops-notebook SafeEndpoint sagemaker:UpdateEndpointWeightsAndCapacities
         mlops-notebook SafeScaling application-autoscaling:DeregisterScalableTarget
         mlops-notebook SafeScaling application-autoscaling:TagResource
+        mlops-notebook Retraining events:DisableRule events:EnableRule
     """,
     "a learner looks around in a terminal; no code of the workshop calls it": """
         mlops-notebook Bucket s3:GetBucketLocation

@@ -72,6 +72,7 @@ def sagemaker(*, config: bool = True, properties: bool = True) -> fakes.FakeClie
             "InferenceSpecification": {"Containers": [{"Image": IMAGE, "ModelDataUrl": DATA}]},
             "ModelPackageDescription": f"Model of execution {EXECUTION}",
             "CustomerMetadataProperties": {"execution": EXECUTION, "commit": "c" * 40, "parameter C": "1.0"}
+            | {"trigger": "rule iris-train-upload"}
             if properties
             else {"approver": "Ana"},
         }
@@ -99,6 +100,7 @@ def test_an_endpoint_leads_to_the_version_that_trained_its_model(tmp_path: Path)
     assert found.execution_id == EXECUTION
     assert (steps["commit"].value, steps["image"].value, steps["model"].value) == ("c" * 40, IMAGE, MODEL)
     assert steps["training job"].detail == "C=1.0"
+    assert steps["execution"].detail == "started by rule iris-train-upload"
 
 
 def test_a_release_without_configuration_has_no_lineage_and_says_so(tmp_path: Path) -> None:

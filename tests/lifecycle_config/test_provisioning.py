@@ -73,6 +73,8 @@ def values(names: Names) -> dict[str, str]:
         "ExpiresAt": "never",
         "DevInstanceType": "",
         "PrdInstanceType": "",
+        "RetrainOnDrift": "DISABLED",
+        "RetrainOnLabels": "DISABLED",
         "MLOpsBucket": names.bucket(REGION, ACCOUNT),
         "Repository": names.repository,
         "CloneUrl": f"https://git-codecommit.{REGION}.amazonaws.com/v1/repos/{names.repository}",

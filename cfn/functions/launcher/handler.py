@@ -29,6 +29,7 @@ def _launcher() -> Launcher:
         ecr=boto3.client("ecr"),
         sagemaker=boto3.client("sagemaker"),
         events=boto3.client("events"),
+        codepipeline=_codepipeline(),
     )
 
 

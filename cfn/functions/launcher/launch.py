@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, TypedDict
 
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
+from quality_gate import QualityGate, RegressionGate
 from variables import Variables
 
+from . import trigger
 from .descriptor import Descriptor, DescriptorError, read_zip
 
 if TYPE_CHECKING:
+    from mypy_boto3_codepipeline import CodePipelineClient
     from mypy_boto3_codepipeline.literals import FailureTypeType
+    from mypy_boto3_codepipeline.type_defs import ExecutionTriggerTypeDef
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
@@ -67,6 +71,9 @@ class Settings(Variables):
     image_tag: str
     training_role_arn: str
     monitor_rule: str
+    pipeline: str
+    retraining_rules: str
+    """Names, separated by commas: what they start is not trained if it has been trained before."""
 
 
 @dataclass(frozen=True)
@@ -78,22 +85,30 @@ class Launcher:
     ecr: ECRClient
     sagemaker: SageMakerClient
     events: EventBridgeClient
+    codepipeline: CodePipelineClient
 
     def launch(self, execution_id: str, source: tuple[str, str]) -> dict[str, str]:
         """Start the training job of `execution_id` that the zip at `source` (bucket, key) describes.
 
         Return the action's output variables once SageMaker has accepted the job. Safe to repeat: the job is
-        named after the execution, so a job that already exists is this execution's own. Raises LaunchError.
+        named after the execution, so a job that already exists is this execution's own. Raises LaunchError,
+        also if a rule for retraining started it and there is nothing new to train with.
         """
         descriptor = self._read(*source)
         job = f"{self.settings.training_job_prefix}{execution_id}"
         request = self._request(job, execution_id, descriptor)
+        data = self._data(request)
+        ingredients = _ingredients(request, descriptor.quality_gate, data)
+        started_by = self._trigger(execution_id)
+        if trigger.rule(started_by) in self.settings.retraining_rules.split(","):
+            self._refuse_to_repeat(execution_id, started_by, ingredients)
         image = self._create(request)
         record = {
             "PipelineExecutionId": execution_id,
+            "Trigger": trigger.described(started_by),
             "QualityGate": descriptor.quality_gate,
             "Commit": self._commit(image),
-            "Data": self._data(request),
+            "Data": data,
             "Request": {
                 **request,
                 "AlgorithmSpecification": {**request["AlgorithmSpecification"], "TrainingImage": image},
@@ -105,6 +120,10 @@ class Launcher:
             Body=json.dumps(record, indent=1).encode(),
             ContentType="application/json",
         )
+        if ingredients:
+            self.s3.put_object(
+                Bucket=self.settings.bucket, Key=f"training/trained/{ingredients}/{execution_id}", Body=b""
+            )
         # After the job exists, so that the monitor has something to watch; before the action ends, so that
         # the monitor is awake when the approval starts to wait.
         self.events.enable_rule(Name=self.settings.monitor_rule)
@@ -116,6 +135,54 @@ class Launcher:
             "ModelDataUrl": f"{output}/output/{job}/output/model.tar.gz",
             "ReportUri": f"{output}/reports/{execution_id}.json",
         }
+
+    def _trigger(self, execution_id: str) -> ExecutionTriggerTypeDef:
+        """Return what started the execution; `{}` if it is not known, which is no reason not to train."""
+        try:
+            found = self.codepipeline.get_pipeline_execution(
+                pipelineName=self.settings.pipeline, pipelineExecutionId=execution_id
+            )
+        except ClientError:
+            logger.exception("what started %s is not known", execution_id)
+            return {}
+        return found["pipelineExecution"].get("trigger", {})
+
+    def _refuse_to_repeat(
+        self, execution_id: str, started_by: ExecutionTriggerTypeDef, ingredients: str
+    ) -> None:
+        """Raise LaunchError if another execution has trained, or trains, with the same ingredients.
+
+        So neither an alarm that comes and goes nor two files at once train the same model again.
+        """
+        other = self._trained_by(ingredients, execution_id) if ingredients else ""
+        if other:
+            raise LaunchError(
+                f"{trigger.described(started_by)} started this execution, but there is nothing new to learn: "
+                f"execution {other} has the same data, image, hyperparameters and quality gate, and so the "
+                "same model. Nothing was trained. Put new labeled data into training/input/labeled/; an "
+                "upload of trainingjob.zip trains in any case"
+            )
+
+    def _trained_by(self, ingredients: str, execution_id: str) -> str:
+        """Return the newest other execution whose job did not fail; `""` if there is none."""
+        prefix = f"training/trained/{ingredients}/"
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.settings.bucket, Prefix=prefix)
+        found = [one for page in pages for one in page.get("Contents", [])]
+        for one in sorted(found, key=lambda one: one["LastModified"], reverse=True):
+            other = one["Key"].removeprefix(prefix)
+            if other != execution_id and self._status(other) in ("InProgress", "Completed"):
+                return other
+        return ""
+
+    def _status(self, execution_id: str) -> str:
+        """Return the TrainingJobStatus of an execution's job; `""` if there is no job any more."""
+        job = f"{self.settings.training_job_prefix}{execution_id}"
+        try:
+            return self.sagemaker.describe_training_job(TrainingJobName=job)["TrainingJobStatus"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+                return ""
+            raise
 
     def _read(self, bucket: str, key: str) -> Descriptor:
         body = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -234,6 +301,28 @@ class Launcher:
                 ) from error
             raise
         return str(request["AlgorithmSpecification"]["TrainingImage"])
+
+
+def _ingredients(
+    request: CreateTrainingJobRequestTypeDef, gate: QualityGate | RegressionGate, data: list[TrainingData]
+) -> str:
+    """Return a digest of what decides about a model: image, hyperparameters, data and quality gate.
+
+    Empty if the data of a channel is not known, for then nothing can be said about the model.
+    """
+    channels = request.get("InputDataConfig", [])
+    if len(data) < len(channels):
+        return ""
+    image = request["AlgorithmSpecification"].get("TrainingImage", "").partition("@")[2]
+    decisive = {
+        "image": image,
+        "parameters": request.get("HyperParameters", {}),
+        "gate": gate,
+        "data": [
+            [channel["ChannelName"], one["digest"]] for channel, one in zip(channels, data, strict=True)
+        ],
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def _uri(channel: ChannelTypeDef | ChannelOutputTypeDef) -> str:

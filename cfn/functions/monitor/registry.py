@@ -45,8 +45,9 @@ class JobRecord(TypedDict):
     """The part of `training/jobs/<execution id>.json` that a version tells; the launcher writes it."""
 
     Commit: NotRequired[str]
-    """Of the image's source; missing in records of an earlier launcher, as is `Data`."""
+    """Of the image's source; missing in records of an earlier launcher, as are `Data` and `Trigger`."""
     Data: NotRequired[list[TrainingData]]
+    Trigger: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,7 @@ def _properties(report: Report, record: JobRecord, source: Mapping[str, str]) ->
     found = {
         "execution": report.execution_id,
         "training-job": job.get("TrainingJobName", ""),
+        "trigger": record.get("Trigger", ""),
         "commit": record.get("Commit", ""),
         "source-zip-version": source.get("VersionId", ""),
     }

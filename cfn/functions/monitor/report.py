@@ -93,6 +93,8 @@ class ReportDocument(TypedDict):
 
     schema: int
     pipelineExecutionId: str
+    trigger: str
+    """What started the execution, such as `rule iris-train-drift`; empty if that is not known."""
     decision: str
     """`approved` or `rejected`."""
     summary: str
@@ -147,6 +149,7 @@ class Report:
     production: Production | None = None
     problem: str = ""
     log: tuple[str, ...] = ()
+    trigger: str = ""
 
     @property
     def approved(self) -> bool:
@@ -201,6 +204,7 @@ class Report:
         return {
             "schema": 1,
             "pipelineExecutionId": self.execution_id,
+            "trigger": self.trigger,
             "decision": self.decision,
             "summary": self.summary,
             "trainingJob": {
@@ -236,6 +240,7 @@ class Report:
             "",
             f"**{self.decision.capitalize()}**: {self._why()}",
             "",
+            f"- started by: {self.trigger or 'not known'}",
             f"- training job: {job['name']} ({job['status']}, {job['billableSeconds'] or 0} s billed)",
             f"- image: {job['image']}",
             f"- model: {job['modelDataUrl']}",

@@ -115,10 +115,12 @@ class Monitor:
         job = self._job(waiting.execution_id)
         if job.get("TrainingJobStatus") not in (*ENDED, None):
             return
-        report = self.report(waiting.execution_id, job)
+        text = self._get(f"training/jobs/{waiting.execution_id}.json")
+        record: JobRecord | None = json.loads(text) if text is not None else None
+        report = self.report(waiting.execution_id, job, record)
         self._write(report)
         logger.info("%s: %s", waiting.execution_id, report.summary)
-        self._register(report)
+        self._register(report, record)
         try:
             self.codepipeline.put_approval_result(
                 pipelineName=self.settings.pipeline,
@@ -132,11 +134,10 @@ class Monitor:
                 raise
             logger.info("%s already has an answer", waiting.execution_id)
 
-    def _register(self, report: Report) -> None:
+    def _register(self, report: Report, record: JobRecord | None) -> None:
         """Add a version to the registry. The approval does not wait for it: a release matters more."""
-        text = self._get(f"training/jobs/{report.execution_id}.json")
         try:
-            arn = self.registry.register(report, json.loads(text) if text is not None else {})
+            arn = self.registry.register(report, record or {})
         except Exception:  # whatever it is: without an answer, the pipeline would wait for days
             logger.exception("%s is not in the model registry", report.execution_id)
         else:
@@ -149,22 +150,26 @@ class Monitor:
             logger.exception("the model registry does not follow the approvals")
             return False
 
-    def report(self, execution_id: str, job: TrainingJob) -> Report:
-        """Judge the finished training job `job` of `execution_id`; `job` is `{}` if it never existed."""
+    def report(self, execution_id: str, job: TrainingJob, record: JobRecord | None) -> Report:
+        """Judge the finished training job `job` of `execution_id`; `job` is `{}` if it never existed.
+
+        `record` is what the launcher wrote about it, None if that is gone.
+        """
         name = f"{self.settings.training_job_prefix}{execution_id}"
+        trigger = record.get("Trigger", "") if record else ""
         if not job:
-            return Report(execution_id, {"TrainingJobName": name}, problem=f"there is no training job {name}")
+            problem = f"there is no training job {name}"
+            return Report(execution_id, {"TrainingJobName": name}, problem=problem, trigger=trigger)
         if job["TrainingJobStatus"] != "Completed":
             problem = f"training job {job['TrainingJobStatus'].lower()}: {_why(job)}"
-            return Report(execution_id, job, problem=problem, log=last_lines(self.logs, name))
-        found = self._get(f"training/jobs/{execution_id}.json")
-        if found is None:
+            log = last_lines(self.logs, name)
+            return Report(execution_id, job, problem=problem, log=log, trigger=trigger)
+        if record is None:
             problem = (
                 f"s3://{self.settings.bucket}/training/jobs/{execution_id}.json is gone, "
                 "and the quality gate with it"
             )
             return Report(execution_id, job, problem=problem)
-        record: JobRecord = json.loads(found)
         gate = record["QualityGate"]
         try:
             output = self._output(job)
@@ -172,8 +177,8 @@ class Monitor:
             known, scores = (production.evaluation, production.comparison) if production else (None, None)
             checks = judge(output.evaluation, gate, known, scores)
         except EvaluationError as error:
-            return Report(execution_id, job, gate, problem=str(error))
-        return Report(execution_id, job, gate, output.evaluation, tuple(checks), production)
+            return Report(execution_id, job, gate, problem=str(error), trigger=trigger)
+        return Report(execution_id, job, gate, output.evaluation, tuple(checks), production, trigger=trigger)
 
     def production(self, output: Output) -> Production | None:
         """Return what PRD serves, and how it does on the held-out rows in `output`."""

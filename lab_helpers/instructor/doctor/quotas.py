@@ -173,7 +173,7 @@ def needs(room: Room) -> list[Need]:
         Need("iam", "Customer managed policies per account", 9, count.policies(), code="L-E95E4862"),
         Need("s3", "Buckets", 2, count.buckets(), code="L-DC2B2D3D"),
         Need("lambda", "Concurrent executions", 3, code="L-B99A9384"),
-        Need("events", "Number of rules", 4, count.rules(), code="L-244521F2"),
+        Need("events", "Number of rules", 6, count.rules(), code="L-244521F2"),
     ]
     if room.uses_codecommit:
         wanted.append(Need("codecommit", "Allowed repositories", 1, count.repositories(), code="L-81790602"))
@@ -228,7 +228,14 @@ class _Counts:
             "rule": {
                 rule
                 for one in names
-                for rule in (one.base_push_rule, one.model_push_rule, one.upload_rule, one.monitor_rule)
+                for rule in (
+                    one.base_push_rule,
+                    one.model_push_rule,
+                    one.upload_rule,
+                    one.drift_rule,
+                    one.labels_rule,
+                    one.monitor_rule,
+                )
             },
             "bucket": {
                 b

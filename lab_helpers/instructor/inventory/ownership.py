@@ -45,7 +45,7 @@ _NAMES = {
     "pipeline": rf"(?:{_IMAGES}|iris-train-pipeline)",
     "project": _IMAGES,
     "function": _FUNCTIONS,
-    "rule": rf"(?:{_IMAGES}-push|iris-train-upload|mlops-job-monitor-iris-model)",
+    "rule": rf"(?:{_IMAGES}-push|iris-train-(?:upload|drift|labels)|mlops-job-monitor-iris-model)",
     "codecommit-repository": "mlops",
     "ecr-repository": _IMAGES,
     "role": r"mlops-(?:notebook|codebuild|pipeline|deploy|launcher|monitor|tester|events|sagemaker)",
@@ -61,7 +61,7 @@ _UNMISTAKABLE = {
     "processing-job": _CHECK,
     "function": _FUNCTIONS,
     "pipeline": "iris-train-pipeline",
-    "rule": r"(?:iris-train-upload|mlops-job-monitor-iris-model)",
+    "rule": r"(?:iris-train-(?:upload|drift|labels)|mlops-job-monitor-iris-model)",
 }
 """Names that are evidence of a lab by themselves: only the workshop gives them."""
 

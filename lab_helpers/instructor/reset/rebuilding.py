@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from lab_helpers.instructor.fleet.provision import LabState as FleetLab
     from lab_helpers.way_back.resetting import Run
 
-_KEPT = ("SourceProvider", "NotebookInstanceType", "DevInstanceType", "PrdInstanceType")
+_KEPT = (
+    *("SourceProvider", "NotebookInstanceType", "DevInstanceType", "PrdInstanceType"),
+    *("RetrainOnDrift", "RetrainOnLabels"),
+)
 """Parameters of the top stack that a lab keeps when it is created again."""
 
 

@@ -228,7 +228,7 @@ class Versions:
     def register(self, report: Report, record: Any) -> str:
         if self.error:
             raise self.error
-        assert record == {"QualityGate": GATE} or not report.evaluation
+        assert record["Trigger"] == "rule ana-iris-train-drift" or not report.evaluation
         self.registered.append(report.execution_id)
         return "arn"
 
@@ -259,7 +259,8 @@ class World:
             "TrainingEndTime": datetime(2026, 1, 1, tzinfo=UTC),
             **more,
         }
-        self.put(f"training/jobs/{execution}.json", json.dumps({"QualityGate": GATE}))
+        record = {"QualityGate": GATE, "Trigger": "rule ana-iris-train-drift"}
+        self.put(f"training/jobs/{execution}.json", json.dumps(record))
 
     def evaluates(self, execution: str, found: Any, files: dict[str, bytes] | None = None) -> None:
         files = {
@@ -306,7 +307,10 @@ def test_a_good_model_is_approved_with_a_report_for_people_and_programs(world: W
     assert report["trainingJob"]["metrics"] == {"a": 0.97}
     assert report["evaluation"] == evaluation()
     assert report["production"] is None
-    assert "| logistic: accuracy | 0.9700 | 0.9000 | passed |" in world.text(f"training/reports/{FIRST}.md")
+    assert report["trigger"] == "rule ana-iris-train-drift"
+    page = world.text(f"training/reports/{FIRST}.md")
+    assert "| logistic: accuracy | 0.9700 | 0.9000 | passed |" in page
+    assert "- started by: rule ana-iris-train-drift" in page
     assert not world.events.enabled
     assert world.registry.registered == [FIRST]
 

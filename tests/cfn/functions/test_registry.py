@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from monitor.registry import Registry
+from monitor.registry import JobRecord, Registry
 from monitor.report import Report, TrainingJob
 
 from tests.cfn.functions.stubbed import stub
@@ -66,6 +66,8 @@ def test_properties_have_no_character_that_aws_refuses(clients: Any) -> None:
     sagemaker.add_response("create_model_package", {"ModelPackageArn": f"{GROUP}/1"})
     sagemaker.add_response("update_model_package", {"ModelPackageArn": f"{GROUP}/1"})
 
-    assert registered.register(Report(EXECUTION, JOB, problem="too bad"), {}) == f"{GROUP}/1"
+    record: JobRecord = {"Trigger": "rule ana-iris-train-drift"}
+    assert registered.register(Report(EXECUTION, JOB, problem="too bad"), record) == f"{GROUP}/1"
 
     assert sent["CustomerMetadataProperties"]["parameter layers"] == "_64__32_"
+    assert sent["CustomerMetadataProperties"]["trigger"] == "rule ana-iris-train-drift"

@@ -96,7 +96,7 @@ def owned(lab_id: str) -> list[str]:
           ("Train", "TrainApproval", "DeployDev", "TestDev", "DeployApproval", "DeployPrd")),
         *(arn("lambda", f"function:{name}") for name in (n.launcher, n.monitor, n.tester)),
         *(arn("events", f"rule/{name}") for name in
-          (n.base_push_rule, n.model_push_rule, n.upload_rule, n.monitor_rule)),
+          (n.base_push_rule, n.model_push_rule, n.upload_rule, n.drift_rule, n.labels_rule, n.monitor_rule)),
         *(arn("logs", f"log-group:{name}") for name in log_groups),
         *(arn("logs", f"log-group:{name}:log-stream:{stream}") for name, stream in log_groups.items()),
         # The ARN that a request for a whole group is judged by (in policies, a group's ARN ends in ":*").

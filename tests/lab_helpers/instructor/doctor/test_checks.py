@@ -201,7 +201,7 @@ def test_the_detour_fits_into_a_larger_quota() -> None:
 def test_a_hundred_labs_need_more_rules_than_a_new_account_may_have(clients: Clients) -> None:
     texts = [one.text for one in quotas.quotas(room(clients, size=100))]
 
-    assert any(text.startswith("Number of rules: 300 of 40") for text in texts)
+    assert any(text.startswith("Number of rules: 300 of 60") for text in texts)
 
 
 def test_the_increase_in_the_remedy_is_enough(clients: Clients) -> None:
@@ -258,7 +258,7 @@ def test_a_quota_is_found_by_its_code_whatever_it_is_called(clients: Clients) ->
     own = SimpleNamespace(get_paginator=paginator)
     found = quotas.quotas(room(lambda s: own if s == "service-quotas" else clients(s), size=2))
 
-    assert any(one.text.startswith("Number of rules: 5 of 8") for one in found)
+    assert any(one.text.startswith("Number of rules: 5 of 12") for one in found)
 
 
 def test_a_quota_that_cannot_be_raised_and_one_that_is_not_listed() -> None:

@@ -128,9 +128,27 @@ def test_the_right_execution_continues_and_others_are_stopped() -> None:
     assert kinds(make_plan(early, target("04"))) == ["follow-training", "exercises"]
     assert kinds(make_plan(state, target("05"))) == ["release", "exercises"]
 
+    more = changed(state, objects={**state.objects, "training/input/labeled/a.csv": "e"})
+    plan = kinds(make_plan(more, target("04")))
+    assert plan == ["stop-executions", "forget-labeled", "train", "exercises"]
+
     other = changed(state, job={**wanted, "trainingjob.json": b"{}"})
     plan = kinds(make_plan(other, target("04")))
     assert plan == ["stop-executions", "train", "exercises"]
+
+
+def test_rules_for_retraining_get_the_states_that_are_declared() -> None:
+    state = changed(
+        built(), disabled_rules=("ana-iris-train-labels",), switched_on_rules=("ana-iris-train-drift",)
+    )
+
+    plan = make_plan(state, target("03"))
+
+    assert [(one.kind, one.subject) for one in plan.actions] == [
+        ("disable-rule", "ana-iris-train-drift"),
+        ("enable-rule", "ana-iris-train-labels"),
+        ("exercises", NAMES.notebook_instance),
+    ]
 
 
 def released(status: str, serves: str, endpoint: str = "InService", deployed: str = "new") -> LabState:
