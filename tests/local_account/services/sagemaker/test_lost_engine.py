@@ -155,4 +155,4 @@ def test_an_endpoint_that_is_deleted_without_an_engine_goes_when_it_is_back(
     with away(cable):
         lab.sagemaker.delete_endpoint(EndpointName="short")
     lab.when(lambda: lab.sagemaker.list_endpoints()["Endpoints"], lambda left: not left)
-    assert not lab.containers
+    lab.when(lambda: lab.containers, lambda left: not left)
