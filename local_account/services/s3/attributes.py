@@ -119,7 +119,7 @@ def _check_header(name: str, value: str, bucket: Bucket) -> None:
         raise S3Error("NotImplemented", "Encryption with customer keys is not supported by the local account")
     elif name.startswith("x-amz-object-lock-"):
         raise S3Error("InvalidRequest", "Bucket is missing Object Lock Configuration")
-    elif name == "x-amz-acl" or name.startswith("x-amz-grant-"):
+    elif (name == "x-amz-acl" or name.startswith("x-amz-grant-")) and value:  # empty: of an older s3fs
         check_acl(name, value, bucket)
     elif name == "x-amz-write-offset-bytes":
         raise S3Error("NotImplemented")

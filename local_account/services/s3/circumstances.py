@@ -7,7 +7,7 @@ resources, and condition keys for Amazon S3". Keys are in lower case.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def of_every_request(call: Call, account_id: str, region: str, now: datetime) ->
         "s3:resourceaccount": [account_id],
         "aws:principaltype": ["Anonymous"],
     }
+    if call.signature is not None and call.signature.timestamp:
+        known["s3:signatureage"] = [str(_milliseconds_since(call.signature.timestamp, now))]
     if not call.anonymous:
         known["aws:principaltype"] = ["AssumedRole" if call.caller else "Account"]
         known["aws:principalaccount"] = [account_id]
@@ -75,3 +77,8 @@ def of_every_request(call: Call, account_id: str, region: str, now: datetime) ->
         if header in call.headers:
             known[key] = [call.headers[header]]
     return known
+
+
+def _milliseconds_since(timestamp: str, now: datetime) -> int:
+    signed = datetime.strptime(timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return int((now - signed) / timedelta(milliseconds=1))

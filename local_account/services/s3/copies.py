@@ -169,7 +169,7 @@ class Copies:
                     "id.",
                 )
             raise S3Error("NoSuchKey", Key=key)
-        conditions.check_copy_source(call.headers, version.etag, version.modified)
+        conditions.check_copy_source(call.headers, version.etag, version.modified, self._with.now())
         return version, bucket, bool(version_id)
 
     def _digest(self, call: Call, source: ObjectVersion) -> checksums.Digest:

@@ -36,9 +36,12 @@ def escape(text: str) -> str:
 
 
 def iso(moment: datetime) -> str:
-    """Return a time as S3 writes it in documents: milliseconds, in UTC."""
+    """Return a time as S3 writes it in documents: whole seconds, with a fraction of zero, in UTC.
+
+    So the time of a list is that of the header Last-Modified.
+    """
     in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return in_utc.isoformat(timespec="milliseconds")[:23] + "Z"
+    return in_utc.isoformat(timespec="seconds")[:19] + ".000Z"
 
 
 @cache
@@ -128,7 +131,8 @@ def _value(shape: Any, node: ET.Element) -> Any:
             case "boolean":
                 return {"true": True, "false": False, "1": True, "0": False}[text.strip().lower()]
             case "timestamp":
-                return iso(parse_timestamp(text))
+                moment = parse_timestamp(text).astimezone(UTC)
+                return moment.isoformat(timespec="milliseconds")[:23] + "Z"
     except (ValueError, KeyError) as error:
         raise malformed() from error
     if shape.metadata.get("enum") and shape.name not in _OPEN_ENUMS and text not in shape.metadata["enum"]:

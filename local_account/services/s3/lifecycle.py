@@ -104,9 +104,8 @@ class Lifecycle:
         while not self._stopping():
             found = page(after)
             for version in found.versions:
-                if not version.is_delete_marker and not rule.matches(
-                    version.key, version.attributes.tags, version.size
-                ):
+                # A marker has neither tags nor a size: a rule that asks for them leaves it where it is.
+                if not rule.matches(version.key, version.attributes.tags, version.size):
                     continue
                 if markers_before is not None and version.modified >= markers_before:
                     continue

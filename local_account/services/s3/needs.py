@@ -69,6 +69,11 @@ _OF_VERSIONS = {
     "PutObjectAcl": "PutObjectVersionAcl",
     "PutObjectTagging": "PutObjectVersionTagging",
 }
+# Whether a request with s3:PutObject makes an object, or only prepares one ("Enforce conditional writes").
+_CREATES = {
+    **dict.fromkeys(("PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload"), "true"),
+    **dict.fromkeys(("CreateMultipartUpload", "UploadPart", "UploadPartCopy"), "false"),
+}
 _LIST_KEYS = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
 _HEADER_KEYS = (
     "if-match",
@@ -76,9 +81,18 @@ _HEADER_KEYS = (
     "x-amz-acl",
     "x-amz-content-sha256",
     "x-amz-copy-source",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
     "x-amz-metadata-directive",
+    "x-amz-object-ownership",
     "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-storage-class",
+    "x-amz-website-redirect-location",
 )
 
 
@@ -119,13 +133,28 @@ def needs(call: Call) -> list[Need]:
             required.append(Need("s3:PutObjectTagging", resource, context))
         if call.headers.get("x-amz-acl"):
             required.append(Need("s3:PutObjectAcl", resource, context))
+    if operation == "DeleteObject" and _reads(call.headers.get("if-match")):
+        required.append(Need("s3:GetObject", resource, context))
     return required
 
 
-def deletion(call: Call, key: str, version_id: str | None) -> Need:
-    """Return the permission to delete one key, or one version of it."""
+def deletion(call: Call, key: str, version_id: str | None, etag: str | None) -> list[Need]:
+    """Return the permissions to delete one key, or one version of it, if it has the ETag (None: in any case).
+
+    "Example 1: Only allow conditional deletes using the If-Match header": the key ``s3:if-match`` is the ETag
+    of a key that DeleteObjects lists, too.
+    """
     action = "DeleteObjectVersion" if version_id is not None else "DeleteObject"
-    return Need(f"s3:{action}", arn_of(call.bucket, key), common(call))
+    condition = {} if etag is None else {"s3:if-match": [etag]}
+    required = [Need(f"s3:{action}", arn_of(call.bucket, key), common(call) | condition)]
+    if _reads(etag):
+        required.append(Need("s3:GetObject", arn_of(call.bucket, key), common(call) | condition))
+    return required
+
+
+def _reads(if_match: str | None) -> bool:
+    """Return whether a deletion tells its caller about the object ("How to perform conditional deletes")."""
+    return if_match is not None and if_match.strip() != "*"
 
 
 def common(call: Call) -> dict[str, list[str]]:
@@ -152,6 +181,8 @@ def _context(call: Call) -> dict[str, list[str]]:
             context[f"s3:{header}"] = [call.headers[header]]
     if "versionId" in call.query:
         context["s3:versionid"] = [call.query["versionId"]]
+    if call.operation in _CREATES:
+        context["s3:objectcreationoperation"] = [_CREATES[call.operation]]
     if tagging := call.headers.get("x-amz-tagging"):
         tags = parse_qsl(tagging, keep_blank_values=True)
         context["s3:requestobjecttagkeys"] = [key for key, _ in tags]

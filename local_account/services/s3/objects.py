@@ -33,6 +33,8 @@ LARGEST_PUT = 5 * 1024**3
 """Bytes of one PUT, of one part, and of one copy ("Amazon S3 multipart upload limits")."""
 PIECE = 256 * 1024
 MOST_DELETED = 1000
+_OF_DIRECTORIES = {"Size", "LastModifiedTime"}
+"""Conditions of DeleteObjects for directory buckets only: to others, elements that their schema lacks."""
 
 
 class Objects:
@@ -177,7 +179,7 @@ class Objects:
         headers = call.headers
         if conditions.has_conditions(headers):
             try:
-                conditions.check_read(headers, version.etag, version.modified)
+                conditions.check_read(headers, version.etag, version.modified, self._with.now())
             except S3Error as error:
                 if error.status == 304:
                     error.headers = {
@@ -228,16 +230,12 @@ class Objects:
         """DeleteObject."""
         bucket = self._storage.bucket(call.bucket)
         version_id = call.version_id
-        condition = None
-        if "if-match" in call.headers:
-
-            def condition(current: ObjectVersion | None) -> None:
-                conditions.check_delete(call.headers, call.key, current.etag if current else None)
-
+        conditions.check_delete_headers(call.headers, versioned=version_id is not None)
         if version_id is None:
+            condition = deleted_if(call.headers, call.key) if "if-match" in call.headers else None
             deleted = self._storage.delete(call.bucket, call.key, self._with.now(), unless=condition)
         else:
-            deleted = self._storage.delete_version(call.bucket, call.key, version_id, unless=condition)
+            deleted = self._storage.delete_version(call.bucket, call.key, version_id)
         self._with.events.deleted(call, bucket, call.key, version_id, deleted)
         headers = {}
         if bucket.versioning and deleted.version_id:
@@ -256,19 +254,20 @@ class Objects:
                 "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
             )
         asked = documents.read("DeleteObjects", call.document())
-        if not 1 <= len(asked["Objects"]) <= MOST_DELETED:
+        listed = asked["Objects"]
+        if not 1 <= len(listed) <= MOST_DELETED or any(_OF_DIRECTORIES & one.keys() for one in listed):
             raise S3Error("MalformedXML")
         done: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
         plain: list[tuple[str, str | None]] = []
-        for one in asked["Objects"]:
+        for one in listed:
             try:
                 check_key(one["Key"])
                 _check_version(one)
                 if call.caller or call.anonymous or bucket.settings.get("policy"):
-                    need = needs.deletion(call, one["Key"], one.get("VersionId"))
-                    self._with.gate.require(call, bucket, need)
-                if {"ETag", "Size", "LastModifiedTime"} & set(one):
+                    for need in needs.deletion(call, one["Key"], one.get("VersionId"), one.get("ETag")):
+                        self._with.gate.require(call, bucket, need)
+                if "ETag" in one:
                     done.append(self._delete_if(call, bucket, one))
                 else:
                     plain.append((one["Key"], one.get("VersionId")))
@@ -292,26 +291,12 @@ class Objects:
         return done
 
     def _delete_if(self, call: Call, bucket: Bucket, one: Mapping[str, Any]) -> dict[str, Any]:
-        key, version_id = one["Key"], one.get("VersionId")
-
-        def condition(current: ObjectVersion | None) -> None:
-            if "ETag" in one:
-                expected = {"if-match": one["ETag"]}
-                conditions.check_delete(expected, key, current.etag if current else None)
-            differs = current is None or (
-                one.get("Size", current.size) != current.size
-                or one.get("LastModifiedTime", documents.iso(current.modified))[:19]
-                != documents.iso(current.modified)[:19]
-            )
-            if differs:
-                raise S3Error("PreconditionFailed", Condition="x-amz-if-match-size")
-
-        if version_id is None:
-            deleted = self._storage.delete(call.bucket, key, self._with.now(), unless=condition)
-        else:
-            deleted = self._storage.delete_version(call.bucket, key, version_id, unless=condition)
-        self._with.events.deleted(call, bucket, key, version_id, deleted)
-        return _done(key, version_id, deleted)
+        key, expected = one["Key"], {"if-match": one["ETag"]}
+        conditions.check_delete_headers(expected, versioned="VersionId" in one)
+        condition = deleted_if(expected, key)
+        deleted = self._storage.delete(call.bucket, key, self._with.now(), unless=condition)
+        self._with.events.deleted(call, bucket, key, None, deleted)
+        return _done(key, None, deleted)
 
 
 def written_if(call: Call) -> Callable[[ObjectVersion | None], None]:
@@ -319,6 +304,15 @@ def written_if(call: Call) -> Callable[[ObjectVersion | None], None]:
 
     def condition(current: ObjectVersion | None) -> None:
         conditions.check_write(call.headers, call.key, current.etag if current else None)
+
+    return condition
+
+
+def deleted_if(headers: Mapping[str, str], key: str) -> Callable[[ObjectVersion | None], None]:
+    """Return the check of If-Match against what is there, made in the deletion's transaction."""
+
+    def condition(current: ObjectVersion | None) -> None:
+        conditions.check_delete(headers, key, current.etag if current else None)
 
     return condition
 

@@ -138,7 +138,7 @@ class S3(HttpService):
     def _answer(self, head: Head, environ: Mapping[str, Any], request_id: str) -> Reply:
         bucket_name, key = _address(head)
         query = _query(head.query)
-        headers = head.headers
+        headers = signatures.headers_of(head)
         operation = routes.find(head.method, bucket_name, key, query, copies="x-amz-copy-source" in headers)
         if not operation:
             kind = "OBJECT" if key else "BUCKET" if bucket_name else "SERVICE"

@@ -15,26 +15,28 @@ from local_account.services.s3.errors import S3Error
 _NAMES = ("If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since")
 _COPY_NAMES = tuple(f"x-amz-copy-source-{name.lower()}" for name in _NAMES)
 _HEADERS = frozenset(name.lower() for name in _NAMES)
+_OF_DIRECTORIES = ("x-amz-if-match-size", "x-amz-if-match-last-modified-time")
 
 
-def check_read(headers: Mapping[str, str], etag: str, modified: datetime) -> None:
+def check_read(headers: Mapping[str, str], etag: str, modified: datetime, now: datetime) -> None:
     """Check the conditions of a GET or HEAD.
 
-    ``headers`` have lower-case names; ``etag`` has no quotes. Raises S3Error: PreconditionFailed (412, with
+    ``headers`` have lower-case names; ``etag`` has no quotes. If-Modified-Since is ignored if it is later
+    than ``now``, as S3 is recorded to do. Raises S3Error: PreconditionFailed (412, with
     Condition) or NotModified (304, to be answered without a body).
     """
     if headers.keys().isdisjoint(_HEADERS):
         return
-    failed = _failed(headers, _NAMES, etag, modified)
+    failed = _failed(headers, _NAMES, etag, modified, now)
     if failed in _NAMES[:2]:
         raise S3Error("PreconditionFailed", Condition=failed)
     if failed:
         raise S3Error("NotModified")
 
 
-def check_copy_source(headers: Mapping[str, str], etag: str, modified: datetime) -> None:
+def check_copy_source(headers: Mapping[str, str], etag: str, modified: datetime, now: datetime) -> None:
     """Check ``x-amz-copy-source-if-…`` against the source. Raises S3Error PreconditionFailed."""
-    if failed := _failed(headers, _COPY_NAMES, etag, modified):
+    if failed := _failed(headers, _COPY_NAMES, etag, modified, now):
         raise S3Error("PreconditionFailed", Condition=failed)
 
 
@@ -71,6 +73,19 @@ def check_delete(headers: Mapping[str, str], key: str, etag: str | None) -> None
         _require(match, key, etag)
 
 
+def check_delete_headers(headers: Mapping[str, str], *, versioned: bool) -> None:
+    """Refuse the conditions that a deletion cannot have in a general purpose bucket.
+
+    Raises S3Error NotImplemented for the size and the time (DeleteObject: "only supported for directory
+    buckets"), and for If-Match of a version that is named: conditions "only apply to the current version".
+    """
+    for name in _OF_DIRECTORIES:
+        if name in headers:
+            raise S3Error("NotImplemented", Header=name)
+    if versioned and "if-match" in headers:
+        raise S3Error("NotImplemented", Header="If-Match")
+
+
 def has_conditions(headers: Mapping[str, str]) -> bool:
     """Return whether any header makes the request conditional."""
     return not headers.keys().isdisjoint(_HEADERS)
@@ -83,20 +98,23 @@ def _require(match: str, key: str, etag: str | None) -> None:
         raise S3Error("PreconditionFailed", Condition="If-Match")
 
 
-def _failed(headers: Mapping[str, str], names: tuple[str, ...], etag: str, modified: datetime) -> str:
+def _failed(
+    headers: Mapping[str, str], names: tuple[str, ...], etag: str, modified: datetime, now: datetime
+) -> str:
     """Return the name of the condition that does not hold, "" if all do.
 
     A condition on the ETag takes precedence over the one on the time that goes with it (RFC 9110, 13.2.2).
     """
     match, unmodified_since, none_match, modified_since = (headers.get(name.lower()) for name in names)
+    written = modified.replace(microsecond=0)
     if match is not None:
         if not _matches(match, etag):
             return names[0]
-    elif unmodified_since is not None and _is_later(modified, unmodified_since) is True:
+    elif unmodified_since is not None and (limit := _date(unmodified_since)) and written > limit:
         return names[1]
     if none_match is not None:
         return names[2] if _matches(none_match, etag) else ""
-    if modified_since is not None and _is_later(modified, modified_since) is False:
+    if modified_since is not None and (limit := _date(modified_since)) and written <= limit <= now:
         return names[3]
     return ""
 
@@ -107,12 +125,10 @@ def _matches(given: str, etag: str) -> bool:
     )
 
 
-def _is_later(modified: datetime, date: str) -> bool | None:
-    """Return whether an object is newer than a date, in whole seconds; None for what is not a date."""
+def _date(text: str) -> datetime | None:
+    """Return the moment that a header names; None for what is not a date."""
     try:
-        moment = parsedate_to_datetime(date)
+        moment = parsedate_to_datetime(text)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return modified.replace(microsecond=0) > moment
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import botocore.auth
 import botocore.crt.auth
@@ -72,6 +73,31 @@ def test_a_presigned_url_is_for_one_thing(local_account: AccountProcess, bucket:
     assert requests.get(url, timeout=5).content == b"content"
     assert requests.get(url.replace("a%20b", "other"), timeout=5).status_code == 403
     assert requests.put(url, data=b"x", timeout=5).status_code == 403
+
+
+@pytest.mark.parametrize("version", ["s3v4", "s3"])
+def test_what_a_presigned_url_carries_is_said_of_the_object(
+    local_account: AccountProcess, bucket: str, version: str
+) -> None:
+    s3 = local_account.client("s3", signature_version=version)
+
+    def hoist(request: Any, **_: Any) -> None:
+        """Move headers to the query, as the AWS SDK for JavaScript does; boto3 does so for Version 2."""
+        for name in [name for name in request.headers if name.lower().startswith("x-amz-")]:
+            start = "&" if "?" in request.url else "?"
+            request.url += f"{start}{name.lower()}={quote(request.headers[name], safe='')}"
+            del request.headers[name]
+
+    if version == "s3v4":
+        s3.meta.events.register("before-sign.s3.PutObject", hoist)
+    said: Any = {"Metadata": {"origin": "a b"}, "Tagging": "class=open", "StorageClass": "STANDARD_IA"}
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k", **said})
+    assert "x-amz-meta-origin" in url
+    assert requests.put(url, data=b"x", timeout=5).status_code == 200
+    found = s3.head_object(Bucket=bucket, Key="k")
+    assert (found["Metadata"], found["StorageClass"]) == (said["Metadata"], said["StorageClass"])
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == [{"Key": "class", "Value": "open"}]
+    assert requests.put(url.replace("open", "shut"), data=b"x", timeout=5).status_code == 403
 
 
 @pytest.mark.parametrize("version", ["s3v4", "s3"])
@@ -245,6 +271,10 @@ def test_a_copy_is_judged_by_the_policy_of_each_bucket(
         ("PutObject", {"ForAnyValue:StringEquals": {"s3:RequestObjectTagKeys": ["other"]}}, False),
         ("PutObject", {"Null": {"s3:if-none-match": "true"}}, False),
         ("PutObject", {"Null": {"s3:if-none-match": "false"}}, True),
+        ("PutObject", {"Bool": {"s3:ObjectCreationOperation": "true"}}, True),
+        ("PutObject", {"Bool": {"s3:ObjectCreationOperation": "false"}}, False),
+        ("GetObject", {"NumericGreaterThan": {"s3:signatureAge": "600000"}}, False),
+        ("GetObject", {"NumericLessThan": {"s3:signatureAge": "600000"}}, True),
     ],
 )
 def test_a_policy_can_ask_for_the_circumstances(
@@ -271,3 +301,37 @@ def test_a_policy_can_ask_for_the_circumstances(
         assert code(calls[action]) == "AccessDenied"
     else:
         calls[action]()
+
+
+def test_a_policy_can_demand_conditional_writes_also_of_uploads_in_parts(s3: S3Client, bucket: str) -> None:
+    creates = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
+    deny = policy_of(
+        Effect="Deny", Principal="*", Action="s3:PutObject", Resource=of(bucket), Condition=creates
+    )
+    s3.put_bucket_policy(Bucket=bucket, Policy=deny)
+    assert code(s3.put_object, Bucket=bucket, Key="k", Body=b"x") == "AccessDenied"
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", IfNoneMatch="*")
+    upload: Any = {"Bucket": bucket, "Key": "parts"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+    part = {"PartNumber": 1, "ETag": s3.upload_part(**upload, PartNumber=1, Body=b"x")["ETag"]}
+    upload["MultipartUpload"] = {"Parts": [part]}
+    assert code(s3.complete_multipart_upload, **upload) == "AccessDenied"
+    s3.complete_multipart_upload(**upload, IfNoneMatch="*")
+
+
+def test_a_policy_can_demand_conditional_deletions(s3: S3Client, bucket: str) -> None:
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ETag"]
+    unconditional = {"Null": {"s3:if-match": "true"}}
+    deny = policy_of(
+        Effect="Deny", Principal="*", Action="s3:DeleteObject", Resource=of(bucket), Condition=unconditional
+    )
+    s3.put_bucket_policy(Bucket=bucket, Policy=deny)
+    assert code(s3.delete_object, Bucket=bucket, Key="k") == "AccessDenied"
+    doomed: Any = {"Objects": [{"Key": "k"}]}
+    assert s3.delete_objects(Bucket=bucket, Delete=doomed)["Errors"][0]["Code"] == "AccessDenied"
+    unread = policy_of(Effect="Deny", Principal="*", Action="s3:GetObject", Resource=of(bucket))
+    s3.put_bucket_policy(Bucket=bucket, Policy=unread)
+    assert code(s3.delete_object, Bucket=bucket, Key="k", IfMatch=etag) == "AccessDenied", "it would tell"
+    s3.put_bucket_policy(Bucket=bucket, Policy=deny)
+    doomed = {"Objects": [{"Key": "k", "ETag": etag}]}
+    assert "Errors" not in s3.delete_objects(Bucket=bucket, Delete=doomed)

@@ -176,6 +176,24 @@ def test_a_rule_can_be_for_tags_and_sizes(aging: Aging) -> None:
     assert aging.keys() == ["old/plain", "old/small"]
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"Filter": {"Tag": {"Key": "tmp", "Value": "1"}}},
+        {"Filter": {"ObjectSizeGreaterThan": 10}},
+    ],
+)
+def test_a_rule_for_tags_or_sizes_leaves_markers(aging: Aging, rule: dict[str, Any]) -> None:
+    s3 = aging.client
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    s3.delete_object(Bucket=BUCKET, Key="alone")
+    s3.delete_object(Bucket=BUCKET, Key="old")
+    s3.put_object(Bucket=BUCKET, Key="old", Body=b"x")
+    aging.rule(**rule, Expiration={"Days": 1}, NoncurrentVersionExpiration={"NoncurrentDays": 1})
+    aging.carry_out_after(4)
+    assert [one["Key"] for one in s3.list_object_versions(Bucket=BUCKET)["DeleteMarkers"]] == ["alone", "old"]
+
+
 def test_unfinished_uploads_end(aging: Aging) -> None:
     s3 = aging.client
     upload = s3.create_multipart_upload(Bucket=BUCKET, Key="old/a")["UploadId"]

@@ -91,3 +91,10 @@ def test_a_page_has_at_most_a_thousand(s3: S3Client, bucket: str) -> None:
         s3.put_object(Bucket=bucket, Key=f"{number:05}", Body=b"")
     listed = s3.list_objects_v2(Bucket=bucket, MaxKeys=5000)
     assert (listed["KeyCount"], listed["IsTruncated"], listed["MaxKeys"]) == (1000, True, 1000)
+
+
+def test_a_list_has_the_time_of_the_header(s3: S3Client, versioned: str) -> None:
+    s3.put_object(Bucket=versioned, Key="k", Body=b"x")
+    modified = s3.head_object(Bucket=versioned, Key="k")["LastModified"]
+    assert s3.list_objects_v2(Bucket=versioned)["Contents"][0]["LastModified"] == modified
+    assert s3.list_object_versions(Bucket=versioned)["Versions"][0]["LastModified"] == modified

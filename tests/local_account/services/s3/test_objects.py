@@ -247,6 +247,25 @@ def test_deletions_can_be_conditional_one_by_one(s3: S3Client, bucket: str) -> N
     assert [(one["Key"], one["Code"]) for one in answer["Errors"]] == [("b", "PreconditionFailed")]
 
 
+@pytest.mark.parametrize("condition", [{"Size": 99}, {"LastModifiedTime": datetime(2015, 1, 1, tzinfo=UTC)}])
+def test_conditions_of_directory_buckets_delete_nothing(
+    s3: S3Client, bucket: str, condition: dict[str, Any]
+) -> None:
+    for key in ("a", "b"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    doomed: Any = {"Objects": [{"Key": "a"}, {"Key": "b", **condition}]}
+    assert code(s3.delete_objects, Bucket=bucket, Delete=doomed) == "MalformedXML"
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 2
+
+
+def test_a_version_is_deleted_without_conditions(s3: S3Client, versioned: str) -> None:
+    put = s3.put_object(Bucket=versioned, Key="k", Body=b"x")
+    doomed: Any = {"Objects": [{"Key": "k", "VersionId": put["VersionId"], "ETag": put["ETag"]}]}
+    answer = s3.delete_objects(Bucket=versioned, Delete=doomed)
+    assert [(one["Key"], one["Code"]) for one in answer["Errors"]] == [("k", "NotImplemented")]
+    assert s3.get_object(Bucket=versioned, Key="k")["Body"].read() == b"x"
+
+
 def test_tags_are_changed_without_a_new_object(s3: S3Client, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="old=1")
     modified = s3.head_object(Bucket=bucket, Key="k")["LastModified"]

@@ -19,6 +19,8 @@ BEFORE, AT, AFTER = (
     format_datetime(MODIFIED.replace(microsecond=0) + timedelta(seconds=seconds), usegmt=True)
     for seconds in (-1, 0, 1)
 )
+NOW = MODIFIED + timedelta(seconds=5)
+FUTURE = format_datetime(NOW + timedelta(hours=1), usegmt=True)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,7 @@ BEFORE, AT, AFTER = (
         ({"if-modified-since": BEFORE}, ""),
         ({"if-modified-since": AT}, "304"),
         ({"if-modified-since": AFTER}, "304"),
+        ({"if-modified-since": FUTURE}, ""),
         ({"if-modified-since": "yesterday"}, ""),
         ({"if-unmodified-since": BEFORE}, "If-Unmodified-Since"),
         ({"if-unmodified-since": AT}, ""),
@@ -51,18 +54,18 @@ def test_reads(headers: dict[str, str], outcome: str) -> None:
     assert has_conditions(headers) == bool(headers)
     of_source = {f"x-amz-copy-source-{name}": value for name, value in headers.items()}
     if not outcome:
-        check_read(headers, "e", MODIFIED)
-        check_copy_source(of_source, "e", MODIFIED)
+        check_read(headers, "e", MODIFIED, NOW)
+        check_copy_source(of_source, "e", MODIFIED, NOW)
         return
     with pytest.raises(S3Error) as raised:
-        check_read(headers, "e", MODIFIED)
+        check_read(headers, "e", MODIFIED, NOW)
     if outcome == "304":
         assert (raised.value.code, raised.value.status) == ("NotModified", 304)
     else:
         assert (raised.value.code, raised.value.status) == ("PreconditionFailed", 412)
         assert raised.value.fields == {"Condition": outcome}
     with pytest.raises(S3Error) as raised:
-        check_copy_source(of_source, "e", MODIFIED)
+        check_copy_source(of_source, "e", MODIFIED, NOW)
     assert raised.value.status == 412
 
 
