@@ -140,7 +140,7 @@ def _show_roster(participants: Sequence[Participant], as_json: bool) -> None:
     for one in participants:
         table.add_row(Text(one.name), Text(one.email), one.lab_id, one.names.notebook_instance)
     ui.console().print(table)
-    ui.console().print(f"{len(participants)} labs. Nothing has changed.")
+    ui.console().print(f"{labs.counted(len(participants))}. Nothing has changed.")
 
 
 def _state(one: LabState) -> dict[str, Any]:

@@ -37,7 +37,9 @@ def status(
     """Show which notebook each participant has reached, what failed and why, and what runs at what cost.
 
     The progress is read from the account: images, executions, endpoints, stacks, and what each notebook
-    instance reports about its provisioning. The notebook shown is the first without a result.
+    instance reports about its provisioning. The notebook shown is the first without a result. `changed` is
+    how long ago something of the lab last changed in the account: an execution, an image, the instance's
+    status. Cells that run on the instance cannot be seen from outside.
 
     **Examples**
 
@@ -204,7 +206,7 @@ def _shown(rows: Sequence[Row]) -> Group | Text:
     if not rows:
         return Text(f"There are no labs. Create them with `{typed('fleet up roster.csv')}`.")
     table = Table(
-        *("participant", "lab", "notebook", "now", "endpoints", "USD/h", "active"),
+        *("participant", "lab", "notebook", "now", "endpoints", "USD/h", "changed"),
         box=None,
         padding=(0, 2, 0, 0),
     )
@@ -232,9 +234,8 @@ def _shown(rows: Sequence[Row]) -> Group | Text:
             Text("✗ ", style="bold red") + Text(f"{row.name}: {one.what}: {one.why}")
             for one in progress.failures
         ]
-    summary = (
-        f"{len(rows)} labs, {total(rows):.2f} USD per hour, as of {datetime.now().astimezone():%H:%M:%S}"
-    )
+    clock = f"{datetime.now().astimezone():%H:%M:%S}"
+    summary = f"{labs.counted(len(rows))}, {total(rows):.2f} USD per hour, as of {clock}"
     return Group(table, *failures, Text(summary, style="dim"))
 
 

@@ -56,7 +56,7 @@ def page(rows: Sequence[Row], now: datetime, seconds: int, *, names: bool = True
     """
     failed = sum(bool(row.progress.failures) for row in rows)
     head = [
-        f"{len(rows)} participants",
+        f"{len(rows)} participant{'' if len(rows) == 1 else 's'}",
         {0: "no one needs help", 1: "1 needs help"}.get(failed, f"{failed} need help"),
         f"{total(rows):.2f} USD per hour",
         f"as of {now.astimezone():%H:%M:%S}",

@@ -1,11 +1,13 @@
 """How far a lab is, what failed in it and why, read from the account alone.
 
-Contract: CodePipeline ListPipelineExecutions and GetPipelineState, ECR DescribeImages, SageMaker
-DescribeEndpoint, DescribeEndpointConfig and DescribeNotebookInstance, CloudFormation DescribeStacks.
+Contract: CodePipeline ListPipelineExecutions and GetPipelineState, CodeBuild BatchGetBuilds, ECR
+DescribeImages, SageMaker DescribeEndpoint, DescribeEndpointConfig, DescribeNotebookInstance and
+ListProcessingJobs, CloudFormation DescribeStacks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +18,19 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import keys
+from lab_helpers import builds, keys
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
+from lab_helpers.commands import typed
 from lab_helpers.endpoints import SERVES
 from lab_helpers.instructor.fleet.overview import Overview, Stack, why_failed
 from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL, TEST_DEV, TRAIN_APPROVAL, Names
 from lab_helpers.prices import Prices
+from lab_helpers.way_back.state import as_lab
 
 if TYPE_CHECKING:
-    from mypy_boto3_codepipeline.type_defs import StageStateTypeDef
+    from mypy_boto3_codepipeline.type_defs import ActionExecutionTypeDef, StageStateTypeDef
+    from mypy_boto3_sagemaker.type_defs import ProcessingJobSummaryTypeDef
 
 DOING = {
     "Source": "starts",
@@ -88,6 +93,8 @@ class Progress:
     instance: str = ""
     instance_type: str = ""
     last_activity: datetime | None = None
+    """When the learner's work last reached the account: the newest change of an execution, an image or a
+    check, or of the notebook instance's status. Cells that run there cannot be seen from outside."""
 
     def hourly(self, prices: Prices) -> Decimal:
         """Return the current cost in USD per hour. Raises PriceError for an instance type without a price."""
@@ -111,10 +118,18 @@ def read_progress(clients: Clients, names: Names) -> Progress:
 
 def read_fleet(clients: Clients, labs: Iterable[Names]) -> list[Progress]:
     """Return how far each lab is, in the order given: a few calls for all, about ten per lab."""
-    labs, overview = list(labs), Overview.read(clients)
+    labs, overview, checks = list(labs), Overview.read(clients), _newest_checks(clients)
     account = clients("sts").get_caller_identity()["Account"]
     with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="progress") as pool:
-        return list(pool.map(lambda names: _Reader(clients, names, overview, account).read(), labs))
+        return list(pool.map(lambda names: _Reader(clients, names, overview, account, checks).read(), labs))
+
+
+def _newest_checks(clients: Clients) -> list[ProcessingJobSummaryTypeDef]:
+    """Return the newest checks of captured data (notebook 07) of all labs, the newest first."""
+    jobs = clients("sagemaker").list_processing_jobs(
+        NameContains=Names().check_job(""), SortBy="CreationTime", SortOrder="Descending", MaxResults=100
+    )
+    return jobs["ProcessingJobSummaries"]
 
 
 def read_provision(clients: Clients, names: Names, region: str, account: str) -> Provision | None:
@@ -137,8 +152,16 @@ def read_provision(clients: Clients, names: Names, region: str, account: str) ->
 class _Reader:
     """Reads one lab once."""
 
-    def __init__(self, clients: Clients, names: Names, overview: Overview, account: str) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        names: Names,
+        overview: Overview,
+        account: str,
+        checks: Sequence[ProcessingJobSummaryTypeDef],
+    ) -> None:
         self.clients, self.names, self.overview, self.account = clients, names, overview, account
+        self.checks = [one for one in checks if one["ProcessingJobName"].startswith(names.check_job(""))]
         self.failures: list[Failure] = []
         self.activity: list[datetime] = []
 
@@ -158,11 +181,13 @@ class _Reader:
                 self.failures.append(Failure(f"stack {stack.name} is {stack.status}", why))
         instance = self.overview.instances.get(names.notebook_instance)
         endpoints = self._endpoints()
+        self._deleted(own, bool(instance))
         built = names.top_stack in own and own[names.top_stack].status != "CREATE_IN_PROGRESS"
         provisioning = self._provisioning(instance.status if instance else "") if built else ""
         pipelines = self._pipelines(own) if built else []
         reached = self._reached(own, endpoints, pipelines)
-        doing = provisioning or next((one for one in reversed(pipelines) if one), "")
+        checks = self._check()
+        doing = provisioning or next((one for one in reversed(pipelines) if one), checks)
         if instance and instance.status != "InService" and not doing:
             doing = f"instance is {instance.status}"
         return Progress(
@@ -176,6 +201,22 @@ class _Reader:
             instance.type if instance else "",
             max([*self.activity, *([instance.changed] if instance else [])], default=None),
         )
+
+    def _deleted(self, own: Mapping[str, Stack], has_instance: bool) -> None:
+        """Record what was deleted by hand: its stack is complete, and does not notice that it is gone."""
+        names, overview = self.names, self.overview
+        deployed = {(names.top_stack, f"notebook instance {names.notebook_instance}"): has_instance} | {
+            (name, f"endpoint {name}"): name in overview.endpoints
+            for name in (names.dev_endpoint, names.prd_endpoint)  # stack and endpoint have the same name
+        }
+        for (stack, what), there in deployed.items():
+            if stack in own and own[stack].good and not there:
+                self._gone(what, stack)
+
+    def _gone(self, what: str, stack: str) -> None:
+        lab = self.names.lab_id or "default"
+        remedy = f"`{typed(f'reset --participant {lab} --to')}` and a notebook's number brings it back"
+        self.failures.append(Failure(f"{what} was deleted", f"its stack {stack} is still there; {remedy}"))
 
     def _provisioning(self, status: str) -> str:
         """Return the state of the instance's provisioning; empty when it is ready."""
@@ -202,23 +243,27 @@ class _Reader:
             return "05"
         if names.dev_endpoint in serving:
             return "04"
-        if self._image(names.model_image):
+        has_model, has_base = self._image(names.model_image, own), self._image(names.base_image, own)
+        if has_model:
             return "03"
-        if self._image(names.base_image):
+        if has_base:
             return "02"
         nested = (names.base_stack, names.model_stack, names.train_stack)
         return "01" if pipelines and all(name in own and own[name].good for name in nested) else "00"
 
-    def _image(self, repository: str) -> bool:
+    def _image(self, repository: str, own: Mapping[str, Stack]) -> bool:
         """Return whether the repository holds an image with a tag (ECR DescribeImages)."""
         try:
             found = self.clients("ecr").describe_images(
                 repositoryName=repository, filter={"tagStatus": "TAGGED"}
             )["imageDetails"]
         except ClientError as error:
-            if error.response["Error"]["Code"] == "RepositoryNotFoundException":
-                return False
-            raise
+            if error.response["Error"]["Code"] != "RepositoryNotFoundException":
+                raise
+            top = own.get(self.names.top_stack)
+            if top and top.good:
+                self._gone(f"image repository {repository}", self.names.top_stack)
+            return False
         self.activity += [image["imagePushedAt"] for image in found]
         return bool(found)
 
@@ -230,18 +275,20 @@ class _Reader:
             names.model_stack: names.model_pipeline,
             names.train_stack: names.train_pipeline,
         }
-        return [self._pipeline(pipeline) for stack, pipeline in wanted.items() if stack in own]
+        return [self._pipeline(pipeline, own[stack]) for stack, pipeline in wanted.items() if stack in own]
 
-    def _pipeline(self, pipeline: str) -> str:
+    def _pipeline(self, pipeline: str, stack: Stack) -> str:
         client = self.clients("codepipeline")
         try:
             newest = client.list_pipeline_executions(pipelineName=pipeline, maxResults=1)[
                 "pipelineExecutionSummaries"
             ]
         except ClientError as error:
-            if error.response["Error"]["Code"] == "PipelineNotFoundException":
-                return ""
-            raise
+            if error.response["Error"]["Code"] != "PipelineNotFoundException":
+                raise
+            if stack.good:
+                self._gone(f"pipeline {pipeline}", stack.name)
+            return ""
         # The first execution starts when the pipeline is created, without a source: it fails in every lab.
         if not newest or newest[0].get("trigger", {}).get("triggerType") == "CreatePipeline":
             return ""
@@ -261,18 +308,41 @@ class _Reader:
             return f"{pipeline} {DOING.get(stage, 'waits')}"
         return self._failed(pipeline, held)
 
+    def _check(self) -> str:
+        """Return what the newest check of captured data is doing; record its failure, and when it was."""
+        if not self.checks:
+            return ""
+        newest = self.checks[0]
+        self.activity.append(newest.get("LastModifiedTime", newest["CreationTime"]))
+        if newest["ProcessingJobStatus"] == "Failed":
+            why = newest.get("FailureReason") or newest.get("ExitMessage") or "no reason given"
+            self.failures.append(Failure(f"check {newest['ProcessingJobName']} failed", why))
+        return "checks captured data" if newest["ProcessingJobStatus"] == "InProgress" else ""
+
     def _failed(self, pipeline: str, stages: Iterable[StageStateTypeDef]) -> str:
         for stage in stages:
             for action in stage["actionStates"]:
                 latest = action.get("latestExecution", {})
                 if latest.get("status") not in {"Failed", "Abandoned"}:
                     continue
-                why = latest.get("errorDetails", {}).get("message") or latest.get("summary") or "no reason"
+                why = self._why(latest)
+                if stage["stageName"] in {TRAIN_APPROVAL, HUMAN_APPROVAL}:  # what was answered says more
+                    why = latest.get("summary") or why
                 if stage["stageName"] == HUMAN_APPROVAL:
                     return f"release rejected: {why}"
                 self.failures.append(Failure(f"{pipeline}, {action['actionName']}", why))
                 return ""
         return ""
+
+    def _why(self, latest: ActionExecutionTypeDef) -> str:
+        """Return why an action failed: of a build, the line of its log in which the tool says it."""
+        why = latest.get("errorDetails", {}).get("message") or latest.get("summary") or "no reason given"
+        build = latest.get("externalExecutionId", "")
+        if build.startswith((f"{self.names.base_project}:", f"{self.names.model_project}:")):
+            lab = as_lab(self.clients, self.names, self.clients("s3").meta.region_name, self.account)
+            with contextlib.suppress(ClientError, builds.BuildNotFound):  # its record or its log is gone
+                return builds.cause(lab, builds.describe(lab, build)).line or why
+        return why
 
     def _endpoints(self) -> tuple[Endpoint, ...]:
         names, found = self.names, []

@@ -39,6 +39,14 @@ class Account:
         """Status and trigger of the newest execution, by pipeline."""
         self.stages: dict[str, list[tuple[str, str, str]]] = {}
         """Stage (named like its action), status and summary of the newest execution, by pipeline."""
+        self.details: dict[str, dict[str, Any]] = {}
+        """What else GetPipelineState says of a stage's action."""
+        self.log: list[str] = []
+        """What the build printed."""
+        self.deleted: set[str] = set()
+        """Pipelines and image repositories that someone has deleted."""
+        self.checks: list[dict[str, Any]] = []
+        """Processing jobs, the newest first."""
         self.meta = type("Meta", (), {"region_name": "us-east-1"})
 
     def __call__(self, service: str, /) -> Any:
@@ -112,11 +120,25 @@ class Account:
         return {"Body": type("Body", (), {"read": lambda _: said.encode()})()}
 
     def describe_images(self, repositoryName: str, **_: Any) -> Any:
-        if repositoryName not in self.images:
+        if f"images {repositoryName}" in self.deleted:  # its pipeline has the same name
             raise refusal("RepositoryNotFoundException")
-        return {"imageDetails": [{"imageDigest": "sha256:0", "imagePushedAt": NOW - timedelta(hours=1)}]}
+        image = {"imageDigest": "sha256:0", "imagePushedAt": NOW - timedelta(hours=1)}
+        return {"imageDetails": [image] if repositoryName in self.images else []}
+
+    def batch_get_builds(self, ids: list[str]) -> Any:
+        build = {"id": ids[0], "buildStatus": "FAILED"}
+        return {"builds": [{**build, "logs": {"groupName": "g", "streamName": "s"}}] if self.log else []}
+
+    def get_log_events(self, **_: Any) -> Any:
+        return {"events": [{"message": f"{line}\n"} for line in self.log]}
+
+    def list_processing_jobs(self, NameContains: str, SortBy: str, SortOrder: str, **_: Any) -> Any:
+        assert (SortBy, SortOrder) == ("CreationTime", "Descending")
+        return {"ProcessingJobSummaries": self.checks}
 
     def list_pipeline_executions(self, pipelineName: str, **_: Any) -> Any:
+        if pipelineName in self.deleted:
+            raise refusal("PipelineNotFoundException")
         status, trigger = self.executions.get(pipelineName, ("Failed", "CreatePipeline"))
         found = {"pipelineExecutionId": "e1", "status": status, "trigger": {"triggerType": trigger}}
         return {"pipelineExecutionSummaries": [{**found, "lastUpdateTime": NOW - timedelta(minutes=5)}]}
@@ -128,7 +150,14 @@ class Account:
                     "stageName": stage,
                     "latestExecution": {"pipelineExecutionId": "e1", "status": status},
                     "actionStates": [
-                        {"actionName": stage, "latestExecution": {"status": status, "summary": summary}}
+                        {
+                            "actionName": stage,
+                            "latestExecution": {
+                                "status": status,
+                                "summary": summary,
+                                **self.details.get(stage, {}),
+                            },
+                        }
                     ],
                 }
                 for stage, status, summary in self.stages[name]
@@ -215,6 +244,71 @@ def test_what_failed_and_why(account: Account) -> None:
     }
 
 
+def test_a_failed_build_says_what_the_tool_said(account: Account) -> None:
+    """CodeBuild knows only which command failed, and that is always `docker build`."""
+    account.executions[ANA.base_pipeline] = ("Failed", "CloudWatchEvent")
+    account.stages[ANA.base_pipeline] = [("Build", "Failed", "")]
+    account.details["Build"] = {
+        "externalExecutionId": f"{ANA.base_project}:0",
+        "errorDetails": {"code": "JobFailed", "message": "Error while executing command: docker build …"},
+    }
+    account.log = [
+        "#7 [3/4] RUN pip install scikit-lern",
+        "#7 1.2 ERROR: No matching distribution found for scikit-lern",
+        '#7 ERROR: process "/bin/sh -c pip install scikit-lern" did not complete successfully: exit code: 1',
+    ]
+    [failure] = read_progress(account, ANA).failures
+    assert failure == Failure(
+        "ana-scikit-base, Build", "ERROR: No matching distribution found for scikit-lern"
+    )
+    account.log = []  # it has expired
+    [failure] = read_progress(account, ANA).failures
+    assert failure.why == "Error while executing command: docker build …"
+
+
+@pytest.mark.parametrize(
+    ("deleted", "what"),
+    [
+        (ANA.train_pipeline, "pipeline ana-iris-train-pipeline was deleted"),
+        (f"images {ANA.base_image}", "image repository ana-scikit-base was deleted"),
+    ],
+)
+def test_what_was_deleted_by_hand_is_told(account: Account, deleted: str, what: str) -> None:
+    """Its stack does not notice, so nothing else says so until the learner needs it."""
+    account.deleted = {deleted}
+    [failure] = read_progress(account, ANA).failures
+    assert failure.what == what
+    assert "reset --participant ana --to" in failure.why
+
+
+def test_a_deleted_instance_or_endpoint_is_told(account: Account) -> None:
+    account.instance = ""
+    account.stacks[ANA.prd_stack] = "CREATE_COMPLETE"
+    assert {one.what for one in read_progress(account, ANA).failures} == {
+        "notebook instance ana-mlops was deleted",
+        "endpoint ana-iris-model-prd was deleted",
+    }
+
+
+def test_what_its_stack_has_not_made_yet_was_not_deleted(account: Account) -> None:
+    account.stacks[ANA.train_stack], account.stacks[ANA.prd_stack] = ["CREATE_IN_PROGRESS"] * 2
+    account.deleted = {ANA.train_pipeline}
+    assert read_progress(account, ANA).failures == ()
+
+
+def test_a_check_of_captured_data_is_seen_and_its_failure(account: Account) -> None:
+    other = {"ProcessingJobName": "bob-iris-model-check-1", "ProcessingJobStatus": "Failed"}
+    check = {"ProcessingJobName": ANA.check_job("2"), "ProcessingJobStatus": "InProgress"}
+    account.checks = [{**one, "CreationTime": NOW - timedelta(minutes=1)} for one in (other, check)]
+    progress = read_progress(account, ANA)
+    assert (progress.doing, progress.failures) == ("checks captured data", ())
+    assert progress.last_activity == NOW - timedelta(minutes=1)
+    failed = {"ProcessingJobStatus": "Failed", "FailureReason": "AlgorithmError: no baseline"}
+    account.checks[1] |= failed
+    [failure] = read_progress(account, ANA).failures
+    assert failure == Failure(f"check {ANA.check_job('2')} failed", "AlgorithmError: no baseline")
+
+
 def test_an_endpoint_that_serves_something_else_than_was_deployed_is_told(account: Account) -> None:
     """And costs what it costs, even if its configuration was deleted by those who took it for unused."""
     account.stacks[ANA.prd_endpoint], account.endpoints[ANA.prd_endpoint] = "UPDATE_COMPLETE", "InService"
@@ -238,6 +332,7 @@ def test_a_failed_instance_says_why(account: Account) -> None:
 def test_a_rejected_release_is_not_a_failure(account: Account) -> None:
     account.executions[ANA.train_pipeline] = ("Failed", "CloudWatchEvent")
     account.stages[ANA.train_pipeline] = [("DeployApproval", "Failed", "recall of virginica is too low")]
+    account.details["DeployApproval"] = {"errorDetails": {"message": "The approval was rejected"}}
     progress = read_progress(account, ANA)
     assert progress.failures == ()
     assert progress.doing == "release rejected: recall of virginica is too low"
