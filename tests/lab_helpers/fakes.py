@@ -52,6 +52,10 @@ class FakeClient:
 
         return Paginator()
 
+    def add(self, **handlers: Handler) -> None:
+        """Give the client more operations."""
+        self._handlers |= handlers
+
     def error(self, name: str, operation: str) -> Exception:
         kind = getattr(self.exceptions, name)
         error: Exception = kind({"Error": {"Code": name, "Message": "…"}}, operation)
@@ -94,6 +98,7 @@ class Pipeline:
         self.status: dict[str, str] = {}
         self.revisions: dict[str, str] = {}
         self.results: dict[tuple[str, str], dict[str, Any]] = {}
+        self.inputs: dict[tuple[str, str], dict[str, Any]] = {}
         self.answers: list[dict[str, Any]] = []
         self.before_answer: Callable[[], None] = lambda: None
         self.client = FakeClient(
@@ -157,6 +162,8 @@ class Pipeline:
 
     def _actions(self, pipelineName: str, filter: dict[str, Any]) -> dict[str, Any]:  # noqa: A002
         execution_id = filter["pipelineExecutionId"]
+        if execution_id not in self.executions:
+            raise self.client.error("PipelineExecutionNotFoundException", "ListActionExecutions")
         details = [
             {
                 "pipelineExecutionId": execution_id,
@@ -165,6 +172,7 @@ class Pipeline:
                 "status": status,
                 "startTime": START + timedelta(minutes=i),
                 "lastUpdateTime": START + timedelta(minutes=i, seconds=30),
+                "input": self.inputs.get((execution_id, stage), {}),
                 "output": self.results.get((execution_id, stage), {}),
             }
             for i, (stage, status) in enumerate(zip(STAGES, self.executions[execution_id], strict=False))
