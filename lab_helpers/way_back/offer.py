@@ -23,7 +23,7 @@ from lab_helpers.shared_clients import SharedClients
 from lab_helpers.way_back.own import list_own
 from lab_helpers.way_back.plan import Action, Plan, make_plan
 from lab_helpers.way_back.resetting import Account, Outcome, carry_out
-from lab_helpers.way_back.target import TARGETS, Target
+from lab_helpers.way_back.target import Target, numbers
 
 Show = Callable[[Table, Frame], None]
 """Called with what is done so far, and with the same as it is this second."""
@@ -40,9 +40,10 @@ class WayBack:
 
     def __init__(self, number: str, lab: Lab) -> None:
         """Read the lab and make the plan. Raises WayBackError; botocore's exceptions pass through."""
-        if number not in TARGETS:
+        known = numbers(lab.package)
+        if number not in known:
             raise WayBackError(
-                f"{number!r} is not a notebook to go back to: give one of {', '.join(TARGETS)}, as text"
+                f"{number!r} is not a notebook to go back to: give one of {', '.join(known)}, as text"
             )
         clients = SharedClients(lab.session)
         self._lab, self.number = lab, number
@@ -104,7 +105,10 @@ class WayBack:
         kept = f"all objects but those under {_and(doomed)}" if doomed else "all objects"
         yield [self._lab.bucket, kept]
         yield ["pipelines and training jobs", "their history"]
-        yield ["your own files", "what you added or changed moves to notebooks/changed-DATE-TIME"]
+        yield [
+            "your own files",
+            "what you added or changed, if anything, moves to notebooks/changed-DATE-TIME",
+        ]
 
     def __repr__(self) -> str:
         return f"{self.changes()!r}\n\n{self.stays()!r}"

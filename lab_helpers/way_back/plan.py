@@ -80,8 +80,9 @@ def make_plan(state: LabState, target: Target) -> Plan:
     exercises = Action(
         EXERCISES,
         state.names.notebook_instance,
-        f"restore the exercises to the start of {target.number}; the learner's changes move to a dated "
-        "folder beside them",
+        # Whether there are changes, only the instance knows.
+        f"restore the exercises to the start of {target.number}; changes, if any, move to a dated folder "
+        "beside them",
     )
     return Plan(state, (*found, exercises))
 

@@ -10,7 +10,15 @@ from pathlib import Path
 from lab_helpers import exercises
 from lab_helpers.names import Names
 
-TARGETS = ("01", "02", "03", "04", "05")
+
+def numbers(root: Path) -> tuple[str, ...]:
+    """Return the numbers of a checkout's notebooks to whose start a lab can go back, such as `03`.
+
+    Every lesson with a number of its own is one: what comes after 05 begins with a release in PRD as 05 does.
+    Notebook 00 makes nothing, and 99 deletes the lab.
+    """
+    found = {path.name[:2] for path in (root / "notebooks").glob("[0-9][0-9]_*.ipynb")}
+    return tuple(sorted(found - {"00", "99"}))
 
 
 def blob_id(content: bytes) -> str:

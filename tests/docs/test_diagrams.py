@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from diagrams.drawing import SVG, WIDEST, DiagramError, alternative, digest, lit, source_of
-from diagrams.pictures import PICTURES, STEPS, TEXTS, wanted
+from diagrams.pictures import PICTURES, STEPS, TEXTS, on_request, route, wanted
 from lab_helpers import exercises
 from tests.checkout import ROOT
 
@@ -51,7 +51,16 @@ def test_a_notebook_shows_pictures_that_exist_with_their_alternative_text(notebo
         assert alt, f"{target} needs a text for those who can't see it"
 
 
-@pytest.mark.parametrize("step", STEPS)
+def test_every_lesson_with_a_number_is_on_the_map() -> None:
+    """Also one that is added: its picture is missing then."""
+    numbers = {path.name[:2] for path in NOTEBOOKS if path.name[2] == "_"}
+    assert {*STEPS, *on_request()} == numbers - {"00", "99"}
+    drawn = route((TEXTS / "map.dot").read_text(encoding="utf-8"), {"06": "Look back"})
+    assert 'n06 [label="06\\nlook back"]' in drawn
+    assert "n04 -> n06" in drawn
+
+
+@pytest.mark.parametrize("step", [*STEPS, *on_request()])
 def test_each_step_of_the_map_is_lit_in_its_notebook(step: str) -> None:
     first = images(exercises.find(ROOT / "notebooks", step))[0]
     assert first[1] == f"diagrams/map-{step}.svg"

@@ -28,7 +28,7 @@ LABS_AT_ONCE = 4
 
 
 def reset(
-    to: Annotated[str, typer.Option("--to", help="Notebook: `01` to `05`.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", help="Notebook, such as `03`.", show_default=False)],
     participant: Annotated[
         list[str] | None,
         typer.Option("--participant", "-p", help="Lab id; `default` is the lab without one; repeatable."),
@@ -44,7 +44,7 @@ def reset(
 
     A lab can be half-built, failed, rejected, busy, or lack resources that were deleted by hand: the command
     repairs what differs and leaves the rest alone. A lab that never ran notebooks 01 and 02 gets their
-    results. The notebooks are restored, too; the learner's changes move to `notebooks/changed-DATE-TIME/`.
+    results. The notebooks are restored, too; what a learner changed moves to `notebooks/changed-DATE-TIME/`.
     The command shows its plan first. You can interrupt it and run it again at any time.
 
     **Examples**
@@ -61,10 +61,11 @@ def reset(
 
         from lab_helpers.names import Names
         from lab_helpers.way_back.sources import SourceError
-        from lab_helpers.way_back.target import TARGETS, Target
+        from lab_helpers.way_back.target import Target, numbers
 
-        if to not in TARGETS:
-            ui.fail(f"--to {to} is not a notebook: give one of {', '.join(TARGETS)}", ui.USAGE)
+        known = numbers(REPOSITORY)
+        if to not in known:
+            ui.fail(f"--to {to} is not a notebook: give one of {', '.join(known)}", ui.USAGE)
         asked = labs.given(participant or (), roster)
         if bool(asked) == all_:
             ui.fail("which labs? Give exactly one of --participant ID, --roster FILE or --all", ui.USAGE)

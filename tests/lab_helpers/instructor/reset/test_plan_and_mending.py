@@ -12,7 +12,7 @@ from lab_helpers.resources import Resource
 from lab_helpers.templates import read_template
 from lab_helpers.way_back.plan import Plan, make_plan
 from lab_helpers.way_back.state import Execution, LabState, Source, Stack
-from lab_helpers.way_back.target import Target
+from lab_helpers.way_back.target import Target, numbers
 from tests.checkout import ROOT
 
 NAMES = Names("ana")
@@ -149,6 +149,14 @@ def test_rules_for_retraining_get_the_states_that_are_declared() -> None:
         ("enable-rule", "ana-iris-train-labels"),
         ("exercises", NAMES.notebook_instance),
     ]
+
+
+def test_lessons_after_05_begin_with_what_05_begins_with() -> None:
+    assert [one for one in numbers(ROOT) if one <= "05"] == ["01", "02", "03", "04", "05"]
+    assert "07" in numbers(ROOT)
+    state = released("UPDATE_COMPLETE", "new")
+    for later in [one for one in numbers(ROOT) if one > "05"]:
+        assert kinds(make_plan(state, target(later))) == kinds(make_plan(state, target("05")))
 
 
 def released(status: str, serves: str, endpoint: str = "InService", deployed: str = "new") -> LabState:

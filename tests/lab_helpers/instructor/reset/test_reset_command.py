@@ -64,7 +64,7 @@ def test_a_lab_that_fails_is_named_with_the_reason(broken: Lab, monkeypatch: pyt
     "arguments",
     [
         ("--to", "03"),
-        ("--to", "06", "--all"),
+        ("--to", "99", "--all"),
         ("--to", "03", "--all", "--participant", "ana"),
         ("--to", "03", "--participant", "Ana"),
     ],
