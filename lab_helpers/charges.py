@@ -155,8 +155,7 @@ def _instance(client: SageMakerClient, lab: Lab) -> _Found:
 def _hourly(prices: Prices, kind: str, instance_type: str, count: int) -> Decimal | None:
     if not count:
         return Decimal(0)
-    # An hour of a transform or processing job costs what an hour of a training job does.
-    key = "training" if kind in {"transform", "processing"} else kind
+    key = "training" if kind == "transform" else kind  # an hour of either costs the same
     try:
         return prices.hourly(f"{key}:{instance_type}") * count
     except PriceError:

@@ -17,7 +17,7 @@ from lab_helpers.errors import WorkshopError
 
 TABLE = Path(__file__).with_name("prices.json")
 DEFAULT_REGION = "us-east-1"
-HOURLY = ("notebook", "training", "endpoint")
+HOURLY = ("notebook", "training", "processing", "endpoint")
 HOURS_PER_MONTH = 730
 """Hours per month in AWS's own examples."""
 

@@ -17,6 +17,9 @@ SDK_JOBS = 7
 SDK_ENDPOINT_HOURS = 0.5
 """For how long notebook 03a serves, on an instance like that of the DEV endpoint."""
 
+CHECK_JOBS = 4
+"""Jobs of notebook 07 that check captured data; each waits for a machine as a training job does."""
+
 _HINTS = {
     "SageMaker endpoints": "endpoints are billed for as long as they exist: delete the labs (`clean`), or "
     "only their endpoints (`reset --to 04`)",
@@ -36,9 +39,12 @@ class Assumptions:
     builds: int = field(default=4, metadata={"help": "image builds per participant"})
     build_minutes: float = field(default=2.0, metadata={"help": "minutes per build"})
     trainings: int = field(default=2, metadata={"help": "training jobs per participant"})
-    training_minutes: float = field(default=3.0, metadata={"help": "billed minutes per training job"})
+    training_minutes: float = field(
+        default=3.0, metadata={"help": "billed minutes per training or check job"}
+    )
     releases: int = field(default=2, metadata={"help": "executions of the training pipeline"})
     sdk_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 03a per participant"})
+    monitoring_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 07 per participant"})
     prd_instances: float = field(default=1.5, metadata={"help": "average number of PRD instances"})
     images_gigabytes: float = field(default=1.0, metadata={"help": "GB of images in ECR"})
     storage_gigabytes: float = field(default=0.5, metadata={"help": "GB in S3"})
@@ -55,6 +61,9 @@ class Assumptions:
     )
     training_type: str = field(
         default=defaults.TRAINING_TYPE, metadata={"help": "instance type of training jobs"}
+    )
+    check_type: str = field(
+        default=defaults.CHECK_TYPE, metadata={"help": "instance type of checks of captured data"}
     )
     dev_type: str = field(default=defaults.DEV_TYPE, metadata={"help": "instance type of the DEV endpoint"})
     prd_type: str = field(default=defaults.PRD_TYPE, metadata={"help": "instance type of the PRD endpoint"})
@@ -160,6 +169,12 @@ def estimate(prices: Prices, a: Assumptions) -> Estimate:
             a.training_type,
             f"training:{a.training_type}",
             each((a.trainings + a.sdk_lessons * SDK_JOBS) * a.training_minutes / 60),
+        ),
+        item(
+            "SageMaker processing",
+            f"checks, {a.check_type}",
+            f"processing:{a.check_type}",
+            each(a.monitoring_lessons * CHECK_JOBS * a.training_minutes / 60),
         ),
         item("CodeBuild", "builds, small", "codebuild:small:minute", each(a.builds * a.build_minutes)),
         item("CodePipeline", "actions", "codepipeline:action-minute", each(action_minutes)),

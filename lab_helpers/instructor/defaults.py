@@ -8,5 +8,6 @@ from lab_helpers import instance_types
 NOTEBOOK_TYPE = instance_types.NOTEBOOK
 NOTEBOOK_GIGABYTES = 20
 TRAINING_TYPE = instance_types.TRAINING
+CHECK_TYPE = instance_types.CHECK
 DEV_TYPE = instance_types.DEV
 PRD_TYPE = instance_types.PRD

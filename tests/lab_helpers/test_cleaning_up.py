@@ -296,7 +296,7 @@ def test_what_bills_is_the_labs_own_with_its_price(tmp_path: Path) -> None:
             "ProcessingJobArn": ARN,
             "ProcessingJobStatus": "InProgress",
             "ProcessingResources": {
-                "ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
+                "ClusterConfig": {"InstanceType": "ml.t3.medium", "InstanceCount": 1, "VolumeSizeInGB": 5}
             },
             "AppSpecification": {"ImageUri": "image"},
             "CreationTime": TIME,
@@ -318,6 +318,7 @@ def test_what_bills_is_the_labs_own_with_its_price(tmp_path: Path) -> None:
     ]
     prices = [one.hourly or Decimal(0) for one in found]
     assert prices[1] == 2 * prices[2] > 0, "an hour of either costs the same"
+    assert prices[3] > 0, "the type that notebook 07 asks for has a price"
     shown = repr(charges.table(found))
     assert f"{sum(prices):.3f} USD per hour" in shown
     assert "unknown" in shown

@@ -140,7 +140,7 @@ def _show(found: Estimate) -> None:
     table.add_column("unit", overflow="fold")
     table.add_column("USD per unit", justify="right")
     table.add_column("USD", f"{found.total:.2f}", justify="right")
-    for number, item in enumerate(found.items):
+    for number, item in enumerate(one for one in found.items if one.quantity):
         table.add_row(
             item.service,
             item.what,

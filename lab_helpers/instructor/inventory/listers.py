@@ -197,7 +197,7 @@ def processing_jobs(place: Place) -> Iterator[Found]:
             name, arn = one["ProcessingJobName"], one["ProcessingJobArn"]
             described = sagemaker.describe_processing_job(ProcessingJobName=name)
             machines = described["ProcessingResources"]["ClusterConfig"]
-            billable = f"training:{machines['InstanceType']}"  # an hour of either costs the same
+            billable = f"processing:{machines['InstanceType']}"
             count = machines["InstanceCount"]
             yield Found("sagemaker", "processing-job", name, name, arn, one["CreationTime"], billable, count)
 

@@ -4,8 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from lab_helpers.instructor.cost import Assumptions, Estimate, estimate
+from lab_helpers import exercises
+from lab_helpers.instructor.cost import CHECK_JOBS, Assumptions, Estimate, estimate
 from lab_helpers.prices import PriceError, Prices
+from tests.checkout import ROOT
 
 PRICES = Prices.load()
 
@@ -42,11 +44,26 @@ def test_the_largest_item_comes_first() -> None:
 def test_every_assumption_except_instance_types_changes_the_bill() -> None:
     base = cost(keep_days=1).total
     for name in ("participants", "hours", "endpoint_hours", "builds", "build_minutes", "trainings",
-                 "training_minutes", "releases", "sdk_lessons", "prd_instances", "images_gigabytes",
+                 "training_minutes", "releases", "sdk_lessons", "monitoring_lessons", "prd_instances",
+                 "images_gigabytes",
                  "storage_gigabytes", "volume_gigabytes", "log_megabytes", "git_roles",
                  "keep_days"):  # fmt: skip
         more = getattr(Assumptions(keep_days=1), name) + 3
         assert cost(**{"keep_days": 1, name: more}).total > base, name
+
+
+def test_the_checks_of_notebook_07_are_processing_jobs() -> None:
+    found = cost(participants=30, monitoring_lessons=1, training_minutes=3)
+
+    assert by_what(found, "checks, ml.t3.medium") == 30 * 4 * 3 * Decimal("0.05") / 60
+    assert by_what(cost(), "checks") == 0, "it runs on request"
+    lesson = "".join(
+        cell["source"] for cell in exercises.cells(exercises.find(ROOT / "notebooks", "07"), "code")
+    )
+    for once in ("= check(calm)", "= check(shifted)", "check(one, labels=labels)"):
+        assert lesson.count(once) == 1
+    assert 'for name, one in (("calm", calm), ("shifted", shifted))' in lesson
+    assert CHECK_JOBS == 1 + 1 + 2
 
 
 def test_the_daily_cost_of_forgotten_labs_is_shown() -> None:

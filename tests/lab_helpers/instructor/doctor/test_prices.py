@@ -55,8 +55,9 @@ def test_every_instance_type_that_a_template_allows_has_a_price(
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_the_training_job_of_the_workshop_has_a_price(region: str) -> None:
+def test_the_jobs_of_the_workshop_have_a_price(region: str) -> None:
     assert Prices.load(region).hourly(f"training:{instance_types.training(region)}")
+    assert Prices.load(region).hourly(f"processing:{instance_types.processing(region)}")
 
 
 def test_a_missing_price_is_named_with_the_existing_ones() -> None:
