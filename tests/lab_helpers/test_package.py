@@ -69,7 +69,9 @@ def test_what_does_not_run_on_an_instance_is_not_in_the_package(unpacked: Path) 
     assert all((ROOT / one).exists() for one in LEFT_OUT)
 
 
-@pytest.mark.parametrize("arguments", ["doctor --size 3", "fleet up", "local up --port 0", "deploy --help"])
+@pytest.mark.parametrize(
+    "arguments", ["doctor --participants 3", "fleet up", "local up --port 0", "deploy --help"]
+)
 def test_a_command_that_is_not_in_the_package_says_where_to_run_it(
     unpacked: Path, kernel: Path, arguments: str
 ) -> None:

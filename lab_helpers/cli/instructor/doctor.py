@@ -38,15 +38,16 @@ def doctor(
             "--roster", help="Participants (CSV); what their labs already use is not counted twice."
         ),
     ] = None,
-    size: Annotated[
+    participants: Annotated[
         int | None,
         typer.Option(
-            "--size",
+            "--participants",
             "-n",
             min=1,
             help=f"Number of participants, if there is no roster yet. Default: {DEFAULT_SIZE}.",
         ),
     ] = None,
+    size: Annotated[int | None, typer.Option("--size", min=1, hidden=True)] = None,
     region: Annotated[str | None, typer.Option("--region", help="AWS Region.")] = None,
     notebook_type: Annotated[
         str, typer.Option("--notebook-type", help="The labs' parameter NotebookInstanceType.")
@@ -79,7 +80,9 @@ def doctor(
         bool,
         typer.Option("--trial", help="Deploy a lab, try it out on its instance, delete it, write a report."),
     ] = False,
-    participant: Annotated[str, typer.Option("--participant", help="Lab id of the trial.")] = "trial",
+    participant: Annotated[
+        str | None, typer.Option("--participant", help="Lab id of the trial.", show_default="trial")
+    ] = None,
     notebooks: Annotated[
         str | None, typer.Option("--notebooks", help="Notebooks of the trial: `01,03-04`. Default: all.")
     ] = None,
@@ -97,19 +100,25 @@ def doctor(
 
     **Examples**
 
-    - `doctor --size 30`  # two weeks before the event, as quota increases take days
+    - `doctor --participants 30`  # two weeks before the event, as quota increases take days
     - `doctor --roster roster.csv`  # the day before
     - `doctor --try-build`  # in a new account: may it build at all?
     - `doctor --trial`  # a lab with real builds, training and endpoints, for about an hour and a dollar
-    - `doctor --size 30 --json | jq '.findings[] | select(.level != "ok")'`  # in scripts
+    - `doctor --participants 30 --json | jq '.findings[] | select(.level != "ok")'`  # in scripts
 
     Exit status: 0 no errors (there may be warnings), 1 errors, 2 usage error, 130 interrupted.
     """
     if trial:
         from lab_helpers.cli.instructor.trial import run_trial
 
-        run_trial(participant, region, source_provider.value, notebooks, output, keep=keep, yes=yes)
+        run_trial(
+            participant or "trial", region, source_provider.value, notebooks, output, keep=keep, yes=yes
+        )
         return
+    if participant is not None:
+        ui.fail(
+            "--participant is the lab id of a --trial; the number of participants is --participants", ui.USAGE
+        )
     with ui.readable_errors():
         import boto3
 
@@ -124,7 +133,7 @@ def doctor(
         room = Room(
             SharedClients(session),
             str(session.region_name),
-            size or len(ids) or DEFAULT_SIZE,
+            participants or size or len(ids) or DEFAULT_SIZE,  # --size is the former name
             tuple(Names(one) for one in ids),
             notebook_type=notebook_type,
             training_type=training_type or instance_types.training(session.region_name),

@@ -36,8 +36,10 @@ def test_the_doctor_shows_a_remedy_beside_each_finding_and_fails_for_errors(rost
 
 
 @pytest.mark.usefixtures("account")
-def test_the_doctor_prints_only_json_on_standard_output() -> None:
-    done = RUNNER.invoke(app, ["doctor", "--size", "40", "--source-provider", "S3", "--json"])
+@pytest.mark.parametrize("name", ["--participants", "-n", "--size"])
+def test_the_doctor_prints_only_json_on_standard_output(name: str) -> None:
+    """And calls the number of participants as `cost` does; `--size`, its former name, still works."""
+    done = RUNNER.invoke(app, ["doctor", name, "40", "--source-provider", "S3", "--json"])
     document = json.loads(done.stdout)
 
     assert document["participants"] == 40
@@ -53,7 +55,13 @@ def test_the_doctor_needs_a_region_and_a_readable_roster(monkeypatch: pytest.Mon
 
     assert RUNNER.invoke(app, ["doctor"]).exit_code == 2
     assert RUNNER.invoke(app, ["doctor", "--region", "us-east-1", "--roster", "/nowhere"]).exit_code == 2
-    assert RUNNER.invoke(app, ["doctor", "--size", "0"]).exit_code == 2
+    assert RUNNER.invoke(app, ["doctor", "--participants", "0"]).exit_code == 2
+
+
+def test_the_doctor_does_not_take_a_lab_id_for_the_number_of_participants() -> None:
+    done = RUNNER.invoke(app, ["doctor", "--participant", "30"])
+    assert done.exit_code == 2
+    assert "the number of participants is --participants" in done.output
 
 
 def test_cost_shows_prices_with_their_date_and_its_assumptions(roster: Path) -> None:
