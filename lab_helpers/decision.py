@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lab_helpers import approvals, executions
+from lab_helpers.aws_errors import is_gone
 from lab_helpers.clicks import GRAY, GREEN, RED, Clicks, button
 from lab_helpers.errors import WorkshopError
 
@@ -19,7 +20,9 @@ DONE = {
     "approved": "Approved: the pipeline now deploys this release to PRD. Run the cells below to follow it.",
     "rejected": "Rejected: the execution ends here, and PRD is unchanged. Run the cells below.",
 }
-QUESTION = "Release this model to production (PRD)? It replaces the one that serves there."
+QUESTION = "Release this model to production (PRD)?"
+REPLACES = f"{QUESTION} It replaces the one that serves there."
+FIRST = f"{QUESTION} Nothing serves there yet: the endpoint is created, and costs money from then on."
 
 
 class Decision(Clicks):
@@ -65,10 +68,22 @@ class Decision(Clicks):
         """Approving is for everyone who uses PRD, so it takes a second click."""
         if self._late():
             return
+        question = self._question()
+        self.release.tooltip = self.back.tooltip = question
         # A double click's second half must not release: what is under the pointer now goes back.
         self._show(self.back, self.release)
-        self._say(QUESTION)
+        self._say(question)
         self.back.focus()  # the button that had the focus is gone; Enter pressed twice does not release
+
+    def _question(self) -> str:
+        """Return what a release would change: there may be nothing yet that it could replace."""
+        try:
+            self._lab.client("sagemaker").describe_endpoint(EndpointName=self._lab.names.prd_endpoint)
+        except ClientError as error:
+            if not is_gone(error):
+                raise
+            return FIRST
+        return REPLACES
 
     def _decide(self, decision: str) -> None:
         if self._late():

@@ -311,10 +311,20 @@ def _action(
         status=detail["status"],
         began=detail.get("startTime"),
         changed=detail.get("lastUpdateTime"),
-        summary=error.get("message") or result.get("externalExecutionSummary") or "",
+        summary=_said(kind["category"], error.get("message", ""), result.get("externalExecutionSummary", "")),
         external_id=result.get("externalExecutionId", ""),
         variables=tuple(output.get("outputVariables", {}).items()),
     )
+
+
+def _said(category: str, error: str, summary: str) -> str:
+    """Return what an action says of itself: of a rejection what was answered, else an error before a summary.
+
+    What is answered to an approval is its summary; the monitor's begins with the decision.
+    """
+    if category == "Approval" and error and summary:
+        return summary if summary.startswith("rejected") else f"rejected: {summary}"
+    return error or summary
 
 
 def follow(

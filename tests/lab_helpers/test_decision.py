@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lab_helpers import executions
 from lab_helpers.clicks import DEAD
 from lab_helpers.decision import Decision
-from tests.lab_helpers.fakes import Pipeline, lab
+from tests.lab_helpers.fakes import START, FakeClient, Pipeline, lab
 
 NAME = "iris-train-pipeline"
 DONE = "Succeeded"
@@ -23,9 +24,24 @@ class Desk:
     def __init__(self, tmp_path: Path) -> None:
         self.pipeline = Pipeline()
         self.id = self.pipeline.add(1, *WAITING)
-        here = lab(tmp_path, codepipeline=self.pipeline.client)
+        self.released = True
+        sagemaker = FakeClient("sagemaker", describe_endpoint=self._endpoint)
+        here = lab(tmp_path, codepipeline=self.pipeline.client, sagemaker=sagemaker)
         self.buttons = Decision(here, executions.get(here, NAME, self.id))
         self.saved = ""
+
+    def _endpoint(self, EndpointName: str) -> dict[str, Any]:
+        if not self.released:
+            said = f'Could not find endpoint "{EndpointName}".'
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": said}}, "DescribeEndpoint")
+        return {
+            "EndpointName": EndpointName,
+            "EndpointArn": f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{EndpointName}",
+            "EndpointConfigName": EndpointName,
+            "EndpointStatus": "InService",
+            "CreationTime": START,
+            "LastModifiedTime": START,
+        }
 
     def display(self, what: Any, **_: Any) -> None:
         self.saved = getattr(what, "data", self.saved)
@@ -55,6 +71,17 @@ def test_approving_takes_a_second_click_and_then_it_is_done(desk: Desk) -> None:
     assert desk.enabled == []
     assert "Approved" in desk.buttons.said
     assert "Approved" in desk.saved, "it is still read when the kernel is gone"
+
+
+@pytest.mark.parametrize(
+    ("released", "said"),
+    [(True, "It replaces the one that serves there."), (False, "Nothing serves there yet")],
+)
+def test_the_question_says_what_a_release_changes(desk: Desk, released: bool, said: str) -> None:
+    desk.released = released
+    desk.buttons.approve.click()
+    assert said in desk.buttons.said
+    assert desk.buttons.release.tooltip == desk.buttons.said
 
 
 def test_not_yet_goes_back(desk: Desk) -> None:

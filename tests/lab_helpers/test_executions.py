@@ -296,3 +296,25 @@ def test_an_approval_says_who_has_to_answer(pipeline: Pipeline, tmp_path: Path) 
         "executionResult": {"externalExecutionSummary": "all 3 checks passed"}
     }
     assert "all 3 checks passed" in str(executions.get(here, NAME, deciding))
+
+
+@pytest.mark.parametrize(
+    ("answered", "said"),
+    [
+        ("rejected, 1 of 10 checks failed", "rejected, 1 of 10 checks failed"),
+        ("too slow", "rejected: too slow"),
+    ],
+)
+def test_a_rejection_says_once_that_it_is_one_and_why(
+    pipeline: Pipeline, tmp_path: Path, answered: str, said: str
+) -> None:
+    execution = pipeline.add(1, DONE, DONE, "Failed", status="Failed")
+    pipeline.results[execution, "TrainApproval"] = {
+        "executionResult": {
+            "externalExecutionSummary": answered,
+            "errorDetails": {"code": "JobFailed", "message": "The approval was rejected"},
+        }
+    }
+    found = executions.get(lab(tmp_path, codepipeline=pipeline.client), NAME, execution)
+    assert found.failed_action is not None
+    assert found.failed_action.summary == said

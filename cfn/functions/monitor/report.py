@@ -176,9 +176,14 @@ class Report:
         if self.problem:
             return _cut(self.problem, MAX_REASON if self.log else MAX_SUMMARY) + self._log_end()
         failed = [str(check) for check in self.checks if not check.passed]
-        judged = f"{len(failed)} of {len(self.checks)} checks failed: " + "; ".join(failed)
-        if not failed:
-            judged = f"all {len(self.checks)} checks passed; {self._scores()}"
+        count = len(self.checks)
+        if failed and count == 1:
+            judged = f"the only check failed: {failed[0]}"
+        elif failed:
+            judged = f"{len(failed)} of {count} checks failed: " + "; ".join(failed)
+        else:
+            passed = "the only check passed" if count == 1 else f"all {count} checks passed"
+            judged = f"{passed}; {self._scores()}"
         return f"{judged}; {self._compared()}"
 
     def _log_end(self) -> str:

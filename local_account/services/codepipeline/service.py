@@ -382,7 +382,7 @@ class CodePipeline(Service):
                 self._engine.update(
                     execution["id"], record["detail"]["actionExecutionId"], summary=result["summary"] or None
                 )
-                outcome = ActionFailed("JobFailed", f"The approval was rejected: {result['summary'] or '-'}")
+                outcome = ActionFailed("JobFailed", result["summary"] or "The approval was rejected")
             self._engine.finish(execution["id"], record["detail"]["actionExecutionId"], outcome)
         return {"approvedAt": now}
 

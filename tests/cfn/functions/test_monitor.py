@@ -657,10 +657,12 @@ def test_a_report_on_a_regressor_has_its_errors() -> None:
     checks = tuple(judge(numbers(0.9), NUMBERS_GATE, None))
     report = Report(FIRST, {}, NUMBERS_GATE, numbers(0.9), checks)
     assert report.summary.startswith(
-        "approved, all 1 checks passed; r2: ridge 0.9000; nothing in production yet; report: "
+        "approved, the only check passed; r2: ridge 0.9000; nothing in production yet; report: "
     )
     assert "| ridge | 0.25 | 1.5 |" in report.markdown()
     assert report.document()["qualityGate"] == NUMBERS_GATE
+    bad = Report(FIRST, {}, NUMBERS_GATE, numbers(0.7), tuple(judge(numbers(0.7), NUMBERS_GATE, None)))
+    assert bad.summary.startswith("rejected, the only check failed: ridge: r2 0.7000 is below 0.8000; ")
 
 
 def test_thresholds_of_the_other_kind_of_model_are_a_reason_to_reject(world: World) -> None:
