@@ -84,6 +84,16 @@ def test_pages_can_be_read_by_everyone_and_fit(
     assert complaints == []
 
 
+def test_no_table_is_cut_in_a_window_of_1200_pixels(page: Page, base: str) -> None:
+    page.set_viewport_size({"width": 1200, "height": 800})
+    for path in LISTS:
+        page.goto(base + path)
+        cut = page.eval_on_selector_all(
+            ".scroll", "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.ariaLabel)"
+        )
+        assert cut == [], path
+
+
 def test_a_log_follows_what_is_written(
     page: Page, base: str, workshop: Workshop, complaints: list[str]
 ) -> None:
