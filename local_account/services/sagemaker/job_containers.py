@@ -76,15 +76,18 @@ class JobContainer:
         self._follower = threading.Thread(target=self._follow, name=f"{name}-log", daemon=True)
         self._started = 0.0
 
-    def start(self) -> None:
-        """Start it. Raises docker.errors.APIError, in whose words the log ends then."""
+    def start(self, expected: str) -> None:
+        """Start it. Raises JobError that asks to ensure ``expected``; the log ends with what Docker said."""
         from docker.errors import APIError
 
         try:
             self._container.start()
         except APIError as error:
-            self._stream.write(f"{error.explanation or error}\n".encode())
-            raise
+            said = error.explanation or error
+            self._stream.write(f"{said}\n".encode())
+            raise JobError(
+                f"AlgorithmError: CannotStartContainerError. Please ensure {expected}: {said}"
+            ) from error
         self._started = time.monotonic()
         self._follower.start()
 

@@ -186,16 +186,8 @@ class ProcessingRun(JobRun):
             stream.close()
 
     def _run_logged(self, container: Container, stream: LogStream, outputs: Outputs) -> int:
-        from docker.errors import APIError
-
         running = JobContainer(container, stream, self._signals, name=self._group, grace=self._grace)
-        try:
-            running.start()
-        except APIError as error:
-            raise JobError(
-                "AlgorithmError: CannotStartContainerError. Please ensure the container starts when invoked "
-                f"with 'docker run <image>': {error.explanation or error}"
-            ) from error
+        running.start("the container starts when invoked with 'docker run <image>'")
         done = threading.Event()
         continuous = self._account.tasks.spawn(f"{self._group}-outputs", outputs.keep_uploading, done)
         try:

@@ -253,16 +253,8 @@ class TrainingRun(JobRun):
             self._send_metrics()
 
     def _run_logged(self, container: Container, stream: LogStream) -> int:
-        from docker.errors import APIError
-
         running = JobContainer(container, stream, self._signals, name=self._group, grace=self._grace)
-        try:
-            running.start()
-        except APIError as error:
-            raise JobError(
-                "AlgorithmError: CannotStartContainerError. Please ensure the algorithm container starts "
-                f"when invoked with 'docker run <image> train': {error.explanation or error}"
-            ) from error
+        running.start("the algorithm container starts when invoked with 'docker run <image> train'")
         self._record("Training", "Training image download completed. Training in progress.")
         seconds = self._job["StoppingCondition"]["MaxRuntimeInSeconds"]
         return running.wait(seconds, self._send_metrics, self._ending)
