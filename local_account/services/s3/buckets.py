@@ -48,7 +48,11 @@ class Buckets:
         _check_location(given.get("LocationConstraint"), region)
         ownership = call.headers.get("x-amz-object-ownership", "BucketOwnerEnforced")
         if ownership not in _OWNERSHIPS:
-            raise S3Error("InvalidArgument", "Invalid x-amz-object-ownership header: " + ownership)
+            raise S3Error(
+                "InvalidArgument",
+                f"Invalid x-amz-object-ownership header: {ownership}",
+                ArgumentName="x-amz-object-ownership",
+            )
         if call.headers.get("x-amz-acl", "private") != "private" or any(
             header.startswith("x-amz-grant-") for header in call.headers
         ):

@@ -17,7 +17,7 @@ from local_account.services.s3.facilities import (
     check_key,
     expiration_header,
     quoted,
-    version_header,
+    written_header,
 )
 from local_account.services.s3.objects import LARGEST_PUT, written_if
 from local_account.services.s3.refusals import refusal
@@ -98,7 +98,7 @@ class Copies:
         }
         headers = {
             **attributes.ENCRYPTION,
-            **version_header(version, bucket.versioning),
+            **written_header(version, bucket.versioning),
             **expiration_header(bucket, version),
             **_source_header(source, of_bucket),
         }

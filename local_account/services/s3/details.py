@@ -32,7 +32,7 @@ class Details:
     def get_object_tagging(self, call: Call) -> Reply:
         """GetObjectTagging."""
         bucket = self._storage.bucket(call.bucket)
-        version = self._objects.version(call, bucket)
+        version = self._tagged(call, bucket)
         document = documents.answer(call.operation, {"TagSet": tags.tag_set(version.attributes.tags)})
         return xml(document, version_header(version, bucket.versioning))
 
@@ -47,10 +47,18 @@ class Details:
 
     def _tag(self, call: Call, given: dict[str, str], status: int) -> Reply:
         bucket = self._storage.bucket(call.bucket)
-        self._objects.version(call, bucket)  # refuses delete markers
+        self._tagged(call, bucket)
         version = self._storage.set_tags(call.bucket, call.key, call.version_id, given)
         self._with.events.tagged(call, bucket, version)
         return Reply(status, version_header(version, bucket.versioning))
+
+    def _tagged(self, call: Call, bucket: Bucket) -> ObjectVersion:
+        """Return the version that a request is about: a marker has no tags, not even as the newest."""
+        version = self._objects.version_or_marker(call, bucket)
+        if version.is_delete_marker:
+            method = call.operation.partition("Object")[0].upper()
+            raise S3Error("MethodNotAllowed", Method=method, ResourceType="DeleteMarker")
+        return version
 
     def get_object_attributes(self, call: Call) -> Reply:
         """GetObjectAttributes."""

@@ -69,6 +69,11 @@ def expiration_header(bucket: Bucket, version: ObjectVersion) -> dict[str, str]:
     return {"x-amz-expiration": found} if found else {}
 
 
+def written_header(version: ObjectVersion, versioning: str) -> dict[str, str]:
+    """Return the header that names a version that was written: none while versioning is suspended."""
+    return {"x-amz-version-id": version.version_id} if versioning == "Enabled" else {}
+
+
 def version_header(version: ObjectVersion, versioning: str) -> dict[str, str]:
     """Return the header that names a version; objects of a bucket without versions have none."""
     return {"x-amz-version-id": version.version_id} if versioning else {}

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from local_account.services.s3 import attributes, documents, tags
 from local_account.services.s3.call import Call, Reply
 from local_account.services.s3.errors import S3Error
-from local_account.services.s3.facilities import Facilities, check_key, quoted, version_header
+from local_account.services.s3.facilities import Facilities, check_key, quoted, written_header
 from local_account.services.s3.storage import Attributes
 from local_account.services.s3.wire import checksums, post_policy
 
@@ -67,7 +67,7 @@ def _answer(form: post_policy.Form, call: Call, bucket: Bucket, version: ObjectV
         "ETag": quoted(version.etag),
         "Location": location,
         **attributes.ENCRYPTION,
-        **version_header(version, bucket.versioning),
+        **written_header(version, bucket.versioning),
     }
     redirect = form.fields.get("success_action_redirect") or form.fields.get("redirect")
     if redirect:

@@ -40,7 +40,7 @@ class Listings:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         limit = call.number("max-keys", PAGE, PAGE)
         token, after = query.get("continuation-token"), query.get("start-after", "")
-        start = text_of(token, _MARK) if token else after
+        start = after if token is None else text_of(token, _MARK)
         page = self._storage.list_objects(call.bucket, prefix, delimiter, start, limit)
         parts = [
             _HEAD.format("ListBucketResult"),
@@ -51,7 +51,7 @@ class Listings:
             parts.append(_element("ContinuationToken", token))
         if page.truncated:
             parts.append(_element("NextContinuationToken", token_of(page.last, _MARK)))
-        if "start-after" in query:
+        if "start-after" in query and token is None:  # it says where the first page began
             parts.append(_element("StartAfter", encode(after)))
         parts.append(f"<KeyCount>{len(page.versions) + len(page.common_prefixes)}</KeyCount>")
         parts += _frame(call, encode, limit, truncated=page.truncated)
@@ -125,9 +125,9 @@ class Listings:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         key_marker, id_marker = query.get("key-marker", ""), query.get("upload-id-marker", "")
         limit = call.number("max-uploads", PAGE, PAGE)
-        page = self._storage.uploads(
-            call.bucket, prefix, delimiter, key_marker, id_marker if key_marker else "", limit=limit
-        )
+        if not key_marker:
+            id_marker = ""  # as S3 ignores it
+        page = self._storage.uploads(call.bucket, prefix, delimiter, key_marker, id_marker, limit=limit)
         parts = [
             _HEAD.format("ListMultipartUploadsResult"),
             _element("Bucket", call.bucket),
@@ -155,8 +155,8 @@ class Listings:
 
 def _encoding(call: Call) -> Encode:
     """Return how keys are written. Raises S3Error InvalidArgument for an unknown encoding."""
-    given = call.query.get("encoding-type", "")
-    if given and given != "url":
+    given = call.query.get("encoding-type")
+    if given is not None and given != "url":
         raise S3Error(
             "InvalidArgument",
             "Invalid Encoding Method specified in Request",

@@ -1,6 +1,11 @@
 """Objects: put, get, head, delete; the operations that most requests are.
 
 Contract: Amazon S3 API Reference, PutObject, GetObject, HeadObject, DeleteObject and DeleteObjects.
+
+Differs from AWS (GetObject, DeleteObject, DeleteObjects): a version id that has the form of one, but was
+never given to a version, is that of a version that is gone; AWS recognizes its own, and answers
+`InvalidArgument` (DeleteObjects: `NoSuchVersion` for the key). Source: recorded on AWS, LocalStack's
+test_delete_object.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from local_account.services.s3.facilities import (
     expiration_header,
     http_date,
     quoted,
-    version_header,
+    written_header,
 )
 from local_account.services.s3.refusals import refusal
 from local_account.services.s3.storage import Attributes, StorageError, is_version_id
@@ -72,7 +77,7 @@ class Objects:
             "ETag": quoted(version.etag),
             **attributes.checksums(version.attributes.checksums, version.attributes.checksum_type),
             **attributes.ENCRYPTION,
-            **version_header(version, bucket.versioning),
+            **written_header(version, bucket.versioning),
             **expiration_header(bucket, version),
         }
         return Reply(200, headers)
@@ -140,18 +145,20 @@ class Objects:
 
     def version(self, call: Call, bucket: Bucket) -> ObjectVersion:
         """Return the version that a request names or the newest one; never a marker. Raises S3Error."""
-        version_id = call.version_id
-        try:
-            version = (
-                self._storage.latest(call.bucket, call.key)
-                if version_id is None
-                else self._storage.version(call.bucket, call.key, version_id)
-            )
-        except StorageError as error:
-            raise self._hidden(call, bucket, error) from error
+        version = self.version_or_marker(call, bucket)
         if version.is_delete_marker:
             raise self._marker(call, bucket, version)
         return version
+
+    def version_or_marker(self, call: Call, bucket: Bucket) -> ObjectVersion:
+        """Return the version or marker that a request names or the newest one. Raises S3Error."""
+        version_id = call.version_id
+        try:
+            if version_id is None:
+                return self._storage.latest(call.bucket, call.key)
+            return self._storage.version(call.bucket, call.key, version_id)
+        except StorageError as error:
+            raise self._hidden(call, bucket, error) from error
 
     def _hidden(self, call: Call, bucket: Bucket, error: StorageError) -> S3Error:
         found = refusal(error, call)
@@ -185,7 +192,7 @@ class Objects:
                     error.headers = {
                         "ETag": quoted(version.etag),
                         "Last-Modified": http_date(version.modified),
-                        **version_header(version, bucket.versioning),
+                        **written_header(version, bucket.versioning),
                     }
                 raise
         said = attributes.of_version(version)
@@ -229,6 +236,7 @@ class Objects:
     def delete_object(self, call: Call) -> Reply:
         """DeleteObject."""
         bucket = self._storage.bucket(call.bucket)
+        _check_governance(call)
         version_id = call.version_id
         conditions.check_delete_headers(call.headers, versioned=version_id is not None)
         if version_id is None:
@@ -253,6 +261,7 @@ class Objects:
             raise S3Error(
                 "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
             )
+        _check_governance(call)
         asked = documents.read("DeleteObjects", call.document())
         listed = asked["Objects"]
         if not 1 <= len(listed) <= MOST_DELETED or any(_OF_DIRECTORIES & one.keys() for one in listed):
@@ -334,6 +343,15 @@ def _part_span(number: str, version: ObjectVersion) -> ranges.Span | None:
         return ranges.Span(0, version.size, version.size) if version.size else None
     start = sum(part.size for part in version.parts[:index])
     return ranges.Span(start, start + version.parts[index].size, version.size)
+
+
+def _check_governance(call: Call) -> None:
+    """Refuse to go around a retention that no bucket here can have."""
+    name = "x-amz-bypass-governance-retention"
+    if name in call.headers:
+        raise S3Error(
+            "InvalidArgument", f"{name} is only applicable to Object Lock enabled buckets.", ArgumentName=name
+        )
 
 
 def _check_version(one: Mapping[str, Any]) -> None:

@@ -44,7 +44,7 @@ def _encryption(document: Document, _: Bucket) -> Document:
     if default.get("KMSMasterKeyID"):
         raise S3Error(
             "InvalidArgument",
-            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms",
+            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
             ArgumentName="ApplyServerSideEncryptionByDefault",
         )
     kept = {name: value for name, value in rule.items() if name != "BlockedEncryptionTypes"}
@@ -70,8 +70,9 @@ def _public_access_block(document: Document, _: Bucket) -> Document:
     return {name: bool(document.get(name, False)) for name in _BLOCKS}
 
 
-def _tagging(document: Document, bucket: Bucket) -> Document:
-    return {"TagSet": tags.tag_set(tags.of_bucket(document, _system_tags(bucket)))}
+def _tagging(document: Document, bucket: Bucket) -> Document | None:
+    given = tags.of_bucket(document, _system_tags(bucket))
+    return {"TagSet": tags.tag_set(given)} if given else None
 
 
 def _system_tags(bucket: Bucket) -> dict[str, str]:

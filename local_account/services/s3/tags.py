@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from local_account.services.s3.errors import S3Error
 
+_SYSTEM = "System tags cannot be added/updated by requester"
 OBJECT_LIMIT = 10
 BUCKET_LIMIT = 50
 _ALLOWED = re.compile(r"[\w\s+\-=.:/@]*")
@@ -23,10 +24,10 @@ def from_header(header: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(header, keep_blank_values=True, errors="strict")
     except ValueError as error:
-        raise _unparsed() from error
+        raise _unparsed(header) from error
     tags = dict(pairs)
-    if len(tags) < len(pairs):
-        raise _unparsed()
+    if len(tags) < len(pairs) or not all(map(_ALLOWED.fullmatch, (*tags, *tags.values()))):
+        raise _unparsed(header)
     _check(list(tags.items()), OBJECT_LIMIT, "Object")
     return tags
 
@@ -56,7 +57,8 @@ def tag_set(tags: Mapping[str, str]) -> list[dict[str, str]]:
 def _of(listed: Sequence[Mapping[str, str]], limit: int, kind: str) -> dict[str, str]:
     pairs = [(one["Key"], one["Value"]) for one in listed]
     if len(dict(pairs)) < len(pairs):
-        raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key")
+        (twice, _), *_ = (pair for number, pair in enumerate(pairs) if pair[0] in dict(pairs[:number]))
+        raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key", TagKey=twice)
     _check(pairs, limit, kind)
     return dict(pairs)
 
@@ -66,17 +68,21 @@ def _check(pairs: Sequence[tuple[str, str]], limit: int, kind: str) -> None:
         raise S3Error("BadRequest", f"{kind} tags cannot be greater than {limit}")
     for key, value in pairs:
         if not 1 <= len(key) <= 128 or not _ALLOWED.fullmatch(key):
-            raise S3Error("InvalidTag", "The TagKey you have provided is invalid")
+            raise S3Error("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
         if len(value) > 256 or not _ALLOWED.fullmatch(value):
-            raise S3Error("InvalidTag", "The TagValue you have provided is invalid")
+            raise S3Error(
+                "InvalidTag", "The TagValue you have provided is invalid", TagKey=key, TagValue=value
+            )
         if key.lower().startswith("aws:"):
-            raise S3Error("InvalidTag", "System tags cannot be added/updated by requester")
+            words = "Your TagKey cannot be prefixed with aws:" if kind == "Object" else _SYSTEM
+            raise S3Error("InvalidTag", words, TagKey=key)
 
 
-def _unparsed() -> S3Error:
+def _unparsed(header: str) -> S3Error:
     return S3Error(
         "InvalidArgument",
         "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without "
         "tag name duplicates.",
         ArgumentName="x-amz-tagging",
+        ArgumentValue=header,
     )

@@ -2,6 +2,10 @@
 
 Contract: Amazon S3 User Guide, "Uploading and copying objects using multipart upload" and "Amazon S3
 multipart upload limits"; Amazon S3 API Reference, the operations named below.
+
+Differs from AWS (CompleteMultipartUpload): with `If-None-Match`, an object that was deleted since the upload
+began is no conflict; AWS answers `ConditionalRequestConflict`, and the upload has to begin again. Source:
+recorded on AWS, LocalStack's test_multipart_if_none_match_with_delete.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from local_account.services.s3.facilities import (
     check_key,
     expiration_header,
     quoted,
-    version_header,
+    written_header,
 )
 from local_account.services.s3.storage import Attributes, NoSuchKey, NoSuchUpload
 from local_account.services.s3.wire import checksums, conditions
@@ -122,8 +126,10 @@ class Uploads:
         condition = None
         if conditions.has_conditions(call.headers):
 
-            def condition(current: Any) -> None:
+            def condition(current: ObjectVersion | None) -> None:
                 conditions.check_write(call.headers, call.key, current.etag if current else None)
+                changed = current is not None and current.sequence > upload.sequence
+                conditions.check_unchanged(call.headers, call.key, changed=changed)
 
         etag = checksums.multipart_etag([part.etag for part in parts])
         version = self._storage.complete(upload, wanted, etag, stored, self._with.now(), unless=condition)
@@ -194,7 +200,7 @@ def _completion(call: Call, bucket: Bucket, version: ObjectVersion) -> Reply:
     }
     headers = {
         **attributes.ENCRYPTION,
-        **version_header(version, bucket.versioning),
+        **written_header(version, bucket.versioning),
         **expiration_header(bucket, version),
     }
     return xml(documents.answer("CompleteMultipartUpload", result), headers)

@@ -13,9 +13,9 @@ from email.utils import parsedate_to_datetime
 from local_account.services.s3.errors import S3Error
 
 _NAMES = ("If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since")
-_COPY_NAMES = tuple(f"x-amz-copy-source-{name.lower()}" for name in _NAMES)
+_COPY_NAMES = tuple(f"x-amz-copy-source-{name}" for name in _NAMES)
 _HEADERS = frozenset(name.lower() for name in _NAMES)
-_OF_DIRECTORIES = ("x-amz-if-match-size", "x-amz-if-match-last-modified-time")
+_OF_DIRECTORIES = ("x-amz-if-match-last-modified-time", "x-amz-if-match-size")
 
 
 def check_read(headers: Mapping[str, str], etag: str, modified: datetime, now: datetime) -> None:
@@ -50,13 +50,17 @@ def check_write(headers: Mapping[str, str], key: str, etag: str | None) -> None:
     if headers.keys().isdisjoint(_HEADERS):
         return
     match, none_match = headers.get("if-match"), headers.get("if-none-match")
+    if match is not None and none_match is not None:
+        raise _not_implemented(
+            "If-Match,If-None-Match", "Multiple conditional request headers present in the request"
+        )
     for name in _NAMES:
         if name.lower() in headers and (
             name.endswith("-Since")
             or (name == "If-Match" and match == "*")
-            or (name == "If-None-Match" and (none_match != "*" or match is not None))
+            or (name == "If-None-Match" and none_match != "*")
         ):
-            raise S3Error("NotImplemented", Header=name)
+            raise _not_implemented(name, f"We don't accept the provided value of {name} header for this API")
     if none_match is not None and etag is not None:
         raise S3Error("PreconditionFailed", Condition="If-None-Match")
     if match is not None:
@@ -89,6 +93,19 @@ def check_delete_headers(headers: Mapping[str, str], *, versioned: bool) -> None
 def has_conditions(headers: Mapping[str, str]) -> bool:
     """Return whether any header makes the request conditional."""
     return not headers.keys().isdisjoint(_HEADERS)
+
+
+def check_unchanged(headers: Mapping[str, str], key: str, *, changed: bool) -> None:
+    """Raise S3Error ConditionalRequestConflict if an object changed since its upload in parts was begun.
+
+    Only the completion of an upload with a condition can conflict: the upload has to begin again.
+    """
+    if changed and "if-match" in headers:
+        raise S3Error("ConditionalRequestConflict", Condition="If-Match", Key=key)
+
+
+def _not_implemented(header: str, why: str) -> S3Error:
+    return S3Error("NotImplemented", Header=header, additionalMessage=why)
 
 
 def _require(match: str, key: str, etag: str | None) -> None:

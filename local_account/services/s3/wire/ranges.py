@@ -58,7 +58,8 @@ def requested(header: str, size: int) -> Span | None:
 def copied(header: str, size: int) -> Span:
     """Return the span of ``x-amz-copy-source-range``: ``bytes=FIRST-LAST``, both within the source.
 
-    Raises S3Error InvalidArgument for another form, and for bytes that the source does not have.
+    Raises S3Error: InvalidArgument for another form, and for an end that the source does not have,
+    InvalidRequest if it has none of the bytes.
     """
     found = _COPY_RANGE.fullmatch(header) if header.isascii() else None
     if found is None or int(found[1]) > int(found[2]):
@@ -70,6 +71,8 @@ def copied(header: str, size: int) -> Span:
             ArgumentValue=header,
         )
     span = Span(int(found[1]), int(found[2]) + 1, size)
+    if span.start >= size:
+        raise S3Error("InvalidRequest", "The specified copy range is invalid for the source object size")
     if span.end > size:
         raise S3Error(
             "InvalidArgument",
