@@ -81,9 +81,10 @@ def _endpoints(client: SageMakerClient, lab: Lab) -> _Found:
             found = client.describe_endpoint(EndpointName=name)
             config = client.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
             now = {
-                v["VariantName"]: v.get("CurrentInstanceCount") for v in found.get("ProductionVariants", [])
+                v["VariantName"]: v.get("CurrentInstanceCount")
+                for v in [*found.get("ProductionVariants", []), *found.get("ShadowProductionVariants", [])]
             }
-            for variant in config["ProductionVariants"]:
+            for variant in [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]:
                 count = now.get(variant["VariantName"]) or variant.get("InitialInstanceCount", 1)
                 yield "endpoint", name, found["EndpointStatus"], variant.get("InstanceType", ""), count
 

@@ -75,8 +75,27 @@ class Question:
         return abs(prediction - self.expected) <= self.tolerance
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What an endpoint answered: the container's own bytes, and the production variant that they are from."""
+
+    body: bytes
+    variant: str
+
+    @property
+    def prediction(self) -> str | float:
+        """The only prediction. Raises RequestFailed if there is none."""
+        try:
+            found: str | float = json.loads(self.body)["predictions"][0]
+        except (ValueError, LookupError, TypeError) as error:
+            raise RequestFailed("unreadable", f"{type(error).__name__}: {error}") from None
+        return found
+
+
 Ask = Callable[[Question], str | float]
 """Sends a question and returns the predicted label or number; raises RequestFailed."""
+Send = Callable[[Question], Answer]
+"""Sends a question and returns the whole answer; raises RequestFailed."""
 
 
 def questions(examples: Examples, *, seed: int = 42) -> list[Question]:
@@ -93,6 +112,12 @@ def questions(examples: Examples, *, seed: int = 42) -> list[Question]:
 
 
 def asker(lab: Lab, endpoint: str, *, connections: int, timeout: float = 10) -> Ask:
+    """Return a function that asks `endpoint` for predictions, as `sender` does."""
+    send = sender(lab, endpoint, connections=connections, timeout=timeout)
+    return lambda question: send(question).prediction
+
+
+def sender(lab: Lab, endpoint: str, *, connections: int, timeout: float = 10) -> Send:
     """Return a function that asks `endpoint` (InvokeEndpoint) over at most `connections` connections.
 
     A user waits `timeout` seconds. There are no retries: boto3 would hide the first failure and count its
@@ -109,7 +134,7 @@ def asker(lab: Lab, endpoint: str, *, connections: int, timeout: float = 10) -> 
         ),
     )
 
-    def ask(question: Question) -> str | float:
+    def send(question: Question) -> Answer:
         try:
             answer = runtime.invoke_endpoint(
                 EndpointName=endpoint,
@@ -118,22 +143,15 @@ def asker(lab: Lab, endpoint: str, *, connections: int, timeout: float = 10) -> 
                 InferenceId=INFERENCE_ID,
                 Body=question.body,
             )
-            return _first(json.loads(answer["Body"].read()))
+            return Answer(answer["Body"].read(), answer.get("InvokedProductionVariant", ""))
         except ClientError as error:
             raise RequestFailed(*_refusal(error.response)) from None
         except (ReadTimeoutError, ConnectTimeoutError) as error:
             raise RequestFailed("timeout", str(error)) from None
         except BotoCoreError as error:
             raise RequestFailed("connection", str(error)) from None
-        except (ValueError, LookupError, TypeError) as error:
-            raise RequestFailed("unreadable", f"{type(error).__name__}: {error}") from None
 
-    return ask
-
-
-def _first(answer: Mapping[str, Sequence[str | float]]) -> str | float:
-    """Return the only prediction of an answer."""
-    return answer["predictions"][0]
+    return send
 
 
 def _refusal(response: Mapping[str, Any]) -> tuple[str, str]:

@@ -17,28 +17,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from lab_helpers import keys
-from lab_helpers.display import Table, duration, framed, ticking
+from lab_helpers import keys, processing
+from lab_helpers.display import Table, duration, framed
 from lab_helpers.endpoints import SERVES, Release, Row, release
-from lab_helpers.errors import Interrupted, WorkshopError
+from lab_helpers.errors import WorkshopError
 from lab_helpers.examples import Examples
 from lab_helpers.lab import Lab
-from lab_helpers.live import Frame, Live, tick
+from lab_helpers.live import Live, tick
 from lab_helpers.load import INFERENCE_ID as LOAD
 from lab_helpers.metrics import VARIANT
-from lab_helpers.names import LAB_TAG
 from lab_helpers.training import read
-
-if TYPE_CHECKING:
-    from mypy_boto3_sagemaker.literals import ProcessingInstanceTypeType
-    from mypy_boto3_sagemaker.type_defs import ProcessingInputTypeDef
 
 NAMESPACE, METRIC = "MLOpsWorkshop", "DriftedFeatures"
 NO_CLIENTS = ("held-out-rows", LOAD)
 """Inference ids of the monitor's and the tester's questions, and of the load test."""
-ROOT = "/opt/ml/processing"
 LATE = timedelta(minutes=10)
 """How long after a request its captured data may come."""
 HEIGHT = 620
@@ -46,7 +40,7 @@ HEIGHT = 620
 
 
 class MonitoringError(WorkshopError, RuntimeError):
-    """Nothing is captured, or a check failed; the message says why."""
+    """Nothing is captured; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +182,7 @@ def wait_for_capture(
                 "stack 100? Run this cell again to wait longer"
             )
         show = functools.partial(
-            _show, live, "captured", traffic.endpoint, f"{found} of {count} requests", began
+            processing.waiting, live, "captured", traffic.endpoint, f"{found} of {count} requests", began
         )
         show()
         tick(min(1 + waited / 20, 10), show, sleep)
@@ -196,12 +190,6 @@ def wait_for_capture(
         Table(["captured", "status", "waited"], [[traffic.endpoint, f"{count} of {count} requests", ""]])
     )
     return found
-
-
-def _show(live: Live, what: str, name: str, status: str, began: float) -> None:
-    heads = [what, "status", "waited"]
-    clock = ticking(time.monotonic() - began)
-    live.show(Table(heads, [[name, status, ""]]), now=Frame(Table(heads, [[name, status, clock]])))
 
 
 def put_labels(lab: Lab, labels: Mapping[str, str | float], name: str) -> str:
@@ -228,84 +216,30 @@ def check(
 ) -> Result:
     """Compare captured requests with the training data in a processing job, and return what it found.
 
-    `labels` is a folder of true labels. Raises MonitoringError with the job's reason.
+    `labels` is a folder of true labels. Raises JobFailed with the job's reason.
     """
     job = lab.names.check_job(f"{datetime.now(UTC):%y%m%d%H%M%S%f}"[:14])
     lab.client("s3").put_object(Bucket=lab.bucket, Key=keys.CHECK_PROGRAM, Body=program.read_bytes())
-    sources = {
-        "code": keys.CHECK_PROGRAM,
-        "baseline": baseline,
-        "capture": folder(traffic),
-        **({"labels": labels} if labels else {}),
-    }
     # Captured times are whole seconds.
     until = traffic.until.replace(microsecond=0) + timedelta(seconds=1)
     window = [f"--since={traffic.since:%Y-%m-%dT%H:%M:%SZ}", f"--until={until:%Y-%m-%dT%H:%M:%SZ}"]
-    lab.client("sagemaker").create_processing_job(
-        ProcessingJobName=job,
-        AppSpecification={
-            "ImageUri": release.image,
-            "ContainerEntrypoint": ["python", f"{ROOT}/code/check.py"],
-            "ContainerArguments": [f"--target={target}", *window, *(f"--skip={name}" for name in NO_CLIENTS)],
+    processing.start(
+        lab,
+        job,
+        image=release.image,
+        program=keys.CHECK_PROGRAM,
+        arguments=[f"--target={target}", *window, *(f"--skip={name}" for name in NO_CLIENTS)],
+        inputs={
+            "baseline": baseline,
+            "capture": folder(traffic),
+            **({"labels": labels} if labels else {}),
         },
-        ProcessingInputs=[_input(lab, name, key) for name, key in sources.items()],
-        ProcessingOutputConfig={
-            "Outputs": [
-                {
-                    "OutputName": "report",
-                    "S3Output": {
-                        "S3Uri": f"s3://{lab.bucket}/{keys.CHECKS}{job}",
-                        "LocalPath": f"{ROOT}/report",
-                        "S3UploadMode": "EndOfJob",
-                    },
-                }
-            ]
-        },
-        ProcessingResources={
-            "ClusterConfig": {
-                "InstanceCount": 1,
-                "InstanceType": cast("ProcessingInstanceTypeType", instance_type),
-                "VolumeSizeInGB": 5,
-            }
-        },
-        RoleArn=lab.settings["SAGEMAKER_ROLE_ARN"],
-        StoppingCondition={"MaxRuntimeInSeconds": 600},
-        Tags=[{"Key": LAB_TAG, "Value": lab.names.tag}],
+        output=("report", f"{keys.CHECKS}{job}"),
+        instance_type=instance_type,
     )
-    _follow(lab, job, sleep)
+    processing.follow(lab, job, "check", sleep)
     at = f"s3://{lab.bucket}/{keys.CHECKS}{job}"
     return Result(job, json.loads(read(lab, f"{at}/report.json")), read(lab, f"{at}/report.html").decode())
-
-
-def _input(lab: Lab, name: str, key: str) -> ProcessingInputTypeDef:
-    return {
-        "InputName": name,
-        "S3Input": {
-            "S3Uri": f"s3://{lab.bucket}/{key}",
-            "LocalPath": f"{ROOT}/{name}",
-            "S3DataType": "S3Prefix",
-            "S3InputMode": "File",
-        },
-    }
-
-
-def _follow(lab: Lab, job: str, sleep: Callable[[float], None]) -> None:
-    client, live, began = lab.client("sagemaker"), Live(), time.monotonic()
-    try:
-        while True:
-            found = client.describe_processing_job(ProcessingJobName=job)
-            status = found["ProcessingJobStatus"]
-            if status not in {"InProgress", "Stopping"}:
-                break
-            show = functools.partial(_show, live, "check", job, status, began)
-            show()
-            tick(min(0.5 + (time.monotonic() - began) / 20, 10), show, sleep)
-    except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted: {job} goes on by itself, and ends within ten minutes.") from None
-    live.show(Table(["check", "status", "took"], [[job, status, duration(time.monotonic() - began)]]))
-    if status != "Completed":
-        reason = found.get("ExitMessage") or found.get("FailureReason") or "no reason given"
-        raise MonitoringError(f"{job} is {status}: {reason}")
 
 
 def publish(lab: Lab, endpoint: str, result: Result) -> None:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from lab_helpers.endpoints import percentile
 from lab_helpers.picture import Picture
+from lab_helpers.traffic import FAILED, NEW, OLD
 
 if TYPE_CHECKING:
+    from lab_helpers.comparisons import Comparison
     from lab_helpers.load import Measurement
     from lab_helpers.metrics import Recorded
     from lab_helpers.scaling import Observation
+    from lab_helpers.traffic import Log
     from lab_helpers.training import Evaluation
 
 
@@ -257,3 +260,67 @@ def where_time_goes(client_seconds: float, recorded: Recorded) -> Picture:
     figure.legend(fontsize=8, loc="outside lower center", ncols=3)
     said = ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in parts.items())
     return Picture(figure, f"One bar, the mean request in parts: {said}.")
+
+
+def fleets(log: Log, limit: float | None = None) -> Picture:
+    """Plot who answered in each second of a steady load, and below it the share of wrong answers.
+
+    `limit` is where the alarm for wrong answers goes off.
+    """
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    colors = {OLD: "tab:blue", NEW: "tab:orange", FAILED: "tab:red"}
+    last = max((one.at for one in log.requests), default=0.0)
+    width = max(1.0, last / 120)  # seconds; more bars than that could not be told apart
+    edges = [i * width for i in range(int(last / width) + 2)]
+    figure, (above, below) = plt.subplots(2, 1, figsize=(8, 4.2), layout="constrained", sharex=True)
+    times = {who: [one.at for one in log.requests if one.who == who] for who in colors}
+    shown = {who: found for who, found in times.items() if found}
+    above.hist(
+        list(shown.values()), bins=edges, weights=[[1 / width] * len(one) for one in shown.values()],
+        stacked=True, label=list(shown), color=[colors[who] for who in shown],
+    )  # fmt: skip
+    above.set(ylabel="requests per second", ylim=(0, None))
+    judged = [[one for one in log.requests if low <= one.at < low + width] for low in edges[:-1]]
+    shares = [
+        (low, sum(one.right is False for one in found) / len(found))
+        for low, found in zip(edges, judged, strict=False)
+        if found
+    ]
+    below.step([low for low, _ in shares], [share for _, share in shares], where="post", color="black")
+    below.set(xlabel="seconds", ylabel="share of wrong answers", ylim=(0, 1))
+    if limit is not None:
+        below.axhline(limit, linestyle="--", color="gray", label=f"alarm above {limit:.0%} in a minute")
+        below.legend(fontsize=8, loc="upper left")
+    for at, what in log.marks:
+        for axes in (above, below):
+            axes.axvline(at, linestyle=":", color="black")
+        above.annotate(what, (at, 1), xycoords=("data", "axes fraction"), fontsize=8, va="top", rotation=90)
+    above.legend(fontsize=8, loc="lower left")
+    said = ", ".join(f"{who} {len(found):,}" for who, found in times.items())
+    return Picture(
+        figure,
+        f"Requests per second by who answered, over {last:.0f} seconds: {said}. Wrong answers: "
+        f"{log.wrong(OLD):,} of the old fleet, {log.wrong(NEW):,} of the new one.",
+    )
+
+
+def differences(comparisons: Sequence[Comparison]) -> Picture:
+    """Plot the difference of two shares, in points, with its interval: one line for each comparison."""
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.5 * len(comparisons)), layout="constrained")
+    labels = [f"{one.first.count + one.second.count:,} requests" for one in comparisons]
+    for place, one in enumerate(comparisons):
+        reach = [[one.difference - one.low], [one.high - one.difference]]
+        axes.errorbar(
+            100 * one.difference, place, xerr=[[100 * side[0]] for side in reach], fmt="o", capsize=4,
+            color="tab:green" if one.told_apart else "tab:gray",
+        )  # fmt: skip
+    axes.axvline(0, linestyle="--", color="black")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(xlabel=f"points that {comparisons[0].second.name} is better than {comparisons[0].first.name}")
+    axes.margins(y=0.4)
+    axes.invert_yaxis()
+    said = "; ".join(f"{label}: {one!r}" for label, one in zip(labels, comparisons, strict=True))
+    return Picture(figure, f"Differences with their intervals. {said}.")

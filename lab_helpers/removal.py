@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from lab_helpers import registry, running, sdk
+from lab_helpers import registry, running, safe_releases, sdk
 from lab_helpers.display import Table, duration
 from lab_helpers.errors import Interrupted, WorkshopError
 from lab_helpers.lab import Lab
@@ -58,6 +58,8 @@ def remove(lab: Lab, *, timeout: float = 1800, sleep: Callable[[float], None] = 
         print(f"stopped {stopped}")
     for what in sdk.remove(lab, pause=sleep):  # no stack has it
         print(f"deleted the {what} {names.sdk}")
+    for endpoint in safe_releases.remove(lab, sleep=sleep, timeout=timeout):
+        print(f"deleted the endpoint {endpoint}")
     # An execution that was under way may have deployed an endpoint until it stopped: pipelines go last.
     _delete(lab, (names.prd_stack, names.dev_stack), timeout, sleep)
     registry.forget(lab.client("sagemaker"), names.model_package_group)

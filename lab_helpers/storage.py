@@ -32,6 +32,8 @@ OWNERS = (
     (keys.SDK, "", "notebook 03a and its jobs", "notebook 03a"),
     (keys.CAPTURE, "", "PRD endpoint (data capture)", "checks of notebook 07"),
     (keys.CHECKS, "", "checks of notebook 07", "notebook 07"),
+    (keys.CANDIDATES_PROGRAM, "", "notebook 06", "the job that trains its candidates"),
+    (keys.CANDIDATES, "", "a job of notebook 06", "endpoint of notebook 06"),
     (keys.MONITORING, "", "notebook 07", "its checks"),
     (f"{keys.FUNCTIONS}/", "", "provisioning", "CloudFormation (code of the functions)"),
     (keys.PROVISION, "", "provisioning", "instructors (fleet)"),

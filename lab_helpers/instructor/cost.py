@@ -17,6 +17,9 @@ SDK_JOBS = 7
 SDK_ENDPOINT_HOURS = 0.5
 """For how long notebook 03a serves, on an instance like that of the DEV endpoint."""
 
+RELEASE_INSTANCE_HOURS = 4.0
+"""Hours of an instance like PRD's that notebook 06 takes: over an hour, with two to five at a time."""
+
 CHECK_JOBS = 4
 """Jobs of notebook 07 that check captured data; each waits for a machine as a training job does."""
 
@@ -44,6 +47,7 @@ class Assumptions:
     )
     releases: int = field(default=2, metadata={"help": "executions of the training pipeline"})
     sdk_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 03a per participant"})
+    release_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 06 per participant"})
     monitoring_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 07 per participant"})
     prd_instances: float = field(default=1.5, metadata={"help": "average number of PRD instances"})
     images_gigabytes: float = field(default=1.0, metadata={"help": "GB of images in ECR"})
@@ -162,7 +166,10 @@ def estimate(prices: Prices, a: Assumptions) -> Estimate:
             each(a.endpoint_hours + a.sdk_lessons * SDK_ENDPOINT_HOURS),
         ),
         item(
-            endpoint, f"PRD, {a.prd_type}", f"endpoint:{a.prd_type}", each(a.endpoint_hours * a.prd_instances)
+            endpoint,
+            f"PRD, {a.prd_type}",
+            f"endpoint:{a.prd_type}",
+            each(a.endpoint_hours * a.prd_instances + a.release_lessons * RELEASE_INSTANCE_HOURS),
         ),
         item(
             "SageMaker training",

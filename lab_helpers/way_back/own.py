@@ -32,7 +32,7 @@ def list_own(clients: Clients, names: Names) -> list[Resource]:
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="own") as pool:
         jobs = [
             pool.submit(list, look(clients, names))
-            for look in (_training_jobs, _tuning_jobs, _transform_jobs, _processing_jobs)
+            for look in (_training_jobs, _tuning_jobs, _transform_jobs, _processing_jobs, _safe_releases)
         ]
         releases = pool.submit(list, _releases(clients, names))
         stacks = [one for one in pool.map(lambda name: _stack(clients, name), names.all_stacks()) if one]
@@ -132,6 +132,37 @@ def _processing_jobs(clients: Clients, names: Names) -> Iterator[Resource]:
     for one in (one for page in pages for one in page["ProcessingJobSummaries"]):
         if one["ProcessingJobName"].startswith(names.check_job("")) and one["ProcessingJobStatus"] in _RUNS:
             yield _resource(names, "processing-job", one["ProcessingJobName"], runs=True)
+
+
+def _safe_releases(clients: Clients, names: Names) -> Iterator[Resource]:
+    """Yield what notebook 06 has made: each run gives other names."""
+    stem, sagemaker = names.safe(""), clients("sagemaker")
+    found = {
+        "endpoint": (
+            one["EndpointName"]
+            for page in sagemaker.get_paginator("list_endpoints").paginate(NameContains=stem)
+            for one in page["Endpoints"]
+        ),
+        "endpoint-config": (
+            one["EndpointConfigName"]
+            for page in sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=stem)
+            for one in page["EndpointConfigs"]
+        ),
+        "model": (
+            one["ModelName"]
+            for page in sagemaker.get_paginator("list_models").paginate(NameContains=stem)
+            for one in page["Models"]
+        ),
+        "alarm": (
+            one["AlarmName"]
+            for page in clients("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=stem)
+            for one in page["MetricAlarms"]
+        ),
+    }
+    for kind, listed in found.items():
+        for name in listed:
+            if name.startswith(stem):
+                yield _resource(names, kind, name)
 
 
 def _is_there(clients: Clients, kind: str, identity: str) -> bool:

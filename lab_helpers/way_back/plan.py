@@ -16,7 +16,7 @@ from lab_helpers.way_back.target import Image, Target
 
 PHASES = (
     ("leave",),
-    ("stop-executions", "stop-builds", "stop-training", "remove-sdk"),
+    ("stop-executions", "stop-builds", "stop-training", "remove-sdk", "remove-safe"),
     ("delete-release",),
     ("deploy", "roll-back", "wait", "mend"),
     ("nested",),
@@ -52,6 +52,11 @@ def of_sdk_lesson(state: LabState) -> list[Resource]:
         for one in state.resources
         if one.id == name or (one.kind in jobs and one.id.startswith(f"{name}-"))
     ]
+
+
+def of_release_lesson(state: LabState) -> list[Resource]:
+    """Return what notebook 06 makes without a stack, and deletes unless it is interrupted."""
+    return [one for one in state.resources if state.names.safe("") in one.id and one.kind != "log-group"]
 
 
 @dataclass(frozen=True)
@@ -217,8 +222,7 @@ class _Planner:
             own = one.kind == "training-job" and not one.id.startswith(f"{names.sdk}-")
             if own and one.billable and not (self.job and one.id.endswith(self.job)):
                 yield Action("stop-training", one.id, "stop it")
-        if left := len(of_sdk_lesson(state)) + state.sdk_objects:
-            yield Action("remove-sdk", names.sdk, f"delete what notebook 03a has left ({left})")
+        yield from self._beside()
         for stack, endpoint, wanted in (
             (names.dev_stack, names.dev_endpoint, target.trained),
             (names.prd_stack, names.prd_endpoint, target.released),
@@ -251,6 +255,14 @@ class _Planner:
         if not target.released and state.monitoring_objects:
             title = f"delete the objects under monitoring/ ({state.monitoring_objects})"
             yield Action("forget-monitoring", state.bucket, title)
+
+    def _beside(self) -> Iterator[Action]:
+        """Yield what notebooks have left that make things without a stack."""
+        state, names = self.state, self.names
+        if left := len(of_sdk_lesson(state)) + state.sdk_objects:
+            yield Action("remove-sdk", names.sdk, f"delete what notebook 03a has left ({left})")
+        if left := len(of_release_lesson(state)):
+            yield Action("remove-safe", names.safe("*"), f"delete what notebook 06 has left ({left})")
 
     def _deployment(self, stack: str, endpoint: str, wanted: bool) -> Iterator[Action]:
         """Yield what a deployment needs before a release; what serves is not deleted for a rollback."""

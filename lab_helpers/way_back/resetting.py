@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import deletions, keys, running, scaling
+from lab_helpers import deletions, keys, running, safe_releases, scaling
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.deletion_order import in_order, stack_for
 from lab_helpers.lab import Lab
 from lab_helpers.names import Names
 from lab_helpers.nested_stacks import StackError, deploy_nested
-from lab_helpers.patience import Patience
+from lab_helpers.patience import Patience, StoppedError
 from lab_helpers.reset_request import Answer, Request, RequestError
 from lab_helpers.resources import Resource
 from lab_helpers.stack_deletion import StackLeftError, delete_stack
@@ -193,6 +193,15 @@ class Run:
         if self.state.has("bucket", self.state.bucket):
             self._releases.forget(self.state.bucket, keys.SDK)
 
+    def _remove_safe(self, _names: str) -> None:
+        """Delete what notebook 06 has left; a release that is under way is rolled back first."""
+
+        def pause(seconds: float) -> None:
+            if self.stopping.wait(seconds):
+                raise StoppedError
+
+        safe_releases.remove(self.lab, sleep=pause)
+
     def _forget_training(self, bucket: str) -> None:
         self._releases.forget(bucket, keys.TRAINING)
         self._releases.forget_versions(self.names.model_package_group)
@@ -357,6 +366,7 @@ _DO: dict[str, Callable[[Run, str], object]] = {
     "stop-builds": Run._stop_builds,
     "stop-training": Run._stop_training,
     "remove-sdk": Run._remove_sdk,
+    "remove-safe": Run._remove_safe,
     "delete-release": Run._delete_release,
     "roll-back": Run._roll_back,
     "wait": Run._wait,

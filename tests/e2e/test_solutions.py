@@ -33,6 +33,7 @@ INTERRUPTED = {
     "03": ("03-data", "03-upload", "03-follow"),
     "04": ("04-follow", "04-decide", "04-prd"),
     "05": ("05-pin", "05-levels", "05-scale-out"),
+    "06": ("06-candidates", "06-bad"),
 }
 
 

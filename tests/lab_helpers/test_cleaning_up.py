@@ -85,7 +85,7 @@ def jobs(*names: str, checks: Sequence[str] = ()) -> dict[str, fakes.Handler]:
 
 
 def sagemaker(**handlers: fakes.Handler) -> fakes.FakeClient:
-    """SageMaker without jobs and without what notebook 03a makes, unless `handlers` say otherwise."""
+    """SageMaker without jobs and without what notebooks 03a and 06 make, unless `handlers` say otherwise."""
     nothing: dict[str, fakes.Handler] = {
         **jobs(),
         "delete_endpoint": missing,
@@ -93,13 +93,28 @@ def sagemaker(**handlers: fakes.Handler) -> fakes.FakeClient:
         "delete_model": missing,
         "describe_endpoint": missing,
         "list_model_packages": missing,
+        "list_endpoints": lambda **_: {"Endpoints": []},
+        "list_endpoint_configs": lambda **_: {"EndpointConfigs": []},
+        "list_models": lambda **_: {"Models": []},
     }
     return fakes.FakeClient("sagemaker", **nothing | handlers)
 
 
+def idle_others() -> dict[str, Any]:
+    """What notebook 06 could have left elsewhere: nothing."""
+    return {
+        "cloudwatch": fakes.FakeClient("cloudwatch", describe_alarms=lambda **_: {"MetricAlarms": []}),
+        "s3": fakes.FakeClient("s3", list_objects_v2=lambda **_: {}),
+    }
+
+
 def remove(tmp_path: Path, stacks: Stacks, **options: Any) -> None:
     lab = fakes.lab(
-        tmp_path, cloudformation=stacks.client, codepipeline=idle_pipelines(), sagemaker=sagemaker()
+        tmp_path,
+        cloudformation=stacks.client,
+        codepipeline=idle_pipelines(),
+        sagemaker=sagemaker(),
+        **idle_others(),
     )
     removal.remove(lab, sleep=lambda _: None, **options)
 
@@ -133,7 +148,13 @@ def test_the_versions_of_the_model_go_before_the_stack_whose_group_has_them(tmp_
         delete_model_package=delete,
     )
     removal.remove(
-        fakes.lab(tmp_path, cloudformation=stacks.client, codepipeline=idle_pipelines(), sagemaker=client),
+        fakes.lab(
+            tmp_path,
+            cloudformation=stacks.client,
+            codepipeline=idle_pipelines(),
+            sagemaker=client,
+            **idle_others(),
+        ),
         sleep=lambda _: None,
     )
     assert versions == []
@@ -171,7 +192,11 @@ def test_an_interrupted_deletion_says_how_to_go_on(tmp_path: Path) -> None:
 
     stacks = Stacks(iris_model_prd=["UPDATE_IN_PROGRESS"])
     lab = fakes.lab(
-        tmp_path, cloudformation=stacks.client, codepipeline=idle_pipelines(), sagemaker=sagemaker()
+        tmp_path,
+        cloudformation=stacks.client,
+        codepipeline=idle_pipelines(),
+        sagemaker=sagemaker(),
+        **idle_others(),
     )
     with pytest.raises(Interrupted, match="Run this cell again"):
         removal.remove(lab, sleep=interrupt)
@@ -213,6 +238,7 @@ def test_what_is_running_is_stopped_before_anything_is_deleted(tmp_path: Path) -
             stop_transform_job=stop_job,
             stop_processing_job=stop_job,
         ),
+        **idle_others(),
     )
     removal.remove(lab)
     assert stopped == [
@@ -235,7 +261,13 @@ def test_what_notebook_03a_has_left_is_deleted_though_no_stack_has_it(
 
     client = sagemaker(delete_endpoint=delete, delete_model=delete)
     removal.remove(
-        fakes.lab(tmp_path, cloudformation=Stacks().client, codepipeline=idle_pipelines(), sagemaker=client)
+        fakes.lab(
+            tmp_path,
+            cloudformation=Stacks().client,
+            codepipeline=idle_pipelines(),
+            sagemaker=client,
+            **idle_others(),
+        )
     )
     assert deleted == ["EndpointName", "ModelName"]
     assert "deleted the endpoint iris-model-sdk" in capsys.readouterr().out

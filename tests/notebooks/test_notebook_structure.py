@@ -28,6 +28,7 @@ def test_the_notebooks_are_there_in_order() -> None:
         "03_train",
         "04_check_and_test_endpoint",
         "05_stress_test",
+        "06_safe_releases",
         "07_monitoring",
         "99_clean_up",
     ]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lab_helpers import metrics, scaling, usual
+from lab_helpers import comparisons, metrics, scaling, usual
 from lab_helpers.declarations import Declared
 from lab_helpers.examples import Examples, read
 from lab_helpers.exercises import cells
@@ -382,6 +382,21 @@ FACTS: dict[str, dict[str, Fact]] = {
         "PRD has two instances": lambda: EXAMPLE,
         "Why are there still two?": lambda: EXAMPLE,
     },
+    "06": {
+        "an ensemble of hundreds of copies": lambda: "COPIES = 300" in candidates_program(),
+        "that takes five to eight minutes": lambda: usual.PUBLISHED["DeployDev", "DeployDev"] == "5 to 8 min",
+        "the 90th percentile in a minute": lambda: '"p90"' in helper("safe_releases"),
+        "use 300 seconds or more": lambda: (
+            "use 300 or more" in (ROOT / "cfn/deploy-model-prd.yml").read_text()
+        ),
+        "the challenger gets a tenth": lambda: (
+            '("Champion", "retrained", 9), ("Challenger", "small", 1)' in cell("06-split")
+        ),
+        "in 19 of 20 such tests": lambda: comparisons.CONFIDENCE == 19 / 20,
+        "If it contains 0, chance alone": lambda: "self.low > 0 or self.high < 0" in helper("comparisons"),
+        "from -0.4 to +2.9 points": lambda: EXAMPLE,
+        "a loss of 0.4 points": lambda: EXAMPLE,
+    },
     "07": {
         "Which of the two is the one that misses its limit": lambda: all(
             f'one["{name}"]' in check_program() for name in ("adjusted", "psi")
@@ -423,9 +438,7 @@ def levels() -> dict[int, int]:
 
 
 def honest() -> str:
-    [found] = [
-        c["source"] for c in cells(sources.NOTEBOOKS[5], "markdown") if c["id"] == "05-about-questions"
-    ]
+    [found] = [c["source"] for c in cells(lesson("05"), "markdown") if c["id"] == "05-about-questions"]
     return found
 
 
@@ -440,6 +453,10 @@ def helper(name: str) -> str:
 
 def check_program() -> str:
     return (ROOT / "notebooks/monitoring/check.py").read_text()
+
+
+def candidates_program() -> str:
+    return (ROOT / "notebooks/releases/candidates.py").read_text()
 
 
 def solution(number: str) -> Path:

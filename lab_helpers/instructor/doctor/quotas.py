@@ -22,6 +22,8 @@ from lab_helpers.names import ROLES
 REQUEST = "aws service-quotas request-service-quota-increase"
 BUILD_MINUTES = 2
 """Minutes that one image build takes on AWS."""
+RELEASES, RELEASE_INSTANCES = "06", 5
+"""The notebook of safe releases, and the instances that it has at once: two fleets, and a shadow."""
 DETOUR = "03a"
 """The notebook beside the course whose jobs need more: without it, nothing of the course fails."""
 QUEUE = 5
@@ -44,7 +46,8 @@ class Need:
     code: str = ""
     """Its code; empty if only the name is known."""
     detour: int = 0
-    """Per participant in addition, if the class does the detour in notebook `DETOUR`."""
+    """Per participant in addition, if the class also does the notebook `beside`."""
+    beside: str = DETOUR
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
     else:
         remedy = short = "it can't be raised: reduce the number of participants, or use a second account"
     if quota.value >= total:
-        text = f"{need.quota}: {quota.value:g} of {with_detour}{used}; notebook {DETOUR} needs them"
+        text = f"{need.quota}: {quota.value:g} of {with_detour}{used}; notebook {need.beside} needs them"
         return Finding("quotas", Level.WARNING, text, remedy, short)
     if need.queues and total <= quota.value * (1 + QUEUE):
         minutes = BUILD_MINUTES * -(-room.size // int(quota.value))
@@ -124,7 +127,7 @@ def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
         return Finding("quotas", Level.WARNING, text, remedy, short)
     if need.queues:
         used = f"; of {total} at once, {total - int(quota.value) * (1 + QUEUE)} fail, as the queue is full"
-    without = f" ({total} without notebook {DETOUR})" if need.detour else ""
+    without = f" ({total} without notebook {need.beside})" if need.detour else ""
     text = f"{need.quota}: {quota.value:g} of {with_detour}{without}{used}"
     return Finding("quotas", Level.ERROR, text, remedy, short)
 
@@ -155,10 +158,23 @@ def needs(room: Room) -> list[Need]:
         Need("sagemaker", f"{instance_types.processing(room.region)} for processing job usage", 1),
         Need("sagemaker", "Number of instances across all processing jobs", 1, code="L-F311B08F"),
         *(
-            Need("sagemaker", f"{kind} for endpoint usage", number)
+            Need(
+                "sagemaker",
+                f"{kind} for endpoint usage",
+                number,
+                detour=RELEASE_INSTANCES if kind == room.prd_type else 0,
+                beside=RELEASES,
+            )
             for kind, number in sorted(endpoints.items())
         ),
-        Need("sagemaker", "Number of instances across active endpoints", active, code="L-7A3DF611"),
+        Need(
+            "sagemaker",
+            "Number of instances across active endpoints",
+            active,
+            code="L-7A3DF611",
+            detour=RELEASE_INSTANCES,
+            beside=RELEASES,
+        ),
         Need(
             "codebuild",
             "Concurrently running builds for Linux/Small environment",

@@ -114,10 +114,14 @@ def _instances(sagemaker: SageMakerClient, endpoint: str) -> tuple[str | None, i
         if not is_gone(error):
             raise
         return None, 1  # deleted after it was listed: its price is unknown
-    variant = config["ProductionVariants"][0]
-    running = next(iter(described.get("ProductionVariants", ())), None)
-    count = (running and running.get("CurrentInstanceCount")) or variant.get("InitialInstanceCount", 1)
-    return f"endpoint:{variant['InstanceType']}", count
+    variants = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", [])]
+    running = {
+        one["VariantName"]: one.get("CurrentInstanceCount")
+        for member in (described.get("ProductionVariants", []), described.get("ShadowProductionVariants", []))
+        for one in member
+    }
+    counts = (running.get(one["VariantName"]) or one.get("InitialInstanceCount", 1) for one in variants)
+    return f"endpoint:{variants[0]['InstanceType']}", sum(counts)  # the workshop never mixes types
 
 
 def endpoint_configs(place: Place) -> Iterator[Found]:

@@ -147,7 +147,7 @@ def test_a_new_account_lacks_quotas_for_a_class(clients: Clients) -> None:
     found = {one.text.partition(":")[0]: one for one in quotas.quotas(room(clients, size=30))}
 
     assert found["ml.m5.large for endpoint usage"].level is Level.ERROR
-    assert found["ml.m5.large for endpoint usage"].text.endswith(" of 60")
+    assert found["ml.m5.large for endpoint usage"].text.endswith(" of 210 (60 without notebook 06)")
     assert "--quota-code L-614B09FD --desired-value 60" in found["ml.m5.large for endpoint usage"].remedy
     builds = found["Concurrently running builds for Linux/Small environment"]
     assert builds.level is Level.ERROR, "five builds wait for the one that runs, and the others fail"

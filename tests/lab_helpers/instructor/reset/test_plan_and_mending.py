@@ -242,6 +242,25 @@ def test_what_the_lesson_of_the_sdk_has_left_is_removed() -> None:
     assert "(7)" in actions[0].title
 
 
+def test_what_the_lesson_of_releases_has_left_is_removed() -> None:
+    """Its endpoint with everything that was made for it, in whatever state an interruption has left it."""
+    name = NAMES.safe("0a1b2c")
+    left = (
+        resource("endpoint", name),
+        resource("scalable-target", f"endpoint/{name}/variant/AllTraffic"),
+        resource("endpoint-config", f"{name}-good"),
+        resource("model", f"{name}-good"),
+        resource("alarm", f"{name}-wrong-answers"),
+        resource("log-group", f"/aws/sagemaker/Endpoints/{name}"),  # a record
+    )
+
+    actions = make_plan(changed(built(), resources=left), target("05")).actions
+
+    assert ("remove-safe", f"delete what notebook 06 has left ({len(left) - 1})") in [
+        (one.kind, one.title) for one in actions
+    ]
+
+
 # --- sources
 
 

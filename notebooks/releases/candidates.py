@@ -1,0 +1,158 @@
+"""Train candidates for a release: some that are fit to serve, and some as they go wrong in practice.
+
+A processing job runs this program in the model image. It gives the image's own training program the training
+data of the release in production, or what a mistake makes of it, and packs what comes out as SageMaker does
+after a training job: `NAME/model.tar.gz`.
+"""
+
+import argparse
+import csv
+import hashlib
+import importlib
+import io
+import json
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cloudpickle
+import numpy as np
+
+ROOT = Path("/opt/ml/processing")
+PROGRAM = "/opt/program"
+PER_CLASS = 5  # rows that the small candidate learns from, and is measured on
+COPIES = 300  # models in the ensemble of the slow one
+Rows = list[list[str]]  # lines of the training data; the target is last
+Files = dict[str, bytes]  # what is in model.tar.gz
+
+
+class Table:
+    """Answers known before: quick, and at a loss with every row that is not in it."""
+
+    def __init__(self, answers: dict[tuple[Any, ...], Any]) -> None:
+        self.answers = answers
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """Return the known answers. Raises KeyError for any other row."""
+        return np.array([self.answers[tuple(row)] for row in rows.tolist()])
+
+
+def train(data: Rows, head: list[str], hyperparameters: dict[str, str], model: Any) -> Files:
+    """Run the image's training program on other data, and return the model that it writes."""
+    import training  # noqa: PLC0415 (of the image)
+
+    with tempfile.TemporaryDirectory() as directory:
+        training.ROOT = Path(directory)
+        channel, config = (training.ROOT / "input" / name for name in ("data/training", "config"))
+        channel.mkdir(parents=True)
+        config.mkdir()
+        (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
+        with (channel / "training.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([head, *data])
+        training.train(model)
+        return {path.name: path.read_bytes() for path in (training.ROOT / "model").iterdir()}
+
+
+class Workbench:
+    """Everything that candidates are made from; each method without an underscore makes one."""
+
+    def __init__(self, head: list[str], data: Rows, hyperparameters: dict[str, str], model: Any) -> None:
+        self._head, self._data, self._given, self._model = head, data, hyperparameters, model
+        self._random = np.random.default_rng(0)
+
+    def retrained(self) -> Files:
+        """Fit to serve: trained again, with nine rows in ten."""
+        kept = self._random.permutation(len(self._data))[: round(0.9 * len(self._data))]
+        return self._train([self._data[i] for i in sorted(kept.tolist())])
+
+    def small(self) -> Files:
+        """Fit to serve, but not as good: trained with few rows."""
+        ordered = sorted(self._data, key=lambda row: row[-1])
+        count = min(PER_CLASS * len({row[-1] for row in ordered}), len(ordered) // 2)
+        return self._train([ordered[i] for i in np.linspace(0, len(ordered) - 1, count).astype(int).tolist()])
+
+    def shuffled(self) -> Files:
+        """Wrong: a join went wrong, and the labels are those of other rows."""
+        labels = self._random.permutation([row[-1] for row in self._data]).tolist()
+        return self._train([[*row[:-1], label] for row, label in zip(self._data, labels, strict=True)])
+
+    def failing(self) -> Files:
+        """Answers 5xx: someone replaced the model by a table of its answers, and rows are missing in it."""
+        files = self.retrained()
+        about = json.loads(files["model.json"])
+        numbers = [not kind.startswith("text") for kind in about["kinds"]]
+        answers = {}
+        for line, row in enumerate(self._data):
+            key = tuple(float(c) if n and c else c for c, n in zip(row[:-1], numbers, strict=True))
+            if line % 3 != 2:
+                answers[key] = row[-1] if about["classes"] else float(row[-1])
+        example = tuple(about["example"])
+        cloudpickle.register_pickle_by_value(sys.modules[Table.__module__])  # the server lacks this module
+        content = cloudpickle.dumps(Table({example: next(iter(answers.values())), **answers}))
+        name = "table.joblib"
+        file = {"name": name, "digest": f"sha256:{hashlib.sha256(content).hexdigest()}"}
+        about |= {"runtime": "scikit-learn", "algorithms": dict.fromkeys(about["algorithms"], file)}
+        return {"model.json": json.dumps(about).encode(), name: content}
+
+    def slow(self) -> Files:
+        """Too slow: an ensemble of hundreds of copies, without the runtime that makes models quick."""
+        from sklearn.base import is_regressor  # noqa: PLC0415
+        from sklearn.ensemble import BaggingClassifier, BaggingRegressor  # noqa: PLC0415
+
+        def estimators(chosen: Any) -> dict[str, Any]:
+            (name, first), *others = self._model.estimators(chosen).items()
+            kind = BaggingRegressor if is_regressor(first) else BaggingClassifier
+            return {name: kind(first, n_estimators=COPIES, random_state=0), **dict(others)}
+
+        declared = {name: value for name, value in vars(self._model).items() if name.isupper()}
+        more = {"Hyperparameters": self._model.Hyperparameters, "estimators": estimators}
+        return self._train(self._data, SimpleNamespace(**declared | more | {"RUNTIME": "scikit-learn"}))
+
+    def _train(self, data: Rows, model: Any = None) -> Files:
+        return train(data, self._head, self._given, model or self._model)
+
+
+CANDIDATES: dict[str, Callable[[Workbench], Files]] = {
+    name: made for name, made in vars(Workbench).items() if not name.startswith("_")
+}
+
+
+def packed(files: Files) -> bytes:
+    """Return files as a `tar.gz`."""
+    packing = io.BytesIO()
+    with tarfile.open(fileobj=packing, mode="w:gz") as archive:
+        for name, content in sorted(files.items()):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return packing.getvalue()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the candidates that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="+", choices=sorted(CANDIDATES))
+    parser.add_argument("--baseline", type=Path, default=ROOT / "baseline")
+    parser.add_argument("--candidates", type=Path, default=ROOT / "candidates")
+    parser.add_argument("--program", default=PROGRAM)
+    parser.add_argument("--hyperparameters", type=json.loads, default={})
+    given = parser.parse_args(arguments)
+    sys.path.insert(0, given.program)
+    model = importlib.import_module("model")
+    (baseline,) = given.baseline.glob("*.csv")
+    with baseline.open(newline="") as file:
+        head, *data = list(csv.reader(file))
+    for name in given.names:
+        print(f"{name}:", flush=True)
+        files = CANDIDATES[name](Workbench(head, data, given.hyperparameters, model))
+        (given.candidates / name).mkdir(parents=True, exist_ok=True)
+        (given.candidates / name / "model.tar.gz").write_bytes(packed(files))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
