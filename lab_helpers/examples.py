@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import statistics
+import tarfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -147,6 +148,22 @@ def of_job(lab: Lab, job: Job, evaluation: Evaluation) -> Examples:
     if not texts:
         raise DataMissing(f"{job.data} has no .csv file any more: upload the data again (notebook 03)")
     return _examples(texts, evaluation)
+
+
+def held_out(lab: Lab, job: Job, evaluation: Evaluation) -> Examples:
+    """Return the rows that a job's evaluation is about, which its model has not been trained with.
+
+    Raises DataMissing if the job left none, as images of earlier versions do.
+    """
+    archive = training.read(lab, f"{job.output.rstrip('/')}/{job.name}/output/output.tar.gz")
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        member = next((one for one in tar.getmembers() if one.name.lstrip("./") == "held_out.csv"), None)
+        content = tar.extractfile(member) if member else None
+        if content is None:
+            raise DataMissing(
+                f"{job.name} left no held-out rows: build both images again (notebooks 01 and 02)"
+            )
+        return _examples([content.read().decode()], evaluation)
 
 
 def _examples(texts: Iterable[str], evaluation: Evaluation) -> Examples:

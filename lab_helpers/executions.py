@@ -71,6 +71,8 @@ class Action:
     summary: str = ""
     external_id: str = ""
     variables: tuple[tuple[str, str], ...] = ()
+    by: str = ""
+    """ARN of whoever changed it last, such as the person who decided (ActionExecutionDetail, updatedBy)."""
 
     @property
     def waits_for_approval(self) -> bool:
@@ -314,6 +316,7 @@ def _action(
         summary=_said(kind["category"], error.get("message", ""), result.get("externalExecutionSummary", "")),
         external_id=result.get("externalExecutionId", ""),
         variables=tuple(output.get("outputVariables", {}).items()),
+        by=detail.get("updatedBy", ""),
     )
 
 

@@ -35,6 +35,7 @@ OWNERS = (
     (keys.CANDIDATES_PROGRAM, "", "notebook 06", "the job that trains its candidates"),
     (keys.CANDIDATES, "", "a job of notebook 06", "endpoint of notebook 06"),
     (keys.MONITORING, "", "notebook 07", "its checks"),
+    (keys.DRILLS, "", "notebook 09, instructors (fleet drill)", "the same, and training jobs of drills"),
     (f"{keys.FUNCTIONS}/", "", "provisioning", "CloudFormation (code of the functions)"),
     (keys.PROVISION, "", "provisioning", "instructors (fleet)"),
     (keys.RESET_REQUEST, "", "instructors (reset), notebook 00", "the notebook instance"),

@@ -98,6 +98,7 @@ class WayBack:
                 ("forget-training", keys.TRAINING),
                 ("forget-labeled", keys.LABELED),
                 ("forget-monitoring", keys.MONITORING),
+                ("forget-drills", keys.DRILLS),
                 ("remove-sdk", keys.SDK),
             )
             if kind in {one.kind for one in self.plan.actions}

@@ -16,13 +16,21 @@ from lab_helpers.way_back.target import Image, Target
 
 PHASES = (
     ("leave",),
+    ("end-drill",),
     ("stop-executions", "stop-builds", "stop-training", "remove-sdk", "remove-safe"),
     ("delete-release",),
     ("deploy", "roll-back", "wait", "mend"),
     ("nested",),
     ("start-instance",),
     ("disable-rule",),
-    ("empty-registry", "forget-training", "forget-labeled", "forget-monitoring", "seed-repository"),
+    (
+        "empty-registry",
+        "forget-training",
+        "forget-labeled",
+        "forget-monitoring",
+        "forget-drills",
+        "seed-repository",
+    ),
     ("seed-branch", "enable-rule", "scaling"),
 )
 """Kinds of actions, in order; those of one phase run in parallel. `LONG` comes after them.
@@ -242,6 +250,8 @@ class _Planner:
     def _objects(self) -> Iterator[Action]:
         """Yield the deletions of objects that the target has not made."""
         state, target = self.state, self.target
+        if state.drill:
+            yield Action("end-drill", state.bucket, f"put back what the drill {state.drill} has changed")
         if not target.trained and state.objects:
             yield Action(
                 "forget-training",
@@ -252,6 +262,9 @@ class _Planner:
         elif state.labeled:
             title = f"delete the objects under {keys.LABELED} ({len(state.labeled)})"
             yield Action("forget-labeled", state.bucket, title)
+        if not target.trained and state.drill_objects:
+            title = f"delete the objects under drills/ ({state.drill_objects})"
+            yield Action("forget-drills", state.bucket, title)
         if not target.released and state.monitoring_objects:
             title = f"delete the objects under monitoring/ ({state.monitoring_objects})"
             yield Action("forget-monitoring", state.bucket, title)

@@ -15,6 +15,8 @@ from lab_helpers import deletions, keys, running, safe_releases, scaling
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.deletion_order import in_order, stack_for
+from lab_helpers.drills import conduct
+from lab_helpers.errors import WorkshopError
 from lab_helpers.lab import Lab
 from lab_helpers.names import Names
 from lab_helpers.nested_stacks import StackError, deploy_nested
@@ -137,7 +139,7 @@ class Run:
                 raise ResetError(f"{action.subject}: {action.title}. That takes an instructor")
         for kinds in PHASES:
             self._side_by_side(plan.of(*kinds))
-            if {"deploy", "mend", "roll-back", "wait"} & {one.kind for one in plan.of(*kinds)}:
+            if {"end-drill", "deploy", "mend", "roll-back", "wait"} & {one.kind for one in plan.of(*kinds)}:
                 return None  # everything may have changed
         with ThreadPoolExecutor(1, thread_name_prefix="exercises") as pool:
             asked: Future[Answer] | None = None
@@ -184,6 +186,14 @@ class Run:
 
     def _stop_training(self, job: str) -> None:
         running.stop_training(self.clients("sagemaker"), job)
+
+    def _end_drill(self) -> None:
+        """Put a drill back; what is too broken for that is what the rest of the reset repairs."""
+        try:
+            conduct.end(self.lab)
+        except (WorkshopError, ClientError) as error:
+            self.report(f"the drill could not be put back ({error}): the reset goes on without it")
+            conduct.abandon(self.lab)
 
     def _remove_sdk(self, _name: str) -> None:
         """Delete what notebook 03a has left; running jobs are stopped first, and wrote their last object."""
@@ -373,6 +383,8 @@ _DO: dict[str, Callable[[Run, str], object]] = {
     "empty-registry": lambda run, repository: run._releases.empty_registry(repository),
     "forget-training": lambda run, bucket: run._forget_training(bucket),
     "forget-labeled": lambda run, bucket: run._releases.forget(bucket, keys.LABELED),
+    "end-drill": lambda run, _: run._end_drill(),
+    "forget-drills": lambda run, bucket: run._releases.forget(bucket, keys.DRILLS),
     "forget-monitoring": lambda run, bucket: run._releases.forget(bucket, keys.MONITORING),
     "seed-repository": Run._seed_repository,
     "seed-branch": Run._seed_branch,

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from lab_helpers import exercises, keys, scaling, triggers
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
+from lab_helpers.drills import record as drills
 from lab_helpers.lab import Lab
 from lab_helpers.names import Names
 from lab_helpers.resources import Resource
@@ -139,6 +140,10 @@ class LabState:
     """How many objects data capture, notebook 07 and its checks have left under `monitoring/`."""
     switched_on_rules: tuple[str, ...] = ()
     """Rules for retraining that notebook 08 has enabled, against what their stack declares."""
+    drill: str = ""
+    """The drill that runs; empty if none does."""
+    drill_objects: int = 0
+    """How many objects drills have left under `drills/`."""
 
     @property
     def labeled(self) -> list[str]:
@@ -181,6 +186,7 @@ def read_state(
         objects, stages = ask({}, reader.objects, keys.TRAINING), ask({}, reader.stages)
         sdk_objects = ask({}, reader.objects, keys.SDK)
         monitoring_objects = ask({}, reader.objects, keys.MONITORING)
+        drill, drill_objects = ask("", reader.drill), ask({}, reader.objects, keys.DRILLS)
         rules, declared = ask((), reader.disabled_rules), ask(True, reader.scaling_as_declared)
         retraining = ask({}, reader.retraining)
         stacks = each(None, reader.stack, names.all_stacks())
@@ -214,6 +220,8 @@ def read_state(
             sdk_objects=len(sdk_objects.result()),
             monitoring_objects=len(monitoring_objects.result()),
             switched_on_rules=tuple(_against(retraining.result(), triggers.DISABLED)),
+            drill=drill.result(),
+            drill_objects=len(drill_objects.result()),
         )
 
 
@@ -330,6 +338,10 @@ class _Reader:
         listing = self._clients("s3").get_paginator("list_objects_v2")
         pages = listing.paginate(Bucket=self._bucket, Prefix=prefix)
         return {one["Key"]: one["ETag"].strip('"') for page in pages for one in page.get("Contents", ())}
+
+    def drill(self) -> str:
+        found = drills.running(self._lab) if ("bucket", self._bucket) in self._there else None
+        return found.drill if found else ""
 
     def job(self) -> tuple[str, dict[str, bytes]]:
         if ("bucket", self._bucket) not in self._there:

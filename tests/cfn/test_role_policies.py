@@ -103,6 +103,7 @@ _OF_RULES = (
     "events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:TagResource",
     "events:UntagResource",
 )  # fmt: skip
+_DRILLS = "a drill trains with a zip file of its own, below drills/"
 _RUNNING = "notebook 99 stops what notebook 03a has started, and has to find it"
 MORE: dict[tuple[str, str], str] = {
     **{(role, action): _TESTER for role, actions in _OF_TESTER.items() for action in actions},
@@ -128,6 +129,8 @@ MORE: dict[tuple[str, str], str] = {
     ("mlops-monitor", "sagemaker:InvokeEndpoint"): "the model in production is judged on the same rows",
     ("mlops-monitor", "logs:DescribeLogStreams"): _FAILED,
     ("mlops-monitor", "logs:GetLogEvents"): _FAILED,
+    ("mlops-pipeline", "s3:GetObject"): _DRILLS,
+    ("mlops-pipeline", "s3:GetObjectVersion"): _DRILLS,
     ("mlops-pipeline", "s3:GetBucketAcl"): _ARTIFACTS,
     ("mlops-pipeline", "s3:PutObjectAcl"): _ARTIFACTS,
     ("mlops-pipeline", "s3:PutObjectTagging"): _ARTIFACTS,

@@ -30,6 +30,7 @@ def test_the_notebooks_are_there_in_order() -> None:
         "05_stress_test",
         "06_safe_releases",
         "07_monitoring",
+        "09_drills",
         "99_clean_up",
     ]
     assert [path.stem for path in sources.DETOURS] == ["03a_sagemaker_sdk"]

@@ -402,6 +402,14 @@ FACTS: dict[str, dict[str, Fact]] = {
             f'one["{name}"]' in check_program() for name in ("adjusted", "psi")
         ),
     },
+    "09": {
+        "a lost event costs a minute at most": lambda: (
+            read_template(ROOT / "cfn/train-model-pipeline.yml")["Resources"]["MonitorRule"]["Properties"][
+                "ScheduleExpression"
+            ]
+            == "rate(1 minute)"
+        ),
+    },
     "99": {
         "The third cell below prints the name": lambda: (
             [one["id"] for one in cells(sources.NOTEBOOKS[-1])].index("99-ready") == 1 + 3

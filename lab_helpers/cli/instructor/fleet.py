@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab_helpers.cli import ui
-from lab_helpers.cli.instructor import clean, fleet_watch, labs
+from lab_helpers.cli.instructor import clean, fleet_drill, fleet_watch, labs
 from lab_helpers.display import duration
 from lab_helpers.stacks import GOOD
 
@@ -269,3 +269,4 @@ def down(
 app.command("status")(fleet_watch.status)
 app.command("watch")(fleet_watch.watch)
 app.command("open")(fleet_watch.open_)
+app.command("drill")(fleet_drill.drill)

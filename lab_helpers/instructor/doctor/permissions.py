@@ -18,7 +18,7 @@ Wanted = dict[str, list[tuple[str, str, str]]]
 
 
 def wanted(room: Room) -> Wanted:
-    """Return the actions of `fleet`, `reset` and `clean` on the resources of one lab."""
+    """Return the actions of `fleet`, `reset` and `clean` on the resources of one lab, by purpose."""
     n, arn = room.a_lab, room.arn
     bucket = f"arn:aws:s3:::{n.bucket(room.region, room.account)}"
     assets = f"arn:aws:s3:::{n.assets_bucket(room.region, room.account)}"
@@ -48,6 +48,11 @@ def wanted(room: Room) -> Wanted:
             ("sagemaker", "DescribeEndpoint", endpoint),
             ("codepipeline", "GetPipelineState ListPipelineExecutions", pipeline),
             ("sagemaker", "CreatePresignedNotebookInstanceUrl", notebook),
+        ],
+        "run drills": [
+            ("codepipeline", "StartPipelineExecution StopPipelineExecution RollbackStage", pipeline),
+            ("codepipeline", "PutApprovalResult", f"{pipeline}/DeployApproval/DeployApproval"),
+            ("events", "DescribeRule PutRule", arn("events", f"rule/{n.monitor_rule}")),
         ],
         "reset and clean": [
             ("cloudformation", "DeleteStack", stack),

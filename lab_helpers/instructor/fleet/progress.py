@@ -22,6 +22,7 @@ from lab_helpers import builds, keys
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
 from lab_helpers.commands import typed
+from lab_helpers.drills import record
 from lab_helpers.endpoints import SERVES
 from lab_helpers.instructor.fleet.overview import Overview, Stack, why_failed
 from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL, TEST_DEV, TRAIN_APPROVAL, Names
@@ -306,6 +307,8 @@ class _Reader:
             inside = [stage for stage in held if stage["latestExecution"]["status"] == "InProgress"]
             stage = inside[-1]["stageName"] if inside else ""
             return f"{pipeline} {DOING.get(stage, 'waits')}"
+        if pipeline == self.names.train_pipeline and (drill := self._drill(execution["pipelineExecutionId"])):
+            return f"failed in the drill {drill}"
         return self._failed(pipeline, held)
 
     def _check(self) -> str:
@@ -318,6 +321,12 @@ class _Reader:
             why = newest.get("FailureReason") or newest.get("ExitMessage") or "no reason given"
             self.failures.append(Failure(f"check {newest['ProcessingJobName']} failed", why))
         return "checks captured data" if newest["ProcessingJobStatus"] == "InProgress" else ""
+
+    def _drill(self, execution_id: str) -> str:
+        """Return the drill that an execution of the training pipeline belongs to; empty if to none."""
+        region = self.clients("s3").meta.region_name
+        found = record.newest(as_lab(self.clients, self.names, region, self.account))
+        return found.drill if found and found.execution == execution_id else ""
 
     def _failed(self, pipeline: str, stages: Iterable[StageStateTypeDef]) -> str:
         for stage in stages:

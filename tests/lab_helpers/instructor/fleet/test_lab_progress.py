@@ -1,5 +1,6 @@
 """How far a lab is, from responses as the services document them."""
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lab_helpers.drills.record import Record
 from lab_helpers.instructor.fleet.page import page, write_page
 from lab_helpers.instructor.fleet.progress import Endpoint, Failure, Progress, ago, read_progress
 from lab_helpers.instructor.fleet.report import Row, total
@@ -30,6 +32,8 @@ class Account:
         self.stacks = dict.fromkeys(STACKS, "CREATE_COMPLETE")
         self.instance = "InService"
         self.told = "ready"
+        self.drill: Record | None = None
+        """The drill that runs."""
         self.images: set[str] = set()
         self.endpoints: dict[str, str] = {}
         self.claims = ""
@@ -113,11 +117,20 @@ class Account:
         return {"Account": "123456789012"}
 
     def get_object(self, Bucket: str, Key: str) -> Any:
-        assert (Bucket, Key) == ("ana-mlops-us-east-1-123456789012", "package/provision.json")
+        assert Bucket == "ana-mlops-us-east-1-123456789012"
+        if Key == "drills/running.json":
+            if not self.drill:
+                raise refusal("NoSuchKey")
+            return {"Body": io.BytesIO(self.drill.to_json())}
+        assert Key == "package/provision.json"
         if not self.told:
             raise refusal("NoSuchKey")
         said = f'{{"status": "{self.told}", "at": "{NOW.isoformat()}", "package": "", "log": ["kernel: 1"]}}'
         return {"Body": type("Body", (), {"read": lambda _: said.encode()})()}
+
+    def list_objects_v2(self, Bucket: str, Prefix: str, Delimiter: str) -> Any:
+        assert (Bucket, Prefix, Delimiter) == ("ana-mlops-us-east-1-123456789012", "drills/", "/")
+        return {}
 
     def describe_images(self, repositoryName: str, **_: Any) -> Any:
         if f"images {repositoryName}" in self.deleted:  # its pipeline has the same name
@@ -336,6 +349,15 @@ def test_a_rejected_release_is_not_a_failure(account: Account) -> None:
     progress = read_progress(account, ANA)
     assert progress.failures == ()
     assert progress.doing == "release rejected: recall of virginica is too low"
+
+
+def test_an_execution_that_a_drill_has_broken_is_not_the_learners_failure(account: Account) -> None:
+    account.executions[ANA.train_pipeline] = ("Failed", "StartPipelineExecution")
+    account.stages[ANA.train_pipeline] = [("TrainApproval", "Failed", "training job failed")]
+    assert [one.why for one in read_progress(account, ANA).failures] == ["training job failed"]
+    account.drill = Record("id", "bad-hyperparameter", NOW, "arn", execution="e1")
+    progress = read_progress(account, ANA)
+    assert (progress.failures, progress.doing) == ((), "failed in the drill bad-hyperparameter")
 
 
 def test_running_resources_are_priced(account: Account) -> None:

@@ -107,6 +107,17 @@ def test_deletions_come_before_creations() -> None:
     assert plan == ["stop-executions", "delete-release", "build", "build", "exercises"]
 
 
+def test_a_drill_is_put_back_before_anything_else_and_what_it_trained_with_is_deleted() -> None:
+    under_way = {NAMES.train_pipeline: (Execution("e1", "InProgress", ("the drill's",)),)}
+    state = changed(built(), drill="lost-event", drill_objects=3, executions=under_way)
+
+    plan = make_plan(state, target("03"))
+
+    assert kinds(plan) == ["end-drill", "stop-executions", "forget-drills", "exercises"]
+    assert plan.actions[0].title == "put back what the drill lost-event has changed"
+    assert "forget-drills" not in kinds(make_plan(state, target("04")))
+
+
 def test_the_right_execution_continues_and_others_are_stopped() -> None:
     wanted = target("04").training_job(built().bucket, REGION)
     data = target("04").data
