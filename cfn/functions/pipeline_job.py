@@ -6,6 +6,7 @@ PutJobSuccessResult and PutJobFailureResult.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypedDict
@@ -25,6 +26,22 @@ MAX_MESSAGE = 5000
 
 Event = TypedDict("Event", {"CodePipeline.job": "JobTypeDef"})
 """The event that CodePipeline invokes the function with."""
+
+
+class ParametersError(ValueError):
+    """The action does not say which execution it is in; the message says what to do."""
+
+
+def execution_id(job: JobTypeDef, action: str) -> str:
+    """Return the execution that the UserParameters of the action give; raises ParametersError."""
+    parameters = job["data"]["actionConfiguration"]["configuration"].get("UserParameters", "")
+    try:
+        return str(json.loads(parameters)["PipelineExecutionId"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ParametersError(
+            f"UserParameters of the {action} action is {parameters!r}, but it must be JSON with "
+            "PipelineExecutionId: deploy train-model-pipeline.yml again"
+        ) from error
 
 
 def fail(codepipeline: CodePipelineClient, job_id: str, message: str, kind: FailureTypeType) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import boto3
-from pipeline_job import Event, fail, put_result
+from pipeline_job import Event, ParametersError, execution_id, fail, put_result
 
 from .launch import Launcher, LaunchError, Settings
 
@@ -53,8 +53,12 @@ def handle(event: Event, context: object = None) -> None:
 def answer(job: JobTypeDef, launcher: Launcher, codepipeline: CodePipelineClient) -> None:
     """Carry out one job. Every failure is reported; otherwise the pipeline would wait for an hour."""
     try:
-        execution_id, source = _read(job)
-        variables = launcher.launch(execution_id, source)
+        execution = execution_id(job, "Train")
+        source = job["data"]["inputArtifacts"][0]["location"]["s3Location"]
+        variables = launcher.launch(execution, (source["bucketName"], source["objectKey"]))
+    except ParametersError as error:
+        logger.warning("execution failed: %s", error)
+        fail(codepipeline, job["id"], str(error), "ConfigurationError")
     except LaunchError as error:
         logger.warning("execution failed: %s", error)
         fail(codepipeline, job["id"], str(error), error.kind)
@@ -66,18 +70,3 @@ def answer(job: JobTypeDef, launcher: Launcher, codepipeline: CodePipelineClient
         put_result(
             job["id"], lambda: codepipeline.put_job_success_result(jobId=job["id"], outputVariables=variables)
         )
-
-
-def _read(job: JobTypeDef) -> tuple[str, tuple[str, str]]:
-    data = job["data"]
-    parameters = data["actionConfiguration"]["configuration"].get("UserParameters", "")
-    try:
-        execution_id = str(json.loads(parameters)["PipelineExecutionId"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise LaunchError(
-            f"UserParameters of the Train action is {parameters!r}, but it must be JSON with "
-            "PipelineExecutionId: deploy train-model-pipeline.yml again",
-            "ConfigurationError",
-        ) from error
-    location = data["inputArtifacts"][0]["location"]["s3Location"]
-    return execution_id, (location["bucketName"], location["objectKey"])

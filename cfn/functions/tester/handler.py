@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from functools import lru_cache
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from pipeline_job import Event, fail, put_result
+from pipeline_job import Event, ParametersError, execution_id, fail, put_result
 
 from .testing import Settings, Tester, UntestableError
 
@@ -57,9 +56,9 @@ def handle(event: Event, context: object = None) -> None:
 def answer(job: JobTypeDef, tester: Tester, codepipeline: CodePipelineClient) -> None:
     """Carry out one job. Every failure is reported; otherwise the pipeline would wait for an hour."""
     try:
-        execution_id = _read(job)
-        findings = tester.test(execution_id)
-    except UntestableError as error:
+        tested = execution_id(job, "TestDev")
+        findings = tester.test(tested)
+    except (ParametersError, UntestableError) as error:
         logger.warning("execution failed: %s", error)
         fail(codepipeline, job["id"], str(error), "ConfigurationError")
         return
@@ -67,8 +66,8 @@ def answer(job: JobTypeDef, tester: Tester, codepipeline: CodePipelineClient) ->
         logger.exception("execution failed")
         fail(codepipeline, job["id"], f"{type(error).__name__}: {error}", "JobFailed")
         return
-    logger.info("%s: %s", execution_id, findings.summary)
-    report = tester.report_uri(execution_id)
+    logger.info("%s: %s", tested, findings.summary)
+    report = tester.report_uri(tested)
     if not findings.passed:
         fail(codepipeline, job["id"], f"{findings.summary}; report: {report}", "JobFailed")
         return
@@ -80,14 +79,3 @@ def answer(job: JobTypeDef, tester: Tester, codepipeline: CodePipelineClient) ->
             executionDetails={"summary": findings.summary[:MAX_SUMMARY]},
         ),
     )
-
-
-def _read(job: JobTypeDef) -> str:
-    parameters = job["data"]["actionConfiguration"]["configuration"].get("UserParameters", "")
-    try:
-        return str(json.loads(parameters)["PipelineExecutionId"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UntestableError(
-            f"UserParameters of the TestDev action is {parameters!r}, but it must be JSON with "
-            "PipelineExecutionId: deploy train-model-pipeline.yml again"
-        ) from error
