@@ -103,7 +103,15 @@ def lab(
         opened = (has_display(os.environ) if browser is None else browser) and webbrowser.open(address)
         screen.print("\nOpened in your browser:" if opened else "\nOpen in your browser:")
         screen.print(f"  {address}", soft_wrap=True)
-        screen.print(f"The console of your account: {daemon.config().endpoint_url}/", soft_wrap=True)
+        console = f"{daemon.config().endpoint_url}/"
+        screen.print(f"The console of your account: {console}", soft_wrap=True)
+        if not opened and (command := forwarding(os.environ, address, console)):
+            screen.print(
+                "\nYou are logged in over ssh, and both addresses are of this machine. To open them on yours, "
+                "run this there first\n(HOST stands for what you have logged in to), and leave it running:\n"
+                f"  {command}",
+                soft_wrap=True,
+            )
         screen.print(
             "\nYour lab runs in the background, also after Ctrl-C and when you close this window:\n"
             f"  {make('lab', daemon)}     opens it again, where you last worked\n"
@@ -145,6 +153,17 @@ def last_worked_in(home: Path) -> str:
     ]
     newest = max(changed, key=lambda path: path.stat().st_mtime, default=folder / FIRST)
     return newest.relative_to(home).as_posix()
+
+
+def forwarding(environment: Mapping[str, str], *addresses: str) -> str:
+    """Return the ssh command that makes addresses of this machine work on the learner's; empty without ssh.
+
+    JupyterLab and the account answer to loopback names only, so a port keeps its number on both machines.
+    """
+    if not environment.get("SSH_CONNECTION"):
+        return ""
+    ports = dict.fromkeys(urlsplit(address).port for address in addresses)
+    return " ".join(["ssh -N", *(f"-L {port}:127.0.0.1:{port}" for port in ports), "HOST"])
 
 
 def has_display(environment: Mapping[str, str]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab_helpers.cli.local.lab import address_of, has_display, last_worked_in
+from lab_helpers.cli.local.lab import address_of, forwarding, has_display, last_worked_in
 
 
 @pytest.fixture
@@ -58,3 +58,12 @@ def test_a_browser_is_opened_where_it_can_be_seen(name: str) -> None:
 
 def test_no_browser_is_opened_without_a_display() -> None:
     assert not has_display({"HOME": "/root", "DISPLAY": ""})
+
+
+def test_over_ssh_a_command_brings_both_addresses_to_the_learners_machine() -> None:
+    addresses = ("http://127.0.0.1:40123/lab/tree/notebooks/00_welcome.ipynb?token=abc", "http://127.0.0.1:5901/")
+    assert (
+        forwarding({"SSH_CONNECTION": "10.0.0.7 50314 10.0.0.9 22"}, *addresses)
+        == "ssh -N -L 40123:127.0.0.1:40123 -L 5901:127.0.0.1:5901 HOST"
+    )
+    assert forwarding({"HOME": "/root"}, *addresses) == ""
