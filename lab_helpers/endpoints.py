@@ -9,7 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from lab_helpers import console
+from lab_helpers.aws_errors import is_gone
 from lab_helpers.display import Table, duration, ticking
 from lab_helpers.errors import Interrupted, WorkshopError
 from lab_helpers.lab import Lab
@@ -17,6 +20,7 @@ from lab_helpers.live import Frame, Live, tick
 from lab_helpers.stacks import GOOD, find_stack
 
 if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.type_defs import DescribeEndpointOutputTypeDef
     from mypy_boto3_sagemaker_runtime.type_defs import InvokeEndpointInputTypeDef
 
 Cell = float | str | None
@@ -67,9 +71,12 @@ class Release:
 
 
 def release(lab: Lab, endpoint: str) -> Release:
-    """Describe what `endpoint` serves (SageMaker DescribeEndpoint, DescribeEndpointConfig, DescribeModel)."""
+    """Describe what `endpoint` serves (SageMaker DescribeEndpoint, DescribeEndpointConfig, DescribeModel).
+
+    Raises EndpointError if there is no such endpoint, or if its configuration cannot be read.
+    """
     client = lab.client("sagemaker")
-    found = client.describe_endpoint(EndpointName=endpoint)
+    found = _describe(lab, endpoint)
     try:
         config = client.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
     except client.exceptions.ClientError as error:
@@ -91,6 +98,21 @@ def release(lab: Lab, endpoint: str) -> Release:
         instances=running.get("CurrentInstanceCount", asked_for) if running else asked_for,
         failure=found.get("FailureReason", ""),
     )
+
+
+def _describe(lab: Lab, endpoint: str) -> DescribeEndpointOutputTypeDef:
+    """Return SageMaker's description; raises EndpointError if there is no such endpoint."""
+    try:
+        return lab.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+        made = {
+            lab.names.dev_endpoint: "run notebook 03: its training pipeline deploys DEV",
+            lab.names.prd_endpoint: "approve a release in notebook 04, which deploys PRD",
+        }
+        remedy = made.get(endpoint, "create it, or correct its name")
+        raise EndpointError(f"endpoint {endpoint} does not exist.\nWhat to do: {remedy}.") from error
 
 
 def releases_table(releases: Sequence[Release]) -> Table:
@@ -132,12 +154,12 @@ def wait(
 ) -> Release:
     """Wait until the endpoint is InService and return the release that it serves.
 
-    Raises EndpointError if it fails, or serves something other than its stack has deployed. Whether that is
-    the release that was expected is for the caller to compare (`execution_id`).
+    Raises EndpointError if it does not exist, fails, or serves something other than its stack has deployed.
+    Whether that is the release that was expected is for the caller to compare (`execution_id`).
     """
     client, began, live = lab.client("sagemaker"), time.monotonic(), Live()
     try:
-        while (found := client.describe_endpoint(EndpointName=endpoint))["EndpointStatus"] != "InService":
+        while (found := _describe(lab, endpoint))["EndpointStatus"] != "InService":
             status, waited = found["EndpointStatus"], time.monotonic() - began
             if status in {"Failed", "OutOfService", "UpdateRollbackFailed", "Deleting"}:
                 reason = found.get("FailureReason", "no reason given")

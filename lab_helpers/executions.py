@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_codepipeline.type_defs import (
         ActionDeclarationOutputTypeDef,
         ActionExecutionDetailTypeDef,
+        PipelineExecutionSummaryTypeDef,
         StageDeclarationOutputTypeDef,
     )
 
@@ -172,13 +173,31 @@ def first_line(text: str, limit: int = 90) -> str:
 
 
 def newest(lab: Lab, pipeline: str) -> str:
-    """Return the id of the execution that started last; raises ExecutionNotFound if there is none."""
-    found = lab.client("codepipeline").list_pipeline_executions(pipelineName=pipeline, maxResults=1)
-    if not found["pipelineExecutionSummaries"]:
+    """Return the id of the execution that started last; raises ExecutionNotFound if there is none.
+
+    A pipeline runs once when it is created, before there is anything to train with or to build: that run is
+    no one's.
+    """
+    found = _summaries(lab, pipeline, 1)
+    if not found or found[0].get("trigger", {}).get("triggerType") == "CreatePipeline":
         raise ExecutionNotFound(
             f"pipeline {pipeline} has not run yet: run the notebook before this one first"
         )
-    return str(found["pipelineExecutionSummaries"][0]["pipelineExecutionId"])
+    return found[0]["pipelineExecutionId"]
+
+
+def _summaries(lab: Lab, pipeline: str, most: int) -> list[PipelineExecutionSummaryTypeDef]:
+    """Return a pipeline's newest executions; raises ExecutionNotFound if there is no such pipeline."""
+    client = lab.client("codepipeline")
+    try:
+        answer = client.list_pipeline_executions(pipelineName=pipeline, maxResults=most)
+    except client.exceptions.PipelineNotFoundException as error:
+        raise ExecutionNotFound(
+            f"pipeline {pipeline} does not exist: it was deleted, for example by notebook 99.\n"
+            "What to do: go back to the start of a notebook, which makes it again (notebook 00, "
+            '`go_back_to = "01"`), or stop and start the notebook instance.'
+        ) from error
+    return answer["pipelineExecutionSummaries"]
 
 
 def started_by(
@@ -207,9 +226,7 @@ def started_by(
         return found == revision or (lab.source_in_bucket and _zip_of(lab, pipeline, revision, found))
 
     while True:
-        summaries = client.list_pipeline_executions(pipelineName=pipeline, maxResults=50)[
-            "pipelineExecutionSummaries"
-        ]
+        summaries = _summaries(lab, pipeline, 50)
         for summary in summaries:
             if any(made_of(r["revisionId"]) for r in summary.get("sourceRevisions", []) if "revisionId" in r):
                 if retry_failed and summary["status"] in ENDED - {"Succeeded"}:

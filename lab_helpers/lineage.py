@@ -8,8 +8,6 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 
-from botocore.exceptions import ClientError
-
 from lab_helpers import registry
 from lab_helpers.endpoints import EndpointError, release
 from lab_helpers.errors import WorkshopError
@@ -79,13 +77,6 @@ def of(lab: Lab, endpoint: str) -> Lineage:
         serving = release(lab, endpoint)
     except EndpointError as error:
         raise LineageError(str(error)) from error
-    except ClientError as error:
-        if error.response["Error"]["Code"] != registry.MISSING:
-            raise
-        raise LineageError(
-            f"{endpoint} has no release to trace: {error.response['Error']['Message']}. "
-            "Notebook 03 releases to DEV, notebook 04 to PRD."
-        ) from error
     found = [one for one in registry.versions(lab) if one.model_data == serving.model_data]
     version = found[0] if found else None
     return Lineage(

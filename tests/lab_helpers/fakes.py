@@ -97,6 +97,7 @@ class Pipeline:
         self.executions: dict[str, list[str]] = {}
         self.status: dict[str, str] = {}
         self.revisions: dict[str, str] = {}
+        self.triggers: dict[str, str] = {}
         self.results: dict[tuple[str, str], dict[str, Any]] = {}
         self.inputs: dict[tuple[str, str], dict[str, Any]] = {}
         self.answers: list[dict[str, Any]] = []
@@ -125,6 +126,7 @@ class Pipeline:
                 "pipelineExecutionId": execution_id,
                 "status": self.status[execution_id],
                 "sourceRevisions": [{"actionName": "Source", "revisionId": self.revisions[execution_id]}],
+                "trigger": {"triggerType": self.triggers.get(execution_id, "CloudWatchEvent")},
             }
             for execution_id in reversed(self.executions)
         ]

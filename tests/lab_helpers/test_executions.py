@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from lab_helpers import executions, failures
 from lab_helpers.errors import Interrupted
 from lab_helpers.executions import ExecutionBlocked, ExecutionFailed, ExecutionNotFound, StillInProgress
+from lab_helpers.lab import Lab
 from tests.lab_helpers.fakes import START, FakeClient, Pipeline, lab
 
 NAME = "iris-train-pipeline"
@@ -88,6 +91,30 @@ def test_a_pipeline_that_never_ran_and_an_unknown_execution_are_told_apart(
         executions.newest(here, NAME)
     with pytest.raises(ExecutionNotFound, match="no execution 'x'"):
         executions.get(here, NAME, "x")
+
+
+def test_the_run_of_a_new_pipeline_is_not_a_learners_execution(pipeline: Pipeline, tmp_path: Path) -> None:
+    first = pipeline.add(1, "Failed", status="Failed")
+    pipeline.triggers[first] = "CreatePipeline"
+    here = lab(tmp_path, codepipeline=pipeline.client)
+    with pytest.raises(ExecutionNotFound, match="has not run yet: run the notebook before this one"):
+        executions.newest(here, NAME)
+    uploaded = pipeline.add(2, DONE)
+    assert executions.newest(here, NAME) == uploaded
+
+
+@pytest.mark.parametrize("ask", [executions.newest, partial(executions.started_by, revision="abc")])
+def test_a_pipeline_that_was_deleted_is_an_error_that_says_how_it_comes_back(
+    ask: Callable[[Lab, str], str], tmp_path: Path
+) -> None:
+    client = FakeClient("codepipeline")
+
+    def gone(**_: object) -> dict[str, Any]:
+        raise client.error("PipelineNotFoundException", "ListPipelineExecutions")
+
+    client.add(list_pipeline_executions=gone)
+    with pytest.raises(ExecutionNotFound, match=f"pipeline {NAME} does not exist(.|\n)*go_back_to"):
+        ask(lab(tmp_path, codepipeline=client), NAME)
 
 
 def test_actions_are_in_the_pipelines_order_with_what_is_known(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -6,18 +6,20 @@ import io
 import json
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from lab_helpers import endpoints, images, plots, storage, training
 from lab_helpers.checkpoint import CheckpointFailed, checkpoint
 from lab_helpers.display import Table, duration, size
+from lab_helpers.lab import Lab
 from lab_helpers.live import Live
 from lab_helpers.training import Evaluation
 from tests.lab_helpers.fakes import START, FakeClient, lab
@@ -201,6 +203,23 @@ def test_a_failed_endpoint_says_why(tmp_path: Path) -> None:
     client = serving(["Failed"], FailureReason="did not pass the ping health check")
     with pytest.raises(endpoints.EndpointError, match="ping health check"):
         endpoints.wait(lab(tmp_path, sagemaker=client), "iris-model-dev")
+
+
+@pytest.mark.parametrize("ask", [endpoints.wait, endpoints.release])
+@pytest.mark.parametrize(("environment", "notebook"), [("dev", "03"), ("prd", "04")])
+def test_an_endpoint_that_does_not_exist_is_an_error_that_says_what_makes_it(
+    ask: Callable[[Lab, str], endpoints.Release], environment: str, notebook: str, tmp_path: Path
+) -> None:
+    def nothing(EndpointName: str) -> dict[str, Any]:
+        message = f'Could not find endpoint "{EndpointName}".'
+        raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "DescribeEndpoint")
+
+    here = lab(tmp_path, sagemaker=FakeClient("sagemaker", describe_endpoint=nothing))
+    with pytest.raises(
+        endpoints.EndpointError,
+        match=f"endpoint iris-model-{environment} does not exist(.|\n)*notebook {notebook}",
+    ):
+        ask(here, f"iris-model-{environment}")
 
 
 def test_a_prediction_names_its_algorithm_and_carries_it_as_custom_attributes(tmp_path: Path) -> None:

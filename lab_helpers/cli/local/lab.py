@@ -107,8 +107,8 @@ def lab(
         screen.print(f"The console of your account: {console}", soft_wrap=True)
         if not opened and (command := forwarding(os.environ, address, console)):
             screen.print(
-                "\nYou are logged in over ssh, and both addresses are of this machine. To open them on yours, "
-                "run this there first\n(HOST stands for what you have logged in to), and leave it running:\n"
+                "\nYou are logged in over ssh, and these are addresses of this machine. To open them on your "
+                "own, run this there first,\nwith what you have logged in to as HOST, and leave it running:\n"
                 f"  {command}",
                 soft_wrap=True,
             )

@@ -61,7 +61,10 @@ def test_no_browser_is_opened_without_a_display() -> None:
 
 
 def test_over_ssh_a_command_brings_both_addresses_to_the_learners_machine() -> None:
-    addresses = ("http://127.0.0.1:40123/lab/tree/notebooks/00_welcome.ipynb?token=abc", "http://127.0.0.1:5901/")
+    addresses = (
+        "http://127.0.0.1:40123/lab/tree/notebooks/00_welcome.ipynb?token=abc",
+        "http://127.0.0.1:5901/",
+    )
     assert (
         forwarding({"SSH_CONNECTION": "10.0.0.7 50314 10.0.0.9 22"}, *addresses)
         == "ssh -N -L 40123:127.0.0.1:40123 -L 5901:127.0.0.1:5901 HOST"
