@@ -272,7 +272,7 @@ class Notebook:
 
     def click(self, cell_id: str, button: str) -> None:
         """Click the button with this name in the output of a cell."""
-        self.output(cell_id).get_by_role("button", name=button).click()
+        still(self.output(cell_id).get_by_role("button", name=button)).click()
 
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -282,6 +282,34 @@ seconds => Promise.race([
   new Promise((_, reject) => setTimeout(() => reject(new Error(`not done in ${seconds} s`)), 1000 * seconds)),
 ])
 """
+
+
+_STILL = """
+(node, [quiet, seconds]) => new Promise((resolve, reject) => {
+  const began = performance.now();
+  let before = '', since = began;
+  const look = () => {
+    const box = JSON.stringify(node.getBoundingClientRect()), now = performance.now();
+    if (box !== before) { before = box; since = now; }
+    if (now - since >= quiet) resolve();
+    else if (now - began > 1000 * seconds) reject(new Error(`it still moves after ${seconds} s`));
+    else requestAnimationFrame(look);
+  };
+  look();
+})
+"""
+_QUIET_MILLISECONDS = 300
+
+
+def still(locator: Locator) -> Locator:
+    """Return the locator when what it finds has kept its place for a moment. Raises Error if it never does.
+
+    Playwright waits for two frames only. What loads above, such as a report's frame, grows between them: the
+    click then meets what has moved below the pointer.
+    """
+    locator.scroll_into_view_if_needed()
+    locator.evaluate(_STILL, [_QUIET_MILLISECONDS, START_SECONDS])
+    return locator
 
 
 def _joined(text: str | list[str]) -> str:

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as TookTooLong
 
 from lab_helpers.clicks import DEAD
-from tests.browser.jupyterlab import JupyterLab, Notebook, axe
+from tests.browser.jupyterlab import JupyterLab, Notebook, axe, still
 from tests.e2e.one_workshop import Workshop
 
 NOTEBOOK = "notebooks/04_check_and_test_endpoint.ipynb"
@@ -99,14 +99,14 @@ def test_approving_takes_two_deliberate_clicks_and_a_keyboard_is_enough(
 ) -> None:
     execution = waiting(trained)
     notebook, shown = to_the_buttons(jupyterlab)
-    shown.get_by_role("button", name="Approve").dblclick()
+    still(shown.get_by_role("button", name="Approve")).dblclick()
     assert trained.status(trained.names.train_pipeline, execution) == "InProgress"
     # The second click may have met "Not yet", or nothing: what the first one asks takes a moment to appear.
     with suppress(TookTooLong):
-        shown.get_by_role("button", name="Not yet").click(timeout=10_000)
+        still(shown.get_by_role("button", name="Not yet")).click(timeout=10_000)
 
     shown.get_by_role("button", name="Approve").press("Enter")
-    expect(shown).to_contain_text("Release this model to production (PRD)?")
+    expect(shown).to_contain_text("Release this model to production (PRD)? Nothing serves there yet")
     expect(shown.get_by_role("button", name="Not yet")).to_be_focused()
     assert axe(page, "[data-cell-id='04-buttons'] .jp-OutputArea") == []
     screenshot("decision", notebook.cell("04-buttons"))

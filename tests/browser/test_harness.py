@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import chromium
-from tests.browser.jupyterlab import JupyterLab, axe
+from tests.browser.jupyterlab import JupyterLab, axe, still
 from tests.checkout import ROOT
 
 
@@ -46,6 +46,17 @@ def test_a_cell_runs_alone_and_forgets_with_its_kernel(jupyterlab: JupyterLab) -
         notebook.run("00-parameters")
     with pytest.raises(AssertionError, match=r"00-parameters: NameError: name 'kept' is not defined"):
         notebook.restart_and_run_all()
+
+
+def test_a_button_is_clicked_when_what_loads_above_it_has_its_size(page: Page) -> None:
+    """It moves a few times, and stands still for some frames in between."""
+    page.goto("about:blank")
+    page.set_content(
+        "<div id=above></div><button>Approve</button><script>let n = 0; const grow = setInterval(() => {"
+        "above.style.height = ++n * 20 + 'px'; if (n === 8) clearInterval(grow); }, 100);</script>"
+    )
+    still(page.get_by_role("button")).click()
+    assert page.evaluate("above.offsetHeight") == 160
 
 
 def test_buttons_are_clicked_and_running_cells_are_interrupted(jupyterlab: JupyterLab) -> None:
