@@ -44,6 +44,35 @@ def write_settings(environment: Mapping[str, str]) -> None:
         path.write_text(json.dumps({"fetchNews": "false"}), encoding="utf-8")
 
 
+def workspaces_directory(environment: Mapping[str, str]) -> Path:
+    """Return the directory of the user's layouts of JupyterLab (its documentation, "Workspaces")."""
+    if given := environment.get("JUPYTERLAB_WORKSPACES_DIR"):
+        return Path(given)
+    return Path(environment.get("JUPYTER_CONFIG_DIR") or "~/.jupyter").expanduser() / "lab" / "workspaces"
+
+
+def write_workspace(environment: Mapping[str, str], notebook: str) -> None:
+    """Let JupyterLab open with a notebook, whose path begins at its root, instead of the launcher.
+
+    It is what `jupyter lab workspaces import` would write. A layout that JupyterLab has saved since stays: it
+    is the learner's.
+    """
+    path = workspaces_directory(environment) / "default-37a8.jupyterlab-workspace"  # a digest of "default"
+    if path.exists():
+        return
+    widget = f"notebook:{notebook}"
+    tabs = {"type": "tab-area", "currentIndex": 0, "widgets": [widget]}
+    layout = {
+        "data": {
+            "layout-restorer:data": {"main": {"dock": tabs, "current": widget}},
+            widget: {"data": {"path": notebook, "factory": "Notebook"}},
+        },
+        "metadata": {"id": "default"},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(layout), encoding="utf-8")
+
+
 def write_kernel(environment: Mapping[str, str], python: Path, home: Path) -> None:
     """Write the kernel "MLOps workshop", as `python -m ipykernel install --user` would.
 

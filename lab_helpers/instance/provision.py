@@ -28,10 +28,12 @@ from lab_helpers import keys
 from lab_helpers.clients import Clients
 from lab_helpers.instance import attendant
 from lab_helpers.instance.copies import copy_exercises
-from lab_helpers.instance.jupyter import write_kernel, write_settings
+from lab_helpers.instance.jupyter import write_kernel, write_settings, write_workspace
 from lab_helpers.nested_stacks import StackError, deploy_nested
 
 TOLD_LINES = 30
+FIRST = "00_welcome.ipynb"
+"""The notebook with which JupyterLab opens."""
 
 
 class PartError(RuntimeError):
@@ -107,6 +109,10 @@ class Provisioning:
         source, target = self._package / "notebooks", self._home / "notebooks"
         for done in copy_exercises(source, target, self._state / "exercises.json"):
             self._say("exercises", done)
+        # JupyterLab's root is the volume of a notebook instance; in a space of Studio, the user's home.
+        in_space = self._home.parent == Path.home() and self._home.name != "SageMaker"
+        first = target.relative_to(Path.home() if in_space else self._home) / FIRST
+        write_workspace(os.environ, first.as_posix())
 
     def _stacks_and_repository(self) -> None:
         """Deploy the stacks, then seed the repository.

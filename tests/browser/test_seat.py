@@ -25,6 +25,13 @@ def test_the_launcher_opens_without_a_question_about_news(jupyterlab: JupyterLab
     expect(page.get_by_text("Jupyter news")).to_have_count(0)
 
 
+def test_jupyterlab_opens_with_the_first_notebook(page: Page, workshop: Workshop) -> None:
+    """Also for those who come from the console of SageMaker, or with the URL of `fleet open`."""
+    page.goto(workshop.jupyterlab_url())
+    expect(page.locator(".jp-NotebookPanel:visible h1").first).to_contain_text("00 · Welcome", timeout=60_000)
+    expect(page.locator(".jp-Launcher")).to_have_count(0)
+
+
 def test_the_file_browser_shows_the_notebooks_once_and_what_the_learner_pushes(
     jupyterlab: JupyterLab, page: Page
 ) -> None:

@@ -52,6 +52,8 @@ def test_a_space_is_prepared_by_the_hook_of_the_notebook_instance(workshop: Work
     assert (workshop_home / "notebooks" / "00_welcome.ipynb").exists()
     kernel = json.loads((home / ".local/share/jupyter/kernels/mlops-workshop/kernel.json").read_text())
     assert kernel["env"]["WORKSHOP_HOME"] == str(workshop_home)
+    [layout] = (home / ".jupyter/lab/workspaces").iterdir()
+    assert '"mlops/notebooks/00_welcome.ipynb"' in layout.read_text(), "as a space's JupyterLab sees it"
     opened = subprocess.check_output(
         [kernel["argv"][0], "-c", "from lab_helpers.lab import Lab; print(Lab.open().bucket)"],
         env={**environment, **kernel["env"]},

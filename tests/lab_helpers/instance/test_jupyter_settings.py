@@ -1,11 +1,12 @@
-"""JupyterLab's question about news is answered for the learner, unless they have answered it."""
+"""JupyterLab opens as learners need it, unless they have decided otherwise."""
 
 import json
 from pathlib import Path
 
 import pytest
+from jupyterlab_server.workspaces_handler import WorkspacesManager
 
-from lab_helpers.instance.jupyter import write_settings
+from lab_helpers.instance.jupyter import workspaces_directory, write_settings, write_workspace
 
 NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
@@ -32,3 +33,23 @@ def test_an_answer_of_the_learner_stays(tmp_path: Path) -> None:
     path.write_text('{"fetchNews": "true"}')
     write_settings({"JUPYTERLAB_SETTINGS_DIR": str(tmp_path)})
     assert path.read_text() == '{"fetchNews": "true"}'
+
+
+def test_jupyterlab_opens_with_the_first_notebook(tmp_path: Path) -> None:
+    """As its own manager of workspaces reads it."""
+    environment = {"JUPYTER_CONFIG_DIR": str(tmp_path)}
+    write_workspace(environment, "notebooks/00_welcome.ipynb")
+    manager = WorkspacesManager(str(workspaces_directory(environment)))
+    [found] = manager.list_workspaces()
+    assert found["metadata"]["id"] == "default"
+    layout = manager.load("default")["data"]
+    current = layout["layout-restorer:data"]["main"]["current"]
+    assert layout[current]["data"]["path"] == "notebooks/00_welcome.ipynb"
+
+
+def test_a_layout_of_the_learner_stays(tmp_path: Path) -> None:
+    environment = {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path)}
+    manager = WorkspacesManager(str(tmp_path))
+    manager.save("default", '{"data": {}, "metadata": {"id": "default"}}')
+    write_workspace(environment, "notebooks/00_welcome.ipynb")
+    assert manager.load("default")["data"] == {}
