@@ -43,10 +43,12 @@ def wanted(room: Room) -> Wanted:
             ("sagemaker", "CreateNotebookInstanceLifecycleConfig", hook),
         ],
         "watch the class": [
-            ("sagemaker", "ListEndpoints ListTrainingJobs", "*"),
+            ("sagemaker", "ListEndpoints ListTrainingJobs ListProcessingJobs", "*"),
             ("tag", "GetResources", "*"),
             ("sagemaker", "DescribeEndpoint", endpoint),
             ("codepipeline", "GetPipelineState ListPipelineExecutions", pipeline),
+            ("codebuild", "BatchGetBuilds", arn("codebuild", f"project/{n.base_project}")),
+            ("logs", "GetLogEvents", arn("logs", f"log-group:/aws/codebuild/{n.base_project}:log-stream:x")),
             ("sagemaker", "CreatePresignedNotebookInstanceUrl", notebook),
         ],
         "run drills": [
