@@ -7,13 +7,22 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.jupyterlab import JupyterLab
-from tests.e2e.one_workshop import Workshop
-from tests.waiting import eventually
+from tests.e2e.one_workshop import Workshop, eventually
 
 
 def volume(workshop: Workshop) -> Path:
     """The directory that JupyterLab shows."""
     return Path(workshop.daemon.environment(workshop.names.notebook_instance)["WORKSHOP_HOME"])
+
+
+def test_jupyterlab_opens_with_the_first_notebook(page: Page, workshop: Workshop) -> None:
+    """Also for those who come from the console of SageMaker, or with the URL of `fleet open`.
+
+    First of all: what other tests open is saved as the learner's layout.
+    """
+    page.goto(workshop.jupyterlab_url())
+    expect(page.locator(".jp-NotebookPanel:visible h1").first).to_contain_text("00 · Welcome", timeout=60_000)
+    expect(page.locator(".jp-Launcher")).to_have_count(0)
 
 
 def test_the_launcher_opens_without_a_question_about_news(jupyterlab: JupyterLab, page: Page) -> None:
@@ -23,13 +32,6 @@ def test_the_launcher_opens_without_a_question_about_news(jupyterlab: JupyterLab
     answer = page.evaluate("path => fetch(path).then(answer => answer.json())", setting)
     assert answer["settings"]["fetchNews"] == "false"
     expect(page.get_by_text("Jupyter news")).to_have_count(0)
-
-
-def test_jupyterlab_opens_with_the_first_notebook(page: Page, workshop: Workshop) -> None:
-    """Also for those who come from the console of SageMaker, or with the URL of `fleet open`."""
-    page.goto(workshop.jupyterlab_url())
-    expect(page.locator(".jp-NotebookPanel:visible h1").first).to_contain_text("00 · Welcome", timeout=60_000)
-    expect(page.locator(".jp-Launcher")).to_have_count(0)
 
 
 def test_the_file_browser_shows_the_notebooks_once_and_what_the_learner_pushes(
