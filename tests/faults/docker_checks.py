@@ -22,6 +22,8 @@ class DockerChecks:
         self._lab, self._work, self._engine = lab, work, engine
         self._seen: dict[str, set[str]] = {}
         """The ids of the events about each change."""
+        self._last = f"last-{work.number}"
+        """The inference id of what the endpoint is asked when nothing goes wrong any more."""
 
     def problems(self, seconds: float) -> list[str]:
         """Return what is still wrong after so many seconds; nothing as soon as nothing is."""
@@ -42,7 +44,9 @@ class DockerChecks:
         yield from self._builds()
         yield from self._images()
         yield from self._jobs()
+        yield from self._processing_jobs()
         yield from self._endpoint()
+        yield from self._captured()
         yield from self._containers()
 
     def _told(self, change: str) -> Iterator[str]:
@@ -92,6 +96,36 @@ class DockerChecks:
             for transition in job["SecondaryStatusTransitions"][1:]:  # nothing is published about the first
                 yield from self._told(f"training/{name}/{transition['Status']}")
 
+    def _processing_jobs(self) -> Iterator[str]:
+        api = self._lab.client("sagemaker")
+        for name in self._work.checks:
+            job = api.describe_processing_job(ProcessingJobName=name)
+            if job["ProcessingJobStatus"] not in _TRAINED:
+                yield f"processing job {name} is {job['ProcessingJobStatus']}"
+                continue
+            if job["ProcessingJobStatus"] == "Failed" and not job.get("FailureReason"):
+                yield f"processing job {name} failed without a reason"
+            if job["ProcessingJobStatus"] == "Completed":
+                self._lab.client("s3").head_object(Bucket=BUCKET, Key=f"{name}/data.csv")
+            yield from self._told(f"processing/{name}/{job['ProcessingJobStatus']}")
+
+    def _captured(self) -> Iterator[str]:
+        """What a healthy endpoint answers reaches S3, and nothing does twice.
+
+        A kill may lose records of the last moment (`local_account/services/sagemaker/captured_files.py`).
+        """
+        s3, read = self._lab.client("s3"), self._lab.captured
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"captured/{ENDPOINT}/")
+        for key in [one["Key"] for page in pages for one in page.get("Contents", [])]:
+            if key not in read:
+                lines = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().splitlines()
+                read[key] = [json.loads(line)["eventMetadata"] for line in lines]
+        events = collections.Counter(one["eventId"] for records in read.values() for one in records)
+        if twice := [event for event, count in events.items() if count > 1]:
+            yield f"captured more than once: {twice}"
+        if self._last not in {one.get("inferenceId") for records in read.values() for one in records}:
+            yield f"never captured: {self._last}"
+
     def _endpoint(self) -> Iterator[str]:
         stacks = self._lab.client("cloudformation").describe_stacks()["Stacks"]
         for stack in stacks:
@@ -105,7 +139,7 @@ class DockerChecks:
         if endpoint["EndpointStatus"] != "InService" or variant.get("CurrentInstanceCount") != INSTANCES:
             yield f"the endpoint is {endpoint['EndpointStatus']}: {json.dumps(endpoint, default=str)}"
             return
-        answers = {self._work.answer() for _ in range(2 * INSTANCES)}
+        answers = {self._work.answer(self._last) for _ in range(2 * INSTANCES)}
         if answers != {str(self._work.number)}:
             yield f"the endpoint answers {answers}, not {self._work.number}"
 

@@ -103,6 +103,7 @@ DOCKER_INJURIES: dict[str, tuple[int, Hit]] = {
     "build-container": (2, _kill(lambda patient: patient.engine.others())),
     "training-container": (2, _kill(_group("training-job-"))),
     "serving-container": (2, _kill(_group("endpoint-"))),
+    "processing-container": (1, _kill(_group("processing-job-"))),
     "training-removed": (1, _remove("training-job-")),
     "serving-removed": (1, _remove("endpoint-")),
     "engine-kill": (4, _engine(Engine.kill)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ def events(event, context):
         about = ["build", detail["build-id"].rpartition(":")[2], detail["build-status"]]
     elif kind == "SageMaker Training Job State Change":
         about = ["training", detail["TrainingJobName"], detail["SecondaryStatus"]]
+    elif kind == "SageMaker Processing Job State Change":
+        about = ["processing", detail["ProcessingJobName"], detail["ProcessingJobStatus"]]
     elif kind == "SageMaker Endpoint State Change":
         about = ["endpoint", detail["EndpointStatus"], str(detail["LastModifiedTime"])]
     elif kind == "ECR Image Action":
@@ -74,12 +76,19 @@ Resources:
           InitialInstanceCount: INSTANCES
           InstanceType: ml.m5.large
           InitialVariantWeight: 1
+      DataCaptureConfig:
+        EnableCapture: true
+        InitialSamplingPercentage: 100
+        DestinationS3Uri: s3://BUCKET/captured
+        CaptureOptions: [{CaptureMode: Input}, {CaptureMode: Output}]
   Endpoint:
     Type: AWS::SageMaker::Endpoint
     Properties: {EndpointName: ENDPOINT, EndpointConfigName: !GetAtt Config.EndpointConfigName}
 Outputs: {Number: {Value: !Ref Number}}
 """
-TEMPLATE = _TEMPLATE.replace("INSTANCES", str(INSTANCES)).replace("ENDPOINT", ENDPOINT)
+TEMPLATE = (
+    _TEMPLATE.replace("INSTANCES", str(INSTANCES)).replace("ENDPOINT", ENDPOINT).replace("BUCKET", BUCKET)
+)
 
 
 @dataclass
@@ -90,6 +99,8 @@ class DockerLab:
     role: str = ""
     registry: str = ""
     """The repository's URI."""
+    captured: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """The records of each object of captured data that has been read; none changes."""
 
     def client(self, service: str) -> Any:
         """Return a client for the account's present ports; it does not wait for ever."""

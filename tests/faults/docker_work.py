@@ -22,7 +22,7 @@ _FAILED = ("CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED")
 
 
 class DockerWork(Requests):
-    """One run: an image, a training job, a release; objects and events beside them."""
+    """One run: an image, a training job, a check of its data, a release; objects and events beside them."""
 
     def __init__(self, lab: DockerLab, number: int, chance: random.Random) -> None:
         super().__init__(lab.client, number, chance)
@@ -30,9 +30,13 @@ class DockerWork(Requests):
         self.builds: list[str] = []
         """Acknowledged: ids of builds, names of training jobs, tags of images."""
         self.jobs: list[str] = []
+        self.checks: list[str] = []
+        """Names of processing jobs."""
         self.tag = f"run-{number}"
         self.released = threading.Event()
-        self._reached = {part: threading.Event() for part in ("build", "training", "deployment")}
+        self._reached = {
+            part: threading.Event() for part in ("build", "training", "processing", "deployment")
+        }
         self._awaited = chance.choice(list(self._reached))
         """What a run suffers from: faults that all hit the first part would never see the others."""
         self._threads = [self._thread(part) for part in (self._release, self._write, self._ask)]
@@ -71,16 +75,19 @@ class DockerWork(Requests):
             if answer not in allowed:
                 self.problems.append(f"the endpoint answers {answer!r}")
 
-    def answer(self) -> str:
+    def answer(self, inference_id: str = "asked") -> str:
         """Return what the model that the endpoint serves answers."""
         runtime = self.lab.account.client("sagemaker-runtime", read_timeout=10, connect_timeout=5)
-        described = runtime.invoke_endpoint(EndpointName=ENDPOINT, Body=b"x", CustomAttributes="describe")
+        described = runtime.invoke_endpoint(
+            EndpointName=ENDPOINT, Body=b"x", CustomAttributes="describe", InferenceId=inference_id
+        )
         model = json.loads(described["Body"].read())["model"]
         return str(json.loads(model["model.json"])["answer"])
 
     def _release(self) -> None:
         image = self._built()
         data = self._trained(image)
+        self._checked(image)
         self._deploy(image, data)
         self.released.set()
 
@@ -144,6 +151,48 @@ class DockerWork(Requests):
         look = partial(call, "describe_training_job", TrainingJobName=name)
         job = self._insist("sagemaker", look)
         while job["TrainingJobStatus"] in ("InProgress", "Stopping") and not self.done.wait(0.2):
+            job = self._insist("sagemaker", look)
+        return dict(job)
+
+    # --- the check
+
+    def _checked(self, image: str) -> None:
+        for attempt in range(100):
+            job = self._check(image, f"check-{self.number}-{attempt}")
+            if job["ProcessingJobStatus"] == "Completed":
+                break
+            about = f"processing job {job['ProcessingJobName']} is {job['ProcessingJobStatus']}"
+            self._keep_reason(about, job.get("FailureReason", ""))
+
+    def _check(self, image: str, name: str) -> dict[str, Any]:
+        data = {"S3Uri": f"s3://{BUCKET}/input/", "LocalPath": "/opt/ml/processing/input"}
+        report = {"S3Uri": f"s3://{BUCKET}/{name}/", "LocalPath": "/opt/ml/processing/output"}
+        program = "cp /opt/ml/processing/input/data.csv /opt/ml/processing/output/; sleep 1"
+        request = {
+            "ProcessingJobName": name,
+            "RoleArn": self.lab.role,
+            "AppSpecification": {"ImageUri": image, "ContainerEntrypoint": ["sh", "-c", program]},
+            "ProcessingInputs": [
+                {"InputName": "data", "S3Input": {**data, "S3DataType": "S3Prefix", "S3InputMode": "File"}}
+            ],
+            "ProcessingOutputConfig": {
+                "Outputs": [{"OutputName": "report", "S3Output": {**report, "S3UploadMode": "EndOfJob"}}]
+            },
+            "ProcessingResources": {
+                "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.t3.medium", "VolumeSizeInGB": 5}
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        }
+        try:
+            self._insist("sagemaker", partial(call, "create_processing_job", **request))
+        except ClientError as error:  # the answer was lost
+            if "ResourceInUse" not in str(error):
+                raise
+        self.checks.append(name)
+        self._reached["processing"].set()
+        look = partial(call, "describe_processing_job", ProcessingJobName=name)
+        job = self._insist("sagemaker", look)
+        while job["ProcessingJobStatus"] in ("InProgress", "Stopping") and not self.done.wait(0.2):
             job = self._insist("sagemaker", look)
         return dict(job)
 

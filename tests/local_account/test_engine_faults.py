@@ -13,12 +13,12 @@ from tests.faults.docker_rounds import in_own_network
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 SEED = "51"
-KINDS = "engine-kill,training-container,serving-container"
+KINDS = "engine-kill,training-container,processing-container,serving-container"
 SETTLE_SECONDS = "300"
 
 
 def test_nothing_is_lost_stuck_or_left_when_the_engine_and_containers_are_killed() -> None:
-    """An image is built, trains a model and is released; what failed says why, and is done again."""
+    """An image is built, trains, checks and is released; what failed says why, and is done again."""
     if subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode:
         pytest.skip("a network of its own takes root")
     rounds = ["--docker", "--rounds", "1", "--seed", SEED, "--only", KINDS, "--settle", SETTLE_SECONDS]
