@@ -7,7 +7,8 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.jupyterlab import JupyterLab
-from tests.e2e.one_workshop import Workshop, eventually
+from tests.e2e.one_workshop import Workshop
+from tests.waiting import eventually
 
 
 def volume(workshop: Workshop) -> Path:
