@@ -6,7 +6,8 @@ SageMaker ListModelPackages and DescribeModelPackage.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -77,6 +78,22 @@ def version(lab: Lab, number: int) -> Version:
     raise VersionError(
         f"the model registry {lab.names.model_package_group} has no version {number} (it has: {numbers})"
     )
+
+
+def wait_for_decision(
+    lab: Lab, execution_id: str, *, timeout: float = 120, sleep: Callable[[float], None] = time.sleep
+) -> Version | None:
+    """Wait until the version of a decided execution says so, and return it; None if there is no such version.
+
+    The monitor hears of a decision by an event, and looks once a minute in case that it is lost. After
+    `timeout` seconds, the version is returned as it is.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        found = next((one for one in versions(lab) if one.execution_id == execution_id), None)
+        if found is None or found.status != "PendingManualApproval" or time.monotonic() > deadline:
+            return found
+        sleep(0.5)
 
 
 def forget(sagemaker: SageMakerClient, group: str) -> None:
