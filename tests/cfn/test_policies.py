@@ -70,6 +70,32 @@ def test_the_notebook_role_has_every_managed_policy() -> None:
     ]
 
 
+DESCRIPTIONS = {
+    "work": "What a learner works with: data, images, source, training jobs, endpoints",
+    "operate": "What running the model takes: metrics, logs, scaling and the approval for PRD",
+    "stacks": "The nested stacks that the notebook instance deploys, and the roles that it passes to them",
+    "deploy": "What the nested stacks consist of: CloudFormation makes it in the name of this role",
+    "sdk": "What notebook 03a does without the pipeline: jobs, a model and an endpoint of its own",
+    "monitor": "What notebook 07 does: checks of captured data as processing jobs, and a metric for "
+    "the alarm",
+    "reset": "What going back to the start of a notebook takes beyond the lessons (lab_helpers/way_back)",
+    "registry": "The model registry: its group, its versions, and releases of earlier versions "
+    "(lab_helpers/releases.py)",
+    "releases": "What notebook 06 does: releases on an endpoint of its own, watched by alarms of its own",
+}
+"""Of the managed policies as labs have them. They cannot change: CloudFormation refuses to replace a policy
+that has a name (AWS::IAM::ManagedPolicy, "Update requires: Replacement"), and no lab could be updated."""
+
+
+def test_a_running_lab_can_be_updated_because_no_policy_has_to_be_replaced() -> None:
+    found = {
+        text(policy["ManagedPolicyName"]).rpartition("-")[2]: policy["Description"]
+        for _, policy in resources("AWS::IAM::ManagedPolicy")
+    }
+
+    assert found == DESCRIPTIONS
+
+
 def test_sids_are_letters_and_digits() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9]+", statement["Sid"]) for statement in STATEMENTS.values())
 
