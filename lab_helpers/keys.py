@@ -28,6 +28,8 @@ CAPTURE, BASELINE, CHECKS = "monitoring/capture/", "monitoring/baseline/", "moni
 LABELS, CHECK_PROGRAM = "monitoring/labels/", "monitoring/code/check.py"
 """Captured requests, the training data they are compared with, what checks found, true labels that came
 later; and the program of the checks."""
+BATCH = "monitoring/batch/"
+"""Rows that the transform job of notebook 08 asks about, and its answers."""
 CANDIDATES, CANDIDATES_PROGRAM = "monitoring/candidates/", "monitoring/code/candidates.py"
 """Models that notebook 06 tries releases with, and the program that trains them."""
 DRILLS = "drills/"

@@ -265,3 +265,29 @@ def alarm(lab: Lab, endpoint: str) -> str:
     """Return the state of the alarm for drift, such as `ALARM`; empty if there is none."""
     found = lab.client("cloudwatch").describe_alarms(AlarmNames=[f"{endpoint}-drift"])["MetricAlarms"]
     return found[0]["StateValue"] if found else ""
+
+
+def wait_for_alarm(
+    lab: Lab,
+    endpoint: str,
+    state: str,
+    *,
+    patience: float = 240,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Wait until the alarm for drift is in `state`; it looks once a minute, at whole minutes.
+
+    Raises MonitoringError after `patience` seconds.
+    """
+    live, began = Live(), time.monotonic()
+    while (found := alarm(lab, endpoint)) != state:
+        if (waited := time.monotonic() - began) > patience:
+            raise MonitoringError(
+                f"the alarm {endpoint}-drift is {found or 'not there'} and not {state} after "
+                f"{duration(waited)}: publish the check again, then run this cell again"
+            )
+        show = functools.partial(processing.waiting, live, "alarm", f"{endpoint}-drift", found, began)
+        show()
+        tick(min(0.5 + waited / 20, 10), show, sleep)
+    live.show(Table(["alarm", "status", "waited"], [[f"{endpoint}-drift", state, ""]]))
+    return found

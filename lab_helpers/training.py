@@ -89,6 +89,8 @@ class Report(TypedDict):
     """
 
     pipelineExecutionId: str
+    trigger: NotRequired[str]
+    """What started the execution, such as `rule iris-train-labels`."""
     decision: str
     """`approved` or `rejected`."""
     summary: str

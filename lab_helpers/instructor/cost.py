@@ -23,6 +23,9 @@ RELEASE_INSTANCE_HOURS = 4.0
 CHECK_JOBS = 4
 """Jobs of notebook 07 that check captured data; each waits for a machine as a training job does."""
 
+RETRAINING_JOBS, RETRAINING_CHECKS = 2, 3
+"""Jobs of notebook 08: one trains, one transforms at the same price, and three check captured data."""
+
 _HINTS = {
     "SageMaker endpoints": "endpoints are billed for as long as they exist: delete the labs (`clean`), or "
     "only their endpoints (`reset --to 04`)",
@@ -49,6 +52,7 @@ class Assumptions:
     sdk_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 03a per participant"})
     release_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 06 per participant"})
     monitoring_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 07 per participant"})
+    retraining_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 08 per participant"})
     prd_instances: float = field(default=1.5, metadata={"help": "average number of PRD instances"})
     images_gigabytes: float = field(default=1.0, metadata={"help": "GB of images in ECR"})
     storage_gigabytes: float = field(default=0.5, metadata={"help": "GB in S3"})
@@ -155,7 +159,10 @@ def estimate(prices: Prices, a: Assumptions) -> Estimate:
     git_users = max(a.participants * a.git_roles - FREE_GIT_USERS, 0)
     endpoint = "SageMaker endpoints"
     # Pipeline actions are billed by the started minute: one per short action; approvals are free.
-    action_minutes = a.builds * (1 + -(-a.build_minutes // 1)) + a.releases * (3 + 2 * 6)
+    releases = a.releases + a.retraining_lessons
+    action_minutes = a.builds * (1 + -(-a.build_minutes // 1)) + releases * (3 + 2 * 6)
+    checks = a.monitoring_lessons * CHECK_JOBS + a.retraining_lessons * RETRAINING_CHECKS
+    jobs = a.trainings + a.sdk_lessons * SDK_JOBS + a.retraining_lessons * RETRAINING_JOBS
     items = [
         item("SageMaker notebook", a.notebook_type, f"notebook:{a.notebook_type}", each(a.hours)),
         item("SageMaker notebook", "volume", "ml-storage:gb-month", each(a.volume_gigabytes) * months),
@@ -175,13 +182,13 @@ def estimate(prices: Prices, a: Assumptions) -> Estimate:
             "SageMaker training",
             a.training_type,
             f"training:{a.training_type}",
-            each((a.trainings + a.sdk_lessons * SDK_JOBS) * a.training_minutes / 60),
+            each(jobs * a.training_minutes / 60),
         ),
         item(
             "SageMaker processing",
             f"checks, {a.check_type}",
             f"processing:{a.check_type}",
-            each(a.monitoring_lessons * CHECK_JOBS * a.training_minutes / 60),
+            each(checks * a.training_minutes / 60),
         ),
         item("CodeBuild", "builds, small", "codebuild:small:minute", each(a.builds * a.build_minutes)),
         item("CodePipeline", "actions", "codepipeline:action-minute", each(action_minutes)),

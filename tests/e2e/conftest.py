@@ -8,7 +8,13 @@ import pytest
 
 from tests.e2e.one_workshop import REPOSITORY, Workshop
 
-AT_THE_END = ("test_whole_run", "test_solutions", "test_clean_up", "test_permissions")
+AT_THE_END = (
+    "test_whole_run",
+    "test_retraining_lesson",
+    "test_solutions",
+    "test_clean_up",
+    "test_permissions",
+)
 """Modules after all others, in this order: what the lessons have left is looked at before exercises change
 it, the lab is deleted last, and then it is known which permissions were used."""
 

@@ -126,6 +126,8 @@ def test_lessons_go_on_after_a_crash_at_any_cell_with_every_exercise_solved(
     """
     before = billable(workshop)
     for lesson in sources.NOTEBOOKS:
+        if lesson.stem.startswith("08"):
+            continue  # it releases a model of other data; test_retraining_lesson.py runs it
         mine = seat.notebooks / lesson.name
         shipped = mine.read_text()
         changes = sources.changes(lesson.parent / "solutions" / lesson.name)

@@ -30,6 +30,7 @@ def test_the_notebooks_are_there_in_order() -> None:
         "05_stress_test",
         "06_safe_releases",
         "07_monitoring",
+        "08_retraining",
         "09_drills",
         "99_clean_up",
     ]

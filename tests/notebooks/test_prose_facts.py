@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lab_helpers import comparisons, metrics, scaling, usual
+from lab_helpers import comparisons, metrics, retraining, scaling, usual
 from lab_helpers.declarations import Declared
 from lab_helpers.examples import Examples, read
 from lab_helpers.exercises import cells
@@ -401,6 +401,20 @@ FACTS: dict[str, dict[str, Fact]] = {
         "Which of the two is the one that misses its limit": lambda: all(
             f'one["{name}"]' in check_program() for name in ("adjusted", "psi")
         ),
+    },
+    "08": {
+        "Two more rules have been there": lambda: (
+            (ROOT / "cfn/train-model-pipeline.yml").read_text().count("State: !Ref RetrainOn") == 2
+        ),
+        "PRD stays as it is (exercise 1)": lambda: (
+            "**Exercise 1. A challenger that does not win" in cell("08-exercises", "markdown")
+        ),
+        "with its interval of 95 %": lambda: retraining.Z == 1.96,
+        "in another in batch makes two models out of one": lambda: EXAMPLE,
+        "Which of the two has changed?": lambda: (
+            "objects' keys and ETags" in (ROOT / "cfn/functions/launcher/launch.py").read_text()
+        ),
+        "comes and goes five times in a night": lambda: EXAMPLE,
     },
     "09": {
         "a lost event costs a minute at most": lambda: (

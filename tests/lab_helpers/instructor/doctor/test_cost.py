@@ -45,7 +45,7 @@ def test_every_assumption_except_instance_types_changes_the_bill() -> None:
     base = cost(keep_days=1).total
     for name in ("participants", "hours", "endpoint_hours", "builds", "build_minutes", "trainings",
                  "training_minutes", "releases", "sdk_lessons", "release_lessons",
-                 "monitoring_lessons", "prd_instances",
+                 "monitoring_lessons", "retraining_lessons", "prd_instances",
                  "images_gigabytes",
                  "storage_gigabytes", "volume_gigabytes", "log_megabytes", "git_roles",
                  "keep_days"):  # fmt: skip
