@@ -48,7 +48,7 @@ up: bootstrap  ## start the local account in the background
 	@$(PYTHON) -m lab_helpers local up $(ARGS)
 
 status: bootstrap  ## show what is running in the local account
-	@$(PYTHON) -m lab_helpers local status $(ARGS)
+	@$(PYTHON) -m lab_helpers local status $(ARGS) || [ $$? = 1 ]  # 1: nothing is running, which it says
 
 down: bootstrap  ## stop the local account and everything that it started; its state is kept
 	@$(PYTHON) -m lab_helpers local down $(ARGS)

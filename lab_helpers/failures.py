@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 REMEDIES = {
     "CodeCommit": "check that the branch exists and the pipeline's role is allowed to read it; push again.",
-    "S3": "upload the zip again: notebook 03 does it.",
+    "S3": "upload the zip: notebook 03 does it.",
     "CodeBuild": "correct the file that the log names, then run the cells that write, copy and push it.",
     "Lambda": "correct what the message names, then upload the training job again (notebook 03).",
     "Manual": "read the report (notebook 04 shows it); change data or hyperparameters and train again.",

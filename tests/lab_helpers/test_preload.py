@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
-from lab_helpers.instance.kernel import notebook_of
+from lab_helpers.instance.kernel import explain_missing_names, notebook_of
 from lab_helpers.preload import load, needed_modules
 
 
@@ -49,3 +50,28 @@ def test_a_kernel_knows_its_notebook_from_jupyter_server(notebook: Path) -> None
     assert notebook_of({"JPY_SESSION_NAME": f"notebooks/{notebook.name}"}, folder) == notebook
     assert notebook_of({"JPY_SESSION_NAME": "console-1-6e51"}, folder) is None
     assert notebook_of({}, folder) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("flowers.head()", True),
+        ("def plot():\n    return flowers\n\nplot()", True),
+        ("def plot():\n    flowers.head()\n    flowers = 1\n\nplot()", False),
+        ("import json\njson.loads('{', object_hook=None)", False),
+        ("from lab_of_others import broken\nbroken()", False),
+    ],
+)
+def test_a_name_that_no_cell_has_defined_yet_comes_with_what_to_do(
+    cell: str, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lab_of_others.py").write_text("def broken():\n    return missing\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    shell = InteractiveShell()
+    explain_missing_names(shell)
+
+    assert not shell.run_cell(cell).success
+
+    said = capsys.readouterr().out
+    assert "Error" in said
+    assert ("Run All Above Selected Cell" in said) is told

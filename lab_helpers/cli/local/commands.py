@@ -148,11 +148,14 @@ def status(
 ) -> None:
     """Show what runs: engine, account, stacks, instances, endpoints. Exit status 1 if no account runs."""
     with readable_errors():
-        found = _status(daemon_of(state))
+        daemon = daemon_of(state)
+        found = _status(daemon)
         if as_json:
             print(json.dumps(found, indent=2, default=str))
         else:
             table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+            if found["process"] is None:
+                found["process"] = f"not running: `{make('lab', daemon)}` starts it"
             for name, value in found.items():
                 lines = (
                     [f"{key}: {content}" for key, content in value.items()]
@@ -161,7 +164,7 @@ def status(
                 )
                 table.add_row(name.replace("_", " "), "\n".join(map(str, lines)) or "none")
             ui.console().print(table)
-    raise typer.Exit(0 if found["process"] else ui.FAILED)
+    raise typer.Exit(0 if "endpoint" in found else ui.FAILED)
 
 
 def _status(daemon: Daemon) -> dict[str, Any]:

@@ -250,3 +250,9 @@ def test_a_usage_error_is_status_2_and_says_what_is_wrong(arguments: tuple[str, 
     said = cli(*arguments)
     assert said.returncode == 2
     assert part in said.stderr
+
+
+def test_status_says_how_to_start_what_is_not_running(tmp_path: Path) -> None:
+    said = cli("local", "status", "--state", str(tmp_path))
+    assert said.returncode == 1
+    assert "not running: `make lab" in " ".join(said.stdout.split())
