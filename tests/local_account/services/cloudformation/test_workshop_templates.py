@@ -158,7 +158,10 @@ def test_a_lab_from_before_is_updated_and_keeps_all_that_it_has(
     assert after.keys() - before.keys() == {"NotebookPolicies", "MLOpsTester"}
     assert before.items() <= after.items()
     assert roles.items() <= role_ids().items(), "a role was replaced"
-    purposes = ("deploy", "monitor", "operate", "registry", "reset", "sdk", "stacks", "work")
+    purposes = (
+        *("deploy", "monitor", "operate", "registry", "releases"),
+        *("reset", "sdk", "stacks", "work"),
+    )
     names = [Names("old").policy(purpose) for purpose in purposes]
     assert notebook_policies() == ([], names)
     for role in roles:
