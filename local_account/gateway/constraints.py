@@ -20,6 +20,10 @@ _NOT_NULL = "Member must not be null"
 _ELSEWHERE = frozenset(("Runtime",))
 """Shapes that the service checks itself: Lambda answers InvalidParameterValueException to other runtimes."""
 
+_WIDER = frozenset(("MetricNamespace",))
+"""Shapes of which the service takes more than the pattern says: PutMetricFilter takes a colon, as is recorded
+(LocalStack's test_put_metric_filter_with_special_namespace), and as CloudWatch documents of namespaces."""
+
 
 def faults(shape: Any, params: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with a request; values of a wrong type break no constraint."""
@@ -111,7 +115,8 @@ def _rules(shape: Any) -> list[tuple[str, Callable[[Any], bool]]]:
                 allowed = given["enum"]
                 rule = f"Member must satisfy enum value set: [{', '.join(allowed)}]"
                 return [(rule, lambda value: not isinstance(value, str) or value in allowed)]
-            return [*_bounds("length", given, _text_length), *_pattern(given)]
+            bounds = _bounds("length", given, _text_length)
+            return bounds if shape.name in _WIDER else [*bounds, *_pattern(given)]
         case "integer" | "long" | "float" | "double":
             return _bounds("value", given, _number)
         case "blob" | "list" | "map":

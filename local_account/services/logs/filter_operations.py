@@ -42,6 +42,7 @@ class FilterOperations(LogsBase):
             "metricTransformations": [transformation],
             "creationTime": self.milliseconds(),
             "logGroupName": params["logGroupName"],
+            "applyOnTransformedLogs": False,
         }
         with self.database.write() as connection:
             group = group_of(connection, params["logGroupName"])

@@ -55,6 +55,7 @@ class FilterDocument(TypedDict):
     metricTransformations: list[Transformation]
     creationTime: int
     logGroupName: str
+    applyOnTransformedLogs: NotRequired[bool]
 
 
 class MetricId(TypedDict):

@@ -151,12 +151,25 @@ def test_filters_are_listed_replaced_and_deleted(metrics: Metrics) -> None:
     assert found(metricName="b", metricNamespace=metrics.namespace) == ["b"]
     (first, *_) = writer.client.describe_metric_filters(logGroupName=writer.group)["metricFilters"]
     assert (first["filterPattern"], first["logGroupName"]) == ("WARN", writer.group)
+    assert first["applyOnTransformedLogs"] is False
     assert first["metricTransformations"] == [metrics.transformation("a", "2")]
     assert writer.described()["metricFilterCount"] == 3
     delete = {"logGroupName": writer.group, "filterName": "a"}
     writer.client.delete_metric_filter(**delete)
     assert found(logGroupName=writer.group) == ["b", "other"]
     assert writer.refused("delete_metric_filter", **delete).startswith("ResourceNotFoundException")
+
+
+def test_a_namespace_can_have_a_colon(metrics: Metrics) -> None:
+    namespace = "A.B-c_d/1#2:metricNamespace"
+    metrics.writer.client.put_metric_filter(
+        logGroupName=metrics.writer.group,
+        filterName="colon",
+        filterPattern="ERROR",
+        metricTransformations=[{"metricName": "m", "metricNamespace": namespace, "metricValue": "1"}],
+    )
+    found = metrics.writer.client.describe_metric_filters(metricName="m", metricNamespace=namespace)
+    assert [one["filterName"] for one in found["metricFilters"]] == ["colon"]
 
 
 def test_bad_filters_are_refused(metrics: Metrics) -> None:
