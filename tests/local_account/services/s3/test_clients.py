@@ -58,6 +58,9 @@ def test_s3fs_reads_and_writes(local_account: AccountProcess, bucket: str) -> No
     with files.open(f"{bucket}/folder/a.csv", "wb") as file:
         file.write(b"x,y\n1,2\n")
     assert files.ls(f"{bucket}/folder") == [f"{bucket}/folder/a.csv"]
+    with files.open(f"{bucket}/large", "wb") as file:  # in parts, with an empty x-amz-acl
+        file.write(bytes(6_000_000))
+    assert files.info(f"{bucket}/large")["size"] == 6_000_000
     assert files.cat(f"{bucket}/folder/a.csv") == b"x,y\n1,2\n"
     files.copy(f"{bucket}/folder/a.csv", f"{bucket}/folder/b.csv")
     files.rm(f"{bucket}/folder", recursive=True)
