@@ -21,7 +21,7 @@ from local_account.services.s3.facilities import (
 )
 from local_account.services.s3.objects import LARGEST_PUT, written_if
 from local_account.services.s3.refusals import refusal
-from local_account.services.s3.storage import Attributes, NoSuchVersion, StorageError
+from local_account.services.s3.storage import NULL_VERSION, Attributes, NoSuchVersion, StorageError
 from local_account.services.s3.uploads import algorithm_of_upload, part_number
 from local_account.services.s3.wire import checksums, conditions, ranges
 
@@ -144,7 +144,7 @@ class Copies:
         if not name or not key:
             raise S3Error(
                 "InvalidArgument",
-                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+                "Invalid copy source object key",
                 ArgumentName="x-amz-copy-source",
                 ArgumentValue=given,
             )
@@ -206,4 +206,5 @@ def _directive(headers: Mapping[str, str], name: str) -> str:
 
 
 def _source_header(source: ObjectVersion, bucket: Bucket) -> dict[str, str]:
-    return {"x-amz-copy-source-version-id": source.version_id} if bucket.versioning else {}
+    named = bucket.versioning and source.version_id != NULL_VERSION
+    return {"x-amz-copy-source-version-id": source.version_id} if named else {}

@@ -128,25 +128,25 @@ class Details:
 def _parts(call: Call, version: ObjectVersion) -> dict[str, Any]:
     limit = _header_number(call, "x-amz-max-parts", _PARTS)
     after = _header_number(call, "x-amz-part-number-marker", 0)
+    if not any(part.checksums for part in version.parts):  # only uploads with an algorithm list their parts
+        return {"TotalPartsCount": len(version.parts)}
     later = [part for part in version.parts if part.number > after]
     shown = later[: min(limit, _PARTS)]
-    result: dict[str, Any] = {
+    return {
         "TotalPartsCount": len(version.parts),
         "PartNumberMarker": after,
         "NextPartNumberMarker": shown[-1].number if shown else 0,
         "MaxParts": min(limit, _PARTS),
         "IsTruncated": len(later) > len(shown),
-    }
-    if any(part.checksums for part in shown):  # only parts that were sent with checksums are listed
-        result["Parts"] = [
+        "Parts": [
             {
                 "PartNumber": part.number,
                 "Size": part.size,
                 **{f"Checksum{name}": value for name, value in part.checksums.items()},
             }
             for part in shown
-        ]
-    return result
+        ],
+    }
 
 
 def _header_number(call: Call, name: str, default: int) -> int:

@@ -86,6 +86,11 @@ class Gate:
 
     def _check(self, call: Call, bucket: Bucket | None) -> None:
         owner = call.headers.get("x-amz-expected-bucket-owner")
+        if owner and not (len(owner) == 12 and owner.isascii() and owner.isdigit()):
+            raise S3Error(
+                "InvalidBucketOwnerAWSAccountID",
+                f"The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]",
+            )
         if owner and owner != self._account_id:
             raise S3Error("AccessDenied")
         policy = bucket.settings.get("policy") if bucket else None

@@ -128,10 +128,14 @@ def _check_rule(rule: Mapping[str, Any]) -> None:
             )
     predicates = {**given, **given.get("And", {})}
     tagged = [predicates["Tag"]] if "Tag" in predicates else predicates.get("Tags", [])
+    if len({one["Key"] for one in tagged}) < len(tagged):
+        raise S3Error("InvalidRequest", "Duplicate Tag Keys are not allowed.")
     tags.of_object({"TagSet": tagged})
     _check_expiration(rule.get("Expiration"), tagged=bool(tagged))
     if "NoncurrentVersionExpiration" in rule:
         noncurrent = rule["NoncurrentVersionExpiration"]
+        if "NoncurrentDays" not in noncurrent:
+            raise S3Error("MalformedXML")
         _positive(noncurrent.get("NoncurrentDays"), "NoncurrentDays", "NoncurrentVersionExpiration")
         if not 1 <= noncurrent.get("NewerNoncurrentVersions", 1) <= 100:
             raise S3Error("InvalidArgument", "'NewerNoncurrentVersions' must be between 1 and 100")

@@ -31,7 +31,7 @@ from local_account.services.s3.wire import checksums, chunked, conditions, range
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_account.services.s3.storage import Body, Bucket, Content, Deleted, ObjectVersion
+    from local_account.services.s3.storage import Body, Bucket, Content, Deleted, ObjectVersion, Part
 
 T = TypeVar("T")
 LARGEST_PUT = 5 * 1024**3
@@ -205,19 +205,20 @@ class Objects:
             said["x-amz-version-id"] = version.version_id
         said.update(expiration_header(bucket, version))
         span = self._span(call, version)
-        whole = span is None or span.length == version.size
-        if headers.get("x-amz-checksum-mode", "").upper() == "ENABLED" and whole:
-            said.update(attributes.checksums(version.attributes.checksums, version.attributes.checksum_type))
+        part = _part(call, version)
+        if headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
+            known = version.attributes
+            if part is not None:
+                said.update(attributes.checksums(part.checksums, known.checksum_type))
+            elif span is None or span.length == version.size:
+                said.update(attributes.checksums(known.checksums, known.checksum_type))
         if span is None:
             said["Content-Length"] = str(version.size)
             return Reply(200, said), None
         said["Content-Length"] = str(span.length)
         said["Content-Range"] = span.content_range
-        if "partNumber" in call.query and version.parts:
+        if part is not None:
             said["x-amz-mp-parts-count"] = str(len(version.parts))
-            if headers.get("x-amz-checksum-mode", "").upper() == "ENABLED" and not whole:
-                part = version.parts[int(call.query["partNumber"]) - 1]
-                said.update(attributes.checksums(part.checksums, version.attributes.checksum_type))
         return Reply(206, said), span
 
     def _span(self, call: Call, version: ObjectVersion) -> ranges.Span | None:
@@ -343,6 +344,12 @@ def _part_span(number: str, version: ObjectVersion) -> ranges.Span | None:
         return ranges.Span(0, version.size, version.size) if version.size else None
     start = sum(part.size for part in version.parts[:index])
     return ranges.Span(start, start + version.parts[index].size, version.size)
+
+
+def _part(call: Call, version: ObjectVersion) -> Part | None:
+    """Return the part that a request asks for, once its number has been checked; None for none."""
+    number = call.query.get("partNumber")
+    return version.parts[int(number) - 1] if number is not None and version.parts else None
 
 
 def _check_governance(call: Call) -> None:

@@ -29,6 +29,17 @@ def _too_small(error: Exception, _: Call) -> S3Error:
     )
 
 
+def _invalid_part(error: Exception, call: Call) -> S3Error:
+    if not isinstance(error, storage.InvalidPart):
+        raise TypeError(error)
+    return S3Error(
+        "InvalidPart",
+        UploadId=call.query.get("uploadId", ""),
+        PartNumber=str(error.number),
+        ETag=error.etag,
+    )
+
+
 def _not_empty(error: Exception, call: Call) -> S3Error:
     versioned = isinstance(error, storage.BucketNotEmpty) and error.versioned
     words = "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
@@ -39,7 +50,7 @@ _REFUSALS: dict[type[Exception], Callable[[Exception, Call], S3Error]] = {
     storage.BucketAlreadyExists: lambda _, call: S3Error("BucketAlreadyOwnedByYou", BucketName=call.bucket),
     storage.BucketNotEmpty: _not_empty,
     storage.EntityTooSmall: _too_small,
-    storage.InvalidPart: lambda _, call: S3Error("InvalidPart", UploadId=call.query.get("uploadId", "")),
+    storage.InvalidPart: _invalid_part,
     storage.InvalidPartOrder: lambda _, call: S3Error(
         "InvalidPartOrder", UploadId=call.query.get("uploadId", "")
     ),

@@ -79,20 +79,22 @@ class Uploads:
         number = part_number(call)
         upload = self._storage.upload(call.bucket, call.key, call.query["uploadId"])
         wanted = upload.said.get("algorithm") or ""
+        sent: dict[str, str] = {}
 
         def store(body: Body, digest: checksums.Digest) -> Part:
             given = next((name for name in digest.checksums if name != also), "")
             checksums.check_part(wanted, given)
-            kept = {name: value for name, value in digest.checksums.items() if name == (wanted or also)}
-            return self._storage.put_part(upload, number, [body], digest.etag, kept, now=self._with.now())
+            if given:
+                sent[given] = digest.checksums[given]
+            return self._storage.put_part(
+                upload, number, [body], digest.etag, digest.checksums, now=self._with.now()
+            )
 
         # An upload without an algorithm gets S3's own, whatever its parts are sent with.
         also = "" if wanted else DEFAULT_ALGORITHM
         part = self._objects.receive(call, store, default="", also=also)
         headers = {"ETag": quoted(part.etag), **attributes.ENCRYPTION}
-        if wanted:
-            headers |= attributes.checksums(part.checksums, "")
-        return Reply(200, headers)
+        return Reply(200, headers | attributes.checksums(sent, ""))
 
     def complete_multipart_upload(self, call: Call) -> Reply:
         """CompleteMultipartUpload."""
@@ -102,20 +104,14 @@ class Uploads:
             name: value for name, value in call.headers.items() if not name.startswith("x-amz-checksum-")
         }
         body = call.document(about_body)
-        if not body.strip():
-            raise S3Error("InvalidRequest", "You must specify at least one part")
-        listed = documents.read("CompleteMultipartUpload", body).get("Parts", [])
-        if not listed or any("PartNumber" not in one or "ETag" not in one for one in listed):
-            raise S3Error("MalformedXML")
-        if len(listed) > MOST_PARTS:
-            raise S3Error("MalformedXML")
-        wanted = [(one["PartNumber"], one["ETag"].strip('"')) for one in listed]
         try:
             upload = self._storage.upload(call.bucket, call.key, call.query["uploadId"])
         except NoSuchUpload:
-            if (done := self._completed(call, wanted)) is None:
+            if not body.strip() or (done := self._completed(call, _wanted(_listed(body)))) is None:
                 raise
             return _completion(call, bucket, done)
+        listed = _listed(body)
+        wanted = _wanted(listed)
         parts = self._storage.chosen(upload, wanted)
         algorithm, kind = algorithm_of_upload(upload), upload.said["type"]
         _check_parts(upload, listed, parts)
@@ -132,7 +128,15 @@ class Uploads:
                 conditions.check_unchanged(call.headers, call.key, changed=changed)
 
         etag = checksums.multipart_etag([part.etag for part in parts])
-        version = self._storage.complete(upload, wanted, etag, stored, self._with.now(), unless=condition)
+        version = self._storage.complete(
+            upload,
+            wanted,
+            etag,
+            stored,
+            self._with.now(),
+            unless=condition,
+            part_checksums=bool(upload.said.get("algorithm")),
+        )
         self._remember(upload.id, version)
         self._with.events.created(call, bucket, version, "CompleteMultipartUpload")
         return _completion(call, bucket, version)
@@ -186,6 +190,22 @@ class Uploads:
         if upload.said.get("algorithm"):
             result |= {"ChecksumAlgorithm": upload.said["algorithm"], "ChecksumType": upload.said["type"]}
         return xml(documents.answer("ListParts", result))
+
+
+def _listed(body: bytes) -> Sequence[Mapping[str, Any]]:
+    """Return the parts that a completion lists. Raises S3Error."""
+    if not body.strip():
+        raise S3Error("InvalidRequest", "You must specify at least one part")
+    listed: Sequence[Mapping[str, Any]] = documents.read("CompleteMultipartUpload", body).get("Parts", [])
+    if not 1 <= len(listed) <= MOST_PARTS or any(
+        "PartNumber" not in one or "ETag" not in one for one in listed
+    ):
+        raise S3Error("MalformedXML")
+    return listed
+
+
+def _wanted(listed: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    return [(one["PartNumber"], one["ETag"].strip('"')) for one in listed]
 
 
 def _completion(call: Call, bucket: Bucket, version: ObjectVersion) -> Reply:

@@ -42,6 +42,11 @@ class NoSuchUpload(StorageError):  # noqa: N818
 class InvalidPart(StorageError):  # noqa: N818
     """A part was not uploaded, or has another ETag."""
 
+    def __init__(self, number: int, etag: str) -> None:
+        super().__init__(f"part {number} with ETag {etag!r} was not uploaded")
+        self.number = number
+        self.etag = etag
+
 
 class InvalidPartOrder(StorageError):  # noqa: N818
     """The parts are not in ascending order."""

@@ -275,12 +275,16 @@ class Storage:
         now: datetime,
         *,
         unless: Unless | None = None,
+        part_checksums: bool = True,
     ) -> ObjectVersion:
         """Make a version of the parts; no bytes are copied, and parts that are not wanted are deleted.
 
-        Raises what ``chosen`` raises; ``etag`` and ``attributes`` come of the parts that it returned.
+        ``part_checksums`` says whether the version keeps those of its parts; ``etag`` and ``attributes`` come
+        of the parts that ``chosen`` returned. Raises what that raises.
         """
-        return self._uploads.complete(upload, wanted, etag, attributes, now=now, unless=unless)
+        return self._uploads.complete(
+            upload, wanted, etag, attributes, now=now, unless=unless, part_checksums=part_checksums
+        )
 
     def abort(self, upload: Upload) -> None:
         """End an upload and delete its parts. Raises NoSuchUpload."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -20,6 +21,7 @@ from local_account.services.s3.storage.errors import (
 from local_account.services.s3.storage.identifiers import upload_id, upload_sequence
 from local_account.services.s3.storage.index import Execute, Index
 from local_account.services.s3.storage.records import (
+    EMPTY,
     MINIMUM_PART,
     Attributes,
     ObjectVersion,
@@ -149,7 +151,7 @@ class Uploads:
         for number, etag in wanted:
             row = found.get(number)
             if row is None or row[2] != etag:
-                raise InvalidPart(f"part {number} with ETag {etag!r} was not uploaded")
+                raise InvalidPart(number, etag)
             chosen.append(row)
         for row in chosen[:-1]:
             if row[1] < MINIMUM_PART:
@@ -165,6 +167,7 @@ class Uploads:
         *,
         now: datetime,
         unless: Unless | None,
+        part_checksums: bool,
     ) -> ObjectVersion:
         """Make a version of the parts."""
         with self._index as execute:
@@ -174,6 +177,7 @@ class Uploads:
             segments: list[Segment] = []
             for row in chosen:
                 segments += unpack(row[_BODY], row[1])
+            parts = [rows.part(row) for row in chosen]
             version = self._versions.insert(
                 execute,
                 known,
@@ -183,7 +187,7 @@ class Uploads:
                 etag=etag,
                 attributes=attributes,
                 now=now,
-                parts=[rows.part(row) for row in chosen],
+                parts=parts if part_checksums else [replace(part, checksums=EMPTY) for part in parts],
                 unless=unless,
             )
             self._remove(execute, known, upload, kept={row[0] for row in chosen})

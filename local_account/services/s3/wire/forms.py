@@ -103,11 +103,12 @@ def read_form(stream: Stream, content_type: str) -> Form:
             value = _value(decoder, stream, _FIELD_BYTES - size)
             size += len(event.name) + len(value)
             fields[event.name.lower()] = value.decode("utf-8", "replace")
-    given = event.filename if isinstance(event, File) else ""
-    filename = given.replace("\\", "/").rpartition("/")[2]
+    is_file = isinstance(event, File)
+    filename = event.filename.replace("\\", "/").rpartition("/")[2] if isinstance(event, File) else ""
     if "key" not in fields:
         raise missing_field("key")
-    fields["key"] = fields["key"].replace("${filename}", filename)
+    if is_file:
+        fields["key"] = fields["key"].replace("${filename}", filename)
     kept = fields.get("content-type", "binary/octet-stream")
     return Form(fields, filename, kept, Upload(decoder, stream))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,8 @@ def test_a_completion_can_be_asked_for_again(s3: S3Client, versioned: str) -> No
         assert code(s3.complete_multipart_upload, MultipartUpload=parts, **other) == "NoSuchUpload"
     s3.delete_object(Bucket=versioned, Key="k")
     assert code(s3.complete_multipart_upload, MultipartUpload=parts, **upload) == "NoSuchUpload"
-    assert code(s3.complete_multipart_upload, **upload) == "InvalidRequest"
+    assert code(s3.complete_multipart_upload, **upload) == "NoSuchUpload"
+    assert code(s3.complete_multipart_upload, **begin(s3, versioned)) == "InvalidRequest"
 
 
 def test_a_part_can_be_sent_again_and_left_out(s3: S3Client, bucket: str) -> None:
@@ -185,3 +187,17 @@ def test_large_files_go_in_parts_and_come_back(s3: S3Client, bucket: str, tmp_pa
     assert s3.head_object(Bucket=bucket, Key="k")["ETag"].endswith('-5"')
     s3.download_file(bucket, "k", str(back), Config=config)
     assert back.read_bytes() == source.read_bytes()
+
+
+def test_a_part_is_verified_by_the_checksum_that_it_was_sent_with(s3: S3Client, bucket: str) -> None:
+    upload = begin(s3, bucket)
+    sent = s3.upload_part(**upload, PartNumber=1, Body=b"x", ChecksumAlgorithm="SHA256")
+    part: Any = {
+        "PartNumber": 1,
+        "ETag": sent["ETag"],
+        "ChecksumSHA256": base64.b64encode(bytes(32)).decode(),
+    }
+    assert code(s3.complete_multipart_upload, **upload, MultipartUpload={"Parts": [part]}) == "InvalidPart"
+    part["ChecksumSHA256"] = sent["ChecksumSHA256"]
+    done = s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
+    assert (done["ChecksumType"], "ChecksumSHA256" in done) == ("FULL_OBJECT", False)
