@@ -7,6 +7,7 @@ workshop's own programs.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,6 +43,21 @@ def write_settings(environment: Mapping[str, str]) -> None:
     if not path.exists():
         settings.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"fetchNews": "false"}), encoding="utf-8")
+
+
+def keep_signatures(environment: Mapping[str, str], kept: Path) -> None:
+    """Keep in a directory what Jupyter knows about the notebooks that the learner has run here.
+
+    Jupyter signs the outputs of such a notebook, and shows of others no frame, style or widget (nbformat,
+    `NotebookNotary`). Key and signatures are in the home directory, which is new at every start. What a
+    server has written there before this stays.
+    """
+    kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data = data_directory(environment)
+    data.mkdir(parents=True, exist_ok=True)
+    for name in ("notebook_secret", "nbsignatures.db"):
+        with contextlib.suppress(FileExistsError):
+            (data / name).symlink_to(kept / name)
 
 
 def workspaces_directory(environment: Mapping[str, str]) -> Path:

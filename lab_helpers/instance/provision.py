@@ -28,7 +28,7 @@ from lab_helpers import keys
 from lab_helpers.clients import Clients
 from lab_helpers.instance import attendant
 from lab_helpers.instance.copies import copy_exercises
-from lab_helpers.instance.jupyter import write_kernel, write_settings, write_workspace
+from lab_helpers.instance.jupyter import keep_signatures, write_kernel, write_settings, write_workspace
 from lab_helpers.nested_stacks import StackError, deploy_nested
 
 TOLD_LINES = 30
@@ -54,7 +54,7 @@ class Provisioning:
         """Run the parts in parallel and report the outcome; return whether all succeeded."""
         began = time.monotonic()
         parts: dict[str, Callable[[], None]] = {
-            "jupyterlab": lambda: write_settings(os.environ),  # first: learners may open it at once
+            "jupyterlab": self._jupyterlab,  # first: learners may open it at once
             "kernel": self._kernel,
             "exercises": self._exercises,
             "stacks": self._stacks_and_repository,
@@ -100,6 +100,10 @@ class Provisioning:
             )
         except (BotoCoreError, ClientError) as error:
             self._say("provision", f"could not publish the status {status!r}: {error}")
+
+    def _jupyterlab(self) -> None:
+        write_settings(os.environ)
+        keep_signatures(os.environ, self._state / "signatures")
 
     def _kernel(self) -> None:
         self._command("kernel", "bash", self._package / "lifecycle-config" / "kernel.sh")

@@ -3,10 +3,17 @@
 import json
 from pathlib import Path
 
+import nbformat
 import pytest
 from jupyterlab_server.workspaces_handler import WorkspacesManager
+from nbformat.sign import NotebookNotary
 
-from lab_helpers.instance.jupyter import workspaces_directory, write_settings, write_workspace
+from lab_helpers.instance.jupyter import (
+    keep_signatures,
+    workspaces_directory,
+    write_settings,
+    write_workspace,
+)
 
 NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
@@ -53,3 +60,17 @@ def test_a_layout_of_the_learner_stays(tmp_path: Path) -> None:
     manager.save("default", '{"data": {}, "metadata": {"id": "default"}}')
     write_workspace(environment, "notebooks/00_welcome.ipynb")
     assert manager.load("default")["data"] == {}
+
+
+def test_a_notebook_that_was_run_here_is_trusted_after_the_next_start_of_the_instance(tmp_path: Path) -> None:
+    """As Jupyter's own notary says, which shows a report page and buttons only of a trusted notebook."""
+    notebook = nbformat.v4.new_notebook()
+
+    def started(number: int) -> NotebookNotary:
+        data = tmp_path / f"home-{number}"
+        keep_signatures({"JUPYTER_DATA_DIR": str(data)}, tmp_path / "kept")
+        return NotebookNotary(data_dir=str(data))
+
+    started(1).sign(notebook)
+    assert started(2).check_signature(notebook)
+    assert not NotebookNotary(data_dir=str(tmp_path)).check_signature(notebook)
