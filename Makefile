@@ -131,7 +131,7 @@ pr: lint test  ## everything that a change must pass
 
 clean: bootstrap  ## stop the local account and remove everything created here: state, runs, caches, the environment
 	@$(PYTHON) -m lab_helpers local reset --yes
-	rm -rf .local runs bench.json bench-*.svg builds.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .venv
+	rm -rf .local runs bench.json bench-*.svg bench-*.md builds.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .venv
 
 bootstrap:
 	@.ci/bootstrap

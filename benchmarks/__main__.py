@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.drift.part import drift
 from benchmarks.figures import Figure, table, write
 from benchmarks.growth import plan
 from benchmarks.growth.part import growth
@@ -35,10 +36,15 @@ def main() -> int:
         "--growth", default=",".join(plan.PARTS), help="what of the part `growth` (default: all)"
     )
     parser.add_argument(
-        "--scale", type=float, default=1, help="sizes of the part `growth`: 0.01 tries it out (default: 1)"
+        "--scale",
+        type=float,
+        default=1,
+        help="sizes of the parts `growth` and `drift`: 0.01 tries them out (default: 1)",
     )
     parser.add_argument(
-        "--pictures", type=Path, help="directory for the curves of `growth` (default: bench-*.svg)"
+        "--pictures",
+        type=Path,
+        help="directory for the curves of `growth`, and the page and picture of `drift` (default: bench-*)",
     )
     arguments = parser.parse_args()
     chosen, peers, of_growth = (
@@ -58,11 +64,17 @@ def main() -> int:
             return Path(arguments.output.with_name(f"bench-growth-{curve}.svg"))
         return Path(arguments.pictures / f"growth-{curve}.svg")
 
+    def file(name: str) -> Path:
+        if arguments.pictures is None:
+            return Path(arguments.output.with_name(f"bench-{name}"))
+        return Path(arguments.pictures / name)
+
     parts = PARTS | {
         "server": functools.partial(server, peers=peers),
         "growth": functools.partial(
             growth, parts=of_growth, plan=plan.Plan().scaled(arguments.scale), picture=picture
         ),
+        "drift": functools.partial(drift, scale=arguments.scale, target=file),
     }
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is ended then too
     console, figures = Console(), list[Figure]()

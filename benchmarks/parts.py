@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.by_hand import by_hand
+from benchmarks.drift.part import drift
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.fleet import fleet
 from benchmarks.growth.part import growth
@@ -226,6 +227,7 @@ PARTS: dict[str, Callable[[BenchLab], list[Figure]]] = {
     "server": server,
     "growth": growth,
     "console": console,
+    "drift": drift,
 }
 
 

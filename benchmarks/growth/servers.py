@@ -22,9 +22,9 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from benchmarks.environments import environment
 from benchmarks.growth.wire import Signer, WireError
-from benchmarks.lab import REPOSITORY, BenchLab
-from local_account.engine.package_index import child_environment
+from benchmarks.lab import BenchLab
 from local_account.foundation.config import LOOPBACK, free_port
 
 ACCOUNT, EMPTY_ACCOUNT, MOTO, MINISTACK = "account", "account_empty", "moto_server", "ministack"
@@ -111,7 +111,9 @@ def peer(name: str, room: Path) -> Iterator[Server]:
         argv = [str(Path(sys.executable).parent / "moto_server"), "-H", LOOPBACK, "-p", str(port)]
         about, settings = "moto's server, nothing kept", dict[str, str]()
     else:
-        argv = [str(ministack_environment() / "bin" / "ministack")]
+        # An environment of its own: its botocore is another.
+        installed = environment(f"ministack-{MINISTACK_VERSION}", f"ministack=={MINISTACK_VERSION}")
+        argv = [str(installed / "bin" / "ministack")]
         about = f"ministack {MINISTACK_VERSION}, nothing kept"
         # By default it listens on all interfaces, logs each request, and removes containers that it finds.
         settings = {"BIND_HOST": LOOPBACK, "GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR"}
@@ -156,30 +158,3 @@ def _running(
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((LOOPBACK, port)) == 0
-
-
-def ministack_environment() -> Path:
-    """Return an environment of ministack's own: its botocore is another. It is made once and kept."""
-    directory = REPOSITORY / ".local" / "bench" / f"ministack-{MINISTACK_VERSION}"
-    if not (directory / "bin" / "ministack").exists():
-        uv = [sys.executable, "-m", "uv"]
-        for arguments in (
-            ["venv", "--quiet", "--clear", "--python", sys.executable, str(directory)],
-            [
-                *("pip", "install", "--quiet", "--python", str(directory / "bin" / "python")),
-                f"ministack=={MINISTACK_VERSION}",
-            ],
-        ):
-            done = subprocess.run(
-                [*uv, *arguments],
-                env={**os.environ, **child_environment()},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode != 0:
-                raise ServerError(
-                    f"ministack {MINISTACK_VERSION} cannot be installed:\n{done.stderr[-2000:]}"
-                )
-    return directory
