@@ -355,13 +355,16 @@ def _tags(lab: Lab) -> list[TagTypeDef]:
     return [{"Key": LAB_TAG, "Value": lab.names.tag}, {"Key": EXPIRES_TAG, "Value": expires}]
 
 
-def remove(lab: Lab, *, sleep: Callable[[float], None] = time.sleep, timeout: float = 1800) -> list[str]:
+def remove(
+    lab: Lab, number: str = "", *, sleep: Callable[[float], None] = time.sleep, timeout: float = 1800
+) -> list[str]:
     """Delete what runs of notebook 06 have made, and return the names of the endpoints among it.
 
-    Waits until the endpoints are gone. A release that is under way is rolled back first, by setting its alarm
-    off: there is no other way to stop it. Safe to repeat. Raises ReleaseError after `timeout` seconds.
+    With `number`, only what belongs to the endpoint of this number. Waits until the endpoints are gone. A
+    release that is under way is rolled back first, by setting its alarm off: there is no other way to stop
+    it. Safe to repeat. Raises ReleaseError after `timeout` seconds.
     """
-    client, stem = lab.client("sagemaker"), lab.names.safe("")
+    client, stem = lab.client("sagemaker"), lab.names.safe(number)
     began, found = time.monotonic(), _endpoints(lab, stem)
     asked = set[str]()
     while there := _endpoints(lab, stem):
@@ -387,7 +390,7 @@ def remove(lab: Lab, *, sleep: Callable[[float], None] = time.sleep, timeout: fl
                 _deleted(functools.partial(client.delete_model, ModelName=name))
     if alarms := _alarms(lab, stem):
         lab.client("cloudwatch").delete_alarms(AlarmNames=alarms)
-    _forget(lab)
+    _forget(lab, number)
     return sorted(found)
 
 
@@ -411,10 +414,10 @@ def _stop(lab: Lab, endpoint: str) -> None:
         )
 
 
-def _forget(lab: Lab) -> None:
+def _forget(lab: Lab, number: str) -> None:
     """Delete the candidates and what the endpoints have captured."""
     s3 = lab.client("s3")
-    for prefix in (keys.CANDIDATES, f"{keys.CAPTURE}{lab.names.safe('')}"):
+    for prefix in (f"{keys.CANDIDATES}{number}", f"{keys.CAPTURE}{lab.names.safe(number)}"):
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=lab.bucket, Prefix=prefix):
             for one in page.get("Contents", []):
                 s3.delete_object(Bucket=lab.bucket, Key=one["Key"])

@@ -28,9 +28,11 @@ class SharedClients:
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, service: str, /) -> Any:
-        """Return the client of `service`."""
+    def __call__(self, service: str, /, **options: Any) -> Any:
+        """Return the client of `service`; with options such as `config`, one that is not shared."""
         with self._lock:
+            if options:
+                return self._session.client(service, **options)
             if service not in self._clients:
                 self._clients[service] = self._session.client(service, config=self._config)
             return self._clients[service]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab_helpers.display import Table
 from lab_helpers.drills.approval import RejectedApproval
+from lab_helpers.drills.container import FailingContainer
 from lab_helpers.drills.drill import Drill, DrillError
 from lab_helpers.drills.event import LostEvent
 from lab_helpers.drills.hyperparameter import BadHyperparameter
@@ -21,6 +22,7 @@ ALL: dict[str, Drill] = {
         RejectedApproval(),
         LostEvent(),
         ShiftedData(),
+        FailingContainer(),
     )
 }
 

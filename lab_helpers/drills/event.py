@@ -80,7 +80,7 @@ class LostEvent(TrainingDrill):
         )
         ended = job.get("TrainingEndTime")
         late = duration((approval.changed - ended).total_seconds()) if ended else "some time"
-        said = executions.first_line(approval.summary, 400)
+        said = executions.first_line(approval.summary, 600)
         return Sighting(
             f"{TRAIN_APPROVAL} was answered {late} after the job's end, without its event: {said}",
             f"{NOTICES[TRAIN_APPROVAL]}, by its schedule",

@@ -8,16 +8,15 @@ another check, in a later minute: the alarm takes the largest value of a minute.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab_helpers import examples, instance_types, keys, monitoring
 from lab_helpers.drills.drill import Drill, DrillError, Sighting
+from lab_helpers.drills.role import with_role
 from lab_helpers.drills.training import until
 from lab_helpers.monitoring import MonitoringError, Traffic
-from lab_helpers.stacks import find_stack
 from lab_helpers.training import read
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ def _check(lab: Lab, traffic: Traffic) -> list[str]:
     release = monitoring.production(lab)
     known = examples.of_release(lab, release)
     result = monitoring.check(
-        _with_role(lab),
+        with_role(lab),
         release,
         monitoring.write_baseline(lab, release, known),
         traffic,
@@ -139,16 +138,6 @@ def _check(lab: Lab, traffic: Traffic) -> list[str]:
     )
     monitoring.publish(lab, release.endpoint, result)
     return result.drifted
-
-
-def _with_role(lab: Lab) -> Lab:
-    """Return the lab with the role of its jobs, which an instructor reads from the top stack."""
-    if "SAGEMAKER_ROLE_ARN" in lab.settings:
-        return lab
-    stack = find_stack(lab.client("cloudformation"), lab.names.top_stack)
-    listed = stack.get("Outputs", []) if stack else []
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in listed}
-    return replace(lab, settings={**lab.settings, "SAGEMAKER_ROLE_ARN": outputs["SageMakerRoleArn"]})
 
 
 def _found(lab: Lab, record: Record) -> list[str]:

@@ -121,7 +121,7 @@ def seen(execution: Execution) -> Sighting:
         return Sighting(f"the execution was stopped: {said}", "a person", at, settled=True)
     if failed:
         by = NOTICES.get(failed.stage, f"a person ({person(failed)})")
-        said = executions.first_line(failed.summary, 400) or "no reason given"
+        said = executions.first_line(failed.summary, 600) or "no reason given"
         return Sighting(f"stopped in {failed.stage}: {said}", by, failed.changed, settled=True)
     if execution.ended:
         released = execution.status == "Succeeded"

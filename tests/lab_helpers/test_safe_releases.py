@@ -195,9 +195,9 @@ class Account:
             for name, status in [*own, *((name, "InService") for name in self.others)]
         ]
 
-    def remove(self, tmp_path: Path) -> list[str]:
+    def remove(self, tmp_path: Path, number: str = "") -> list[str]:
         lab = fakes.lab(tmp_path, sagemaker=self.sagemaker, cloudwatch=self.cloudwatch, s3=self.s3)
-        return safe_releases.remove(lab, sleep=lambda _: None)
+        return safe_releases.remove(lab, number, sleep=lambda _: None)
 
 
 def test_everything_that_a_run_has_made_is_removed_and_nothing_of_another_lab(tmp_path: Path) -> None:
@@ -211,6 +211,17 @@ def test_everything_that_a_run_has_made_is_removed_and_nothing_of_another_lab(tm
         f"delete_alarms {[f'{NAME}-server-errors']}",
         "delete_object monitoring/candidates/x",
         "delete_object monitoring/capture/iris-model-safe-x",
+    ]
+
+
+def test_a_drill_removes_its_own_endpoint_and_leaves_that_of_the_lesson(tmp_path: Path) -> None:
+    account, number = Account(["InService", "InService"], others=["iris-model-safe-lesson"]), NAME[-6:]
+
+    assert account.remove(tmp_path, number) == [NAME]
+    assert not [one for one in account.done if "lesson" in one]
+    assert account.done[-2:] == [
+        f"delete_object monitoring/candidates/{number}x",
+        f"delete_object monitoring/capture/{NAME}x",
     ]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from lab_helpers import endpoints
 from lab_helpers.deletions import empty_bucket
+from lab_helpers.drills import conduct, record
 from lab_helpers.exercises import zipped
 from lab_helpers.instructor.clean import clean
 from lab_helpers.instructor.fleet.progress import read_progress
@@ -434,6 +435,22 @@ def test_a_top_stack_whose_deletion_failed_is_created_again(second: Lab) -> None
     eventually(lambda: second.status(second.names.top_stack) == "DELETE_FAILED")
 
     second.reset("01")
+
+
+def test_a_running_drill_is_put_back_by_a_reset(lab: Lab) -> None:
+    """Also what only the drill knows, such as the monitor's rule, which no stack would repair."""
+    lab.be_at("05")
+    seen = as_lab(lab.clients, lab.names, lab.region, lab.account)
+    events, name = lab.clients("events"), lab.names.monitor_rule
+    before = json.loads(events.describe_rule(Name=name)["EventPattern"])
+    conduct.start(seen, "lost-event")
+    assert json.loads(events.describe_rule(Name=name)["EventPattern"]) != before
+
+    outcome = lab.reset("05")
+
+    assert outcome.done[0].kind == "end-drill"
+    assert json.loads(events.describe_rule(Name=name)["EventPattern"]) == before
+    assert record.running(seen) is None
 
 
 def test_a_lab_in_the_middle_of_everything_can_be_cleaned(second: Lab) -> None:
