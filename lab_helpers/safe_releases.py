@@ -43,6 +43,8 @@ MOVES = {"Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting"}
 """States of an endpoint that end by themselves (DescribeEndpoint, EndpointStatus)."""
 LONGEST = 3_600
 """Seconds beyond its waits that a deployment may take; then SageMaker rolls it back."""
+MOST = 28_800
+"""Seconds that AWS allows for it (BlueGreenUpdatePolicy)."""
 SCALING: Final = "sagemaker"
 DIMENSION: Final = "sagemaker:variant:DesiredInstanceCount"
 
@@ -236,7 +238,7 @@ def guarded(
         "BlueGreenUpdatePolicy": {
             "TrafficRoutingConfiguration": {**routing, "WaitIntervalInSeconds": bake_seconds},
             "TerminationWaitInSeconds": bake_seconds,
-            "MaximumExecutionTimeoutInSeconds": 10 * bake_seconds + LONGEST,
+            "MaximumExecutionTimeoutInSeconds": min(10 * bake_seconds + LONGEST, MOST),
         },
         "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]},
     }

@@ -128,6 +128,7 @@ def test_a_guarded_deployment_is_one_that_sagemaker_takes(routing: Any, bake: in
     deployments.check_deployment_config(config, [spec])  # raises, if its waits take longer than its time
     assert config["AutoRollbackConfiguration"]["Alarms"] == [{"AlarmName": "alarm"}]
     policy = config["BlueGreenUpdatePolicy"]
+    assert 600 <= policy["MaximumExecutionTimeoutInSeconds"] <= 28_800, "BlueGreenUpdatePolicy, valid range"
     assert policy["TrafficRoutingConfiguration"]["WaitIntervalInSeconds"] == bake
     assert policy["TerminationWaitInSeconds"] == bake
 
