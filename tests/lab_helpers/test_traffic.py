@@ -120,7 +120,10 @@ def test_what_is_usually_wrong_is_a_share_of_the_distinct_questions(
 
     monkeypatch.setattr(load, "sender", lambda *_, **__: send)
 
-    assert traffic.usually_wrong(fakes.lab(tmp_path), "safe", [*ASKED, wrong, wrong]) == 1 / 9
+    found = traffic.usual(fakes.lab(tmp_path), "safe", [*ASKED, wrong, wrong])
+
+    assert found.wrong == 1 / 9
+    assert 0 < found.milliseconds < 1000
 
 
 def test_a_split_counts_the_answers_of_each_variant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -383,7 +383,7 @@ FACTS: dict[str, dict[str, Fact]] = {
         "Why are there still two?": lambda: EXAMPLE,
     },
     "06": {
-        "an ensemble of hundreds of copies": lambda: "COPIES = 300" in candidates_program(),
+        "an ensemble of hundreds of copies": lambda: "COPIES = 600" in candidates_program(),
         "that takes five to eight minutes": lambda: usual.PUBLISHED["DeployDev", "DeployDev"] == "5 to 8 min",
         "the 90th percentile in a minute": lambda: '"p90"' in helper("safe_releases"),
         "use 300 seconds or more": lambda: (
