@@ -12,9 +12,17 @@ from tests.e2e.one_workshop import Workshop
 pytestmark = [pytest.mark.docker, pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 
+def serving(workshop: Workshop) -> str:
+    """Return what PRD serves, once it has settled: notebook 05 leaves it while it is being scaled."""
+    workshop.client("sagemaker").get_waiter("endpoint_in_service").wait(
+        EndpointName=workshop.names.prd_endpoint, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+    )
+    return workshop.serving(workshop.names.prd_endpoint)
+
+
 def test_labeled_data_retrains_and_production_recovers(workshop: Workshop, tmp_path: Path) -> None:
     names, s3 = workshop.names, workshop.client("s3")
-    served = workshop.serving(names.prd_endpoint)
+    served = serving(workshop)
 
     done = workshop.command("run", "--port", "0", "-n", "08", "--output", str(tmp_path))
     assert done.returncode == 0, done.stdout[-6000:]
@@ -30,7 +38,7 @@ def test_labeled_data_retrains_and_production_recovers(workshop: Workshop, tmp_p
     )
     assert by_labels["trigger"]["triggerDetail"].endswith(f"rule/{names.labels_rule}")
     assert by_labels["status"] == "Succeeded"
-    assert workshop.serving(names.prd_endpoint).endswith(by_labels["pipelineExecutionId"])
+    assert serving(workshop).endswith(by_labels["pipelineExecutionId"])
     states = [events.describe_rule(Name=rule)["State"] for rule in (names.drift_rule, names.labels_rule)]
     assert states == ["DISABLED", "DISABLED"]
 
@@ -45,4 +53,4 @@ def test_labeled_data_retrains_and_production_recovers(workshop: Workshop, tmp_p
     back = codepipeline.list_pipeline_executions(pipelineName=names.train_pipeline, maxResults=1)
     execution = back["pipelineExecutionSummaries"][0]["pipelineExecutionId"]
     assert workshop.ended(names.train_pipeline, execution) == "Succeeded"
-    assert workshop.serving(names.prd_endpoint) == served
+    assert serving(workshop) == served

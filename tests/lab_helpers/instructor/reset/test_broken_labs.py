@@ -280,6 +280,19 @@ def test_a_disabled_rule_is_enabled(lab: Lab) -> None:
     assert lab.clients("events").describe_rule(Name=lab.names.upload_rule)["State"] == "ENABLED"
 
 
+def test_rules_that_an_interrupted_lesson_has_enabled_get_the_state_that_is_declared(lab: Lab) -> None:
+    lab.be_at("03")
+    rules = (lab.names.drift_rule, lab.names.labels_rule)
+    for rule in rules:
+        lab.clients("events").enable_rule(Name=rule)
+    assert {action.subject for action in lab.plan("03").of("disable-rule")} == set(rules)
+
+    lab.reset("03")
+
+    states = [lab.clients("events").describe_rule(Name=rule)["State"] for rule in rules]
+    assert states == ["DISABLED", "DISABLED"]
+
+
 def test_parts_of_nested_stacks_deleted_by_hand_are_recreated(lab: Lab) -> None:
     lab.be_at("03")
     lab.clients("codepipeline").delete_pipeline(name=lab.names.train_pipeline)
