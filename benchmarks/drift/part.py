@@ -40,7 +40,7 @@ def drift(
     found = judged(count)
     with tempfile.TemporaryDirectory(prefix="mlops-bench-drift-") as room:
         took = large.compare(Path(room), rows, large.ROUNDS if scale >= 1 else 1, _report)
-    found = Found(found.counts, found.tools, found.versions, count, took, rows)
+    found = Found(found.counts, found.tools, found.versions, took, rows)
     if target is not None:
         draw(found, target("drift.svg"))
         target("drift.md").write_text(page(found), encoding="utf-8")
@@ -72,7 +72,7 @@ def judged(count: int) -> Found:
         tools = {judge.name: judge.rule for judge in judges}
         tools[ANY_COLUMN] = "DataDriftPreset: a column has drifted"
         versions = {judge.name: judge.versions for judge in judges}
-    return Found(Counts(seen), tools, versions, count, {}, 0)
+    return Found(Counts(seen), tools, versions, {}, 0)
 
 
 def figures(found: Found) -> list[Figure]:
