@@ -26,6 +26,9 @@ CHECK_JOBS = 4
 RETRAINING_JOBS, RETRAINING_CHECKS = 2, 3
 """Jobs of notebook 08: one trains, one transforms at the same price, and three check captured data."""
 
+DRILL_JOBS, DRILL_RELEASES = 4, 1
+"""Drills of notebook 09 unless others are chosen: each trains, and one goes on to DEV and back."""
+
 _HINTS = {
     "SageMaker endpoints": "endpoints are billed for as long as they exist: delete the labs (`clean`), or "
     "only their endpoints (`reset --to 04`)",
@@ -53,6 +56,7 @@ class Assumptions:
     release_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 06 per participant"})
     monitoring_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 07 per participant"})
     retraining_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 08 per participant"})
+    drill_lessons: float = field(default=0.0, metadata={"help": "runs of notebook 09 per participant"})
     prd_instances: float = field(default=1.5, metadata={"help": "average number of PRD instances"})
     images_gigabytes: float = field(default=1.0, metadata={"help": "GB of images in ECR"})
     storage_gigabytes: float = field(default=0.5, metadata={"help": "GB in S3"})
@@ -159,10 +163,11 @@ def estimate(prices: Prices, a: Assumptions) -> Estimate:
     git_users = max(a.participants * a.git_roles - FREE_GIT_USERS, 0)
     endpoint = "SageMaker endpoints"
     # Pipeline actions are billed by the started minute: one per short action; approvals are free.
-    releases = a.releases + a.retraining_lessons
+    releases = a.releases + a.retraining_lessons + a.drill_lessons * DRILL_RELEASES
     action_minutes = a.builds * (1 + -(-a.build_minutes // 1)) + releases * (3 + 2 * 6)
     checks = a.monitoring_lessons * CHECK_JOBS + a.retraining_lessons * RETRAINING_CHECKS
     jobs = a.trainings + a.sdk_lessons * SDK_JOBS + a.retraining_lessons * RETRAINING_JOBS
+    jobs += a.drill_lessons * DRILL_JOBS
     items = [
         item("SageMaker notebook", a.notebook_type, f"notebook:{a.notebook_type}", each(a.hours)),
         item("SageMaker notebook", "volume", "ml-storage:gb-month", each(a.volume_gigabytes) * months),

@@ -44,6 +44,7 @@ def owned(lab_id: str) -> list[str]:
         "package/functions/0123",
         "sdk/batch/input/test.csv",
         "monitoring/checks/20261130010203/report.json",
+        "drills/20261130-010203-123456/trainingjob.zip",
     )
     log_groups = {
         f"/aws/codebuild/{n.base_project}": EXECUTION,

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from lab_helpers import exercises
-from lab_helpers.instructor.cost import CHECK_JOBS, Assumptions, Estimate, estimate
+from lab_helpers.instructor.cost import CHECK_JOBS, DRILL_JOBS, Assumptions, Estimate, estimate
 from lab_helpers.prices import PriceError, Prices
 from tests.checkout import ROOT
 
@@ -45,7 +45,7 @@ def test_every_assumption_except_instance_types_changes_the_bill() -> None:
     base = cost(keep_days=1).total
     for name in ("participants", "hours", "endpoint_hours", "builds", "build_minutes", "trainings",
                  "training_minutes", "releases", "sdk_lessons", "release_lessons",
-                 "monitoring_lessons", "retraining_lessons", "prd_instances",
+                 "monitoring_lessons", "retraining_lessons", "drill_lessons", "prd_instances",
                  "images_gigabytes",
                  "storage_gigabytes", "volume_gigabytes", "log_megabytes", "git_roles",
                  "keep_days"):  # fmt: skip
@@ -82,3 +82,12 @@ def test_invalid_assumptions_are_rejected() -> None:
     with pytest.raises(PriceError, match=r"ml\.p5\.48xlarge"):
         cost(prd_type="ml.p5.48xlarge")
     assert cost(hours=0).each_hour >= 0
+
+
+def test_drills_cost_what_they_train() -> None:
+    without, found = cost(participants=30), cost(participants=30, drill_lessons=1, training_minutes=3)
+    trained = {one.service: one.quantity for one in found.items}["SageMaker training"]
+    assert trained == {one.service: one.quantity for one in without.items}["SageMaker training"] + 6
+    code = exercises.cells(exercises.find(ROOT / "notebooks", "09"), "code")
+    chosen = next(one["source"] for one in code if "drills = " in one["source"]).partition('drills = "')[2]
+    assert len(chosen.split(",")) == DRILL_JOBS
