@@ -14,6 +14,9 @@ from lab_helpers.endpoints import Release
 from lab_helpers.examples import Examples
 from lab_helpers.lab import Lab
 
+BAD = ("shuffled", "failing", "slow")
+"""Those that no release should have; the program can make them all."""
+
 
 def start(
     lab: Lab,

@@ -35,7 +35,12 @@ def get(name: str) -> Drill:
 
 
 def named(text: str) -> list[str]:
-    """Return the names in a list that is separated by commas; `all` stands for every drill."""
+    """Return the names in a list that is separated by commas; `all` stands for every drill.
+
+    Raises DrillError for any other text, and for what is no text.
+    """
+    if not isinstance(text, str):
+        raise DrillError(f'drills is {text!r}: give names in quotes, separated by commas, or "all"')
     names = list(ALL) if text.strip() == "all" else [one.strip() for one in text.split(",") if one.strip()]
     return [get(one).name for one in names]
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import candidates
+from lab_helpers.candidates import BAD
 from tests.notebooks.conftest import DATA
 
 pytestmark = pytest.mark.slow
@@ -99,6 +100,7 @@ def test_the_slow_one_is_right_and_without_onnx(
 
 def test_each_candidate_of_the_lesson_can_be_made() -> None:
     assert set(candidates.CANDIDATES) == {"retrained", "small", "shuffled", "failing", "slow"}
+    assert set(BAD) == set(candidates.CANDIDATES) - {"retrained", "small"}
 
 
 def test_the_archive_has_the_files_of_a_training_job_at_its_top() -> None:
