@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from lab_helpers import charges, removal
 from lab_helpers.errors import Interrupted
+from lab_helpers.instructor.inventory import listers
+from lab_helpers.instructor.inventory.listers import Place
 from tests.lab_helpers import fakes
 
 TIME = fakes.START
@@ -355,3 +357,43 @@ def test_what_bills_is_the_labs_own_with_its_price(tmp_path: Path) -> None:
     assert f"{sum(prices):.3f} USD per hour" in shown
     assert "unknown" in shown
     assert "in its training jobs" in shown
+
+
+def test_every_variant_of_an_endpoint_bills_and_so_does_its_shadow(tmp_path: Path) -> None:
+    name = "iris-model-safe-0a1b2c"
+    summary = {"EndpointName": name, "EndpointArn": ARN, "CreationTime": TIME, "LastModifiedTime": TIME,
+               "EndpointStatus": "InService"}  # fmt: skip
+
+    def variant(name: str) -> dict[str, str]:
+        return {"VariantName": name, "ModelName": "m", "InstanceType": "ml.m5.large"}
+
+    client = fakes.FakeClient(
+        "sagemaker",
+        **jobs(),
+        list_endpoints=lambda **_: {"Endpoints": [summary]},
+        describe_endpoint=lambda EndpointName: {
+            **summary,
+            "EndpointConfigName": "config",
+            "ProductionVariants": [
+                {"VariantName": "A", "CurrentInstanceCount": 2},
+                {"VariantName": "B", "CurrentInstanceCount": 1},
+            ],
+            "ShadowProductionVariants": [{"VariantName": "C", "CurrentInstanceCount": 1}],
+        },
+        describe_endpoint_config=lambda EndpointConfigName: {
+            "EndpointConfigName": EndpointConfigName,
+            "EndpointConfigArn": ARN,
+            "CreationTime": TIME,
+            "ProductionVariants": [variant("A"), variant("B")],
+            "ShadowProductionVariants": [variant("C")],
+        },
+        describe_notebook_instance=lambda NotebookInstanceName: {
+            "NotebookInstanceName": NotebookInstanceName,
+            "NotebookInstanceStatus": "Stopped",
+        },
+    )
+    found = charges.running(fakes.lab(tmp_path, sagemaker=client))
+    assert sorted(one.count for one in found) == [1, 1, 2]
+    place = Place({"sagemaker": client}.__getitem__, "us-east-1", "123456789012")  # type: ignore[arg-type]
+    (listed,) = listers.endpoints(place)
+    assert (listed.billable, listed.quantity) == ("endpoint:ml.m5.large", 4), "an instructor sees the sum"

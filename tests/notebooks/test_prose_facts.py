@@ -383,7 +383,6 @@ FACTS: dict[str, dict[str, Fact]] = {
         "Why are there still two?": lambda: EXAMPLE,
     },
     "06": {
-        "an ensemble of hundreds of copies": lambda: "COPIES = 600" in candidates_program(),
         "that takes five to eight minutes": lambda: usual.PUBLISHED["DeployDev", "DeployDev"] == "5 to 8 min",
         "the 90th percentile in a minute": lambda: '"p90"' in helper("safe_releases"),
         "use 300 seconds or more": lambda: (
@@ -475,10 +474,6 @@ def helper(name: str) -> str:
 
 def check_program() -> str:
     return (ROOT / "notebooks/monitoring/check.py").read_text()
-
-
-def candidates_program() -> str:
-    return (ROOT / "notebooks/releases/candidates.py").read_text()
 
 
 def solution(number: str) -> Path:

@@ -38,6 +38,27 @@ def train_without_the_pipeline(lab: Lab) -> str:
     return name
 
 
+def leave_a_release(lab: Lab) -> str:
+    """Leave what an interrupted notebook 06 can leave, and return the beginning of its names."""
+    name, top = lab.names.safe("0a1b2c"), lab.state().stacks[lab.names.top_stack].outputs
+    lab.clients("sagemaker").create_model(
+        ModelName=f"{name}-good",
+        ExecutionRoleArn=top["SageMakerRoleArn"],
+        PrimaryContainer={"Image": f"{top['ModelImageRepositoryUri']}:latest"},
+    )
+    lab.clients("cloudwatch").put_metric_alarm(
+        AlarmName=f"{name}-wrong-answers",
+        Namespace="MLOpsWorkshop",
+        MetricName="WrongAnswers",
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0.1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    return name
+
+
 def keys(lab: Lab, prefix: str) -> list[str]:
     listed = lab.clients("s3").list_objects_v2(Bucket=lab.bucket, Prefix=prefix)
     return [one["Key"] for one in listed.get("Contents", [])]
@@ -45,7 +66,7 @@ def keys(lab: Lab, prefix: str) -> list[str]:
 
 def test_a_learner_goes_back_from_a_release_and_runs_the_notebook_again(lab: Lab, tmp_path: Path) -> None:
     lab.be_at("05")
-    job = train_without_the_pipeline(lab)
+    job, release = train_without_the_pipeline(lab), leave_a_release(lab)
     assert keys(lab, "sdk/") != []
     mine = lab.home / "notebooks" / "00_welcome.ipynb"
     mine.write_text(mine.read_text().replace('go_back_to = \\"\\"', 'go_back_to = \\"03\\"'))
@@ -56,6 +77,7 @@ def test_a_learner_goes_back_from_a_release_and_runs_the_notebook_again(lab: Lab
     for stack in (lab.names.dev_stack, lab.names.prd_stack):
         assert stack in told
     assert "delete what notebook 03a has left" in told
+    assert "delete what notebook 06 has left (2)" in told
     # What the endpoints have captured comes to S3 after a while.
     assert re.search("all objects but those under training/(, monitoring/)? and sdk/", done)
     assert "Your lab is at the start of notebook 03. Restart the kernel" in done
@@ -64,6 +86,8 @@ def test_a_learner_goes_back_from_a_release_and_runs_the_notebook_again(lab: Lab
     assert keys(lab, "sdk/") == keys(lab, "training/") == []
     jobs = lab.clients("sagemaker").list_training_jobs(NameContains=job)["TrainingJobSummaries"]
     assert jobs == []
+    assert lab.clients("sagemaker").list_models(NameContains=release)["Models"] == []
+    assert lab.clients("cloudwatch").describe_alarms(AlarmNamePrefix=release)["MetricAlarms"] == []
 
     lab.on_instance("-m", "lab_helpers", "run", "-n", "03", "--output", str(tmp_path))
     assert lab.newest(lab.names.train_pipeline)["status"] in {"InProgress", "Succeeded"}
