@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab_helpers import examples, instance_types, keys, monitoring
+from lab_helpers import examples, instance_types, keys, monitoring, triggers
 from lab_helpers.drills.drill import Drill, DrillError, Sighting
 from lab_helpers.drills.role import with_role
 from lab_helpers.drills.training import until
@@ -45,12 +45,21 @@ class ShiftedData(Drill):
     by_hand = True
 
     def check(self, lab: Lab) -> None:
-        """Raise DrillError if PRD captures nothing, if no feature is a number, or if the alarm is on."""
+        """Raise DrillError if PRD captures nothing, if no feature is a number, or if the alarm is on.
+
+        Also if the alarm would start the training pipeline: the drill could not put back what comes of that.
+        """
         try:
             known = examples.of_release(lab, monitoring.production(lab))
         except MonitoringError as error:
             raise DrillError(str(error)) from error
         _place(known)
+        rule = lab.names.drift_rule
+        if lab.client("events").describe_rule(Name=rule)["State"] != triggers.DISABLED:
+            raise DrillError(
+                f"the rule {rule} is enabled, so the alarm would start the training pipeline: disable it "
+                "first, in notebook 08 (`triggers.restore(lab)`)"
+            )
         if _alarm(lab)["StateValue"] == ALARM:
             raise DrillError(
                 f"the alarm {_alarm(lab)['AlarmName']} is on already, and could not tell a new shift: run "

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lab_helpers import examples, monitoring
 from lab_helpers.drills import catalog, container, labels, record, shift, training
 from lab_helpers.drills.drill import DrillError, Sighting
 from lab_helpers.drills.material import Material
@@ -183,3 +184,15 @@ def test_an_alarm_counts_if_it_went_off_after_the_start(
     )
     seen = shift.ShiftedData().look(lab, BEGAN)
     assert bool(seen.by) is seen.settled is noticed
+
+
+def test_an_alarm_that_would_start_the_pipeline_is_not_set_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = type("Known", (), {"evaluation": {"features": {"name": "text", "size": "number"}}})
+    monkeypatch.setattr(monitoring, "production", lambda _: None)
+    monkeypatch.setattr(examples, "of_release", lambda *_: known)
+    events = fakes.FakeClient("events", describe_rule=lambda Name: {"Name": Name, "State": "ENABLED"})
+
+    with pytest.raises(DrillError, match="rule iris-train-drift is enabled, so the alarm would start"):
+        shift.ShiftedData().check(fakes.lab(tmp_path, events=events))
