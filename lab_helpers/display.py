@@ -7,6 +7,7 @@ import html
 import re
 import sys
 import textwrap
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -103,6 +104,20 @@ class Table:
             f'<div style="overflow-x:auto"{keyboard if focusable else ""}><table>{caption}'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
+
+
+class Tabular(ABC):
+    """A record that shows itself as its table."""
+
+    @abstractmethod
+    def table(self) -> Table:
+        """Return what is shown."""
+
+    def __repr__(self) -> str:
+        return repr(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
 
 
 class CodeError(WorkshopError, LookupError):

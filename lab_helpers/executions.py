@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from lab_helpers import console, failures, source_zip
-from lab_helpers.display import Table, duration, mark, ticking
+from lab_helpers.display import Table, Tabular, duration, mark, ticking
 from lab_helpers.errors import Interrupted, WorkshopError
 from lab_helpers.lab import Lab
 from lab_helpers.live import tick
@@ -99,7 +99,7 @@ class Action:
 
 
 @dataclass(frozen=True, repr=False)
-class Execution:
+class Execution(Tabular):
     """A pipeline execution with all its actions in the pipeline's order."""
 
     pipeline: str
@@ -158,12 +158,6 @@ class Execution:
             rows,
             caption=f"{self.pipeline}, execution {self.id}: {self.status}",
         )
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def __repr__(self) -> str:
-        return repr(self.table())
 
 
 def first_line(text: str, limit: int = 90) -> str:

@@ -13,7 +13,7 @@ import boto3
 
 from lab_helpers import console
 from lab_helpers.clients import Clients, Session
-from lab_helpers.display import Table, duration
+from lab_helpers.display import Table, Tabular, duration
 from lab_helpers.errors import WorkshopError
 from lab_helpers.names import Names
 from lab_helpers.settings import home as home_here
@@ -25,7 +25,7 @@ class LabError(WorkshopError, RuntimeError):
 
 
 @dataclass(frozen=True, repr=False)
-class Lab:
+class Lab(Tabular):
     """One participant's workshop: everything that a notebook needs to know.
 
     `settings` are the lines of `.workshop/lab.env`, written by the lifecycle hook; `session` creates every
@@ -120,13 +120,8 @@ class Lab:
         """Return the git working copy of `branch`."""
         return self.home / branch
 
-    def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
-
-    def __repr__(self) -> str:
-        return repr(self._table())
-
-    def _table(self) -> Table:
+    def table(self) -> Table:
+        """Show the names in this lab."""
         return Table(
             ["what", "name in this lab"],
             [

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from lab_helpers import metrics
-from lab_helpers.display import Table, duration
+from lab_helpers.display import Table, Tabular, duration
 from lab_helpers.errors import WorkshopError
 from lab_helpers.lab import Lab
 from lab_helpers.live import Live
@@ -41,8 +41,8 @@ class ScalingError(WorkshopError, RuntimeError):
     """There is nothing to scale here; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, repr=False)
+class Settings(Tabular):
     """Limits and target of an endpoint's autoscaling."""
 
     fewest: int
@@ -53,13 +53,8 @@ class Settings:
     """Seconds after a scale-out before the next one; `scale_in_cooldown` is the same for scale-ins."""
     scale_in_cooldown: int
 
-    def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
-
-    def __repr__(self) -> str:
-        return repr(self._table())
-
-    def _table(self) -> Table:
+    def table(self) -> Table:
+        """Show the settings in a row."""
         return Table(
             ["instances", "invocations per instance and minute", "cooldown out", "cooldown in"],
             [

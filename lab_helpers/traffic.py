@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from lab_helpers import load
 from lab_helpers.comparisons import Share
-from lab_helpers.display import Table
+from lab_helpers.display import Table, Tabular
 from lab_helpers.endpoints import percentile
 from lab_helpers.load import Question, RequestFailed
 from lab_helpers.metrics import VARIANT
@@ -49,8 +49,8 @@ class Request:
     right: bool | None
 
 
-@dataclass(frozen=True)
-class Log:
+@dataclass(frozen=True, repr=False)
+class Log(Tabular):
     """What a load has seen."""
 
     requests: tuple[Request, ...]
@@ -77,12 +77,6 @@ class Log:
         """Who answered last; empty before the first answer."""
         answered = [one for one in self.requests if one.who != FAILED]
         return max(answered, key=lambda one: one.at).who if answered else ""
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def __repr__(self) -> str:
-        return repr(self.table())
 
     def table(self) -> Table:
         """Show the requests by who answered them."""

@@ -12,7 +12,7 @@ from typing import NotRequired, TypedDict
 from lab_helpers import keys
 from lab_helpers.builds import stream_lines
 from lab_helpers.causes import shortened
-from lab_helpers.display import Table, duration
+from lab_helpers.display import Table, Tabular, duration
 from lab_helpers.errors import WorkshopError
 from lab_helpers.lab import Lab
 
@@ -100,7 +100,7 @@ class Report(TypedDict):
 
 
 @dataclass(frozen=True, repr=False)
-class Job:
+class Job(Tabular):
     """A training job from SageMaker DescribeTrainingJob; `metrics` are the final values by name."""
 
     name: str
@@ -123,12 +123,6 @@ class Job:
         """The line of the FailureReason that says why, without the traceback that may follow it."""
         said = [line for line in self.failure.splitlines() if line.strip(" ,:")]
         return shortened(said[0].strip()) if said else ""
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def __repr__(self) -> str:
-        return repr(self.table())
 
     def table(self) -> Table:
         """Show the job's main facts."""

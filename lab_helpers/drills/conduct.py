@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from botocore.exceptions import ClientError
 
 from lab_helpers import console
-from lab_helpers.display import Table, duration, ticking
+from lab_helpers.display import Table, Tabular, duration, ticking
 from lab_helpers.drills import catalog, record
 from lab_helpers.drills.drill import DrillError, Sighting
 from lab_helpers.drills.record import Record
@@ -23,7 +23,7 @@ from lab_helpers.live import Frame, Live, tick
 
 
 @dataclass(frozen=True, repr=False)
-class Running:
+class Running(Tabular):
     """A drill in a lab, with what has happened so far."""
 
     record: Record
@@ -45,12 +45,6 @@ class Running:
             *(["put back", one] for one in now.done),
         ]
         return Table(["drill", self.record.drill], rows)
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-    def __repr__(self) -> str:
-        return repr(self.table())
 
 
 def _noticed(now: Record) -> str:
