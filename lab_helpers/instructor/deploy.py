@@ -18,10 +18,9 @@ from botocore.exceptions import ClientError
 from lab_helpers import keys
 from lab_helpers.clients import Clients
 from lab_helpers.console import Console
-from lab_helpers.instructor.fleet.progress import read_provision
+from lab_helpers.instructor.fleet.progress import Provision, ProvisionReports
 from lab_helpers.names import Names
 from lab_helpers.stacks import (
-    GOOD,
     READY_SECONDS,
     STARTS_OVER,
     DeployError,
@@ -120,13 +119,18 @@ def launch_link(console: Console, names: Names, uploaded: Uploaded) -> str:
 
 
 def start_instance(
-    sagemaker: SageMakerClient, name: str, restart: bool, report: Callable[[str], None]
+    sagemaker: SageMakerClient,
+    name: str,
+    restart: bool,
+    report: Callable[[str], None],
+    starting: Callable[[], None] = lambda: None,
 ) -> None:
-    """Bring the notebook instance to InService; `restart` stops it first, so that it gets a new package.
+    """Bring the notebook instance to InService; `restart` stops it first, so that it is provisioned again.
 
+    An instance that has failed earlier is started once more. `starting` is called before each start.
     Raises DeployError with the FailureReason if the instance fails (SageMaker DescribeNotebookInstance).
     """
-    pause, deadline, last = Pause(), time.monotonic() + READY_SECONDS, ""
+    pause, deadline, last, started = Pause(), time.monotonic() + READY_SECONDS, "", False
     while time.monotonic() < deadline:
         instance = sagemaker.describe_notebook_instance(NotebookInstanceName=name)
         status = instance["NotebookInstanceStatus"]
@@ -137,9 +141,10 @@ def start_instance(
             restart = False
         elif status == "InService":
             return
-        elif status == "Stopped":
+        elif status == "Stopped" or (status == "Failed" and not started):
+            starting()
             sagemaker.start_notebook_instance(NotebookInstanceName=name)
-            restart = False
+            restart, started = False, True
         elif status == "Failed":
             raise DeployError(
                 f"notebook instance {name} failed: {instance.get('FailureReason', 'no reason given')}"
@@ -151,49 +156,59 @@ def start_instance(
     )
 
 
-def missing_nested(clients: Clients, names: Names, region: str, account: str) -> list[str]:
-    """Return the nested stacks that the instance reports as deployed, and that are gone or beyond repair."""
-    told = read_provision(clients, names, region, account)
-    if told is None or told.status != "ready":
-        return []
+def why_again(clients: Clients, names: Names, told: Provision | None) -> str:
+    """Return why an instance with this report has to be provisioned again; empty if it need not be."""
+    if told is None:
+        return ""
+    if told.failure:
+        return f"provisioning failed earlier ({told.failure})"
+    if told.status != "ready":
+        return ""
     found = {name: find_stack(clients("cloudformation"), name) for name in _nested(names)}
-    return [name for name, stack in found.items() if stack is None or stack["StackStatus"] in STARTS_OVER]
+    missing = [name for name, stack in found.items() if stack is None or stack["StackStatus"] in STARTS_OVER]
+    return f"{', '.join(missing)} is missing or failed" if missing else ""
 
 
 def _nested(names: Names) -> tuple[str, ...]:
     return (names.base_stack, names.model_stack, names.train_stack)
 
 
-def wait_for_nested(cloudformation: CloudFormationClient, names: Names, watch: Watcher) -> None:
-    """Wait until the stacks that the lifecycle script deploys are complete.
+def wait_until_provisioned(
+    cloudformation: CloudFormationClient, names: Names, reports: ProvisionReports, watch: Watcher
+) -> None:
+    """Wait until the instance reports that it is provisioned, and show the events of the nested stacks.
 
-    Raises DeployError if one fails or after READY_SECONDS.
+    Raises DeployError if provisioning or a nested stack fails, or after READY_SECONDS.
     """
     nested = _nested(names)
     events, pause, deadline = Events(cloudformation, watch), Pause(), time.monotonic() + READY_SECONDS
     failures: dict[str, list[StackEvent]] = {name: [] for name in nested}
     for name in nested:
         stack = find_stack(cloudformation, name)
-        if stack and stack["StackStatus"] in GOOD:
-            events.skip(name)
+        if stack and not stack["StackStatus"].endswith("_IN_PROGRESS"):
+            events.skip(name)  # what happened earlier is not the outcome
     while time.monotonic() < deadline:
-        news, missing = False, False
+        news = False
         for name in nested:
             new = events.show(name)
             news = news or bool(new)
             failures[name] += [event for event in new if event.failed]
-            stack = find_stack(cloudformation, name)
-            status = stack["StackStatus"] if stack else ""
-            if status.endswith(("FAILED", "ROLLBACK_COMPLETE")):
-                raise DeployError(
-                    failure(name, stack, failures[name])
-                    + "\nSee the log on the notebook instance: ~/SageMaker/.workshop/provision.log"
-                )
-            missing = missing or status not in GOOD
-        if not missing:
+            stack = find_stack(cloudformation, name) if failures[name] else None
+            # The instance reports when its other parts have ended, too, which takes minutes.
+            if stack and stack["StackStatus"].endswith(("FAILED", "ROLLBACK_COMPLETE")):
+                raise DeployError(f"{failure(name, stack, failures[name])}\n{_NEXT}")
+        told = reports.newest()
+        if told and told.status == "ready":
             return
+        if told and told.failure:
+            raise DeployError(f"provisioning failed: {told.failure}\n{_NEXT}")
         pause(news)
     raise DeployError(
-        f"the nested stacks are not complete after {READY_SECONDS} s: see the log on the notebook instance "
-        f"{names.notebook_instance}, ~/SageMaker/.workshop/provision.log"
+        f"the notebook instance {names.notebook_instance} is not provisioned after {READY_SECONDS} s. {_NEXT}"
     )
+
+
+_NEXT = (
+    "The same command provisions it again. What happened is in the log on the notebook instance, "
+    "~/SageMaker/.workshop/provision.log"
+)

@@ -70,6 +70,35 @@ def test_a_browser_opens_if_there_is_one(own: Workshop, tmp_path: Path) -> None:
     assert asked.read_text().strip() == ADDRESS.findall(said)[0]
 
 
+def test_a_failed_provisioning_is_repeated_and_its_new_outcome_shown(own: Workshop) -> None:
+    opened(own.command("lab", "--port", "0", "--no-browser"))
+    instance, sagemaker = own.names.notebook_instance, own.client("sagemaker")
+    home = Path(own.daemon.environment(instance)["WORKSHOP_HOME"])
+    sagemaker.stop_notebook_instance(NotebookInstanceName=instance)
+    sagemaker.get_waiter("notebook_instance_stopped").wait(
+        NotebookInstanceName=instance, WaiterConfig={"Delay": 1}
+    )
+    in_the_way = home / "iris_model"
+    in_the_way.rename(home / "moved")
+    in_the_way.mkdir()
+    (in_the_way / "thesis.txt").write_text("precious")
+    reason = "iris_model is not a git working copy but contains files"
+
+    failed = own.command("lab", "--no-browser")
+    assert (failed.returncode, reason in failed.stdout) == (1, True), failed.stdout
+
+    (in_the_way / "thesis.txt").rename(home / "thesis.txt")
+    (in_the_way / "more.txt").write_text("precious, too")
+    failed = own.command("lab", "--no-browser")
+    assert "provisioning failed earlier" in failed.stdout
+    assert (failed.returncode, failed.stdout.count(reason)) == (1, 2), failed.stdout
+
+    (in_the_way / "more.txt").unlink()
+    repaired = own.command("lab", "--no-browser")
+    assert "provisioning failed earlier" in repaired.stdout
+    opened(repaired)
+
+
 def test_what_up_prints_can_be_typed_in_a_new_shell(own: Workshop) -> None:
     said = own.command("up", "--port", "0").stdout
     [command] = re.findall(r"^Use it in a shell: (.*)$", said, re.MULTILINE)

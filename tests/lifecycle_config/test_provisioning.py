@@ -14,9 +14,9 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -191,13 +191,17 @@ class Instance:
 
     def told(self) -> dict[str, Any]:
         """Return what the instance reports in its bucket; it writes its status file just before."""
-        status, deadline = (self.state / "provision.status").read_text().strip(), time.monotonic() + 10
-        while True:
-            body = self.clients("s3").get_object(Bucket=self.bucket, Key="package/provision.json")["Body"]
+        status, s3 = (self.state / "provision.status").read_text().strip(), self.clients("s3")
+
+        def found() -> dict[str, Any] | None:
+            try:
+                body = s3.get_object(Bucket=self.bucket, Key="package/provision.json")["Body"]
+            except s3.exceptions.NoSuchKey:
+                return None
             told: dict[str, Any] = json.load(body)
-            if told["status"] == status or time.monotonic() > deadline:
-                return told
-            time.sleep(0.05)
+            return told if told["status"] == status else None
+
+        return eventually(found, 30, self.log)
 
     def stack(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.clients("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
@@ -429,6 +433,25 @@ def test_a_failed_stack_is_named_with_its_cause_and_created_again_at_the_next_st
     assert instance.start() == "ready", instance.log()
     assert f"stacks: {train} is created" in instance.log()
     assert f"stacks: {instance.names.base_stack} is up to date" in instance.log()
+
+
+def test_tools_that_cannot_be_installed_are_reported_in_the_bucket_and_installed_at_the_next_start(
+    instance: Instance,
+) -> None:
+    uv = instance.directory / "bin" / "uv"
+    uv.write_text("#!/bin/bash\necho 'error: failed to fetch \"boto3\"' >&2\nexit 2\n")
+
+    status = instance.start()
+
+    assert status == 'failed: tools: error: failed to fetch "boto3"'
+    told = instance.told()
+    assert told["status"] == status
+    assert told["package"] == (instance.state / "workshop.sha256").read_text().split()[0]
+    before = datetime.fromisoformat(told["at"])
+
+    uv.write_text(UV)
+    assert instance.start() == "ready", instance.log()
+    assert datetime.fromisoformat(instance.told()["at"]) > before
 
 
 def test_a_directory_in_the_way_of_a_working_copy_is_left_alone(instance: Instance) -> None:

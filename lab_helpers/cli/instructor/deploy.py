@@ -102,14 +102,15 @@ def deploy_lab(
     parameters: dict[str, str] | None = None,
     ttl: str | None = None,
     restart: bool = False,
-    wait_for_stacks: bool = True,
+    wait: bool = True,
 ) -> Uploaded:
     """Run a deployment step by step; raises DeployError and botocore's exceptions.
 
-    Without a `ttl`, an existing lab keeps its expiry. A caller that can follow the instance from inside need
-    not wait for the nested stacks: the instance deploys them.
+    Without a `ttl`, an existing lab keeps its expiry. An instance whose provisioning failed earlier is
+    restarted, which provisions it again. A caller that can follow that from inside need not wait for it.
     """
     from lab_helpers.instructor import deploy as lab
+    from lab_helpers.instructor.fleet.progress import ProvisionReports
     from lab_helpers.instructor.package import package
     from lab_helpers.instructor.ttl import DEFAULT_TTL, expires_at
     from lab_helpers.names import EXPIRES_TAG, LAB_TAG
@@ -155,10 +156,13 @@ def deploy_lab(
         )
     with steps.step("notebook instance"):
         take = restart and uploaded.changed and done != "created"
-        if done != "created" and (missing := lab.missing_nested(clients, names, region, account)):
-            steps.report(f"{', '.join(missing)} is missing or failed: the instance is restarted to deploy it")
+        reports = ProvisionReports(clients, names, region, account)
+        if done != "created" and (why := lab.why_again(clients, names, reports.newest())):
+            steps.report(f"{why}: the instance is restarted, which provisions it again")
             take = True
-        lab.start_instance(clients("sagemaker"), names.notebook_instance, take, steps.report)
-        if wait_for_stacks:
-            lab.wait_for_nested(clients("cloudformation"), names, watch)
+        lab.start_instance(
+            clients("sagemaker"), names.notebook_instance, take, steps.report, reports.starting
+        )
+        if wait:
+            lab.wait_until_provisioned(clients("cloudformation"), names, reports, watch)
     return uploaded

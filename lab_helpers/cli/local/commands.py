@@ -300,7 +300,7 @@ def run(
                 steps,
                 parameters=of_stack,
                 restart=True,
-                wait_for_stacks=False,
+                wait=False,
             )
         except (DeployError, BotoCoreError, ClientError) as error:
             ui.fail(f"{error}\nThe account's log: {daemon.log}", ui.FAILED)
@@ -328,7 +328,7 @@ def run(
         try:
             ended = runner.run(environment, arguments, steps.report)
         except LabError as error:
-            ui.fail(str(error), ui.FAILED)
+            ui.fail(f"{error}\nRunning the same command again does so, too.", ui.FAILED)
         _summarise(screen, steps, output, time.monotonic() - begin, ended, daemon)
     raise typer.Exit(ended)
 

@@ -78,7 +78,7 @@ def lab(
                 daemon.config().region,
                 steps,
                 restart=fresh or restart,
-                wait_for_stacks=False,
+                wait=False,
             )
             server = ahead(  # starts while the rest is provisioned
                 lambda: clients("sagemaker").create_presigned_notebook_instance_url(
@@ -93,7 +93,7 @@ def lab(
         except (DeployError, BotoCoreError, ClientError) as error:
             ui.fail(f"{error}\nThe account's log: {daemon.log}", ui.FAILED)
         except LabError as error:
-            ui.fail(str(error), ui.FAILED)
+            ui.fail(f"{error}\n`{make('lab', daemon)}` stops it, starts it and opens it again.", ui.FAILED)
         except KeyboardInterrupt:
             ui.fail(
                 f"interrupted. `{make('lab', daemon)}` continues where it stopped; "

@@ -76,6 +76,13 @@ class Provision:
     """SHA-256 of the package that it unpacked."""
     log: tuple[str, ...] = ()
 
+    @property
+    def failure(self) -> str:
+        """Why it failed; empty if it has not."""
+        if not self.status.startswith("failed"):
+            return ""
+        return self.status.removeprefix("failed").lstrip(": ") or "no reason given"
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -148,6 +155,27 @@ def read_provision(clients: Clients, names: Names, region: str, account: str) ->
         told.get("package", ""),
         tuple(told.get("log", ())),
     )
+
+
+class ProvisionReports:
+    """What a notebook instance reports about its provisioning, from its last start on."""
+
+    def __init__(self, clients: Clients, names: Names, region: str, account: str) -> None:
+        self._clients, self._names, self._region, self._account = clients, names, region, account
+        self._outdated: datetime | None = None
+
+    def starting(self) -> None:
+        """Ignore what has been reported so far; the instance is about to be started."""
+        told = self._read()
+        self._outdated = told.at if told else None
+
+    def newest(self) -> Provision | None:
+        """Return the newest report, or None if there is none, or none since the start."""
+        told = self._read()
+        return None if told and self._outdated and told.at <= self._outdated else told
+
+    def _read(self) -> Provision | None:
+        return read_provision(self._clients, self._names, self._region, self._account)
 
 
 class _Reader:
@@ -229,9 +257,8 @@ class _Reader:
             self.failures.append(Failure(f"notebook instance {self.names.notebook_instance} failed", why))
         region = self.clients("s3").meta.region_name
         told = read_provision(self.clients, self.names, region, self.account)
-        if told and told.status.startswith("failed"):
-            why = told.status.removeprefix("failed").lstrip(": ")
-            self.failures.append(Failure("provisioning of the notebook instance failed", why))
+        if told and told.failure:
+            self.failures.append(Failure("provisioning of the notebook instance failed", told.failure))
             return ""
         return "" if told and told.status == "ready" else "is being provisioned"
 

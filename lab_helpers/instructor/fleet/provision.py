@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lab_helpers.clients import Clients
 from lab_helpers.instructor.deploy import upload
 from lab_helpers.instructor.fleet.overview import Overview, Stack, why_failed
-from lab_helpers.instructor.fleet.progress import Provision, read_provision
+from lab_helpers.instructor.fleet.progress import ProvisionReports
 from lab_helpers.instructor.fleet.roster import Participant
 from lab_helpers.names import EXPIRES_TAG, LAB_TAG
 from lab_helpers.stacks import READY_SECONDS, submit_stack
@@ -133,7 +132,7 @@ class _Lab:
         self._began = self._not_before = 0.0
         self._submitted = self._deleted = self._restarted = self._started = False
         self._tries = 0
-        self._told_before: datetime | None = None
+        self._reports = ProvisionReports(clients, self._names, plan.region, plan.account)
 
     @property
     def holds_slot(self) -> bool:
@@ -271,8 +270,7 @@ class _Lab:
 
     def _start(self) -> None:
         self._say("instance", "starting")
-        told = self._told()
-        self._told_before = told.at if told else None
+        self._reports.starting()
         self._started = True
         self._clients("sagemaker").start_notebook_instance(NotebookInstanceName=self._names.notebook_instance)
 
@@ -296,19 +294,17 @@ class _Lab:
             f"notebook instance {name} failed: {found.get('FailureReason', 'no reason given')}"
         )
 
-    def _told(self) -> Provision | None:
-        return read_provision(self._clients, self._names, self._plan.region, self._plan.account)
-
     def _look(self, nested: bool) -> None:
         """Choose the next step for an instance in service, from its provisioning report."""
-        told, found = self._told(), not (self._started or self.state.change == "created")
-        if told is None or (self._told_before and told.at <= self._told_before) or told.status == "running":
+        told, found = self._reports.newest(), not (self._started or self.state.change == "created")
+        if told is None or told.status == "running":
             self._say("provisioning", told.log[-1] if told and told.log else "")
-        elif told.status != "ready":
-            why = told.status.removeprefix("failed").lstrip(": ")
+        elif told.failure:
             if not found:
-                raise LabFailedError(f"provisioning failed: {why}")
-            self._restart(f"provisioning failed earlier ({why})")
+                raise LabFailedError(
+                    f"provisioning failed: {told.failure}. Run the same command again to repeat it"
+                )
+            self._restart(f"provisioning failed earlier ({told.failure})")
         elif not nested:
             if self._restarted:
                 raise LabFailedError(

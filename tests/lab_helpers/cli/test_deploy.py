@@ -1,6 +1,7 @@
 import json
 import subprocess
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -9,13 +10,22 @@ from typing import Any
 import pytest
 
 from lab_helpers import console, keys
-from lab_helpers.instructor.deploy import Uploaded, launch_link, missing_nested, upload
+from lab_helpers.instructor.deploy import (
+    Uploaded,
+    launch_link,
+    start_instance,
+    upload,
+    wait_until_provisioned,
+    why_again,
+)
+from lab_helpers.instructor.fleet.progress import ProvisionReports
 from lab_helpers.instructor.package import package
 from lab_helpers.names import Names
 from lab_helpers.nested_stacks import deploy_over_leftovers
 from lab_helpers.stacks import DeployError, StackEvent, deploy_stack, find_stack
 from local_account.foundation.daemon import Daemon
 from tests.sessions import make_client
+from tests.waiting import eventually
 
 TOPIC = {
     "Type": "AWS::Logs::LogGroup",
@@ -203,20 +213,96 @@ def test_log_groups_that_outlived_their_stack_do_not_stop_the_next(
     assert deploy_over_leftovers(clients, "leftover", template, {"Prefix": prefix}, {}) == "created"
 
 
-def test_nested_stacks_that_are_gone_are_missing_once_they_were_deployed(
+class Reporter:
+    """Writes the reports of a lab's notebook instance."""
+
+    def __init__(self, clients: Callable[[str], Any], names: Names) -> None:
+        self._s3, self._bucket = clients("s3"), names.bucket("us-east-1", "123456789012")
+        self._s3.create_bucket(Bucket=self._bucket)
+        self.reports = ProvisionReports(clients, names, "us-east-1", "123456789012")
+
+    def tell(self, status: str, minute: int = 0) -> None:
+        told = {"status": status, "at": f"2026-01-01T00:{minute:02}:00+00:00"}
+        self._s3.put_object(Bucket=self._bucket, Key=keys.PROVISION, Body=json.dumps(told))
+
+
+def test_an_instance_is_provisioned_again_if_that_failed_or_a_nested_stack_is_gone(
     clients: Callable[[str], Any],
 ) -> None:
-    names, account = Names("gone"), "123456789012"
-    bucket = names.bucket("us-east-1", account)
-    clients("s3").create_bucket(Bucket=bucket)
+    names = Names("gone")
+    told = Reporter(clients, names)
     log_group = {"Resources": {"Topic": {"Type": "AWS::Logs::LogGroup"}}}
     for name in (names.base_stack, names.model_stack):
         deploy_stack(clients("cloudformation"), name, json.dumps(log_group), parameters={}, tags={})
-    assert missing_nested(clients, names, "us-east-1", account) == []
-    for status, missing in (("running", []), ("ready", [names.train_stack])):
-        told = {"status": status, "at": "2026-01-01T00:00:00+00:00"}
-        clients("s3").put_object(Bucket=bucket, Key=keys.PROVISION, Body=json.dumps(told))
-        assert missing_nested(clients, names, "us-east-1", account) == missing
+    assert why_again(clients, names, told.reports.newest()) == ""
+    for status, why in (
+        ("running", ""),
+        ("ready", f"{names.train_stack} is missing or failed"),
+        ("failed: kernel: no space left", "provisioning failed earlier (kernel: no space left)"),
+    ):
+        told.tell(status)
+        assert why_again(clients, names, told.reports.newest()) == why
+
+
+def test_what_was_reported_before_a_start_is_not_its_outcome(clients: Callable[[str], Any]) -> None:
+    names = Names("before")
+    told = Reporter(clients, names)
+
+    def wait() -> None:
+        wait_until_provisioned(clients("cloudformation"), names, told.reports, lambda _: None)
+
+    told.tell("failed: tools: no route to host", minute=1)
+    with pytest.raises(DeployError, match="provisioning failed: tools: no route to host\nThe same command"):
+        wait()
+    told.reports.starting()
+    assert told.reports.newest() is None
+    told.tell("ready", minute=2)
+    wait()
+    told.reports.starting()
+    told.tell("failed: kernel: no space left", minute=3)
+    with pytest.raises(DeployError, match="provisioning failed: kernel: no space left"):
+        wait()
+
+
+def test_an_instance_that_failed_earlier_is_started_once_more_and_its_new_failure_reported(
+    clients: Callable[[str], Any],
+) -> None:
+    sagemaker, name, said, starts = clients("sagemaker"), "failed-before", list[str](), list[None]()
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sagemaker.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    role = clients("iam").create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+    sagemaker.create_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName=name,
+        OnStart=[{"Content": b64encode(b"#!/bin/bash\nexit 3\n").decode()}],
+    )
+    sagemaker.create_notebook_instance(
+        NotebookInstanceName=name,
+        InstanceType="ml.t3.medium",
+        RoleArn=role["Role"]["Arn"],
+        LifecycleConfigName=name,
+    )
+
+    def status() -> bool:
+        found = sagemaker.describe_notebook_instance(NotebookInstanceName=name)
+        return bool(found["NotebookInstanceStatus"] == "Failed")
+
+    eventually(status, 60)
+    with pytest.raises(DeployError, match=f"notebook instance {name} failed: "):
+        start_instance(sagemaker, name, False, said.append, lambda: starts.append(None))
+    assert len(starts) == 1
+    assert said[0].endswith("Failed")
+
+    sagemaker.update_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName=name,
+        OnStart=[{"Content": b64encode(b"#!/bin/bash\n").decode()}],
+    )
+    start_instance(sagemaker, name, False, said.append)
+    assert said[-1].endswith("InService")
 
 
 def test_an_operation_of_an_interrupted_run_is_waited_for(
