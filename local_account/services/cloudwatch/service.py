@@ -6,17 +6,19 @@ import json
 import math
 import re
 import time
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.system_tags import counted
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service, moment
 from local_account.services.cloudwatch import datum, evaluation
 from local_account.services.cloudwatch.alarms import Alarm, Alarms, HistoryItem
 from local_account.services.cloudwatch.metrics import Metric, MetricStore
-from local_account.services.cloudwatch.statistics import is_statistic
+from local_account.services.cloudwatch.statistics import SIMPLE, is_statistic
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import (
@@ -46,11 +48,25 @@ if TYPE_CHECKING:
 _EVALUATION_SECONDS = 1.0
 _HOUSEKEEPING_SECONDS = 600.0
 _FINE_PERIODS = (1, 5, 10, 20, 30)
+_FINE_ALARM_PERIODS = (10, 20, 30)
 _MINUTE = 60
 _DATAPOINTS = 1440
 _METRICS_PAGE = 500
 _ALARMS_PAGE = 50
 _RESULTS_PAGE = 100_800
+_QUERIES = 500
+_TAGS = 50
+_RECENT = 10_800
+"""Seconds of RecentlyActive ``PT3H``."""
+_NEEDED_BY_ALARM = (
+    "Namespace", "MetricName", "Period", "Threshold", "EvaluationPeriods", "ComparisonOperator",
+)  # fmt: skip
+"""What the model of the API leaves open, since alarms of another kind do without."""
+_UNSUPPORTED_ALARM = (
+    "Metrics", "EvaluationCriteria", "ThresholdMetricId", "EvaluationInterval", "WarmUpConfiguration",
+    "ActionConfiguration",
+)  # fmt: skip
+"""Refuses in PutMetricAlarm."""
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 _TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
 _QUERY_ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
@@ -64,6 +80,13 @@ class CloudWatch(Service):
     `PutInsightRule`, `PutMetricStream`.
 
     Refuses (PutMetricAlarm, GetMetricData): metric math, anomaly detection, statistics such as trimmed means.
+
+    Refuses (PutMetricAlarm): evaluation windows of the wall clock.
+
+    Refuses (DescribeAlarms): `ChildrenOfAlarmName` (of composite alarms).
+
+    Refuses (GetMetricData): labels with dynamic expressions (`${MAX}`); metrics of other accounts, as in
+    `ListMetrics`.
     """
 
     name = "cloudwatch"
@@ -133,6 +156,7 @@ class CloudWatch(Service):
         """GetMetricData for metrics; expressions (metric math, Metrics Insights) are not supported."""
         descending = params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
         _check_queries(params["MetricDataQueries"])
+        self._check_accounts(query.get("AccountId") for query in params["MetricDataQueries"])
         results = []
         differing = _differing(params["MetricDataQueries"])
         for query in params["MetricDataQueries"]:
@@ -163,12 +187,15 @@ class CloudWatch(Service):
         return _datapoints_page(results, params)
 
     def list_metrics(self, params: ListMetricsInputTypeDef) -> Answer:
-        """ListMetrics: by namespace, name and dimensions (with or without a value)."""
+        """ListMetrics: by namespace, name, dimensions (with or without a value) and recent data."""
+        self._check_accounts([params.get("OwningAccount")])
         wanted = params.get("Dimensions", [])
+        since = int(time.time()) - _RECENT if "RecentlyActive" in params else None
         found = [
             metric.as_api()
             for metric in self.metrics.metrics(params.get("Namespace"), params.get("MetricName"))
             if all(_has_dimension(metric, one) for one in wanted)
+            and (since is None or self.metrics.has_data_since(metric, since))
         ]
         shown, token = page(found, params.get("NextToken"), _METRICS_PAGE, "InvalidParameterValue")
         return {"Metrics": shown, "NextToken": token}
@@ -178,6 +205,7 @@ class CloudWatch(Service):
     def put_metric_alarm(self, params: PutMetricAlarmInputTypeDef) -> Answer:
         """PutMetricAlarm: a new alarm has insufficient data, an existing one keeps its state."""
         _check_alarm(params)
+        tags = _limited(_tags(params.get("Tags", [])))
         name = params["AlarmName"]
         now = self.account.now()
         fresh = {
@@ -202,8 +230,8 @@ class CloudWatch(Service):
             }
             document = cast("Alarm", members)
             self.alarms.table.put(name, document)
-            if not known and params.get("Tags"):  # an existing alarm is tagged by TagResource
-                self._tags.put(document["AlarmArn"], _tags(params["Tags"]))
+            if not known and tags:  # an existing alarm is tagged by TagResource
+                self._tags.put(document["AlarmArn"], tags)
         done = "updated" if known else "created"
         self.alarms.record(name, "ConfigurationUpdate", f'Alarm "{name}" {done}', {"type": done.title()})
         return {}
@@ -213,6 +241,8 @@ class CloudWatch(Service):
         names, prefix = params.get("AlarmNames"), params.get("AlarmNamePrefix", "")
         if names and prefix:
             raise ServiceError("ValidationError", "AlarmNames and AlarmNamePrefix cannot be combined")
+        if _asks_for_relatives(params):  # there are no composite alarms, so no alarm has a parent
+            return {"MetricAlarms": [], "CompositeAlarms": []}
         if "MetricAlarm" not in params.get("AlarmTypes", ["MetricAlarm"]):
             return {"MetricAlarms": [], "CompositeAlarms": []}
         action = params.get("ActionPrefix", "")
@@ -292,7 +322,7 @@ class CloudWatch(Service):
     def tag_resource(self, params: TagResourceInputTypeDef) -> Answer:
         """TagResource: of an alarm."""
         arn = self._tagged(params)
-        self._tags.put(arn, (self._tags.get(arn) or {}) | _tags(params["Tags"]))
+        self._tags.put(arn, _limited((self._tags.get(arn) or {}) | _tags(params["Tags"])))
         return {}
 
     def untag_resource(self, params: UntagResourceInputTypeDef) -> Answer:
@@ -329,6 +359,11 @@ class CloudWatch(Service):
         if self.alarms.table.get(name) is None:
             raise ServiceError("ResourceNotFoundException", f"{arn} does not exist", status=404)
         return arn
+
+    def _check_accounts(self, accounts: Iterable[str | None]) -> None:
+        for account in accounts:
+            if account not in (None, self.account.config.account_id):
+                raise _unsupported(f"the account {account} (metrics of other accounts)")
 
     def _enable_actions(self, names: Sequence[str], *, enabled: bool) -> Params:
         for name in names:
@@ -391,11 +426,11 @@ def _check_statistics(names: list[str]) -> None:
             )
 
 
-def _check_period(period: int) -> None:
-    if period not in _FINE_PERIODS and (period < _MINUTE or period % _MINUTE):
+def _check_period(period: int, fine: Sequence[int] = _FINE_PERIODS) -> None:
+    if period not in fine and (period < _MINUTE or period % _MINUTE):
         raise ServiceError(
             "InvalidParameterValue",
-            f"The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60, not {period}",
+            f"The parameter Period must be {', '.join(map(str, fine))} or a multiple of 60, not {period}",
         )
 
 
@@ -412,7 +447,20 @@ def _span(start: datetime, end: datetime, period: int, code: str = "ValidationEr
 
 
 def _check_queries(queries: Sequence[Mapping[str, Any]]) -> None:
+    if len(queries) > _QUERIES:
+        raise ServiceError(
+            "ValidationError",
+            f"MetricDataQueries has {len(queries)} queries: a request can have at most {_QUERIES}",
+        )
     ids = [query["Id"] for query in queries]
+    for number, query in enumerate(queries, 1):
+        if ("MetricStat" in query) == ("Expression" in query):
+            raise ServiceError(
+                "ValidationError",
+                f"MetricDataQueries.member.{number} must have either Expression or MetricStat, but not both",
+            )
+        if "${" in query.get("Label", ""):
+            raise _unsupported(f"the dynamic label {query['Label']} of the query {query['Id']}")
     for number, name in enumerate(ids, 1):
         if not _QUERY_ID.fullmatch(name):
             raise ServiceError(
@@ -439,20 +487,35 @@ def _check_span(period: int, periods: int) -> None:
         )
 
 
-def _check_alarm(params: Mapping[str, Any]) -> None:
-    for member in ("Metrics", "EvaluationCriteria", "ThresholdMetricId"):
+def _check_features(params: Mapping[str, Any]) -> None:
+    """Raise ServiceError for an alarm that the local account cannot evaluate."""
+    for member in _UNSUPPORTED_ALARM:
         if params.get(member):
             raise _unsupported(f"PutMetricAlarm with {member}")
-    needed = [key for key in ("Namespace", "MetricName", "Period", "Threshold") if key not in params]
+    if "WallClockWindow" in params.get("EvaluationWindow", {}):
+        raise _unsupported("PutMetricAlarm with a WallClockWindow (use a SlidingWindow)")
+    if (comparison := params.get("ComparisonOperator")) not in (None, *evaluation.COMPARISONS):
+        raise _unsupported(str(comparison))
+
+
+def _check_alarm(params: Mapping[str, Any]) -> None:
+    _check_features(params)
+    if any(unicodedata.category(one) == "Cc" and one.isascii() for one in params["AlarmName"]):
+        raise ServiceError("ValidationError", "AlarmName must not contain ASCII control characters")
+    needed = [key for key in _NEEDED_BY_ALARM if key not in params]
     if ("Statistic" in params) == ("ExtendedStatistic" in params):
         needed.append("one of Statistic and ExtendedStatistic")
     if needed:
         raise ServiceError("ValidationError", f"The alarm {params['AlarmName']} needs {', '.join(needed)}")
     if not math.isfinite(params["Threshold"]):
         raise ServiceError("ValidationError", f"Threshold must be a number, not {params['Threshold']}")
-    _check_period(params["Period"])
+    _check_period(params["Period"], _FINE_ALARM_PERIODS)
     _check_span(params["Period"], params["EvaluationPeriods"])
     _check_statistics([params.get("Statistic") or params["ExtendedStatistic"]])
+    if params.get("ExtendedStatistic") in SIMPLE:
+        raise ServiceError(
+            "ValidationError", f"ExtendedStatistic {params['ExtendedStatistic']} belongs in Statistic"
+        )
     for action in (one for kind in _ACTIONS for one in params.get(kind, [])):
         if not action.startswith("arn:"):
             raise ServiceError("ValidationError", f"Invalid arn syntax: {action}")
@@ -461,8 +524,6 @@ def _check_alarm(params: Mapping[str, Any]) -> None:
         raise ServiceError(
             "ValidationError", f"EvaluateLowSampleCountPercentile must be evaluate or ignore, not {low}"
         )
-    if params["ComparisonOperator"] not in evaluation.COMPARISONS:
-        raise _unsupported(params["ComparisonOperator"])
     if params.get("TreatMissingData", "missing") not in _TREATMENTS:
         raise ServiceError(
             "ValidationError",
@@ -472,6 +533,17 @@ def _check_alarm(params: Mapping[str, Any]) -> None:
         raise ServiceError(
             "ValidationError", "DatapointsToAlarm must be less than or equal to EvaluationPeriods"
         )
+
+
+def _asks_for_relatives(params: DescribeAlarmsInputTypeDef) -> bool:
+    """Return whether DescribeAlarms asks for the parents of an alarm; raise ServiceError for children."""
+    asked = [name for name in ("ChildrenOfAlarmName", "ParentsOfAlarmName") if name in params]
+    others = sorted(params.keys() - {"MaxRecords", "NextToken", *asked[:1]})
+    if asked and others:
+        raise ServiceError("ValidationError", f"{asked[0]} cannot be combined with {', '.join(others)}")
+    if "ChildrenOfAlarmName" in asked:
+        raise _unsupported("ChildrenOfAlarmName (composite alarms)")
+    return bool(asked)
 
 
 def _has_dimension(metric: Metric, wanted: DimensionFilterTypeDef) -> bool:
@@ -500,6 +572,13 @@ def _actions(alarm: Alarm) -> list[str]:
 
 def _tags(tags: Sequence[TagTypeDef]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _limited(tags: dict[str, str]) -> dict[str, str]:
+    """Return the tags of an alarm; raise ServiceError for more than 50 (TagResource)."""
+    if (number := counted(tags)) > _TAGS:
+        raise ServiceError("InvalidParameterValue", f"{number} tags: an alarm can have at most {_TAGS}")
+    return tags
 
 
 def _second(time: datetime) -> int:

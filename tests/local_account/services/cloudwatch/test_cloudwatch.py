@@ -372,7 +372,7 @@ def test_the_history_says_that_an_action_was_not_carried_out(
 def test_a_state_set_by_hand_lasts_a_period(
     cloudwatch: CloudWatchClient, alarm: dict[str, Any], eventually: Eventually
 ) -> None:
-    cloudwatch.put_metric_alarm(**alarm | {"Period": 1})
+    cloudwatch.put_metric_alarm(**alarm | {"Period": 10})
 
     def state() -> str:
         return cloudwatch.describe_alarms(AlarmNames=[alarm["AlarmName"]])["MetricAlarms"][0]["StateValue"]
