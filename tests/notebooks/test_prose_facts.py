@@ -383,6 +383,7 @@ FACTS: dict[str, dict[str, Fact]] = {
         "Why are there still two?": lambda: EXAMPLE,
     },
     "06": {
+        "a canary needs at least two": lambda: "whole(2, 10, instances=instances)" in cell("06-check"),
         "that takes five to eight minutes": lambda: usual.PUBLISHED["DeployDev", "DeployDev"] == "5 to 8 min",
         "the 90th percentile in a minute": lambda: '"p90"' in helper("safe_releases"),
         "use 300 seconds or more": lambda: (
