@@ -182,10 +182,17 @@ _PARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[-_/.:=,])(?<!\b\d\d:)(?=\w)")
 """Where a line may end within a name, an ARN or an address, but not within a time of day."""
 
 
+INDENT = "\u2003"
+"""Begins a cell of a tree once for each level. HTML keeps it, and it is 1 em wide."""
+
+
 def _cell(text: str) -> str:
     if len(text) <= UNBROKEN:
         return f'<td style="text-align:left;white-space:nowrap">{html.escape(text)}</td>'
-    return f'<td style="text-align:left;overflow-wrap:break-word">{_wrapping(text)}</td>'
+    levels = len(text) - len(text.lstrip(INDENT))
+    # Else the second line of a long name would begin at the left edge, among the names of other levels.
+    hanging = f";padding-left:{levels + 1.5}em;text-indent:-{levels + 1}em" if levels else ""
+    return f'<td style="text-align:left;overflow-wrap:break-word{hanging}">{_wrapping(text)}</td>'
 
 
 def _wrapping(text: str) -> str:

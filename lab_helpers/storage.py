@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab_helpers import keys
-from lab_helpers.display import Table, size
+from lab_helpers.display import INDENT, Table, size
 from lab_helpers.lab import Lab
 from lab_helpers.names import Names
-
-INDENT = "\u2003"
-"""A space that HTML does not collapse."""
 
 OWNERS = (
     (keys.LABELED, "", "notebook 08, whoever labels", "training job (channel training)"),

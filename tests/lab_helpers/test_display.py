@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab_helpers.display import Code, CodeError, Table
+from lab_helpers.display import INDENT, Code, CodeError, Table
 
 SOURCE = '''\
 """A program."""
@@ -97,6 +97,12 @@ def test_a_missing_name_is_an_error_that_lists_the_existing_ones(program: Path) 
         Code(program, "Reader.read")
     with pytest.raises(FileNotFoundError, match=r"missing\.py"):
         Code("missing.py", "Reader")
+
+
+def test_a_long_name_in_a_tree_goes_on_below_itself() -> None:
+    shown = Table(["key"], [["training/"], [f"{INDENT * 2}report-of-an-execution.json"]]).html()
+    assert "padding-left:3.5em;text-indent:-3em" in shown
+    assert shown.count("text-indent") == 1
 
 
 def test_a_table_breaks_digests_and_addresses_but_keeps_a_time_on_one_line() -> None:
