@@ -162,7 +162,7 @@ class Provisioning:
             said.append(line.rstrip("\n"))
             self._say(name, said[-1])
         if process.wait() != 0:
-            causes = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
+            causes = [line.removeprefix("error: ").strip() for line in said if line.startswith("error: ")]
             words = [line for line in said if line.strip()]
             raise PartError((causes[:1] or words[-1:] or ["failed without output"])[0])
 

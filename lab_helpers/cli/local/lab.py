@@ -93,7 +93,7 @@ def lab(
         except (DeployError, BotoCoreError, ClientError) as error:
             ui.fail(f"{error}\nThe account's log: {daemon.log}", ui.FAILED)
         except LabError as error:
-            ui.fail(f"{error}\n`{make('lab', daemon)}` stops it, starts it and opens it again.", ui.FAILED)
+            ui.fail(f"{error}\n`{make('lab', daemon)}` stops and starts it for you.", ui.FAILED)
         except KeyboardInterrupt:
             ui.fail(
                 f"interrupted. `{make('lab', daemon)}` continues where it stopped; "
