@@ -45,6 +45,8 @@ LONGEST = 3_600
 """Seconds beyond its waits that a deployment may take; then SageMaker rolls it back."""
 MOST = 28_800
 """Seconds that AWS allows for it (BlueGreenUpdatePolicy)."""
+SETTLES = 300
+"""Seconds without requests after which no alarm fires any more: they look at whole minutes."""
 SCALING: Final = "sagemaker"
 DIMENSION: Final = "sagemaker:variant:DesiredInstanceCount"
 
@@ -111,13 +113,16 @@ def variant(
 
 
 def model(endpoint: Endpoint, what: str, model_data: str) -> str:
-    """Create a model with the image of the release that serves, and return its name."""
+    """Create a model with the image of the release that serves, unless it is there, and return its name."""
     name = endpoint.part(what)
-    endpoint.lab.client("sagemaker").create_model(
-        ModelName=name,
-        ExecutionRoleArn=endpoint.lab.settings["SAGEMAKER_ROLE_ARN"],
-        PrimaryContainer={"Image": endpoint.image, "ModelDataUrl": model_data},
-        Tags=_tags(endpoint.lab),
+    _made(
+        functools.partial(
+            endpoint.lab.client("sagemaker").create_model,
+            ModelName=name,
+            ExecutionRoleArn=endpoint.lab.settings["SAGEMAKER_ROLE_ARN"],
+            PrimaryContainer={"Image": endpoint.image, "ModelDataUrl": model_data},
+            Tags=_tags(endpoint.lab),
+        )
     )
     return name
 
@@ -128,7 +133,10 @@ def config(
     variants: Sequence[ProductionVariantTypeDef],
     shadows: Sequence[ProductionVariantTypeDef] = (),
 ) -> str:
-    """Create an endpoint configuration, and return its name. With shadow variants, everything is captured."""
+    """Create an endpoint configuration, unless it is there, and return its name.
+
+    With shadow variants, everything is captured.
+    """
     name, more = endpoint.part(what), dict[str, Any]()
     if shadows:
         more = {
@@ -141,8 +149,14 @@ def config(
                 "CaptureContentTypeHeader": {"JsonContentTypes": CAPTURE_TYPES},
             },
         }
-    endpoint.lab.client("sagemaker").create_endpoint_config(
-        EndpointConfigName=name, ProductionVariants=list(variants), Tags=_tags(endpoint.lab), **more
+    _made(
+        functools.partial(
+            endpoint.lab.client("sagemaker").create_endpoint_config,
+            EndpointConfigName=name,
+            ProductionVariants=list(variants),
+            Tags=_tags(endpoint.lab),
+            **more,
+        )
     )
     return name
 
@@ -258,6 +272,39 @@ def update(endpoint: Endpoint, config: str, deployment: DeploymentConfigTypeDef 
     )
 
 
+def ready(
+    endpoint: Endpoint,
+    config: str,
+    alarms: Sequence[str] = (),
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Bring the endpoint to where a release begins: it serves `config`, and none of the alarms is firing.
+
+    Does nothing the first time. If a cell is run again, what it has begun is rolled back, and what it has
+    released is replaced. Raises ReleaseError if an alarm fires for longer than it may.
+    """
+    if _described(endpoint)["EndpointStatus"] in MOVES:
+        _stop(endpoint.lab, endpoint.name)
+        follow(endpoint, sleep)
+    if _described(endpoint).get("EndpointConfigName") != config:
+        update(endpoint, config)
+        follow(endpoint, sleep)
+    client, began = endpoint.lab.client("cloudwatch"), time.monotonic()
+    while alarms and (
+        firing := client.describe_alarms(AlarmNames=list(alarms), StateValue="ALARM")["MetricAlarms"]
+    ):
+        if (waited := time.monotonic() - began) > SETTLES:
+            raise ReleaseError(
+                f"{firing[0]['AlarmName']} is still in ALARM after {duration(waited)}, and would roll back "
+                "any release: does anyone else ask this endpoint? Run this cell again to wait longer"
+            )
+        sleep(min(0.5 + waited / 20, 5))
+
+
+def _described(endpoint: Endpoint) -> DescribeEndpointOutputTypeDef:
+    return endpoint.lab.client("sagemaker").describe_endpoint(EndpointName=endpoint.name)
+
+
 def release(
     endpoint: Endpoint, what: str, model_data: str, deployment: DeploymentConfigTypeDef | None = None
 ) -> str:
@@ -343,8 +390,13 @@ def limits(endpoint: Endpoint) -> tuple[int, int] | None:
 
 def unscale(endpoint: Endpoint) -> None:
     """Take the variant from autoscaling: SageMaker refuses an update that removes a scaled variant."""
-    endpoint.lab.client("application-autoscaling").deregister_scalable_target(
-        ServiceNamespace=SCALING, ResourceId=_target(endpoint), ScalableDimension=DIMENSION
+    _deleted(
+        functools.partial(
+            endpoint.lab.client("application-autoscaling").deregister_scalable_target,
+            ServiceNamespace=SCALING,
+            ResourceId=_target(endpoint),
+            ScalableDimension=DIMENSION,
+        )
     )
 
 
@@ -396,6 +448,11 @@ def remove(
     return sorted(found)
 
 
+def left(lab: Lab) -> list[str]:
+    """Return the endpoints of notebook 06 that are still there."""
+    return sorted(_endpoints(lab, lab.names.safe("")))
+
+
 def _endpoints(lab: Lab, stem: str) -> dict[str, str]:
     pages = lab.client("sagemaker").get_paginator("list_endpoints").paginate(NameContains=stem)
     found = {one["EndpointName"]: one["EndpointStatus"] for page in pages for one in page["Endpoints"]}
@@ -430,4 +487,13 @@ def _deleted(step: Callable[[], object]) -> None:
         step()
     except ClientError as error:
         if not is_gone(error):
+            raise
+
+
+def _made(step: Callable[[], object]) -> None:
+    """Create something, unless an interrupted cell has made it; SageMaker has no error code for that."""
+    try:
+        step()
+    except ClientError as error:
+        if "already existing" not in error.response["Error"].get("Message", ""):
             raise

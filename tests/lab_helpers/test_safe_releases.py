@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lab_helpers import safe_releases
 from lab_helpers.safe_releases import Endpoint, ReleaseError
@@ -245,3 +247,108 @@ def test_an_endpoint_that_stays_is_named(tmp_path: Path) -> None:
     lab = fakes.lab(tmp_path, sagemaker=account.sagemaker, cloudwatch=account.cloudwatch, s3=account.s3)
     with pytest.raises(ReleaseError, match=rf"{NAME} \(Creating\)"):
         safe_releases.remove(lab, sleep=lambda _: None, timeout=-1)
+
+
+# --- a cell that is run again
+
+
+class Again:
+    """An account in which a cell has begun a release before, and was interrupted."""
+
+    def __init__(self, status: str, config: str, firing: int = 0) -> None:
+        self.done: list[str] = []
+        self.status, self.config, self._firing = status, config, firing
+        self._sagemaker = fakes.FakeClient(
+            "sagemaker",
+            describe_endpoint=lambda EndpointName: self._described(),
+            update_endpoint=self._update,
+            create_model=self._refuse("CreateModel", f'Cannot create already existing model "{ARN}".'),
+            create_endpoint_config=self._refuse(
+                "CreateEndpointConfig", f'Cannot create already existing endpoint configuration "{ARN}".'
+            ),
+        )
+        self._cloudwatch = fakes.FakeClient(
+            "cloudwatch", describe_alarms=self._alarms, set_alarm_state=self._set
+        )
+        self._scaling = fakes.FakeClient(
+            "application-autoscaling",
+            deregister_scalable_target=self._refuse("DeregisterScalableTarget", "No scalable target found"),
+        )
+
+    def endpoint(self, tmp_path: Path) -> Endpoint:
+        clients = {"application-autoscaling": self._scaling}
+        return endpoint(tmp_path, sagemaker=self._sagemaker, cloudwatch=self._cloudwatch, **clients)
+
+    def _described(self) -> dict[str, Any]:
+        now = self.status
+        if now == "Updating" and "stopped" in self.done:  # the next look finds it rolled back
+            self.status = "InService"
+        return described(now, self.config)
+
+    def _update(self, **given: Any) -> dict[str, Any]:
+        assert self.status == "InService", "SageMaker refuses to update an endpoint that is being updated"
+        self.config = given["EndpointConfigName"].removeprefix(f"{NAME}-")
+        self.done.append(f"update {self.config}")
+        return {"EndpointArn": ARN}
+
+    def _alarms(self, **given: Any) -> dict[str, Any]:
+        found = {"MetricAlarms": [{"AlarmName": f"{NAME}-wrong-answers"}]}
+        if "StateValue" not in given:
+            return found
+        self._firing -= 1
+        return found if self._firing >= 0 else {"MetricAlarms": []}
+
+    def _set(self, **given: Any) -> dict[str, Any]:
+        assert given["StateValue"] == "ALARM"
+        self.done.append("stopped")
+        return {}
+
+    def _refuse(self, operation: str, message: str) -> fakes.Handler:
+        code = "ObjectNotFoundException" if "found" in message else "ValidationException"
+
+        def call(**_: Any) -> dict[str, Any]:
+            raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+        return call
+
+
+def test_the_first_time_there_is_nothing_to_make_ready(tmp_path: Path) -> None:
+    account = Again("InService", "good")
+    safe_releases.ready(account.endpoint(tmp_path), f"{NAME}-good", ["alarm"])
+    assert account.done == []
+
+
+def test_a_release_that_was_interrupted_is_rolled_back_before_it_begins_again(tmp_path: Path) -> None:
+    account = Again("Updating", "good", firing=3)
+    naps: list[float] = []
+    safe_releases.ready(account.endpoint(tmp_path), f"{NAME}-good", ["alarm"], sleep=naps.append)
+    assert account.done == ["stopped"]
+    assert len(naps) >= 3, "a release that begins while its alarm fires is rolled back at once"
+
+
+def test_what_an_earlier_run_of_a_cell_has_released_is_replaced(tmp_path: Path) -> None:
+    account = Again("InService", "bad")
+    safe_releases.ready(account.endpoint(tmp_path), f"{NAME}-good", ["alarm"])
+    assert account.done == ["update good"]
+
+
+def test_an_alarm_that_never_ends_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safe_releases, "SETTLES", -1)
+    account = Again("InService", "good", firing=10**6)
+    with pytest.raises(ReleaseError, match=f"{NAME}-wrong-answers is still in ALARM"):
+        safe_releases.ready(account.endpoint(tmp_path), f"{NAME}-good", ["alarm"])
+
+
+def test_what_an_interrupted_cell_has_made_is_used(tmp_path: Path) -> None:
+    plain = Again("InService", "good").endpoint(tmp_path)
+    role = {"SAGEMAKER_ROLE_ARN": "arn:aws:iam::123456789012:role/jobs"}
+    one = replace(plain, lab=replace(plain.lab, settings={**plain.lab.settings, **role}))
+    assert safe_releases.model(one, "bad", "s3://bucket/model.tar.gz") == f"{NAME}-bad"
+    assert safe_releases.config(one, "bad", [safe_releases.variant(one, "m")]) == f"{NAME}-bad"
+    safe_releases.unscale(one)
+
+
+def test_what_is_left_is_told_apart_from_other_labs(tmp_path: Path) -> None:
+    account = Account(["InService"], others=["bea-iris-model-safe-ffffff"])
+    lab = fakes.lab(tmp_path, sagemaker=account.sagemaker)
+    assert safe_releases.left(lab) == [NAME]
