@@ -12,14 +12,17 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from lab_helpers import training
 from lab_helpers.endpoints import Cell, Release, Row
 from lab_helpers.errors import WorkshopError
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
     from lab_helpers.lab import Lab
     from lab_helpers.training import Evaluation, Job
 
@@ -27,6 +30,12 @@ MOST = 1_000
 """Rows that are kept of a larger data set: they fit into one request."""
 FAR = 3
 """Chebyshev: at most a ninth of the errors is larger than three times their root mean square."""
+
+
+class _Version(TypedDict, total=False):
+    """What GetObject is given beside the key; nothing for the newest version."""
+
+    VersionId: str
 
 
 class DataMissing(WorkshopError, LookupError):  # noqa: N818
@@ -135,19 +144,40 @@ def of_release(lab: Lab, release: Release) -> Examples:
 def of_job(lab: Lab, job: Job, evaluation: Evaluation) -> Examples:
     """Return the rows that a training job was given: the CSV files of its channel `training` in S3.
 
-    Raises DataMissing if they have been deleted since.
+    They are read as they were when the job was created, because the bucket keeps versions: its model has not
+    learned what has come since. If nothing of then is left, they are read as they are now. Raises DataMissing
+    if there is nothing.
     """
     s3, bucket, prefix = lab.client("s3"), *job.data.removeprefix("s3://").partition("/")[::2]
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
     texts = [
-        s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode("utf-8-sig")
-        for key in keys
+        s3.get_object(Bucket=bucket, Key=key, **version)["Body"].read().decode("utf-8-sig")
+        for key, version in sorted(_versions(s3, bucket, prefix, job.created).items())
         if key.lower().endswith(".csv")
     ]
     if not texts:
         raise DataMissing(f"{job.data} has no .csv file any more: upload the data again (notebook 03)")
     return _examples(texts, evaluation)
+
+
+def _versions(s3: S3Client, bucket: str, prefix: str, at: datetime) -> dict[str, _Version]:
+    """Return the objects that were there at a time, or else those that are there now.
+
+    An object is read without its version where that is the newest: GetObjectVersion is a permission apart.
+    """
+    then, now = dict[str, tuple[datetime, _Version | None]](), dict[str, _Version]()
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        for one in page.get("Versions", []):
+            key = one["Key"]
+            if one["IsLatest"]:
+                now[key] = {}
+            found: _Version = {} if one["IsLatest"] else {"VersionId": one["VersionId"]}
+            if one["LastModified"] <= at and (key not in then or then[key][0] < one["LastModified"]):
+                then[key] = one["LastModified"], found
+        for gone in page.get("DeleteMarkers", []):
+            key = gone["Key"]
+            if gone["LastModified"] <= at and (key not in then or then[key][0] <= gone["LastModified"]):
+                then[key] = gone["LastModified"], None
+    return {key: version for key, (_, version) in then.items() if version is not None} or now
 
 
 def held_out(lab: Lab, job: Job, evaluation: Evaluation) -> Examples:

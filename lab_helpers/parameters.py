@@ -40,6 +40,6 @@ def one_of(allowed: Collection[str], **given: object) -> None:
 
 def _refused(name: str, value: object, allowed: str) -> ParameterError:
     return ParameterError(
-        f"✗ not true: {name} is {allowed}; it is {value!r}.\n"
+        f"✗ {name} is {value!r}, but has to be {allowed}.\n"
         f"  What to do: change {name} in the cell below Parameters, run that cell, then this one again"
     )

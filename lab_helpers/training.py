@@ -7,6 +7,7 @@ import json
 import re
 import tarfile
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NotRequired, TypedDict
 
 from lab_helpers import keys
@@ -117,6 +118,8 @@ class Job(Tabular):
     transitions: tuple[tuple[str, str], ...]
     model_data: str
     output: str
+    created: datetime
+    """When CreateTrainingJob was called: its data is what was there then."""
 
     @property
     def reason(self) -> str:
@@ -174,6 +177,7 @@ def describe(lab: Lab, job: str) -> Job:
         ),
         model_data=found.get("ModelArtifacts", {}).get("S3ModelArtifacts", ""),
         output=found["OutputDataConfig"]["S3OutputPath"],
+        created=found["CreationTime"],
     )
 
 

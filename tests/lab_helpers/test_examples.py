@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,23 +101,75 @@ def test_a_large_data_set_is_thinned_out(data: Path) -> None:
     assert set(found.answers) == {"a", "b"}
 
 
+TRAINED = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
+
+
+def version(key: str, minutes: int, content: str | None, *, newest: bool = True) -> dict[str, Any]:
+    """A version of an object, so many minutes after the training; `content` None: a delete marker."""
+    return {
+        "Key": f"training/input/{key}",
+        "VersionId": f"{key}{minutes}",
+        "IsLatest": newest,
+        "LastModified": TRAINED + timedelta(minutes=minutes),
+        "content": content,
+    }
+
+
+def read_rows(tmp_path: Path, *versions: dict[str, Any]) -> list[Any]:
+    """Return the first column of what `of_job` reads from a bucket with these versions."""
+    kept = {(one["Key"], one["VersionId"]): one for one in versions}
+
+    def listed(Bucket: str, Prefix: str) -> dict[str, Any]:
+        shown = [{k: v for k, v in one.items() if k != "content"} for one in versions]
+        gone = [one["content"] is None for one in versions]
+        return {
+            "Versions": [one for one, is_gone in zip(shown, gone, strict=True) if not is_gone],
+            "DeleteMarkers": [one for one, is_gone in zip(shown, gone, strict=True) if is_gone],
+        }
+
+    def get(Bucket: str, Key: str, VersionId: str = "") -> dict[str, Any]:
+        [found] = [
+            one
+            for (key, name), one in kept.items()
+            if key == Key and (name == VersionId or (not VersionId and one["IsLatest"]))
+        ]
+        return {"Body": io.BytesIO(found["content"].encode())}
+
+    s3 = FakeClient("s3", list_object_versions=listed, get_object=get)
+    job: Any = type("Job", (), {"data": "s3://bucket/training/input/", "created": TRAINED})
+    return [row[0] for row in examples.of_job(lab(tmp_path, s3=s3), job, evaluation()).rows]
+
+
+def table(color: str) -> str:
+    return f"kind,width,color\na,1,{color}\n"
+
+
 def test_the_rows_of_a_job_come_from_its_channel(tmp_path: Path) -> None:
-    s3 = FakeClient(
-        "s3",
-        list_objects_v2=lambda Bucket, Prefix: {
-            "Contents": [
-                {"Key": f"{Prefix}{name}", "Size": 1} for name in ("notes.txt", "one.csv", "two.csv")
-            ]
-        },
-        get_object=lambda Bucket, Key: {"Body": io.BytesIO(DATA.encode())},
-    )
-    job: Any = type("Job", (), {"data": "s3://bucket/training/input/"})
-    found = examples.of_job(lab(tmp_path, s3=s3), job, evaluation())
-    assert len(found.rows) == 8
-    job.data = "s3://bucket/training/input/"
-    empty = FakeClient("s3", list_objects_v2=lambda Bucket, Prefix: {})
+    notes = version("notes.txt", -5, "no table")
+    two = version("one.csv", -5, table("red")), version("two.csv", -1, table("blue"))
+    assert read_rows(tmp_path, notes, *two) == ["red", "blue"]
     with pytest.raises(examples.DataMissing, match="upload the data again"):
-        examples.of_job(lab(tmp_path, s3=empty), job, evaluation())
+        read_rows(tmp_path, notes)
+
+
+def test_what_has_come_or_changed_since_the_training_is_not_what_the_model_has_learned(
+    tmp_path: Path,
+) -> None:
+    old = version("one.csv", -5, table("red"), newest=False)
+    new = version("one.csv", 5, table("pink"))
+    labeled = version("labeled/1.csv", 7, table("green"))
+    assert read_rows(tmp_path, new, old, labeled) == ["red"]
+
+
+def test_what_was_deleted_counts_as_it_was_at_the_training(tmp_path: Path) -> None:
+    kept = version("one.csv", -5, table("red"))
+    before = version("labeled/1.csv", -9, table("blue"), newest=False), version("labeled/1.csv", -7, None)
+    after = version("labeled/2.csv", -9, table("green"), newest=False), version("labeled/2.csv", 7, None)
+    assert read_rows(tmp_path, kept, *before, *after) == ["green", "red"]
+
+
+def test_versions_that_have_expired_leave_what_is_there_now(tmp_path: Path) -> None:
+    assert read_rows(tmp_path, version("one.csv", 5, table("pink"))) == ["pink"]
 
 
 def test_data_that_was_replaced_by_another_is_named(data: Path) -> None:
