@@ -59,6 +59,7 @@ def test_a_terminal_shows_what_is_downloaded_and_keeps_only_warnings(checkout: P
     status, said = bootstrap(checkout, UV, terminal=True)
 
     assert status == 0, said
+    assert "\nAsking the package index for versions\r\x1b[KResolved 2 packages" in said
     assert "\r\x1b[KDownloading scipy (33.6MiB)\r\x1b[K" in said
     kept = [line.rpartition("\x1b[K")[2] for line in said.replace("\r\n", "\n").split("\n")]
     assert kept[1:] == ["warning: the lock is old", ""]
