@@ -34,6 +34,10 @@ class EndpointError(WorkshopError, RuntimeError):
     """An endpoint does not serve, or rejected a request; the message says why."""
 
 
+class EndpointMissing(EndpointError):  # noqa: N818 (as ReportMissing, EvaluationMissing)
+    """There is no such endpoint."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """An endpoint's answer: for each row one label, or the number that a regressor predicts."""
@@ -73,7 +77,7 @@ class Release:
 def release(lab: Lab, endpoint: str) -> Release:
     """Describe what `endpoint` serves (SageMaker DescribeEndpoint, DescribeEndpointConfig, DescribeModel).
 
-    Raises EndpointError if there is no such endpoint, or if its configuration cannot be read.
+    Raises EndpointMissing if there is no such endpoint, EndpointError if its configuration cannot be read.
     """
     client = lab.client("sagemaker")
     found = _describe(lab, endpoint)
@@ -101,7 +105,7 @@ def release(lab: Lab, endpoint: str) -> Release:
 
 
 def _describe(lab: Lab, endpoint: str) -> DescribeEndpointOutputTypeDef:
-    """Return SageMaker's description; raises EndpointError if there is no such endpoint."""
+    """Return SageMaker's description; raises EndpointMissing if there is no such endpoint."""
     try:
         return lab.client("sagemaker").describe_endpoint(EndpointName=endpoint)
     except ClientError as error:
@@ -112,7 +116,7 @@ def _describe(lab: Lab, endpoint: str) -> DescribeEndpointOutputTypeDef:
             lab.names.prd_endpoint: "approve a release in notebook 04, which deploys PRD",
         }
         remedy = made.get(endpoint, "create it, or correct its name")
-        raise EndpointError(f"endpoint {endpoint} does not exist.\nWhat to do: {remedy}.") from error
+        raise EndpointMissing(f"endpoint {endpoint} does not exist.\nWhat to do: {remedy}.") from error
 
 
 def releases_table(releases: Sequence[Release]) -> Table:

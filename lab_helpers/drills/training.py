@@ -20,7 +20,7 @@ from lab_helpers import approvals, executions, running
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.drills.drill import Drill, DrillError, Sighting
 from lab_helpers.drills.material import Material
-from lab_helpers.endpoints import release
+from lab_helpers.endpoints import EndpointMissing, release
 from lab_helpers.names import DEPLOY_DEV, DEPLOY_PRD, HUMAN_APPROVAL, TEST_DEV, TRAIN_APPROVAL
 from lab_helpers.patience import Patience
 
@@ -149,9 +149,7 @@ def serves(lab: Lab, endpoint: str) -> str:
     """Return the execution whose model an endpoint serves; empty if it serves nothing."""
     try:
         return release(lab, endpoint).execution_id
-    except ClientError as error:
-        if not is_gone(error):
-            raise
+    except EndpointMissing:
         return ""
 
 
