@@ -16,6 +16,8 @@ from local_account.foundation.errors import ServiceError
 HEADER = "X-Local-Account-System-Tags"
 WORDS = "aws: prefixed tag key names are not allowed for external use."
 """What CloudFormation and most services answer (public reports of many users)."""
+MOST = 50
+"""Tags of a resource, those of AWS not counted ("Tag naming limits and requirements")."""
 _EC2_WORDS = "Tag keys starting with 'aws:' are reserved for internal use"
 _CODES = {
     "codebuild": "InvalidInputException",
@@ -44,6 +46,13 @@ def is_reserved(key: str) -> bool:
 def counted(keys: Iterable[str]) -> int:
     """Return how many tags count towards a limit: AWS's own do not ("Tag naming limits and requirements")."""
     return sum(not is_reserved(key) for key in keys)
+
+
+def limited(tags: dict[str, str], code: str) -> dict[str, str]:
+    """Return tags by key; raise ServiceError with ``code`` for more than 50, the limit of most services."""
+    if (number := counted(tags)) > MOST:
+        raise ServiceError(code, f"{number} tags: a resource can have at most {MOST}")
+    return tags
 
 
 def may_set(headers: _Headers) -> bool:

@@ -4,8 +4,8 @@ Contract: PutScalingPolicy in the Application Auto Scaling API Reference; alarms
 tracking scaling policies" in its User Guide: three minutes above the target scale out, fifteen minutes below
 nine tenths of it scale in.
 
-Refuses (PutScalingPolicy): step scaling and predictive scaling, and predefined metrics other than
-`SageMakerVariantInvocationsPerInstance`.
+Refuses (PutScalingPolicy): step scaling and predictive scaling, predefined metrics other than
+`SageMakerVariantInvocationsPerInstance`, and customized metrics by metric math (`Metrics`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from local_account.services.autoscaling.records import ScalingPolicy
 
 _METRIC = "SageMakerVariantInvocationsPerInstance"
+_OTHER_CONFIGURATIONS = {"StepScalingPolicyConfiguration", "PredictiveScalingPolicyConfiguration"}
 _HIGH_PERIODS, _LOW_PERIODS = 3, 15
 _LOW_FRACTION = 0.9
 
@@ -44,20 +45,11 @@ def target_tracking(
     configuration: Params | None = params.get("TargetTrackingScalingPolicyConfiguration")
     if kind != "TargetTrackingScaling":
         raise invalid(f"{kind} is not supported by the local account: use TargetTrackingScaling")
+    if others_given := sorted(_OTHER_CONFIGURATIONS & params.keys()):
+        raise invalid(f"{others_given[0]} is not for the policy type TargetTrackingScaling")
     if configuration is None:
         raise invalid("TargetTrackingScalingPolicyConfiguration must be given for TargetTrackingScaling")
-    predefined, customized = (
-        configuration.get(f"{word}MetricSpecification") for word in ("Predefined", "Customized")
-    )
-    if (predefined is None) == (customized is None):
-        raise invalid("Specify either PredefinedMetricSpecification or CustomizedMetricSpecification")
-    if predefined and predefined["PredefinedMetricType"] != _METRIC:
-        raise invalid(
-            f"{predefined['PredefinedMetricType']} is not supported by the local account for "
-            f"{DIMENSION}: use {_METRIC}"
-        )
-    if customized and not {"MetricName", "Namespace", "Statistic"} <= customized.keys():
-        raise invalid("CustomizedMetricSpecification needs MetricName, Namespace and Statistic")
+    _check_metric(configuration)
     metric = _metric(params["ResourceId"], configuration)
     for other in others:
         if _metric(other["ResourceId"], other["TargetTrackingScalingPolicyConfiguration"]) == metric:
@@ -72,6 +64,29 @@ def target_tracking(
             raise invalid(f"{cooldown} must be 0 seconds or more")
     configuration.setdefault("DisableScaleIn", False)
     return cast("TargetTrackingScalingPolicyConfigurationOutputTypeDef", configuration)
+
+
+def _check_metric(configuration: Mapping[str, Any]) -> None:
+    """Raise ServiceError unless a configuration has one metric, in a form that is supported."""
+    predefined, customized = (
+        configuration.get(f"{word}MetricSpecification") for word in ("Predefined", "Customized")
+    )
+    if (predefined is None) == (customized is None):
+        raise invalid("Specify either PredefinedMetricSpecification or CustomizedMetricSpecification")
+    if predefined and predefined["PredefinedMetricType"] != _METRIC:
+        raise invalid(
+            f"{predefined['PredefinedMetricType']} is not supported by the local account for "
+            f"{DIMENSION}: use {_METRIC}"
+        )
+    if predefined and "ResourceLabel" in predefined:
+        raise invalid("ResourceLabel is only for the predefined metric ALBRequestCountPerTarget")
+    if customized and "Metrics" in customized:
+        raise invalid(
+            "Metrics of a CustomizedMetricSpecification (metric math) is not supported by the local account: "
+            "use MetricName, Namespace and Statistic"
+        )
+    if customized and not {"MetricName", "Namespace", "Statistic"} <= customized.keys():
+        raise invalid("CustomizedMetricSpecification needs MetricName, Namespace and Statistic")
 
 
 def put_alarms(account: Account, policy: ScalingPolicy) -> list[AlarmTypeDef]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from local_account.foundation.errors import ServiceError
-from local_account.foundation.system_tags import counted
+from local_account.foundation.system_tags import limited
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 from local_account.services.autoscaling.policies import delete_alarms, put_alarms, target_tracking
@@ -49,9 +49,10 @@ if TYPE_CHECKING:
     from local_account.services.autoscaling.tracking import Datapoint
 
 _PAGE = 50
+_POLICIES_PAGE = 10
+"""The most policies of a page, and the default (DescribeScalingPolicies, MaxResults)."""
 _BURSTABLE = "ml.t"
 """Instance types that SageMaker does not scale ("Configure model auto scaling with the console")."""
-_TAGS = 50
 _RETRY_SECONDS = 0.5
 
 
@@ -108,6 +109,7 @@ class ApplicationAutoScaling(Service):
 
     def describe_scalable_targets(self, params: DescribeScalableTargetsRequestTypeDef) -> Answer:
         """DescribeScalableTargets."""
+        _check_dimension(params, "ResourceIds")
         found = [
             {name: value for name, value in document.items() if name != "Tags"}
             for document in self._targets.values()
@@ -151,13 +153,14 @@ class ApplicationAutoScaling(Service):
 
     def describe_scaling_policies(self, params: DescribeScalingPoliciesRequestTypeDef) -> Answer:
         """DescribeScalingPolicies."""
+        _check_dimension(params, "ResourceId")
         found = [
             document
             for document in self._policies.values()
             if matches(document, params)
             and ("PolicyNames" not in params or document["PolicyName"] in params["PolicyNames"])
         ]
-        shown, token = _page(found, params)
+        shown, token = _page(found, params, _POLICIES_PAGE)
         return {"ScalingPolicies": shown, "NextToken": token}
 
     def delete_scaling_policy(self, params: DeleteScalingPolicyRequestTypeDef) -> Answer:
@@ -171,6 +174,7 @@ class ApplicationAutoScaling(Service):
 
     def describe_scaling_activities(self, params: DescribeScalingActivitiesRequestTypeDef) -> Answer:
         """DescribeScalingActivities: those of the last six weeks, newest first."""
+        _check_dimension(params, "ResourceId")
         everything = params.get("IncludeNotScaledActivities", False)
         found = [
             {name: value for name, value in one.items() if name[0].isupper()}
@@ -185,9 +189,7 @@ class ApplicationAutoScaling(Service):
     def tag_resource(self, params: TagResourceRequestTypeDef) -> Answer:
         """TagResource."""
         with self._targets.update(self._tagged(params)) as document:
-            document["Tags"] |= params["Tags"]
-            if counted(document["Tags"]) > _TAGS:
-                raise ServiceError("TooManyTagsException", f"A scalable target can have at most {_TAGS} tags")
+            document["Tags"] = limited({**document["Tags"], **params["Tags"]}, "TooManyTagsException")
         return {}
 
     def untag_resource(self, params: UntagResourceRequestTypeDef) -> Answer:
@@ -228,7 +230,7 @@ class ApplicationAutoScaling(Service):
             "ScalableTargetARN": self.account.arn(
                 "application-autoscaling", f"scalable-target/{uuid.uuid4().hex}"
             ),
-            "Tags": params.get("Tags", {}),
+            "Tags": limited(params.get("Tags", {}), "ValidationException"),
         }
         return cast("ScalableTarget", target)
 
@@ -297,6 +299,14 @@ def _check_capacity(document: ScalableTarget) -> None:
         raise invalid(f"MinCapacity {low} is greater than MaxCapacity {high}")
 
 
-def _page(items: list[Any], params: Mapping[str, Any]) -> tuple[list[Any], str | None]:
-    size = params.get("MaxResults", _PAGE)
+def _check_dimension(params: Mapping[str, Any], resource: str) -> None:
+    """Raise ServiceError for a dimension without a resource (the Describe operations, ScalableDimension)."""
+    if "ScalableDimension" in params and resource not in params:
+        raise invalid(f"ScalableDimension needs {resource}: specify both, or neither")
+
+
+def _page(items: list[Any], params: Mapping[str, Any], most: int = _PAGE) -> tuple[list[Any], str | None]:
+    size = params.get("MaxResults", most)
+    if not 1 <= size <= most:
+        raise invalid(f"MaxResults must be between 1 and {most}, not {size}")
     return page(items, params.get("NextToken"), size, "InvalidNextTokenException")

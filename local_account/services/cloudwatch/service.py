@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from local_account.foundation.errors import Params, ServiceError
-from local_account.foundation.system_tags import counted
+from local_account.foundation.system_tags import limited
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service, moment
 from local_account.services.cloudwatch import datum, evaluation
@@ -55,7 +55,6 @@ _METRICS_PAGE = 500
 _ALARMS_PAGE = 50
 _RESULTS_PAGE = 100_800
 _QUERIES = 500
-_TAGS = 50
 _RECENT = 10_800
 """Seconds of RecentlyActive ``PT3H``."""
 _NEEDED_BY_ALARM = (
@@ -205,7 +204,7 @@ class CloudWatch(Service):
     def put_metric_alarm(self, params: PutMetricAlarmInputTypeDef) -> Answer:
         """PutMetricAlarm: a new alarm has insufficient data, an existing one keeps its state."""
         _check_alarm(params)
-        tags = _limited(_tags(params.get("Tags", [])))
+        tags = limited(_tags(params.get("Tags", [])), "InvalidParameterValue")
         name = params["AlarmName"]
         now = self.account.now()
         fresh = {
@@ -322,7 +321,9 @@ class CloudWatch(Service):
     def tag_resource(self, params: TagResourceInputTypeDef) -> Answer:
         """TagResource: of an alarm."""
         arn = self._tagged(params)
-        self._tags.put(arn, _limited((self._tags.get(arn) or {}) | _tags(params["Tags"])))
+        self._tags.put(
+            arn, limited((self._tags.get(arn) or {}) | _tags(params["Tags"]), "InvalidParameterValue")
+        )
         return {}
 
     def untag_resource(self, params: UntagResourceInputTypeDef) -> Answer:
@@ -572,13 +573,6 @@ def _actions(alarm: Alarm) -> list[str]:
 
 def _tags(tags: Sequence[TagTypeDef]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags}
-
-
-def _limited(tags: dict[str, str]) -> dict[str, str]:
-    """Return the tags of an alarm; raise ServiceError for more than 50 (TagResource)."""
-    if (number := counted(tags)) > _TAGS:
-        raise ServiceError("InvalidParameterValue", f"{number} tags: an alarm can have at most {_TAGS}")
-    return tags
 
 
 def _second(time: datetime) -> int:

@@ -11,10 +11,11 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from local_account.foundation.account import Commit
 from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.system_tags import limited
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 from local_account.services.codecommit.file_changes import (
@@ -123,6 +124,7 @@ class CodeCommit(Service):
             raise ServiceError(
                 "OperationNotAllowedException", "kmsKeyId is not supported by the local account: leave it out"
             )
+        tags = limited(dict(params.get("tags", {})), "TooManyTagsException")
         with self._table.lock:
             self._check_free(name)
             GitRepository.create(repository_path(self.account, name))
@@ -133,7 +135,7 @@ class CodeCommit(Service):
                 "creationDate": now,
                 "lastModifiedDate": now,
                 "repositoryDescription": params.get("repositoryDescription"),
-                "tags": cast("dict[str, str]", params.get("tags", {})),
+                "tags": tags,
             }
             self._table.put(name, document)
         return {"repositoryMetadata": self._metadata(document)}
@@ -465,7 +467,7 @@ class CodeCommit(Service):
     def tag_resource(self, params: TagResourceInputTypeDef) -> Answer:
         """TagResource."""
         with self._table.update(self._tagged(params)) as document:
-            document["tags"] |= params["tags"]
+            document["tags"] = limited({**document["tags"], **params["tags"]}, "TooManyTagsException")
         return {}
 
     def untag_resource(self, params: UntagResourceInputTypeDef) -> Answer:

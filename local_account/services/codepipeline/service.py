@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from local_account.foundation.acting import caller
 from local_account.foundation.errors import ServiceError
+from local_account.foundation.system_tags import limited
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 from local_account.services.codepipeline import condition_structure, conditions, jobs, structure, views
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         StartPipelineExecutionInputTypeDef,
         StopPipelineExecutionInputTypeDef,
         TagResourceInputTypeDef,
+        TagTypeDef,
         TransitionStateTypeDef,
         UntagResourceInputTypeDef,
         UpdatePipelineInputTypeDef,
@@ -95,6 +97,7 @@ class CodePipeline(Service):
         """CreatePipeline: as on AWS, the new pipeline starts at once (trigger type CreatePipeline)."""
         declaration = self._checked(params["pipeline"])
         declaration["version"] = 1
+        tags = _limited(params.get("tags") or [])
         name, now = declaration["name"], self.account.now()
         with self._engine.lock:
             if self._pipelines.get(name):
@@ -103,7 +106,7 @@ class CodePipeline(Service):
                 )
             document: Pipeline = {
                 "pipeline": declaration, "versions": {"1": declaration}, "created": now, "updated": now,
-                "transitions": {}, "tags": list(params.get("tags") or []),
+                "transitions": {}, "tags": tags,
             }  # fmt: skip
             self._pipelines.put(name, document)
         self._poller.watch(declaration)
@@ -450,8 +453,8 @@ class CodePipeline(Service):
         """TagResource."""
         keys = {tag["key"] for tag in params["tags"]}
         with self._tagged(params["resourceArn"]) as document:
-            document["tags"] = [t for t in document["tags"] if t["key"] not in keys]
-            document["tags"] += params["tags"]
+            kept = [t for t in document["tags"] if t["key"] not in keys]
+            document["tags"] = _limited([*kept, *params["tags"]])
         return {}
 
     def untag_resource(self, params: UntagResourceInputTypeDef) -> Answer:
@@ -644,6 +647,11 @@ def _check_revision(declaration: Declaration, entry: SourceRevisionOverrideTypeD
 def _succeeded(execution: Execution, stage: str, version: int) -> bool:
     run = execution["stages"].get(stage)
     return run is not None and run["status"] == "Succeeded" and execution["version"] == version
+
+
+def _limited(tags: Sequence[TagTypeDef]) -> list[TagTypeDef]:
+    limited({tag["key"]: tag["value"] for tag in tags}, "TooManyTagsException")
+    return list(tags)
 
 
 def _page(member: str, items: Sequence[object], size: int, token: str | None) -> Answer:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from local_account.authorization.policies import Policy
 from local_account.engine.dockerd import name_registry
 from local_account.foundation.errors import Params, ServiceError
+from local_account.foundation.system_tags import limited
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 from local_account.moto_backend import principals
@@ -142,7 +143,9 @@ class Ecr(Service):
                 "scanOnPush": params.get("imageScanningConfiguration", {}).get("scanOnPush", False)
             },
             "encryptionConfiguration": encryption,
-            "resourceTags": {tag["Key"]: tag["Value"] for tag in params.get("tags", [])},
+            "resourceTags": limited(
+                {tag["Key"]: tag["Value"] for tag in params.get("tags", [])}, "TooManyTagsException"
+            ),
             "images": {},
             "tags": {},
         }
@@ -315,7 +318,8 @@ class Ecr(Service):
     def tag_resource(self, params: TagResourceRequestTypeDef) -> Answer:
         """TagResource."""
         with self._images.table.update(self._tagged(params)) as document:
-            document["resourceTags"] |= {tag["Key"]: tag["Value"] for tag in params["tags"]}
+            given = {tag["Key"]: tag["Value"] for tag in params["tags"]}
+            document["resourceTags"] = limited(document["resourceTags"] | given, "TooManyTagsException")
         return {}
 
     def untag_resource(self, params: UntagResourceRequestTypeDef) -> Answer:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from local_account.foundation.errors import Params, ServiceError
 from local_account.foundation.outbox import Outbox
 from local_account.foundation.schedules import Schedule, ScheduleError, parse_schedule
+from local_account.foundation.system_tags import limited
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service, moment
 from local_account.services.events import targets
@@ -156,7 +157,9 @@ class Events(Service):
             rule["origin"] = old["origin"] if old and same else now
             rule["enabled_at"] = old["enabled_at"] if old and same and old["State"] == rule["State"] else now
             rule["targets"] = old["targets"] if old else []
-            rule["tags"] = old["tags"] if old else _tags(params.get("Tags", []))
+            rule["tags"] = (
+                old["tags"] if old else limited(_tags(params.get("Tags", [])), "ValidationException")
+            )
             self._rules.put(name, rule)
         self._schedule_changed.set()
         return {"RuleArn": rule["Arn"]}
@@ -248,7 +251,7 @@ class Events(Service):
     def tag_resource(self, params: TagResourceRequestTypeDef) -> Answer:
         """See TagResource."""
         with self._rules.update(self._tagged(params)) as rule:
-            rule["tags"] |= _tags(params["Tags"])
+            rule["tags"] = limited(rule["tags"] | _tags(params["Tags"]), "ValidationException")
         return {}
 
     def untag_resource(self, params: UntagResourceRequestTypeDef) -> Answer:

@@ -180,6 +180,11 @@ def test_a_changed_policy_keeps_its_name_arn_and_alarms(
         {"ScaleInCooldown": -1},
         {"PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}},
         {"CustomizedMetricSpecification": {"MetricName": "m", "Namespace": "n", "Statistic": "Sum"}},
+        {"PredefinedMetricSpecification": TRACKING["PredefinedMetricSpecification"] | {"ResourceLabel": "x"}},
+        {
+            "PredefinedMetricSpecification": None,
+            "CustomizedMetricSpecification": {"Metrics": [{"Id": "e", "Expression": "1"}]},
+        },
     ],
 )
 def test_policies_that_cannot_be_put_leave_no_alarm(
@@ -188,8 +193,14 @@ def test_policies_that_cannot_be_put_leave_no_alarm(
     service_client: Callable[[str], Any],
     changes: Any,
 ) -> None:
+    changed = {key: value for key, value in (TRACKING | changes).items() if value is not None}
     with pytest.raises(ClientError) as error:
-        put_policy(autoscaling, target, **changes)
+        autoscaling.put_scaling_policy(
+            **target,
+            PolicyName="invocations",
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration=changed,
+        )
     assert code(error) == "ValidationException"
     assert not alarms(service_client, target)
 
@@ -331,3 +342,65 @@ def test_tags_and_activities(autoscaling: ApplicationAutoScalingClient, target: 
     with pytest.raises(ClientError) as error:
         autoscaling.list_tags_for_resource(ResourceARN=arn + "0")
     assert code(error) == "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("operation", "most"),
+    [
+        ("describe_scalable_targets", 50),
+        ("describe_scaling_activities", 50),
+        ("describe_scaling_policies", 10),
+    ],
+)
+def test_pages_are_as_long_as_documented(
+    autoscaling: ApplicationAutoScalingClient, operation: str, most: int
+) -> None:
+    describe = getattr(autoscaling, operation)
+    assert describe(ServiceNamespace="sagemaker", MaxResults=most)
+    for size in (0, most + 1):
+        with pytest.raises(ClientError, match=f"MaxResults must be between 1 and {most}, not {size}"):
+            describe(ServiceNamespace="sagemaker", MaxResults=size)
+    with pytest.raises(ClientError, match="ScalableDimension needs ResourceId"):
+        describe(ServiceNamespace="sagemaker", ScalableDimension="sagemaker:variant:DesiredInstanceCount")
+
+
+def test_policies_come_in_pages_of_ten(
+    autoscaling: ApplicationAutoScalingClient, target: dict[str, Any]
+) -> None:
+    for number in range(11):
+        metric: Any = {"MetricName": f"m{number}", "Namespace": "n", "Statistic": "Sum"}
+        autoscaling.put_scaling_policy(
+            **target,
+            PolicyName=f"p{number}",
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration={
+                "TargetValue": 1.0,
+                "CustomizedMetricSpecification": metric,
+            },
+        )
+    first = autoscaling.describe_scaling_policies(**target)
+    rest = autoscaling.describe_scaling_policies(**target, NextToken=first["NextToken"])
+    assert (len(first["ScalingPolicies"]), len(rest["ScalingPolicies"])) == (10, 1)
+    assert "NextToken" not in rest
+
+
+def test_a_target_has_fifty_tags_at_most(
+    autoscaling: ApplicationAutoScalingClient, resource: dict[str, Any]
+) -> None:
+    tags = {f"k{number}": "v" for number in range(51)}
+    with pytest.raises(ClientError) as error:
+        autoscaling.register_scalable_target(**resource, MinCapacity=1, MaxCapacity=3, Tags=tags)
+    assert code(error) == "ValidationException"
+
+
+def test_a_policy_has_one_configuration(
+    autoscaling: ApplicationAutoScalingClient, target: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError, match="StepScalingPolicyConfiguration is not for the policy type"):
+        autoscaling.put_scaling_policy(
+            **target,
+            PolicyName="both",
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration=TRACKING,
+            StepScalingPolicyConfiguration={"AdjustmentType": "ChangeInCapacity"},
+        )

@@ -110,6 +110,20 @@ def test_targets_that_are_refused(rule: Rule, events: Any, target: dict[str, Any
     assert events.list_targets_by_rule(Rule="picky")["Targets"] == []
 
 
+def test_only_names_with_the_prefix_of_aws_are_reserved(rule: Rule, events: Any) -> None:
+    """ "The keys cannot start with "AWS."", with a dot (InputTransformer, InputPathsMap)."""
+    rule("picky", PATTERN)
+    for name in ("awsRegion", "AWS"):
+        transformer = {"InputPathsMap": {name: "$.region"}, "InputTemplate": f'"in <{name}>"'}
+        target = {"Id": "t", "Arn": FUNCTION, "InputTransformer": transformer}
+        assert events.put_targets(Rule="picky", Targets=[target])["FailedEntryCount"] == 0
+    transformer = {"InputPathsMap": {"AWS.region": "$.region"}, "InputTemplate": '"x"'}
+    with pytest.raises(ClientError, match="ValidationException"):
+        events.put_targets(
+            Rule="picky", Targets=[{"Id": "t", "Arn": FUNCTION, "InputTransformer": transformer}]
+        )
+
+
 def test_a_rule_has_five_targets_at_most(rule: Rule, events: Any) -> None:
     rule("many", PATTERN)
     targets = [{"Id": f"t{number}", "Arn": FUNCTION} for number in range(6)]
