@@ -1,10 +1,17 @@
 """Endpoint configurations: the models that an endpoint serves, their instances and their weights.
 
-Refuses (CreateEndpointConfig): serverless and asynchronous inference, inference components.
+Refuses (CreateEndpointConfig): serverless and asynchronous inference, inference components, routing by
+prefixes (`PREFIX_AWARE`, `KV_AWARE`).
+
+Differs from AWS: `KmsKeyId`, `VpcConfig` and `ExecutionRoleArn` of an endpoint configuration, and of its
+variants `VolumeSizeInGB`, `InferenceAmiVersion`, `ModelDataDownloadTimeoutInSeconds`,
+`VariantInstanceProvisionTimeoutInSeconds` and `RoutingConfig` are kept and have no effect: a request goes to
+the instance with the fewest requests in progress, as with `LEAST_OUTSTANDING_REQUESTS`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from local_account.gateway.service import Answer
@@ -28,7 +35,8 @@ if TYPE_CHECKING:
     )
 
 _UNSUPPORTED = (
-    "AsyncInferenceConfig", "ExplainerConfig", "EnableNetworkIsolation",
+    "AsyncInferenceConfig", "ExplainerConfig", "EnableNetworkIsolation", "MetricsConfig",
+    "CrossRegionTrafficConfig",
 )  # fmt: skip
 """Refuses in CreateEndpointConfig."""
 _UNSUPPORTED_VARIANT = (
@@ -36,6 +44,9 @@ _UNSUPPORTED_VARIANT = (
     "CapacityReservationConfig", "AcceleratorPartitionLayouts", "EnableSSMAccess",
 )  # fmt: skip
 """Refuses in CreateEndpointConfig, in a production variant."""
+
+
+_ROUTING = ("LEAST_OUTSTANDING_REQUESTS", "RANDOM")
 
 
 class EndpointConfigs(Models):
@@ -57,6 +68,8 @@ class EndpointConfigs(Models):
                 "With ShadowProductionVariants, you can only specify one variant for ProductionVariants and "
                 f"one variant for ShadowProductionVariants, but there are {len(variants)} and {len(shadows)}"
             )
+        if shadows:
+            _check_shadowed([*variants, *shadows])
         names = [variant["VariantName"] for variant in [*variants, *shadows]]
         if len(set(names)) < len(names):
             raise invalid(f"Production variant names must be unique, but are: {', '.join(names)}")
@@ -104,4 +117,18 @@ class EndpointConfigs(Models):
         for required in ("InstanceType", "InitialInstanceCount"):
             if not variant.get(required):
                 raise invalid(f"Production variant {variant['VariantName']} needs {required}")
+        routing = variant.get("RoutingConfig")
+        if routing and routing["RoutingStrategy"] not in _ROUTING:
+            raise unsupported(f"the RoutingStrategy {routing['RoutingStrategy']} (use one of {_ROUTING})")
         return {"InitialVariantWeight": 1.0, **variant}
+
+
+def _check_shadowed(variants: Iterable[ProductionVariantUnionTypeDef]) -> None:
+    """Raise ServiceError for instances that shadow tests do not support ("Exclusions" of shadow tests)."""
+    for variant in variants:
+        kind = variant.get("InstanceType", "")
+        if kind.startswith("ml.inf1."):
+            raise invalid(
+                f"The variant {variant['VariantName']} is on {kind}: Inf1 instances are not supported with "
+                "ShadowProductionVariants"
+            )

@@ -4,6 +4,9 @@ Differs from AWS (CreateModel): of a model package, the model gets the image tha
 its tag has moved since. What is refused of model packages and the words are the API reference's: a version
 has to be `Approved`, and the container can name nothing that the package has.
 
+Differs from AWS (CreateModel): `VpcConfig`, `InferenceExecutionConfig` and `ContainerHostname` are kept and
+have no effect.
+
 Refuses (CreateModel): inference pipelines (more than one container), multi-model containers, network
 isolation, model data that is not one `model.tar.gz`.
 """
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 PRINCIPAL = "sagemaker.amazonaws.com"
 _UNSUPPORTED = (
     "AdditionalModelDataSources", "MultiModelConfig", "InferenceSpecificationName", "ImageConfig",
+    "ContainerMetricsConfig",
 )  # fmt: skip
 """Refuses in CreateModel."""
 
@@ -139,6 +143,9 @@ def _checked(container: ContainerDefinitionUnionTypeDef) -> ContainerDefinitionU
     if not container.get("Image"):
         raise invalid("The container definition needs an Image")
     source = container.get("ModelDataSource", {}).get("S3DataSource")
+    refuse_unsupported(
+        source or {}, ("ModelAccessConfig", "HubAccessConfig", "ManifestS3Uri", "ManifestEtag")
+    )
     if source and (source["S3DataType"], source["CompressionType"]) != ("S3Object", "Gzip"):
         raise unsupported("a ModelDataSource that is not one Gzip S3Object (a model.tar.gz)")
     return container

@@ -188,6 +188,9 @@ def _check_features(params: CreateProcessingJobRequestTypeDef) -> None:
     refuse_unsupported(params, _UNSUPPORTED)
     cluster = params["ProcessingResources"]["ClusterConfig"]
     refuse_unsupported(cluster, ("InstancePreferences",))
+    for member in ("SelectedInstanceType", "SelectedInstanceCount"):
+        if member in cluster:
+            raise invalid(f"{member} is read-only, and not accepted in CreateProcessingJob")
     if not cluster.get("InstanceType"):
         raise invalid("ClusterConfig needs an InstanceType")
     if (count := cluster.get("InstanceCount", 1)) > 1:

@@ -1,8 +1,9 @@
 """The operations for training jobs. What a job does is in ``training_run``.
 
 Differs from AWS: `VpcConfig`, `VolumeKmsKeyId`, `VolumeSizeInGB`, `OutputDataConfig.KmsKeyId`,
-`EnableManagedSpotTraining` and `EnableInterContainerTrafficEncryption` of a job are kept and have no effect;
-`EnableNetworkIsolation` takes the network away, as on AWS.
+`EnableManagedSpotTraining`, `EnableInterContainerTrafficEncryption`, `RetryStrategy`, `ShuffleConfig`,
+`InfraCheckConfig`, `EnableSageMakerMetricsTimeSeries` and the times to wait of a `StoppingCondition` are kept
+and have no effect; `EnableNetworkIsolation` takes the network away, as on AWS.
 
 Differs from AWS: a training job that is still running when the account stops fails with
 `InternalServerError`. Endpoints and notebook instances come back when it starts again.
@@ -53,6 +54,7 @@ _PRINCIPAL = "sagemaker.amazonaws.com"
 _UNSUPPORTED = (
     "ServerlessJobConfig", "DebugHookConfig", "DebugRuleConfigurations", "TensorBoardOutputConfig",
     "ExperimentConfig", "ProfilerRuleConfigurations", "MlflowConfig", "ModelPackageConfig",
+    "SessionChainingConfig",
 )  # fmt: skip
 """Refuses in CreateTrainingJob."""
 _DAY = 86_400
@@ -224,14 +226,21 @@ def check_features(params: CreateTrainingJobRequestTypeDef) -> None:
     compile_definitions(algorithm.get("MetricDefinitions", []))
     resources = params.get("ResourceConfig") or {}
     refuse_unsupported(
-        resources, ("InstanceGroups", "TrainingPlanArn", "InstancePreferences", "KeepAlivePeriodInSeconds")
-    )
+        resources,
+        (
+            "InstanceGroups", "TrainingPlanArn", "InstancePreferences", "KeepAlivePeriodInSeconds",
+            "InstancePlacementConfig",
+        ),
+    )  # fmt: skip
     if not resources.get("InstanceType") or not resources.get("InstanceCount"):
         raise invalid("ResourceConfig needs an InstanceType and an InstanceCount of 1 or more")
     if resources["InstanceCount"] > 1:
         raise unsupported(
             f"distributed training (ResourceConfig.InstanceCount {resources['InstanceCount']}; use 1)"
         )
+    _check_waiting(params)
+    if (params.get("RemoteDebugConfig") or {}).get("EnableRemoteDebug"):
+        raise unsupported("RemoteDebugConfig")
     if not (params.get("ProfilerConfig") or {}).get("DisableProfiler", True):
         raise unsupported("ProfilerConfig")
     names = [channel["ChannelName"] for channel in params.get("InputDataConfig", [])]
@@ -241,12 +250,30 @@ def check_features(params: CreateTrainingJobRequestTypeDef) -> None:
         _check_channel(channel)
 
 
+def _check_waiting(params: CreateTrainingJobRequestTypeDef) -> None:
+    """Check the time to wait for Spot capacity (StoppingCondition; the first words are reported of AWS)."""
+    condition = params.get("StoppingCondition") or {}
+    wait, run = condition.get("MaxWaitTimeInSeconds"), condition.get("MaxRuntimeInSeconds", _DAY)
+    if wait is not None and not params.get("EnableManagedSpotTraining"):
+        raise invalid(
+            "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
+        )
+    if wait is not None and wait < run:
+        raise invalid(
+            f"Invalid MaxWaitTimeInSeconds. It is {wait}, but must be greater than or equal to "
+            f"MaxRuntimeInSeconds ({run})"
+        )
+
+
 def _check_channel(channel: ChannelUnionTypeDef) -> None:
     source = channel["DataSource"].get("S3DataSource")
     if not source:
         raise unsupported(f"the data source of channel {channel['ChannelName']} (use S3DataSource)")
     if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
         raise unsupported(f"S3DataType {source['S3DataType']} of channel {channel['ChannelName']}")
+    refuse_unsupported(source, ("ModelAccessConfig", "HubAccessConfig", "InstanceGroupNames"))
+    if source.get("AttributeNames"):
+        raise invalid(f"Channel {channel['ChannelName']}: AttributeNames are for AugmentedManifestFile")
     _check_input_mode(channel.get("InputMode", "File"))
     if channel.get("CompressionType", "None") != "None":
         raise invalid(

@@ -1,7 +1,8 @@
 """The operations for transform jobs (batch transform). What a job does is in ``transform_run``.
 
-Differs from AWS: `TransformResources.VolumeKmsKeyId` and `TransformOutput.KmsKeyId` are kept and have no
-effect. A transform job that is still running when the account stops fails with `InternalServerError`.
+Differs from AWS: `TransformResources.VolumeKmsKeyId`, `TransformResources.TransformAmiVersion` and
+`TransformOutput.KmsKeyId` are kept and have no effect. A transform job that is still running when the account
+stops fails with `InternalServerError`.
 
 Refuses (CreateTransformJob): more than one instance, `SplitType` RecordIO and TFRecord.
 """

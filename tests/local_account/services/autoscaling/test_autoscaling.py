@@ -193,7 +193,7 @@ def test_policies_that_cannot_be_put_leave_no_alarm(
     service_client: Callable[[str], Any],
     changes: Any,
 ) -> None:
-    changed = {key: value for key, value in (TRACKING | changes).items() if value is not None}
+    changed: Any = {key: value for key, value in (TRACKING | changes).items() if value is not None}
     with pytest.raises(ClientError) as error:
         autoscaling.put_scaling_policy(
             **target,

@@ -135,6 +135,52 @@ def test_one_shadow_variant_beside_one_production_variant(
     assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("changes", "shadowed", "code"),
+    [
+        ({"InstanceType": "ml.inf1.xlarge"}, True, "ValidationException"),
+        ({"InstanceType": "ml.inf1.xlarge"}, False, None),
+        ({"RoutingConfig": {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"}}, True, None),
+        ({"RoutingConfig": {"RoutingStrategy": "PREFIX_AWARE"}}, False, "UnsupportedOperation"),
+    ],
+)
+def test_variants_are_refused_as_documented(
+    serving: SageMakerLab, changes: dict[str, Any], shadowed: bool, code: str | None
+) -> None:
+    """ "Exclusions" of shadow tests: Inf1 instances; and what would be kept without an effect."""
+    request = {
+        "EndpointConfigName": "chosen",
+        "ProductionVariants": [variant("A", "steady") | changes],
+        **({"ShadowProductionVariants": [variant("B", "steady")]} if shadowed else {}),
+    }
+    if code is None:
+        serving.sagemaker.create_endpoint_config(**request)
+        serving.sagemaker.delete_endpoint_config(EndpointConfigName="chosen")
+        return
+    with pytest.raises(ClientError) as refused:
+        serving.sagemaker.create_endpoint_config(**request)
+    assert refused.value.response["Error"]["Code"] == code
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("MetricsConfig", {"EnableEnhancedMetrics": True}),
+        (
+            "CrossRegionTrafficConfig",
+            {"MaxInvocationsPerSecondPerInstance": 1, "MaxCrossRegionPercentPerEndpoint": 1},
+        ),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(serving: SageMakerLab, member: str, value: Any) -> None:
+    with pytest.raises(ClientError, match=f"{member} is not supported by the local account"):
+        serving.sagemaker.create_endpoint_config(
+            EndpointConfigName="refused", ProductionVariants=[variant("A", "steady")], **{member: value}
+        )
+
+
 @pytest.mark.parametrize(("weight", "copies"), [(0.0, 0), (1.0, 5_000), (2.0, 10_000), (5.0, 10_000)])
 def test_the_weights_say_how_many_requests_are_copied(weight: float, copies: int) -> None:
     specs = [

@@ -317,6 +317,30 @@ def test_an_image_goes_by_its_name_on_aws(image_lab: SageMakerLab) -> None:
             },
             "of another account or region: push a copy to a repository of account 123456789012 in us-east-1",
         ),
+        (
+            {"StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60}},
+            "It is only supported when EnableManagedSpotTraining is set to true",
+        ),
+        (
+            {
+                "EnableManagedSpotTraining": True,
+                "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 59},
+            },
+            r"must be greater than or equal to MaxRuntimeInSeconds \(60\)",
+        ),
+        ({"RemoteDebugConfig": {"EnableRemoteDebug": True}}, "RemoteDebugConfig is not supported"),
+        ({"SessionChainingConfig": {"EnableSessionTagChaining": True}}, "SessionChainingConfig is not"),
+        (
+            {
+                "ResourceConfig": {
+                    "InstanceType": "ml.m5.large",
+                    "InstanceCount": 1,
+                    "VolumeSizeInGB": 5,
+                    "InstancePlacementConfig": {"EnableMultipleJobs": True},
+                }
+            },
+            "InstancePlacementConfig is not supported",
+        ),
     ],
 )
 def test_an_invalid_request_is_refused_with_the_reason(
