@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import keys, metrics, traffic
+from lab_helpers import keys, metrics, processing, traffic
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.display import Table, duration, ticking
 from lab_helpers.endpoints import Release
@@ -289,7 +289,7 @@ def ready(
     if _described(endpoint).get("EndpointConfigName") != config:
         update(endpoint, config)
         follow(endpoint, sleep)
-    client, began = endpoint.lab.client("cloudwatch"), time.monotonic()
+    client, live, began = endpoint.lab.client("cloudwatch"), Live(), time.monotonic()
     while alarms and (
         firing := client.describe_alarms(AlarmNames=list(alarms), StateValue="ALARM")["MetricAlarms"]
     ):
@@ -298,7 +298,11 @@ def ready(
                 f"{firing[0]['AlarmName']} is still in ALARM after {duration(waited)}, and would roll back "
                 "any release: does anyone else ask this endpoint? Run this cell again to wait longer"
             )
-        sleep(min(0.5 + waited / 20, 5))
+        show = functools.partial(
+            processing.waiting, live, "alarm of what was stopped", firing[0]["AlarmName"], "ALARM", began
+        )
+        show()
+        tick(min(0.5 + waited / 20, 5), show, sleep)
 
 
 def _described(endpoint: Endpoint) -> DescribeEndpointOutputTypeDef:
