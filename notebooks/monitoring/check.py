@@ -15,7 +15,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import msgspec
 import numpy as np
 from scipy.special import chdtrc, ndtr
 
+MESSAGE = Path("/opt/ml/output/message")  # at most 1,024 bytes (DescribeProcessingJob, ExitMessage)
 BATCH_ROWS = 8_192
 GROUPS = 64  # of values, at most, for the distribution of a statistic
 BINS = 10  # each has a tenth of the training data, as long as its values differ
@@ -658,5 +659,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def told(work: Callable[[], int], message: Path = MESSAGE) -> int:
+    """Do the work; if it fails, leave the reason where SageMaker reads a job's ExitMessage, and raise it."""
+    try:
+        return work()
+    except Exception as error:
+        message.parent.mkdir(parents=True, exist_ok=True)
+        message.write_bytes(
+            f"{type(error).__name__}: {error}".encode()[:1024].decode(errors="ignore").encode()
+        )
+        raise
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(main))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import candidates
+import check
 from lab_helpers.candidates import BAD
 from tests.notebooks.conftest import DATA
 
@@ -107,3 +108,32 @@ def test_the_archive_has_the_files_of_a_training_job_at_its_top() -> None:
     packed = candidates.packed({"model.json": json.dumps({}).encode(), "a.onnx": b"x"})
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         assert archive.getnames() == ["a.onnx", "model.json"]
+
+
+def test_a_candidate_that_onnx_cannot_reproduce_is_served_by_scikit_learn(
+    program: Any, made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trees that vote equally for two classes: where labels mean nothing, there are such rows."""
+
+    def refuse(algorithm: str, *_: object) -> bytes:
+        raise RuntimeError(f"ONNX cannot reproduce {algorithm}")
+
+    writers = program("proof").WRITERS
+    monkeypatch.setitem(writers, "onnx", (refuse, writers["onnx"][1]))
+    assert accuracy(program, made("shuffled")) < 0.6
+
+
+@pytest.mark.parametrize("program_of_a_job", [candidates, check])
+def test_a_job_that_fails_says_why(program_of_a_job: Any, tmp_path: Path) -> None:
+    message = tmp_path / "output/message"
+
+    def fail() -> int:
+        raise ValueError(1020 * "x" + "ééé")
+
+    with pytest.raises(ValueError, match="xxx"):
+        program_of_a_job.told(fail, message)
+    said = message.read_bytes()
+    assert said.decode().startswith("ValueError: xxx")
+    assert len(said) <= 1024
+    assert program_of_a_job.told(lambda: 0, tmp_path / "none") == 0
+    assert not (tmp_path / "none").exists()
