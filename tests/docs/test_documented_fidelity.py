@@ -3,6 +3,7 @@
 import re
 from functools import cache
 
+import botocore.session
 import pytest
 
 from local_account.fidelity import __main__ as generator
@@ -11,6 +12,43 @@ from local_account.fidelity.notes import EVERYWHERE, Note
 from local_account.foundation.errors import FIDELITY, pointed
 from tests.conformance.counts import Counts, counts
 from tests.docs.pages import ROOT, anchors, page, rows, section
+
+SERVICES = "local_account/services"
+TIMES = re.compile(r"(Creation|LastModified)Time(Before|After)")
+"""SageMaker's filters of lists, whose names are put together."""
+WITHOUT_EFFECT = {
+    "BatchGetImage.acceptedMediaTypes": "an image has the manifest that was pushed, and no other",
+    "CreateChangeSet.ClientToken": "a change set of the same name is refused",
+    "CreateChangeSet.DisableValidation": "the validations before a deployment are AWS's own",
+    "CreateConnection.ProviderEndpoint": "the providers that need it are refused",
+    "CreateModelPackage.SkipModelValidation": "no model is validated",
+    "CreatePresignedNotebookInstanceUrl.SessionExpirationDurationInSeconds": "a notebook asks for no login",
+    "CreateProject.buildBatchConfig": "kept with the project; batch builds are refused",
+    "CreateProject.description": "kept with the project",
+    "CreateSecret.ForceOverwriteReplicaSecret": "replicas are refused",
+    "CreateStack.DisableValidation": "the validations before a deployment are AWS's own",
+    "DeleteRule.Force": "for rules that a service manages: there are none",
+    "DescribeAlarmHistory.AlarmContributorId": "for alarms with several series, which are refused",
+    "FilterLogEvents.interleaved": "ignored by AWS, too: results are interleaved always",
+    "GetMetricData.LabelOptions": "for dynamic labels, which are refused",
+    "GetResourcePolicy.PolicyName": "not a member of the request on AWS",
+    "GetServiceQuota.ContextId": "no quota is of a single resource",
+    "GetTemplate.TemplateStage": "both stages are the same without transforms",
+    "GetTemplateSummary.CallAs": "for stack sets, which are refused",
+    "GetTemplateSummary.TemplateSummaryConfig": "of resource types that are not known, which are refused",
+    "ListFunctions.MasterRegion": "for Lambda@Edge",
+    "ListMetrics.IncludeLinkedAccounts": "there are no linked accounts",
+    "PutLogEvents.entity": "of Application Signals",
+    "PutMetricData.StrictEntityValidation": "entities are refused",
+    "RemoveTargets.Force": "for rules that a service manages: there are none",
+    "RequestServiceQuotaIncrease.ContextId": "no quota is of a single resource",
+    "RequestServiceQuotaIncrease.SupportCaseAllowed": "every increase is granted at once",
+    "UpdateNotebookInstance.DisassociateAcceleratorTypes": "accelerators are refused",
+    "UpdateProject.buildBatchConfig": "kept with the project; batch builds are refused",
+    "UpdateProject.description": "kept with the project",
+    "UpdateStack.DisableValidation": "the validations before a deployment are AWS's own",
+}
+"""Members of requests that neither the code nor the page names, with why that is right."""
 
 COMMAND = "run `python -m local_account.fidelity > docs/fidelity.md`"
 
@@ -73,6 +111,36 @@ def test_what_looks_like_a_note_is_read_as_one() -> None:
             count = len(written.findall(path.read_text()))
             members = path.read_text().count('"""Refuses in ')
             assert count + members == sum(note.where == where for note in found()), where
+
+
+@pytest.mark.parametrize("service", sorted({*standing.folders().values()} - {"s3"}))
+def test_no_member_of_a_request_is_ignored_without_a_word(service: str) -> None:
+    """Whatever a request of an executed operation can have is named in the service, or on the page.
+
+    S3 reads headers, by other names. StartBuild refuses each member that it does not know.
+    """
+    rooms = [folder for folder, name in standing.folders().items() if name == service]
+    sources = [path.read_text() for room in rooms for path in (ROOT / SERVICES / room).rglob("*.py")]
+    named = set(re.findall(r"\w+", " ".join([*sources, section(page(FIDELITY), service)])))
+    (one,) = [one for one in standing.standings(found()) if one.service == service]
+    model = botocore.session.get_session().get_service_model(service)
+    ignored = {
+        f"{operation}.{member}"
+        for operation in one.executes
+        for member in getattr(model.operation_model(operation).input_shape, "members", ())
+        if member not in named and operation != "StartBuild" and not TIMES.fullmatch(member)
+    }
+    assert ignored <= WITHOUT_EFFECT.keys()
+
+
+def test_what_has_no_effect_is_a_member_of_an_executed_operation() -> None:
+    known = set()
+    for one in standing.standings(found()):
+        model = botocore.session.get_session().get_service_model(one.service)
+        for operation in one.executes:
+            members = getattr(model.operation_model(operation).input_shape, "members", ())
+            known |= {f"{operation}.{member}" for member in members}
+    assert WITHOUT_EFFECT.keys() <= known
 
 
 @pytest.mark.parametrize("service", standing.names())

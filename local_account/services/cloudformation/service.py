@@ -199,7 +199,14 @@ class CloudFormation(ChangeSetOperations):
         return {}
 
     def continue_update_rollback(self, params: ContinueUpdateRollbackInputTypeDef) -> Answer:
-        """Try again to roll back an update."""
+        """Try again to roll back an update.
+
+        Refuses (ContinueUpdateRollback): `ForceRollback`; name what to skip in `ResourcesToSkip`.
+        """
+        if params.get("ForceRollback"):
+            raise invalid(
+                "ForceRollback is not supported by the local account: name the resources in ResourcesToSkip"
+            )
         with self.engine.lock:
             stack = self.stacks.require(self.stacks.require_named(params["StackName"])["StackId"])
             if stack["StackStatus"] != "UPDATE_ROLLBACK_FAILED":

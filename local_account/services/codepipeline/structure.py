@@ -2,6 +2,9 @@
 
 Rules: page "CodePipeline pipeline structure reference" and the action structure reference of each provider.
 
+Differs from AWS (CreatePipeline, UpdatePipeline): the `encryptionKey` of an artifact store is kept and has no
+effect.
+
 Refuses (CreatePipeline, UpdatePipeline): actions other than Source S3, CodeCommit and
 CodeStarSourceConnection, Build and Test CodeBuild, Invoke Lambda, Approval Manual, Deploy CloudFormation;
 triggers of connections; other regions; full clones, batch builds and notifications by SNS.

@@ -6,7 +6,8 @@ it; the name in it is a digest of the content.
 Differs from AWS (GetFunction): the address in `Code.Location` is valid until the code changes, and not for
 ten minutes.
 
-Refuses (CreateFunction, UpdateFunctionCode): images and layers; deploy a zip archive.
+Refuses (CreateFunction, UpdateFunctionCode): images and layers; deploy a zip archive. A package is copied
+from S3 (`S3ObjectStorageMode` `COPY`), and not referred to there.
 """
 
 from __future__ import annotations
@@ -65,6 +66,10 @@ def fetch(account: Account, code: Mapping[str, Any]) -> Package:
             raise ServiceError(
                 _INVALID, f"{member} is not supported by the local account: deploy a zip archive"
             )
+    if code.get("S3ObjectStorageMode", "COPY") != "COPY":
+        raise ServiceError(
+            _INVALID, "S3ObjectStorageMode REFERENCE is not supported by the local account: use COPY"
+        )
     content = code.get("ZipFile")
     if content is not None:
         if len(content) > _ZIPPED_LIMIT:

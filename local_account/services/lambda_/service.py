@@ -382,7 +382,16 @@ class Lambda(Permissions):
     # --- invocation
 
     def invoke(self, params: InvocationRequestTypeDef) -> Answer:
-        """See Invoke."""
+        """See Invoke.
+
+        Refuses (Invoke): `TenantId` and `DurableExecutionName`, of functions with tenants or durable
+        executions.
+        """
+        for member in ("TenantId", "DurableExecutionName"):
+            if member in params:
+                raise ServiceError(
+                    "InvalidParameterValueException", f"{member} is not supported by the local account"
+                )
         name, qualifier = self._parse(params)
         states.check_active(self._version_of(params)[1])
         kind = params.get("InvocationType", "RequestResponse")

@@ -69,8 +69,9 @@ class ServiceQuotas(Service):
         return _page("Services", services, params)
 
     def list_service_quotas(self, params: ListServiceQuotasRequestTypeDef) -> Answer:
-        """ListServiceQuotas: applied values."""
-        return _page("Quotas", [self._applied(one) for one in _of(params["ServiceCode"])], params)
+        """ListServiceQuotas: applied values; none of them is of a single resource."""
+        listed = _of(params["ServiceCode"]) if params.get("QuotaAppliedAtLevel") != "RESOURCE" else []
+        return _page("Quotas", [self._applied(one) for one in listed], params)
 
     def list_aws_default_service_quotas(self, params: ListAWSDefaultServiceQuotasRequestTypeDef) -> Answer:
         """ListAWSDefaultServiceQuotas."""

@@ -147,8 +147,10 @@ class SystemsManager(Service):
         if params.get("Filters") and params.get("ParameterFilters"):
             raise _invalid("You can use either Filters or ParameterFilters in a single request.")
         filters = params.get("ParameterFilters") or params.get("Filters") or []
+        # Those that other accounts share are listed instead of one's own; there are no other accounts.
+        own = [] if params.get("Shared") else self._parameters.table.values()
         found = sorted(
-            (one for one in self._parameters.table.values() if all(_fits(one, f) for f in filters)),
+            (one for one in own if all(_fits(one, f) for f in filters)),
             key=lambda one: one["Name"],
         )
         shown, token = page(

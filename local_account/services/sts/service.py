@@ -25,6 +25,7 @@ _LACKING = (
     "SerialNumber",
     "TokenCode",
     "ProvidedContexts",
+    "MinimumSessionTokenSize",
 )
 """Refuses in AssumeRole."""
 _CHAINED_SECONDS = 3600
