@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.notebooks.conftest import DATA
+
 pytestmark = pytest.mark.slow
 
 HEADER = "sepal_length,sepal_width,petal_length,petal_width,species\n"
@@ -235,6 +237,45 @@ def test_labels_equal_those_of_scikit_learn_even_beside_the_thresholds_of_trees(
             labels, probabilities = loaded.algorithms[algorithm](rows)
             assert (labels == estimator.predict(rows)).all()
             assert np.abs(probabilities - estimator.predict_proba(rows)).max() < 1e-5
+
+
+def test_trees_that_vote_equally_are_served_and_data_keeps_its_labels(program: Any) -> None:
+    """Two labels in five are wrong: a few made-up rows have two classes that are equally likely."""
+    import numpy as np
+    from sklearn.ensemble import RandomForestClassifier
+
+    proof = program("proof")
+    with DATA.open(newline="") as file:
+        _, *lines = list(csv.reader(file))
+    rows = np.array([[float(cell) for cell in line[:4]] for line in lines])
+    labels, chance = np.array([line[4] for line in lines]), np.random.default_rng(4)
+    wrong = chance.random(len(labels)) < 0.4
+    labels[wrong] = chance.choice(np.unique(labels), wrong.sum())
+    forest = RandomForestClassifier(100, random_state=42).fit(rows, labels)
+
+    served = program("predictor").load_onnx(proof.to_onnx("forest", forest, rows))
+    checked, (expected, shares) = proof.expectations("forest", forest, rows)
+    given, given_shares = served(checked)
+    second, first = np.sort(shares[given != expected], axis=1)[:, -2:].T
+    assert len(first), "this forest was chosen because it has such rows"
+    assert (first - second < 1e-9).all()
+    assert np.abs(given_shares - shares).max() < 1e-5
+    assert (given[: len(rows)] == expected[: len(rows)]).all()
+
+
+def test_a_label_of_the_data_counts_even_where_two_classes_are_equally_likely(program: Any) -> None:
+    import numpy as np
+
+    proof, rows = program("proof"), np.zeros((3, 1))
+    expected = np.array(["a"] * 3), np.full((3, 2), 0.5)
+
+    def serve(some: Any) -> Any:
+        return np.array(["b"] * len(some)), np.full((len(some), 2), 0.5)
+
+    assert proof.faulty(serve, rows, expected, real=3) == 6  # together, and alone
+    assert proof.faulty(serve, rows, expected, real=0) == 0
+    unequal = np.array(["a"] * 3), np.array([[0.5001, 0.4999]] * 3)
+    assert proof.faulty(serve, rows, unequal, real=0) == 6
 
 
 def test_a_model_that_onnx_would_change_is_not_released(
