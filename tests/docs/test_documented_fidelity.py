@@ -1,10 +1,12 @@
 """docs/fidelity.md is what the code says, and what it says is true of the code."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 
 import botocore.session
 import pytest
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 from local_account.fidelity import __main__ as generator
 from local_account.fidelity import notes, standing
@@ -17,38 +19,39 @@ SERVICES = "local_account/services"
 TIMES = re.compile(r"(Creation|LastModified)Time(Before|After)")
 """SageMaker's filters of lists, whose names are put together."""
 WITHOUT_EFFECT = {
-    "BatchGetImage.acceptedMediaTypes": "an image has the manifest that was pushed, and no other",
-    "CreateChangeSet.ClientToken": "a change set of the same name is refused",
-    "CreateChangeSet.DisableValidation": "the validations before a deployment are AWS's own",
-    "CreateConnection.ProviderEndpoint": "the providers that need it are refused",
-    "CreateModelPackage.SkipModelValidation": "no model is validated",
-    "CreatePresignedNotebookInstanceUrl.SessionExpirationDurationInSeconds": "a notebook asks for no login",
-    "CreateProject.buildBatchConfig": "kept with the project; batch builds are refused",
-    "CreateProject.description": "kept with the project",
-    "CreateSecret.ForceOverwriteReplicaSecret": "replicas are refused",
-    "CreateStack.DisableValidation": "the validations before a deployment are AWS's own",
-    "DeleteRule.Force": "for rules that a service manages: there are none",
-    "DescribeAlarmHistory.AlarmContributorId": "for alarms with several series, which are refused",
-    "FilterLogEvents.interleaved": "ignored by AWS, too: results are interleaved always",
-    "GetMetricData.LabelOptions": "for dynamic labels, which are refused",
-    "GetResourcePolicy.PolicyName": "not a member of the request on AWS",
-    "GetServiceQuota.ContextId": "no quota is of a single resource",
-    "GetTemplate.TemplateStage": "both stages are the same without transforms",
-    "GetTemplateSummary.CallAs": "for stack sets, which are refused",
-    "GetTemplateSummary.TemplateSummaryConfig": "of resource types that are not known, which are refused",
-    "ListFunctions.MasterRegion": "for Lambda@Edge",
-    "ListMetrics.IncludeLinkedAccounts": "there are no linked accounts",
-    "PutLogEvents.entity": "of Application Signals",
-    "PutMetricData.StrictEntityValidation": "entities are refused",
-    "RemoveTargets.Force": "for rules that a service manages: there are none",
-    "RequestServiceQuotaIncrease.ContextId": "no quota is of a single resource",
-    "RequestServiceQuotaIncrease.SupportCaseAllowed": "every increase is granted at once",
-    "UpdateNotebookInstance.DisassociateAcceleratorTypes": "accelerators are refused",
-    "UpdateProject.buildBatchConfig": "kept with the project; batch builds are refused",
-    "UpdateProject.description": "kept with the project",
-    "UpdateStack.DisableValidation": "the validations before a deployment are AWS's own",
+    "AlarmContributorId": "for alarms with several series, which are refused",
+    "CallAs": "for stack sets, which are refused",
+    "ClientToken": "a change set of the same name is refused",
+    "ContextId": "no quota is of a single resource",
+    "DisableValidation": "the validations before a deployment are AWS's own",
+    "DisassociateAcceleratorTypes": "accelerators are refused",
+    "Force": "for rules that a service manages: there are none",
+    "ForceOverwriteReplicaSecret": "replicas are refused",
+    "IncludeLinkedAccounts": "there are no linked accounts",
+    "LabelOptions": "for dynamic labels, which are refused",
+    "MasterRegion": "for Lambda@Edge",
+    "PolicyName": "AWS's reference has no such member of GetResourcePolicy",
+    "ProviderEndpoint": "the providers that need it are refused",
+    "ResourceIdentifier": "imports are refused",
+    "SessionExpirationDurationInSeconds": "a notebook instance asks for no login",
+    "SkipModelValidation": "no model package is validated",
+    "Stage": "a package's life cycle is kept as it is given",
+    "StageDescription": "a package's life cycle is kept as it is given",
+    "StageStatus": "a package's life cycle is kept as it is given",
+    "StrictEntityValidation": "entities are refused",
+    "SupportCaseAllowed": "every increase is granted at once",
+    "TemplateStage": "both stages are the same without transforms",
+    "TemplateSummaryConfig": "for resource types that are not known, which are refused",
+    "TraceHeader": "for X-Ray; events do not have it on AWS, either",
+    "acceptedMediaTypes": "an image has the manifest that was pushed, and no other",
+    "description": "kept with what it describes",
+    "entity": "for Application Signals",
+    "filterType": "WILDCARD is the only one",
+    "interleaved": "AWS ignores it, too",
+    "kmsKey": "kept with the repository's encryptionConfiguration",
 }
 """Members of requests that neither the code nor the page names, with why that is right."""
+REFUSE_WHAT_THEY_DO_NOT_KNOW = ("StartBuild", "PutTargets")
 
 COMMAND = "run `python -m local_account.fidelity > docs/fidelity.md`"
 
@@ -117,30 +120,56 @@ def test_what_looks_like_a_note_is_read_as_one() -> None:
 def test_no_member_of_a_request_is_ignored_without_a_word(service: str) -> None:
     """Whatever a request of an executed operation can have is named in the service, or on the page.
 
-    S3 reads headers, by other names. StartBuild refuses each member that it does not know.
+    What the page names is not looked into. S3 reads headers, by other names.
     """
     rooms = [folder for folder, name in standing.folders().items() if name == service]
     sources = [path.read_text() for room in rooms for path in (ROOT / SERVICES / room).rglob("*.py")]
-    named = set(re.findall(r"\w+", " ".join([*sources, section(page(FIDELITY), service)])))
+    code, told = words(*sources), words(section(page(FIDELITY), service))
+    ignored = set()
+    for operation in executed(service):
+        for path in members(operation.input_shape, told):
+            name = path.rpartition(".")[2]
+            if name not in code and not TIMES.fullmatch(name) and name not in WITHOUT_EFFECT:
+                ignored.add(f"{operation.name}.{path}")
+    assert not ignored
+
+
+def test_what_has_no_effect_is_a_member_of_a_request() -> None:
+    known = {
+        path.rpartition(".")[2]
+        for service in standing.folders().values()
+        for operation in executed(service)
+        for path in members(operation.input_shape, set())
+    }
+    assert WITHOUT_EFFECT.keys() <= known
+
+
+def words(*texts: str) -> set[str]:
+    return set(re.findall(r"\w+", " ".join(texts)))
+
+
+def executed(service: str) -> list[OperationModel]:
+    """Return the executed operations of a service, but for those that need no look."""
     (one,) = [one for one in standing.standings(found()) if one.service == service]
     model = botocore.session.get_session().get_service_model(service)
-    ignored = {
-        f"{operation}.{member}"
-        for operation in one.executes
-        for member in getattr(model.operation_model(operation).input_shape, "members", ())
-        if member not in named and operation != "StartBuild" and not TIMES.fullmatch(member)
-    }
-    assert ignored <= WITHOUT_EFFECT.keys()
+    return [model.operation_model(name) for name in one.executes if name not in REFUSE_WHAT_THEY_DO_NOT_KNOW]
 
 
-def test_what_has_no_effect_is_a_member_of_an_executed_operation() -> None:
-    known = set()
-    for one in standing.standings(found()):
-        model = botocore.session.get_session().get_service_model(one.service)
-        for operation in one.executes:
-            members = getattr(model.operation_model(operation).input_shape, "members", ())
-            known |= {f"{operation}.{member}" for member in members}
-    assert WITHOUT_EFFECT.keys() <= known
+def members(shape: Shape | None, told: set[str], within: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the members of a shape and of theirs, by path, but for those that are told of."""
+    if shape is None or shape.name in within:
+        return
+    within = (*within, shape.name)
+    if isinstance(shape, ListShape):
+        yield from members(shape.member, told, within)
+    elif isinstance(shape, MapShape):
+        yield from members(shape.value, told, within)
+    elif isinstance(shape, StructureShape):
+        for name, member in shape.members.items():
+            if name not in told:
+                yield name
+                inner = members(member, told, within) if name not in WITHOUT_EFFECT else ()
+                yield from (f"{name}.{path}" for path in inner)
 
 
 @pytest.mark.parametrize("service", standing.names())

@@ -4,7 +4,8 @@ Contract: PutScalingPolicy in the Application Auto Scaling API Reference; alarms
 tracking scaling policies" in its User Guide: three minutes above the target scale out, fifteen minutes below
 nine tenths of it scale in.
 
-Refuses (PutScalingPolicy): step scaling and predictive scaling, predefined metrics other than
+Refuses (PutScalingPolicy): step scaling (`StepScalingPolicyConfiguration`) and predictive scaling
+(`PredictiveScalingPolicyConfiguration`), predefined metrics other than
 `SageMakerVariantInvocationsPerInstance`, and customized metrics by metric math (`Metrics`).
 """
 

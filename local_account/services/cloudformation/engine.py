@@ -289,7 +289,8 @@ def refuse_unsupported(params: Mapping[str, Any]) -> None:
     """Raise ServiceError for request members that would have no effect here.
 
     Refuses (CreateStack, UpdateStack, CreateChangeSet): notifications by SNS, stack policies, imports,
-    `ResourceTypes`, rollback triggers, change sets of nested stacks.
+    `ResourceTypes`, rollback triggers and the time to monitor them (`MonitoringTimeInMinutes`), change sets
+    of nested stacks.
     """
     unsupported: Iterable[str] = (
         "NotificationARNs",
@@ -304,7 +305,8 @@ def refuse_unsupported(params: Mapping[str, Any]) -> None:
         "DeploymentMode",
     )
     given = [name for name in unsupported if params.get(name)]
-    if params.get("RollbackConfiguration", {}).get("RollbackTriggers"):
+    rollback = params.get("RollbackConfiguration", {})
+    if rollback.get("RollbackTriggers") or rollback.get("MonitoringTimeInMinutes"):
         given.append("RollbackConfiguration")
     if given:
         raise invalid(f"{', '.join(given)} is not supported by the local account; remove it")

@@ -80,7 +80,9 @@ class CloudWatch(Service):
 
     Refuses (PutMetricAlarm, GetMetricData): metric math, anomaly detection, statistics such as trimmed means.
 
-    Refuses (PutMetricAlarm): evaluation windows of the wall clock.
+    Refuses (PutMetricAlarm): evaluation windows of the wall clock (`WallClockWindow`).
+
+    Refuses (PutMetricData): metrics of entities (`EntityMetricData`).
 
     Refuses (DescribeAlarms): `ChildrenOfAlarmName` (of composite alarms).
 

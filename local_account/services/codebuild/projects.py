@@ -3,6 +3,12 @@
 Refuses (CreateProject, UpdateProject, StartBuild): `vpcConfig`, `fileSystemLocations`, `logsConfig/s3Logs`,
 sources other than S3, CodeCommit, CodePipeline and none, environments other than Linux, and environment
 variables from Parameter Store or Secrets Manager.
+
+Differs from AWS (CreateProject, UpdateProject): of an environment `certificate`, `computeConfiguration`,
+`dockerServer`, `fleet`, `hostKernel` and `registryCredential`, of a source `auth`, `buildStatusConfig`,
+`gitSubmodulesConfig`, `insecureSsl` and `reportBuildStatus`, of artifacts `bucketOwnerAccess` and
+`encryptionDisabled`, of a cache `modes` and `cacheNamespace`, and `buildBatchConfig` are kept and have no
+effect.
 """
 
 from __future__ import annotations

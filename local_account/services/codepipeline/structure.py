@@ -2,6 +2,8 @@
 
 Rules: page "CodePipeline pipeline structure reference" and the action structure reference of each provider.
 
+Differs from AWS (PutJobSuccessResult): `currentRevision` has no effect.
+
 Differs from AWS (CreatePipeline, UpdatePipeline): the `encryptionKey` of an artifact store is kept and has no
 effect.
 

@@ -1,6 +1,7 @@
 """Who may invoke a function, and how asynchronous events are retried: policies and event invoke configs.
 
-Refuses (AddPermission, PutFunctionEventInvokeConfig): function URLs, event source tokens, destinations.
+Refuses (AddPermission, PutFunctionEventInvokeConfig): function URLs, event source tokens, destinations
+(`DestinationConfig`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an endpoint needs before and while its containers change: images, model data, traffic shifts.
 
-Refuses (CreateEndpoint, UpdateEndpoint): rolling updates; blue/green deployments with their traffic shifting
-and alarms are carried out.
+Refuses (CreateEndpoint, UpdateEndpoint): rolling updates (`RollingUpdatePolicy`); blue/green deployments with
+their traffic shifting and alarms are carried out.
 
 Differs from AWS: with `ALL_AT_ONCE`, the alarms watch for `WaitIntervalInSeconds` and then for
 `TerminationWaitInSeconds`; AWS documents the former as the time between steps, and `ALL_AT_ONCE` has one.

@@ -1,4 +1,7 @@
-"""Endpoints: the operations, and the work behind them."""
+"""Endpoints: the operations, and the work behind them.
+
+Refuses (UpdateEndpointWeightsAndCapacities): `ServerlessUpdateConfig`.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ Differs from AWS (CreateModel): `VpcConfig`, `InferenceExecutionConfig` and `Con
 have no effect.
 
 Refuses (CreateModel): inference pipelines (more than one container), multi-model containers, network
-isolation, model data that is not one `model.tar.gz`.
+isolation, model data that is not one `model.tar.gz` or that asks for the access to a model
+(`ModelAccessConfig`, `HubAccessConfig`).
 """
 
 from __future__ import annotations

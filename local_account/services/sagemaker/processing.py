@@ -6,7 +6,7 @@ processing job are kept and have no effect; `EnableNetworkIsolation` takes the n
 processing job that is still running when the account stops fails with `InternalServerError`.
 
 Refuses (CreateProcessingJob): more than one instance, `InstancePreferences`, inputs other than `S3Input` in
-File mode, outputs to Feature Store, inputs and outputs that are `AppManaged`.
+File mode (`DatasetDefinition`), outputs to Feature Store, inputs and outputs that are `AppManaged`.
 """
 
 from __future__ import annotations

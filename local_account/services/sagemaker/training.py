@@ -8,8 +8,11 @@ and have no effect; `EnableNetworkIsolation` takes the network away, as on AWS.
 Differs from AWS: a training job that is still running when the account stops fails with
 `InternalServerError`. Endpoints and notebook instances come back when it starts again.
 
-Refuses (CreateTrainingJob): more than one instance, input modes other than File, channels that are not in S3
-or not `S3Prefix` or `ManifestFile`, built-in algorithms (`AlgorithmName`), the profiler.
+Refuses (CreateTrainingJob): more than one instance (`InstanceGroups`, `InstancePlacementConfig`), input modes
+other than File, channels that are not in S3 (`FileSystemDataSource`, `DatasetSource`) or not `S3Prefix` or
+`ManifestFile`, or that ask for the access to a model (`ModelAccessConfig`, `HubAccessConfig`), built-in
+algorithms (`AlgorithmName`), images of private registries (`TrainingImageConfig`), the profiler
+(`ProfilerConfig`), remote debugging (`RemoteDebugConfig`).
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ Differs from AWS: the training jobs of a tuning job wait while others use all in
 must be room for MaxParallelTrainingJobs. A tuning job goes on after the account was stopped; its training
 jobs that were running fail, and their points are tried once more.
 
-Refuses (CreateHyperParameterTuningJob): the strategy Hyperband, early stopping (`Auto`), warm start,
-Autotune, convergence detection, several training job definitions, `HyperParameterTuningResourceConfig`, and
-what CreateTrainingJob refuses.
+Refuses (CreateHyperParameterTuningJob): the strategy Hyperband (`StrategyConfig`), early stopping (`Auto`),
+warm start, Autotune (`AutoParameters`), convergence detection, several training job definitions,
+`HyperParameterTuningResourceConfig`, and what CreateTrainingJob refuses.
 """
 
 from __future__ import annotations

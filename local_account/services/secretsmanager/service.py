@@ -387,6 +387,8 @@ def _refuse(params: Params, *names: str) -> None:
 
 
 def _tags(given: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    if any("Key" not in one for one in given):
+        raise _invalid("Each tag needs a Key.")
     tags = {one["Key"]: one.get("Value", "") for one in given}
     if len(tags) < len(given):
         raise _invalid("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
