@@ -425,7 +425,7 @@ FACTS: dict[str, dict[str, Fact]] = {
         ),
     },
     "99": {
-        "The third cell below prints the name": lambda: (
+        "The third cell below prints what to enter": lambda: (
             [one["id"] for one in cells(sources.NOTEBOOKS[-1])].index("99-ready") == 1 + 3
             and "to delete this lab" in cell("99-ready")
         ),
