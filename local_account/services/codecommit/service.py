@@ -374,6 +374,8 @@ class CodeCommit(Service):
                 if entry:
                     change[member] = {"blobId": entry.object_id, "path": path, "mode": entry.mode}
             differences.append(change)
+        if params.get("MaxResults", 1) < 1:
+            raise ServiceError("InvalidMaxResultsException", "MaxResults must be 1 or more")
         shown, token = page(
             differences,
             params.get("NextToken"),

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     )
 
 PRINCIPAL = "sagemaker.amazonaws.com"
+_LARGEST_ENVIRONMENT = 32_768
+"""Bytes of all keys and values (ContainerDefinition, Environment)."""
 _UNSUPPORTED = (
     "AdditionalModelDataSources", "MultiModelConfig", "InferenceSpecificationName", "ImageConfig",
     "ContainerMetricsConfig",
@@ -143,6 +145,10 @@ def _checked(container: ContainerDefinitionUnionTypeDef) -> ContainerDefinitionU
         raise unsupported(f"the container mode {container['Mode']}")
     if not container.get("Image"):
         raise invalid("The container definition needs an Image")
+    variables = container.get("Environment", {})
+    size = sum(len(text.encode()) for variable in variables.items() for text in variable)
+    if size > _LARGEST_ENVIRONMENT:
+        raise invalid("The keys and values of Environment, combined, have more than 32 KB")
     source = container.get("ModelDataSource", {}).get("S3DataSource")
     refuse_unsupported(
         source or {}, ("ModelAccessConfig", "HubAccessConfig", "ManifestS3Uri", "ManifestEtag")

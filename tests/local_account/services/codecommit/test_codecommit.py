@@ -198,6 +198,11 @@ def test_commit_adds_updates_moves_and_deletes_in_one_step(
         afterCommitSpecifier=second["commitId"],
     )["differences"]
     assert [one["changeType"] for one in differences] == ["D", "M", "A", "D"]  # removed, keep/a.txt, new, old
+    for size in (0, -1):
+        with pytest.raises(codecommit.exceptions.InvalidMaxResultsException):
+            codecommit.get_differences(
+                repositoryName=repository, afterCommitSpecifier=second["commitId"], MaxResults=size
+            )
 
 
 def test_a_commit_on_an_outdated_parent_changes_nothing(

@@ -180,8 +180,17 @@ def test_events_that_are_refused(events: Any) -> None:
         "InvalidArgument",
         "ResourceNotFoundException",
     ]
-    with pytest.raises(ClientError, match="Total size of the entries"):
-        events.put_events(Entries=[{**good, "Detail": json.dumps({"x": "y" * 300_000})}])
+
+
+def test_a_request_has_less_than_a_megabyte_of_events(events: Any) -> None:
+    """ "Calculating PutEvents event entry size": keys do not count, and text counts in UTF-8."""
+    small = {"Source": "workshop", "DetailType": "ü", "Time": 0, "Resources": ["one"]}
+    rest = 1_048_576 - len('{"x": ""}') - len("workshop") - 2 - 14 - len("one")
+    for detail in ("y" * rest, "ü" * (rest // 2) + "y" * (rest % 2)):
+        with pytest.raises(ClientError, match="Total size of the entries"):
+            events.put_events(Entries=[{**small, "Detail": '{"x": "%s"}' % detail}])  # noqa: UP031
+        entry = {**small, "Detail": '{"x": "%s"}' % detail[:-1]}  # noqa: UP031
+        assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
 def test_there_is_one_bus(events: Any) -> None:

@@ -322,6 +322,16 @@ def test_names_in_use_and_unknown_names_are_refused_in_sagemakers_words(
         )
 
 
+@pytest.mark.docker
+def test_the_environment_of_a_model_has_32_kilobytes_at_most(serving: SageMakerLab) -> None:
+    """ "The maximum length of all keys and values in the map, combined, is 32 KB" (ContainerDefinition)."""
+    most = {f"K{number:02}": "v" * 1021 for number in range(32)}
+    with pytest.raises(ClientError, match="more than 32 KB"):
+        serving.model("large", **most, X="")
+    serving.model("large", **most)
+    serving.sagemaker.delete_model(ModelName="large")
+
+
 def test_an_image_in_the_format_of_the_oci_trains_but_does_not_become_a_model(serving: SageMakerLab) -> None:
     oci = "application/vnd.oci.image"
     ecr, repository = serving.account.client("ecr"), {"repositoryName": "tiny"}
