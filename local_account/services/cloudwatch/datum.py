@@ -6,7 +6,7 @@ AWS report.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,10 +37,30 @@ def check(datum: Mapping[str, Any], where: str) -> None:
     names = [one["Name"] for one in datum.get("Dimensions", [])]
     if len(set(names)) < len(names):
         raise _value("No metric may specify the same dimension name twice.")
+    check_dimensions(datum.get("Dimensions", []))
     if datum.get("StorageResolution", 60) not in (1, 60):
         raise _value(
             f"The value {datum['StorageResolution']} for parameter {where}.StorageResolution is invalid."
         )
+
+
+def check_dimensions(dimensions: Iterable[Mapping[str, str]]) -> None:
+    """Raise ServiceError for a name or a value that the reference forbids (Dimension)."""
+    for one in dimensions:
+        for member in ("Name", "Value"):
+            text = one[member]
+            if not _is_plain(text) or not text.strip() or (member == "Name" and text.startswith(":")):
+                raise _value(f"The {member} {text!r} of a dimension is not valid.")
+
+
+def check_namespace(namespace: str) -> None:
+    """Raise ServiceError for a namespace with other than ASCII, or with control characters."""
+    if not _is_plain(namespace):
+        raise _value(f"The value {namespace!r} for parameter Namespace is invalid.")
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def values_of(datum: Mapping[str, Any], where: str) -> Statistics:

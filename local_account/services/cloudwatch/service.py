@@ -55,6 +55,7 @@ _METRICS_PAGE = 500
 _ALARMS_PAGE = 50
 _RESULTS_PAGE = 100_800
 _QUERIES = 500
+_METRICS = 1000
 _RECENT = 10_800
 """Seconds of RecentlyActive ``PT3H``."""
 _NEEDED_BY_ALARM = (
@@ -112,6 +113,12 @@ class CloudWatch(Service):
         now = self.account.now()
         # All are read before any is written: a request with an error leaves nothing behind.
         data = []
+        datum.check_namespace(params["Namespace"])
+        if (size := len(params.get("MetricData", []))) > _METRICS:
+            raise ServiceError(
+                "InvalidParameterValue",
+                f"MetricData has {size} metrics: a request can have at most {_METRICS}",
+            )
         for number, one in enumerate(params.get("MetricData", []), 1):
             where = f"MetricData.member.{number}"
             datum.check(one, where)
@@ -505,6 +512,7 @@ def _check_alarm(params: Mapping[str, Any]) -> None:
     _check_features(params)
     if any(unicodedata.category(one) == "Cc" and one.isascii() for one in params["AlarmName"]):
         raise ServiceError("ValidationError", "AlarmName must not contain ASCII control characters")
+    datum.check_dimensions(params.get("Dimensions", []))
     needed = [key for key in _NEEDED_BY_ALARM if key not in params]
     if ("Statistic" in params) == ("ExtendedStatistic" in params):
         needed.append("one of Statistic and ExtendedStatistic")

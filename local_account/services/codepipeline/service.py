@@ -391,6 +391,11 @@ class CodePipeline(Service):
 
     def put_job_success_result(self, params: PutJobSuccessResultInputTypeDef) -> Answer:
         """PutJobSuccessResult: with a continuation token, the function is invoked again shortly after."""
+        if params.get("outputVariables") and params.get("continuationToken"):
+            raise ServiceError(
+                "ValidationException",
+                "outputVariables can be included only when there is no continuation token on the request",
+            )
         size = sum(len(k) + len(v) for k, v in (params.get("outputVariables") or {}).items())
         if size > _MAX_OUTPUT_BYTES:
             raise ServiceError(

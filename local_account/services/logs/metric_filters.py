@@ -237,13 +237,20 @@ def documents(connection: sqlite3.Connection, group: int) -> list[FilterDocument
 
 
 def _send(put_metric_data: Callable[..., Any], namespace: str, data: list[MetricDatumTypeDef]) -> None:
-    """Hand values to CloudWatch; what it refuses would be refused again, and is only reported."""
+    """Hand values to CloudWatch; what it refuses would be refused again, and is only reported.
+
+    A datum that it refuses (a dimension from a log may have any characters) costs no other one.
+    """
     try:
         put_metric_data(Namespace=namespace, MetricData=data)
     except (ClientError, ParamValidationError) as error:
         if isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
             raise
-        log.exception("%d values that metric filters found for %s were lost", len(data), namespace)
+        if len(data) == 1:
+            log.exception("a value that a metric filter found for %s was lost", namespace)
+            return
+        for one in data:
+            _send(put_metric_data, namespace, [one])
 
 
 def _data(identity: MetricId, minute: int, counts: dict[float, int]) -> Iterator[MetricDatumTypeDef]:

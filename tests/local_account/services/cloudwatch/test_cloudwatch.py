@@ -259,6 +259,14 @@ def test_an_invalid_request_leaves_nothing_behind(
     assert cloudwatch.list_metrics(Namespace=namespace)["Metrics"] == []
 
 
+def test_a_request_has_a_thousand_metrics_at_most(cloudwatch: CloudWatchClient, namespace: str) -> None:
+    metric: Any = {"MetricName": "m", "Value": 1.0}
+    with pytest.raises(ClientError) as error:
+        cloudwatch.put_metric_data(Namespace=namespace, MetricData=[metric] * 1001)
+    assert code(error) == "InvalidParameterValue"
+    cloudwatch.put_metric_data(Namespace=namespace, MetricData=[metric] * 1000)
+
+
 @pytest.mark.parametrize("ids", [["M1"], ["1m"], ["m", "m"]])
 def test_ids_of_queries_are_names_and_unique(
     cloudwatch: CloudWatchClient, namespace: str, ids: list[str]

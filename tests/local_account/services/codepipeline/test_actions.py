@@ -272,6 +272,8 @@ def test_results_of_unknown_and_ended_jobs_are_refused(lab: PipelineLab) -> None
         lab.api.put_job_success_result(jobId=job)
     with pytest.raises(lab.api.exceptions.JobNotFoundException):
         lab.api.put_job_success_result(jobId="00000000-0000-0000-0000-000000000000")
+    with pytest.raises(lab.api.exceptions.ValidationException, match="no continuation token"):
+        lab.api.put_job_success_result(jobId=job, continuationToken="t", outputVariables={"a": "b"})
 
 
 def test_a_missing_variable_fails_the_action(lab: PipelineLab) -> None:

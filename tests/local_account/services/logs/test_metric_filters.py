@@ -130,7 +130,7 @@ def test_what_cloudwatch_refuses_does_not_hold_up_the_rest(metrics: Metrics, log
     too_long = "x" * 2000
     metrics.writer.put("s", (0, f'{{"kind": "{too_long}"}}'), (0, '{"size": 1e300}'), (0, '{"kind": ""}'))
     logs.publish_metrics()
-    metrics.writer.put("s", (0, '{"kind": "GET"}'), (0, '{"size": 2}'))
+    metrics.writer.put("s", (0, '{"kind": "GÄT"}'), (0, '{"kind": "GET"}'), (0, '{"size": 2}'))
     logs.publish_metrics()
     assert metrics.published("calls", Kind="GET") == (1, 1)
     assert metrics.published("size") == (2, 1)
