@@ -26,7 +26,6 @@ def test_labeled_data_retrains_and_production_recovers(workshop: Workshop, tmp_p
 
     done = workshop.command("run", "--port", "0", "-n", "08", "--output", str(tmp_path))
     assert done.returncode == 0, done.stdout[-6000:]
-    recorded.check(tmp_path / "08_retraining.ipynb")
 
     codepipeline, events = workshop.client("codepipeline"), workshop.client("events")
     listed = codepipeline.list_pipeline_executions(pipelineName=names.train_pipeline, maxResults=2)
@@ -54,3 +53,5 @@ def test_labeled_data_retrains_and_production_recovers(workshop: Workshop, tmp_p
     execution = back["pipelineExecutionSummaries"][0]["pipelineExecutionId"]
     assert workshop.ended(names.train_pipeline, execution) == "Succeeded"
     assert serving(workshop) == served
+
+    recorded.check(tmp_path / "08_retraining.ipynb")
