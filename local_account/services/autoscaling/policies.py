@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _METRIC = "SageMakerVariantInvocationsPerInstance"
 _OTHER_CONFIGURATIONS = {"StepScalingPolicyConfiguration", "PredictiveScalingPolicyConfiguration"}
+_LARGEST_TARGET = 2.0**360
 _HIGH_PERIODS, _LOW_PERIODS = 3, 15
 _LOW_FRACTION = 0.9
 
@@ -58,8 +59,8 @@ def target_tracking(
                 "Only one TargetTrackingScaling policy for a given metric specification is allowed: "
                 f"{other['PolicyName']} already uses this one"
             )
-    if configuration["TargetValue"] <= 0:
-        raise invalid("TargetValue must be greater than 0")
+    if not 0 < configuration["TargetValue"] <= _LARGEST_TARGET:
+        raise invalid("TargetValue must be greater than 0, and at most 2^360")
     for cooldown in ("ScaleOutCooldown", "ScaleInCooldown"):
         if configuration.setdefault(cooldown, COOLDOWN_SECONDS) < 0:
             raise invalid(f"{cooldown} must be 0 seconds or more")

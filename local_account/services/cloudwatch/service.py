@@ -135,7 +135,13 @@ class CloudWatch(Service):
             raise ServiceError(
                 "InvalidParameterCombination", "Must specify either Statistics or ExtendedStatistics"
             )
+        if all(asked):
+            raise ServiceError(
+                "InvalidParameterCombination", "Must specify Statistics or ExtendedStatistics, but not both"
+            )
         _check_statistics([*asked[0], *asked[1]])
+        if simple := [name for name in asked[1] if name in SIMPLE]:
+            raise ServiceError("InvalidParameterValue", f"ExtendedStatistics: {simple[0]} is for Statistics")
         start, end, period = _span(
             moment(params["StartTime"]),
             moment(params["EndTime"]),

@@ -63,6 +63,8 @@ _ENTRY_LIMIT = 1_048_576
 _RULE_MEMBERS = ("Name", "Arn", "EventPattern", "ScheduleExpression", "State", "Description", "RoleArn")
 _EVENT_FIELDS = ("id", "account", "source", "time", "region", "detail-type")
 """What TestEventPattern asks of an event. Its reference also lists `resources`, but AWS does without."""
+_LONGEST_TYPE = 128
+"""Characters of a DetailType (PutEventsRequestEntry)."""
 _THREADS = 4
 _LONGEST_WAIT = 3600.0
 
@@ -272,6 +274,12 @@ class Events(Service):
             if not entry.get(member):
                 reason = f"Parameter {member} is not valid. Reason: {member} is a required argument."
                 return {"ErrorCode": "InvalidArgument", "ErrorMessage": reason}
+        if len(entry["DetailType"]) > _LONGEST_TYPE:
+            reason = f"DetailType has more than {_LONGEST_TYPE} characters."
+            return {
+                "ErrorCode": "InvalidArgument",
+                "ErrorMessage": f"Parameter DetailType is not valid. Reason: {reason}",
+            }
         if entry["Source"].startswith("aws."):
             return {
                 "ErrorCode": "NotAuthorizedForSourceException",

@@ -177,6 +177,7 @@ def test_a_changed_policy_keeps_its_name_arn_and_alarms(
     "changes",
     [
         {"TargetValue": 0.0},
+        {"TargetValue": 2.0**361},
         {"ScaleInCooldown": -1},
         {"PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}},
         {"CustomizedMetricSpecification": {"MetricName": "m", "Namespace": "n", "Statistic": "Sum"}},

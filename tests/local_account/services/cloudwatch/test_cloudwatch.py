@@ -62,7 +62,7 @@ def statistics(
         "StartTime": start,
         "EndTime": start + timedelta(minutes=10),
         "Period": 60,
-        "Statistics": ["Sum", "SampleCount"],
+        **({} if "ExtendedStatistics" in changes else {"Statistics": ["Sum", "SampleCount"]}),
     }
     return cloudwatch.get_metric_statistics(**(request | changes))["Datapoints"]
 
@@ -71,20 +71,14 @@ def test_statistics_come_by_whole_minutes_and_by_second(cloudwatch: CloudWatchCl
     begin = HOUR + timedelta(seconds=30)
     for seconds, value in ((0, 1.0), (0, 2.0), (29, 3.0), (30, 10.0)):
         put(cloudwatch, namespace, begin + timedelta(seconds=seconds), Value=value, Unit="Count")
-    whole = statistics(cloudwatch, namespace, begin, Statistics=["Sum"], ExtendedStatistics=["p50"])
-    assert whole == [
-        {
-            "Timestamp": begin.replace(second=0),
-            "Sum": 6.0,
-            "Unit": "Count",
-            "ExtendedStatistics": {"p50": 2.0},
-        },
-        {
-            "Timestamp": begin + timedelta(seconds=30),
-            "Sum": 10.0,
-            "Unit": "Count",
-            "ExtendedStatistics": {"p50": 10.0},
-        },
+    minutes = begin.replace(second=0), begin + timedelta(seconds=30)
+    assert statistics(cloudwatch, namespace, begin, Statistics=["Sum"]) == [
+        {"Timestamp": minutes[0], "Sum": 6.0, "Unit": "Count"},
+        {"Timestamp": minutes[1], "Sum": 10.0, "Unit": "Count"},
+    ]
+    assert statistics(cloudwatch, namespace, begin, ExtendedStatistics=["p50"]) == [
+        {"Timestamp": minutes[0], "Unit": "Count", "ExtendedStatistics": {"p50": 2.0}},
+        {"Timestamp": minutes[1], "Unit": "Count", "ExtendedStatistics": {"p50": 10.0}},
     ]
     fine = statistics(
         cloudwatch, namespace, begin, Period=1, EndTime=begin + timedelta(seconds=30), Statistics=["Sum"]
@@ -169,7 +163,7 @@ def test_data_in_several_units_are_not_added(cloudwatch: CloudWatchClient, names
     ("changes", "error_code"),
     [
         ({"Period": 7}, "InvalidParameterValue"),
-        ({"Statistics": [], "ExtendedStatistics": ["tm99"]}, "InvalidParameterValue"),
+        ({"ExtendedStatistics": ["tm99"]}, "InvalidParameterValue"),
         ({"Period": 1, "EndTime": HOUR + timedelta(days=1)}, "InvalidParameterCombination"),
         ({"EndTime": HOUR - timedelta(days=1)}, "InvalidParameterValue"),
     ],
@@ -177,8 +171,6 @@ def test_data_in_several_units_are_not_added(cloudwatch: CloudWatchClient, names
 def test_invalid_requests_for_statistics_are_refused(
     cloudwatch: CloudWatchClient, namespace: str, changes: Any, error_code: str
 ) -> None:
-    if changes.get("Statistics") == []:
-        changes = {"ExtendedStatistics": changes["ExtendedStatistics"]}
     with pytest.raises(ClientError) as error:
         statistics(cloudwatch, namespace, HOUR, **changes)
     assert code(error) == error_code

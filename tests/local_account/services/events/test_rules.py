@@ -170,16 +170,20 @@ def test_events_that_are_refused(events: Any) -> None:
         {**good, "Detail": "[]"},
         {"Source": "workshop", "Detail": "{}"},
         {**good, "EventBusName": "other"},
+        {**good, "DetailType": "t" * 129},
     ]
     answer = events.put_events(Entries=[good, *bad])
-    assert answer["FailedEntryCount"] == 4
+    assert answer["FailedEntryCount"] == 5
     assert len(answer["Entries"][0]["EventId"]) == 36
     assert [entry["ErrorCode"] for entry in answer["Entries"][1:]] == [
         "NotAuthorizedForSourceException",
         "MalformedDetail",
         "InvalidArgument",
         "ResourceNotFoundException",
+        "InvalidArgument",
     ]
+    longest = events.put_events(Entries=[{**good, "DetailType": "t" * 128}])
+    assert longest["FailedEntryCount"] == 0
 
 
 def test_a_request_has_less_than_a_megabyte_of_events(events: Any) -> None:
