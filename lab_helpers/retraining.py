@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lab_helpers import approvals, executions, keys
+from lab_helpers import approvals, comparisons, executions, keys
+from lab_helpers.comparisons import Share
 from lab_helpers.endpoints import Row
 from lab_helpers.errors import WorkshopError
 from lab_helpers.examples import Examples
@@ -103,6 +104,12 @@ def compare(name: str, release: str, traffic: Traffic, truth: Sequence[Answer], 
 
     rights = tuple(right(*pair) for pair in zip(traffic.labels, truth, strict=True))
     return Labeled(name, release, traffic.since, traffic.until, rights)
+
+
+def may_be_as_good(new: Labeled, old: Labeled) -> bool:
+    """Return whether a window of answers is not clearly worse than another; chance has its 95 % interval."""
+    before, after = (Share(one.name, sum(one.rights), len(one.rights)) for one in (old, new))
+    return comparisons.compare(before, after).high >= 0
 
 
 def put_labeled(lab: Lab, rows: Sequence[Row], truth: Sequence[Answer], known: Examples) -> str:

@@ -83,6 +83,14 @@ def test_answers_are_compared_with_the_true_labels(
     assert str(found) == "shifted: 66.7% of 3 answers are right"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "fine"), [(68, 65, True), (68, 70, True), (43, 69, True), (68, 50, False), (71, 60, False)]
+)
+def test_a_release_is_worse_only_where_chance_would_hardly_make_it_so(old: int, new: int, fine: bool) -> None:
+    windows = [labeled("x", "e", right, 71, 0) for right in (new, old)]
+    assert retraining.may_be_as_good(*windows) is fine
+
+
 def test_labels_are_merged_by_inference_id_in_whatever_order_they_come() -> None:
     truth: dict[str, str | float] = {"id-1": "b", "id-0": "a", "id-2": "c"}
 
