@@ -89,3 +89,9 @@ def test_a_number_of_requests_that_is_none_is_a_sentence() -> None:
     assert asked.returncode != 0
     assert "FUZZ_REQUESTS='x' is not a number: give digits, such as 5000" in asked.stdout
     assert "Traceback" not in asked.stdout
+
+
+def test_no_two_files_of_tests_have_the_same_name() -> None:
+    """pytest imports them by their names alone: of two that it collects together, it runs neither."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert {name for name in names if names.count(name) > 1} == set()
