@@ -1,7 +1,7 @@
 """Drills in labs without an image: what they need, leave alone and put back, and the instructor's command.
 
-The launcher refuses to train without an image, so it is the one who notices. `tests/e2e/test_drill_lesson.py` has
-the others.
+The launcher refuses to train without an image, so it is the one who notices. `tests/e2e/test_drill_lesson.py`
+has the others.
 """
 
 from __future__ import annotations
