@@ -68,7 +68,7 @@ def workspaces_directory(environment: Mapping[str, str]) -> Path:
 
 
 def write_workspace(environment: Mapping[str, str], notebook: str) -> None:
-    """Let JupyterLab open with a notebook, whose path begins at its root, instead of the launcher.
+    """Let JupyterLab open with a notebook, whose path begins at its root, beside the list of files.
 
     It is what `jupyter lab workspaces import` would write. A layout that JupyterLab has saved since stays: it
     is the learner's.
@@ -80,7 +80,11 @@ def write_workspace(environment: Mapping[str, str], notebook: str) -> None:
     tabs = {"type": "tab-area", "currentIndex": 0, "widgets": [widget]}
     layout = {
         "data": {
-            "layout-restorer:data": {"main": {"dock": tabs, "current": widget}},
+            "layout-restorer:data": {
+                "main": {"dock": tabs, "current": widget},
+                # An area that a layout does not name is closed.
+                "left": {"collapsed": False, "visible": True, "current": "filebrowser"},
+            },
             widget: {"data": {"path": notebook, "factory": "Notebook"}},
         },
         "metadata": {"id": "default"},

@@ -66,6 +66,12 @@ class JupyterLab:
             lambda dialog: dialog.locator("button").first.click(),
             times=1,
         )
+        # Chromium breaks requests off when a container comes or goes (a change of the network's interfaces).
+        page.add_locator_handler(
+            page.locator(".jp-Dialog", has_text="Failed to fetch"),
+            lambda dialog: dialog.locator("button").last.click(),
+            times=3,
+        )
 
     def go(self, path: str = "/lab") -> None:
         """Load a page of the server and wait until JupyterLab is there."""
