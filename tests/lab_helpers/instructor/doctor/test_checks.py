@@ -148,7 +148,7 @@ def test_a_new_account_lacks_quotas_for_a_class(clients: Clients) -> None:
 
     assert found["ml.m5.large for endpoint usage"].level is Level.ERROR
     assert found["ml.m5.large for endpoint usage"].text.endswith(" of 210 (60 without notebook 06)")
-    assert "--quota-code L-614B09FD --desired-value 60" in found["ml.m5.large for endpoint usage"].remedy
+    assert "--quota-code L-614B09FD --desired-value 210" in found["ml.m5.large for endpoint usage"].remedy
     builds = found["Concurrently running builds for Linux/Small environment"]
     assert builds.level is Level.ERROR, "five builds wait for the one that runs, and the others fail"
     training = found["Number of instances across all training jobs"]
