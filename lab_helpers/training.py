@@ -83,6 +83,14 @@ class Check(TypedDict):
     passed: bool
 
 
+class Production(TypedDict):
+    """The release that served when a model was judged, asked about the same rows."""
+
+    pipelineExecutionId: str
+    scores: dict[str, float]
+    """Its accuracy, of a regressor r2, by algorithm; empty if it was not asked."""
+
+
 class Report(TypedDict):
     """The monitor's report on an execution, schema 1 (`ReportDocument` in `cfn/functions/monitor/report.py`).
 
@@ -97,7 +105,26 @@ class Report(TypedDict):
     summary: str
     qualityGate: QualityGate
     checks: list[Check]
+    production: NotRequired[Production | None]
+    """None before the first release."""
     evaluation: Evaluation
+
+
+def compared(report: Report, name: str) -> Table:
+    """Return the scores of a judged model, called `name`, beside those of PRD on the same rows.
+
+    Raises ReportMissing if PRD was not asked.
+    """
+    production, evaluation = report.get("production"), report["evaluation"]
+    if not production or not production["scores"]:
+        raise ReportMissing("the report has no scores of PRD: nothing was released, or it could not be asked")
+
+    def score(algorithm: str) -> float:
+        found = evaluation["algorithms"][algorithm]
+        return found["accuracy"] if evaluation["classes"] else found.get("r2", 0.0)
+
+    rows = [[one, f"{score(one):.3f}", f"{there:.3f}"] for one, there in production["scores"].items()]
+    return Table(["algorithm", name, "PRD, same rows"], rows)
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab_helpers import batch, retraining
+from lab_helpers import batch, retraining, training
 from lab_helpers.endpoints import Release
 from lab_helpers.examples import Examples
 from lab_helpers.executions import Action, Execution
@@ -250,3 +250,13 @@ def test_batch_is_cheaper_as_long_as_an_endpoint_has_nothing_to_do_for_most_of_t
     # A hundred million rows take 2.8 hours: the job ends, and the endpoint goes on.
     assert many[0] == pytest.approx(0.115 * 24 / 100, rel=0.01)
     assert many[1] == pytest.approx(0.115 * (60 + 1e4) / 3600 / 100, rel=0.01)
+
+
+def test_a_new_model_stands_beside_production_on_the_same_rows() -> None:
+    production = {"pipelineExecutionId": OLD, "scores": {"logistic": 0.75}}
+    report: Any = {"evaluation": CLASSES, "production": production}
+
+    assert training.compared(report, "challenger").rows == [["logistic", "1.000", "0.750"]]
+    for nothing in (None, {"pipelineExecutionId": OLD, "scores": {}}):
+        with pytest.raises(training.ReportMissing, match="nothing was released"):
+            training.compared({**report, "production": nothing}, "challenger")
