@@ -9,14 +9,16 @@ import pytest
 from tests.e2e.one_workshop import REPOSITORY, Workshop
 
 AT_THE_END = (
+    "test_earlier_releases",
     "test_whole_run",
     "test_retraining_lesson",
     "test_solutions",
     "test_clean_up",
     "test_permissions",
 )
-"""Modules after all others, in this order: what the lessons have left is looked at before exercises change
-it, the lab is deleted last, and then it is known which permissions were used."""
+"""Modules after all others, in this order: releases bring DEV back from what test_failures has done to it,
+what the lessons have left is looked at before exercises change it, the lab is deleted last, and then it is
+known which permissions were used."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
