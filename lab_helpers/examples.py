@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-import tarfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -63,8 +62,7 @@ class Examples:
 
     def measured(self, algorithm: str) -> float:
         """Return the score that training measured on rows that it held out."""
-        found = self.evaluation["algorithms"][algorithm]
-        return found["accuracy"] if self.evaluation["classes"] else found.get("r2", 0.0)
+        return training.measured(self.evaluation, algorithm)
 
     def score(self, predictions: Sequence[str | float]) -> float:
         """Return the share of right classes, 0 to 1; for a regressor r2, which is 1 at best."""
@@ -185,15 +183,10 @@ def held_out(lab: Lab, job: Job, evaluation: Evaluation) -> Examples:
 
     Raises DataMissing if the job left none, as images of earlier versions do.
     """
-    archive = training.read(lab, f"{job.output.rstrip('/')}/{job.name}/output/output.tar.gz")
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
-        member = next((one for one in tar.getmembers() if one.name.lstrip("./") == "held_out.csv"), None)
-        content = tar.extractfile(member) if member else None
-        if content is None:
-            raise DataMissing(
-                f"{job.name} left no held-out rows: build both images again (notebooks 01 and 02)"
-            )
-        return _examples([content.read().decode()], evaluation)
+    content = training.output(lab, job, "held_out.csv")
+    if content is None:
+        raise DataMissing(f"{job.name} left no held-out rows: build both images again (notebooks 01 and 02)")
+    return _examples([content.decode()], evaluation)
 
 
 def _examples(texts: Iterable[str], evaluation: Evaluation) -> Examples:

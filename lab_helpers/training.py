@@ -118,13 +118,17 @@ def compared(report: Report, name: str) -> Table:
     production, evaluation = report.get("production"), report["evaluation"]
     if not production or not production["scores"]:
         raise ReportMissing("the report has no scores of PRD: nothing was released, or it could not be asked")
-
-    def score(algorithm: str) -> float:
-        found = evaluation["algorithms"][algorithm]
-        return found["accuracy"] if evaluation["classes"] else found.get("r2", 0.0)
-
-    rows = [[one, f"{score(one):.3f}", f"{there:.3f}"] for one, there in production["scores"].items()]
+    rows = [
+        [one, f"{measured(evaluation, one):.3f}", f"{there:.3f}"]
+        for one, there in production["scores"].items()
+    ]
     return Table(["algorithm", name, "PRD, same rows"], rows)
+
+
+def measured(evaluation: Evaluation, algorithm: str) -> float:
+    """Return the accuracy that training measured on rows that it held out, of a regressor r2."""
+    found = evaluation["algorithms"][algorithm]
+    return found["accuracy"] if evaluation["classes"] else found.get("r2", 0.0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -228,17 +232,23 @@ def evaluation(lab: Lab, job: Job) -> Evaluation:
     The archive holds what the container wrote to `/opt/ml/output/data` (SageMaker Developer Guide, "How
     Amazon SageMaker AI processes training output").
     """
+    content = output(lab, job, "evaluation.json")
+    if content is None:
+        raise EvaluationMissing(
+            f"training job {job.name} left no evaluation.json in its output: "
+            "the program must write it to /opt/ml/output/data"
+        )
+    found: Evaluation = json.loads(content)
+    return found
+
+
+def output(lab: Lab, job: Job, name: str) -> bytes | None:
+    """Return a file that the training container left in `output.tar.gz`, or None if it left none."""
     archive = read(lab, f"{job.output.rstrip('/')}/{job.name}/output/output.tar.gz")
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
-        member = next((m for m in tar.getmembers() if m.name.lstrip("./") == "evaluation.json"), None)
+        member = next((one for one in tar.getmembers() if one.name.lstrip("./") == name), None)
         content = tar.extractfile(member) if member else None
-        if content is None:
-            raise EvaluationMissing(
-                f"training job {job.name} left no evaluation.json in its output: "
-                "the program must write it to /opt/ml/output/data"
-            )
-        found: Evaluation = json.load(content)
-    return found
+        return content.read() if content else None
 
 
 def report(lab: Lab, execution_id: str) -> Report:
