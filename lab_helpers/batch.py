@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
-from lab_helpers import keys, processing
-from lab_helpers.display import Table, duration
+from lab_helpers import keys, waits
+from lab_helpers.display import Table
 from lab_helpers.endpoints import Release, Row
-from lab_helpers.errors import Interrupted, WorkshopError
+from lab_helpers.errors import WorkshopError
 from lab_helpers.lab import Lab
-from lab_helpers.live import Live, tick
 from lab_helpers.names import LAB_TAG
 from lab_helpers.prices import PriceError, Prices
 from lab_helpers.training import read
@@ -108,20 +107,11 @@ def same(batch: Sequence[str], online: Sequence[str | float]) -> bool:
 
 
 def _follow(lab: Lab, job: str, sleep: Callable[[float], None]) -> None:
-    client, live, began = lab.client("sagemaker"), Live(), time.monotonic()
-    try:
-        while True:
-            found = client.describe_transform_job(TransformJobName=job)
-            status = found["TransformJobStatus"]
-            if status not in {"InProgress", "Stopping"}:
-                break
-            show = functools.partial(processing.waiting, live, "transform job", job, status, began)
-            show()
-            tick(min(0.5 + (time.monotonic() - began) / 20, 10), show, sleep)
-    except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted: {job} goes on by itself, and ends within minutes.") from None
-    took = duration(time.monotonic() - began)
-    live.show(Table(["transform job", "status", "took"], [[job, status, took]]))
+    describe = functools.partial(lab.client("sagemaker").describe_transform_job, TransformJobName=job)
+    found = waits.until_ended(
+        "transform job", job, describe, lambda one: one["TransformJobStatus"], within="minutes", sleep=sleep
+    )
+    status = found["TransformJobStatus"]
     if status != "Completed":
         raise BatchError(f"{job} is {status}: {found.get('FailureReason') or 'no reason given'}")
 

@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lab_helpers import keys, processing
+from lab_helpers import keys, processing, waits
 from lab_helpers.display import Table, duration, framed
 from lab_helpers.endpoints import SERVES, Release, Row, release
 from lab_helpers.errors import WorkshopError
@@ -29,6 +29,9 @@ from lab_helpers.live import Live, tick
 from lab_helpers.load import INFERENCE_ID as LOAD
 from lab_helpers.metrics import VARIANT
 from lab_helpers.training import read
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
 
 NAMESPACE, METRIC = "MLOpsWorkshop", "DriftedFeatures"
 NO_CLIENTS = ("held-out-rows", LOAD)
@@ -182,7 +185,7 @@ def wait_for_capture(
                 "stack 100? Run this cell again to wait longer"
             )
         show = functools.partial(
-            processing.waiting, live, "captured", traffic.endpoint, f"{found} of {count} requests", began
+            waits.show, live, "captured", traffic.endpoint, f"{found} of {count} requests", began
         )
         show()
         tick(min(1 + waited / 20, 10), show, sleep)
@@ -263,8 +266,14 @@ def publish(lab: Lab, endpoint: str, result: Result) -> None:
 
 def alarm(lab: Lab, endpoint: str) -> str:
     """Return the state of the alarm for drift, such as `ALARM`; empty if there is none."""
+    found = described_alarm(lab, endpoint)
+    return found["StateValue"] if found else ""
+
+
+def described_alarm(lab: Lab, endpoint: str) -> MetricAlarmTypeDef | None:
+    """Return the alarm for drift (DescribeAlarms), or None if PRD's stack has made none."""
     found = lab.client("cloudwatch").describe_alarms(AlarmNames=[f"{endpoint}-drift"])["MetricAlarms"]
-    return found[0]["StateValue"] if found else ""
+    return found[0] if found else None
 
 
 def wait_for_alarm(
@@ -286,7 +295,7 @@ def wait_for_alarm(
                 f"the alarm {endpoint}-drift is {found or 'not there'} and not {state} after "
                 f"{duration(waited)}: publish the check again, then run this cell again"
             )
-        show = functools.partial(processing.waiting, live, "alarm", f"{endpoint}-drift", found, began)
+        show = functools.partial(waits.show, live, "alarm", f"{endpoint}-drift", found, began)
         show()
         tick(min(0.5 + waited / 20, 10), show, sleep)
     live.show(Table(["alarm", "status", "waited"], [[f"{endpoint}-drift", state, ""]]))

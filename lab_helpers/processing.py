@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, cast
 
-from lab_helpers.display import Table, duration, ticking
-from lab_helpers.errors import Interrupted, WorkshopError
+from lab_helpers import waits
+from lab_helpers.errors import WorkshopError
 from lab_helpers.lab import Lab
-from lab_helpers.live import Frame, Live, tick
 from lab_helpers.names import LAB_TAG
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 ROOT = "/opt/ml/processing"
 """Where inputs and outputs are in the container, each in a folder of its own."""
-_HEADS = ("status", "waited")
 
 
 class JobFailed(WorkshopError, RuntimeError):  # noqa: N818 (a lesson speaks of jobs that failed)
@@ -93,26 +91,11 @@ def _input(lab: Lab, name: str, key: str) -> ProcessingInputTypeDef:
 
 def follow(lab: Lab, job: str, what: str, sleep: Callable[[float], None] = time.sleep) -> None:
     """Wait until a job has completed; `what` it is, such as `check`, is shown. Raises JobFailed."""
-    client, live, began = lab.client("sagemaker"), Live(), time.monotonic()
-    try:
-        while True:
-            found = client.describe_processing_job(ProcessingJobName=job)
-            status = found["ProcessingJobStatus"]
-            if status not in {"InProgress", "Stopping"}:
-                break
-            show = functools.partial(waiting, live, what, job, status, began)
-            show()
-            tick(min(0.5 + (time.monotonic() - began) / 20, 10), show, sleep)
-    except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted: {job} goes on by itself, and ends within ten minutes.") from None
-    live.show(Table([what, "status", "took"], [[job, status, duration(time.monotonic() - began)]]))
+    describe = functools.partial(lab.client("sagemaker").describe_processing_job, ProcessingJobName=job)
+    found = waits.until_ended(
+        what, job, describe, lambda one: one["ProcessingJobStatus"], within="ten minutes", sleep=sleep
+    )
+    status = found["ProcessingJobStatus"]
     if status != "Completed":
         reason = found.get("ExitMessage") or found.get("FailureReason") or "no reason given"
         raise JobFailed(f"{job} is {status}: {reason}")
-
-
-def waiting(live: Live, what: str, name: str, status: str, began: float) -> None:
-    """Show what is waited for, with a clock that ticks."""
-    heads = [what, *_HEADS]
-    clock = ticking(time.monotonic() - began)
-    live.show(Table(heads, [[name, status, ""]]), now=Frame(Table(heads, [[name, status, clock]])))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lab_helpers import approvals, comparisons, executions, keys
+from lab_helpers import approvals, comparisons, executions, keys, monitoring
 from lab_helpers.comparisons import Share
 from lab_helpers.endpoints import Row
 from lab_helpers.errors import WorkshopError
@@ -154,11 +154,9 @@ def follow_unchanged(lab: Lab, execution_id: str) -> tuple[Execution, str]:
 
 def alarm_began(lab: Lab, endpoint: str) -> datetime:
     """Return since when the alarm for drift is in its state (DescribeAlarms)."""
-    name = f"{endpoint}-drift"
-    found = lab.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    if not found:
-        raise RetrainingError(f"there is no alarm {name}: release to PRD in notebook 04 first")
-    return found[0].get("StateTransitionedTimestamp", found[0]["StateUpdatedTimestamp"])
+    if not (found := monitoring.described_alarm(lab, endpoint)):
+        raise RetrainingError(f"there is no alarm {endpoint}-drift: release to PRD in notebook 04 first")
+    return found.get("StateTransitionedTimestamp", found["StateUpdatedTimestamp"])
 
 
 def events(execution: Execution, started: str) -> Iterator[Event]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import ClientError
 
-from lab_helpers import keys, metrics, processing, traffic
+from lab_helpers import keys, metrics, traffic, waits
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.display import Table, duration, ticking
 from lab_helpers.endpoints import Release
@@ -299,7 +299,7 @@ def ready(
                 "any release: does anyone else ask this endpoint? Run this cell again to wait longer"
             )
         show = functools.partial(
-            processing.waiting, live, "alarm of what was stopped", firing[0]["AlarmName"], "ALARM", began
+            waits.show, live, "alarm of what was stopped", firing[0]["AlarmName"], "ALARM", began
         )
         show()
         tick(min(0.5 + waited / 20, 5), show, sleep)

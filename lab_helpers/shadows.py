@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lab_helpers import keys, processing
+from lab_helpers import keys, waits
 from lab_helpers.display import Table, duration
 from lab_helpers.errors import WorkshopError
 from lab_helpers.live import Live, tick
@@ -59,7 +59,7 @@ def wait(
             raise ShadowError(
                 f"S3 has {status} answers after {duration(waited)}: run this cell again to wait longer"
             )
-        show = functools.partial(processing.waiting, live, "captured", traffic.endpoint, status, began)
+        show = functools.partial(waits.show, live, "captured", traffic.endpoint, status, began)
         show()
         tick(min(1 + waited / 20, 10), show, sleep)
     live.show(Table(["captured", "status", "waited"], [[traffic.endpoint, status, ""]]))

@@ -165,8 +165,7 @@ def _found(lab: Lab, record: Record) -> list[str]:
 
 
 def _alarm(lab: Lab) -> MetricAlarmTypeDef:
-    name = f"{lab.names.prd_endpoint}-drift"
-    found = lab.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    if not found:
-        raise DrillError(f"there is no alarm {name}: train and release again (notebooks 03 and 04)")
-    return found[0]
+    endpoint = lab.names.prd_endpoint
+    if not (found := monitoring.described_alarm(lab, endpoint)):
+        raise DrillError(f"there is no alarm {endpoint}-drift: train and release again (notebooks 03 and 04)")
+    return found
