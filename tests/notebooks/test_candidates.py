@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import tarfile
@@ -137,3 +138,8 @@ def test_a_job_that_fails_says_why(program_of_a_job: Any, tmp_path: Path) -> Non
     assert len(said) <= 1024
     assert program_of_a_job.told(lambda: 0, tmp_path / "none") == 0
     assert not (tmp_path / "none").exists()
+
+
+def test_both_programs_of_processing_jobs_tell_of_a_failure_in_the_same_words() -> None:
+    """Each is one file in its container, so each has a copy."""
+    assert inspect.getsource(check.told) == inspect.getsource(candidates.told)
