@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab
+from tests.local_account.services.sagemaker.scaling_lab import counts, target, track
 
 pytestmark = pytest.mark.docker
-
-DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 
 
 class Load:
@@ -46,44 +45,6 @@ def load(lab: SageMakerLab, name: str, per_second: float) -> Iterator[Load]:
     finally:
         made.stop.set()
         thread.join()
-
-
-def target(name: str) -> dict[str, str]:
-    return {
-        "ServiceNamespace": "sagemaker",
-        "ResourceId": f"endpoint/{name}/variant/AllTraffic",
-        "ScalableDimension": DIMENSION,
-    }
-
-
-def track(lab: SageMakerLab, name: str, value: float) -> Any:
-    """Scale an endpoint between one and three instances."""
-    client = lab.account.client("application-autoscaling")
-    client.register_scalable_target(**target(name), MinCapacity=1, MaxCapacity=3)
-    client.put_scaling_policy(
-        **target(name),
-        PolicyName="invocations",
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration={
-            "TargetValue": value,
-            "PredefinedMetricSpecification": {
-                "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
-            },
-            "ScaleOutCooldown": 2,
-            "ScaleInCooldown": 2,
-        },
-    )
-    return client
-
-
-def counts(lab: SageMakerLab, name: str) -> tuple[int, int, str]:
-    described = lab.sagemaker.describe_endpoint(EndpointName=name)
-    variant = described["ProductionVariants"][0]
-    return (
-        variant["DesiredInstanceCount"],
-        variant["CurrentInstanceCount"],
-        described["EndpointStatus"],
-    )
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
+from tests.local_account.services.sagemaker.scaling_lab import counts, target, track
 
 pytestmark = pytest.mark.docker
 
@@ -238,38 +239,9 @@ def test_a_bad_canary_is_rolled_back_after_a_kill_of_the_account(models: SageMak
 @contextmanager
 def scaled(lab: SageMakerLab, endpoint: str) -> Iterator[Any]:
     """Between two and four instances; the load of these tests is far above the target."""
-    client = lab.account.client("application-autoscaling")
-    target = {
-        "ServiceNamespace": "sagemaker",
-        "ResourceId": f"endpoint/{endpoint}/variant/AllTraffic",
-        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
-    }
-    client.register_scalable_target(**target, MinCapacity=2, MaxCapacity=4)
-    client.put_scaling_policy(
-        **target,
-        PolicyName="invocations",
-        PolicyType="TargetTrackingScaling",
-        TargetTrackingScalingPolicyConfiguration={
-            "TargetValue": 60 * PER_SECOND / 8,
-            "PredefinedMetricSpecification": {
-                "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
-            },
-            "ScaleOutCooldown": 1,
-            "ScaleInCooldown": 600,
-        },
-    )
-    yield lambda: client.describe_scaling_activities(**target)["ScalingActivities"]
-    client.deregister_scalable_target(**target)
-
-
-def instances(lab: SageMakerLab, endpoint: str) -> tuple[int, int, str]:
-    described = lab.sagemaker.describe_endpoint(EndpointName=endpoint)
-    (variant,) = described["ProductionVariants"]
-    return (
-        variant["CurrentInstanceCount"],
-        variant["DesiredInstanceCount"],
-        described["EndpointStatus"],
-    )
+    client = track(lab, endpoint, 60 * PER_SECOND / 8, fewest=2, most=4, out=1, back=600)
+    yield lambda: client.describe_scaling_activities(**target(endpoint))["ScalingActivities"]
+    client.deregister_scalable_target(**target(endpoint))
 
 
 def test_a_bad_canary_is_rolled_back_while_autoscaling_wants_more_instances(
@@ -283,7 +255,7 @@ def test_a_bad_canary_is_rolled_back_while_autoscaling_wants_more_instances(
             load.wait_for(FAILED, 1)
             settled = models.settled(endpoint)
             before = load.count(FAILED)
-            models.when(lambda: instances(models, endpoint), lambda now: now == (4, 4, "InService"), 300)
+            models.when(lambda: counts(models, endpoint), lambda now: now == (4, 4, "InService"), 300)
             load.wait_for(OLD, 200)
             found = activities()
     assert settled["EndpointConfigName"] == "steady"
@@ -313,7 +285,7 @@ def test_a_good_release_fails_no_request_while_the_endpoint_scales(
 
         models.when(released, bool, 300)
         settled = models.settled(endpoint)
-        models.when(lambda: instances(models, endpoint), lambda now: now == (4, 4, "InService"), 300)
+        models.when(lambda: counts(models, endpoint), lambda now: now == (4, 4, "InService"), 300)
         load.wait_for(NEW, 200)
     assert settled["EndpointConfigName"] == "good"
     assert set(load.seen) == {OLD, NEW}
