@@ -8,6 +8,7 @@ upload that starts the pipeline.
 
 from __future__ import annotations
 
+import functools
 import threading
 from abc import abstractmethod
 from collections.abc import Callable
@@ -216,15 +217,20 @@ def end(lab: Lab, execution_id: str) -> list[str]:
         elif now.status == "InProgress":
             _stop(lab, execution_id, abandon=False)
             done.append(f"execution {execution_id} was stopped")
-        last = (now.status, [one.status for one in now.actions])
         until(
-            lambda last=last: (
-                (found := state()).ended  # type: ignore[misc]
-                or (found.status, [one.status for one in found.actions]) != last
-            ),
+            functools.partial(_has_moved_on, state, now),
             f"execution {execution_id} of {pipeline} is still {now.status}",
         )
     return done
+
+
+def _has_moved_on(state: Callable[[], Execution], last: Execution) -> bool:
+    now = state()
+    return now.ended or _statuses(now) != _statuses(last)
+
+
+def _statuses(execution: Execution) -> tuple[str, list[str]]:
+    return execution.status, [one.status for one in execution.actions]
 
 
 def _stop(lab: Lab, execution_id: str, *, abandon: bool) -> None:
