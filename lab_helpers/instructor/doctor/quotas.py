@@ -22,10 +22,11 @@ from lab_helpers.names import ROLES
 REQUEST = "aws service-quotas request-service-quota-increase"
 BUILD_MINUTES = 2
 """Minutes that one image build takes on AWS."""
-RELEASES, RELEASE_INSTANCES = "06", 5
-"""The notebook of safe releases, and the instances that it has at once: two fleets, and a shadow."""
-DETOUR = "03a"
-"""The notebook beside the course whose jobs need more: without it, nothing of the course fails."""
+DETOUR, BATCH, RELEASES = ("03a",), ("03a", "08"), ("06", "09")
+"""Notebooks that need more than the others: whose jobs train side by side, that transform, and that release
+on an endpoint of their own (notebook 09 in one of its drills). Without them, nothing else fails."""
+RELEASE_INSTANCES = 5
+"""Instances that an endpoint of notebook 06 has at once: two fleets, and a shadow."""
 QUEUE = 5
 """Builds that can wait for each one that may run (AWS CodeBuild User Guide, "Builds in AWS CodeBuild")."""
 
@@ -46,8 +47,8 @@ class Need:
     code: str = ""
     """Its code; empty if only the name is known."""
     detour: int = 0
-    """Per participant in addition, if the class also does the notebook `beside`."""
-    beside: str = DETOUR
+    """Per participant in addition, if the class also does the notebooks `beside`."""
+    beside: tuple[str, ...] = DETOUR
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
     else:
         remedy = short = "it can't be raised: reduce the number of participants, or use a second account"
     if quota.value >= total:
-        text = f"{need.quota}: {quota.value:g} of {with_detour}{used}; notebook {need.beside} needs them"
+        verb = "needs" if len(need.beside) == 1 else "need"
+        text = f"{need.quota}: {quota.value:g} of {with_detour}{used}; {_notebooks(need)} {verb} them"
         return Finding("quotas", Level.WARNING, text, remedy, short)
     if need.queues and total <= quota.value * (1 + QUEUE):
         minutes = BUILD_MINUTES * -(-room.size // int(quota.value))
@@ -127,9 +129,13 @@ def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
         return Finding("quotas", Level.WARNING, text, remedy, short)
     if need.queues:
         used = f"; of {total} at once, {total - int(quota.value) * (1 + QUEUE)} fail, as the queue is full"
-    without = f" ({total} without notebook {need.beside})" if need.detour else ""
+    without = f" ({total} without {_notebooks(need)})" if need.detour else ""
     text = f"{need.quota}: {quota.value:g} of {with_detour}{without}{used}"
     return Finding("quotas", Level.ERROR, text, remedy, short)
+
+
+def _notebooks(need: Need) -> str:
+    return f"notebook{'s' if len(need.beside) > 1 else ''} {' and '.join(need.beside)}"
 
 
 def needs(room: Room) -> list[Need]:
@@ -149,11 +155,18 @@ def needs(room: Room) -> list[Need]:
             count.notebooks(room.notebook_type),
         ),
         Need("sagemaker", "Total number of notebook instances", 1, count.notebooks(), code="L-04CE2E67"),
-        # Notebook 03a tunes with two training jobs at a time, and transforms on the type that trains.
+        # Notebook 03a tunes with two training jobs at a time; it and 08 transform on the type that trains.
         Need("sagemaker", f"{room.training_type} for training job usage", 1, detour=1),
         Need("sagemaker", "Number of instances across all training jobs", 1, code="L-00C91CB5", detour=1),
-        Need("sagemaker", f"{room.training_type} for transform job usage", 0, detour=1),
-        Need("sagemaker", "Number of instances across all transform jobs", 0, code="L-60D2A6F0", detour=1),
+        Need("sagemaker", f"{room.training_type} for transform job usage", 0, detour=1, beside=BATCH),
+        Need(
+            "sagemaker",
+            "Number of instances across all transform jobs",
+            0,
+            code="L-60D2A6F0",
+            detour=1,
+            beside=BATCH,
+        ),
         # Notebook 07 checks captured data, one window after the other.
         Need("sagemaker", f"{instance_types.processing(room.region)} for processing job usage", 1),
         Need("sagemaker", "Number of instances across all processing jobs", 1, code="L-F311B08F"),

@@ -147,7 +147,7 @@ def test_a_new_account_lacks_quotas_for_a_class(clients: Clients) -> None:
     found = {one.text.partition(":")[0]: one for one in quotas.quotas(room(clients, size=30))}
 
     assert found["ml.m5.large for endpoint usage"].level is Level.ERROR
-    assert found["ml.m5.large for endpoint usage"].text.endswith(" of 210 (60 without notebook 06)")
+    assert found["ml.m5.large for endpoint usage"].text.endswith(" of 210 (60 without notebooks 06 and 09)")
     assert "--quota-code L-614B09FD --desired-value 210" in found["ml.m5.large for endpoint usage"].remedy
     builds = found["Concurrently running builds for Linux/Small environment"]
     assert builds.level is Level.ERROR, "five builds wait for the one that runs, and the others fail"
@@ -179,12 +179,31 @@ def test_what_only_the_detour_needs_is_a_warning(clients: Clients) -> None:
     found = {one.text.partition(":")[0]: one for one in quotas.quotas(room(clients, size=30))}
 
     jobs = found["Number of instances across all transform jobs"]
-    assert jobs.text == "Number of instances across all transform jobs: 4 of 30; notebook 03a needs them"
+    assert jobs.text.endswith("across all transform jobs: 4 of 30; notebooks 03a and 08 need them")
     assert jobs.level is Level.WARNING
     assert "--quota-code L-60D2A6F0 --desired-value 30" in jobs.remedy
     kind = found["ml.m5.large for transform job usage"]
     assert kind.level is Level.WARNING
     assert "--quota-code L-236AE59F --desired-value 30" in kind.remedy
+
+
+@pytest.mark.parametrize(
+    ("calls", "named"),
+    [
+        (("batch.transform(", "Transformer("), quotas.BATCH),
+        (("safe_releases.create(", 'drill("failing-container")'), quotas.RELEASES),
+        (("HyperparameterTuner(",), quotas.DETOUR),
+    ],
+)
+def test_the_notebooks_that_need_more_are_those_that_the_doctor_names(
+    calls: tuple[str, ...], named: tuple[str, ...]
+) -> None:
+    found = [
+        path.name.partition("_")[0]
+        for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+        if any(call in path.read_text().replace('\\"', '"') for call in calls)
+    ]
+    assert found == list(named)
 
 
 def test_the_detour_fits_into_a_larger_quota() -> None:
