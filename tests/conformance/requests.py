@@ -20,7 +20,8 @@ def ask(case: Case, client: Any, defaults: dict[str, Any], change: Callable[[str
     """Send the steps of a case (operation, parameters, name of the answer), and check the last answer.
 
     ``defaults`` are parameters of every request, ``change`` prepares parameters. Expected are members of the
-    answer by path (``Contents.*.Key`` is a list, ``{*}`` any text), or an error: its code, or with its words.
+    answer by path (``Contents.*.Key`` is a list, ``{*}`` any text, alone anything), or an error: its code, or
+    with its words.
     """
     saved: dict[str, Any] = {}
     answer: Any = None
@@ -67,6 +68,8 @@ def _at(node: Any, path: list[str]) -> Any:
 
 def like(expected: Any, found: Any) -> Any:
     """Return what is expected if that has placeholders and is found, and what is found otherwise."""
+    if expected == "{*}" and found is not None:
+        return expected
     if not isinstance(expected, str) or not isinstance(found, str) or "{*}" not in expected:
         return found
     pattern = ".*".join(map(re.escape, expected.split("{*}")))

@@ -15,11 +15,15 @@ from local_account.foundation.errors import ServiceError
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
 
-CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
+CURRENT, PREVIOUS, PENDING = "AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"
 SECRETS = "secretsmanager.secrets"
 MARKED = "You can't perform this operation on the secret because it was marked for deletion."
 _VERSIONS = 100
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
+_NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]+")
+_NAME_WORDS = (
+    "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!"
+)
 
 
 class Value(TypedDict, total=False):
@@ -28,6 +32,8 @@ class Value(TypedDict, total=False):
     SecretString: str
     SecretBinary: bytes
     CreatedDate: datetime
+    LastAccessedDate: datetime
+    """A day: when this version was last asked for."""
 
 
 class Secret(TypedDict):
@@ -69,6 +75,7 @@ class Secrets:
 
     def require(self, identifier: str, *, marked: bool = False) -> Secret:
         """Return a secret; ``marked`` if it may be marked for deletion. Raises ServiceError."""
+        check_name(identifier)
         secret = self.find(identifier)
         if secret is None:
             raise not_found("Secrets Manager can't find the specified secret.")
@@ -99,6 +106,16 @@ class Secrets:
     def add_value(self, secret: Secret, version: str, value: Value) -> None:
         """Keep a version's value; the caller writes the secret."""
         self._values.put(f"{secret['ARN']}|{version}", value)
+
+    def note_read(self, secret: Secret, version: str) -> None:
+        """Keep the day on which a version was read, of the version and of the secret."""
+        today = self._account.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        value = self.value(secret, version)
+        if value is not None and value.get("LastAccessedDate") != today:
+            with self.table.lock, self._account.store.together():
+                if kept := self.table.get(secret["Name"]):
+                    self.add_value(kept, version, {**value, "LastAccessedDate": today})
+                    self.put({**kept, "LastAccessedDate": today})
 
     def put(self, secret: Secret) -> None:
         """Write a secret."""
@@ -140,6 +157,12 @@ class Secrets:
         return secret if secret and secret["ARN"].startswith(f"{identifier}-") else None
 
 
+def check_name(identifier: str) -> None:
+    """Raise ServiceError unless this may be a secret's name, or is an ARN."""
+    if not identifier.startswith("arn:") and not _NAME.fullmatch(identifier):
+        raise ServiceError("ValidationException", _NAME_WORDS)
+
+
 def not_found(message: str) -> ServiceError:
     """Return the error for a secret or version that does not exist."""
     return ServiceError("ResourceNotFoundException", message)
@@ -151,7 +174,7 @@ def holder(secret: Secret, stage: str) -> str | None:
 
 
 def attach(secret: Secret, version: str, stages: Iterable[str]) -> None:
-    """Move labels to a version. The version that loses AWSCURRENT gets AWSPREVIOUS."""
+    """Move labels to a version. The version that loses AWSCURRENT gets AWSPREVIOUS, and is not pending."""
     for stage in stages:
         before = holder(secret, stage)
         if before == version:
@@ -159,6 +182,7 @@ def attach(secret: Secret, version: str, stages: Iterable[str]) -> None:
         detach(secret, before, stage)
         secret["Stages"][version].append(stage)
         if stage == CURRENT and before:
+            detach(secret, before, PENDING)
             detach(secret, holder(secret, PREVIOUS), PREVIOUS)
             secret["Stages"][before].append(PREVIOUS)
 

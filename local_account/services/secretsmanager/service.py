@@ -23,16 +23,14 @@ from local_account.services.secretsmanager.records import (
     Secrets,
     Value,
     attach,
+    check_name,
     detach,
     holder,
     in_use,
     not_found,
 )
 
-_NAME = re.compile(r"[A-Za-z0-9/_+=.@!-]+")
-_NAME_WORDS = (
-    "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!"
-)
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W_A-Z]+|[A-Z]+")
 _OWN_KEY = "alias/aws/secretsmanager"
 _PAGE, _BATCH = 100, 20
 _WINDOW = range(7, 31)
@@ -67,8 +65,7 @@ class SecretsManager(Service):
         """CreateSecret: again with the same token and value, it changes nothing."""
         _refuse(params, "AddReplicaRegions", "Type", "CrossAccountPrimaryARN")
         name, token = params["Name"], _token(params)
-        if not _NAME.fullmatch(name):
-            raise ServiceError("ValidationException", _NAME_WORDS)
+        check_name(name)
         _check_key(params)
         value, tags = self._value_of(params), _tags(params.get("Tags", []))
         with self._secrets.table.lock:
@@ -124,7 +121,7 @@ class SecretsManager(Service):
         oldest = self.account.now() - timedelta(days=365_000)
         found.sort(
             key=lambda secret: secret[member] or oldest,  # type: ignore[literal-required]
-            reverse=params.get("SortOrder", "desc") == "desc",
+            reverse=params.get("SortOrder") == "desc",
         )
         shown, token = page(
             found, params.get("NextToken"), params.get("MaxResults", _PAGE), "InvalidNextTokenException"
@@ -157,6 +154,7 @@ class SecretsManager(Service):
         if days is not None and days not in _WINDOW:
             raise _invalid("The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).")
         now, identifier = self.account.now(), params["SecretId"]
+        check_name(identifier)
         with self._secrets.table.lock:
             if forced and self._secrets.find(identifier) is None:
                 # "If you forcibly delete an already deleted or nonexistent secret, the operation does not
@@ -265,6 +263,7 @@ class SecretsManager(Service):
                 "VersionId": version,
                 "VersionStages": sorted(stages) or None,
                 "CreatedDate": value["CreatedDate"],
+                "LastAccessedDate": value.get("LastAccessedDate"),
                 "KmsKeyIds": [secret["KmsKeyId"] or "DefaultEncryptionKey"],
             }
             for version, stages in secret["Stages"].items()
@@ -323,11 +322,9 @@ class SecretsManager(Service):
                 "InvalidRequestException",
                 "You provided a VersionStage that is not associated to the provided VersionId.",
             )
-        today = self.account.now().replace(hour=0, minute=0, second=0, microsecond=0)
-        if secret["LastAccessedDate"] != today:
-            with self._secrets.table.update(secret["Name"]) as kept:
-                kept["LastAccessedDate"] = today
-        return {**_short(secret, found), "VersionStages": sorted(secret["Stages"][found]) or None, **value}
+        self._secrets.note_read(secret, found)
+        shown = {name: member for name, member in value.items() if name != "LastAccessedDate"}
+        return {**_short(secret, found), "VersionStages": sorted(secret["Stages"][found]) or None, **shown}
 
     def _value_of(self, params: Params) -> Value | None:
         given = [name for name in ("SecretString", "SecretBinary") if params.get(name) is not None]
@@ -409,7 +406,8 @@ def _described(secret: Secret) -> Params:
     apart = ("Tags", "Stages", "DeletionDate")
     tags = secret["Tags"]
     listed = None if tags is None else [{"Key": key, "Value": value} for key, value in tags.items()]
-    return {**{name: value for name, value in secret.items() if name not in apart}, "Tags": listed}
+    kept = {name: value for name, value in secret.items() if name not in apart}
+    return {**kept, "Description": secret["Description"] or None, "Tags": listed}
 
 
 def _fits(secret: Secret, wanted: Mapping[str, Any]) -> bool:
@@ -425,13 +423,22 @@ def _fits(secret: Secret, wanted: Mapping[str, Any]) -> bool:
 
 def _all(secret: Secret, value: str) -> bool:
     tags = secret["Tags"] or {}
-    texts = [secret["Name"], secret["Description"] or "", *tags, *tags.values()]
-    return any(text.lower().startswith(value.lower()) for text in texts)
+    return _has_words(" ".join([secret["Name"], secret["Description"] or "", *tags, *tags.values()]), value)
+
+
+def _has_words(text: str, wanted: str) -> bool:
+    """Return whether each word that is wanted begins a word of the text; ``AppBeta`` has two.
+
+    ListSecrets, Filters, and what was verified on AWS (moto's tests of them).
+    """
+    words = [word.lower() for word in _WORD.findall(text)]
+    begins = [word.lower() for word in _WORD.findall(wanted)]
+    return bool(begins) and all(any(word.startswith(begin) for word in words) for begin in begins)
 
 
 _MATCHES: Mapping[str, Callable[[Secret, str], bool]] = {
     "name": lambda secret, value: secret["Name"].startswith(value),
-    "description": lambda secret, value: (secret["Description"] or "").lower().startswith(value.lower()),
+    "description": lambda secret, value: _has_words(secret["Description"] or "", value),
     "tag-key": lambda secret, value: any(key.startswith(value) for key in secret["Tags"] or {}),
     "tag-value": lambda secret, value: any(one.startswith(value) for one in (secret["Tags"] or {}).values()),
     "primary-region": lambda *_: False,  # nothing is replicated
