@@ -45,6 +45,8 @@ LONGEST = 3_600
 """Seconds beyond its waits that a deployment may take; then SageMaker rolls it back."""
 MOST = 28_800
 """Seconds that AWS allows for it (BlueGreenUpdatePolicy)."""
+STOPS = 2
+"""Seconds between two tries to stop a deployment: an alarm that is set off is soon what its metric says."""
 SETTLES = 300
 """Seconds without requests after which no alarm fires any more: they look at whole minutes."""
 SCALING: Final = "sagemaker"
@@ -284,8 +286,7 @@ def ready(
     released is replaced. Raises ReleaseError if an alarm fires for longer than it may.
     """
     if _described(endpoint)["EndpointStatus"] in MOVES:
-        _stop(endpoint.lab, endpoint.name)
-        follow(endpoint, sleep)
+        follow(endpoint, sleep, stop=True)
     if _described(endpoint).get("EndpointConfigName") != config:
         update(endpoint, config)
         follow(endpoint, sleep)
@@ -332,19 +333,22 @@ def weigh(endpoint: Endpoint, weights: Mapping[str, float]) -> None:
     follow(endpoint)
 
 
-def follow(endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep) -> Outcome:
+def follow(endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep, *, stop: bool = False) -> Outcome:
     """Wait until the endpoint neither starts nor changes, showing each stage, and return how it has ended.
 
-    Raises ReleaseError if the endpoint failed. An interrupt ends the waiting only.
+    With `stop`, a release that is under way is rolled back. Raises ReleaseError if the endpoint failed. An
+    interrupt ends the waiting only.
     """
     client, live, began = endpoint.lab.client("sagemaker"), Live(), time.monotonic()
     heads = ["endpoint", "status", "stage", "waited"]
     try:
         while (found := client.describe_endpoint(EndpointName=endpoint.name))["EndpointStatus"] in MOVES:
             row = [endpoint.name, found["EndpointStatus"], _stage(found)]
+            if stop and found["EndpointStatus"] == "Updating":
+                _stop(endpoint.lab, endpoint.name)
             show = functools.partial(_show, live, heads, row, began)
             show()
-            tick(min(0.3 + (time.monotonic() - began) / 20, 10), show, sleep)
+            tick(min(0.3 + (time.monotonic() - began) / 20, STOPS if stop else 10), show, sleep)
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted: {endpoint.name} goes on by itself. Run this cell again to follow it."
@@ -424,12 +428,10 @@ def remove(
     """
     client, stem = lab.client("sagemaker"), lab.names.safe(number)
     began, found = time.monotonic(), _endpoints(lab, stem)
-    asked = set[str]()
     while there := _endpoints(lab, stem):
         for name, status in there.items():
-            if status == "Updating" and name not in asked:
+            if status == "Updating":
                 _stop(lab, name)
-                asked.add(name)
             elif status not in MOVES:
                 _deleted(functools.partial(client.delete_endpoint, EndpointName=name))
         if (waited := time.monotonic() - began) > timeout:
@@ -437,7 +439,7 @@ def remove(
             raise ReleaseError(
                 f"still there after {duration(waited)}: {left}. Run this cell again to wait longer"
             )
-        sleep(min(0.3 + waited / 20, 5))
+        sleep(min(0.3 + waited / 20, STOPS if "Updating" in there.values() else 5))
     for page in client.get_paginator("list_endpoint_configs").paginate(NameContains=stem):
         for one in page["EndpointConfigs"]:
             if (name := one["EndpointConfigName"]).startswith(stem):
@@ -470,7 +472,11 @@ def _alarms(lab: Lab, stem: str) -> list[str]:
 
 
 def _stop(lab: Lab, endpoint: str) -> None:
-    """Set an alarm of the endpoint off, if it has one: SageMaker then rolls back what is under way."""
+    """Set an alarm of the endpoint off, if it has one: SageMaker then rolls back what is under way.
+
+    It has to be done again and again, as long as the endpoint is updated: CloudWatch gives the alarm its own
+    state back within seconds (SetAlarmState), and SageMaker looks only while a release bakes.
+    """
     for name in _alarms(lab, f"{endpoint}-")[:1]:
         lab.client("cloudwatch").set_alarm_state(
             AlarmName=name, StateValue="ALARM", StateReason="The release is stopped by hand"

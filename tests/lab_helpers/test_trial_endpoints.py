@@ -228,11 +228,13 @@ def test_a_drill_removes_its_own_endpoint_and_leaves_that_of_the_lesson(tmp_path
     ]
 
 
-def test_a_release_that_is_under_way_is_stopped_by_its_alarm_once(tmp_path: Path) -> None:
-    account = Account(["Updating", "Updating", "Updating", "InService", "InService"])
+def test_an_alarm_is_set_off_until_a_release_that_is_under_way_has_stopped(tmp_path: Path) -> None:
+    """CloudWatch gives an alarm its own state back within seconds: SageMaker may not have looked by then."""
+    account = Account(["InService", "Updating", "Updating", "RollingBack", "InService", "InService"])
 
     assert account.remove(tmp_path) == [NAME]
-    assert account.done[:2] == [f"set_alarm_state {NAME}-server-errors", f"delete_endpoint {NAME}"]
+    set_off = f"set_alarm_state {NAME}-server-errors"
+    assert account.done[:3] == [set_off, set_off, f"delete_endpoint {NAME}"]
 
 
 def test_without_an_endpoint_what_an_interruption_has_left_is_removed_all_the_same(tmp_path: Path) -> None:
@@ -281,7 +283,7 @@ class Again:
 
     def _described(self) -> dict[str, Any]:
         now = self.status
-        if now == "Updating" and "stopped" in self.done:  # the next look finds it rolled back
+        if now == "Updating" and self.done.count("stopped") > 1:  # SageMaker has missed the first
             self.status = "InService"
         return described(now, self.config)
 
@@ -322,7 +324,8 @@ def test_a_release_that_was_interrupted_is_rolled_back_before_it_begins_again(tm
     account = Again("Updating", "good", firing=3)
     naps: list[float] = []
     safe_releases.ready(account.endpoint(tmp_path), f"{NAME}-good", ["alarm"], sleep=naps.append)
-    assert account.done == ["stopped"]
+    assert len(account.done) > 1
+    assert set(account.done) == {"stopped"}
     assert len(naps) >= 3, "a release that begins while its alarm fires is rolled back at once"
 
 

@@ -5,7 +5,8 @@ Differs from AWS: alarms are evaluated each second, on two clocks. For one that 
 Its numbers stay as documented, and a sum over the short minute is scaled up to a real one. Every other alarm
 has real minutes.
 
-Differs from AWS: an alarm that is set by hand (SetAlarmState) keeps that state for its period.
+Differs from AWS: an alarm that is set by hand (SetAlarmState) keeps that state for five seconds, then it is
+evaluated again; AWS says "quickly, often within seconds".
 
 Differs from AWS: of an alarm's actions, only scaling policies in `AlarmActions` are carried out. All others
 (a topic of SNS, a function, an action of EC2) are accepted and **do nothing**: nobody is notified. The
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 HISTORY_DAYS = 30
 EVENT = "CloudWatch Alarm State Change"
 _MINUTE = 60
+BY_HAND = 5
+"""Seconds that a state from SetAlarmState lasts (CloudWatch API Reference: "often within seconds")."""
 _PER_PERIOD = ("Sum", "SampleCount")
 _SUMMARY = 255
 """The most characters of a history item's summary (CloudWatch API Reference, AlarmHistoryItem)."""
@@ -159,7 +162,8 @@ class Alarms:
         self._account = account
         self.history.index("AlarmName")
         self._metrics = metrics
-        self._evaluated: dict[str, int] = {}
+        self._evaluated: dict[str, tuple[int, float]] = {}
+        """The end of the window that was evaluated last, and until when a state set by hand lasted."""
         self._known: list[tuple[Alarm, Metric]] = []
         self._known_as_of = -1
         self._settled: dict[str, int] = {}
@@ -207,8 +211,10 @@ class Alarms:
             if self._settled.get(name) == puts:
                 continue
             span = window(alarm, now, self._account.config.scaling_minute_seconds)
-            if self._evaluated.get(name) != span.end and alarm.get("held_until", 0) <= now:
-                self._evaluated[name] = span.end
+            held_until = alarm.get("held_until", 0)
+            # A state that was set by hand goes without waiting for a new period.
+            if self._evaluated.get(name) != (span.end, held_until) and held_until <= now:
+                self._evaluated[name] = span.end, held_until
                 if self._evaluate(alarm, span):
                     self._settled[name] = puts
 

@@ -16,7 +16,7 @@ from local_account.foundation.system_tags import limited
 from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service, moment
 from local_account.services.cloudwatch import datum, evaluation
-from local_account.services.cloudwatch.alarms import Alarm, Alarms, HistoryItem
+from local_account.services.cloudwatch.alarms import BY_HAND, Alarm, Alarms, HistoryItem
 from local_account.services.cloudwatch.metrics import Metric, MetricStore
 from local_account.services.cloudwatch.statistics import SIMPLE, is_statistic
 
@@ -307,7 +307,7 @@ class CloudWatch(Service):
         return {}
 
     def set_alarm_state(self, params: SetAlarmStateInputTypeDef) -> Answer:
-        """SetAlarmState: until the next evaluation, after a period or a minute at most."""
+        """SetAlarmState: until the next evaluation, a few seconds later."""
         alarm = self._alarm(params["AlarmName"])
         data = params.get("StateReasonData")
         try:
@@ -319,7 +319,7 @@ class CloudWatch(Service):
             params["StateValue"],
             params["StateReason"],
             data,
-            held_until=time.time() + min(alarm["Period"], _MINUTE),
+            held_until=time.time() + BY_HAND,
         )
         return {}
 

@@ -369,10 +369,10 @@ def test_the_history_says_that_an_action_was_not_carried_out(
     assert len(actions()) == 2
 
 
-def test_a_state_set_by_hand_lasts_a_period(
+def test_a_state_set_by_hand_lasts_seconds_however_long_the_period_is(
     cloudwatch: CloudWatchClient, alarm: dict[str, Any], eventually: Eventually
 ) -> None:
-    cloudwatch.put_metric_alarm(**alarm | {"Period": 10})
+    cloudwatch.put_metric_alarm(**alarm | {"Period": 3600})
 
     def state() -> str:
         return cloudwatch.describe_alarms(AlarmNames=[alarm["AlarmName"]])["MetricAlarms"][0]["StateValue"]
