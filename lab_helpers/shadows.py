@@ -5,11 +5,12 @@ Contract: SageMaker AI Developer Guide, "Shadow variants" and "Data capture".
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from lab_helpers import keys, waits
 from lab_helpers.display import Table, duration
@@ -30,19 +31,43 @@ class ShadowError(WorkshopError, RuntimeError):
 
 
 def captured(lab: Lab, traffic: Traffic) -> dict[str, dict[str, Label]]:
-    """Return what was answered to these requests, by variant and inference id, as far as S3 has it."""
-    s3, wanted, found = lab.client("s3"), set(traffic.ids), dict[str, dict[str, Label]]()
-    stem = f"{keys.CAPTURE}{traffic.endpoint}/"
+    """Return what was answered to these requests, by variant and inference id, as far as S3 has it.
+
+    AWS does not say whether what a shadow variant has answered is captured with the request's inference id.
+    If it is not, the question tells which requests it was: a model answers the same question the same way.
+    """
+    wanted, found, nameless = set(traffic.ids), dict[str, dict[str, Label]](), list[tuple[str, str, Label]]()
+    asked = dict[str, set[str]]()
+    for variant, event in _events(lab, traffic.endpoint):
+        name, question = event["eventMetadata"].get("inferenceId"), _text(event, "endpointInput")
+        if name is not None and name not in wanted:
+            continue
+        answer = json.loads(_text(event, "endpointOutput"))["predictions"][0]
+        if name is None:
+            nameless.append((variant, question, answer))
+        else:
+            found.setdefault(variant, {})[name] = answer
+            asked.setdefault(question, set()).add(name)
+    for variant, question, answer in nameless:
+        for name in asked.get(question, ()):
+            found.setdefault(variant, {}).setdefault(name, answer)
+    return found
+
+
+def _events(lab: Lab, endpoint: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield everything that is captured of an endpoint, with its variant."""
+    s3, stem = lab.client("s3"), f"{keys.CAPTURE}{endpoint}/"
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=lab.bucket, Prefix=stem):
         for one in page.get("Contents", []):
             variant = one["Key"].removeprefix(stem).partition("/")[0]
             for line in s3.get_object(Bucket=lab.bucket, Key=one["Key"])["Body"].iter_lines():
-                event = json.loads(line)
-                name = event["eventMetadata"].get("inferenceId")
-                if name in wanted:
-                    answer = json.loads(event["captureData"]["endpointOutput"]["data"])
-                    found.setdefault(variant, {})[name] = answer["predictions"][0]
-    return found
+                yield variant, json.loads(line)
+
+
+def _text(event: Mapping[str, Any], part: str) -> str:
+    """Return a captured body: as text, or in BASE64 if its content type is not one of those configured."""
+    found = event["captureData"][part]
+    return base64.b64decode(found["data"]).decode() if found["encoding"] == "BASE64" else str(found["data"])
 
 
 def wait(

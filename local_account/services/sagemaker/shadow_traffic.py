@@ -1,7 +1,8 @@
 """Copies of requests for shadow variants: sent beside the original, and what comes back is dropped.
 
 Differs from AWS: a shadow variant that cannot keep up gets fewer copies: no more than 16 at a time, and 64 MB
-that wait. AWS does not say what it does then.
+that wait. AWS does not say what it does then. What a shadow variant answers is captured with the inference id
+of the request; AWS does not say whether it keeps it.
 """
 
 from __future__ import annotations
