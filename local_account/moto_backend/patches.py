@@ -15,6 +15,8 @@ from moto.iam.exceptions import EntityAlreadyExists, NotFoundException
 from moto.iam.models import IAMBackend
 from moto.settings import load_iam_aws_managed_policies
 
+from local_account.moto_backend.identity_policies import InlinePolicyValidator
+
 
 def apply() -> None:
     """Apply every patch; calling it again does no harm."""
@@ -24,6 +26,8 @@ def apply() -> None:
     # profile that it is not in would be an internal error.
     _guard(IAMBackend, "update_user", _check_new_name)
     _guard(IAMBackend, "remove_role_from_instance_profile", _check_role_of_profile)
+    # Policies are validated before they reach moto (`refusals`), which refuses some that IAM accepts.
+    _replace(models, "IAMPolicyDocumentValidator", InlinePolicyValidator)
     # 1,400 policies of AWS as one text, which moto reads only if it is told to.
     if not load_iam_aws_managed_policies():
         aws_managed_policies.aws_managed_policies_data = models.aws_managed_policies_data = "{}"

@@ -13,12 +13,13 @@ from typing import Any
 
 from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.models import AWSManagedPolicy, IAMBackend
-from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
+from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 
 from local_account.foundation.arns import OPEN_SERVICE, has_open_service
 from local_account.foundation.errors import ServiceError
 from local_account.foundation.system_tags import counted
 from local_account.moto_backend import principals
+from local_account.moto_backend.identity_policies import InlinePolicyValidator, ManagedPolicyValidator
 
 _Params = Mapping[str, str]
 _TRUST_SIZE, _MANAGED_SIZE, _ATTACHED = 2048, 6144, 10
@@ -65,7 +66,7 @@ def _check_trust(backend: IAMBackend, text: str) -> None:
 
 def _put_inline(backend: IAMBackend, params: _Params) -> None:
     text = params.get("PolicyDocument", "")
-    _check_identity(text)
+    _check_identity(InlinePolicyValidator, text)
     for parameter, kind in _HOLDERS.items():
         if parameter in params:
             holder = _holder(backend, kind, params[parameter])
@@ -79,13 +80,13 @@ def _put_inline(backend: IAMBackend, params: _Params) -> None:
 
 def _write_managed(_backend: IAMBackend, params: _Params) -> None:
     text = params.get("PolicyDocument", "")
-    _check_identity(text)
+    _check_identity(ManagedPolicyValidator, text)
     _check_size(text, _MANAGED_SIZE, f"Cannot exceed quota for PolicySize: {_MANAGED_SIZE}")
 
 
-def _check_identity(text: str) -> None:
+def _check_identity(validator: type[ManagedPolicyValidator], text: str) -> None:
     document = _document(text, "Syntax errors in policy.")
-    _validate(IAMPolicyDocumentValidator, document, document)
+    _validate(validator, document, document)
     for statement in _statements(document):
         if "Principal" in statement or "NotPrincipal" in statement:
             raise _malformed("Policy document should not specify a principal.")

@@ -2,7 +2,7 @@
 
 Contract: *CloudFormation template Parameters syntax* and *Supported existing resource parameter types*.
 
-Refuses: parameters of types of Route 53 and EC2, and those of SSM with a type of EC2 or Route 53 inside.
+Refuses: parameters of types of Route 53, and those of SSM with a type of EC2 or Route 53 inside.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from local_account.foundation.json_schemas import jsonschema
+from local_account.services.cloudformation.template import is_custom
 
 # Unicode and POSIX classes of the schemas' regular expressions that Python's re lacks.
 _CLASSES = {
@@ -149,7 +150,7 @@ class Schemas:
     def get(self, type_name: str) -> Schema:
         """Return the schema of a type; raise KeyError if the registry has none."""
         with self._lock:
-            if type_name.startswith("Custom::") or type_name == "AWS::CloudFormation::CustomResource":
+            if is_custom(type_name):
                 return Schema(type_name, _CUSTOM)
             if type_name not in self._schemas and type_name in _BUILT_IN:
                 self._schemas[type_name] = Schema(type_name, _BUILT_IN[type_name])

@@ -2,8 +2,7 @@
 
 Contract: *Template anatomy* and *Intrinsic function reference* in the CloudFormation User Guide.
 
-Refuses: the sections `Rules`, `Transform` (SAM, macros) and `Hooks`, `CreationPolicy`, `UpdatePolicy`, and
-the deletion policy `Snapshot`.
+Refuses: the sections `Rules`, `Transform` (SAM, macros) and `Hooks`, `CreationPolicy` and `UpdatePolicy`.
 """
 
 from __future__ import annotations
@@ -40,12 +39,25 @@ RESOURCE_ATTRIBUTES = {
     "DeletionPolicy",
     "UpdateReplacePolicy",
     "Metadata",
+    # not in the reference, but in what AWS's own CodeStar wrote for every resource
+    "Description",
 }
 UNSUPPORTED_ATTRIBUTES = {"CreationPolicy", "UpdatePolicy"}
 POLICIES = {
     "DeletionPolicy": ("Delete", "Retain", "RetainExceptOnCreate"),
     "UpdateReplacePolicy": ("Delete", "Retain"),
 }
+SNAPSHOTS = {
+    "AWS::DocDB::DBCluster",
+    "AWS::EC2::Volume",
+    "AWS::ElastiCache::CacheCluster",
+    "AWS::ElastiCache::ReplicationGroup",
+    "AWS::Neptune::DBCluster",
+    "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance",
+    "AWS::Redshift::Cluster",
+}
+"""The types that AWS takes snapshots of. None is supported here, which is what a stack is told."""
 IAM_NAMES = {
     "AWS::IAM::Role": "RoleName",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
@@ -62,17 +74,17 @@ def invalid(message: str) -> ServiceError:
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML as CloudFormation reads it: dates stay strings, short forms are functions, no duplicate keys."""
+    """YAML as CloudFormation reads it: dates stay strings, short forms are functions.
+
+    Of a key that is there twice, the last value counts, as in JSON: CloudFormation accepts such templates.
+    """
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     loader.flatten_mapping(node)
     result: dict[Any, Any] = {}
     for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in result:
-            raise yaml.MarkedYAMLError(problem=f"duplicate key {key!r}", problem_mark=key_node.start_mark)
-        result[key] = loader.construct_object(value_node, deep=True)
+        result[loader.construct_object(key_node, deep=True)] = loader.construct_object(value_node, deep=True)
     return result
 
 
@@ -250,7 +262,8 @@ def _check_resource(logical_id: str, resource: Any, body: dict[str, Any]) -> Non
             f"Template format error: [/Resources/{logical_id}] Every Resources object must contain a Type "
             "member."
         )
-    if unknown := [str(key) for key in resource if key not in RESOURCE_ATTRIBUTES]:
+    known = RESOURCE_ATTRIBUTES | ({"Version"} if is_custom(resource["Type"]) else set())
+    if unknown := [str(key) for key in resource if key not in known]:
         if unknown[0] in UNSUPPORTED_ATTRIBUTES:
             raise invalid(f"{unknown[0]} of resource {logical_id} is not supported by the local account")
         raise invalid(f"Invalid template resource property '{unknown[0]}'")
@@ -260,6 +273,8 @@ def _check_resource(logical_id: str, resource: Any, body: dict[str, Any]) -> Non
         value = resource.get(attribute, "Delete")
         if not isinstance(value, str):
             raise invalid(f"Template format error: Every {attribute} member must be a string.")
+        if value == "Snapshot" and resource["Type"] in SNAPSHOTS:
+            continue
         if value == "Snapshot":
             raise invalid(
                 f"Template error: resource type {resource['Type']} does not support deletion policy Snapshot"
@@ -283,6 +298,11 @@ def _check_condition(where: str, node: dict[str, Any], body: dict[str, Any]) -> 
         raise invalid("Template format error: Every Condition member must be a string.")
     if name is not None and name not in (body.get("Conditions") or {}):
         raise invalid(f"Template format error: Unresolved condition dependency {name} in {where}")
+
+
+def is_custom(type_name: str) -> bool:
+    """Return whether resources of a type are made by a function of the template's author."""
+    return type_name.startswith("Custom::") or type_name == "AWS::CloudFormation::CustomResource"
 
 
 def depends_on(resource: dict[str, Any]) -> list[str]:

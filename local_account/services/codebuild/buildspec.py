@@ -31,6 +31,9 @@ _DEFAULT_RETRIES = 3
 # saves time: a build without it does the same work.
 _TOP_LEVEL = {"version", "env", "phases", "artifacts", "cache"}
 _UNSUPPORTED = {"run-as", "proxy", "batch", "reports"}
+_FROM_ELSEWHERE = ("parameter-store", "secrets-manager")
+_ENV = {"shell", "variables", "exported-variables", "git-credential-helper", *_FROM_ELSEWHERE}
+_PHASE = {"commands", "finally", "on-failure", "run-as"}
 _ARTIFACT = {
     *("files", "name", "discard-paths", "base-directory", "exclude-paths", "enable-symlinks", "s3-prefix"),
     "secondary-artifacts",
@@ -144,18 +147,12 @@ def parse(text: str) -> Buildspec:
     if "phases" not in document:
         raise BuildspecError("phases is missing: a buildspec needs at least one phase")
     env = _mapping(document.get("env") or {}, "env")
-    for source in ("parameter-store", "secrets-manager"):
+    for source in _FROM_ELSEWHERE:
         if env.get(source):
             raise BuildspecError(f"env/{source} is not supported by the local account: use env/variables")
-    _known(env, {"shell", "variables", "exported-variables", "git-credential-helper", "parameter-store",
-                 "secrets-manager"}, "env")  # fmt: skip
     artifacts = _mapping(document.get("artifacts") or {}, "artifacts")
     secondary = _mapping(artifacts.get("secondary-artifacts") or {}, "artifacts/secondary-artifacts")
-    notes = (
-        [pointed("cache: the local account keeps no cache between builds", "codebuild")]
-        if document.get("cache")
-        else []
-    )
+    uncached = pointed("cache: the local account keeps no cache between builds", "codebuild")
     return Buildspec(
         phases=_phases(_mapping(document["phases"], "phases")),
         shell=_shell(env.get("shell") or "sh"),
@@ -173,21 +170,37 @@ def parse(text: str) -> Buildspec:
             )
             for identifier, spec in secondary.items()
         },
-        notes=tuple(notes),
+        notes=(*_unidentified(document), *([uncached] if document.get("cache") else [])),
     )
 
 
 def _refuse(document: Mapping[str, Any]) -> None:
     for name in sorted(_UNSUPPORTED & document.keys()):
         raise BuildspecError(f"{name} is not supported by the local account: remove it from the buildspec")
-    _known(document, _TOP_LEVEL, "the buildspec")
 
 
-def _known(mapping: Mapping[str, Any], keys: set[str], where: str) -> None:
-    if unknown := sorted(mapping.keys() - keys):
-        raise BuildspecError(
-            f"unknown key {unknown[0]!r} in {where}: expected one of {', '.join(sorted(keys))}"
-        )
+def _unidentified(document: Mapping[str, Any]) -> list[str]:
+    """Return what the log says of keys that CodeBuild does not know: it builds without them."""
+    artifacts = document.get("artifacts") or {}
+    sections: list[tuple[str, Any, set[str]]] = [
+        ("buildspec", document, _TOP_LEVEL | _UNSUPPORTED),
+        ("env", document.get("env"), _ENV),
+        *(
+            (name.upper(), phase, _PHASE | ({"runtime-versions"} if name == "install" else set()))
+            for name, phase in document["phases"].items()
+        ),
+        ("artifacts", artifacts, _ARTIFACT),
+        *(
+            ("secondary-artifacts", one, _ARTIFACT)
+            for one in (artifacts.get("secondary-artifacts") or {}).values()
+        ),
+    ]
+    lines = []
+    for section, content, keys in sections:
+        if unknown := [key for key in content or {} if key not in keys]:
+            lines += [f"In the section {section}", "    The following keys cannot be identified:"]
+            lines += [f"        {key}" for key in unknown]
+    return ["Found possible syntax errors in buildspec: ", *lines] if lines else []
 
 
 def _shell(tag: str) -> str:
@@ -208,10 +221,8 @@ def _phases(document: Mapping[str, Any]) -> dict[str, Phase]:
 
 def _phase(name: str, document: Mapping[str, Any]) -> Phase:
     where = f"phases/{name}"
-    keys = {"commands", "finally", "on-failure"} | ({"runtime-versions"} if name == "install" else set())
     if "run-as" in document:
         raise BuildspecError(f"{where}/run-as is not supported by the local account: remove it")
-    _known(document, keys, where)
     runtimes = _mapping(document.get("runtime-versions") or {}, f"{where}/runtime-versions")
     if not document.get("commands") and name != "install":
         raise BuildspecError(f"{where}/commands is missing: a phase needs at least one command")
@@ -241,7 +252,6 @@ def _on_failure(value: object, where: str) -> OnFailure:
 
 
 def _artifact(document: Mapping[str, Any], where: str) -> ArtifactSpec:
-    _known(document, _ARTIFACT, where)
     files = _strings(document.get("files") or [], f"{where}/files")
     if not files:
         raise BuildspecError(f"{where}/files is missing: say which files the artifact is made of")

@@ -87,7 +87,8 @@ def _add_programs_and_users(root: Path, sudo: Path) -> None:
         mount(program, there, flags=_BIND)
     users = Path("/etc/passwd").read_text()
     if "\nec2-user:" not in users:
-        entry = f"ec2-user:x:{os.getuid()}:{os.getgid()}:EC2 Default User:/home/ec2-user:/bin/bash\n"
+        # no password instead of one in /etc/shadow, without which `su - ec2-user` is refused
+        entry = f"ec2-user:*:{os.getuid()}:{os.getgid()}:EC2 Default User:/home/ec2-user:/bin/bash\n"
         (own / "passwd").write_text(users + entry)
         mount(own / "passwd", root / "etc" / "passwd", flags=_BIND)
     groups = Path("/etc/group").read_text()

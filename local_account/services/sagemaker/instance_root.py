@@ -29,6 +29,8 @@ echo "There are no conda environments on a notebook instance of the local accoun
 "the machine that it runs on ($(python3 --version)), and the workshop's kernel." >&2
 return 1 2>/dev/null || exit 1
 """
+_CONDA = ("activate", "conda", "deactivate", "jupyter", "pip", "python")
+"""What scripts call below /home/ec2-user/anaconda3/bin: each says the same."""
 
 
 class InstanceRoot:
@@ -84,9 +86,11 @@ class InstanceRoot:
 
     @staticmethod
     def _write_conda(home: Path) -> None:
-        activate = home / "anaconda3" / "bin" / "activate"
-        activate.parent.mkdir(parents=True, exist_ok=True)
-        activate.write_text(_ACTIVATE)
+        programs = home / "anaconda3" / "bin"
+        programs.mkdir(parents=True, exist_ok=True)
+        for name in _CONDA:
+            (programs / name).write_text(f"#!/bin/bash\n{_ACTIVATE}")
+            (programs / name).chmod(0o755)
 
 
 def _kept(directory: Path) -> list[Path]:

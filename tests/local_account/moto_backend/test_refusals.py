@@ -131,6 +131,35 @@ def test_identity_policies_are_read(client: Clients, statement: dict[str, Any], 
     iam.delete_role(RoleName="refused-inline")
 
 
+@pytest.mark.parametrize("version", [{}, {"Version": "2008-10-17"}])
+def test_an_inline_policy_can_be_of_the_older_version(client: Clients, version: dict[str, str]) -> None:
+    # AWS SAM writes none: https://github.com/aws/serverless-application-model/issues/3265
+    iam = client("iam")
+    iam.create_role(RoleName="older", AssumeRolePolicyDocument=policy(ASSUME))
+    document = json.dumps({**version, "Statement": [READ]})
+
+    iam.put_role_policy(RoleName="older", PolicyName="one", PolicyDocument=document)
+    managed = refusal(iam.create_policy, PolicyName="older", PolicyDocument=document)
+
+    kept = iam.get_role_policy(RoleName="older", PolicyName="one")["PolicyDocument"]
+    iam.delete_role_policy(RoleName="older", PolicyName="one")
+    iam.delete_role(RoleName="older")
+    assert kept == json.loads(document)
+    assert managed == "MalformedPolicyDocument: Policy document must be version 2012-10-17 or greater."
+
+
+def test_a_policy_can_name_everything_in_iam_of_an_account(client: Clients) -> None:
+    iam = client("iam")
+    named = {"Effect": "Allow", "Action": "iam:ListRoles", "Resource": ["arn:aws:iam::123456789012:*"]}
+
+    arn = iam.create_policy(PolicyName="all-of-iam", PolicyDocument=policy(named))["Policy"]["Arn"]
+    other = {**named, "Resource": "arn:aws:iam::123456789012:everything"}
+    message = refusal(iam.create_policy, PolicyName="some-of-iam", PolicyDocument=policy(other))
+
+    iam.delete_policy(PolicyArn=arn)
+    assert 'IAM resource path must either be "*" or start with user/' in message
+
+
 def test_policies_have_the_sizes_of_iams_quotas(client: Clients) -> None:
     iam = client("iam")
     iam.create_role(RoleName="sizes", AssumeRolePolicyDocument=policy(ASSUME))

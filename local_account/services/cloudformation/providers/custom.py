@@ -37,6 +37,7 @@ class CustomResource(Provider):
 
     def create(self, ctx: Context, props: Properties) -> None:
         """Ask the function to create the resource."""
+        _function(props)
         ctx.created(ctx.name)  # until the function names it, and if it never does
         self._request(ctx, "Create", props)
 
@@ -55,9 +56,7 @@ class CustomResource(Provider):
         return ctx.attributes
 
     def _request(self, ctx: Context, verb: str, props: Properties, **more: Any) -> None:
-        function = str(props["ServiceToken"])
-        if ":lambda:" not in function:
-            raise ResourceError(f"ServiceToken {function}: the local account supports functions only")
+        function = _function(props)
         request_id = str(uuid.uuid4())
         event = {
             "RequestType": verb,
@@ -104,6 +103,14 @@ class CustomResource(Provider):
         if not isinstance(data, dict):
             raise ResourceError("Vendor response doesn't contain an object in Data")
         ctx.attributes = data
+
+
+def _function(props: Properties) -> str:
+    """Return the function's ARN. Raises ResourceError if the token is something else's."""
+    token = str(props["ServiceToken"])
+    if ":lambda:" not in token:
+        raise ResourceError(f"ServiceToken {token}: the local account supports functions only")
+    return token
 
 
 def _texts(value: Any) -> Any:

@@ -132,9 +132,11 @@ _SETTINGS: dict[str, Setting] = {
 # Properties that are taken with AWS's default only, which templates like to spell out.
 _DEFAULTS: Properties = {
     "AccelerateConfiguration": {"AccelerationStatus": "Suspended"},
-    "AccessControl": "Private",
     "ObjectLockEnabled": False,
 }
+_WITHOUT_EFFECT = ("Private", "BucketOwnerRead", "BucketOwnerFullControl")
+"""Canned ACLs that leave a bucket as it is: of the last two, "if you specify this canned ACL when creating a
+bucket, Amazon S3 ignores it" (S3 User Guide, "Canned ACL")."""
 
 
 class Bucket(Provider):
@@ -147,7 +149,7 @@ class Bucket(Provider):
 
     def lacks(self, names: Iterable[str]) -> set[str]:
         """Return those of the properties that are neither settings nor taken with AWS's default."""
-        return set(names) - {"BucketName", *_SETTINGS, *_DEFAULTS}
+        return set(names) - {"BucketName", "AccessControl", *_SETTINGS, *_DEFAULTS}
 
     def create(self, ctx: Context, props: Properties) -> None:
         """CreateBucket, then one call for each setting."""
@@ -195,6 +197,15 @@ def _check(props: Properties) -> None:
     for name, value in props.items():
         if name in _DEFAULTS and value != _DEFAULTS[name]:
             raise ResourceError(f"Property {name}: {value} is not supported by the local account")
+    if (acl := props.get("AccessControl", "Private")) in _WITHOUT_EFFECT:
+        return
+    rules = props.get("OwnershipControls", {}).get("Rules", [])
+    if all(rule.get("ObjectOwnership") == "BucketOwnerEnforced" for rule in rules):
+        raise ResourceError(
+            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting (Service: Amazon "
+            "S3; Status Code: 400; Error Code: InvalidBucketAclWithObjectOwnership)"
+        )
+    raise ResourceError(f"Property AccessControl: {acl} is not supported by the local account")
 
 
 class BucketPolicy(Provider):

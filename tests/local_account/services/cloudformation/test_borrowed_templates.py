@@ -96,13 +96,35 @@ def test_a_stack_in_review_can_be_created(stacks: StackMaker) -> None:
 
 
 def test_a_bucket_can_spell_out_what_is_the_default(stacks: StackMaker) -> None:
-    properties = "{AccessControl: %s, ObjectLockEnabled: false}"
-    template = f"Resources: {{B: {{Type: AWS::S3::Bucket, Properties: {properties}}}}}"
+    for acl in ("Private", "BucketOwnerFullControl"):  # S3 ignores the latter for a bucket
+        properties = f"{{AccessControl: {acl}, ObjectLockEnabled: false}}"
+        template = f"Resources: {{B: {{Type: AWS::S3::Bucket, Properties: {properties}}}}}"
 
-    assert stacks.create("borrowed-acl", template % "Private")["StackStatus"] == "CREATE_COMPLETE"
-    assert stacks.create("borrowed-public", template % "PublicRead")["StackStatus"] == "ROLLBACK_COMPLETE"
-    failures = stacks.failures("borrowed-public")
-    assert "AccessControl: PublicRead is not supported by the local account" in failures
+        stack = stacks.create("borrowed-acl", template)
+
+        assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("borrowed-acl")
+        stacks.delete("borrowed-acl")
+
+
+@pytest.mark.parametrize(
+    ("owner", "reason"),
+    [
+        ("", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"),
+        ("BucketOwnerEnforced", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced"),
+        ("ObjectWriter", "AccessControl: PublicRead is not supported by the local account"),
+    ],
+)
+def test_a_bucket_with_an_acl_needs_an_owner_that_allows_it(
+    stacks: StackMaker, owner: str, reason: str
+) -> None:
+    controls = f", OwnershipControls: {{Rules: [{{ObjectOwnership: {owner}}}]}}" if owner else ""
+    properties = f"{{AccessControl: PublicRead{controls}}}"
+    name = f"borrowed-public{owner}"
+
+    stack = stacks.create(name, f"Resources: {{B: {{Type: AWS::S3::Bucket, Properties: {properties}}}}}")
+
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert reason in stacks.failures(name)
 
 
 def test_a_repository_begins_with_the_content_of_an_archive(

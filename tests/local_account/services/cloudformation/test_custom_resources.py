@@ -46,6 +46,19 @@ def parameters(**values: Any) -> list[dict[str, str]]:
     return [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in values.items()]
 
 
+def test_a_token_that_is_not_a_functions_leaves_nothing_to_delete(stacks: StackMaker) -> None:
+    token = "arn:aws:sns:us-east-1:123456789012:topic"
+
+    stack = stacks.create(
+        "custom-topic", f"Resources: {{T: {{Type: Custom::T, Properties: {{ServiceToken: '{token}'}}}}}}"
+    )
+
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert f"ServiceToken {token}: the local account supports functions only" in stacks.failures(
+        "custom-topic"
+    )
+
+
 @pytest.fixture(scope="module")
 def role(client: Callable[[str], Any]) -> Iterator[str]:
     yield make_role(client("iam"), "custom-resources", "lambda.amazonaws.com")

@@ -146,7 +146,6 @@ def test_references_to_what_does_not_exist_yet_are_pending() -> None:
         ("Resources: {}", "At least one Resources member"),
         ("Resources: [", "YAML not well-formed.*line 2"),
         ('{"Resources": ', "JSON not well-formed"),
-        ("Resources: {B: {Type: AWS::S3::Bucket}, B: {Type: AWS::IAM::Role}}", "duplicate key 'B'"),
         ("Resources: {B: {Type: AWS::Nope::Thing}}", r"Unrecognized resource types: \[AWS::Nope::Thing\]"),
         ("Resources: {B: {Typ: AWS::S3::Bucket}}", "must contain a Type"),
         ("Resources: {B: {Type: AWS::S3::Bucket, DependsOn: C}}", r"Unresolved resource dependencies \[C\]"),
@@ -154,6 +153,7 @@ def test_references_to_what_does_not_exist_yet_are_pending() -> None:
         ("Resources: {B: {Type: AWS::S3::Bucket, DeletionPolicy: Snapshot}}", "does not support deletion"),
         ("Resources: {B: {Type: AWS::S3::Bucket, CreationPolicy: {}}}", "CreationPolicy.*not supported"),
         ("Transform: AWS::Serverless-2016-10-31\n" + BUCKET, "Transform is not supported"),
+        ("Resources: {B: {Type: AWS::S3::Bucket, Version: '1.0'}}", "Invalid.*property 'Version'"),
         ("Resource: {}\n" + BUCKET, r"Invalid template property or properties \[Resource\]"),
     ],
 )
@@ -221,6 +221,28 @@ Resources:
 )
 def test_what_no_template_may_contain_is_refused_at_once(text: str, reason: str) -> None:
     assert reason in refused(text)
+
+
+def test_of_a_key_that_is_there_twice_the_last_value_counts() -> None:
+    # CloudFormation accepts it: https://github.com/go-to-k/cdk-real-drift/pull/1133
+    for text in (
+        "Resources: {B: {Type: AWS::S3::Bucket}, B: {Type: AWS::IAM::Role}}",
+        '{"Resources": {"B": {"Type": "AWS::S3::Bucket"}, "B": {"Type": "AWS::IAM::Role"}}}',
+    ):
+        assert parse(text, TYPES).types() == ["AWS::IAM::Role"]
+
+
+def test_resources_can_have_a_description_and_custom_ones_a_version() -> None:
+    # CodeStar described every resource: https://github.com/shalupov/idea-cloudformation/issues/117
+    parse("Resources: {B: {Type: AWS::S3::Bucket, Description: Artifacts of the pipeline}}", TYPES)
+    parse("Resources: {B: {Type: Custom::Thing, Version: '1.0'}}", {*TYPES, "Custom::Thing"})
+
+
+@pytest.mark.parametrize("policy", ["DeletionPolicy", "UpdateReplacePolicy"])
+def test_a_database_with_snapshots_is_refused_for_its_type(policy: str) -> None:
+    database = "AWS::RDS::DBInstance"
+    with pytest.raises(ServiceError, match=rf"does not support these resource types.*\[{database}\]"):
+        parse(f"Resources: {{D: {{Type: {database}, {policy}: Snapshot}}}}", TYPES, {*TYPES, database})
 
 
 def test_json_with_trailing_commas_and_comments_is_yaml() -> None:

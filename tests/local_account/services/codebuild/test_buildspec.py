@@ -58,7 +58,7 @@ def test_retry_takes_a_count_and_a_regular_expression() -> None:
         ("version: 0.2\nphases: {build: {commands: []}}", "phases/build/commands is missing"),
         ("version: 0.2\nphases: {build: {commands: [a: b]}}", r"Expected phases/build/commands\[0\]"),
         ("version: 0.2\nphases: {build: {commands: [ls], on-failure: PANIC}}", "on-failure 'PANIC'"),
-        ("version: 0.2\nphases: {build: {command: [ls]}}", "unknown key 'command'"),
+        ("version: 0.2\nphases: {build: {command: [ls]}}", "phases/build/commands is missing"),
         (
             "version: 0.2\nenv: {parameter-store: {A: b}}\nphases: {build: {commands: [ls]}}",
             "parameter-store",
@@ -85,6 +85,31 @@ def test_retry_takes_a_count_and_a_regular_expression() -> None:
 def test_an_invalid_buildspec_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(BuildspecError, match=reason):
         parse(text)
+
+
+def test_keys_that_codebuild_does_not_know_are_named_in_the_log_and_nothing_else() -> None:
+    # as CodeBuild's logs have it: https://github.com/aws-amplify/amplify-cli/pull/13110,
+    # https://github.com/aws/aws-toolkit-vscode/pull/4008
+    spec = parse(
+        "version: 0.2\n"
+        "env: {compute-type: BUILD_GENERAL1_LARGE, variables: {A: b}}\n"
+        "phases: {build: {env: {B: c}, commands: [ls]}}\n"
+        "artifacts: {type: zip, files: [a.txt]}\n"
+    )
+    assert spec.notes == (
+        "Found possible syntax errors in buildspec: ",
+        "In the section env",
+        "    The following keys cannot be identified:",
+        "        compute-type",
+        "In the section BUILD",
+        "    The following keys cannot be identified:",
+        "        env",
+        "In the section artifacts",
+        "    The following keys cannot be identified:",
+        "        type",
+    )
+    assert spec.phases["build"].commands == ("ls",)
+    assert spec.artifacts and spec.artifacts.files == ("a.txt",)
 
 
 def test_a_path_is_distinguished_from_an_inline_buildspec() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import signal
 import subprocess
 import urllib.request
@@ -150,6 +151,33 @@ def test_scripts_have_a_root_directory_of_their_own(lab: SageMakerLab) -> None:
     assert not any(mark.exists() for mark in marks)
     stop(lab, "rooted")
     assert start(lab, "rooted")["NotebookInstanceStatus"] == "Failed"  # nothing but the volume has survived
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="su is not for those who are root in a namespace only")
+def test_a_script_can_become_ec2_user_with_su(lab: SageMakerLab) -> None:
+    """As the sample `proxy-for-jupyter` of AWS does."""
+    create(lab, "su", on_start="su - ec2-user -c 'echo in $PWD; touch SageMaker/by-su'")
+
+    lines = lab.when(lambda: lab.lines(GROUP, "su/LifecycleConfigOnStart"), bool)
+    if lines[0].startswith("This script runs on the machine itself"):
+        pytest.skip(lines[0])
+    assert lines == ["in /home/ec2-user"]
+    assert (directory(lab, "su") / "SageMaker/by-su").exists()
+    stop(lab, "su")
+    lab.sagemaker.delete_notebook_instance(NotebookInstanceName="su")
+
+
+def test_programs_of_conda_say_that_there_is_none(lab: SageMakerLab) -> None:
+    programs = ["conda install numpy", "pip install numpy", "jupyter --version"]
+    script = "\n".join(f"/home/ec2-user/anaconda3/bin/{program} && echo done" for program in programs)
+    create(lab, "anaconda", on_start=f"{script}\nexit 1")
+
+    lines = lab.when(lambda: lab.lines(GROUP, "anaconda/LifecycleConfigOnStart"), bool)
+    lab.sagemaker.delete_notebook_instance(NotebookInstanceName="anaconda")
+    if lines[0].startswith("This script runs on the machine itself"):
+        pytest.skip(lines[0])
+    assert "done" not in lines
+    assert sum(line.startswith("There are no conda environments") for line in lines) == len(programs)
 
 
 @pytest.mark.parametrize("command", ["source activate python3", "conda install -y numpy"])
