@@ -63,7 +63,7 @@ def start(lab: Lab, name: str) -> Running:
     if drill.needs_release and not prd:
         raise DrillError(
             f"the drill {name} needs a release in PRD, and {lab.names.prd_endpoint} does not exist: approve "
-            "one in notebook 04 first"
+            "one in notebook 04 first (if it was deleted by hand, go back to 05)"
         )
     drill.check(lab)
     by = lab.client("sts").get_caller_identity()["Arn"]

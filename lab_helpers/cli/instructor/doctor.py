@@ -190,7 +190,9 @@ def _show(findings: list[Finding], levels: Counter[str], size: int) -> None:
         before = one.check
     screen.print(table)
     if any(one.short for one in findings):
-        how = f"{REQUEST} --service-code … --quota-code … --desired-value …"
+        how = (
+            f"{REQUEST} --service-code … --quota-code … --desired-value … (--json has the complete commands)"
+        )
         screen.print(
             Text(f"\nRequest each quota increase days before the event: {how}", style="cyan"), soft_wrap=True
         )

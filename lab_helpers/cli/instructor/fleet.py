@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from lab_helpers.cli import ui
 from lab_helpers.cli.instructor import clean, fleet_drill, fleet_watch, labs
+from lab_helpers.commands import typed
 from lab_helpers.display import duration
 from lab_helpers.stacks import GOOD
 
@@ -128,7 +130,8 @@ def up(
         if as_json:
             print(json.dumps([_state(one) for one in states], indent=1))
         else:
-            _conclude(screen, states, failed, time.monotonic() - began)
+            for line in conclusion(states, roster, time.monotonic() - began):
+                screen.print(line, soft_wrap=True)
     raise typer.Exit(ui.FAILED if failed else 0)
 
 
@@ -155,28 +158,28 @@ def _state(one: LabState) -> dict[str, Any]:
     }
 
 
-def _conclude(
-    screen: Console, states: Sequence[LabState], failed: Sequence[LabState], seconds: float
-) -> None:
+def conclusion(states: Sequence[LabState], roster: Path, seconds: float) -> Iterator[Text]:
+    """Yield the lines below the board: what failed and why, how many labs are ready, and what to do next."""
+    failed = [one for one in states if one.phase == "failed"]
+    ready = [one for one in states if one not in failed]
     for one in failed:
-        screen.print(
-            Text("✗ ", style="bold red")
-            + Text(f"{one.participant.name} ({one.participant.lab_id}): {one.detail}"),
-            soft_wrap=True,
-        )
-    changes = {change: sum(one.change == change for one in states) for change in ("created", "updated")}
+        said = f"{one.participant.name} ({one.participant.lab_id}): {one.detail}"
+        yield Text("✗ ", style="bold red") + Text(said)
+    changes = {change: sum(one.change == change for one in ready) for change in ("created", "updated")}
     said = ", ".join(f"{count} {change}" for change, count in changes.items() if count)
-    screen.print(
-        f"{len(states) - len(failed)} of {len(states)} labs are ready{f' ({said})' if said else ''}, "
-        f"in {duration(seconds)}."
+    yield Text(
+        f"{len(ready)} of {len(states)} labs are ready{f' ({said})' if said else ''}, in {duration(seconds)}."
     )
     if outdated := [one.participant.lab_id for one in states if one.outdated]:
-        screen.print(
+        yield Text(
             f"The package has changed since {', '.join(outdated)} started. Instances pick it up at their "
             "next start; --restart restarts them now, which ends running kernels."
         )
+    if any("LimitExceeded" in one.detail for one in failed):  # each service has a prefix of its own
+        doctor = typed(f"doctor --roster {shlex.quote(str(roster))}")
+        yield Text(f"A quota is too low: `{doctor}` shows which increase to request.")
     if failed:
-        screen.print("Run the same command again: it repairs what it can and leaves the rest alone.")
+        yield Text("Run the same command again: it repairs what it can and leaves the rest alone.")
 
 
 class _Board:

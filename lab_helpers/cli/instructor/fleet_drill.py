@@ -155,16 +155,17 @@ def _show(found: Sequence[InLab]) -> None:
             notes.append(Text("✗ ", style="bold red") + Text(f"{name}: {one.error}"))
         elif one.drill:
             now = one.drill.record.seen(one.drill.sighting)
-            missed = "nobody: it is in PRD" if now.missed else "nobody yet"
+            nobody = "nobody: it is in PRD" if now.missed else "nobody" if now.ended else "nobody yet"
             table.add_row(
                 name,
                 now.drill,
                 f"{now.started.astimezone():%H:%M:%S}",
-                Text(now.noticed_by or missed, style="" if now.noticed_by else "bold red"),
+                Text(now.noticed_by or nobody, style="" if now.noticed_by else "bold red"),
                 duration(now.seconds),
                 f"{now.ended.astimezone():%H:%M:%S}" if now.ended else "no",
             )
-            notes.append(Text(f"{name}: {now.happened}"))
+            when = "when the drill was ended: " if now.ended else ""  # the lines after it change that
+            notes.append(Text(f"{name}: {when}{now.happened}"))
             notes += [Text(f"{name}: {line}") for line in now.done]
     if table.row_count:
         screen.print(table)

@@ -170,12 +170,7 @@ def open_(
         except (DeployError, BotoCoreError, ClientError) as error:
             if "RecordNotFound" not in str(error):
                 ui.fail(str(error), ui.FAILED)
-            deploy = typed(f"deploy --participant {lab_id}" if lab_id else "deploy")
-            ui.fail(
-                f"there is no lab {labs.called(lab_id)} in account {account.id}, {account.region}: create it "
-                f"with `{deploy}`, or on this machine, without AWS, with `make lab`",
-                ui.FAILED,
-            )
+            ui.fail(labs.missing(account, lab_id), ui.FAILED)
             return
         print(answer["AuthorizedUrl"])
         if browser:

@@ -77,6 +77,23 @@ def given(participants: Sequence[str], roster: Path | None) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
+def missing(account: Account, lab_id: str) -> str:
+    """Return what to say of a lab that does not exist: the id may be mistyped, so name those that exist."""
+    from botocore.exceptions import ClientError
+
+    from lab_helpers.instructor.fleet.overview import Overview
+
+    try:
+        there = [called(one) for one in Overview.read(account.clients).labs()]
+    except ClientError:  # whoever may open a lab need not be allowed to list the others
+        there = []
+    deploy = typed(f"deploy --participant {lab_id}" if lab_id else "deploy")
+    said = f"there is no lab {called(lab_id)} in account {account.id}, {account.region}"
+    if there:
+        return f"{said}; labs there: {', '.join(there)}. To create it: `{deploy}`"
+    return f"{said}: create it with `{deploy}`, or on this machine, without AWS, with `make lab`"
+
+
 def called(lab_id: str | None) -> str:
     """Return a lab id as the user types it."""
     return "?" if lab_id is None else lab_id or "default"

@@ -78,6 +78,7 @@ def reset(
         except (BotoCoreError, ClientError, SourceError) as error:
             ui.fail(str(error), ui.FAILED)
             return
+        _refuse_mistyped(account, labs.given(participant or (), None), plans)
         for target, plan in zip(targets, plans, strict=True):
             _tell(screen, target, plan)
         if dry_run or not targets:
@@ -128,6 +129,13 @@ def _plans(account: labs.Account, targets: Sequence[Target]) -> list[Plan]:
 
     with ThreadPoolExecutor(LABS_AT_ONCE) as pool:
         return list(pool.map(plan, targets))
+
+
+def _refuse_mistyped(account: labs.Account, typed: Sequence[str], plans: Sequence[Plan]) -> None:
+    """Exit if a lab that was typed does not exist; a roster's labs may be created."""
+    for state in (plan.state for plan in plans):
+        if state.names.lab_id in typed and not (state.stacks or state.resources):
+            ui.fail(labs.missing(account, state.names.lab_id), ui.FAILED)
 
 
 def _tell(screen: Console, target: Target, plan: Plan) -> None:

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 DEFAULT_STATE = REPOSITORY / ".local"
+STATE_VARIABLE = "MLOPS_LOCAL_STATE"
 T = TypeVar("T")
 State = Annotated[
     Path,
     typer.Option(
         "--state",
-        envvar="MLOPS_LOCAL_STATE",
+        envvar=STATE_VARIABLE,
         help="Directory for the account's state.",
         show_default=False,
     ),

@@ -18,6 +18,7 @@ from lab_helpers.cli import ui
 from lab_helpers.cli.local.account import (
     DEFAULT_STATE,
     REPOSITORY,
+    STATE_VARIABLE,
     LabId,
     Port,
     State,
@@ -206,9 +207,15 @@ def _status(daemon: Daemon) -> dict[str, Any]:
 def env(state: State = DEFAULT_STATE, notebook_instance: Instance = None) -> None:
     """Print `export` lines for `eval "$(python -m lab_helpers local env)"`."""
     with readable_errors():
-        for name, value in daemon_of(state).environment(notebook_instance).items():
+        for name, value in _environment(daemon_of(state), notebook_instance).items():
             if os.environ.get(name) != value:
                 print(f"export {name}={shlex.quote(value)}")
+
+
+def _environment(daemon: Daemon, notebook_instance: str | None) -> dict[str, str]:
+    """Return the environment to use the account in, where `local …` without --state means it, too."""
+    found = daemon.environment(notebook_instance)
+    return found if notebook_instance else found | {STATE_VARIABLE: str(daemon.state)}
 
 
 @app.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -219,7 +226,7 @@ def exec_(
 ) -> None:
     """Run a command in the environment of the account, or of an instance: `local exec -- aws s3 ls`."""
     with readable_errors():
-        environment = daemon_of(state).environment(notebook_instance)
+        environment = _environment(daemon_of(state), notebook_instance)
         try:
             os.execvpe(command[0], command, {**os.environ, **environment})  # noqa: S606 - no shell wanted
         except FileNotFoundError:

@@ -23,8 +23,10 @@ REQUEST = "aws service-quotas request-service-quota-increase"
 BUILD_MINUTES = 2
 """Minutes that one image build takes on AWS."""
 DETOUR, BATCH, RELEASES = ("03a",), ("03a", "08"), ("06", "09")
-"""Notebooks that need more than the others: whose jobs train side by side, that transform, and that release
-on an endpoint of their own (notebook 09 in one of its drills). Without them, nothing else fails."""
+PROCESSING = ("06", "07", "08", "09")
+"""Notebooks that need more than the others: whose jobs train side by side, that transform, that release
+on an endpoint of their own, and that start processing jobs (notebook 09 in one or two of its drills). Without
+them, nothing else fails."""
 RELEASE_INSTANCES = 5
 """Instances that an endpoint of notebook 06 has at once: two fleets, and a shadow."""
 QUEUE = 5
@@ -135,7 +137,9 @@ def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
 
 
 def _notebooks(need: Need) -> str:
-    return f"notebook{'s' if len(need.beside) > 1 else ''} {' and '.join(need.beside)}"
+    *first, last = need.beside
+    listed = f"{', '.join(first)} and {last}" if first else last
+    return f"notebook{'s' if len(need.beside) > 1 else ''} {listed}"
 
 
 def needs(room: Room) -> list[Need]:
@@ -167,9 +171,22 @@ def needs(room: Room) -> list[Need]:
             detour=1,
             beside=BATCH,
         ),
-        # Notebook 07 checks captured data, one window after the other.
-        Need("sagemaker", f"{instance_types.processing(room.region)} for processing job usage", 1),
-        Need("sagemaker", "Number of instances across all processing jobs", 1, code="L-F311B08F"),
+        # One window of captured data is checked after the other.
+        Need(
+            "sagemaker",
+            f"{instance_types.processing(room.region)} for processing job usage",
+            0,
+            detour=1,
+            beside=PROCESSING,
+        ),
+        Need(
+            "sagemaker",
+            "Number of instances across all processing jobs",
+            0,
+            code="L-F311B08F",
+            detour=1,
+            beside=PROCESSING,
+        ),
         *(
             Need(
                 "sagemaker",

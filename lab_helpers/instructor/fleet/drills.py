@@ -57,6 +57,12 @@ class InLab:
         return found
 
 
+def _without_bucket(error: Exception) -> str:
+    """Return what to say of a lab without the bucket that has the records; empty for other errors."""
+    gone = isinstance(error, ClientError) and error.response["Error"]["Code"] == "NoSuchBucket"
+    return "the lab does not exist, or has no bucket: deploy it first (`fleet up`)" if gone else ""
+
+
 @dataclass(frozen=True)
 class Room:
     """The labs of an account, seen by an instructor."""
@@ -104,7 +110,7 @@ class Room:
             except StoppedError:
                 return InLab(names.lab_id, error="interrupted: the drill goes on; `fleet drill end` ends it")
             except (WorkshopError, TimeoutError, BotoCoreError, ClientError) as error:
-                return InLab(names.lab_id, error=str(error))
+                return InLab(names.lab_id, error=_without_bucket(error) or str(error))
 
         with ThreadPoolExecutor(LABS_AT_ONCE, thread_name_prefix="drill") as pool:
             try:

@@ -192,6 +192,9 @@ class _Reader:
         self.clients, self.names, self.overview, self.account = clients, names, overview, account
         self.checks = [one for one in checks if one["ProcessingJobName"].startswith(names.check_job(""))]
         self.failures: list[Failure] = []
+        self.gone: dict[str, str] = {}
+        """What was deleted by hand, and the stack that still declares it."""
+        self.provisioned = False
         self.activity: list[datetime] = []
 
     def read(self) -> Progress:
@@ -210,11 +213,12 @@ class _Reader:
                 self.failures.append(Failure(f"stack {stack.name} is {stack.status}", why))
         instance = self.overview.instances.get(names.notebook_instance)
         endpoints = self._endpoints()
-        self._deleted(own, bool(instance))
         built = names.top_stack in own and own[names.top_stack].status != "CREATE_IN_PROGRESS"
         provisioning = self._provisioning(instance.status if instance else "") if built else ""
         pipelines = self._pipelines(own) if built else []
         reached = self._reached(own, endpoints, pipelines)
+        self._deleted(own, bool(instance))
+        self._tell_gone(reached)
         checks = self._check()
         doing = provisioning or next((one for one in reversed(pipelines) if one), checks)
         if instance and instance.status != "InService" and not doing:
@@ -241,11 +245,26 @@ class _Reader:
         for (stack, what), there in deployed.items():
             if stack in own and own[stack].good and not there:
                 self._gone(what, stack)
+        top = own.get(names.top_stack)
+        if self.provisioned and top and top.good:
+            for name in (names.base_stack, names.model_stack, names.train_stack):
+                if name not in own:
+                    self._gone(f"stack {name}")
 
-    def _gone(self, what: str, stack: str) -> None:
-        lab = self.names.lab_id or "default"
-        remedy = f"`{typed(f'reset --participant {lab} --to')}` and a notebook's number brings it back"
-        self.failures.append(Failure(f"{what} was deleted", f"its stack {stack} is still there; {remedy}"))
+    def _gone(self, what: str, stack: str = "") -> None:
+        """Note that something was deleted, and the stack that does not notice; a stack has none."""
+        self.gone[what] = stack
+
+    def _tell_gone(self, reached: str) -> None:
+        """Record what was deleted, with the command that brings it back and leaves the rest."""
+        names, lab = self.names, self.names.lab_id or "default"
+        # A lab without its endpoint seems to have come less far than it had.
+        had = {f"endpoint {names.prd_endpoint}": "05", f"endpoint {names.dev_endpoint}": "04"}
+        to = max([reached, "01", *(had[what] for what in self.gone if what in had)])
+        remedy = f"`{typed(f'reset --participant {lab} --to {to}')}`"
+        for what, stack in self.gone.items():
+            still = f"its stack {stack} is still there; " if stack else ""
+            self.failures.append(Failure(f"{what} was deleted", f"{still}{remedy} brings it back"))
 
     def _provisioning(self, status: str) -> str:
         """Return the state of the instance's provisioning; empty when it is ready."""
@@ -260,7 +279,8 @@ class _Reader:
         if told and told.failure:
             self.failures.append(Failure("provisioning of the notebook instance failed", told.failure))
             return ""
-        return "" if told and told.status == "ready" else "is being provisioned"
+        self.provisioned = bool(told and told.status == "ready")
+        return "" if self.provisioned else "is being provisioned"
 
     def _reached(self, own: Mapping[str, Stack], endpoints: Sequence[Endpoint], pipelines: list[str]) -> str:
         names = self.names

@@ -58,6 +58,15 @@ def test_env_and_exec_point_any_client_to_the_account(daemon: Daemon) -> None:
     assert f"export DOCKER_HOST={ENGINE}" in lines
 
 
+def test_in_the_environment_of_an_account_the_local_commands_mean_it_too(daemon: Daemon) -> None:
+    """Otherwise `local run` starts another account, while every other command uses this one."""
+    inside = ["local", "exec", "--state", str(daemon.state), "--"]
+    said = cli(*inside, sys.executable, "-m", "lab_helpers", "local", "status", "--json")
+    assert json.loads(said.stdout)["endpoint"] == daemon.config().endpoint_url
+    lines = cli("local", "env", "--state", str(daemon.state)).stdout.splitlines()
+    assert f"export MLOPS_LOCAL_STATE={daemon.state}" in lines
+
+
 def test_exec_passes_on_the_exit_status_of_the_command(daemon: Daemon) -> None:
     assert cli("local", "exec", "--state", str(daemon.state), "--", "sh", "-c", "exit 7").returncode == 7
     missing = cli("local", "exec", "--state", str(daemon.state), "--", "no-such-command")

@@ -185,6 +185,9 @@ def test_what_only_the_detour_needs_is_a_warning(clients: Clients) -> None:
     kind = found["ml.m5.large for transform job usage"]
     assert kind.level is Level.WARNING
     assert "--quota-code L-236AE59F --desired-value 30" in kind.remedy
+    checks = found["Number of instances across all processing jobs"]
+    assert checks.text.endswith(" processing jobs: 4 of 30; notebooks 06, 07, 08 and 09 need them")
+    assert checks.level is Level.WARNING, "notebooks 01 to 05 run no processing job"
 
 
 @pytest.mark.parametrize(

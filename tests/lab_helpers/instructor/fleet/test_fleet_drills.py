@@ -243,6 +243,7 @@ def test_an_instructor_starts_a_drill_in_a_class_and_sees_who_noticed(two_labs: 
     assert told["put_back"] == [
         "nothing is left to put back: the execution has ended, and DEV and PRD are unchanged"
     ]
+    assert "ana: when the drill was ended: stopped in Train" in run("status").output
     assert json.loads(run("end", "--json").stdout) == [
         {"lab": "ana", "error": ""},
         {"lab": "bob", "error": ""},
@@ -262,6 +263,12 @@ def test_a_mistake_in_the_command_is_told(arguments: list[str], says: str) -> No
     done = run(*arguments)
     assert done.exit_code == 2
     assert says in done.output
+
+
+def test_a_lab_that_does_not_exist_is_told(two_labs: Room) -> None:
+    done = run("status", "--lab", "zoe")
+    assert done.exit_code == 1
+    assert "zoe: the lab does not exist" in done.output
 
 
 def test_the_list_names_every_drill() -> None:

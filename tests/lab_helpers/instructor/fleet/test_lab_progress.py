@@ -303,6 +303,28 @@ def test_a_deleted_instance_or_endpoint_is_told(account: Account) -> None:
     }
 
 
+def test_what_brings_it_back_leaves_the_rest(account: Account) -> None:
+    """A reset to an earlier notebook deletes what the learner has released."""
+    account.images = {ANA.base_image, ANA.model_image}
+    account.deleted = {ANA.train_pipeline}
+    [failure] = read_progress(account, ANA).failures
+    assert "reset --participant ana --to 03`" in failure.why
+    account.endpoints[ANA.dev_endpoint] = "InService"
+    account.stacks[ANA.prd_stack] = "CREATE_COMPLETE"
+    failures = read_progress(account, ANA).failures
+    assert {"reset --participant ana --to 05`" in one.why for one in failures} == {True}
+
+
+def test_a_deleted_nested_stack_is_told_once_the_lab_was_ready(account: Account) -> None:
+    """The notebook instance makes these stacks, so before it is ready they may be missing."""
+    del account.stacks[ANA.base_stack]
+    [failure] = read_progress(account, ANA).failures
+    assert failure.what == "stack ana-scikit-base was deleted"
+    assert "reset --participant ana --to 01`" in failure.why
+    account.told = "running"
+    assert read_progress(account, ANA).failures == ()
+
+
 def test_what_its_stack_has_not_made_yet_was_not_deleted(account: Account) -> None:
     account.stacks[ANA.train_stack], account.stacks[ANA.prd_stack] = ["CREATE_IN_PROGRESS"] * 2
     account.deleted = {ANA.train_pipeline}

@@ -14,6 +14,7 @@ import pytest
 from lab_helpers.instructor.fleet import overview, provision
 from lab_helpers.instructor.fleet.overview import Overview
 from lab_helpers.instructor.fleet.provision import LabState
+from lab_helpers.instructor.fleet.roster import Participant
 from lab_helpers.names import Names
 from tests.checkout import ROOT
 from tests.lab_helpers.instructor.fleet.one_room import Room, people
@@ -130,6 +131,26 @@ def test_a_failure_is_reported_with_its_reason_and_the_others_continue(two_labs:
     [state] = two_labs.up("cy")  # from ROLLBACK_COMPLETE
     assert (state.phase, state.change) == ("ready", "created")
     two_labs.clean("cy", "dee")
+
+
+def test_the_summary_counts_what_is_ready_and_names_the_next_step() -> None:
+    from lab_helpers.cli.instructor.fleet import conclusion
+
+    ready, failed = (
+        LabState(Participant(name, "", name.lower()), change="created") for name in ("Cy", "Dee")
+    )
+    ready.phase, failed.phase = "ready", "failed"
+
+    def said() -> str:
+        return "\n".join(line.plain for line in conclusion([ready, failed], Path("my roster.csv"), 3))
+
+    failed.detail = "stack dee-mlops is ROLLBACK_COMPLETE: a role exists"
+    assert "✗ Dee (dee): stack dee-mlops is ROLLBACK_COMPLETE" in said()
+    assert "1 of 2 labs are ready (1 created), in 3.0 s." in said()
+    assert "Run the same command again" in said()
+    assert "quota" not in said()
+    failed.detail = "stack dee-mlops is ROLLBACK_COMPLETE: … Error: ResourceLimitExceeded)"
+    assert "doctor --roster 'my roster.csv'` shows which increase to request" in said()
 
 
 def test_an_instance_deleted_by_hand_is_named_with_the_remedy(two_labs: Room) -> None:

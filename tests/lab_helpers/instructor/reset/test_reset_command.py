@@ -60,6 +60,18 @@ def test_a_lab_that_fails_is_named_with_the_reason(broken: Lab, monkeypatch: pyt
     assert "does not answer" in failed["error"]
 
 
+def test_a_mistyped_lab_is_not_created(broken: Lab) -> None:
+    """No roster knows it, so nobody would delete it."""
+    done = run("--participant", "anna", "--to", "03", "--yes")
+
+    assert done.exit_code == 1
+    assert "there is no lab anna" in done.output
+    assert "labs there: ana" in done.output
+    assert "deploy --participant anna" in done.output
+    stacks = broken.clients("cloudformation").describe_stacks()["Stacks"]
+    assert not [one for one in stacks if one["StackName"].startswith("anna")]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
