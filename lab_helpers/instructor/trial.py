@@ -28,10 +28,10 @@ from lab_helpers.patience import Patience
 from lab_helpers.reset_request import TRIAL, Request
 
 SCHEMA = 1
-RUN_SECONDS = 3 * 3600.0
-"""A whole run takes about an hour on AWS."""
-IDLE_MINUTES = "240"
-"""The notebooks run outside Jupyter, so the instance looks idle."""
+HOURS, HOURS_ON_REQUEST = 3, 2
+"""How long to wait for a whole run, which takes about an hour on AWS, and for each notebook on request."""
+LONGEST_IDLE = 1440
+"""The most minutes that the template's `IdleMinutes` may be."""
 LOOK_SECONDS = 0.3
 
 
@@ -78,6 +78,16 @@ class Trial:
         return "\n".join(_page(self)).replace(account, "ACCOUNT") + "\n"
 
 
+def hours(on_request: int) -> int:
+    """Return how many hours a trial may run that also runs so many notebooks on request."""
+    return HOURS + HOURS_ON_REQUEST * on_request
+
+
+def idle_minutes(on_request: int) -> str:
+    """Return the parameter `IdleMinutes`: the notebooks run outside Jupyter, so the instance looks idle."""
+    return str(min(60 * (hours(on_request) + 1), LONGEST_IDLE))
+
+
 def try_out(
     clients: Clients,
     names: Names,
@@ -85,15 +95,16 @@ def try_out(
     *,
     local: bool,
     arguments: tuple[str, ...],
+    on_request: int,
     keep: bool,
     report: Callable[[str], None],
 ) -> Trial:
     """Deploy a lab, try it out, delete it unless `keep`, and return the report, whatever happened.
 
-    `arguments` are those of `lab_helpers run`. Botocore's exceptions end in the report; after an interrupt
-    the lab is still there.
+    `arguments` are those of `lab_helpers run`, `on_request` the number of notebooks that run on request only.
+    Botocore's exceptions end in the report; after an interrupt the lab is still there.
     """
-    plan = replace(plan, parameters={"IdleMinutes": IDLE_MINUTES, **plan.parameters})
+    plan = replace(plan, parameters={"IdleMinutes": idle_minutes(on_request), **plan.parameters})
     trial = Trial(plan.region, local, package=plan.digest, parameters=dict(plan.parameters))
     try:
         with _timed(trial, "deploy"):
@@ -103,7 +114,8 @@ def try_out(
             clients("sagemaker").create_presigned_notebook_instance_url(
                 NotebookInstanceName=names.notebook_instance
             )
-            _try(clients, names.bucket(plan.region, plan.account), arguments, trial, report)
+            bucket = names.bucket(plan.region, plan.account)
+            _try(clients, bucket, arguments, trial, report, seconds=3600.0 * hours(on_request))
     except (TrialError, TimeoutError, ClientError) as error:
         trial.failure = str(error)
     if not keep:
@@ -144,14 +156,20 @@ def _deploy(clients: Clients, names: Names, plan: Plan, report: Callable[[str], 
 
 
 def _try(
-    clients: Clients, bucket: str, arguments: tuple[str, ...], trial: Trial, report: Callable[[str], None]
+    clients: Clients,
+    bucket: str,
+    arguments: tuple[str, ...],
+    trial: Trial,
+    report: Callable[[str], None],
+    *,
+    seconds: float,
 ) -> None:
     s3 = clients("s3")
     request = Request.new(TRIAL, datetime.now(UTC).isoformat(timespec="seconds"), arguments)
     s3.put_object(
         Bucket=bucket, Key=keys.RESET_REQUEST, Body=request.to_json(), ContentType="application/json"
     )
-    patience, said = Patience(threading.Event(), RUN_SECONDS), ""
+    patience, said = Patience(threading.Event(), seconds), ""
     while True:
         try:
             found = json.loads(s3.get_object(Bucket=bucket, Key=keys.TRIAL)["Body"].read())

@@ -37,6 +37,7 @@ def run_trial(
         try:
             names = Names(participant)
             chosen = plan(REPOSITORY / "notebooks", notebooks, participant)
+            usual = {one.path for one in plan(REPOSITORY / "notebooks")}
         except (InvalidNameError, PlanError) as error:
             ui.fail(str(error), ui.USAGE)
         arguments = ["--participant", participant]
@@ -45,10 +46,12 @@ def run_trial(
             arguments += ["--parameters", "decision=approve"]
         ui.make_folder("--output", output)
         account = labs.connect(region)
+        on_request = sum(one.path not in usual for one in chosen)
+        effort = f"{1 + on_request} hours and as many dollars" if on_request else "an hour and a dollar"
         if not yes:
             ui.confirm(
                 f"Deploy lab {participant} in account {account.id}, {account.region}, run {len(chosen)} "
-                "notebooks on it, and delete it? That takes about an hour and a dollar on AWS."
+                f"notebooks on it, and delete it? That takes about {effort} on AWS."
             )
         screen = ui.console()
         trial = try_out(
@@ -64,6 +67,7 @@ def run_trial(
             ),
             local=bool(os.environ.get("AWS_ENDPOINT_URL")),
             arguments=tuple(arguments),
+            on_request=on_request,
             keep=keep,
             report=lambda line: screen.print(f"  {line}", markup=False, soft_wrap=True),
         )
