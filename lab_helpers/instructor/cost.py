@@ -31,7 +31,7 @@ DRILL_JOBS, DRILL_RELEASES = 4, 1
 
 _HINTS = {
     "SageMaker endpoints": "endpoints are billed for as long as they exist: delete the labs (`clean`), or "
-    "only their endpoints (`reset --to 04`)",
+    "only their endpoints (`reset --to 03`)",
     "SageMaker notebook": "notebook instances stop when idle: lower the labs' parameter IdleMinutes",
     "CodeCommit": "CodeCommit bills each role once a month: share labs between the events of a month, "
     "or deploy them with SourceProvider=S3 to do without it (`--assume git-roles=0`)",

@@ -89,6 +89,10 @@ def missing(account: Account, lab_id: str) -> str:
         there = []
     deploy = typed(f"deploy --participant {lab_id}" if lab_id else "deploy")
     said = f"there is no lab {called(lab_id)} in account {account.id}, {account.region}"
+    if called(lab_id) in there:
+        return (
+            f"lab {called(lab_id)} has no notebook instance: `{typed('fleet status')}` shows what creates it"
+        )
     if there:
         return f"{said}; labs there: {', '.join(there)}. To create it: `{deploy}`"
     return f"{said}: create it with `{deploy}`, or on this machine, without AWS, with `make lab`"

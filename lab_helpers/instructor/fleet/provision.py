@@ -193,8 +193,8 @@ class _Lab:
         status = self.state.instance
         if not status:
             raise LabFailedError(
-                f"the notebook instance {self._names.notebook_instance} has been deleted: "
-                f"reset --participant {self._names.lab_id} --to 01 creates it again"
+                f"the notebook instance {self._names.notebook_instance} has been deleted: fleet status shows "
+                "the reset that creates it again, without loss of what is there"
             )
         if status == "Stopped" or (status == "Failed" and not self._started):
             return self._start
@@ -309,7 +309,7 @@ class _Lab:
             if self._restarted:
                 raise LabFailedError(
                     f"a nested stack is missing or failed: {', '.join(self._nested)}. "
-                    f"reset --participant {self._names.lab_id} --to 01 repairs it"
+                    "fleet status shows the reset that repairs it, without loss of what is there"
                 )
             self._restart("a nested stack is missing")
         elif told.package != self._plan.digest and self._plan.restart and not self._restarted:

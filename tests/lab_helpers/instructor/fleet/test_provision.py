@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from lab_helpers.cli import app
 from lab_helpers.instructor.fleet import overview, provision
 from lab_helpers.instructor.fleet.overview import Overview
+from lab_helpers.instructor.fleet.progress import read_progress
 from lab_helpers.instructor.fleet.provision import LabState
 from lab_helpers.instructor.fleet.roster import Participant
 from lab_helpers.names import Names
@@ -168,7 +171,11 @@ def test_an_instance_deleted_by_hand_is_named_with_the_remedy(two_labs: Room) ->
     [state] = two_labs.up("eve")
 
     assert state.phase == "failed"
-    assert "reset --participant eve --to 01" in state.detail
+    assert "fleet status shows the reset that creates it again" in state.detail
+    opened = CliRunner().invoke(app, ["fleet", "open", "eve"])
+    assert "lab eve has no notebook instance" in opened.output
+    [told] = read_progress(two_labs.clients, Names("eve")).failures
+    assert "reset --participant eve --to 01`" in told.why, "a later notebook, if the lab has come that far"
     two_labs.clean("eve")
 
 
