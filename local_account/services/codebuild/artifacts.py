@@ -74,6 +74,8 @@ def upload(
                 with path.open("rb") as file:
                     s3.put_object(Bucket=bucket, Key=f"{key}/{relative}".lstrip("/"), Body=file)
             return result
+        if not key:
+            raise ArtifactError("an artifact in a ZIP needs a name that is not only /")
         with tempfile.TemporaryDirectory() as directory:
             package = Path(directory) / "artifact.zip"
             archive.pack(package, files, links=spec.links)

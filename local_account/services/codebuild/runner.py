@@ -381,6 +381,8 @@ class BuildRun:
                 if wanted is None or not target.get("location"):
                     uploaded.append({"location": ""})
                     continue
+                if target["type"] == "S3":
+                    target.setdefault("name", build["projectName"])
                 if target.get("overrideArtifactName") and wanted.name:
                     target["name"] = session.evaluate(wanted.name)
                 paths = wanted.expanded(session.evaluate)

@@ -73,17 +73,18 @@ class SecurityGroup(Provider):
 
 
 def _permissions(props: Properties, name: str) -> list[Properties]:
-    return [_permission(rule) for rule in props.get(name, [])]
+    return [permission(rule) for rule in props.get(name, [])]
 
 
-def _permission(rule: Properties) -> Properties:
+def permission(rule: Properties) -> Properties:
+    """Return a rule of a template as the operations on security groups take it."""
     about = {"Description": rule["Description"]} if "Description" in rule else {}
-    permission = pick(rule, "IpProtocol", "FromPort", "ToPort")
+    ports = pick(rule, "IpProtocol", "FromPort", "ToPort")
     if "CidrIp" in rule:
-        return {**permission, "IpRanges": [{"CidrIp": rule["CidrIp"], **about}]}
+        return {**ports, "IpRanges": [{"CidrIp": rule["CidrIp"], **about}]}
     if "CidrIpv6" in rule:
-        return {**permission, "Ipv6Ranges": [{"CidrIpv6": rule["CidrIpv6"], **about}]}
+        return {**ports, "Ipv6Ranges": [{"CidrIpv6": rule["CidrIpv6"], **about}]}
     group = rule.get("SourceSecurityGroupId") or rule.get("DestinationSecurityGroupId")
     if group is None:
         raise ResourceError("A security group rule needs a CidrIp, a CidrIpv6 or the id of another group")
-    return {**permission, "UserIdGroupPairs": [{"GroupId": group, **about}]}
+    return {**ports, "UserIdGroupPairs": [{"GroupId": group, **about}]}

@@ -1,4 +1,4 @@
-"""AWS::IAM::Role, AWS::IAM::Policy and AWS::IAM::ManagedPolicy."""
+"""AWS::IAM::Role, its policies (RolePolicy, Policy, ManagedPolicy) and AWS::IAM::InstanceProfile."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from local_account.services.cloudformation.providers.base import (
     call,
     forget_missing,
     pick,
+    refuse_existing,
 )
 from local_account.services.cloudformation.providers.tags import retag
 
@@ -124,6 +125,66 @@ class Policy(Provider):
     def delete(self, ctx: Context, props: Properties) -> None:
         """Delete the policy from all its principals."""
         self.update(ctx, {}, props)
+
+
+class RolePolicy(Provider):
+    """AWS::IAM::RolePolicy, one inline policy of one role: ``Ref`` gives the names of both."""
+
+    type = "AWS::IAM::RolePolicy"
+
+    def create(self, ctx: Context, props: Properties) -> None:
+        """PutRolePolicy, unless the role has a policy of the name."""
+        iam, names = ctx.client("iam"), pick(props, "RoleName", "PolicyName")
+        identifier = f"{props['PolicyName']}|{props['RoleName']}"
+        refuse_existing(self.type, identifier, lambda: iam.get_role_policy(**names))
+        self.update(ctx, props, {})
+        ctx.created(identifier)
+
+    def update(self, ctx: Context, props: Properties, old: Properties) -> None:
+        """PutRolePolicy."""
+        ctx.client("iam").put_role_policy(
+            **pick(props, "RoleName", "PolicyName"), PolicyDocument=_document(props.get("PolicyDocument", {}))
+        )
+
+    def delete(self, ctx: Context, props: Properties) -> None:
+        """DeleteRolePolicy."""
+        forget_missing(ctx.client("iam").delete_role_policy, **pick(props, "RoleName", "PolicyName"))
+
+
+class InstanceProfile(Provider):
+    """AWS::IAM::InstanceProfile: ``Ref`` gives its name."""
+
+    type = "AWS::IAM::InstanceProfile"
+    name_property = "InstanceProfileName"
+    name_limit = 128
+
+    def create(self, ctx: Context, props: Properties) -> None:
+        """CreateInstanceProfile, then AddRoleToInstanceProfile."""
+        ctx.client("iam").create_instance_profile(InstanceProfileName=ctx.name, **pick(props, "Path"))
+        ctx.created(ctx.name)
+        self.update(ctx, props, {"Roles": []})
+
+    def update(self, ctx: Context, props: Properties, old: Properties) -> None:
+        """Remove the role, add the other one."""
+        iam = ctx.client("iam")
+        for role in old["Roles"]:
+            if role not in props["Roles"]:
+                forget_missing(
+                    iam.remove_role_from_instance_profile, InstanceProfileName=ctx.name, RoleName=role
+                )
+        for role in props["Roles"]:
+            if role not in old["Roles"]:
+                iam.add_role_to_instance_profile(InstanceProfileName=ctx.name, RoleName=role)
+
+    def attributes(self, ctx: Context, props: Properties) -> dict[str, Any]:
+        """The ARN."""
+        profile = ctx.client("iam").get_instance_profile(InstanceProfileName=ctx.name)["InstanceProfile"]
+        return {"Arn": profile["Arn"]}
+
+    def delete(self, ctx: Context, props: Properties) -> None:
+        """DeleteInstanceProfile after its role is out of it."""
+        self.update(ctx, {"Roles": []}, props)
+        forget_missing(ctx.client("iam").delete_instance_profile, InstanceProfileName=ctx.name)
 
 
 class ManagedPolicy(Provider):

@@ -272,6 +272,20 @@ def test_missing_artifacts_fail_the_upload(lab: CodeBuildLab) -> None:
     assert "no matching artifact paths found" in lab.log(build)
 
 
+def test_an_artifact_without_a_name_has_that_of_its_project(lab: CodeBuildLab) -> None:
+    """As builds of projects that set none show: https://github.com/awslabs/aws-codebuild-jenkins-plugin/issues/77."""
+    bucket = lab.bucket()
+    spec = "version: 0.2\nphases: {build: {commands: [echo a >a.txt]}}\nartifacts: {files: [a.txt]}"
+
+    packed = lab.run(spec, artifacts={"type": "S3", "location": bucket, "packaging": "ZIP"})
+    nameless = lab.run(spec, artifacts={"type": "S3", "location": bucket, "packaging": "ZIP", "name": "/"})
+
+    assert packed["buildStatus"] == "SUCCEEDED", lab.log(packed)
+    assert packed["artifacts"]["location"] == f"arn:aws:s3:::{bucket}/{packed['projectName']}"
+    assert phases(nameless)["UPLOAD_ARTIFACTS"] == "FAILED"
+    assert "needs a name that is not only /" in lab.log(nameless)
+
+
 def test_the_source_is_a_branch_of_codecommit(
     lab: CodeBuildLab, local_account: AccountProcess, tmp_path: Path
 ) -> None:
