@@ -281,7 +281,7 @@ def wait_for_alarm(
     endpoint: str,
     state: str,
     *,
-    patience: float = 240,
+    patience: float = 600,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
     """Wait until the alarm for drift is in `state`; it looks once a minute, at whole minutes.

@@ -87,7 +87,7 @@ class Outcome:
     serves: str
     """The endpoint configuration."""
     failure: str
-    """FailureReason; empty if the release serves."""
+    """Why it was rolled back: FailureReason, or else which alarms are on; empty if the release serves."""
     seconds: float
 
     @property
@@ -340,9 +340,10 @@ def follow(endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep, *, s
     interrupt ends the waiting only.
     """
     client, live, began = endpoint.lab.client("sagemaker"), Live(), time.monotonic()
-    heads = ["endpoint", "status", "stage", "waited"]
+    heads, wanted = ["endpoint", "status", "stage", "waited"], ""
     try:
         while (found := client.describe_endpoint(EndpointName=endpoint.name))["EndpointStatus"] in MOVES:
+            wanted = found.get("PendingDeploymentSummary", {}).get("EndpointConfigName", wanted)
             row = [endpoint.name, found["EndpointStatus"], _stage(found)]
             if stop and found["EndpointStatus"] == "Updating":
                 _stop(endpoint.lab, endpoint.name)
@@ -360,8 +361,22 @@ def follow(endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep, *, s
             f"endpoint {endpoint.name} is {status}: {failure or 'SageMaker gives no reason'}. "
             "Run the notebook again: it deletes this endpoint and makes another"
         )
+    if wanted not in {"", serves} and not failure:
+        failure = _taken_back(endpoint, wanted)
     live.show(Table(["endpoint", "status", "serves"], [[endpoint.name, status, serves]]))
     return Outcome(status, serves, failure, seconds)
+
+
+def _taken_back(endpoint: Endpoint, config: str) -> str:
+    """Return why a release was rolled back, as the alarms tell it.
+
+    SageMaker documents FailureReason for endpoints that have failed only; people report that it is there
+    after a rollback, and also that it is empty (terraform-provider-aws, issues 39099 and 48997).
+    """
+    found = endpoint.lab.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{endpoint.name}-")
+    on = sorted(one["AlarmName"] for one in found["MetricAlarms"] if one["StateValue"] == "ALARM")
+    alarms = f"in ALARM: {', '.join(on)}" if on else "no alarm is on any more: look at their history"
+    return f"{config} was rolled back, and SageMaker gives no reason; {alarms}"
 
 
 def _show(live: Live, heads: Sequence[str], row: Sequence[str], began: float) -> None:

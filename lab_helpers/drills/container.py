@@ -72,7 +72,7 @@ class FailingContainer(Drill):
     def play(self, lab: Lab, record: Record) -> None:
         """When the endpoint serves, release to a canary under a steady load, until it ends."""
         endpoint, found = _endpoint(lab, record), _described(lab, record)
-        if not found or found["EndpointStatus"] != "InService" or _is_released(found, endpoint):
+        if not found or found["EndpointStatus"] != "InService" or _was_released(found, endpoint):
             return
         candidates.wait(lab, lab.names.check_job(f"safe-{endpoint.number}"))
         known = examples.of_release(lab, monitoring.production(lab))
@@ -94,13 +94,11 @@ class FailingContainer(Drill):
             return Sighting(f"the endpoint {name} is not there: someone has deleted it", settled=True)
         endpoint = _endpoint(lab, record)
         status, failure = found["EndpointStatus"], found.get("FailureReason", "")
-        if status == "InService" and failure:
-            at = found.get("LastModifiedTime", datetime.now(UTC))
-            return Sighting(
-                f"SageMaker has rolled it back: {failure}", _alarms(lab, endpoint), at, settled=True
-            )
-        if status == "InService" and _is_released(found, endpoint):
+        if status == "InService" and found["EndpointConfigName"] == endpoint.part(CANDIDATE):
             return Sighting("the failing release serves", settled=True, missed=True)
+        if status == "InService" and _was_released(found, endpoint):
+            at, why = found.get("LastModifiedTime", datetime.now(UTC)), failure or "it gives no reason"
+            return Sighting(f"SageMaker has rolled it back: {why}", _alarms(lab, endpoint), at, settled=True)
         if status == "Failed":
             return Sighting(f"{endpoint.name} is Failed: {failure}", settled=True)
         return Sighting(f"{endpoint.name} is {status}")
@@ -132,9 +130,23 @@ def _described(lab: Lab, record: Record) -> DescribeEndpointOutputTypeDef | None
         return None
 
 
-def _is_released(found: DescribeEndpointOutputTypeDef, endpoint: Endpoint) -> bool:
-    """Return whether the release that fails was begun, and serves or was rolled back."""
-    return bool(found.get("FailureReason")) or found["EndpointConfigName"] == endpoint.part(CANDIDATE)
+def _was_released(found: DescribeEndpointOutputTypeDef, endpoint: Endpoint) -> bool:
+    """Return whether the release that fails was begun, and serves or was rolled back.
+
+    FailureReason may be empty after a rollback (see `safe_releases`): what tells then is that the endpoint
+    was updated after the configuration of the release was made.
+    """
+    if found.get("FailureReason") or found["EndpointConfigName"] == endpoint.part(CANDIDATE):
+        return True
+    try:
+        config = endpoint.lab.client("sagemaker").describe_endpoint_config(
+            EndpointConfigName=endpoint.part(CANDIDATE)
+        )
+    except ClientError as error:
+        if not is_gone(error):
+            raise
+        return False
+    return found["LastModifiedTime"] > config["CreationTime"]
 
 
 def _alarms(lab: Lab, endpoint: Endpoint) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lab_helpers import examples, monitoring
 from lab_helpers.drills import catalog, container, labels, record, shift, training
@@ -128,21 +129,40 @@ def test_a_weak_model_has_nothing_to_learn_from(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("config", "failure", "expected"),
+    ("config", "failure", "made", "expected"),
     [
-        ("champion", "", ("", False, False)),
-        ("champion", "these alarms are in ALARM", ("the alarm {}-server-errors", True, False)),
-        ("failing", "", ("", True, True)),
+        ("champion", "", None, ("", False, False)),
+        ("champion", "", 5, ("", False, False)),
+        ("champion", "", -5, ("the alarm {}-server-errors", True, False)),
+        ("champion", "these alarms are in ALARM", -5, ("the alarm {}-server-errors", True, False)),
+        ("failing", "", -5, ("", True, True)),
     ],
 )
 def test_a_canary_that_was_rolled_back_was_noticed_by_its_alarm(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    *,
     config: str,
     failure: str,
+    made: int | None,
     expected: tuple[str, bool, bool],
 ) -> None:
+    """Also without a FailureReason: `made` is when the release's configuration was, after the last update."""
     name = "iris-model-safe-drill123456"
+
+    def configuration(EndpointConfigName: str) -> dict[str, Any]:
+        if made is None:
+            said = f'Could not find endpoint configuration "{EndpointConfigName}".'
+            raise ClientError(
+                {"Error": {"Code": "ValidationException", "Message": said}}, "DescribeEndpointConfig"
+            )
+        return {
+            "EndpointConfigName": EndpointConfigName,
+            "EndpointConfigArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint-config/x",
+            "ProductionVariants": [{"VariantName": "AllTraffic"}],
+            "CreationTime": fakes.START + timedelta(seconds=made),
+        }
+
     sagemaker = fakes.FakeClient(
         "sagemaker",
         describe_endpoint=lambda EndpointName: {
@@ -154,6 +174,7 @@ def test_a_canary_that_was_rolled_back_was_noticed_by_its_alarm(
             "LastModifiedTime": fakes.START,
             **({"FailureReason": failure} if failure else {}),
         },
+        describe_endpoint_config=configuration,
     )
     on = [{"AlarmName": f"{name}-server-errors", "StateValue": "ALARM"}]
     cloudwatch = fakes.FakeClient("cloudwatch", describe_alarms=lambda AlarmNamePrefix: {"MetricAlarms": on})

@@ -76,6 +76,37 @@ def test_a_release_that_serves_and_one_that_was_rolled_back_have_the_same_status
     assert bad.failure == reason
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("ALARM", f"in ALARM: {NAME}-wrong-answers"), ("OK", "no alarm is on any more: look at their history")],
+)
+def test_a_rollback_without_a_reason_is_told_by_what_was_to_serve_and_by_the_alarms(
+    tmp_path: Path, state: str, said: str
+) -> None:
+    """Reports differ on whether SageMaker gives a FailureReason then."""
+    sagemaker = states(
+        described(
+            "Updating",
+            PendingDeploymentSummary={
+                "EndpointConfigName": f"{NAME}-bad",
+                "ProductionVariants": [{"VariantName": "AllTraffic"}],
+            },
+        ),
+        described("Updating"),
+        described("InService"),
+    )
+    alarms = [{"AlarmName": f"{NAME}-wrong-answers", "StateValue": state}]
+    cloudwatch = fakes.FakeClient("cloudwatch", describe_alarms=lambda **_: {"MetricAlarms": alarms})
+
+    outcome = safe_releases.follow(
+        endpoint(tmp_path, sagemaker=sagemaker, cloudwatch=cloudwatch), sleep=lambda _: None
+    )
+
+    assert outcome.rolled_back
+    assert outcome.serves == f"{NAME}-good"
+    assert outcome.failure == f"{NAME}-bad was rolled back, and SageMaker gives no reason; {said}"
+
+
 def test_each_stage_of_a_release_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def pending(message: str) -> dict[str, Any]:
         status = {"Status": "Baking", "StatusMessage": message}
@@ -83,7 +114,7 @@ def test_each_stage_of_a_release_is_shown(tmp_path: Path, capsys: pytest.Capture
         summary = {"EndpointConfigName": f"{NAME}-bad", "ProductionVariants": [variant]}
         return described("Updating", PendingDeploymentSummary=summary)
 
-    client = states(pending("Launching"), pending("Baking for 3 seconds"), described("InService"))
+    client = states(pending("Launching"), pending("Baking for 3 seconds"), described("InService", "bad"))
     safe_releases.follow(endpoint(tmp_path, sagemaker=client), sleep=lambda _: None)
 
     shown = capsys.readouterr().out

@@ -5,6 +5,11 @@ their traffic shifting and alarms are carried out.
 
 Differs from AWS: with `ALL_AT_ONCE`, the alarms watch for `WaitIntervalInSeconds` and then for
 `TerminationWaitInSeconds`; AWS documents the former as the time between steps, and `ALL_AT_ONCE` has one.
+
+Differs from AWS (UpdateEndpoint): after a rollback, `FailureReason` says why until the next update. On AWS it
+may be empty: its documentation knows it for endpoints that have failed only. Source:
+github.com/aws-controllers-k8s/sagemaker-controller issue 7, github.com/hashicorp/terraform-provider-aws
+issues 39099 and 48997.
 """
 
 from __future__ import annotations
