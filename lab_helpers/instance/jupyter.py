@@ -60,6 +60,23 @@ def keep_signatures(environment: Mapping[str, str], kept: Path) -> None:
             (data / name).symlink_to(kept / name)
 
 
+WIDGETS = "@jupyter-widgets/jupyterlab-manager"
+"""The extension with which JupyterLab shows widgets, such as the buttons of a decision."""
+
+
+def lend_widgets(environment: Mapping[str, str], python_environment: Path) -> None:
+    """Let JupyterLab show widgets with the extension that the kernel's environment has.
+
+    JupyterLab runs in another environment, whose packages are not the workshop's: AWS does not say that they
+    include it. It also looks in the user's directory for data ("Extension Developer Guide", Prebuilt
+    Extensions), whenever a page loads.
+    """
+    link = data_directory(environment) / "labextensions" / WIDGETS
+    link.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # of an earlier start, or the learner's
+        link.symlink_to(python_environment / "share" / "jupyter" / "labextensions" / WIDGETS)
+
+
 def workspaces_directory(environment: Mapping[str, str]) -> Path:
     """Return the directory of the user's layouts of JupyterLab (its documentation, "Workspaces")."""
     if given := environment.get("JUPYTERLAB_WORKSPACES_DIR"):

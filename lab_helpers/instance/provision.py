@@ -28,7 +28,13 @@ from lab_helpers import keys
 from lab_helpers.clients import Clients
 from lab_helpers.instance import attendant
 from lab_helpers.instance.copies import copy_exercises
-from lab_helpers.instance.jupyter import keep_signatures, write_kernel, write_settings, write_workspace
+from lab_helpers.instance.jupyter import (
+    keep_signatures,
+    lend_widgets,
+    write_kernel,
+    write_settings,
+    write_workspace,
+)
 from lab_helpers.nested_stacks import StackError, deploy_nested
 
 TOLD_LINES = 30
@@ -107,6 +113,7 @@ class Provisioning:
 
     def _kernel(self) -> None:
         self._command("kernel", "bash", self._package / "lifecycle-config" / "kernel.sh")
+        lend_widgets(os.environ, self._state / "venv")
         write_kernel(os.environ, self._state / "venv" / "bin" / "python", self._home)
 
     def _exercises(self) -> None:

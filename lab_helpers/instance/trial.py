@@ -19,7 +19,7 @@ from typing import Any
 from lab_helpers.containers import BASE_IMAGE
 from lab_helpers.git import search_path
 from lab_helpers.instance import idle
-from lab_helpers.instance.jupyter import runtime_directory
+from lab_helpers.instance.jupyter import WIDGETS, runtime_directory
 from lab_helpers.reset_request import Request
 
 SCHEMA = 1
@@ -128,6 +128,12 @@ def _of_jupyter(environment: Mapping[str, str]) -> Iterator[Assumption]:
     names = sorted((known or {}).get("kernelspecs", {}))
     yield Assumption(
         "Jupyter offers the kernel of the workshop", "mlops-workshop" in names, ", ".join(names) or "none"
+    )
+    widgets = answering[0].ask(f"lab/extensions/{WIDGETS}/package.json") if answering else None
+    yield Assumption(
+        "JupyterLab has the extension that shows the buttons of a decision",
+        bool(widgets),
+        f"version {widgets['version']}" if widgets else f"{WIDGETS} is not there",
     )
 
 

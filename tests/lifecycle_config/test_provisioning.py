@@ -25,6 +25,7 @@ import psutil
 import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 
+from lab_helpers.instance.jupyter import WIDGETS
 from lab_helpers.instructor.package import files as package_files
 from lab_helpers.names import Names
 from lab_helpers.nested_stacks import StackError, deploy_nested
@@ -283,6 +284,8 @@ def test_the_first_start_makes_everything(started: Instance) -> None:
     kernels = started.directory / "home" / ".local" / "share" / "jupyter" / "kernels"
     kernel = json.loads((kernels / "mlops-workshop" / "kernel.json").read_text())
     assert kernel["display_name"] == "MLOps workshop"
+    widgets = (kernels.parent / "labextensions" / WIDGETS).readlink()
+    assert widgets.is_relative_to(started.state / "venv"), "no buttons otherwise"
     assert kernel["argv"][0] == str(started.state / "venv" / "bin" / "python")
     assert kernel["env"]["WORKSHOP_HOME"] == str(started.home)
     found = subprocess.check_output(

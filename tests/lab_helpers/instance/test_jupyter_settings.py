@@ -1,15 +1,19 @@
 """JupyterLab opens as learners need it, unless they have decided otherwise."""
 
 import json
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from jupyterlab_server.config import get_federated_extensions
 from jupyterlab_server.workspaces_handler import WorkspacesManager
 from nbformat.sign import NotebookNotary
 
 from lab_helpers.instance.jupyter import (
+    WIDGETS,
     keep_signatures,
+    lend_widgets,
     workspaces_directory,
     write_settings,
     write_workspace,
@@ -60,6 +64,20 @@ def test_a_layout_of_the_learner_stays(tmp_path: Path) -> None:
     manager.save("default", '{"data": {}, "metadata": {"id": "default"}}')
     write_workspace(environment, "notebooks/00_welcome.ipynb")
     assert manager.load("default")["data"] == {}
+
+
+def test_jupyterlab_finds_the_extension_for_widgets_of_the_kernels_environment(tmp_path: Path) -> None:
+    """As JupyterLab itself looks for extensions: its own environment may have none."""
+    made = {"JUPYTER_DATA_DIR": str(tmp_path / "data")}
+    for _ in range(2):  # at every start of the instance
+        lend_widgets(made, Path(sys.prefix))
+    found = get_federated_extensions([str(tmp_path / "data" / "labextensions")])
+
+    assert found[WIDGETS]["version"].startswith("5.")
+    installed = json.loads(
+        (Path(sys.prefix) / "share/jupyter/labextensions" / WIDGETS / "package.json").read_text()
+    )
+    assert found[WIDGETS]["version"] == installed["version"]
 
 
 def test_a_notebook_that_was_run_here_is_trusted_after_the_next_start_of_the_instance(tmp_path: Path) -> None:

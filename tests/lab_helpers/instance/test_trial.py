@@ -51,6 +51,9 @@ def test_what_is_as_assumed_holds_and_a_jupyter_that_does_not_answer_is_named(ho
             "none of these answers: https://localhost:8443/"
         ),
         "Jupyter offers the kernel of the workshop": "none",
+        "JupyterLab has the extension that shows the buttons of a decision": (
+            "@jupyter-widgets/jupyterlab-manager is not there"
+        ),
     }
 
 
