@@ -123,6 +123,7 @@ def doctor(
         import boto3
 
         from lab_helpers import instance_types
+        from lab_helpers.instructor import regions
         from lab_helpers.instructor.doctor import CHECKS, Level, Room, examine, trial_build
         from lab_helpers.names import Names
         from lab_helpers.shared_clients import SharedClients
@@ -142,6 +143,7 @@ def doctor(
             source_provider=source_provider.value,
             subnet=subnet,
             security_groups=tuple(security_groups or ()),
+            clients_at_home=SharedClients(boto3.Session(region_name=regions.home(str(session.region_name)))),
         )
         screen = ui.console(stderr=as_json)
         checks = {**CHECKS, "trial build": trial_build} if try_build else CHECKS
@@ -191,7 +193,8 @@ def _show(findings: list[Finding], levels: Counter[str], size: int) -> None:
     screen.print(table)
     if any(one.short for one in findings):
         how = (
-            f"{REQUEST} --service-code … --quota-code … --desired-value … (--json has the complete commands)"
+            f"{REQUEST} --region … --service-code … --quota-code … --desired-value … "
+            "(--json has the complete commands)"
         )
         screen.print(
             Text(f"\nRequest each quota increase days before the event: {how}", style="cyan"), soft_wrap=True

@@ -11,6 +11,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from lab_helpers.commands import typed
+from lab_helpers.instructor import regions
 from lab_helpers.instructor.doctor.findings import Finding, error, ok, warning
 from lab_helpers.instructor.doctor.room import Room
 
@@ -61,7 +62,9 @@ def region(room: Room) -> Iterator[Finding]:
     needed = {"sagemaker", "codebuild", "codepipeline", "ecr", "lambda", "events"}
     if room.uses_codecommit:
         needed.add("codecommit")
-    lacking = sorted(one for one in needed if room.region not in session.get_available_regions(one))
+    lacking = sorted(
+        one for one in needed if room.region not in session.get_available_regions(one, room.partition)
+    )
     if lacking == ["codecommit"]:
         yield error(
             "region",
@@ -73,6 +76,13 @@ def region(room: Room) -> Iterator[Finding]:
             "region",
             f"{room.region} lacks {', '.join(lacking)}",
             "choose another region, such as us-east-1 or ap-northeast-1",
+        )
+    elif missing := regions.LACKING.get(room.region):
+        yield warning(
+            "region",
+            f"CloudFormation may lack {', '.join(missing)} in {room.region}",
+            "choose another region, or try it: aws cloudformation describe-type --type RESOURCE "
+            f"--type-name {missing[0]} --region {room.region}",
         )
     else:
         yield ok("region", f"{room.region} has all services")

@@ -47,7 +47,7 @@ def trial_build(
         with suppress(iam.exceptions.EntityAlreadyExistsException):  # left by an interrupted doctor
             iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=document)
         made.callback(iam.delete_role, RoleName=NAME)
-        _create_project(codebuild, f"arn:aws:iam::{room.account}:role/{NAME}", sleep)
+        _create_project(codebuild, room.arn("iam", f"role/{NAME}"), sleep)
         made.callback(codebuild.delete_project, name=NAME)
         try:
             build = codebuild.start_build(projectName=NAME)["build"]

@@ -15,60 +15,195 @@ if TYPE_CHECKING:
 
 DRILLS = "run drills"
 """An event can do without them."""
+_OF_A_SUBNET = (
+    "CreateNetworkInterface CreateNetworkInterfacePermission DeleteNetworkInterface "
+    "DeleteNetworkInterfacePermission DescribeNetworkInterfaces DescribeVpcs DescribeDhcpOptions "
+    "DescribeSubnets DescribeSecurityGroups"
+)
+"""What SageMaker AI does with the caller's permissions for an instance in a subnet (its registry schema)."""
 Wanted = dict[str, list[tuple[str, str, str]]]
 """By purpose: service prefix, actions, and the resource to check them on."""
 
 
 def wanted(room: Room) -> Wanted:
-    """Return the actions of `fleet`, `reset` and `clean` on the resources of one lab, by purpose."""
+    """Return every action of `fleet`, `reset` and `clean` on the resources of one lab, by purpose.
+
+    CloudFormation creates the top stack with the instructor's permissions: they include what the handlers of
+    its resource types call, for the properties that the templates set.
+    """
     n, arn = room.a_lab, room.arn
-    bucket = f"arn:aws:s3:::{n.bucket(room.region, room.account)}"
-    assets = f"arn:aws:s3:::{n.assets_bucket(room.region, room.account)}"
-    roles = f"arn:aws:iam::{room.account}:role/{n.prefix}mlops-*"
-    policies = f"arn:aws:iam::{room.account}:policy/{n.prefix}mlops-notebook-*"
+    bucket = arn("s3", n.bucket(room.region, room.account))
+    assets = arn("s3", n.assets_bucket(room.region, room.account))
+    roles = arn("iam", f"role/{n.prefix}mlops-*")
+    policies = arn("iam", f"policy/{n.prefix}mlops-notebook-*")
     stack = arn("cloudformation", f"stack/{n.prefix}*/*")
     notebook = arn("sagemaker", f"notebook-instance/{n.notebook_instance}")
     hook = arn("sagemaker", f"notebook-instance-lifecycle-config/{n.lifecycle_config}")
     endpoint = arn("sagemaker", f"endpoint/{n.prd_endpoint}")
+    config = arn("sagemaker", f"endpoint-config/{n.prefix}iris-model-x")
+    model = arn("sagemaker", f"model/{n.prefix}iris-model-x")
+    group = arn("sagemaker", f"model-package-group/{n.prefix}iris-model")
+    version = arn("sagemaker", f"model-package/{n.prefix}iris-model/1")
+    training = arn("sagemaker", f"training-job/{n.prefix}iris-model-x")
+    tuning = arn("sagemaker", f"hyper-parameter-tuning-job/{n.prefix}iris-model-x")
+    transform = arn("sagemaker", f"transform-job/{n.prefix}iris-model-x")
+    processing = arn("sagemaker", f"processing-job/{n.prefix}iris-model-x")
     image, pipeline = arn("ecr", f"repository/{n.model_image}"), arn("codepipeline", n.train_pipeline)
-    repository = [("codecommit", "CreateRepository TagResource", arn("codecommit", n.repository))]
+    project, rule = arn("codebuild", f"project/{n.base_project}"), arn("events", f"rule/{n.monitor_rule}")
+    group_of_logs = arn("logs", f"log-group:/aws/codebuild/{n.base_project}")
+    jobs = arn("logs", "log-group:/aws/sagemaker/TrainingJobs")  # of the whole account
+    function = arn("lambda", f"function:{n.launcher}")
+    alarm = arn("cloudwatch", f"alarm:{n.prd_endpoint}-x")
+    scaled = arn("application-autoscaling", "scalable-target/*")
+
+    def repository(actions: str) -> list[tuple[str, str, str]]:
+        return [("codecommit", actions, arn("codecommit", n.repository))] if room.uses_codecommit else []
+
     return {
         "provision a lab": [
-            ("s3", "CreateBucket PutBucketPublicAccessBlock PutBucketVersioning PutBucketPolicy", bucket),
+            ("s3", "CreateBucket ListBucket PutBucketPublicAccessBlock", assets),
             ("s3", "PutObject GetObject", f"{assets}/*"),
-            ("cloudformation", "CreateStack UpdateStack DescribeStacks DescribeStackEvents", stack),
-            ("iam", "CreateRole PutRolePolicy AttachRolePolicy TagRole PassRole GetRole", roles),
-            ("iam", "CreatePolicy GetPolicy CreatePolicyVersion DeletePolicyVersion", policies),
-            ("ecr", "CreateRepository PutLifecyclePolicy TagResource", image),
-            *(repository if room.uses_codecommit else []),
-            ("sagemaker", "CreateNotebookInstance DescribeNotebookInstance AddTags", notebook),
-            ("sagemaker", "CreateNotebookInstanceLifecycleConfig", hook),
+            (
+                "s3",
+                "CreateBucket PutBucketTagging PutBucketPublicAccessBlock PutBucketVersioning "
+                "PutEncryptionConfiguration PutLifecycleConfiguration PutBucketNotification "
+                "PutBucketOwnershipControls GetBucketPolicy PutBucketPolicy",
+                bucket,
+            ),
+            ("s3", "GetObject", f"{bucket}/*"),
+            ("cloudformation", "CreateStack UpdateStack DeleteStack DescribeStackEvents", stack),
+            ("cloudformation", "DescribeStacks", "*"),
+            (
+                "iam",
+                "CreateRole GetRole UpdateRole UpdateRoleDescription UpdateAssumeRolePolicy PutRolePolicy "
+                "GetRolePolicy DeleteRolePolicy AttachRolePolicy DetachRolePolicy TagRole PassRole",
+                roles,
+            ),
+            (
+                "iam",
+                "CreatePolicy GetPolicy ListPolicyVersions CreatePolicyVersion DeletePolicyVersion",
+                policies,
+            ),
+            ("ecr", "CreateRepository DescribeRepositories PutLifecyclePolicy TagResource", image),
+            *repository("CreateRepository GetRepository TagResource"),
+            (
+                "sagemaker",
+                "CreateNotebookInstance DescribeNotebookInstance UpdateNotebookInstance "
+                "StartNotebookInstance StopNotebookInstance AddTags ListTags",
+                notebook,
+            ),
+            (
+                "sagemaker",
+                "CreateNotebookInstanceLifecycleConfig UpdateNotebookInstanceLifecycleConfig AddTags",
+                hook,
+            ),
+            ("sagemaker", "ListNotebookInstances", "*"),
+            *([("ec2", _OF_A_SUBNET, "*")] if room.subnet else []),
         ],
         "watch the class": [
             ("sagemaker", "ListEndpoints ListTrainingJobs ListProcessingJobs", "*"),
             ("tag", "GetResources", "*"),
             ("sagemaker", "DescribeEndpoint", endpoint),
-            ("codepipeline", "GetPipelineState ListPipelineExecutions", pipeline),
-            ("codebuild", "BatchGetBuilds", arn("codebuild", f"project/{n.base_project}")),
-            ("logs", "GetLogEvents", arn("logs", f"log-group:/aws/codebuild/{n.base_project}:log-stream:x")),
+            ("sagemaker", "DescribeEndpointConfig", config),
+            ("ecr", "DescribeImages", image),
+            ("codepipeline", "GetPipelineState ListPipelineExecutions ListActionExecutions", pipeline),
+            ("codebuild", "BatchGetBuilds", project),
+            ("logs", "GetLogEvents", f"{group_of_logs}:log-stream:x"),
             ("sagemaker", "CreatePresignedNotebookInstanceUrl", notebook),
         ],
         DRILLS: [
-            ("codepipeline", "StartPipelineExecution StopPipelineExecution RollbackStage", pipeline),
+            (
+                "codepipeline",
+                "GetPipeline GetPipelineExecution StartPipelineExecution StopPipelineExecution",
+                pipeline,
+            ),
+            ("codepipeline", "RollbackStage", f"{pipeline}/DeployPrd"),
             ("codepipeline", "PutApprovalResult", f"{pipeline}/DeployApproval/DeployApproval"),
-            ("events", "DescribeRule PutRule", arn("events", f"rule/{n.monitor_rule}")),
+            ("events", "DescribeRule PutRule", rule),
+            ("sagemaker", "CreateModel DescribeModel AddTags", model),
+            ("sagemaker", "CreateEndpointConfig AddTags", config),
+            ("sagemaker", "CreateEndpoint UpdateEndpoint InvokeEndpoint AddTags", endpoint),
+            ("sagemaker", "CreateProcessingJob DescribeProcessingJob AddTags", processing),
+            ("cloudwatch", "PutMetricAlarm SetAlarmState DeleteAlarms TagResource", alarm),
+            ("cloudwatch", "PutMetricData", "*"),
+            ("s3", "ListBucket", bucket),
+            ("s3", "GetObject PutObject DeleteObject", f"{bucket}/*"),
         ],
         "reset and clean": [
-            ("cloudformation", "DeleteStack", stack),
+            (
+                "cloudformation",
+                "DeleteStack DescribeStackResources GetTemplate RollbackStack ContinueUpdateRollback",
+                stack,
+            ),
+            (
+                "sagemaker",
+                "ListEndpointConfigs ListModels ListModelPackageGroups ListHyperParameterTuningJobs "
+                "ListTransformJobs ListNotebookInstanceLifecycleConfigs",
+                "*",
+            ),
             ("sagemaker", "DeleteEndpoint", endpoint),
-            ("sagemaker", "DeleteModel", arn("sagemaker", f"model/{n.prefix}iris-model-x")),
+            ("sagemaker", "DeleteEndpointConfig", config),
+            ("sagemaker", "DescribeModel DeleteModel", model),
+            ("sagemaker", "DeleteModelPackageGroup", group),
+            ("sagemaker", "ListModelPackages DeleteModelPackage", version),
+            ("sagemaker", "DescribeTrainingJob StopTrainingJob DeleteTrainingJob", training),
+            (
+                "sagemaker",
+                "DescribeHyperParameterTuningJob StopHyperParameterTuningJob DeleteHyperParameterTuningJob",
+                tuning,
+            ),
+            ("sagemaker", "DescribeTransformJob StopTransformJob", transform),
+            ("sagemaker", "DescribeProcessingJob StopProcessingJob", processing),
             ("sagemaker", "StopNotebookInstance DeleteNotebookInstance", notebook),
-            ("s3", "ListBucket ListBucketVersions DeleteBucket", bucket),
-            ("s3", "GetObject GetObjectVersion PutObject DeleteObject DeleteObjectVersion", f"{bucket}/*"),
-            ("ecr", "DeleteRepository BatchDeleteImage", image),
-            ("codepipeline", "DeletePipeline", pipeline),
-            ("logs", "DeleteLogGroup", arn("logs", f"log-group:/aws/lambda/{n.launcher}")),
-            ("iam", "DeleteRole DeleteRolePolicy DetachRolePolicy", roles),
+            ("sagemaker", "DeleteNotebookInstanceLifecycleConfig", hook),
+            ("application-autoscaling", "DescribeScalableTargets DescribeScalingPolicies", "*"),
+            ("application-autoscaling", "DeregisterScalableTarget DeleteScalingPolicy", scaled),
+            ("cloudwatch", "DescribeAlarms", "*"),
+            ("cloudwatch", "DeleteAlarms", alarm),
+            ("s3", "ListAllMyBuckets", "*"),
+            (
+                "s3",
+                "ListBucket ListBucketVersions ListBucketMultipartUploads DeleteBucketPolicy DeleteBucket",
+                bucket,
+            ),
+            (
+                "s3",
+                "GetObject GetObjectVersion PutObject DeleteObject DeleteObjectVersion AbortMultipartUpload",
+                f"{bucket}/*",
+            ),
+            ("ecr", "DescribeRepositories", "*"),
+            ("ecr", "DeleteRepository BatchDeleteImage BatchGetImage PutImage ListImages", image),
+            *([("codecommit", "ListRepositories", "*")] if room.uses_codecommit else []),
+            *repository("GetBranch GetFolder CreateCommit CreateBranch DeleteBranch DeleteRepository"),
+            ("codepipeline", "ListPipelines", "*"),
+            (
+                "codepipeline",
+                "GetPipeline GetPipelineExecution StartPipelineExecution StopPipelineExecution "
+                "DeletePipeline",
+                pipeline,
+            ),
+            ("codepipeline", "PutApprovalResult", f"{pipeline}/DeployApproval/DeployApproval"),
+            ("codebuild", "ListProjects", "*"),
+            ("codebuild", "ListBuildsForProject StopBuild DeleteProject", project),
+            ("lambda", "ListFunctions", "*"),
+            ("lambda", "DeleteFunction DeleteFunctionEventInvokeConfig RemovePermission", function),
+            ("events", "ListRules", "*"),
+            (
+                "events",
+                "DescribeRule EnableRule DisableRule ListTargetsByRule RemoveTargets DeleteRule",
+                rule,
+            ),
+            ("logs", "DescribeLogGroups", "*"),
+            ("logs", "DeleteLogGroup", group_of_logs),
+            ("logs", "DescribeLogStreams", f"{jobs}:log-stream:"),
+            ("logs", "DeleteLogStream", f"{jobs}:log-stream:{n.prefix}iris-model-x"),
+            ("iam", "ListRoles ListPolicies", "*"),
+            (
+                "iam",
+                "ListRolePolicies ListAttachedRolePolicies ListInstanceProfilesForRole DeleteRole "
+                "DeleteRolePolicy DetachRolePolicy",
+                roles,
+            ),
             ("iam", "DeletePolicy ListEntitiesForPolicy", policies),
         ],
     }

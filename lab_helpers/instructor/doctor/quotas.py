@@ -10,14 +10,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from lab_helpers import console, instance_types
+from lab_helpers.instructor import regions
 from lab_helpers.instructor.doctor.findings import Finding, Level, ok, warning
 from lab_helpers.instructor.doctor.room import Room
 from lab_helpers.names import ROLES
+
+if TYPE_CHECKING:
+    from mypy_boto3_service_quotas import ServiceQuotasClient
 
 REQUEST = "aws service-quotas request-service-quota-increase"
 BUILD_MINUTES = 2
@@ -97,7 +101,7 @@ _CHOICES = {
 def _missing(room: Room, need: Need) -> Finding:
     text = f"{need.service} lists no quota {need.quota!r}"
     kind, _, use = need.quota.partition(" for ")
-    page = console.of(room.clients("service-quotas")).service_quotas(need.service)
+    page = console.of(_client(room, need.service)).service_quotas(need.service)
     if use not in _CHOICES:
         return warning("quotas", text, f"look it up in Service Quotas: {page}")
     return warning(
@@ -115,10 +119,13 @@ def compare(room: Room, need: Need, quota: Quota) -> Finding | None:
         return None
     used = f", {need.used} in use" if need.used else ""
     if quota.adjustable:
+        where = regions.home(room.region) if need.service in regions.GLOBAL else room.region
         remedy = (
-            f"{REQUEST} --service-code {need.service} --quota-code {quota.code} --desired-value {with_detour}"
+            f"{REQUEST} --region {where} --service-code {need.service} --quota-code {quota.code} "
+            f"--desired-value {with_detour}"
         )
-        short = f"request {with_detour}: {need.service} {quota.code}"
+        elsewhere = f" in {where}" if where != room.region else ""
+        short = f"request {with_detour}: {need.service} {quota.code}{elsewhere}"
     else:
         remedy = short = "it can't be raised: reduce the number of participants, or use a second account"
     if quota.value >= total:
@@ -226,9 +233,15 @@ def needs(room: Room) -> list[Need]:
     return wanted
 
 
+def _client(room: Room, service: str) -> ServiceQuotasClient:
+    """Return the client of the region that has a service's quotas."""
+    at_home = service in regions.GLOBAL and room.clients_at_home
+    return (at_home or room.clients)("service-quotas")
+
+
 def read(room: Room, service: str) -> dict[str, Quota]:
     """Return a service's quotas by name: applied values, else the defaults."""
-    client = room.clients("service-quotas")
+    client = _client(room, service)
     found: dict[str, Quota] = {}
     for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
         try:

