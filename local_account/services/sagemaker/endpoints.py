@@ -473,8 +473,8 @@ class Endpoints(EndpointConfigs):
                 pending = endpoint.get("pending")
                 used += instance_quotas.endpoint(endpoint["variants"])
                 used += instance_quotas.endpoint(pending["variants"] if pending else [])
-        instance_quotas.check_types(quotas, used, wanted)
         instance_quotas.check_total(quotas, instance_quotas.ENDPOINTS, used.total(), wanted.total())
+        instance_quotas.check_types(quotas, used, wanted)
 
     def _instance_types(self, config_name: str) -> dict[str, str]:
         """Return the instance types by variant, as the configuration has them."""

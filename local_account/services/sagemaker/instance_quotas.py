@@ -6,6 +6,7 @@ error ResourceLimitExceeded of the operations in the API reference.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ PROCESSING_JOBS = "Number of instances across all processing jobs"
 NOTEBOOKS = "Total number of notebook instances"
 TRAINING_JOBS = "Number of instances across all training jobs"
 TRANSFORM_JOBS = "Number of instances across all transform jobs"
+_NONE_IN_A_NEW_ACCOUNT = ("training job usage", "transform job usage")
 
 
 def training(job: Mapping[str, Any]) -> str:
@@ -59,11 +61,11 @@ def check_total(
 def check_types(quotas: Mapping[str, float], used: Counter[str], wanted: Counter[str]) -> None:
     """Raise ServiceError ResourceLimitExceeded if there is no room for so many more of a type.
 
-    A quota of 0 and a type without a quota do not limit anything: see `ServiceQuotas`.
+    A type whose quota is not listed has none of its own, or the 0 of a new account: see `ServiceQuotas`.
     """
     for name, number in sorted(wanted.items()):
-        allowed = quotas.get(name, 0)
-        if allowed and number > 0 and used[name] + number > allowed:
+        allowed = quotas.get(name, 0 if name.endswith(_NONE_IN_A_NEW_ACCOUNT) else math.inf)
+        if number > 0 and used[name] + number > allowed:
             raise limit_exceeded(name, allowed, used[name], number)
 
 
@@ -82,5 +84,5 @@ def check_jobs(
     ``total`` is the quota of all jobs of the kind, such as ``TRAINING_JOBS``.
     """
     instance = _INSTANCE[total]
-    check_types(quotas, Counter(map(instance, running)), Counter({instance(job): wanted}))
     check_total(quotas, total, len(running), wanted)
+    check_types(quotas, Counter(map(instance, running)), Counter({instance(job): wanted}))

@@ -11,7 +11,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict
 
 from local_account.foundation.errors import ServiceError
 from local_account.gateway.pages import page
@@ -35,6 +35,19 @@ _PAGE = 100
 _UNIT = "None"
 
 
+class _Default(TypedDict):
+    """A row of `quotas.json`."""
+
+    ServiceCode: str
+    ServiceName: str
+    QuotaCode: str
+    QuotaName: str
+    Value: float
+    GlobalQuota: bool
+    Granted: NotRequired[float]
+    """What the account begins with, if it is more than the default."""
+
+
 class Increase(TypedDict):
     """What a request has raised a quota to."""
 
@@ -52,9 +65,16 @@ class ServiceQuotas(Service):
     run), builds that run at the same time and five times as many that wait, rules of a bus. Quotas of 1,000
     and more are not; functions have ten concurrent executions, as in a new account.
 
-    Differs from AWS: a quota of 0 for an instance type is listed and **not** enforced until it is raised. In
-    a new account it is: no lab can train or serve on `ml.m5.large` there before Service Quotas allows it, and
-    `doctor` says so. A type that is not listed has no quota here.
+    Differs from AWS: the account begins with increases that a new account has to request. The default of
+    `ml.m5.large` is 0 for training, transform and processing jobs and for endpoints; here 4 are granted for
+    each kind of job (as of `ml.m6i.large` for training and transform jobs), and 20 for endpoints, as many as
+    of all types together. Every other quota of 0 holds until it is raised: a lab that chooses `ml.m5.xlarge`
+    is refused as in a new account.
+
+    Differs from AWS: AWS lists hundreds of instance types, the account those that the workshop is likely to
+    use. Of a type that is not listed no training and no transform job runs, since new accounts may run none
+    of any type (reported by several; the General Reference has no table of these defaults any more). For
+    endpoints, processing jobs and notebook instances, a type that is not listed has no limit of its own.
 
     Lacks: `GetRequestedServiceQuotaChange`, `ListRequestedServiceQuotaChangeHistory`.
     """
@@ -102,35 +122,46 @@ class ServiceQuotas(Service):
             "Created": self.account.now(),
             "LastUpdated": self.account.now(),
         }
-        named = {member: value for member, value in quota.items() if member != "Value"}
+        named = {member: value for member, value in quota.items() if member not in ("Value", "Granted")}
         return {"RequestedQuota": {**request, **named, "Unit": _UNIT}}
 
     @property
     def _table(self) -> Table[Increase]:
         return self.account.store.table("service-quotas", Increase)
 
-    def _applied(self, default: ServiceQuotaTypeDef) -> ServiceQuotaTypeDef:
+    def _applied(self, default: _Default) -> ServiceQuotaTypeDef:
         increase = self._table.get(default["QuotaCode"])
-        return self._quota({**default, "Value": increase["Value"]} if increase else default)
+        value = increase["Value"] if increase else default.get("Granted", default["Value"])
+        return {**self._quota(default), "Value": float(value)}
 
-    def _quota(self, quota: ServiceQuotaTypeDef) -> ServiceQuotaTypeDef:
-        arn = self.account.arn("servicequotas", f"{quota['ServiceCode']}/{quota['QuotaCode']}")
-        return {**quota, "QuotaArn": arn, "Value": float(quota["Value"]), "Adjustable": True, "Unit": _UNIT}
+    def _quota(self, default: _Default) -> ServiceQuotaTypeDef:
+        arn = self.account.arn("servicequotas", f"{default['ServiceCode']}/{default['QuotaCode']}")
+        return {
+            "ServiceCode": default["ServiceCode"],
+            "ServiceName": default["ServiceName"],
+            "QuotaArn": arn,
+            "QuotaCode": default["QuotaCode"],
+            "QuotaName": default["QuotaName"],
+            "Value": float(default["Value"]),
+            "Unit": _UNIT,
+            "Adjustable": True,
+            "GlobalQuota": default["GlobalQuota"],
+        }
 
 
-def _defaults() -> list[ServiceQuotaTypeDef]:
-    found: list[ServiceQuotaTypeDef] = json.loads(_TABLE.read_text())
+def _defaults() -> list[_Default]:
+    found: list[_Default] = json.loads(_TABLE.read_text())
     return found
 
 
-def _of(service: str) -> list[ServiceQuotaTypeDef]:
+def _of(service: str) -> list[_Default]:
     found = [one for one in _defaults() if one["ServiceCode"] == service]
     if not found:
         raise ServiceError("NoSuchResourceException", f"The local account has no quotas for {service}", 404)
     return found
 
 
-def _find(params: Mapping[str, Any]) -> ServiceQuotaTypeDef:
+def _find(params: Mapping[str, Any]) -> _Default:
     for one in _of(params["ServiceCode"]):
         if one["QuotaCode"] == params["QuotaCode"]:
             return one

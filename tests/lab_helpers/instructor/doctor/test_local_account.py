@@ -22,6 +22,8 @@ def test_quotas_have_the_values_of_a_new_account_and_the_codes_of_aws(clients: C
 
     assert found["ml.m5.large for endpoint usage"] == ("L-614B09FD", 0)
     assert found["ml.t2.medium for endpoint usage"] == ("L-29C181D7", 2)
+    applied = clients("service-quotas").get_service_quota(ServiceCode="sagemaker", QuotaCode="L-514B50A3")
+    assert applied["Quota"]["Value"] == 4, "what one lab needs has been granted"
     assert {one["ServiceCode"] for one in clients("service-quotas").list_services()["Services"]} >= {
         "sagemaker",
         "codebuild",

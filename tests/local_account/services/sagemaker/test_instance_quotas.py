@@ -24,10 +24,19 @@ def test_a_type_is_limited_by_its_own_quota() -> None:
     assert full.value.code == "ResourceLimitExceeded"
 
 
-def test_a_quota_of_zero_and_a_type_without_one_limit_nothing() -> None:
-    wanted = Counter({LARGE: 3, "ml.c5.large for endpoint usage": 3})
+@pytest.mark.parametrize(
+    "name", [LARGE, "ml.g5.xlarge for training job usage", "ml.g5.xlarge for spot training job usage",
+             "ml.g5.xlarge for transform job usage"],
+)  # fmt: skip
+def test_a_quota_of_zero_allows_none_and_no_type_trains_without_one(name: str) -> None:
+    with pytest.raises(ServiceError, match=f"'{name}' is 0 Instances, with current utilization of 0") as full:
+        instance_quotas.check_types(QUOTAS, Counter(), Counter({name: 1}))
 
-    instance_quotas.check_types(QUOTAS, Counter({LARGE: 9}), wanted)
+    assert full.value.code == "ResourceLimitExceeded"
+
+
+def test_an_endpoint_of_a_type_that_is_not_listed_has_no_limit_of_its_own() -> None:
+    instance_quotas.check_types(QUOTAS, Counter(), Counter({"ml.c5.large for endpoint usage": 3}))
 
 
 def test_what_gives_instances_back_is_always_allowed() -> None:

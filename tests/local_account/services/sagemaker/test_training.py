@@ -158,9 +158,12 @@ def test_a_job_can_be_stopped(image_lab: SageMakerLab) -> None:
 
 
 @pytest.mark.docker
-def test_a_quota_of_an_instance_type_holds_once_it_has_been_raised(image_lab: SageMakerLab) -> None:
-    """In a new account it is 0, and no job could train."""
+def test_a_quota_of_an_instance_type_holds_before_and_after_it_has_been_raised(
+    image_lab: SageMakerLab,
+) -> None:
     resources = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 5}
+    with pytest.raises(ClientError, match="'ml.m5.xlarge for training job usage' is 0 Instances, with curr"):
+        image_lab.train("typed", ResourceConfig=resources)
     image_lab.account.client("service-quotas").request_service_quota_increase(
         ServiceCode="sagemaker", QuotaCode="L-CCE2AFA6", DesiredValue=1
     )
