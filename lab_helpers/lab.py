@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ from lab_helpers.errors import WorkshopError
 from lab_helpers.names import Names
 from lab_helpers.settings import home as home_here
 from lab_helpers.settings import read_settings
+
+
+_LOOKS = 15
+"""So many looks in a row must find nothing that provisions: a start writes its status before it begins."""
 
 
 class LabError(WorkshopError, RuntimeError):
@@ -158,7 +163,7 @@ def wait_until_provisioned(
     With `session`, the message of a timeout has a link to the stacks.
     """
     status_file, log = home / ".workshop" / "provision.status", home / ".workshop" / "provision.log"
-    began, last = time.monotonic(), ""
+    began, last, without = time.monotonic(), "", 0
     while True:
         status = status_file.read_text(encoding="utf-8").strip() if status_file.is_file() else "running"
         if status == "ready" or (status == "running" and enough()):
@@ -170,6 +175,13 @@ def wait_until_provisioned(
                 f"The end of {log}:\n{tail(log, 20)}\n\n"
                 "What to do: stop and start the notebook instance, which provisions it again. If that fails, "
                 "too, show the log to your instructor."
+            )
+        without = 0 if _is_provisioning(home) else without + 1
+        if without > _LOOKS:
+            raise LabError(
+                "provisioning of this notebook instance was killed before it was done: its status is "
+                f"{status!r}, and nothing provisions any more.\n\nThe end of {log}:\n{tail(log, 20)}\n\n"
+                "What to do: stop and start the notebook instance, which provisions it again."
             )
         waited = time.monotonic() - began
         if waited > timeout:
@@ -184,6 +196,18 @@ def wait_until_provisioned(
             report(f"Still provisioning your notebook instance ({duration(waited)}): {news}")
             last = news
         sleep(2)
+
+
+def _is_provisioning(home: Path) -> bool:
+    """Return whether a process provisions: it holds a lock, which ends with it, however it ends."""
+    try:
+        with (home / ".workshop" / "provision.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def tail(path: Path, count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,26 @@ def test_failed_provisioning_shows_reason_and_log(home: Path) -> None:
     assert "line 49" in said
     assert "line 29" not in said
     assert "stop and start the notebook instance" in said
+
+
+def test_provisioning_that_was_killed_is_not_waited_for(home: Path) -> None:
+    """It had no time to write how it ended; its lock went with it."""
+    (home / ".workshop/provision.status").write_text("running")
+    (home / ".workshop/provision.log").write_text("stacks: creating")
+    with (home / ".workshop/provision.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        looks = 0
+
+        def sleep(_: float) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 100:
+                lock.close()
+
+        with pytest.raises(LabError, match="was killed.*\n\n.*\nstacks: creating\n\n.*stop and start"):
+            Lab.open(home=home, sleep=sleep)
+
+    assert looks >= 100, "as long as something provisions, it is waited for"
 
 
 def test_waiting_times_out(home: Path) -> None:

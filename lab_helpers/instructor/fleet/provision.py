@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -32,6 +33,8 @@ THROTTLED = re.compile(r"rate exceeded|throttl|too many requests", re.IGNORECASE
 TRIES = 3
 BACK_OFF_SECONDS = 15.0
 ENDED = {"ready", "failed"}
+_OVERDUE = timedelta(seconds=READY_SECONDS)
+"""A report of provisioning in progress that is older is of a process that was killed."""
 
 
 @dataclass(frozen=True)
@@ -297,7 +300,9 @@ class _Lab:
     def _look(self, nested: bool) -> None:
         """Choose the next step for an instance in service, from its provisioning report."""
         told, found = self._reports.newest(), not (self._started or self.state.change == "created")
-        if told is None or told.status == "running":
+        if found and told and told.status == "running" and datetime.now(UTC) - told.at > _OVERDUE:
+            self._restart("provisioning was killed earlier")
+        elif told is None or told.status == "running":
             self._say("provisioning", told.log[-1] if told and told.log else "")
         elif told.failure:
             if not found:

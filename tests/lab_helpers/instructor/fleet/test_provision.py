@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from lab_helpers import keys
 from lab_helpers.cli import app
 from lab_helpers.instructor.fleet import overview, provision
 from lab_helpers.instructor.fleet.overview import Overview
@@ -111,6 +113,19 @@ def test_a_failed_provisioning_is_tried_again_and_a_missing_stack_is_created_aga
 
     assert state.phase == "ready", state
     assert two_labs.faults("bob") == []
+
+
+def test_an_instance_whose_provisioning_was_killed_is_restarted(two_labs: Room) -> None:
+    """Nothing of it could report that it ended: the bucket says `running` for ever."""
+    told = {"status": "running", "at": (datetime.now(UTC) - timedelta(hours=2)).isoformat(), "log": []}
+    bucket = Names("bob").bucket(two_labs.plan.region, two_labs.plan.account)
+    report = {"Bucket": bucket, "Key": keys.PROVISION}
+    two_labs.clients("s3").put_object(**report, Body=json.dumps(told).encode())
+
+    [state] = two_labs.up("bob")
+
+    assert state.phase == "ready", state
+    assert json.load(two_labs.clients("s3").get_object(**report)["Body"])["status"] == "ready"
 
 
 def test_a_failure_is_reported_with_its_reason_and_the_others_continue(two_labs: Room) -> None:
