@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local_account.foundation import linked_roles
 from local_account.foundation.errors import Params
 
 Arn = Callable[[str, str], str]
@@ -176,6 +177,8 @@ def _resources(prefix: str, operation: str, params: Params, arn: Arn) -> Iterabl
         "secretsmanager": _secret,
         "ssm": _parameter,
     }
+    if (prefix, operation) == ("iam", "CreateServiceLinkedRole"):
+        return [arn(prefix, linked_roles.resource(params.get("AWSServiceName", "")))]
     if prefix in special:
         return special[prefix](params, arn)
     if prefix == "codebuild" and (builds := params.get("ids") or params.get("id")):

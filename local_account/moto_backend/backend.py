@@ -12,8 +12,8 @@ Lacks (iam): `GenerateServiceLastAccessedDetails`, `PutUserPermissionsBoundary`,
 Kept only (ec2): everything. moto answers for EC2: an instance does not run, and VPCs, subnets and security
 groups let everything through.
 
-Differs from AWS (iam): no service needs a service-linked role, and none creates its own;
-CreateServiceLinkedRole makes a record.
+Differs from AWS (iam): of the services, only Application Auto Scaling creates its service-linked role and
+needs it; for others, CreateServiceLinkedRole makes a record.
 """
 
 from __future__ import annotations

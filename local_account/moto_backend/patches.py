@@ -6,15 +6,17 @@ when the account starts and not in the middle of a workshop.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from moto.core.common_models import BaseModel
 from moto.iam import aws_managed_policies, models
-from moto.iam.exceptions import EntityAlreadyExists, NotFoundException
+from moto.iam.exceptions import EntityAlreadyExists, InvalidInput, NotFoundException
 from moto.iam.models import IAMBackend
 from moto.settings import load_iam_aws_managed_policies
 
+from local_account.foundation import linked_roles
 from local_account.moto_backend.identity_policies import InlinePolicyValidator
 
 
@@ -26,11 +28,43 @@ def apply() -> None:
     # profile that it is not in would be an internal error.
     _guard(IAMBackend, "update_user", _check_new_name)
     _guard(IAMBackend, "remove_role_from_instance_profile", _check_role_of_profile)
+    # The name of the role would end with "Sagemaker".
+    _replace(IAMBackend, "create_service_linked_role", _create_linked_role)
     # Policies are validated before they reach moto (`refusals`), which refuses some that IAM accepts.
     _replace(models, "IAMPolicyDocumentValidator", InlinePolicyValidator)
     # 1,400 policies of AWS as one text, which moto reads only if it is told to.
     if not load_iam_aws_managed_policies():
         aws_managed_policies.aws_managed_policies_data = models.aws_managed_policies_data = "{}"
+
+
+_original_linked_role = IAMBackend.create_service_linked_role
+
+
+def _create_linked_role(backend: Any, service_name: str, description: str, suffix: str) -> Any:
+    """Create a role under the name that AWS gives it, if that is known (*CreateServiceLinkedRole*)."""
+    name = linked_roles.NAMES.get(service_name)
+    if not name:
+        return _original_linked_role(backend, service_name, description, suffix)
+    if any(role.name == name for role in backend.get_roles()):
+        raise InvalidInput(
+            f"Service role name {name} has been taken in this account, please try a different suffix."
+        )
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": service_name}, "Action": "sts:AssumeRole"}
+        ],
+    }
+    return backend.create_role(
+        name,
+        json.dumps(trust),
+        f"/aws-service-role/{service_name}/",
+        permissions_boundary=None,
+        description=description,
+        tags=[],
+        max_session_duration="3600",
+        linked_service=service_name,
+    )
 
 
 def _check_new_name(

@@ -23,7 +23,6 @@ NEVER: dict[str, str] = {
     ("CloudFormation's handlers of the resource types ask for it on AWS (their registry schemas)"): """
         mlops-deploy Endpoints sagemaker:DescribeModel
         mlops-deploy Look application-autoscaling:DescribeScheduledActions cloudwatch:GetMetricData
-        mlops-deploy ScalingServiceRole iam:CreateServiceLinkedRole
         mlops-notebook FindLogGroups logs:DescribeIndexPolicies logs:DescribeResourcePolicies
         mlops-notebook Functions lambda:GetFunction lambda:GetFunctionCodeSigningConfig
         mlops-notebook Functions lambda:GetFunctionEventInvokeConfig lambda:GetFunctionRecursionConfig

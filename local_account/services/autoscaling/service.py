@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from local_account.foundation import linked_roles
+from local_account.foundation.acting import calling_role
 from local_account.foundation.errors import ServiceError
 from local_account.foundation.system_tags import limited
 from local_account.gateway.pages import page
@@ -63,7 +65,9 @@ class ApplicationAutoScaling(Service):
 
     Refuses: everything but variants of endpoints (`sagemaker:variant:DesiredInstanceCount`).
 
-    Differs from AWS: no service-linked role is needed: targets only name it.
+    Differs from AWS: the service-linked role is created by the first RegisterScalableTarget, whose caller
+    needs `iam:CreateServiceLinkedRole`, as on AWS; without it, the error has IAM's words, as AWS does not
+    document its own. Scaling itself does not act as the role.
     """
 
     name = "application-autoscaling"
@@ -92,6 +96,7 @@ class ApplicationAutoScaling(Service):
         A capacity outside the bounds is corrected once the endpoint is in service.
         """
         self._check_resource(params)
+        self._create_role()
         with self._targets.lock:
             key = key_of(params)
             known = self._targets.get(key)
@@ -215,12 +220,11 @@ class ApplicationAutoScaling(Service):
     def _new_target(self, params: Mapping[str, Any]) -> ScalableTarget:
         if missing := [name for name in ("MinCapacity", "MaxCapacity") if name not in params]:
             raise invalid(f"{' and '.join(missing)} must be given for a new scalable target")
-        role = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
+        role = linked_roles.resource(linked_roles.SCALING)
         target: dict[str, Any] = {
             **{name: params[name] for name in KEY},
             "RoleARN": params.get("RoleARN")
-            or f"arn:aws:iam::{self.account.config.account_id}:role/{role}/"
-            "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
+            or f"arn:aws:iam::{self.account.config.account_id}:{role}",
             "CreationTime": self.account.now(),
             "SuspendedState": {
                 "DynamicScalingInSuspended": False,
@@ -233,6 +237,24 @@ class ApplicationAutoScaling(Service):
             "Tags": limited(params.get("Tags", {}), "ValidationException"),
         }
         return cast("ScalableTarget", target)
+
+    def _create_role(self) -> None:
+        """Create the service-linked role if the account has none yet, with the permissions of the caller."""
+        try:
+            self.account.client("iam").get_role(RoleName=linked_roles.NAMES[linked_roles.SCALING])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchEntity":
+                raise
+        else:
+            return
+        try:
+            self.account.client("iam", calling_role()).create_service_linked_role(
+                AWSServiceName=linked_roles.SCALING
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidInput":  # another request has just created it
+                return
+            raise ServiceError("AccessDeniedException", error.response["Error"]["Message"]) from error
 
     def _new_policy(self, params: Mapping[str, Any]) -> ScalingPolicy:
         resource, policy = params["ResourceId"], params["PolicyName"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_account.iam_roles import make_role
 from tests.local_account.services.served import Served
 from tests.waiting import Eventually
 
@@ -75,6 +77,46 @@ def alarms(service_client: Callable[[str], Any], target: dict[str, Any]) -> list
     cloudwatch: CloudWatchClient = service_client("cloudwatch")
     found = cloudwatch.describe_alarms(AlarmNamePrefix=f"TargetTracking-{target['ResourceId']}-")
     return found["MetricAlarms"]
+
+
+def test_the_first_target_of_an_account_needs_a_permission_to_create_the_role_of_the_service(
+    served: Served, resource: dict[str, Any]
+) -> None:
+    iam, name = served.account.client("iam"), "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+    with suppress(iam.exceptions.NoSuchEntityException):
+        iam.delete_role(RoleName=name)
+    role = make_role(
+        iam, "scaling-caller", "lambda.amazonaws.com", actions=["application-autoscaling:*", "sagemaker:*"]
+    )
+    caller = served.account.client("application-autoscaling", role)
+
+    with pytest.raises(ClientError, match="is not authorized to perform: iam:CreateServiceLinkedRole") as no:
+        caller.register_scalable_target(**resource, MinCapacity=1, MaxCapacity=3)
+    assert code(no) == "AccessDeniedException"
+    assert not caller.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+
+    service = "sagemaker.application-autoscaling.amazonaws.com"
+    own = f"arn:aws:iam::{served.account.config.account_id}:role/aws-service-role/{service}/{name}"
+    allowed = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "iam:CreateServiceLinkedRole",
+                "Resource": own,
+                "Condition": {"StringEquals": {"iam:AWSServiceName": service}},
+            }
+        ],
+    }
+    iam.put_role_policy(RoleName="scaling-caller", PolicyName="role", PolicyDocument=json.dumps(allowed))
+    caller.register_scalable_target(**resource, MinCapacity=1, MaxCapacity=3)
+    assert iam.get_role(RoleName=name)["Role"]["Arn"] == own
+
+    iam.delete_role_policy(RoleName="scaling-caller", PolicyName="role")
+    caller.register_scalable_target(**resource, MaxCapacity=4)
+    with pytest.raises(ClientError, match=f"InvalidInput.*Service role name {name} has been taken in this"):
+        iam.create_service_linked_role(AWSServiceName=service)
+    caller.deregister_scalable_target(**resource)
 
 
 def test_a_target_is_registered_described_and_updated(
