@@ -5,10 +5,23 @@ The limits are what the lesson makes sense with, within those of AWS.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from lab_helpers.errors import WorkshopError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+_TYPES = {
+    "endpoints": "ProductionVariantInstanceType",
+    "processing jobs": "ProcessingInstanceType",
+    "training jobs": "TrainingInstanceType",
+    "transform jobs": "TransformInstanceType",
+}
+"""What instances are for, and the list of their types in SageMaker's API."""
 
 
 class ParameterError(WorkshopError, ValueError):
@@ -36,6 +49,20 @@ def one_of(allowed: Collection[str], **given: object) -> None:
     for name, value in given.items():
         if value not in allowed:
             raise _refused(name, value, " or ".join(f'"{one}"' for one in allowed))
+
+
+def instance_types(sagemaker: SageMakerClient, *uses: str, **given: object) -> None:
+    """Raise ParameterError if a parameter is no type of instance for all of these `uses`, nor empty.
+
+    SageMaker's own refusal lists every type that it has, some 200.
+    """
+    model = sagemaker.meta.service_model
+    known = set.intersection(*({*model.shape_for(_TYPES[use]).metadata["enum"]} for use in uses))
+    for name, value in given.items():
+        if value and value not in known:
+            near = difflib.get_close_matches(str(value), sorted(known), n=3) or ["ml.m5.large"]
+            listed = " or ".join(f'"{one}"' for one in near)
+            raise _refused(name, value, f"empty or a type of instance for {' and '.join(uses)}, as {listed}")
 
 
 def _refused(name: str, value: object, allowed: str) -> ParameterError:
