@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from mypy_boto3_codepipeline.type_defs import SourceRevisionOverrideTypeDef
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
+_MANIFESTS = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+)
+"""The formats of an image that builds push, by AWS's names (ECR BatchGetImage, acceptedMediaTypes)."""
 EVENT_SECONDS = 20.0
 """How long to wait for the event of a push or upload before starting the pipeline directly."""
 
@@ -98,7 +103,9 @@ class Releases:
         """Move the tag `latest` to the image of the newest commit (ECR PutImage)."""
         ecr = self._clients("ecr")
         found = ecr.batch_get_image(
-            repositoryName=image.repository, imageIds=[{"imageTag": self._remote.tip(image.branch)}]
+            repositoryName=image.repository,
+            imageIds=[{"imageTag": self._remote.tip(image.branch)}],
+            acceptedMediaTypes=_MANIFESTS,  # converted to another, it would be another image
         )["images"][0]
         kind = (
             {"imageManifestMediaType": found["imageManifestMediaType"]}

@@ -43,7 +43,6 @@ WITHOUT_EFFECT = {
     "TemplateStage": "both stages are the same without transforms",
     "TemplateSummaryConfig": "for resource types that are not known, which are refused",
     "TraceHeader": "for X-Ray; events do not have it on AWS, either",
-    "acceptedMediaTypes": "an image has the manifest that was pushed, and no other",
     "description": "kept with what it describes",
     "entity": "for Application Signals",
     "filterType": "WILDCARD is the only one",

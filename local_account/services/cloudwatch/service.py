@@ -415,6 +415,10 @@ def _units_message(units: Sequence[str]) -> list[Params]:
 def _datapoints_page(results: list[Params], params: GetMetricDataInputTypeDef) -> Params:
     """Return a page of at most MaxDatapoints values, from where NextToken says; a result can be in two."""
     token, left = params.get("NextToken", "0"), params.get("MaxDatapoints", _RESULTS_PAGE)
+    if left < 1:  # no page would be the last
+        raise ServiceError(
+            "InvalidParameterValue", f"The parameter MaxDatapoints must be 1 or more, not {left}"
+        )
     if not token.isdigit():
         raise ServiceError("InvalidNextToken", f"The token {token} is not valid")
     begin, shown, passed = int(token), [], 0

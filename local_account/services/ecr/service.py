@@ -226,8 +226,13 @@ class Ecr(Service):
         return {"imageIds": shown, "nextToken": token}
 
     def batch_get_image(self, params: BatchGetImageRequestTypeDef) -> Answer:
-        """BatchGetImage: images of a media type that was not asked for are returned as is, as on AWS."""
-        name = params["repositoryName"]
+        """BatchGetImage.
+
+        Refuses: to convert an image that is asked for by its tag between the formats of Docker and OCI (AWS
+        does if `acceptedMediaTypes` lacks its own format; by its digest, it is returned as it was pushed,
+        there as here). Source: ECR User Guide, Container image manifest format support.
+        """
+        name, accepted = params["repositoryName"], params.get("acceptedMediaTypes")
         images, failures = [], []
         for image_id in params["imageIds"]:
             failure = self._failure(name, image_id)
@@ -236,6 +241,12 @@ class Ecr(Service):
                 failures.append(failure)
                 continue
             digest, record = found
+            if accepted and "imageDigest" not in image_id and record["mediaType"] not in accepted:
+                raise ServiceError(
+                    "UnsupportedOperation",
+                    f"ecr.BatchGetImage that converts {record['mediaType']} to one of acceptedMediaTypes is not "
+                    "supported by the local account",
+                )
             images.append(self._image(name, {**image_id, "imageDigest": digest}, digest, record["mediaType"]))
         return {"images": images, "failures": failures}
 

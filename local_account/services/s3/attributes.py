@@ -148,6 +148,10 @@ def of_version(version: ObjectVersion) -> dict[str, str]:
     """Return the headers that an object is read with, without its checksums.
 
     Metadata that is not US-ASCII is encoded (RFC 2047); what is not printable is only counted.
+
+    Differs from AWS: the encoding is always Base64 (`=?UTF-8?B?…?=`), as in AWS's example; AWS may choose
+    quoted-printable (`=?UTF-8?Q?…?=`) for a value that is mostly ASCII, and does not document when. Source:
+    S3 User Guide, "Working with object metadata".
     """
     attributes = version.attributes
     headers = dict(attributes.headers)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Document = Mapping[str, Any]
 _AES256 = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
+_MINIMUM_SIZE = "x-amz-transition-default-minimum-object-size"
+_MINIMUM_SIZES = ("all_storage_classes_128K", "varies_by_storage_class")
+"""The first is the default (S3 API Reference, PutBucketLifecycleConfiguration)."""
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 
@@ -95,6 +98,18 @@ def _logging(document: Document, _: Bucket) -> Document | None:
     if "LoggingEnabled" in document:
         raise S3Error("NotImplemented", "Server access logs are not supported by the local account")
     return None
+
+
+def _minimum_size(call: Call) -> str:
+    """Return from which size objects are moved to other storage classes, which no rule here does.
+
+    Kept only (PutBucketLifecycleConfiguration): `TransitionDefaultMinimumObjectSize`. A value that AWS does
+    not know is an `InvalidRequest`; AWS does not document its words.
+    """
+    given = call.headers.get(_MINIMUM_SIZE, _MINIMUM_SIZES[0])
+    if given not in _MINIMUM_SIZES:
+        raise S3Error("InvalidRequest", f"{_MINIMUM_SIZE} must be one of {', '.join(_MINIMUM_SIZES)}")
+    return given
 
 
 @dataclass(frozen=True)
@@ -198,7 +213,11 @@ class Settings:
         if document is None:
             raise S3Error(setting.missing, BucketName=call.bucket)
         result = {setting.member: document} if setting.member else document
-        return xml(documents.answer(call.operation, result))
+        headers = {}
+        if setting is _LIFECYCLE:
+            result = dict(result)
+            headers[_MINIMUM_SIZE] = result.pop(_MINIMUM_SIZE, _MINIMUM_SIZES[0])
+        return xml(documents.answer(call.operation, result), headers)
 
     def write(self, call: Call) -> Reply:
         """Answer a Put operation of `WRITES`."""
@@ -209,8 +228,12 @@ class Settings:
             document: Document | None = given
         else:
             document = setting.check(given, bucket)
+        headers = {}
+        if setting is _LIFECYCLE:
+            headers[_MINIMUM_SIZE] = _minimum_size(call)
+            document = {**(document or {}), **headers}
         self._storage.configure(call.bucket, setting.name, document)
-        return Reply(204 if call.operation == "PutBucketTagging" else 200)
+        return Reply(204 if call.operation == "PutBucketTagging" else 200, headers)
 
     def delete(self, call: Call) -> Reply:
         """Answer a Delete operation of `DELETES`."""

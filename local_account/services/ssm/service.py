@@ -24,6 +24,7 @@ _LEVELS = 15
 _STANDARD, _ADVANCED = 4096, 8192
 """Characters of a value, by tier."""
 _TAGS = 50
+_TOO_MANY_TAGS = f"A resource can have at most {_TAGS} tags."
 _RESERVED = re.compile(r"/?(aws|ssm)", re.IGNORECASE)
 _KEY = "alias/aws/ssm"
 _FILTERS = ("Name", "Type", "Path", "Tier")
@@ -38,6 +39,9 @@ class SystemsManager(Service):
 
     Refuses (PutParameter): `Policies`, data types other than `text`, and keys of KMS other than
     `alias/aws/ssm`.
+
+    Differs from AWS (PutParameter): more than 50 tags are a `TooManyTagsError`, as in AddTagsToResource; AWS
+    does not document the error.
     """
 
     name = "ssm"
@@ -184,7 +188,7 @@ class SystemsManager(Service):
             parameter = self._of(params)
             tags = {**parameter["Tags"], **{one["Key"]: one["Value"] for one in params["Tags"]}}
             if counted(tags) > _TAGS:
-                raise ServiceError("TooManyTagsError", f"A resource can have at most {_TAGS} tags.")
+                raise ServiceError("TooManyTagsError", _TOO_MANY_TAGS)
             self._parameters.table.put(parameter["Name"], {**parameter, "Tags": tags})
         return {}
 
@@ -292,6 +296,8 @@ def _check(params: Params) -> None:
             "please remove overwrite flag. To update tags for an existing parameter, please use "
             "AddTagsToResource or RemoveTagsFromResource."
         )
+    if counted(one["Key"] for one in params.get("Tags", [])) > _TAGS:
+        raise ServiceError("TooManyTagsError", _TOO_MANY_TAGS)
     _check_name(name)
     if params.get("Policies"):
         raise _invalid("Policies is not supported by the local account")

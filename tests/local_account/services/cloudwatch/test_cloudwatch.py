@@ -147,6 +147,19 @@ def test_metric_data_comes_in_pages_of_max_datapoints(cloudwatch: CloudWatchClie
     assert sizes == [4, 2]
 
 
+@pytest.mark.parametrize("most", [0, -1])
+def test_pages_without_datapoints_are_refused(
+    cloudwatch: CloudWatchClient, namespace: str, most: int
+) -> None:
+    with pytest.raises(ClientError, match="InvalidParameterValue.*MaxDatapoints must be 1 or more"):
+        cloudwatch.get_metric_data(
+            MetricDataQueries=[query(namespace, "Sum")],
+            StartTime=HOUR,
+            EndTime=HOUR + timedelta(minutes=5),
+            MaxDatapoints=most,
+        )
+
+
 def test_data_in_several_units_are_not_added(cloudwatch: CloudWatchClient, namespace: str) -> None:
     for unit in ("Seconds", "Milliseconds"):
         put(cloudwatch, namespace, HOUR, Value=2.0, Unit=unit)

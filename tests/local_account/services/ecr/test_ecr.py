@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import requests
@@ -144,6 +145,15 @@ def test_a_pushed_image_is_described(
     assert abs((served.account.now() - detail["imagePushedAt"]).total_seconds()) < 60
     (image,) = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])["images"]
     assert image["imageManifest"].encode() == manifest
+    for accepted, one in (([DOCKER], {"imageTag": "v1"}), (["application/x"], {"imageDigest": digest})):
+        (image,) = ecr.batch_get_image(
+            repositoryName=repository, imageIds=[cast("Any", one)], acceptedMediaTypes=accepted
+        )["images"]
+        assert (image["imageManifest"].encode(), image["imageManifestMediaType"]) == (manifest, DOCKER)
+    with pytest.raises(ClientError, match=f"that converts {re.escape(DOCKER)} to one of acceptedMediaTypes"):
+        ecr.batch_get_image(
+            repositoryName=repository, imageIds=[{"imageTag": "v1"}], acceptedMediaTypes=["application/x"]
+        )
     pushes = served.bus.details(**{"repository-name": repository})
     assert [(one["action-type"], one["image-tag"], one["image-digest"]) for one in pushes] == [
         ("PUSH", "v1", digest),

@@ -133,7 +133,27 @@ def test_a_setting_is_given_back_as_it_was_put(
     getattr(s3, f"put_{setting}")(Bucket=bucket, **{member: value})
     found = getattr(s3, f"get_{setting}")(Bucket=bucket)
     found.pop("ResponseMetadata")
+    found.pop("TransitionDefaultMinimumObjectSize", None)
     assert found.get(member, found) == value
+
+
+def test_the_size_from_which_objects_move_is_kept_with_the_rules(s3: S3Client, bucket: str) -> None:
+    rules: Any = {"Bucket": bucket, "LifecycleConfiguration": {"Rules": _RULES}}
+    assert s3.put_bucket_lifecycle_configuration(**rules)["TransitionDefaultMinimumObjectSize"] == (
+        "all_storage_classes_128K"
+    )
+    s3.put_bucket_lifecycle_configuration(
+        **rules, TransitionDefaultMinimumObjectSize="varies_by_storage_class"
+    )
+    found = s3.get_bucket_lifecycle_configuration(Bucket=bucket)
+    assert (found["TransitionDefaultMinimumObjectSize"], found["Rules"]) == (
+        "varies_by_storage_class",
+        _RULES,
+    )
+    error = refused(
+        s3.put_bucket_lifecycle_configuration, **rules, TransitionDefaultMinimumObjectSize="some"
+    )
+    assert error["Code"] == "InvalidRequest"
 
 
 def rule(**action: Any) -> dict[str, Any]:
