@@ -20,7 +20,6 @@ from lab_helpers.names import Names
 from lab_helpers.settings import home as home_here
 from lab_helpers.settings import read_settings
 
-
 _LOOKS = 15
 """So many looks in a row must find nothing that provisions: a start writes its status before it begins."""
 

@@ -172,13 +172,12 @@ def _resources(prefix: str, operation: str, params: Params, arn: Arn) -> Iterabl
     special = {
         "cloudformation": _stack,
         "codepipeline": _pipeline,
+        "iam": _role,
         "logs": _log,
         "application-autoscaling": _target,
         "secretsmanager": _secret,
         "ssm": _parameter,
     }
-    if (prefix, operation) == ("iam", "CreateServiceLinkedRole"):
-        return [arn(prefix, linked_roles.resource(params.get("AWSServiceName", "")))]
     if prefix in special:
         return special[prefix](params, arn)
     if prefix == "codebuild" and (builds := params.get("ids") or params.get("id")):
@@ -230,6 +229,12 @@ def _parameter(params: Params, arn: Arn) -> list[str]:
     names = [given] if given else params.get("Names", [])
     bare = [one.partition(":parameter/")[2] if one.startswith("arn:") else one for one in names]
     return [arn("ssm", f"parameter/{one.partition(':')[0].strip('/')}") for one in bare]
+
+
+def _role(params: Params, arn: Arn) -> list[str]:
+    if service := params.get("AWSServiceName"):
+        return [arn("iam", linked_roles.resource(service))]
+    return _named("iam", _NAMES["iam"], params, arn)
 
 
 def _target(params: Params, arn: Arn) -> list[str]:

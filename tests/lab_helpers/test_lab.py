@@ -144,7 +144,7 @@ def test_provisioning_that_was_killed_is_not_waited_for(home: Path) -> None:
             if looks == 100:
                 lock.close()
 
-        with pytest.raises(LabError, match="was killed.*\n\n.*\nstacks: creating\n\n.*stop and start"):
+        with pytest.raises(LabError, match=r"was killed.*\n\n.*\nstacks: creating\n\n.*stop and start"):
             Lab.open(home=home, sleep=sleep)
 
     assert looks >= 100, "as long as something provisions, it is waited for"

@@ -223,8 +223,7 @@ class ApplicationAutoScaling(Service):
         role = linked_roles.resource(linked_roles.SCALING)
         target: dict[str, Any] = {
             **{name: params[name] for name in KEY},
-            "RoleARN": params.get("RoleARN")
-            or f"arn:aws:iam::{self.account.config.account_id}:{role}",
+            "RoleARN": params.get("RoleARN") or f"arn:aws:iam::{self.account.config.account_id}:{role}",
             "CreationTime": self.account.now(),
             "SuspendedState": {
                 "DynamicScalingInSuspended": False,

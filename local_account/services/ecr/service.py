@@ -244,8 +244,8 @@ class Ecr(Service):
             if accepted and "imageDigest" not in image_id and record["mediaType"] not in accepted:
                 raise ServiceError(
                     "UnsupportedOperation",
-                    f"ecr.BatchGetImage that converts {record['mediaType']} to one of acceptedMediaTypes is not "
-                    "supported by the local account",
+                    f"ecr.BatchGetImage that converts {record['mediaType']} to one of acceptedMediaTypes is "
+                    "not supported by the local account",
                 )
             images.append(self._image(name, {**image_id, "imageDigest": digest}, digest, record["mediaType"]))
         return {"images": images, "failures": failures}

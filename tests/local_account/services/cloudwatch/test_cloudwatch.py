@@ -151,7 +151,7 @@ def test_metric_data_comes_in_pages_of_max_datapoints(cloudwatch: CloudWatchClie
 def test_pages_without_datapoints_are_refused(
     cloudwatch: CloudWatchClient, namespace: str, most: int
 ) -> None:
-    with pytest.raises(ClientError, match="InvalidParameterValue.*MaxDatapoints must be 1 or more"):
+    with pytest.raises(ClientError, match=r"InvalidParameterValue.*MaxDatapoints must be 1 or more"):
         cloudwatch.get_metric_data(
             MetricDataQueries=[query(namespace, "Sum")],
             StartTime=HOUR,

@@ -150,9 +150,7 @@ def test_the_size_from_which_objects_move_is_kept_with_the_rules(s3: S3Client, b
         "varies_by_storage_class",
         _RULES,
     )
-    error = refused(
-        s3.put_bucket_lifecycle_configuration, **rules, TransitionDefaultMinimumObjectSize="some"
-    )
+    error = refused(s3.put_bucket_lifecycle_configuration, **rules, TransitionDefaultMinimumObjectSize="some")
     assert error["Code"] == "InvalidRequest"
 
 

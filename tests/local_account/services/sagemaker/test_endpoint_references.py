@@ -130,7 +130,7 @@ def test_instances_beyond_the_quota_are_refused(two: SageMakerLab) -> None:
 def test_instances_of_a_type_beyond_its_quota_are_refused(two: SageMakerLab) -> None:
     """A new account has two of the smallest type, and none of others."""
     two.config("xlarge", *(one | {"InstanceType": "ml.m5.xlarge"} for one in VARIANTS))
-    with pytest.raises(ClientError, match="'ml.m5.xlarge for endpoint usage' is 0 Instances, with current"):
+    with pytest.raises(ClientError, match=r"'ml\.m5\.xlarge for endpoint usage' is 0 Instances, with cur"):
         two.sagemaker.create_endpoint(EndpointName="xlarge", EndpointConfigName="xlarge")
     small = {"InstanceType": "ml.t2.medium", "InitialInstanceCount": 2}
     two.config("small", *(one | small for one in VARIANTS))

@@ -162,7 +162,7 @@ def test_a_quota_of_an_instance_type_holds_before_and_after_it_has_been_raised(
     image_lab: SageMakerLab,
 ) -> None:
     resources = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 5}
-    with pytest.raises(ClientError, match="'ml.m5.xlarge for training job usage' is 0 Instances, with curr"):
+    with pytest.raises(ClientError, match=r"'ml\.m5\.xlarge for training job usage' is 0 Instances, with"):
         image_lab.train("typed", ResourceConfig=resources)
     image_lab.account.client("service-quotas").request_service_quota_increase(
         ServiceCode="sagemaker", QuotaCode="L-CCE2AFA6", DesiredValue=1
