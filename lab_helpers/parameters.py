@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from lab_helpers.errors import WorkshopError
+from lab_helpers.instance_types import TRAINING
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -60,7 +61,7 @@ def instance_types(sagemaker: SageMakerClient, *uses: str, **given: object) -> N
     known = set.intersection(*({*model.shape_for(_TYPES[use]).metadata["enum"]} for use in uses))
     for name, value in given.items():
         if value and value not in known:
-            near = difflib.get_close_matches(str(value), sorted(known), n=3) or ["ml.m5.large"]
+            near = difflib.get_close_matches(str(value), sorted(known), n=3) or [TRAINING]
             listed = " or ".join(f'"{one}"' for one in near)
             raise _refused(name, value, f"empty or a type of instance for {' and '.join(uses)}, as {listed}")
 
