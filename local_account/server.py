@@ -41,6 +41,7 @@ from local_account.services.s3 import S3
 from local_account.services.sagemaker import SageMaker, SageMakerRuntime
 from local_account.services.secretsmanager import SecretsManager
 from local_account.services.service_quotas import ServiceQuotas
+from local_account.services.sns import SimpleNotificationService
 from local_account.services.ssm import SystemsManager
 from local_account.services.sts import SecurityTokenService
 from local_account.services.tagging import ResourceGroupsTagging
@@ -60,6 +61,7 @@ SERVICES: tuple[type[Service], ...] = (
     ResourceGroupsTagging,
     SecretsManager,
     ServiceQuotas,
+    SimpleNotificationService,
     SystemsManager,
     IamSimulation,
     SecurityTokenService,

@@ -64,6 +64,7 @@ _NAMES: dict[str, dict[str, str]] = {
     },
     "cloudwatch": {"AlarmName": "alarm:", "AlarmNames": "alarm:"},
     "iam": {"RoleName": "role/"},
+    "sns": {"TopicArn": "", "TargetArn": ""},
     "sts": {"RoleArn": ""},
 }  # fmt: skip
 _ARNS = ("resourceArn", "ResourceArn", "ResourceARN", "Resource", "resource")
@@ -85,6 +86,7 @@ _OPERATIONS: dict[tuple[str, str], dict[str, str]] = {
     ("sagemaker", "ListTransformJobs"): {},
     ("secretsmanager", "GetRandomPassword"): {},
     ("secretsmanager", "ListSecrets"): {},
+    ("sns", "CreateTopic"): {"Name": ""},
     ("ssm", "DescribeParameters"): {},
     ("logs", "DescribeSubscriptionFilters"): {"logGroupName": "log-group:"},
 }
@@ -125,6 +127,7 @@ _TAGGED = {
     "logs": ("TagResource", "tags"),
     "sagemaker": ("AddTags", "Tags"),
     "secretsmanager": ("TagResource", "Tags"),
+    "sns": ("TagResource", "Tags"),
     "ssm": ("AddTagsToResource", "Tags"),
 }
 _CREATES = ("Create", "Put", "Register")

@@ -1,15 +1,19 @@
-"""Resource-based policies of functions: whether one lets a service invoke the function.
+"""Resource-based policies of functions and topics: whether one lets a service use it.
 
-The contract is "Viewing resource-based IAM policies in Lambda" of the AWS Lambda Developer Guide.
+The contract is "Viewing resource-based IAM policies in Lambda" of the AWS Lambda Developer Guide, and
+"Example cases for Amazon SNS access control".
 
 Differs from AWS: resource-based policies that are evaluated are trust policies of roles, policies of S3
-buckets and of functions. Those of ECR repositories and of CloudWatch Logs are kept only.
+buckets, of functions and of topics. Those of ECR repositories and of CloudWatch Logs are kept only.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
+
+from local_account.authorization.policies import Policy, Request
 
 Statement = dict[str, Any]
 
@@ -28,6 +32,21 @@ def allows(policy: dict[str, Any], service: str, source_arn: str, source_account
     """
     context = {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account}
     return any(_grants(item, service, context) for item in policy.get("Statement", []))
+
+
+def lets_publish(policy: str, service: str, topic_arn: str, context: Mapping[str, str]) -> bool:
+    """Return whether the policy of a topic (JSON) lets a service publish to it.
+
+    ``context`` has the condition keys that the service sets, in lower case.
+    """
+    request = Request("sns:Publish", topic_arn, {key: [value] for key, value in context.items()})
+    found = [
+        one.allows
+        for one in Policy.parse(policy, "Policy").statements
+        if one.applies(request)
+        and (one.grants_to(service) or service in (one.principals or {}).get("Service", ()))
+    ]
+    return bool(found) and all(found)
 
 
 def _grants(item: Statement, service: str, context: dict[str, str]) -> bool:

@@ -15,7 +15,7 @@ AWS (a new role, for instance) passes here without.
 
 Lacks (everywhere): `apigateway`, `athena`, `codedeploy`,
 `cloudtrail`, `dynamodb`, `ecs`, `efs`, `eks`, `glue`, `kms`, `rds`,
-`sagemaker-metrics`, `scheduler`, `sns`, `sqs`, `stepfunctions`.
+`sagemaker-metrics`, `scheduler`, `sqs`, `stepfunctions`.
 """
 
 from __future__ import annotations

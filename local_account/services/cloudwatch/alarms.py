@@ -8,10 +8,10 @@ has real minutes.
 Differs from AWS: an alarm that is set by hand (SetAlarmState) keeps that state for five seconds, then it is
 evaluated again; AWS says "quickly, often within seconds".
 
-Differs from AWS: of an alarm's actions, only scaling policies in `AlarmActions` are carried out. All others
-(a topic of SNS, a function, an action of EC2) are accepted and **do nothing**: nobody is notified. The
-alarm's history says so (`Failed to execute action …`, as on AWS when a topic cannot be reached), and so does
-`local logs`. A rule on the event *CloudWatch Alarm State Change* reaches functions and pipelines.
+Differs from AWS: of an alarm's actions, scaling policies in `AlarmActions` are carried out, and topics of SNS
+are notified. All others (a function, an action of EC2) are accepted and **do nothing**. The alarm's history
+says so (`Failed to execute action …`, as on AWS when a topic cannot be reached), and so does `local logs`. A
+rule on the event *CloudWatch Alarm State Change* reaches functions, pipelines and topics.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from local_account.foundation.errors import FIDELITY
-from local_account.services.cloudwatch import evaluation
+from local_account.foundation.outbox import Outbox
+from local_account.services.cloudwatch import evaluation, notifications
 from local_account.services.cloudwatch.evaluation import Datapoint, Evaluation
 from local_account.services.cloudwatch.metrics import Metric, MetricStore
 from local_account.services.cloudwatch.statistics import Statistics
@@ -139,15 +140,20 @@ def scaling_actions(alarm: Alarm) -> list[str]:
     return [action for action in alarm.get("AlarmActions", []) if ":scalingPolicy:" in action]
 
 
-def idle_actions(alarm: Alarm, state: StateValueType) -> list[str]:
-    """Return the ARNs of the actions for a state that the account does not carry out."""
-    actions = {
+def actions_for(alarm: Alarm, state: StateValueType) -> list[str]:
+    """Return the ARNs of the actions for a state."""
+    return {
         evaluation.ALARM: alarm.get("AlarmActions", []),
         evaluation.OK: alarm.get("OKActions", []),
         evaluation.INSUFFICIENT_DATA: alarm.get("InsufficientDataActions", []),
     }[state]
+
+
+def idle_actions(alarm: Alarm, state: StateValueType) -> list[str]:
+    """Return the ARNs of the actions for a state that the account does not carry out."""
+    actions = actions_for(alarm, state)
     carried_out = scaling_actions(alarm) if state == evaluation.ALARM else []
-    return [action for action in actions if action not in carried_out]
+    return [action for action in actions if action not in carried_out and not notifications.is_topic(action)]
 
 
 class Alarms:
@@ -160,6 +166,7 @@ class Alarms:
     def __init__(self, account: Account, metrics: MetricStore) -> None:
         self.on_alarm: Callable[[str, str, tuple[Datapoint, ...]], None] | None = None
         self._account = account
+        self._notices = Outbox(account, "cloudwatch.notices", self._notify, threads=1)
         self.history.index("AlarmName")
         self._metrics = metrics
         self._evaluated: dict[str, tuple[int, float]] = {}
@@ -168,6 +175,14 @@ class Alarms:
         self._known_as_of = -1
         self._settled: dict[str, int] = {}
         """Alarms without data since their window began, with `MetricStore.puts`: they stay until it grows."""
+
+    def start(self) -> None:
+        """Notify topics from now on, and of what an earlier run of the account left."""
+        self._notices.start()
+
+    def stop(self) -> None:
+        """Notify no more topics: what is left is for the next start."""
+        self._notices.stop()
 
     @property
     def table(self) -> Table[Alarm]:
@@ -248,6 +263,10 @@ class Alarms:
                 self._publish(alarm, before, after)
                 if alarm["ActionsEnabled"]:
                     self._own_up(alarm, state)
+                    for topic in filter(notifications.is_topic, actions_for(alarm, state)):
+                        text = notifications.text(self._account, alarm, before, after, now)
+                        subject = notifications.subject(self._account, alarm, state)
+                        self._notices.put({"alarm": name, "topic": topic, "subject": subject, "text": text})
 
     def datapoints(self, alarm: Alarm, span: Window) -> list[Datapoint]:
         """Return the datapoints of an alarm's evaluation range, oldest first."""
@@ -290,11 +309,27 @@ class Alarms:
             if self.on_alarm:
                 self.on_alarm(policy, alarm["AlarmName"], found.datapoints)
 
+    def _notify(self, notice: notifications.Notice) -> None:
+        """Publish to a topic (called by the outbox), and record whether that was possible."""
+        topic = notice["topic"]
+        error = notifications.publish(self._account, notice, self._arn(notice["alarm"]))
+        done = f"Successfully executed action {topic}"
+        summary = f'Failed to execute action {topic}. Received error: "{error}"' if error else done
+        data: dict[str, Any] = {
+            "actionState": "Failed" if error else "Succeeded",
+            "notificationResource": topic,
+            **({"error": error} if error else {}),
+        }
+        self.record(notice["alarm"], "Action", summary[:_SUMMARY], data)
+
+    def _arn(self, name: str) -> str:
+        return self._account.arn("cloudwatch", f"alarm:{name}")
+
     def _own_up(self, alarm: Alarm, state: StateValueType) -> None:
         """Record that actions for a new state were not carried out, so that nobody counts on them."""
         name = alarm["AlarmName"]
         for action in idle_actions(alarm, state):
-            reason = f"the local account only has scaling policies as actions ({FIDELITY}#cloudwatch)"
+            reason = f"the local account only scales and notifies topics ({FIDELITY}#cloudwatch)"
             log.warning("alarm %s is %s, and nobody is notified: %s: %s", name, state, action, reason)
             summary = f'Failed to execute action {action}. Received error: "{reason}"'
             self.record(

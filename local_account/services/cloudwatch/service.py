@@ -101,8 +101,13 @@ class CloudWatch(Service):
 
     def start(self) -> None:
         """Evaluate alarms from now on."""
+        self.alarms.start()
         self.account.tasks.every(_EVALUATION_SECONDS, "alarms", self.alarms.evaluate_all)
         self.account.tasks.every(_HOUSEKEEPING_SECONDS, "metrics", self._forget_old)
+
+    def stop(self) -> None:
+        """Notify no more topics."""
+        self.alarms.stop()
 
     # --- metrics
 

@@ -3,7 +3,7 @@
 The contract is ``PutTargets`` of the EventBridge API, "Event bus targets in Amazon EventBridge", "Using
 resource-based policies" and "How EventBridge retries delivering events".
 
-Refuses (PutTargets): targets other than functions and pipelines, other accounts and regions,
+Refuses (PutTargets): targets other than functions, pipelines and topics, other accounts and regions,
 `DeadLetterConfig`, and what other kinds of targets take.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_account.authorization.resource_policies import allows
+from local_account.authorization.resource_policies import allows, lets_publish
 from local_account.foundation.acting import for_source
 from local_account.foundation.errors import ServiceError
 from local_account.services.events.transform import TransformError, check_path, target_input, undefined
@@ -39,6 +39,11 @@ _TRANSIENT_CODES = frozenset(
     )
 )
 _LONGEST_DELAY = 300.0
+_BY_POLICY = {
+    "lambda": f"give {PRINCIPAL} a permission with AddPermission",
+    "sns": f"let {PRINCIPAL} publish in the policy of the topic",
+}
+"""Targets that say themselves who may use them, and how."""
 
 
 class DeliveryError(Exception):
@@ -56,10 +61,8 @@ def check(account: Account, target: TargetUnionTypeDef) -> None:
         raise _invalid(
             f"Only one of Input, InputPath, or InputTransformer must be provided for target {target['Id']}."
         )
-    if kind == "lambda" and "RoleArn" in target:
-        raise _invalid(
-            f"RoleArn is not supported for target {arn}: give {PRINCIPAL} a permission with AddPermission"
-        )
+    if kind in _BY_POLICY and "RoleArn" in target:
+        raise _invalid(f"RoleArn is not supported for target {arn}: {_BY_POLICY[kind]}")
     if kind == "codepipeline":
         if "RoleArn" not in target:
             raise _invalid(f"RoleArn is required for target {arn}.")
@@ -88,10 +91,14 @@ def _kind(account: Account, arn: str) -> str:
     if len(parts) != 6 or parts[0] != "arn":
         raise _invalid(f"Parameter {arn} is not valid. Reason: Provided Arn is not in correct format.")
     _, _, service, region, owner, resource = parts
-    supported = (service == "lambda" and resource.startswith("function:")) or service == "codepipeline"
+    supported = (service == "lambda" and resource.startswith("function:")) or service in (
+        "codepipeline",
+        "sns",
+    )
     if not supported:
         raise _invalid(
-            f"The target {arn} is not supported by the local account: use a Lambda function or a pipeline"
+            f"The target {arn} is not supported by the local account: use a Lambda function, a pipeline or "
+            "a topic"
         )
     if (region, owner) != (account.config.region, account.config.account_id):
         raise _invalid(f"The target {arn} is in another account or region")
@@ -134,8 +141,11 @@ def deliver(account: Account, delivery: Delivery) -> None:
     except TransformError as error:
         raise DeliveryError(str(error)) from error
     try:
-        if _kind(account, target["Arn"]) == "lambda":
+        kind = _kind(account, target["Arn"])
+        if kind == "lambda":
             _invoke(account, target["Arn"], rule["Arn"], text)
+        elif kind == "sns":
+            _publish(account, target["Arn"], rule["Arn"], text)
         else:
             with for_source(rule["Arn"]):
                 _start_pipeline(account, target, delivery["id"], text)
@@ -163,6 +173,18 @@ def _invoke(account: Account, function_arn: str, rule_arn: str, payload: str) ->
             "with AddPermission (AWS::Lambda::Permission)"
         )
     client.invoke(FunctionName=function_arn, InvocationType="Event", Payload=payload.encode())
+
+
+def _publish(account: Account, topic_arn: str, rule_arn: str, text: str) -> None:
+    sns = account.client("sns")
+    policy = sns.get_topic_attributes(TopicArn=topic_arn)["Attributes"]["Policy"]
+    source = {"aws:sourcearn": rule_arn, "aws:sourceaccount": account.config.account_id}
+    if not lets_publish(policy, PRINCIPAL, topic_arn, source):
+        raise DeliveryError(
+            f"the policy of {topic_arn} does not allow {PRINCIPAL} to publish for {rule_arn} "
+            "(AWS::SNS::TopicPolicy)"
+        )
+    sns.publish(TopicArn=topic_arn, Message=text)
 
 
 def _start_pipeline(account: Account, target: TargetUnionTypeDef, token: str, text: str) -> None:

@@ -41,13 +41,12 @@ def test_an_unsupported_operation_is_named(client: Client) -> None:
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
-@pytest.mark.parametrize("service", ["dynamodb", "sqs", "stepfunctions", "sns"])
+@pytest.mark.parametrize("service", ["dynamodb", "sqs", "stepfunctions"])
 def test_an_unsupported_service_is_named(client: Client, service: str) -> None:
     calls = {
         "dynamodb": "list_tables",
         "sqs": "list_queues",
         "stepfunctions": "list_state_machines",
-        "sns": "list_topics",
     }
     with pytest.raises(ClientError, match="is not supported by the local account") as refused:
         getattr(client(service), calls[service])()

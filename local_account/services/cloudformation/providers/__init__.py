@@ -24,6 +24,7 @@ from local_account.services.cloudformation.providers import (
     s3,
     sagemaker,
     secretsmanager,
+    sns,
     ssm,
 )
 from local_account.services.cloudformation.providers.base import Provider
@@ -77,6 +78,9 @@ _PROVIDERS: tuple[type[Provider], ...] = (
     sagemaker.ModelPackageGroup,
     sagemaker.NotebookInstance,
     secretsmanager.Secret,
+    sns.Subscription,
+    sns.Topic,
+    sns.TopicPolicy,
     ssm.Parameter,
 )
 

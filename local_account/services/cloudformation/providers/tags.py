@@ -22,6 +22,7 @@ _OPERATIONS = {
     "lambda": ("tag_resource", "Resource", "Tags", "untag_resource", "TagKeys"),
     "logs": ("tag_resource", "resourceArn", "tags", "untag_resource", "tagKeys"),
     "secretsmanager": ("tag_resource", "SecretId", "Tags", "untag_resource", "TagKeys"),
+    "sns": ("tag_resource", "ResourceArn", "Tags", "untag_resource", "TagKeys"),
     "ssm": ("add_tags_to_resource", "ResourceId", "Tags", "remove_tags_from_resource", "TagKeys"),
     "sagemaker": ("add_tags", "ResourceArn", "Tags", "delete_tags", "TagKeys"),
 }

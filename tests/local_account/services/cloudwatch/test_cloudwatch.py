@@ -353,10 +353,10 @@ def test_an_alarm_goes_off_by_its_metric(
 def test_the_history_says_that_an_action_was_not_carried_out(
     cloudwatch: CloudWatchClient, alarm: dict[str, Any]
 ) -> None:
-    """A topic that nobody publishes to must not look like a notification."""
-    topic = "arn:aws:sns:us-east-1:123456789012:mlops-alarms"
+    """A function that nobody invokes must not look like a notification."""
+    function = "arn:aws:lambda:us-east-1:123456789012:function:mlops-alarms"
     policy = "arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:1:resource/sagemaker/x:policyName/p"
-    cloudwatch.put_metric_alarm(**alarm | {"AlarmActions": [topic], "OKActions": [policy]})
+    cloudwatch.put_metric_alarm(**alarm | {"AlarmActions": [function], "OKActions": [policy]})
     name = alarm["AlarmName"]
 
     def set_state(state: StateValueType) -> None:
@@ -369,10 +369,10 @@ def test_the_history_says_that_an_action_was_not_carried_out(
 
     set_state("ALARM")
     (failed,) = actions()
-    assert failed["HistorySummary"].startswith(f"Failed to execute action {topic}. Received error: ")
+    assert failed["HistorySummary"].startswith(f"Failed to execute action {function}. Received error: ")
     assert "docs/fidelity.md#cloudwatch" in failed["HistorySummary"]
     data = json.loads(failed["HistoryData"])
-    assert (data["actionState"], data["notificationResource"]) == ("Failed", topic)
+    assert (data["actionState"], data["notificationResource"]) == ("Failed", function)
     set_state("ALARM")
     assert len(actions()) == 1, "the state has not changed"
     set_state("OK")
