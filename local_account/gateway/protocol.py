@@ -268,6 +268,8 @@ def answer_error(call: Call, error: ServiceError, request_id: str) -> Response:
     """Serialize an error in the protocol of the operation's service."""
     shape = _error_shape(call, error)
     message = pointed(error.message, call.operation.service_model.service_name)
+    if shape is not None and "Type" in shape.members:  # Lambda says whose fault it is
+        error.fields.setdefault("Type", "User" if error.status < 500 else "Service")
     if call.protocol == cbor.NAME:
         status = (shape.metadata.get("error", {}) if shape else {}).get("httpStatusCode", error.status)
         name = shape.name if shape else error.code
@@ -282,7 +284,8 @@ def answer_error(call: Call, error: ServiceError, request_id: str) -> Response:
 
 
 def _error_shape(call: Call, error: ServiceError) -> Any:
-    for shape in call.operation.service_model.error_shapes:
+    # Two may have one code, such as two of CloudWatch: the operation's own go first.
+    for shape in (*call.operation.error_shapes, *call.operation.service_model.error_shapes):
         if error.code in (shape.error_code, shape.name):
             return shape
     return None

@@ -157,8 +157,8 @@ class CloudWatch(Service):
         if (end - _second(moment(params["StartTime"]))) / period > _DATAPOINTS:
             raise ServiceError(
                 "InvalidParameterCombination",
-                f"You have requested up to {(end - start) // period:,} datapoints, which exceeds the limit "
-                f"of {_DATAPOINTS:,}. You may reduce the datapoints requested by increasing Period, or "
+                f"You have requested up to {(end - start) // period} datapoints, which exceeds the limit "
+                f"of {_DATAPOINTS}. You may reduce the datapoints requested by increasing Period, or "
                 "decreasing the time range.",
             )
         found = self.metrics.periods(Metric.of(params), start, end, period, params.get("Unit"))
@@ -200,7 +200,7 @@ class CloudWatch(Service):
                     "Timestamps": [_time(second) for second, _ in points],
                     "Values": [value for _, value in points],
                     "StatusCode": "Complete",
-                    "Messages": _units_message(units),
+                    "Messages": _units_message(units) or None,
                 }
             )
         return _datapoints_page(results, params)
@@ -354,8 +354,8 @@ class CloudWatch(Service):
         return {}
 
     def list_tags_for_resource(self, params: ListTagsForResourceInputTypeDef) -> Answer:
-        """ListTagsForResource."""
-        tags = self._tags.get(self._tagged(params)) or {}
+        """ListTagsForResource: none of an alarm that has gone."""
+        tags = self._tags.get(params["ResourceARN"]) or {}
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
     # --- shared
@@ -413,7 +413,7 @@ def _units_message(units: Sequence[str]) -> list[Params]:
     if len(units) < 2:
         return []
     return [
-        {"Code": "MultipleUnits", "Value": f"Data in {units[0]}; specify Unit for {', '.join(units[1:])}"}
+        {"Code": "MultipleUnits", "Value": f"Multiple units returned: '[{', '.join(units)}]'"}
     ]
 
 

@@ -114,7 +114,7 @@ class FunctionConfiguration(TypedDict):
     """Megabytes."""
     EphemeralStorage: EphemeralStorageTypeDef
     Environment: NotRequired[EnvironmentResponseTypeDef]
-    """Missing if there are no variables."""
+    """Missing if it was never given."""
     Architectures: list[ArchitectureType]
     PackageType: PackageTypeType
     TracingConfig: TracingConfigResponseTypeDef
@@ -209,13 +209,13 @@ def configure(account: Account, config: FunctionConfiguration, params: Mapping[s
     settings: dict[str, Any] = {member: params[member] for member in _SETTINGS if member in params}
     _check_settings(account, settings)
     if "Environment" in params:
-        variables = params["Environment"].get("Variables", {})
-        _check_variables(variables)
+        variables = params["Environment"].get("Variables")
+        _check_variables(variables or {})
         settings["Environment"] = {"Variables": variables}
     if "LoggingConfig" in params:
         settings["LoggingConfig"] = _logging(config["LoggingConfig"], params["LoggingConfig"])
     config.update(cast("FunctionConfiguration", settings))
-    if "Environment" in settings and not settings["Environment"]["Variables"]:
+    if "Environment" in settings and settings["Environment"]["Variables"] is None:
         del config["Environment"]
 
 

@@ -218,14 +218,14 @@ class Lambda(Permissions):
         name, qualifier = self._parse(params)
         if qualifier == LATEST:
             raise ServiceError(INVALID, "$LATEST version cannot be deleted without deleting the function.")
-        self._require(name, qualifier)
+        self._require(name)
         if qualifier:
             with self._functions.update(name) as document:
-                del document["versions"][qualifier]
+                document["versions"].pop(qualifier, None)  # one that is not there is no error, as on AWS
         else:
             self._functions.delete(name)
         self._retire(name)
-        return {}
+        return {"StatusCode": 204}
 
     def update_function_code(self, params: UpdateFunctionCodeRequestTypeDef) -> Answer:
         """See UpdateFunctionCode."""
@@ -266,7 +266,7 @@ class Lambda(Permissions):
         return dict(document["config"])
 
     def publish_version(self, params: PublishVersionRequestTypeDef) -> Answer:
-        """See PublishVersion."""
+        """See PublishVersion: the version is active at once, which those of other operations are not."""
         name, _ = self._parse(params)
         self._require(name)
         with self._functions.update(name) as document:
@@ -280,8 +280,11 @@ class Lambda(Permissions):
                     f"({current}). Please try again with the CodeSHA256 in $LATEST.",
                 )
             published = self._publish(document, params.get("Description"))
-        self._settle_later(name)
-        return published
+            if not states.is_settled(published):
+                states.activate(published)
+                document["config"]["RevisionId"] = str(uuid.uuid4())
+        self._retire(name)
+        return dict(published)
 
     def list_versions_by_function(self, params: ListVersionsByFunctionRequestTypeDef) -> Answer:
         """See ListVersionsByFunction."""

@@ -43,11 +43,16 @@ def update(config: FunctionConfiguration) -> None:
 
 def settle(config: FunctionConfiguration) -> None:
     """Make a function or version Active, and its update Successful; this is a revision of its own."""
-    if is_settled(config):
-        return
+    if not is_settled(config):
+        activate(config)
+        config["RevisionId"] = str(uuid.uuid4())
+
+
+def activate(config: FunctionConfiguration) -> None:
+    """Make a function or version Active in the revision that it is."""
     for member in _MEMBERS:
         config.pop(member, None)  # type: ignore[misc]
-    config |= {"State": "Active", "LastUpdateStatus": "Successful", "RevisionId": str(uuid.uuid4())}
+    config |= {"State": "Active", "LastUpdateStatus": "Successful"}
 
 
 def is_settled(config: FunctionConfiguration) -> bool:

@@ -193,7 +193,8 @@ def handler(event, context):
     assert changed["Description"] == "kept"
     settle(awslambda, "merged")
     assert call("merged") == ["1", "512"]
-    awslambda.update_function_configuration(FunctionName="merged", Environment={"Variables": {}})
+    bare = awslambda.update_function_configuration(FunctionName="merged", Environment={"Variables": {}})
+    assert bare["Environment"] == {"Variables": {}}
     assert call("merged") == [None, "512"]
 
 
@@ -207,12 +208,15 @@ def test_versions_keep_their_code(
     assert (again["Version"], again["Description"]) == ("1", "")  # nothing has changed
     awslambda.update_function_code(FunctionName="versioned", ZipFile=package(TWO))
     settle(awslambda, "versioned")
-    assert awslambda.publish_version(FunctionName="versioned", Description="second")["Version"] == "2"
-    with pytest.raises(awslambda.exceptions.ResourceConflictException, match="state: Pending"):
-        call("versioned:2")
-    settle(awslambda, "versioned:2")
+    before = awslambda.get_function_configuration(FunctionName="versioned")
+    second = awslambda.publish_version(FunctionName="versioned", Description="second")
+    assert (second["Version"], second["State"]) == ("2", "Active")
+    assert call("versioned:2") == 2
+    kept = awslambda.get_function_configuration(FunctionName="versioned", Qualifier="2")
+    latest = awslambda.get_function_configuration(FunctionName="versioned")
+    assert second["RevisionId"] == kept["RevisionId"] != before["RevisionId"] != latest["RevisionId"]
     assert awslambda.publish_version(FunctionName="versioned")["Version"] == "2"
-    assert (call("versioned:1"), call("versioned:2"), call("versioned")) == (1, 2, 2)
+    assert (call("versioned:1"), call("versioned")) == (1, 2)
     versions = awslambda.list_versions_by_function(FunctionName="versioned")["Versions"]
     assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
     everything = awslambda.list_functions(FunctionVersion="ALL")["Functions"]
@@ -224,8 +228,9 @@ def test_versions_keep_their_code(
         "versioned:2",
     ]
     awslambda.delete_function(FunctionName="versioned", Qualifier="1")
-    with pytest.raises(awslambda.exceptions.ResourceNotFoundException):
+    with pytest.raises(awslambda.exceptions.ResourceNotFoundException) as gone:
         call("versioned:1")
+    assert gone.value.response["Type"] == "User"  # type: ignore[typeddict-item]
     assert call("versioned", Qualifier="2") == 2
 
 
