@@ -412,9 +412,7 @@ def _units_message(units: Sequence[str]) -> list[Params]:
     """Say that a metric has data in several units: only those in one of them are answered."""
     if len(units) < 2:
         return []
-    return [
-        {"Code": "MultipleUnits", "Value": f"Multiple units returned: '[{', '.join(units)}]'"}
-    ]
+    return [{"Code": "MultipleUnits", "Value": f"Multiple units returned: '[{', '.join(units)}]'"}]
 
 
 def _datapoints_page(results: list[Params], params: GetMetricDataInputTypeDef) -> Params:

@@ -72,10 +72,10 @@ def fetch(account: Account, code: Mapping[str, Any]) -> Package:
         )
     content = code.get("ZipFile")
     if content is not None:
-        if len(content) > _ZIPPED_LIMIT:
+        if len(content) >= _ZIPPED_LIMIT:
             raise ServiceError(
                 "RequestEntityTooLargeException",
-                f"Zip file is larger than {_ZIPPED_LIMIT} bytes: put it into S3",
+                f"Zipped size must be smaller than {_ZIPPED_LIMIT} bytes",
                 status=413,
             )
         return Package(content)
@@ -100,7 +100,7 @@ def fetch(account: Account, code: Mapping[str, Any]) -> Package:
         raise ServiceError(
             _INVALID,
             f"Error occurred while GetObject. S3 Error Code: {fault.get('Code')}. "
-            f"S3 Error Message: {fault.get('Message')} (s3://{source['Bucket']}/{source['Key']})",
+            f"S3 Error Message: {fault.get('Message')}",
         ) from error
 
 
@@ -146,7 +146,7 @@ def _open(package: Package) -> zipfile.ZipFile:
     members = archive.infolist()
     if not members:
         raise ServiceError(_INVALID, "Uploaded file must be a non-empty zip")
-    if sum(member.file_size for member in members) > _UNZIPPED_LIMIT:
+    if sum(member.file_size for member in members) >= _UNZIPPED_LIMIT:
         raise ServiceError(_INVALID, f"Unzipped size must be smaller than {_UNZIPPED_LIMIT} bytes")
     for member in members:
         path = PurePosixPath(member.filename)

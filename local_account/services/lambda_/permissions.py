@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from local_account.foundation.errors import ServiceError
+from local_account.gateway.pages import page
 from local_account.gateway.service import Answer, Service
 from local_account.services.lambda_ import policy
 from local_account.services.lambda_.configuration import INVALID, function_arn, parse_name
@@ -98,7 +99,7 @@ class Permissions(Service):
         name, qualifier = self._parse(params)
         if qualifier == "$LATEST":
             raise ServiceError(INVALID, "We currently do not support adding policies for $LATEST.")
-        self._require(name, qualifier)
+        self._require_unless_alias(name, qualifier)
         with self._functions.update(name) as document:
             entry = document["policies"].setdefault(qualifier, {"statements": [], "revision": ""})
             _check_policy_revision(entry, params)
@@ -117,23 +118,17 @@ class Permissions(Service):
     def remove_permission(self, params: RemovePermissionRequestTypeDef) -> Answer:
         """See RemovePermission."""
         name, qualifier = self._parse(params)
-        self._require(name, qualifier)
+        if self._functions.get(name) is None:
+            raise _not_found(f"No policy found for: {function_arn(self.account, name, qualifier)}")
+        self._require_unless_alias(name, qualifier)
         with self._functions.update(name) as document:
             if qualifier not in document["policies"]:
-                raise ServiceError(
-                    "ResourceNotFoundException",
-                    "No policy is associated with the given resource.",
-                    status=404,
-                )
+                raise _not_found("No policy is associated with the given resource.")
             entry = document["policies"][qualifier]
             _check_policy_revision(entry, params)
             left = [item for item in entry["statements"] if item["Sid"] != params["StatementId"]]
             if len(left) == len(entry["statements"]):
-                raise ServiceError(
-                    "ResourceNotFoundException",
-                    f"Statement {params['StatementId']} is not found in resource policy.",
-                    status=404,
-                )
+                raise _not_found(f"Statement {params['StatementId']} is not found in resource policy.")
             document["policies"][qualifier] = {"statements": left, "revision": str(uuid.uuid4())}
             if not left:
                 del document["policies"][qualifier]
@@ -142,11 +137,10 @@ class Permissions(Service):
     def get_policy(self, params: GetPolicyRequestTypeDef) -> Answer:
         """See GetPolicy."""
         name, qualifier = self._parse(params)
-        entry = self._require(name, qualifier)["policies"].get(qualifier)
+        found = self._functions.get(name)
+        entry = found["policies"].get(qualifier) if found else None
         if not entry:
-            raise ServiceError(
-                "ResourceNotFoundException", "The resource you requested does not exist.", status=404
-            )
+            raise _not_found("The resource you requested does not exist.")
         document = {"Version": "2012-10-17", "Id": "default", "Statement": entry["statements"]}
         return {"Policy": json.dumps(document), "RevisionId": entry["revision"]}
 
@@ -171,11 +165,9 @@ class Permissions(Service):
         """See ListFunctionEventInvokeConfigs."""
         name, _ = self._parse(params)
         document = self._require(name)
-        return {
-            "FunctionEventInvokeConfigs": [
-                self._event_config(document, name, qualifier) for qualifier in document["events"]
-            ]
-        }
+        configs = [self._event_config(document, name, qualifier) for qualifier in document["events"]]
+        shown, marker = page(configs, params.get("Marker"), params.get("MaxItems", 50), INVALID)
+        return {"FunctionEventInvokeConfigs": shown, "NextMarker": marker}
 
     def delete_function_event_invoke_config(
         self, params: DeleteFunctionEventInvokeConfigRequestTypeDef
@@ -192,7 +184,7 @@ class Permissions(Service):
             raise ServiceError(INVALID, "DestinationConfig is not supported by the local account")
         name, qualifier = self._parse(params)
         if self._functions.get(name) is None:
-            raise ServiceError("ResourceNotFoundException", "The function doesn't exist.", status=404)
+            raise _not_found("The function doesn't exist.")
         self._require(name, qualifier)
         given = {
             member: params[member]
@@ -215,22 +207,27 @@ class Permissions(Service):
         version = qualifier or "$LATEST"
         arn = function_arn(self.account, name, version)
         if document is None or version not in document["events"]:
-            raise ServiceError(
-                "ResourceNotFoundException",
-                f"The function {arn} doesn't have an EventInvokeConfig",
-                status=404,
-            )
+            raise _not_found(f"The function {arn} doesn't have an EventInvokeConfig")
         return {"FunctionArn": arn, "DestinationConfig": {}, **document["events"][version]}
 
     def _parse(self, params: Mapping[str, Any]) -> tuple[str, str]:
         return parse_name(self.account, params["FunctionName"], params.get("Qualifier"))
 
+    def _require_unless_alias(self, name: str, qualifier: str) -> None:
+        if self._functions.get(name) and re.match("[A-Za-z]", qualifier) and "$" not in qualifier:
+            raise _not_found(f"Cannot find alias arn: {function_arn(self.account, name, qualifier)}")
+        self._require(name, qualifier)
+
     def _require(self, name: str, qualifier: str = "") -> FunctionDocument:
         document = self._functions.get(name)
         if document is None or (qualifier not in ("", "$LATEST") and qualifier not in document["versions"]):
             arn = function_arn(self.account, name, qualifier)
-            raise ServiceError("ResourceNotFoundException", f"Function not found: {arn}", status=404)
+            raise _not_found(f"Function not found: {arn}")
         return document
+
+
+def _not_found(message: str) -> ServiceError:
+    return ServiceError("ResourceNotFoundException", message, status=404)
 
 
 def _check_policy_revision(entry: PolicyDocument, params: Mapping[str, Any]) -> None:

@@ -367,6 +367,8 @@ class Lambda(Permissions):
         """See TagResource."""
         name = self._tagged(params["Resource"])
         self._require(name)
+        if not params["Tags"]:
+            raise ServiceError(INVALID, "An error occurred and the request cannot be processed.")
         with self._functions.update(name) as document:
             if counted({**document["tags"], **params["Tags"]}) > _TAGS:
                 raise _too_many_tags()

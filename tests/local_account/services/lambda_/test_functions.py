@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psutil
 import pytest
 import requests
 from botocore.exceptions import ClientError
 
+from local_account.foundation.errors import ServiceError
+from local_account.services.lambda_ import code
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.iam_roles import make_role
 from tests.local_account.services.lambda_.settling import settle
@@ -20,6 +23,8 @@ from tests.waiting import Eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+
+    from local_account.foundation.account import Account
 
 Create = Callable[..., Any]
 Call = Callable[..., Any]
@@ -176,6 +181,23 @@ def test_a_bad_update_changes_nothing(create: Create, call: Call, awslambda: Lam
     assert call("keeps") == 1
 
 
+@pytest.mark.parametrize(
+    ("limit", "size", "message"),
+    [
+        ("_UNZIPPED_LIMIT", 10, "Unzipped size must be smaller than 10 bytes"),
+        ("_UNZIPPED_LIMIT", 11, None),
+        ("_ZIPPED_LIMIT", 20, "Zipped size must be smaller than 20 bytes"),
+    ],
+)
+def test_code_must_be_smaller_than_its_limits(
+    limit: str, size: int, message: str | None, monkeypatch: pytest.MonkeyPatch, package: Callable[..., bytes]
+) -> None:
+    """Recorded on AWS: LocalStack, TestLambdaSizeLimits."""
+    monkeypatch.setattr(code, limit, size)
+    with pytest.raises(ServiceError, match=message) if message else nullcontext():
+        code.check(code.fetch(cast("Account", None), {"ZipFile": package("x" * 10)}))
+
+
 def test_a_zip_cannot_write_outside_its_directory(create: Create, package: Callable[..., bytes]) -> None:
     with pytest.raises(ClientError, match="points outside"):
         create("slips", "", Code={"ZipFile": package(ONE, **{"../../evil": "x"})})
@@ -299,6 +321,8 @@ def test_tags(create: Create, awslambda: LambdaClient) -> None:
     for on_version in versioned:
         with pytest.raises(ClientError, match="Tags on function aliases and versions are not supported"):
             on_version()
+    with pytest.raises(awslambda.exceptions.InvalidParameterValueException, match="cannot be processed"):
+        awslambda.tag_resource(Resource=arn, Tags={})  # recorded on AWS: LocalStack, test_tag_exceptions
     assert awslambda.list_tags(Resource=arn)["Tags"] == {"b": "2"}
 
 
@@ -341,6 +365,18 @@ def test_event_invoke_configs(create: Create, awslambda: LambdaClient) -> None:
             FunctionName="configured",
             DestinationConfig={"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:123456789012:q"}},
         )
+    awslambda.publish_version(FunctionName="configured")
+    awslambda.put_function_event_invoke_config(
+        FunctionName="configured", Qualifier="1", MaximumRetryAttempts=1
+    )
+    first = awslambda.list_function_event_invoke_configs(FunctionName="configured", MaxItems=1)
+    rest = awslambda.list_function_event_invoke_configs(
+        FunctionName="configured", MaxItems=1, Marker=first["NextMarker"]
+    )
+    pages = [*first["FunctionEventInvokeConfigs"], *rest["FunctionEventInvokeConfigs"]]
+    assert [one["FunctionArn"].rpartition(":")[2] for one in pages] == ["$LATEST", "1"]
+    assert "NextMarker" not in rest
+    awslambda.delete_function_event_invoke_config(FunctionName="configured", Qualifier="1")
     awslambda.delete_function_event_invoke_config(FunctionName="configured")
     assert not awslambda.list_function_event_invoke_configs(FunctionName="configured")[
         "FunctionEventInvokeConfigs"
