@@ -48,6 +48,7 @@ _SUMMARY = (
     "CreationTime",
     "Description",
 )
+_NOT_NESTED = {"IncludeNestedStacks": False}
 _WANTED = ("TemplateBody", "Description", "Values", "Parameters", "Capabilities", "Tags", "RoleARN")
 
 
@@ -136,7 +137,7 @@ class ChangeSetOperations(Service):
         }
         values = params.get("IncludePropertyValues", False)
         shown["Changes"] = [plan.shown(one, values=values) for one in change_set["Changes"]]
-        return {**shown, "NotificationARNs": [], "RollbackConfiguration": {}}
+        return {**shown, **_NOT_NESTED, "NotificationARNs": [], "RollbackConfiguration": {}}
 
     def execute_change_set(self, params: ExecuteChangeSetInputTypeDef) -> Answer:
         """Begin to carry out a change set."""
@@ -169,12 +170,13 @@ class ChangeSetOperations(Service):
         return {}
 
     def list_change_sets(self, params: ListChangeSetsInputTypeDef) -> Answer:
-        """List the change sets of a stack."""
+        """List the active change sets of a stack: those that have been executed are only described."""
         stack = self.stacks.require_named(params["StackName"])
         return {
             "Summaries": [
-                {key: each.get(key) for key in _SUMMARY}
+                {**{key: each.get(key) for key in _SUMMARY}, **_NOT_NESTED}
                 for each in self._table.where("StackId", stack["StackId"])
+                if each["ExecutionStatus"] != "EXECUTE_COMPLETE"
             ]
         }
 
@@ -209,6 +211,7 @@ class ChangeSetOperations(Service):
             elif other["ExecutionStatus"] != "EXECUTE_COMPLETE":
                 self._table.delete(other["ChangeSetId"])
         if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+            wanted["LastUpdatedTime"] = self.account.now()
             self.engine.create(wanted, token)
         else:
             self.engine.update(wanted, token)

@@ -135,6 +135,11 @@ def _check(node: Any, conditions: Mapping[str, Any]) -> None:
             _check(item, conditions)
 
 
+def is_function(node: Any) -> bool:
+    """Return whether a node is a function such as ``{"Fn::If": […]}``."""
+    return _name(node) is not None
+
+
 def _name(node: Any) -> str | None:
     """Return the name of the function that a node is."""
     if not isinstance(node, dict) or len(node) != 1:

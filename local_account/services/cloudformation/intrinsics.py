@@ -18,7 +18,13 @@ from typing import Any, Protocol
 
 from local_account.services.cloudformation import function_forms, template_form
 from local_account.services.cloudformation.function_forms import fault
-from local_account.services.cloudformation.template import Template, depends_on, invalid
+from local_account.services.cloudformation.template import (
+    POLICIES,
+    Template,
+    check_policy,
+    depends_on,
+    invalid,
+)
 
 PSEUDO = {
     "AWS::AccountId",
@@ -90,12 +96,21 @@ class Scope:
         return known
 
     def active(self) -> dict[str, dict[str, Any]]:
-        """Return the resources whose condition is true, by logical id."""
+        """Return the resources whose condition is true, by logical id; of their policies the values."""
         return {
-            logical_id: resource
+            logical_id: self._with_policies(logical_id, resource)
             for logical_id, resource in self._template.resources.items()
             if "Condition" not in resource or self.condition(resource["Condition"])
         }
+
+    def _with_policies(self, logical_id: str, resource: dict[str, Any]) -> dict[str, Any]:
+        # Recorded on AWS without AWS::LanguageExtensions, which the User Guide asks for: LocalStack's tests
+        # of cloudformation/engine, test_deletion_policy_with_retain, of January 2026.
+        functions = [name for name in POLICIES if function_forms.is_function(resource.get(name))]
+        resource = {**resource, **{name: self.value(resource[name]) for name in functions}}
+        for name in functions:
+            check_policy(logical_id, resource["Type"], name, resource[name])
+        return resource
 
     def outputs(self) -> dict[str, dict[str, Any]]:
         """Return the outputs whose condition is true, evaluated: Value, Description, Export."""

@@ -52,7 +52,7 @@ class Schema:
 
     def __init__(self, type_name: str, document: dict[str, Any]) -> None:
         self.type_name = type_name
-        self._document = document
+        self._document: dict[str, Any] = _readable(document)
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -270,6 +270,18 @@ def _found(value: Any) -> str:
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
     if isinstance(instance, str) and not re.search(python_pattern(pattern), instance):
         yield jsonschema().ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _readable(node: Any) -> Any:
+    """Return a schema in whose ``patternProperties`` are patterns that jsonschema can use."""
+    if isinstance(node, list):
+        return [_readable(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    readable = {key: _readable(value) for key, value in node.items()}
+    if isinstance(patterns := readable.get("patternProperties"), dict):
+        readable["patternProperties"] = {python_pattern(key): value for key, value in patterns.items()}
+    return readable
 
 
 def python_pattern(pattern: str) -> str:

@@ -344,7 +344,10 @@ class CloudFormation(ChangeSetOperations):
         if "StackSetName" in params:
             raise invalid("StackSetName is not supported by the local account")
         if "StackName" in params:
-            text = self.stacks.require(params["StackName"])["TemplateBody"]
+            stack = self.stacks.require(params["StackName"])
+            if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+                raise invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.")
+            text = stack["TemplateBody"]
         else:
             text = self.engine.template_text(params)
         template = self.engine.template(text)
@@ -431,10 +434,13 @@ def _shown(stack: Head) -> Params:
         shown["Outputs"] = outputs
     # CloudFormation leaves out what is empty, except for these.
     shown = {key: value for key, value in shown.items() if value != [] or key == "Tags"}
+    if "DeletionTime" in shown:
+        shown.pop("ChangeSetId", None)
+    if stack["StackStatus"] != "DELETE_COMPLETE":
+        shown["EnableTerminationProtection"] = stack.get("EnableTerminationProtection", False)
     return {
         **shown,
         "DisableRollback": stack.get("OnFailure") == "DO_NOTHING",
-        "EnableTerminationProtection": stack.get("EnableTerminationProtection", False),
         "NotificationARNs": [],
         "RollbackConfiguration": {},
         "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
@@ -461,9 +467,8 @@ def _declared(template: Template) -> Params:
     return _present(
         {
             "Description": template.description,
-            "Capabilities": capabilities,
+            "Capabilities": capabilities or None,
             "CapabilitiesReason": reason,
-            "DeclaredTransforms": [],
         }
     )
 

@@ -250,7 +250,7 @@ class Stacks:
         with self._head(stack_id) as head:
             head.update(cast("Head", {key: one for key, one in changes.items() if key not in _BODY}))
             head.update({"StackStatus": status, "StackStatusReason": reason})
-            if status == "DELETE_COMPLETE":
+            if status in ("DELETE_COMPLETE", "ROLLBACK_IN_PROGRESS"):
                 head["DeletionTime"] = self._account.now()
             if kept:
                 body = self._bodies.get(stack_id) or {}
@@ -334,7 +334,7 @@ class Stacks:
             self._remember(head)
 
     def _remember(self, head: Head) -> None:
-        if head.get("DeletionTime"):
+        if head["StackStatus"] == "DELETE_COMPLETE":
             self._heads.pop(head["StackId"], None)
         else:
             self._heads[head["StackId"]] = head

@@ -226,6 +226,7 @@ def _check(body: dict[str, Any]) -> None:
     """Raise ServiceError ValidationError for what is wrong with a template, whatever types there are."""
     if unsupported := [name for name in body if name in UNSUPPORTED_SECTIONS]:
         raise invalid(f"Template section {unsupported[0]} is not supported by the local account; remove it")
+    template_form.refuse_functions(body)
     if unknown := [str(name) for name in body if name not in SECTIONS]:
         raise invalid(f"Invalid template property or properties [{', '.join(unknown)}]")
     for section in SECTIONS - {"AWSTemplateFormatVersion", "Description"}:
@@ -269,20 +270,11 @@ def _check_resource(logical_id: str, resource: Any, body: dict[str, Any]) -> Non
         raise invalid(f"Invalid template resource property '{unknown[0]}'")
     if not isinstance(resource.get("Properties") or {}, dict):
         raise invalid(f"Template format error: Properties of resource {logical_id} must be an object")
-    for attribute, values in POLICIES.items():
+    for attribute in POLICIES:
         value = resource.get(attribute, "Delete")
-        if not isinstance(value, str):
-            raise invalid(f"Template format error: Every {attribute} member must be a string.")
-        if value == "Snapshot" and resource["Type"] in SNAPSHOTS:
-            continue
-        if value == "Snapshot":
-            raise invalid(
-                f"Template error: resource type {resource['Type']} does not support deletion policy Snapshot"
-            )
-        if value not in values:
-            raise invalid(
-                f"Template format error: Unrecognized {attribute} {value} for resource {logical_id}"
-            )
+        if function_forms.is_function(value):
+            continue  # its value is checked once it is known
+        check_policy(logical_id, resource["Type"], attribute, value)
     for name in depends_on(resource):
         if name not in body["Resources"]:
             raise invalid(
@@ -290,6 +282,18 @@ def _check_resource(logical_id: str, resource: Any, body: dict[str, Any]) -> Non
                 "of the template"
             )
     _check_condition(logical_id, resource, body)
+
+
+def check_policy(logical_id: str, type_name: str, attribute: str, value: Any) -> None:
+    """Raise ServiceError ValidationError for a DeletionPolicy or UpdateReplacePolicy that is none."""
+    if not isinstance(value, str):
+        raise invalid(f"Template format error: Every {attribute} member must be a string.")
+    if value == "Snapshot" and type_name in SNAPSHOTS:
+        return
+    if value == "Snapshot":
+        raise invalid(f"Template error: resource type {type_name} does not support deletion policy Snapshot")
+    if value not in POLICIES[attribute]:
+        raise invalid(f"Template format error: Unrecognized {attribute} {value} for resource {logical_id}")
 
 
 def _check_condition(where: str, node: dict[str, Any], body: dict[str, Any]) -> None:

@@ -117,6 +117,20 @@ def refuse_extension(name: str) -> None:
         )
 
 
+def refuse_functions(node: Any, where: str = "") -> None:
+    """Raise ServiceError ValidationError for a function of a transform, wherever it stands."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == "Fn::Transform":
+                raise _invalid("Template error: Fn::Transform is not supported by the local account")
+            if where != "Metadata":
+                refuse_extension(str(name))
+            refuse_functions(value, "Metadata" if name == "Metadata" else where)
+    elif isinstance(node, list):
+        for one in node:
+            refuse_functions(one, where)
+
+
 def _format_error(message: str) -> ServiceError:
     return _invalid(f"Template format error: {message}")
 

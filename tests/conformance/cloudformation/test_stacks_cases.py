@@ -99,6 +99,9 @@ class Stack:
     def _continue(self, *_: Any) -> None:
         self._api.continue_update_rollback(StackName=self.name)
 
+    def _summary(self, *_: Any) -> None:
+        self._api.get_template_summary(StackName=self.name)
+
     def _describe(self, *_: Any) -> None:
         self._api.describe_stacks(StackName=self.name)
 
@@ -161,6 +164,9 @@ class Stack:
                 for one in self._resource_changes(IncludePropertyValues=True)
             },
             "metadata": lambda: {name: self._metadata(name) for name in expected},
+            "members": lambda: {name: name in self._described() for name in expected},
+            "listed": self._listed,
+            "nested": lambda: self._described_change_set()["IncludeNestedStacks"],
             "change_set": lambda: self._described_change_set()["Status"],
             "why": lambda: self._described_change_set()["StatusReason"],
             "tags": lambda: {key: self._tags().get(key) for key in expected},
@@ -173,6 +179,11 @@ class Stack:
 
     def _described_change_set(self) -> dict[str, Any]:
         return dict(self._api.describe_change_set(ChangeSetName=self.change_set))
+
+    def _listed(self) -> list[str]:
+        listed = self._api.list_change_sets(StackName=self.name)["Summaries"]
+        assert not any(one["IncludeNestedStacks"] for one in listed)
+        return [one["ChangeSetName"] for one in listed]
 
     def _raw_events(self) -> list[dict[str, Any]]:
         return list(reversed(self._api.describe_stack_events(StackName=self.id)["StackEvents"]))
