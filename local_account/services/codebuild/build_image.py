@@ -3,7 +3,8 @@
 Reported by builds on AWS, not documented: the ``sh`` of Amazon Linux is bash, that of Ubuntu is dash.
 
 Differs from AWS: a build runs on this machine, as its user, and not in a container of the project's image: it
-has the tools that are installed here. The log says which shell a build has, and whose tools.
+has the tools that are installed here. The log says which shell a build has, and whose tools. What it installs
+with pip is gone with it; what it changes otherwise on this machine stays.
 
 Differs from AWS: the image decides what its name tells. `sh` is bash for Amazon Linux and dash for Ubuntu;
 another image gets this machine's `sh`. AWS's own images have version 2 of the AWS CLI, so `aws ecr get-login`

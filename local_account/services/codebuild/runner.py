@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import re
 import shutil
 import sys
@@ -18,7 +19,13 @@ from botocore.exceptions import ClientError
 
 from local_account.foundation.containers import engine_errors, explained
 from local_account.foundation.errors import log_loss
-from local_account.services.codebuild import artifacts, build_image, buildspec, source
+from local_account.services.codebuild import (
+    artifacts,
+    build_image,
+    buildspec,
+    python_environment,
+    source,
+)
 from local_account.services.codebuild.buildspec import Buildspec, OnFailure, Phase
 from local_account.services.codebuild.image_names import ImageNames
 from local_account.services.codebuild.log import BuildLog
@@ -248,7 +255,7 @@ class BuildRun:
         self._log.write(f"CODEBUILD_SRC_DIR={fetched.directory}")
         try:
             spec = buildspec.parse(self._buildspec_text(fetched.directory, s3))
-            self._select_runtimes(spec, environment["PATH"])
+            python = self._select_runtimes(spec, environment["PATH"])
         except buildspec.BuildspecError as error:
             raise PhaseFailed("YAML_FILE_ERROR", str(error)) from error
         for note in spec.notes:
@@ -258,7 +265,8 @@ class BuildRun:
             self._log.write(f" {name.upper()}: {len(phase.commands)} commands")
         image, outside = build["environment"]["image"], environment["PATH"]
         build_image.write_aws(image, self._tools, outside)
-        environment["PATH"] = f"{self._tools}{os.pathsep}{outside}"
+        own = python_environment.write(self._directory / "python", *python)
+        environment["PATH"] = os.pathsep.join((str(self._tools), str(own), outside))
         environment |= spec.variables or {}
         environment |= {v["name"]: v["value"] for v in build["environment"]["environmentVariables"]}
         environment |= self._own_variables(fetched.directory)
@@ -330,7 +338,9 @@ class BuildRun:
             )
         return path.read_text()
 
-    def _select_runtimes(self, spec: Buildspec, path: str) -> None:
+    def _select_runtimes(self, spec: Buildspec, path: str) -> tuple[Path, str]:
+        """Return the Python that the buildspec asks for, or else the account's, and its version."""
+        chosen = Path(sys.executable), platform.python_version()
         install = spec.phases.get("install")
         for name, wanted in ((install.runtimes if install else None) or {}).items():
             if name != "python":
@@ -339,9 +349,8 @@ class BuildRun:
                 )
             version, program = _find_python(wanted, path)
             self._log.write(f"Using python runtime version {version} for the '{wanted}' asked for")
-            if program != Path(sys.executable):
-                for alias in ("python", "python3"):
-                    (self._tools / alias).symlink_to(program)
+            chosen = program, version
+        return chosen
 
     def _own_variables(self, directory: Path) -> dict[str, str]:
         """Return the variables on the page "Environment variables in build environments"."""

@@ -1,5 +1,6 @@
 """Builds as unmodified clients see them: phases with their failure rules, logs, sources, artifacts."""
 
+import importlib.util
 import io
 import json
 import os
@@ -270,6 +271,32 @@ def test_missing_artifacts_fail_the_upload(lab: CodeBuildLab) -> None:
     )
     assert phases(build)["UPLOAD_ARTIFACTS"] == "FAILED"
     assert "no matching artifact paths found" in lab.log(build)
+
+
+@pytest.mark.parametrize("where", ["", "--user"])
+def test_what_a_build_installs_is_gone_with_it(lab: CodeBuildLab, where: str) -> None:
+    """It is not installed where the account itself runs; without a network, from a wheel in the source."""
+    name = "package_of_one_build"
+    about = f"{name}-1.0.dist-info"
+    wheel = {
+        f"{name}.py": "",
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/RECORD": f"{name}.py,,\n{about}/METADATA,,\n{about}/WHEEL,,\n{about}/RECORD,,\n",
+    }
+    file, looks = f"{name}-1.0-py3-none-any.whl", f"python -c 'import {name}, botocore'"
+    commands = [f"pip install --no-index {where} ./{file}", looks]
+    spec = json.dumps({"version": "0.2", "phases": {"build": {"commands": commands}}})
+    bucket = lab.bucket()
+    source = zipped({"buildspec.yml": spec, file: zipped(wheel)})
+    lab.client("s3").put_object(Bucket=bucket, Key="source.zip", Body=source)
+
+    build = lab.run(source={"type": "S3", "location": f"{bucket}/source.zip"})
+    after = lab.run(f'version: 0.2\nphases: {{build: {{commands: ["{looks}"]}}}}')
+
+    assert build["buildStatus"] == "SUCCEEDED", lab.log(build)
+    assert "ModuleNotFoundError" in lab.log(after)
+    assert importlib.util.find_spec(name) is None
 
 
 def test_an_artifact_without_a_name_has_that_of_its_project(lab: CodeBuildLab) -> None:
