@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def main() -> int:
     parser.add_argument("--only", help="kinds of faults, separated by commas")
     parser.add_argument("--minutes", type=float, default=1e9, help="end earlier")
     parser.add_argument("--settle", type=float, default=90, help="seconds until everything must be done")
-    parser.add_argument("--keep", type=Path, help="directory for the logs of accounts that failed")
+    parser.add_argument("--keep", type=Path, help="directory for the logs and states of accounts that failed")
     parser.add_argument("--docker", action="store_true", help="with an engine of its own; takes root")
     parser.add_argument("--in-own-network", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -73,16 +74,23 @@ def main() -> int:
                         break
                     if not rounds.run(lab, patient):
                         if arguments.keep:
-                            _keep_log(arguments.keep, rounds, patient)
+                            _keep(arguments.keep, rounds, patient)
                         break  # its account is not to be trusted any more
             print(rounds.summary(time.monotonic() - begin), flush=True)
     return int(bool(rounds.failures))
 
 
-def _keep_log(directory: Path, rounds: Rounds, patient: Patient) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    log = Path(f"{patient.account.state}.log")
-    (directory / f"seed-{rounds.seed}-run-{rounds.runs - 1}.log").write_bytes(log.read_bytes())
+def _keep(directory: Path, rounds: Rounds, patient: Patient) -> None:
+    """Keep the log, with where each thread is, and the state."""
+    process = patient.account
+    if process.pid:
+        os.kill(process.pid, signal.SIGUSR2)  # see quick_account
+        time.sleep(1)
+    kept = directory / f"seed-{rounds.seed}-run-{rounds.runs - 1}"
+    kept.mkdir(parents=True, exist_ok=True)
+    shutil.copy(f"{process.state}.log", kept / "account.log")
+    with suppress(shutil.Error):  # pipes of builds cannot be copied
+        shutil.copytree(process.state, kept / "state", dirs_exist_ok=True)
 
 
 @contextmanager

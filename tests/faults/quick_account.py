@@ -1,5 +1,7 @@
 """A local account whose retries and polls come soon (`--state DIR`)."""
 
+import faulthandler
+import signal
 import sys
 
 from local_account.__main__ import main
@@ -9,6 +11,7 @@ from local_account.services.lambda_ import service as lambda_service
 from local_account.services.sagemaker import SageMaker, SageMakerRuntime
 
 if __name__ == "__main__":
+    faulthandler.register(signal.SIGUSR2)  # writes to the log where each thread is
     CodePipeline.poll_seconds = 0.25
     lambda_service._RETRY_SECONDS = (2.0, 5.0)  # longer than a disk is full
     outbox._AFTER_A_FAULT = 0.5

@@ -13,14 +13,21 @@ from pathlib import Path
 
 ZERO_ID = "0" * 40
 _INTENDED = "-intended"
-"""Ends the name of a record that is older than its move."""
+"""Ends the name of a record of what is to move, which the record of what has moved replaces."""
 _UNBORN_HEAD = "refs/heads/main"
 
-# One file per push, under its final name only once it is complete: the account publishes and removes it, so
-# that a push is announced even if the account is killed right after git moved the references.
-_POST_RECEIVE = """#!/bin/sh
+# Records of a push, each under its final name only once it is complete: what is to move, before git moves it,
+# and then what has moved. The account publishes and removes them, so that a push is announced even if the
+# account is killed right after git moved the references, and git with it.
+_HOOKS = {
+    "pre-receive": f"""#!/bin/sh
+cat > "moved/$CODECOMMIT_PUSH{_INTENDED}.part" &&
+mv "moved/$CODECOMMIT_PUSH{_INTENDED}.part" "moved/$CODECOMMIT_PUSH{_INTENDED}"
+""",
+    "post-receive": """#!/bin/sh
 cat > "moved/$CODECOMMIT_PUSH.part" && mv "moved/$CODECOMMIT_PUSH.part" "moved/$CODECOMMIT_PUSH"
-"""
+""",
+}
 
 
 class GitError(Exception):
@@ -84,15 +91,22 @@ class GitRepository:
             new.git("symbolic-ref", "HEAD", _UNBORN_HEAD)
             # No maintenance may run in the background after the push that triggered it.
             new.git("config", "receive.autogc", "false")
-            hook = new.path / "hooks" / "post-receive"
-            hook.parent.mkdir()
-            hook.write_text(_POST_RECEIVE)
-            hook.chmod(0o755)
+            new.write_hooks()
             (new.path / "moved").mkdir()
             if path.exists():
                 shutil.rmtree(path)
             new.path.rename(path)
         return cls(path)
+
+    def write_hooks(self) -> None:
+        """Write the hooks that record pushes; a repository of an older build may have others."""
+        directory = self.path / "hooks"
+        directory.mkdir(exist_ok=True)
+        for name, text in _HOOKS.items():
+            hook = directory / name
+            if not hook.exists() or hook.read_text() != text:
+                hook.write_text(text)
+                hook.chmod(0o755)
 
     def git(self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
         """Run one git command on the repository and return its output."""
@@ -148,12 +162,12 @@ class GitRepository:
     def move(self, reference: str, new: str, old: str) -> str:
         """Set a reference to ``new`` (``ZERO_ID`` deletes it) if it is still at ``old``; return its record.
 
-        It is recorded as a push is, but before: a reference that has not moved is not announced.
+        It is recorded as a push is.
         """
-        push = f"{uuid.uuid4().hex}{_INTENDED}"
-        part = self.path / "moved" / f"{push}.part"
+        push = uuid.uuid4().hex
+        part = self.path / "moved" / f"{push}{_INTENDED}.part"
         part.write_text(f"{old} {new} {reference}\n")
-        part.rename(part.with_suffix(""))
+        intended = part.rename(part.with_suffix(""))
         try:
             if new == ZERO_ID:
                 self.git("update-ref", "-d", reference, old)
@@ -162,6 +176,7 @@ class GitRepository:
         except GitError:
             self.forget_moves(push)
             raise
+        intended.rename(self._record(push))
         return push
 
     def entries(self, tree: str, *, recursive: bool = False, path: str = "") -> list[Entry]:
@@ -206,23 +221,34 @@ class GitRepository:
 
     def take_moves(self, push: str) -> list[Move]:
         """Return the references that a push moved; call ``forget_moves`` once they have been announced."""
-        path = self.path / "moved" / push
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [Move(*line.split(" ", 2)) for line in lines]
+        record = self._record(push)
+        if record.exists():
+            return _moves(record)
+        intended = self._record(push, _INTENDED)
+        return [move for move in _moves(intended) if self._is_made(move)] if intended.exists() else []
 
     def forget_moves(self, push: str) -> None:
-        """Remove the record of a push."""
-        (self.path / "moved" / push).unlink(missing_ok=True)
+        """Remove the records of a push, the last one last."""
+        for path in (self._record(push, _INTENDED), self._record(push)):
+            path.unlink(missing_ok=True)
 
     def unannounced(self) -> list[str]:
-        """Return the pushes that are still recorded, oldest first; a move that was not made is forgotten."""
+        """Return the pushes that are still recorded, oldest first; one that moved nothing is forgotten."""
         paths = [path for path in (self.path / "moved").iterdir() if path.suffix != ".part"]
-        pushes = [path.name for path in sorted(paths, key=lambda path: path.stat().st_mtime)]
+        named = [path.name.removesuffix(_INTENDED) for path in sorted(paths, key=lambda p: p.stat().st_mtime)]
+        pushes = list(dict.fromkeys(named))
         for push in list(pushes):
-            if push.endswith(_INTENDED) and not all(map(self._is_made, self.take_moves(push))):
+            if not self.take_moves(push):
                 self.forget_moves(push)
                 pushes.remove(push)
         return pushes
 
+    def _record(self, push: str, suffix: str = "") -> Path:
+        return self.path / "moved" / f"{push}{suffix}"
+
     def _is_made(self, move: Move) -> bool:
-        return (self.resolve(move.reference) or ZERO_ID) == move.new
+        return (self.resolve(move.reference, "object") or ZERO_ID) == move.new
+
+
+def _moves(record: Path) -> list[Move]:
+    return [Move(*line.split(" ", 2)) for line in record.read_text().splitlines()]

@@ -92,7 +92,9 @@ class CodeCommit(Service):
             if path.name.removesuffix(".git") not in names:
                 shutil.rmtree(path)
         for name in names:
-            for push in GitRepository(repository_path(self.account, name)).unannounced():
+            repository = GitRepository(repository_path(self.account, name))
+            repository.write_hooks()
+            for push in repository.unannounced():
                 announce_push(self.account, name, push)
 
     def commit(self, repository: str, revision: str) -> Commit:

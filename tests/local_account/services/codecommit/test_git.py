@@ -13,6 +13,7 @@ import pytest
 from local_account.services.codecommit.git_repository import ZERO_ID, GitRepository
 from local_account.services.codecommit.git_server import repository_path
 from tests.local_account.services.served import Served
+from tests.waiting import eventually
 
 
 class Git:
@@ -239,10 +240,32 @@ def test_a_branch_that_a_killed_account_has_moved_is_announced_and_no_other(
     git("push", "-q", "origin", "HEAD:main", cwd=clone)
     repository = GitRepository(repository_path(served.account, name))
     repository.move("refs/heads/moved", commit, ZERO_ID)
-    repository.move("refs/heads/other", commit, ZERO_ID)
-    repository.git("update-ref", "-d", "refs/heads/other")  # killed between the record and the move
+    intended = repository.path / "moved" / "0123456789abcdef-intended"
+    intended.write_text(f"{ZERO_ID} {commit} refs/heads/other\n")  # killed between the record and the move
     served.services["codecommit"].start()
     assert [one["referenceName"] for one in events(served, url)] == ["main", "moved"]
+    assert not repository.unannounced()
+    assert not intended.exists()
+
+
+def test_a_push_is_announced_if_git_is_killed_right_after_it_moved_references(
+    git: Git, url: str, clone: Path, served: Served
+) -> None:
+    commit, name = git.commit(clone, a="1"), url.rpartition("/")[2]
+    git("tag", "-am", "one", "v1", cwd=clone)
+    repository = GitRepository(repository_path(served.account, name))
+    hook = repository.path / "hooks" / "post-receive"
+    hook.write_text("#!/bin/sh\nkill -9 $PPID\n")
+    git("push", "-q", "origin", "HEAD:main", "v1", cwd=clone, fails=True)
+    git("push", "-q", "origin", "HEAD:main", "v1", cwd=clone)  # there is nothing left to push
+    found = eventually(lambda: events(served, url))
+    assert [one["referenceName"] for one in found] == ["main", "v1"]
+    assert found[0]["commitId"] == commit
+    served.services["codecommit"].start()
+    assert "kill" not in hook.read_text()  # as for a repository of an older build
+    git.commit(clone, a="2")
+    git("push", "-q", "origin", "HEAD:main", cwd=clone)
+    assert [one["event"] for one in events(served, url)][2:] == ["referenceUpdated"]
     assert not repository.unannounced()
 
 
