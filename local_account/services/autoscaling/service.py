@@ -282,6 +282,8 @@ class ApplicationAutoScaling(Service):
             raise invalid(
                 f"The endpoint {endpoint} cannot be scaled: {error.response['Error']['Message']}"
             ) from error
+        if found["EndpointStatus"] == "Deleting":  # its targets have been deregistered: a new one would stay
+            raise invalid(f"The endpoint {endpoint} cannot be scaled: it is being deleted")
         variants = [one["VariantName"] for one in found.get("ProductionVariants", [])]
         if variant not in variants:
             raise invalid(

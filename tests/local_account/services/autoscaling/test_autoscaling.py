@@ -158,6 +158,15 @@ def test_targets_that_cannot_be_registered(
     )["ScalableTargets"]
 
 
+def test_an_endpoint_that_is_being_deleted_gets_no_target_which_the_next_of_its_name_would_have(
+    autoscaling: ApplicationAutoScalingClient, served: Served, resource: dict[str, Any]
+) -> None:
+    served.sagemaker.status[resource["ResourceId"].split("/")[1]] = "Deleting"
+    with pytest.raises(ClientError, match="cannot be scaled: it is being deleted") as error:
+        autoscaling.register_scalable_target(**resource, MinCapacity=1, MaxCapacity=3)
+    assert code(error) == "ValidationException"
+
+
 def test_burstable_instances_are_not_scaled(
     autoscaling: ApplicationAutoScalingClient,
     served: Served,
