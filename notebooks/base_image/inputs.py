@@ -2,6 +2,7 @@
 
 import csv
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
@@ -11,11 +12,13 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 
 import numpy as np
 
-from rows import LARGEST, Column, as_table
+from rows import LARGEST, Column, as_number, as_table
 
 # Set by SageMaker: names that begin with these are not the model's, unless it declares them.
 PLATFORM = ("sagemaker_", "_tuning_")
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
+# How programs write that there is no value (pandas and spreadsheets among them).
+MISSING_LABELS = {"nan", "na", "n/a", "#n/a", "<na>", "null", "none"}
 KINDS: dict[
     Any, tuple[bool, bool]
 ] = {  # what FEATURES declares: whether it is text, whether it may be missing
@@ -40,7 +43,7 @@ def hyperparameters(declared: type[Any], given: Mapping[str, str]) -> Any:
         convert(name, types[name], None)  # a type that cannot be given is an error in model.py
     own = {name: text for name, text in given.items() if name in wanted or not name.startswith(PLATFORM)}
     if unknown := sorted(set(own) - set(wanted)):
-        raise ValueError(f"unknown hyperparameter {', '.join(unknown)}: use {', '.join(wanted)}")
+        raise ValueError(f"unknown hyperparameter {', '.join(unknown)}: use {', '.join(wanted) or 'none'}")
     if missing := [name for name, one in wanted.items() if name not in own and required(one)]:
         raise ValueError(f"hyperparameter {', '.join(missing)} is missing: it has no default in model.py")
     return declared(**{name: convert(name, types[name], text) for name, text in own.items()})
@@ -74,10 +77,19 @@ def convert(name: str, kind: Any, text: str | None) -> Any:
     if text is None:
         return None
     try:
-        return TRUTH[text.strip().lower()] if kind is bool else kind(text)
+        return parse(kind, text)
     except (ValueError, KeyError) as error:
-        hint = ": use true or false" if kind is bool else ""
+        hint = {bool: ": use true or false", float: ": use a finite number"}.get(kind, "")
         raise ValueError(f"hyperparameter {name}: {text!r} is not a valid {kind.__name__}{hint}") from error
+
+
+def parse(kind: Any, text: str) -> Any:
+    """Return a text as an int, float, str or bool; raises ValueError or KeyError."""
+    if kind is bool:
+        return TRUTH[text.strip().lower()]
+    if kind is not str and not math.isfinite(as_number(text)):  # evaluation.json could not hold NaN
+        raise ValueError(f"{text!r} is not finite")
+    return kind(text)
 
 
 def columns(features: Any) -> list[Column]:
@@ -181,33 +193,39 @@ def read(place: str, column: Column, text: str) -> float | str | None:
             raise ValueError(f"{where}: {text!r} begins or ends with a space; remove it")
         return text
     try:
-        number = float(text)
+        value = as_number(text)
     except ValueError as error:
         raise ValueError(
             f"{where}: {text!r:.60} is not a number; leave a missing value empty, and declare a column of "
             f"text in model.py as FEATURES = {{{column.name!r}: str, …}}"
         ) from error
-    if not abs(number) <= LARGEST:
+    if not abs(value) <= LARGEST:
         raise ValueError(f"{where}: {text} is NaN, infinite or beyond ±{LARGEST:g}")
-    return number
+    return value
 
 
 def labels(table: Table, target: str, declared: Sequence[str] = ()) -> np.ndarray:
     """Return the classes of the rows; raises ValueError if they cannot be told apart or learned.
 
-    Labels that differ only in case or spaces are taken for a mistake, unless `CLASSES` of model.py declares
-    both; then every label has to be among the declared ones.
+    Labels that differ only in case, spaces or characters that cannot be seen are taken for a mistake, and so
+    is one that says that it is missing, unless `CLASSES` of model.py declares them; then every label has to
+    be among the declared ones.
     """
     if isinstance(declared, str):
         raise TypeError("CLASSES of model.py is one text: use a tuple of texts")
     counts = Counter(table.target)
     spellings: dict[str, str] = {}
     for label, _ in counts.most_common():
-        usual = label if declared else spellings.setdefault(" ".join(label.casefold().split()), label)
+        usual = label if declared else spellings.setdefault(spelling(label), label)
         place = table.places[table.target.index(label)]
+        if not declared and label.lower() in MISSING_LABELS:
+            raise ValueError(
+                f"{place}, {target}: {label!r} is how programs write a missing value: fill it or remove the "
+                "line, or declare CLASSES in model.py if it is a class"
+            )
         if usual != label:
             raise ValueError(
-                f"{place}, {target}: {label!r} is spelled {usual!r} elsewhere; use one spelling, or declare "
+                f"{place}, {target}: {label!a} is spelled {usual!a} elsewhere; use one spelling, or declare "
                 "both in model.py as CLASSES if they are different classes"
             )
         if declared and label not in declared:
@@ -231,10 +249,17 @@ def labels(table: Table, target: str, declared: Sequence[str] = ()) -> np.ndarra
     return np.array(table.target)
 
 
+def spelling(label: str) -> str:
+    """Return a label without what a reader does not see: case, spaces, and how Unicode composes it."""
+    composed = unicodedata.normalize("NFKC", label)
+    seen = "".join(one for one in composed if unicodedata.category(one) != "Cf")
+    return " ".join(seen.casefold().split())
+
+
 def numeric(text: str) -> bool:
     """Return whether a text is a finite number."""
     try:
-        return math.isfinite(float(text))
+        return math.isfinite(as_number(text))
     except ValueError:
         return False
 

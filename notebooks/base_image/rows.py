@@ -44,6 +44,16 @@ class Column(NamedTuple):
         return cls(name, kind.startswith("text"), kind.endswith("nothing"))
 
 
+def as_number(text: str) -> float:
+    """Return the number that a text is; raises ValueError.
+
+    `float` also reads `1_0` as 10, and digits of other scripts: in data, these are mistakes.
+    """
+    if "_" in text or not text.isascii():
+        raise ValueError(f"{text!r} is not a number")
+    return float(text)
+
+
 def as_table(rows: Any, columns: list[Column]) -> np.ndarray:
     """Return rows as an array: float64, a missing number being NaN; objects if a column is text."""
     if any(column.text for column in columns):
@@ -66,9 +76,9 @@ class RowReader:
         # msgspec checks width and types while it reads: text, null and true do not pass as numbers.
         kinds: list[Any] = [str if column.text else float for column in columns]
         kinds = [kind | None if one.missing else kind for kind, one in zip(kinds, columns, strict=True)]
-        body: Any = msgspec.defstruct(
-            "Body", [("instances", GenericAlias(list, GenericAlias(tuple, tuple(kinds))))]
-        )
+        instances = ("instances", GenericAlias(list, GenericAlias(tuple, tuple(kinds))))
+        # Whoever names an algorithm here would be answered by another one: that key must not have a value.
+        body: Any = msgspec.defstruct("Body", [instances, ("algorithm", None, None)])
         self.read_json = msgspec.json.Decoder(body).decode
 
     def join(self, parts: list[Rows]) -> np.ndarray:
@@ -156,7 +166,7 @@ class RowReader:
                 values.append(cell)
             else:
                 try:
-                    values.append(float(cell))
+                    values.append(as_number(cell))
                 except ValueError:
                     self.refuse(row, number, repr(cell))
         return tuple(values)
@@ -173,7 +183,7 @@ class RowReader:
             for row, cells in enumerate(csv_rows(text)):
                 for position, cell in enumerate(cells):
                     try:
-                        float(cell)
+                        as_number(cell)
                     except ValueError:
                         self.refuse(row, position, repr(cell))
         elif kind == JSON:
@@ -181,6 +191,8 @@ class RowReader:
             rows = document.get("instances") if isinstance(document, dict) else None
             if not isinstance(rows, list):
                 raise RefusedError(400, f'send {{"instances": [[…], …]}}: {self.wanted}')
+            if document.get("algorithm") is not None:
+                raise RefusedError(400, "algorithm is not part of the body: choose it in CustomAttributes")
             for row, values in enumerate(rows):
                 if not isinstance(values, list):
                     raise RefusedError(400, f"row {row} is not a list: {self.wanted}")
@@ -212,6 +224,7 @@ def attribute(attributes: str, name: str, values: tuple[str, ...]) -> str | None
     default would answer, and nobody would notice.
     """
     right = f"write {name}={values[0]}"
+    known = [plain(one) for one in values]
     found: str | None = None
     for part in filter(str.strip, re.split("[,;]", attributes)):
         key, equals, value = (one.strip() for one in part.partition("="))
@@ -221,11 +234,18 @@ def attribute(attributes: str, name: str, values: tuple[str, ...]) -> str | None
             if found not in {None, value}:
                 raise RefusedError(400, f"CustomAttributes has two values of {name}: choose one")
             found = value
-        elif not equals and (name in key.lower() or any(one in key for one in values)):
+        elif re.search(rf"\b{name}\s*[=:]", part.lower()) or (
+            not equals and (name in key.lower() or any(one in plain(key) for one in known))
+        ):
             raise RefusedError(400, f"CustomAttributes is {attributes!r:.60}: {right}")
-        elif equals and (value in values or alike(key.lower(), name)):
+        elif equals and (plain(value) in known or alike(key.lower(), name)):
             raise RefusedError(400, f"CustomAttributes has {key!r:.40}, which is not {name!r}: {right}")
     return found
+
+
+def plain(text: str) -> str:
+    """Return a text in lower case, without what separates its words."""
+    return re.sub(r"[\s_-]", "", text.lower())
 
 
 def alike(given: str, name: str) -> bool:

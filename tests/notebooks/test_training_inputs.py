@@ -45,6 +45,10 @@ def test_a_hyperparameter_has_its_declared_type(program: Any, kind: Any, text: s
     [
         (bool, "maybe", "hyperparameter one: 'maybe' is not a valid bool: use true or false"),
         (int | None, "3.5", "hyperparameter one: '3.5' is not a valid int"),
+        (int, "1_0", "hyperparameter one: '1_0' is not a valid int"),
+        (float, "1_0", "hyperparameter one: '1_0' is not a valid float: use a finite number"),
+        (float, "nan", "hyperparameter one: 'nan' is not a valid float: use a finite number"),
+        (float | None, "1e400", "hyperparameter one: '1e400' is not a valid float"),
         (Literal["gini", "entropy"], "Gini", "hyperparameter one: 'Gini' is not one of gini, entropy"),
         (list[int], "1,2", r"hyperparameter one is declared as list"),
         (tuple, "12", r"hyperparameter one is declared as tuple"),
@@ -83,8 +87,13 @@ def read(program: Any, folder: Path, features: Any = ("a", "b")) -> Any:
         ("1,2,   \n", r"c\.csv, line 14, kind is empty: fill it or remove the line$"),
         ("1,2, x\n", r"c\.csv, line 14, kind: ' x' begins or ends with a space"),
         ("1,2,X\n", r"c\.csv, line 14, kind: 'X' is spelled 'x' elsewhere"),
+        ("1,2,x\u200b\n", r"c\.csv, line 14, kind: 'x\\u200b' is spelled 'x' elsewhere"),
+        ("1,2,nan\n", r"c\.csv, line 14, kind: 'nan' is how programs write a missing value"),
+        ("1,2,N/A\n", r"c\.csv, line 14, kind: 'N/A' is how programs write a missing value"),
         ("1,2,z\n", r"kind 'z' has only one row \(c\.csv, line 14\)"),
         ("1,red,x\n", r"c\.csv, line 14, b: 'red' is not a number; .* FEATURES = \{'b': str"),
+        ("1,1_0,x\n", r"c\.csv, line 14, b: '1_0' is not a number"),
+        ("1,\u0663,x\n", r"c\.csv, line 14, b: '\u0663' is not a number"),
         (",2,x\n", r"c\.csv, line 14, a is empty: .* FEATURES = \{'a': float \| None"),
         ("1,1e31,x\n", r"c\.csv, line 14, b: 1e31 is NaN, infinite or beyond"),
     ],
@@ -107,6 +116,20 @@ def test_labels_that_differ_only_in_case_are_classes_if_they_are_declared(
     assert set(labels(table, "kind", ("x", "X", "y"))) == {"x", "X", "y"}
     with pytest.raises(ValueError, match=r"line 14, kind: 'X' is not among CLASSES of model.py \(x, y\)"):
         labels(table, "kind", ("x", "y"))
+
+
+def test_a_letter_has_one_spelling_however_it_is_composed(program: Any, tmp_path: Path) -> None:
+    composed, decomposed = "\u00e9t\u00e9", "e\u0301te\u0301"  # as Linux and macOS name files, for instance
+    (tmp_path / "c.csv").write_text(HEADER + ROWS + f"1,2,{composed}\n" * 3 + f"1,2,{decomposed}\n" * 2)
+    said = r"line 17, kind: 'e\\u0301te\\u0301' is spelled '\\xe9t\\xe9' elsewhere"
+    with pytest.raises(ValueError, match=said):
+        program("inputs").labels(read(program, tmp_path), "kind")
+
+
+def test_a_class_can_be_called_none_if_it_is_declared(program: Any, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text(HEADER + ROWS + "1,2,None\n" * 2)
+    labels = program("inputs").labels(read(program, tmp_path), "kind", ("None", "x", "y"))
+    assert set(labels) == {"None", "x", "y"}
 
 
 def test_a_quantity_is_not_taken_for_classes(program: Any, tmp_path: Path) -> None:
