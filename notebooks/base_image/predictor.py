@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rows import Column, as_table
+from rows import JSON, Column, RowReader, as_table
 from server import RefusedError
 
 # One label per row (of a regressor: a number), and one probability per row and class, if there are any.
@@ -109,9 +109,12 @@ def load_scikit_learn(content: bytes) -> Predict:
 
 
 def predictions(estimator: Any, rows: np.ndarray) -> Prediction:
-    """Predict with scikit-learn itself; raises ValueError if there is no number for a row."""
-    labels = np.asarray(estimator.predict(rows))
-    shares = estimator.predict_proba(rows) if hasattr(estimator, "predict_proba") else None
+    """Predict with scikit-learn itself; raises ValueError if there is no number for a row.
+
+    It gets a copy each time: one with `copy=False` changes its rows, and would be asked about others then.
+    """
+    labels = np.asarray(estimator.predict(rows.copy())).reshape(len(rows))
+    shares = np.asarray(estimator.predict_proba(rows.copy())) if hasattr(estimator, "predict_proba") else None
     for numbers, what in ((labels, "prediction"), (shares, "probability")):
         if numbers is not None and numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
             raise ValueError(f"its {what} is not a number")
@@ -133,6 +136,20 @@ def first_refused(estimator: Any, rows: np.ndarray) -> tuple[int | None, str]:
         else:
             first = middle
     return None, why
+
+
+def rehearsed(directory: Path, body: bytes) -> dict[str, Prediction]:
+    """Load the models of a directory as a server does, and answer a request of JSON with each of them.
+
+    Raises RuntimeError with the reason, which another process can pass on, if one of them cannot.
+    """
+    try:
+        predictor = Predictor(directory)
+        reader = RowReader(predictor.columns)
+        rows = reader.join([reader.read(body, JSON)])
+        return {algorithm: predict(rows) for algorithm, predict in predictor.algorithms.items()}
+    except Exception as error:
+        raise RuntimeError(f"{type(error).__name__}: {error}") from None
 
 
 LOADERS = {"onnx": load_onnx, "scikit-learn": load_scikit_learn}

@@ -1,12 +1,12 @@
 """From a fitted estimator to the bytes that serve, proven to predict what scikit-learn predicts."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.base import is_regressor
+from sklearn.base import BaseEstimator, RegressorMixin, is_regressor
 
 from predictor import Predict, Prediction, load_onnx, load_scikit_learn, predictions
 from rows import LARGEST, Column
@@ -71,8 +71,8 @@ def scores(estimator: Any, rows: np.ndarray) -> np.ndarray:
     """Return numbers that are smooth where an estimator is: one row each."""
     for name in ("predict_proba", "decision_function"):
         if hasattr(estimator, name):
-            return np.asarray(getattr(estimator, name)(rows), np.float64).reshape(len(rows), -1)
-    labels = np.asarray(estimator.predict(rows))
+            return np.asarray(getattr(estimator, name)(rows.copy()), np.float64).reshape(len(rows), -1)
+    labels = np.asarray(estimator.predict(rows.copy()))
     if labels.dtype.kind not in "fiu":
         labels = np.searchsorted(estimator.classes_, labels)
     return labels.astype(np.float64).reshape(len(rows), -1)
@@ -196,6 +196,10 @@ def to_onnx(algorithm: str, estimator: Any, rows: np.ndarray, columns: Sequence[
 
     if text := [column.name for column in columns if column.text]:
         raise RuntimeError(f"{', '.join(text)} is text, and ONNX serves numbers only: {INSTEAD}")
+    if any(np.isinf(tree.threshold).any() for tree in trees(estimator)):  # skl2onnx would never end
+        raise RuntimeError(
+            f"ONNX cannot reproduce {algorithm} (a tree splits by whether a value is missing): {INSTEAD}"
+        )
     checked, expected = expectations(algorithm, estimator, rows)
     faults = []
     options = {} if expected[1] is None else {"zipmap": False}
@@ -244,13 +248,44 @@ def to_pickle(algorithm: str, estimator: Any, rows: np.ndarray, _: Sequence[Colu
     return file.getvalue()
 
 
-def regresses(algorithms: dict[str, Any]) -> bool:
-    """Return whether the estimators are regressors; raises ValueError if only some of them are."""
-    kinds = {name: is_regressor(estimator) for name, estimator in algorithms.items()}
-    if not kinds:
+def trees(part: Any) -> Iterator[Any]:
+    """Yield the trees that an estimator has learned, however deep they are in it."""
+    if hasattr(part, "tree_"):
+        yield part.tree_
+    elif isinstance(part, Mapping | BaseEstimator):
+        for one in (part if isinstance(part, Mapping) else vars(part)).values():
+            yield from trees(one)
+    elif isinstance(part, list | tuple) or (isinstance(part, np.ndarray) and part.dtype == object):
+        for one in part:
+            yield from trees(one)
+
+
+def regresses(algorithms: Any) -> bool:
+    """Return whether the estimators are regressors; raises ValueError for what cannot be told."""
+    if not isinstance(algorithms, Mapping) or not algorithms:
         raise ValueError(
-            "estimators() of model.py returns nothing: return at least one estimator by its name"
+            "estimators() of model.py returns nothing by a name: return at least one estimator, such as "
+            '{"logistic": LogisticRegression()}'
         )
+    kinds = {}
+    for name, estimator in algorithms.items():
+        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+            raise ValueError(
+                f"{name} of estimators() in model.py is {estimator!r:.80}, not an estimator: return an "
+                "object, such as LogisticRegression()"
+            )
+        try:
+            kinds[name] = is_regressor(estimator)
+        except AttributeError as error:
+            raise ValueError(
+                f"{name} of estimators() in model.py is not known to scikit-learn: let its class inherit "
+                "from ClassifierMixin or RegressorMixin, and from BaseEstimator"
+            ) from error
+        if isinstance(estimator, RegressorMixin) and not kinds[name]:
+            raise ValueError(
+                f"{name} of estimators() in model.py is a regressor that scikit-learn does not take for one: "
+                "let its class inherit from RegressorMixin first, and from BaseEstimator last"
+            )
     if len(set(kinds.values())) > 1:
         regressors = ", ".join(name for name, kind in kinds.items() if kind)
         raise ValueError(
@@ -258,6 +293,39 @@ def regresses(algorithms: dict[str, Any]) -> bool:
             "either numbers or classes"
         )
     return any(kinds.values())
+
+
+def check_answers(algorithm: str, estimator: Any, rows: np.ndarray, classes: list[str]) -> None:
+    """Raise RuntimeError if a fitted estimator predicts something else than one class, or number, per row.
+
+    Its `classes` are those of the data, in the order in which the answers' probabilities are named; none for
+    a regressor. The rows are some that it was fitted to.
+    """
+    if not hasattr(estimator, "predict"):
+        raise RuntimeError(
+            f"{algorithm} cannot predict: let it end in a classifier or a regressor, and a search refit it"
+        )
+    predicted = np.asarray(estimator.predict(rows.copy()))
+    if predicted.size != len(rows):
+        raise RuntimeError(
+            f"{algorithm} predicts an array of {predicted.shape} for {len(rows)} rows: a model of this image "
+            "has one target"
+        )
+    if not classes:
+        return
+    found = set(predicted.ravel().tolist())
+    if not found & set(classes):
+        raise RuntimeError(
+            f"{algorithm} predicts {', '.join(map(repr, sorted(found)))[:60]}, and the classes are "
+            f"{', '.join(classes)[:200]}: use a classifier, and let one of your own return the labels that "
+            "it was given"
+        )
+    own = [str(one) for one in getattr(estimator, "classes_", classes)]
+    if own != classes:
+        raise RuntimeError(
+            f"{algorithm} has the classes_ {', '.join(own)[:200]}, and probabilities are served in the order "
+            f"{', '.join(classes)[:200]}: sort classes_ and the columns of predict_proba"
+        )
 
 
 WRITERS: dict[str, tuple[Encode, str]] = {

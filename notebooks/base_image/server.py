@@ -516,6 +516,9 @@ def serve(load: Callable[[], Answer], *, port: int, workers: int) -> None:
     signal.set_wakeup_fd(outbox.fileno())  # each signal becomes a byte in the inbox, whichever thread gets it
     for number in SIGNALS:
         signal.signal(number, lambda *_: None)
+    # Threads of OpenMP do not survive a fork: a worker would wait for them for ever. One for each worker is
+    # enough, and a library reads this when it is loaded.
+    os.environ["OMP_NUM_THREADS"] = "1"
     answer = load()
     listener = socket.create_server(("", port), backlog=4096)
     listener.setblocking(False)

@@ -9,7 +9,9 @@ import importlib
 import io
 import json
 import math
+import os
 import signal
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -18,6 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+import joblib
 import numpy as np
 import orjson
 from sklearn.metrics import (
@@ -32,14 +35,14 @@ from sklearn.metrics import (
 from sklearn.model_selection import train_test_split
 
 import inputs
-from predictor import Predictor, digest, predictions
-from proof import WRITERS, differs, reason, regresses
-from rows import CSV, ENCODERS, JSON, Column, RowReader
+from predictor import Prediction, digest, predictions, rehearsed
+from proof import WRITERS, check_answers, differs, reason, regresses
+from rows import CSV, ENCODERS, JSON, Column
 
 ROOT = Path("/opt/ml")
 PROGRAM = Path(__file__).parent
 TEST_SHARE, SPLIT_SEED = 0.2, 0  # the same test rows in every execution, so that releases are comparable
-ASKED = 20  # rows of the data that the models answer as they will when they serve
+ASKED = 20  # roughly how many rows of the data the models answer as they will when they serve
 HELD_OUT_ROWS, HELD_OUT_BYTES = 2_000, 1_000_000  # of held_out.csv: functions with little memory read it
 
 
@@ -79,36 +82,63 @@ def as_sent(row: np.ndarray) -> list[Any]:
     return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in row.tolist()]
 
 
-def rehearse(
-    contents: dict[str, bytes], columns: list[Column], estimators: dict[str, Any], rows: Any
-) -> None:
+def rehearse(contents: dict[str, bytes], estimators: dict[str, Any], rows: Any, runtime: str) -> None:
     """Serve the models as the container will: load them, read a request, answer it in each format.
 
     Raises RuntimeError if a model does not load or does not answer as scikit-learn does. An endpoint that
     never starts would say so only after the model has been approved.
     """
-    some = rows[:ASKED]
-    instances = [as_sent(row) for row in some]
+    some = rows[:: max(1, len(rows) // ASKED)]  # of every class: data is often sorted
+    body = orjson.dumps({"instances": [as_sent(row) for row in some]})
     with tempfile.TemporaryDirectory() as directory:
         for name, content in contents.items():
             (Path(directory) / name).write_bytes(content)
-        for algorithm, estimator in estimators.items():
-            try:
-                reader = RowReader(columns)
-                table = reader.join([reader.read(orjson.dumps({"instances": instances}), JSON)])
-                labels, shares = Predictor(Path(directory)).algorithms[algorithm](table)
-                wrong = differs((labels, shares), predictions(estimator, some)).any()
+        try:
+            answers = answered(Path(directory), body, runtime)
+            for algorithm, (labels, shares) in answers.items():
                 for kind in (JSON, CSV):
                     ENCODERS[kind](algorithm, labels.tolist(), shares)
-            except Exception as error:
-                raise RuntimeError(
-                    f"{algorithm} was trained, but could not serve: {reason(error)}"
-                ) from error
-            if wrong:
-                raise RuntimeError(
-                    f"{algorithm} was trained, but answers a request differently than before it was saved: "
-                    "let its predictions depend on nothing but the row"
-                )
+        except Exception as error:
+            raise RuntimeError(
+                f"what was trained cannot serve: {reason(error)}. A server loads the saved estimator and "
+                "runs nothing else of model.py: let it depend on nothing that training has set, such as "
+                "sklearn.set_config or a global variable"
+            ) from error
+    for algorithm, estimator in estimators.items():
+        if differs(answers[algorithm], predictions(estimator, some)).any():
+            raise RuntimeError(
+                f"{algorithm} was trained, but answers a request differently than before it was saved: "
+                "let its predictions depend on nothing but the row"
+            )
+
+
+def answered(directory: Path, body: bytes, runtime: str) -> dict[str, Prediction]:
+    """Return what the models answer; Python objects in a new process, which has nothing of this one."""
+    if runtime == "onnx":
+        return rehearsed(directory, body)
+    answers, path = directory / "answers", os.pathsep.join(filter(None, sys.path))
+    code = "import joblib, pathlib, predictor, sys; model, answers = map(pathlib.Path, sys.argv[1:]); "
+    code += "joblib.dump(predictor.rehearsed(model, sys.stdin.buffer.read()), answers)"
+    command = [sys.executable, "-c", code, str(directory), str(answers)]
+    environment = {**os.environ, "PYTHONPATH": path}
+    ended = subprocess.run(command, input=body, capture_output=True, check=False, env=environment)
+    if ended.returncode:
+        raise RuntimeError(ended.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+    loaded: dict[str, Prediction] = joblib.load(answers)
+    return loaded
+
+
+def fit(algorithm: str, estimator: Any, rows: np.ndarray, truth: np.ndarray, classes: list[str]) -> None:
+    """Fit an estimator to a copy of the data, because some change it; raises RuntimeError with the reason."""
+    try:
+        estimator.fit(rows.copy(), truth.copy())
+    except Exception as error:
+        raise RuntimeError(
+            f"{algorithm} cannot be fitted ({reason(error)}): change it in model.py. Its rows are a NumPy "
+            "array, whose columns are FEATURES by their number, and there is one target; text needs an "
+            "encoder, and missing values an imputer"
+        ) from error
+    check_answers(algorithm, estimator, rows[:ASKED], classes)
 
 
 def score(algorithm: str, truth: np.ndarray, predicted: np.ndarray, classes: list[str]) -> dict[str, Any]:
@@ -180,12 +210,12 @@ def train(model: Model) -> None:
     )
     measured, predicted, contents = {}, {}, {}
     for algorithm, estimator in estimators.items():
-        estimator.fit(fit_rows, fit_truth)
+        fit(algorithm, estimator, fit_rows, fit_truth, classes)
         contents[f"{algorithm}.{ending}"] = encode(algorithm, estimator, table.rows, columns)
-        predicted[algorithm] = np.asarray(estimator.predict(test_rows))
+        predicted[algorithm] = np.asarray(estimator.predict(test_rows.copy())).ravel()
         measured[algorithm] = score(algorithm, test_truth, predicted[algorithm], classes)
     contents["model.json"] = about(runtime, columns, classes, contents, table.rows[0])
-    rehearse(contents, columns, estimators, table.rows)
+    rehearse(contents, estimators, table.rows, runtime)
     names = [*(column.name for column in columns), model.TARGET]
     output, count = held_out(names, test_rows, test_truth, predicted)
     evaluation = {
