@@ -11,11 +11,14 @@ url="$REPOSITORY_CLONE_URL"
 
 # The home directory is new at every start.
 if [ -z "$REPOSITORY" ]; then
-    # git finds its helper for s3+zip:// here, in a terminal too: /etc/skel puts this directory on the PATH.
+    # git finds its helper for s3+zip:// here. In a terminal, /etc/skel puts this directory on the PATH of bash, but
+    # Jupyter starts sh as a login shell where SHELL is not set, as on notebook instances.
     helper="$("$STATE/tools/bin/python" -c "import git_remote_s3; print(git_remote_s3.__file__)")"
     mkdir -p ~/.local/bin
     ln -sfn "${helper%/lib/*}"/bin/git-remote-s3{,+zip} ~/.local/bin/
     export PATH="$HOME/.local/bin:$PATH"
+    # shellcheck disable=SC2016 # the shell of the terminal expands it
+    grep -qsF '.local/bin' ~/.profile || echo 'export PATH="$HOME/.local/bin:$PATH"' >>~/.profile
 else
     # CodeCommit user guide, "Set up the credential helper".
     host="${url#https://}"

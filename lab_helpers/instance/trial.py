@@ -26,6 +26,8 @@ SCHEMA = 1
 HOOK_TOOLS = ("aws", "git", "python3", "sha256sum", "runuser", "getent", "setsid", "flock")
 _SECONDS, _PULL_SECONDS = 60, 300
 _TOLD_LINES = 80
+_TERMINAL = ("env", "--unset=PATH", "sh", "-lc")
+"""Jupyter's terminal where SHELL is not set, with the PATH of a login (jupyter_server_terminals)."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def facts(home: Path) -> dict[str, str]:
         "docker buildx": _fact("docker", "buildx", "version"),
         "aws": _fact("aws", "--version"),
         "git": _fact("git", "--version"),
-        "git-remote-s3 of a terminal": _fact("bash", "-lc", "command -v git-remote-s3+zip"),
+        "git-remote-s3 of a terminal": _fact(*_TERMINAL, "command -v git-remote-s3+zip"),
     }
 
 

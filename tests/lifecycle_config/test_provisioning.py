@@ -544,12 +544,17 @@ def test_without_codecommit_the_repository_is_in_the_bucket(instance: Instance) 
     copy = instance.home / "iris_model"
     assert git("-C", copy, "remote", "get-url", "origin").strip() == instance.values["CloneUrl"]
     assert git("-C", copy, "check-attr", "export-subst", "buildspec.yml").endswith("export-subst: set\n")
-    assert (instance.directory / "home" / ".local" / "bin" / "git-remote-s3+zip").exists()
+    home = instance.directory / "home"
+    assert (home / ".local" / "bin" / "git-remote-s3+zip").exists()
+    terminal = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+    found = subprocess.check_output(["sh", "-lc", "command -v git-remote-s3+zip"], env=terminal, text=True)
+    assert found.strip() == str(home / ".local" / "bin" / "git-remote-s3+zip"), "git pull in a terminal"
     for name, given in instance.stacks().items():
         assert given.get("RepositoryName", "") == "", name
 
     assert instance.start() == "ready", instance.log()
     assert instance.log().count("seeded") <= 1, "an existing repository stays"
+    assert (home / ".profile").read_text().count(".local/bin") == 1
 
 
 def test_a_package_that_is_newer_than_its_top_stack_says_what_to_do() -> None:
