@@ -12,6 +12,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+FIRST = "00_welcome.ipynb"
+"""The notebook with which JupyterLab opens."""
+
 
 def data_directory(environment: Mapping[str, str]) -> Path:
     """Return the user's directory for Jupyter's data."""

@@ -29,6 +29,7 @@ from lab_helpers.clients import Clients
 from lab_helpers.instance import attendant
 from lab_helpers.instance.copies import copy_exercises
 from lab_helpers.instance.jupyter import (
+    FIRST,
     keep_signatures,
     lend_widgets,
     write_kernel,
@@ -38,8 +39,6 @@ from lab_helpers.instance.jupyter import (
 from lab_helpers.nested_stacks import StackError, deploy_nested
 
 TOLD_LINES = 30
-FIRST = "00_welcome.ipynb"
-"""The notebook with which JupyterLab opens."""
 
 
 class PartError(RuntimeError):

@@ -19,7 +19,7 @@ from typing import Any
 from lab_helpers.containers import BASE_IMAGE
 from lab_helpers.git import search_path
 from lab_helpers.instance import idle
-from lab_helpers.instance.jupyter import WIDGETS, runtime_directory
+from lab_helpers.instance.jupyter import FIRST, WIDGETS, runtime_directory
 from lab_helpers.reset_request import Request
 
 SCHEMA = 1
@@ -65,7 +65,7 @@ def run(home: Path, request: Request, environment: Mapping[str, str], tell: Call
     report = Report(request.id)
     tell(report)
     report.assumptions = list(assumptions(home, environment))
-    report.facts = facts(home)
+    report.facts = facts(home, environment)
     report.status = "running"
     tell(report)
     report.notebooks = _run_notebooks(home, request.arguments, environment)
@@ -118,6 +118,7 @@ def assumptions(home: Path, environment: Mapping[str, str]) -> Iterator[Assumpti
 
 
 def _of_jupyter(environment: Mapping[str, str]) -> Iterator[Assumption]:
+    """Yield what is assumed of the server with which learners work (REST APIs of Jupyter and JupyterLab)."""
     servers = list(idle.servers(runtime_directory(environment)))
     answering = [server for server in servers if server.get("api/kernels") is not None]
     asked = ", ".join(server.url for server in servers)
@@ -137,10 +138,19 @@ def _of_jupyter(environment: Mapping[str, str]) -> Iterator[Assumption]:
         bool(widgets),
         f"version {widgets['version']}" if widgets else f"{WIDGETS} is not there",
     )
+    layouts = answering[0].ask("lab/api/workspaces") if answering else None
+    yield Assumption(
+        "JupyterLab opens with the first notebook",
+        FIRST in json.dumps(layouts),
+        "its layout names it" if FIRST in json.dumps(layouts) else "it has no layout from the workshop",
+    )
 
 
-def facts(home: Path) -> dict[str, str]:
-    """Return what is worth knowing about the instance."""
+def facts(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what is worth knowing about the instance; `environment` has the settings of `lab.env`."""
+    jupyter = [
+        found for server in idle.servers(runtime_directory(environment)) if (found := server.ask("api"))
+    ]
     hook = _hook(home)
     release = dict(line.partition("=")[::2] for line in _lines(Path("/etc/os-release")))
     mounted = next(path for path in (home, *home.parents) if path.is_mount())
@@ -149,6 +159,7 @@ def facts(home: Path) -> dict[str, str]:
         "hook's PATH": hook.get("path", ""),
         "hook's Python": _says("", "/usr/bin/env", "python3", "--version").saw,
         "kernel's Python": _says("", str(_kernel(home)), "--version").saw,
+        "Jupyter Server": jupyter[0]["version"] if jupyter else "no (none answers)",
         "processors": str(os.cpu_count()),
         "home is on": str(mounted),
         "GB free in home": f"{shutil.disk_usage(home).free / 1e9:.0f}",

@@ -69,6 +69,24 @@ class Trial:
         ran = self.instance.get("notebooks", {}).get("exit_status") == 0
         return ran and not (self.failure or self.broken or self.left)
 
+    @property
+    def verdict(self) -> str:
+        """What it all means, in a sentence or two, for someone who does not know what was assumed."""
+        if self.good:
+            kept = "" if self.left is None else ", and nothing of the lab is left"
+            return f"The workshop works here: all that it assumes holds, every notebook ran{kept}."
+        found = [f"it ended early: {self.failure}"] if self.failure else []
+        if self.broken:
+            found.append(f"{len(self.broken)} of what it assumes does not hold (**no** in the first table)")
+        notebooks = self.instance.get("notebooks", {})
+        if notebooks.get("exit_status", 0) != 0:
+            ran = notebooks.get("summary", {}).get("notebooks", [])
+            failed = [one["name"] for one in ran if one["status"] == "failed"]
+            found.append(f"notebook {', '.join(failed)} failed" if failed else "the notebooks did not run")
+        if self.left:
+            found.append("something of the lab is left (last line), and may cost money")
+        return f"The workshop does not work here yet: {'; '.join(found)}."
+
     def to_json(self, account: str) -> str:
         """Return the report without the account's id."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1).replace(account, "ACCOUNT")
@@ -191,8 +209,7 @@ def _page(trial: Trial) -> Iterator[str]:
     where = "the local account" if trial.local else "AWS"
     yield f"# Trial of the workshop on {where}, {trial.region}, {trial.at}"
     yield ""
-    if trial.failure:
-        yield f"**It ended early:** {trial.failure}\n"
+    yield f"**{trial.verdict}**\n" if trial.good else f"{trial.verdict}\n"
     yield "| assumption | holds | seen |"
     yield "|---|---|---|"
     for one in trial.instance.get("assumptions", []):

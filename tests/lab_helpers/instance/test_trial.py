@@ -54,6 +54,7 @@ def test_what_is_as_assumed_holds_and_a_jupyter_that_does_not_answer_is_named(ho
         "JupyterLab has the extension that shows the buttons of a decision": (
             "@jupyter-widgets/jupyterlab-manager is not there"
         ),
+        "JupyterLab opens with the first notebook": "it has no layout from the workshop",
     }
 
 
