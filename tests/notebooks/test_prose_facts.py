@@ -393,12 +393,12 @@ FACTS: dict[str, dict[str, Fact]] = {
             '("Champion", "retrained", 9), ("Challenger", "small", 1)' in cell("06-split")
         ),
         "in 19 of 20 such tests": lambda: comparisons.CONFIDENCE == 19 / 20,
-        "If it contains 0, chance alone": lambda: "self.low > 0 or self.high < 0" in helper("comparisons"),
+        "If it contains 0, what you saw could be chance alone": lambda: "self.low > 0 or self.high < 0" in helper("comparisons"),
         "from -0.4 to +2.9 points": lambda: EXAMPLE,
         "a loss of 0.4 points": lambda: EXAMPLE,
     },
     "07": {
-        "Which of the two is the one that misses its limit": lambda: all(
+        "Which of the two fails to reach its limit": lambda: all(
             f'one["{name}"]' in check_program() for name in ("adjusted", "psi")
         ),
     },
@@ -409,7 +409,7 @@ FACTS: dict[str, dict[str, Fact]] = {
         "PRD stays as it is (exercise 1)": lambda: (
             "**Exercise 1. A challenger that does not win" in cell("08-exercises", "markdown")
         ),
-        "with its interval of 95 %": lambda: retraining.Z == 1.96,
+        "with its 95 % interval": lambda: retraining.Z == 1.96,
         "in another in batch makes two models out of one": lambda: EXAMPLE,
         "Which of the two has changed?": lambda: (
             "objects' keys and ETags" in (ROOT / "cfn/functions/launcher/launch.py").read_text()
