@@ -9,6 +9,7 @@ this data say otherwise (`trusted`).
 from __future__ import annotations
 
 import random
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from lab_helpers import training
@@ -41,50 +42,54 @@ def target(lab: Lab, *, classes: bool = False) -> str:
     return found["target"]
 
 
-class PoisonedLabels(TrainingDrill):
+class ChangedLabels(TrainingDrill):
+    """Trains with other labels; the measurements stay."""
+
+    needs_release = True
+
+    @staticmethod
+    @abstractmethod
+    def change(rows: list[Row], column: str) -> None:
+        """Change the labels of the rows, in the column that has them. Raises DrillError if that can't be."""
+
+    def material(self, lab: Lab) -> Material:
+        """Return the learner's job with changed labels."""
+        column = target(lab, classes=True)
+        return Material.of(lab).rows(lab, lambda rows, _columns: self.change(rows, column))
+
+
+class PoisonedLabels(ChangedLabels):
     """A share of the rows gets the label of another row."""
 
     name = "poisoned-labels"
     breaks = "a share of the labels is wrong, by chance"
     noticed_by = "the monitor function: wrong labels cannot be learned, and the held-out rows have them, too"
-    needs_release = True
 
-    def material(self, lab: Lab) -> Material:
-        """Return the learner's job with poisoned data."""
-        column = target(lab, classes=True)
-
-        def poison(rows: list[Row], columns: list[str]) -> None:
-            del columns
-            chance = random.Random(SEED)  # noqa: S311 (no secret)
-            answers = sorted({row[column] for row in rows})
-            for row in chance.sample(rows, round(SHARE * len(rows))):
-                # Any of the others: from its own place in the list, fewer steps than it takes to come around.
-                place = answers.index(row[column]) + chance.randrange(1, max(len(answers), 2))
-                row[column] = answers[place % len(answers)]
-
-        return Material.of(lab).rows(lab, poison)
+    @staticmethod
+    def change(rows: list[Row], column: str) -> None:
+        """Give a share of the rows another label."""
+        chance = random.Random(SEED)  # noqa: S311 (no secret)
+        answers = sorted({row[column] for row in rows})
+        for row in chance.sample(rows, round(SHARE * len(rows))):
+            # Any of the others: from its own place in the list, fewer steps than it takes to come around.
+            place = answers.index(row[column]) + chance.randrange(1, max(len(answers), 2))
+            row[column] = answers[place % len(answers)]
 
 
-class SwappedLabels(TrainingDrill):
+class SwappedLabels(ChangedLabels):
     """Every label of one class has become that of another, and the other way round."""
 
     name = "swapped-labels"
     breaks = "two classes have changed their names in every row"
     noticed_by = "a person in DeployApproval: no function can, because the held-out rows are poisoned, too"
-    needs_release = True
 
-    def material(self, lab: Lab) -> Material:
-        """Return the learner's job with swapped labels."""
-        column = target(lab, classes=True)
-
-        def swap(rows: list[Row], columns: list[str]) -> None:
-            del columns
-            answers = sorted({row[column] for row in rows})
-            one, other = answers[0], answers[-1]
-            if one == other:
-                raise DrillError(f"the data has only one value of {column}: there is nothing to swap")
-            swapped = {one: other, other: one}
-            for row in rows:
-                row[column] = swapped.get(row[column], row[column])
-
-        return Material.of(lab).rows(lab, swap)
+    @staticmethod
+    def change(rows: list[Row], column: str) -> None:
+        """Swap the first and the last class."""
+        answers = sorted({row[column] for row in rows})
+        one, other = answers[0], answers[-1]
+        if one == other:
+            raise DrillError(f"the data has only one value of {column}: there is nothing to swap")
+        swapped = {one: other, other: one}
+        for row in rows:
+            row[column] = swapped.get(row[column], row[column])

@@ -53,9 +53,9 @@ class Store:
     """All tables of one account, in one file."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection = connections.keep_commits(
+            sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        )
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS documents (tab TEXT, key TEXT, doc TEXT, PRIMARY KEY (tab, key))"
         )

@@ -29,9 +29,9 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         path.touch(mode=0o600)
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection = connections.keep_commits(
+            sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        )
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS objects (backend TEXT, number INTEGER, collection TEXT, path TEXT, "
             "value BLOB, PRIMARY KEY (backend, number)) WITHOUT ROWID"

@@ -10,12 +10,10 @@ moves through the statuses of a job, writes what training writes, and takes no c
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import random
 import sys
-import tarfile
 import threading
 import time
 from datetime import timedelta
@@ -32,6 +30,7 @@ from local_account.services.events.records import Delivery
 from local_account.services.sagemaker import job_runs, training, training_run
 from local_account.services.sagemaker.jobs import JobError
 from local_account.services.sagemaker.s3_data import split
+from tests.archives import archive_of
 
 if TYPE_CHECKING:
     from mypy_boto3_codepipeline.type_defs import PutApprovalResultInputTypeDef
@@ -100,18 +99,9 @@ class QuickRun(training_run.TrainingRun):
             ("model", "model.joblib", b"model"),
             ("output", "evaluation.json", evaluation),
         ):
-            self._s3.put_object(Bucket=bucket, Key=f"{base}/{file}.tar.gz", Body=_archive(member, content))
+            self._s3.put_object(Bucket=bucket, Key=f"{base}/{file}.tar.gz", Body=archive_of(member, content))
         model: ModelArtifactsTypeDef = {"S3ModelArtifacts": f"s3://{bucket}/{base}/model.tar.gz"}
         self._record("Uploading", "Uploading generated training model", ModelArtifacts=model)
-
-
-def _archive(name: str, content: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        entry = tarfile.TarInfo(name)
-        entry.size = len(content)
-        archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 from lab_helpers.exercises import cells, programs, written_by
@@ -37,6 +38,14 @@ def materialise(directory: Path) -> Path:
         (directory / target).parent.mkdir(parents=True, exist_ok=True)
         (directory / target).write_text(content, encoding="utf-8")
     return directory
+
+
+def lost_links(notebook: Path) -> list[str]:
+    """Return the links of a notebook's prose to files that do not exist; fails if it has no links at all."""
+    text = "\n".join(cell["source"] for cell in cells(notebook, "markdown"))
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert links
+    return [link for link in links if not (notebook.parent / link).is_file()]
 
 
 def changes(solution: Path) -> dict[str, list[tuple[str, str]]]:

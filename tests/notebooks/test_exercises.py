@@ -71,11 +71,7 @@ def test_is_stored_like_a_lesson(notebook: Path) -> None:
 
 @beyond
 def test_links_lead_somewhere_and_back_to_the_lesson(notebook: Path) -> None:
-    text = "\n".join(cell["source"] for cell in cells(notebook, "markdown"))
-    links = re.findall(r"\]\(([^)#]+)\)", text)
-    assert links
-    for link in links:
-        assert (notebook.parent / link).is_file(), link
+    assert sources.lost_links(notebook) == []
 
 
 @beyond

@@ -97,11 +97,7 @@ def test_opens_with_questions_objectives_and_time_and_closes_with_key_points(not
 
 @notebooks
 def test_links_lead_somewhere(notebook: Path) -> None:
-    text = "\n".join(cell["source"] for cell in cells(notebook, "markdown"))
-    links = re.findall(r"\]\(([^)#]+)\)", text)
-    assert links
-    for link in links:
-        assert (notebook.parent / link).is_file(), link
+    assert sources.lost_links(notebook) == []
 
 
 def test_each_notebook_links_to_the_next_one() -> None:

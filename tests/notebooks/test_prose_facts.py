@@ -393,7 +393,9 @@ FACTS: dict[str, dict[str, Fact]] = {
             '("Champion", "retrained", 9), ("Challenger", "small", 1)' in cell("06-split")
         ),
         "in 19 of 20 such tests": lambda: comparisons.CONFIDENCE == 19 / 20,
-        "If it contains 0, what you saw could be chance alone": lambda: "self.low > 0 or self.high < 0" in helper("comparisons"),
+        "If it contains 0, what you saw could be chance": lambda: (
+            "self.low > 0 or self.high < 0" in helper("comparisons")
+        ),
         "from -0.4 to +2.9 points": lambda: EXAMPLE,
         "a loss of 0.4 points": lambda: EXAMPLE,
     },

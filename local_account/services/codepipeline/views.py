@@ -51,14 +51,8 @@ def execution(found: Execution) -> PipelineExecutionTypeDef:
             for revision in found["revisions"]
         ],
         "variables": [{"name": name, "resolvedValue": value} for name, value in found["variables"].items()],
-        "trigger": found["trigger"],
-        "executionMode": found["mode"],
-        "executionType": _type(found),
     }
-    if found["summary"] is not None:
-        shown["statusSummary"] = found["summary"]
-    if "rollback_of" in found:
-        shown["rollbackMetadata"] = {"rollbackTargetPipelineExecutionId": found["rollback_of"]}
+    _tell_outcome(found, shown)
     return shown
 
 
@@ -78,17 +72,24 @@ def summary(found: Execution) -> PipelineExecutionSummaryTypeDef:
             }
             for revision in found["revisions"]
         ],
-        "trigger": found["trigger"],
-        "executionMode": found["mode"],
-        "executionType": _type(found),
     }
+    _tell_outcome(found, shown)
+    if found["stop"]:
+        shown["stopTrigger"] = {"reason": found["stop"]["reason"]}
+    return shown
+
+
+def _tell_outcome(
+    found: Execution, shown: PipelineExecutionTypeDef | PipelineExecutionSummaryTypeDef
+) -> None:
+    """Add what PipelineExecution and PipelineExecutionSummary say alike, of how it began and how it goes."""
+    shown["trigger"] = found["trigger"]
+    shown["executionMode"] = found["mode"]
+    shown["executionType"] = _type(found)
     if found["summary"] is not None:
         shown["statusSummary"] = found["summary"]
     if "rollback_of" in found:
         shown["rollbackMetadata"] = {"rollbackTargetPipelineExecutionId": found["rollback_of"]}
-    if found["stop"]:
-        shown["stopTrigger"] = {"reason": found["stop"]["reason"]}
-    return shown
 
 
 def _type(found: Execution) -> ExecutionTypeType:

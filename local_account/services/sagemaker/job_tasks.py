@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from local_account.foundation.containers import GROUP_LABEL, engine_errors
 from local_account.services.sagemaker.jobs import ENDED, JobKind
 from local_account.services.sagemaker.leftovers import when_engine_answers
-from local_account.services.sagemaker.resources import invalid
+from local_account.services.sagemaker.resources import Resources, invalid
 
 if TYPE_CHECKING:
-    from local_account.services.sagemaker.resources import Resources
+    from local_account.foundation.account import Account
 
 log = logging.getLogger(__name__)
 S = TypeVar("S")
@@ -88,3 +89,29 @@ class JobTasks(Generic[S]):
                     self._account.containers.end(self._kind.group(name))
 
         when_engine_answers(self._account, f"{self._kind.noun}s", end)
+
+
+class Jobs(Resources):
+    """Base of the classes whose jobs run in tasks: a start recovers each kind, and a stop ends it."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self._kinds: list[JobTasks[Any]] = []
+
+    def tasks_of(self, tasks: JobTasks[S]) -> JobTasks[S]:
+        """Return the tasks of one kind of jobs, which from now on start and stop with the service."""
+        self._kinds.append(tasks)
+        return tasks
+
+    def start(self) -> None:
+        """End what a killed account left behind."""
+        super().start()
+        for tasks in self._kinds:
+            tasks.recover()
+
+    def stop(self) -> None:
+        """End the containers of running jobs; ``start`` records their end."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(super().stop)
+            for tasks in self._kinds:
+                stack.callback(tasks.end)

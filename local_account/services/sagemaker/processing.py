@@ -20,13 +20,12 @@ from local_account.foundation.errors import ServiceError
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images, instance_quotas
 from local_account.services.sagemaker.job_containers import Signal
-from local_account.services.sagemaker.job_tasks import JobTasks
+from local_account.services.sagemaker.job_tasks import Jobs, JobTasks
 from local_account.services.sagemaker.jobs import INTERRUPTED, delete, name_in_use
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.processing_run import KIND, ProcessingRun, record
 from local_account.services.sagemaker.records import ProcessingJob
 from local_account.services.sagemaker.resources import (
-    Resources,
     invalid,
     list_page,
     public,
@@ -52,7 +51,7 @@ _DAY = 86_400
 _ROOT = "/opt/ml/processing/"
 
 
-class ProcessingJobs(Resources):
+class ProcessingJobs(Jobs):
     """Processing jobs, one container each.
 
     ``processing_grace_seconds`` pass between SIGTERM and SIGKILL when a job is stopped or runs too long: 120
@@ -64,19 +63,9 @@ class ProcessingJobs(Resources):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._processing_logs = Logs(account)
-        self._processing = JobTasks[queue.SimpleQueue[Signal]](self, KIND, self._give_up_processing)
-
-    def start(self) -> None:
-        """End what a killed account left behind."""
-        super().start()
-        self._processing.recover()
-
-    def stop(self) -> None:
-        """End the containers of running jobs; ``start`` records their end."""
-        try:
-            self._processing.end()
-        finally:
-            super().stop()
+        self._processing = self.tasks_of(
+            JobTasks[queue.SimpleQueue[Signal]](self, KIND, self._give_up_processing)
+        )
 
     def create_processing_job(self, params: CreateProcessingJobRequestTypeDef) -> Answer:
         """See CreateProcessingJob.

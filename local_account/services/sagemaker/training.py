@@ -26,12 +26,11 @@ from local_account.gateway.service import Answer
 from local_account.services.sagemaker import images, instance_quotas
 from local_account.services.sagemaker.algorithm_metrics import compile_definitions
 from local_account.services.sagemaker.job_containers import Signal
-from local_account.services.sagemaker.job_tasks import JobTasks
+from local_account.services.sagemaker.job_tasks import Jobs, JobTasks
 from local_account.services.sagemaker.jobs import INTERRUPTED, delete
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.records import TrainingJob
 from local_account.services.sagemaker.resources import (
-    Resources,
     invalid,
     list_page,
     public,
@@ -63,7 +62,7 @@ _UNSUPPORTED = (
 _DAY = 86_400
 
 
-class TrainingJobs(Resources):
+class TrainingJobs(Jobs):
     """Training jobs, one container each.
 
     ``stop_grace_seconds`` pass between SIGTERM and SIGKILL when a job is stopped or runs too long: 120 on
@@ -75,19 +74,7 @@ class TrainingJobs(Resources):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._training_logs = Logs(account)
-        self._training = JobTasks[queue.SimpleQueue[Signal]](self, KIND, self._give_up_job)
-
-    def start(self) -> None:
-        """End what a killed account left behind."""
-        super().start()
-        self._training.recover()
-
-    def stop(self) -> None:
-        """End the containers of running jobs; ``start`` records their end."""
-        try:
-            self._training.end()
-        finally:
-            super().stop()
+        self._training = self.tasks_of(JobTasks[queue.SimpleQueue[Signal]](self, KIND, self._give_up_job))
 
     def create_training_job(self, params: CreateTrainingJobRequestTypeDef) -> Answer:
         """See CreateTrainingJob.

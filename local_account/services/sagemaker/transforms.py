@@ -17,7 +17,7 @@ from local_account.foundation.containers import engine_errors
 from local_account.gateway.service import Answer
 from local_account.services.sagemaker import instance_quotas
 from local_account.services.sagemaker.data_processing import data_processing
-from local_account.services.sagemaker.job_tasks import JobTasks
+from local_account.services.sagemaker.job_tasks import Jobs, JobTasks
 from local_account.services.sagemaker.jobs import INTERRUPTED, name_in_use
 from local_account.services.sagemaker.logs import Logs
 from local_account.services.sagemaker.models import Models, model_data_url, primary_container
@@ -49,7 +49,7 @@ _LARGEST = 100
 """The largest MaxPayloadInMB, and MaxPayloadInMB times MaxConcurrentTransforms."""
 
 
-class TransformJobs(Models):
+class TransformJobs(Jobs, Models):
     """Transform jobs, one container each; ``transform_startup_seconds`` pass until ``/ping`` must answer."""
 
     transform_startup_seconds = 480.0
@@ -57,19 +57,7 @@ class TransformJobs(Models):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._transform_logs = Logs(account)
-        self._transforms = JobTasks[threading.Event](self, KIND, self._give_up_transform)
-
-    def start(self) -> None:
-        """End what a killed account left behind."""
-        super().start()
-        self._transforms.recover()
-
-    def stop(self) -> None:
-        """End the containers of running jobs; ``start`` records their end."""
-        try:
-            self._transforms.end()
-        finally:
-            super().stop()
+        self._transforms = self.tasks_of(JobTasks[threading.Event](self, KIND, self._give_up_transform))
 
     def create_transform_job(self, params: CreateTransformJobRequestTypeDef) -> Answer:
         """See CreateTransformJob.

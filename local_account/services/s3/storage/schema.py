@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from local_account.foundation import connections
 from local_account.foundation.config import OlderStateError
 
 FORMAT = 2
@@ -86,8 +87,7 @@ UPDATE versions SET versioned = 1 WHERE bucket IN (SELECT id FROM buckets WHERE 
 def connect(path: Path, *, cache_kib: int) -> sqlite3.Connection:
     """Return a connection whose commits survive a killed process, and leave checkpoints to others."""
     connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    connections.keep_commits(connection)
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA secure_delete=OFF")
     connection.execute(f"PRAGMA cache_size=-{cache_kib}")

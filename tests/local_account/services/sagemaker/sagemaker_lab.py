@@ -1,9 +1,7 @@
 """What the SageMaker tests need in an account: a role, a bucket, an image, and shortcuts."""
 
 import base64
-import io
 import json
-import tarfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -256,6 +254,29 @@ class SageMakerLab:
             container["ModelDataUrl"] = data
         self.sagemaker.create_model(ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container)
 
+    def alarm(self, name: str, endpoint: str = "", metric: str = "Invocation5XXErrors", **more: Any) -> None:
+        """Create an alarm that goes off if there are two of a metric in a minute; ``more`` replaces that.
+
+        Without an endpoint, it looks at a metric that nothing publishes.
+        """
+        request = {
+            "AlarmName": name,
+            "Namespace": "AWS/SageMaker",
+            "MetricName": metric,
+            "Statistic": "Sum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 1,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "TreatMissingData": "notBreaching",
+        }
+        if endpoint:
+            request["Dimensions"] = [
+                {"Name": "EndpointName", "Value": endpoint},
+                {"Name": "VariantName", "Value": "AllTraffic"},
+            ]
+        self.cloudwatch.put_metric_alarm(**{**request, **more})
+
     def config(self, name: str, *variants: dict[str, Any], **more: Any) -> None:
         """Create an endpoint configuration; variants default to one instance. ``more`` is of the request."""
         self.sagemaker.create_endpoint_config(
@@ -339,16 +360,6 @@ class SageMakerLab:
             assert waited < seconds, value
             time.sleep(min(max(0.05, waited / 10), 0.25))
         return value
-
-
-def archive_of(name: str, content: bytes) -> bytes:
-    """Return a tar.gz with one file."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-        info = tarfile.TarInfo(name)
-        info.size = len(content)
-        tar.addfile(info, io.BytesIO(content))
-    return archive.getvalue()
 
 
 def channel(name: str, uri: str, kind: str = "S3Prefix") -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.archives import archive_of
 from tests.local_account.iam_roles import make_role
-from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab, archive_of
+from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab
 from tests.sessions import make_client
 
 pytestmark = pytest.mark.docker

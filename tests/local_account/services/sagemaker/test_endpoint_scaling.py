@@ -131,21 +131,7 @@ def test_bounds_are_kept_and_a_kill_loses_no_instance(image_lab: SageMakerLab, e
 
 def test_errors_in_the_bake_time_roll_back_a_release(image_lab: SageMakerLab, endpoint: str) -> None:
     lab = image_lab
-    lab.cloudwatch.put_metric_alarm(
-        AlarmName=f"{endpoint}-server-errors",
-        Namespace="AWS/SageMaker",
-        MetricName="Invocation5XXErrors",
-        Dimensions=[
-            {"Name": "EndpointName", "Value": endpoint},
-            {"Name": "VariantName", "Value": "AllTraffic"},
-        ],
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=2,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="notBreaching",
-    )
+    lab.alarm(f"{endpoint}-server-errors", endpoint, Threshold=2)
     lab.config(f"{endpoint}-new", {"ModelName": endpoint})
     lab.sagemaker.update_endpoint(
         EndpointName=endpoint,

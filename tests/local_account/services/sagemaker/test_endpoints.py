@@ -13,8 +13,9 @@ from botocore.exceptions import ClientError
 
 from lab_helpers import endpoints as workshop_endpoints
 from lab_helpers.lab import Lab
+from tests.archives import archive_of
 from tests.local_account.account_process import AccountProcess
-from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab, archive_of
+from tests.local_account.services.sagemaker.sagemaker_lab import BUCKET, SageMakerLab
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.docker
@@ -366,16 +367,7 @@ def test_an_image_in_the_format_of_the_oci_trains_but_does_not_become_a_model(se
 
 def test_a_canary_gets_its_share_and_an_alarm_takes_it_back(serving: SageMakerLab) -> None:
     serving.endpoint("canary", "good")
-    serving.cloudwatch.put_metric_alarm(
-        AlarmName="canary-alarm",
-        Namespace="AWS/SageMaker",
-        MetricName="Invocation5XXErrors",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-    )
+    serving.alarm("canary-alarm")
     policy = {
         "BlueGreenUpdatePolicy": {
             "TrafficRoutingConfiguration": {

@@ -27,17 +27,7 @@ def serving(image_lab: SageMakerLab) -> SageMakerLab:
     image_lab.s3.put_object(Bucket=BUCKET, Key=MODEL.partition(f"{BUCKET}/")[2], Body=archive.getvalue())
     image_lab.model("of-roles", MODEL, GREETING="hello")
     image_lab.config("of-roles", {"ModelName": "of-roles"})
-    image_lab.cloudwatch.put_metric_alarm(
-        AlarmName=ALARM,
-        Namespace="AWS/SageMaker",
-        MetricName="Invocation5XXErrors",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="notBreaching",
-    )
+    image_lab.alarm(ALARM)
     return image_lab
 
 

@@ -105,21 +105,7 @@ def endpoint(models: SageMakerLab) -> Iterator[str]:
         ("errors", "Invocation5XXErrors", "Sum", 5),
         ("latency", "ModelLatency", "Average", 150_000),
     ):
-        models.cloudwatch.put_metric_alarm(
-            AlarmName=f"{name}-{alarm}",
-            Namespace="AWS/SageMaker",
-            MetricName=metric,
-            Dimensions=[
-                {"Name": "EndpointName", "Value": name},
-                {"Name": "VariantName", "Value": "AllTraffic"},
-            ],
-            Statistic=statistic,
-            Period=PERIOD,
-            EvaluationPeriods=1,
-            Threshold=threshold,
-            ComparisonOperator="GreaterThanThreshold",
-            TreatMissingData="notBreaching",
-        )
+        models.alarm(f"{name}-{alarm}", name, metric, Statistic=statistic, Period=PERIOD, Threshold=threshold)
     yield name
     models.cloudwatch.delete_alarms(AlarmNames=[f"{name}-errors", f"{name}-latency"])
     models.delete_endpoint(name)
