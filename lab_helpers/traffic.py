@@ -21,7 +21,7 @@ from lab_helpers import load
 from lab_helpers.comparisons import Share
 from lab_helpers.display import Table, Tabular
 from lab_helpers.endpoints import percentile
-from lab_helpers.load import Question, RequestFailed
+from lab_helpers.load import Answer, Question, RequestFailed, Send
 from lab_helpers.metrics import VARIANT
 
 if TYPE_CHECKING:
@@ -91,7 +91,20 @@ class Log(Tabular):
 def learn(lab: Lab, endpoint: str, asked: Sequence[Question]) -> dict[Question, bytes]:
     """Ask each question once, and return the answers, by which a model is known again."""
     send = load.sender(lab, endpoint, connections=1)
-    return {question: send(question).body for question in asked}
+    return {question: _answered(send, question).body for question in asked}
+
+
+def _answered(send: Send, question: Question) -> Answer:
+    """Return the answer to a question; a connection that is lost says nothing about the model: ask again.
+
+    Raises RequestFailed.
+    """
+    try:
+        return send(question)
+    except RequestFailed as error:
+        if error.kind != "connection":
+            raise
+        return send(question)
 
 
 @dataclass(frozen=True)
@@ -107,10 +120,10 @@ class Usual:
 def usual(lab: Lab, endpoint: str, asked: Sequence[Question]) -> Usual:
     """Ask each question once, one after the other, and return how it was answered. Raises RequestFailed."""
     send, wrong, took = load.sender(lab, endpoint, connections=1), 0, list[float]()
-    send(asked[0])  # opens the connection
+    _answered(send, asked[0])  # opens the connection
     for question in dict.fromkeys(asked):
         began = time.perf_counter()
-        answer = send(question)
+        answer = _answered(send, question)
         took.append(1000 * (time.perf_counter() - began))
         wrong += not question.answered_by(answer.prediction)
     return Usual(wrong / len(took), percentile(took, 90))
@@ -215,11 +228,11 @@ class Traffic:
 def split(lab: Lab, endpoint: str, asked: Sequence[Question], requests: int) -> dict[str, Share]:
     """Ask `requests` questions, and return how many answers of each production variant were right.
 
-    Raises RequestFailed if a request fails: an average of the others would mislead.
+    Raises RequestFailed if the model fails: an average of the other answers would mislead.
     """
     send, counted = load.sender(lab, endpoint, connections=USERS), Counter[tuple[str, bool]]()
     for question in itertools.islice(itertools.cycle(asked), requests):
-        answer = send(question)
+        answer = _answered(send, question)
         counted[answer.variant, question.answered_by(answer.prediction)] += 1
     return {
         name: Share(name, counted[name, True], counted[name, True] + counted[name, False])

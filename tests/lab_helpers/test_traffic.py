@@ -143,6 +143,39 @@ def test_a_split_counts_the_answers_of_each_variant(tmp_path: Path, monkeypatch:
     }
 
 
+def test_a_lost_connection_is_no_answer_of_a_model_and_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measuring one request after the other, as AWS may close a connection now and then."""
+    attempts = Counter[Question]()
+
+    def send(question: Question) -> Answer:
+        attempts[question] += 1
+        if attempts[question] == 1:
+            raise RequestFailed("connection", "Connection was closed before we received a valid response")
+        return answer(question, 0.5)
+
+    monkeypatch.setattr(load, "sender", lambda *_, **__: send)
+    lab = fakes.lab(tmp_path)
+
+    assert traffic.split(lab, "safe", ASKED, 8) == {"AllTraffic": Share("AllTraffic", 8, 8)}
+    attempts.clear()
+    assert set(traffic.learn(lab, "safe", ASKED)) == set(ASKED)
+    attempts.clear()
+    assert traffic.usual(lab, "safe", ASKED).wrong == 0
+
+
+def test_an_endpoint_that_cannot_be_reached_ends_the_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(_: Question) -> Answer:
+        raise RequestFailed("connection", "Could not connect to the endpoint URL")
+
+    monkeypatch.setattr(load, "sender", lambda *_, **__: send)
+    with pytest.raises(RequestFailed, match="Could not connect"):
+        traffic.split(fakes.lab(tmp_path), "safe", ASKED, 8)
+
+
 def test_a_split_with_a_failed_request_says_so(tmp_path: Path, server: Server) -> None:
     server.mode = "broken"
     with pytest.raises(RequestFailed, match="KeyError"):
