@@ -362,13 +362,7 @@ class _Counts:
         return _allowed(look)
 
     def buckets(self) -> int | None:
-        return _allowed(
-            lambda: sum(
-                1
-                for one in self._room.clients("s3").list_buckets()["Buckets"]
-                if one["Name"] not in self._ours["bucket"]
-            )
-        )
+        return self._others("bucket", "s3", "list_buckets", "Buckets", "Name", MaxBuckets=1000)
 
     def roles(self) -> int | None:
         ours = {one.role(p) for one in self._room.labs for p in ROLES}

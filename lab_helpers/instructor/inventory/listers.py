@@ -321,7 +321,8 @@ def ecr_repositories(place: Place) -> Iterator[Found]:
 
 def buckets(place: Place) -> Iterator[Found]:
     """Yield S3 buckets; a deleted bucket has no object versions or delete markers left."""
-    for one in place.clients("s3").list_buckets()["Buckets"]:
+    # With a page size: without one, S3 refuses accounts that may have more than 10,000 buckets.
+    for one in place.pages("s3", "list_buckets", "Buckets", MaxBuckets=1000):
         name = one["Name"]
         yield Found("s3", "bucket", name, name, place.arn("s3", name), one.get("CreationDate"))
 

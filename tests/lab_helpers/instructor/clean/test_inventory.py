@@ -1,12 +1,14 @@
 """What belongs to which lab, and what belongs to none."""
 
 import json
+from typing import Any
 
 import pytest
 
-from lab_helpers.instructor.inventory import expirations
+from lab_helpers.instructor.inventory import expirations, listers
 from lab_helpers.instructor.inventory.ownership import by_name
 from lab_helpers.names import Names
+from tests.lab_helpers.fakes import FakeClient
 from tests.lab_helpers.instructor.clean.small_labs import EXECUTION, Room, policy
 
 PLACE = ("us-east-1", "123456789012")
@@ -189,3 +191,18 @@ def test_a_name_identifies_its_lab(kind: str, name: str, lab: str | None) -> Non
     found = by_name(kind, name, *PLACE)
 
     assert (found.lab_id if found else None) == lab
+
+
+def test_buckets_are_listed_in_pages_as_s3_demands_of_accounts_with_many() -> None:
+    """S3 refuses a list without a page size where the quota is above 10,000 (Amazon S3 User Guide)."""
+
+    def answer(MaxBuckets: int, **_: Any) -> dict[str, Any]:
+        assert MaxBuckets <= 10_000
+        return {"Buckets": [{"Name": "ana-mlops-eu-west-1-123456789012"}]}
+
+    s3 = FakeClient("s3", list_buckets=answer)
+    clients: Any = lambda _: s3  # noqa: E731
+    place = listers.Place(clients, "eu-west-1", "123456789012")
+
+    (found,) = listers.buckets(place)
+    assert found.arn == "arn:aws:s3:::ana-mlops-eu-west-1-123456789012"
