@@ -189,8 +189,10 @@ class Gateway:
                 protocol.validate(call, params, _BACKEND_FAULTS[service])
             if not system_tags.may_set(request.headers):
                 system_tags.check(service, params, "ValidationError")
-            self._guard.check(self._guard.caller(request), service, call.operation.name, params)
-            response = self._backend.handle(service, request)
+            caller = self._guard.caller(request)
+            self._guard.check(caller, service, call.operation.name, params)
+            with acting.answering(caller):
+                response = self._backend.handle(service, request)
         except ServiceError as error:
             known = service if service in self._backend.services else "sts" if request.form else "ecr"
             return protocol.plain_error(known, error, request_id)

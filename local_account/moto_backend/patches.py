@@ -44,11 +44,12 @@ def _create_linked_role(backend: Any, service_name: str, description: str, suffi
     """Create a role under the name that AWS gives it, if that is known (*CreateServiceLinkedRole*)."""
     name = linked_roles.NAMES.get(service_name)
     if not name:
-        return _original_linked_role(backend, service_name, description, suffix)
+        try:
+            return _original_linked_role(backend, service_name, description, suffix)
+        except EntityAlreadyExists as error:
+            raise _taken(str(error.message).split()[3]) from error
     if any(role.name == name for role in backend.get_roles()):
-        raise InvalidInput(
-            f"Service role name {name} has been taken in this account, please try a different suffix."
-        )
+        raise _taken(name)
     trust = {
         "Version": "2012-10-17",
         "Statement": [
@@ -64,6 +65,12 @@ def _create_linked_role(backend: Any, service_name: str, description: str, suffi
         tags=[],
         max_session_duration="3600",
         linked_service=service_name,
+    )
+
+
+def _taken(name: str) -> InvalidInput:
+    return InvalidInput(
+        f"Service role name {name} has been taken in this account, please try a different suffix."
     )
 
 

@@ -15,6 +15,7 @@ from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.models import AWSManagedPolicy, IAMBackend
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 
+from local_account.foundation import acting
 from local_account.foundation.arns import OPEN_SERVICE, has_open_service
 from local_account.foundation.errors import ServiceError
 from local_account.foundation.system_tags import counted
@@ -37,6 +38,11 @@ def check(backend: IAMBackend, operation: str, params: _Params) -> None:
     rule = _RULES.get(operation)
     if rule:
         rule(backend, params)
+
+
+def _get_user(_backend: IAMBackend, params: _Params) -> None:
+    if not params.get("UserName") and acting.caller():
+        raise ServiceError("ValidationError", "Must specify userName when calling with non-User credentials")
 
 
 # --- policy documents
@@ -233,6 +239,7 @@ def _inline(holder: Any) -> dict[str, str]:
 
 
 _RULES: dict[str, Callable[[IAMBackend, _Params], None]] = {
+    "GetUser": _get_user,
     "CreateRole": _create_role,
     "UpdateAssumeRolePolicy": _update_trust,
     **dict.fromkeys(("PutRolePolicy", "PutUserPolicy", "PutGroupPolicy"), _put_inline),

@@ -84,6 +84,7 @@ class Events(Service):
     def __init__(self, account: Account) -> None:
         super().__init__(account)
         self._rules = account.store.table("events.rules", Rule)
+        self._bus_tags = account.store.table("events.bus_tags", dict[str, str])
         self._read: list[Rule] = []
         self._matcher: Matcher[Rule] = Matcher([])
         self._read_at = -1
@@ -252,19 +253,34 @@ class Events(Service):
 
     def tag_resource(self, params: TagResourceRequestTypeDef) -> Answer:
         """See TagResource."""
+        if self._is_bus(params):
+            with self._bus_tags.lock:
+                tags = (self._bus_tags.get(BUS) or {}) | _tags(params["Tags"])
+                self._bus_tags.put(BUS, limited(tags, "ValidationException"))
+            return {}
         with self._rules.update(self._tagged(params)) as rule:
             rule["tags"] = limited(rule["tags"] | _tags(params["Tags"]), "ValidationException")
         return {}
 
     def untag_resource(self, params: UntagResourceRequestTypeDef) -> Answer:
         """See UntagResource."""
+        if self._is_bus(params):
+            with self._bus_tags.lock:
+                kept = self._bus_tags.get(BUS) or {}
+                self._bus_tags.put(
+                    BUS, {key: tag for key, tag in kept.items() if key not in params["TagKeys"]}
+                )
+            return {}
         with self._rules.update(self._tagged(params)) as rule:
             rule["tags"] = {key: tag for key, tag in rule["tags"].items() if key not in params["TagKeys"]}
         return {}
 
     def list_tags_for_resource(self, params: ListTagsForResourceRequestTypeDef) -> Answer:
         """See ListTagsForResource."""
-        tags = self._require(self._tagged(params))["tags"]
+        if self._is_bus(params):
+            tags = self._bus_tags.get(BUS) or {}
+        else:
+            tags = self._require(self._tagged(params))["tags"]
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
     # --- from the event to its targets
@@ -441,6 +457,13 @@ class Events(Service):
 
     def _rule_arn(self, name: str) -> str:
         return self.account.arn("events", f"rule/{name}")
+
+    def _is_bus(self, params: Mapping[str, Any]) -> bool:
+        """Return whether tags are about the default bus, and not a rule. Raises ServiceError for others."""
+        _, found, bus = str(params["ResourceARN"]).partition(":event-bus/")
+        if found and bus != BUS:
+            raise ServiceError("ResourceNotFoundException", f"Event bus {bus} does not exist.", status=400)
+        return bool(found)
 
     def _tagged(self, params: Mapping[str, Any]) -> str:
         prefix = self._rule_arn("")

@@ -17,7 +17,7 @@ from local_account.services.s3.facilities import (
     check_key,
     expiration_header,
     quoted,
-    written_header,
+    version_header,
 )
 from local_account.services.s3.objects import LARGEST_PUT, written_if
 from local_account.services.s3.refusals import refusal
@@ -58,7 +58,9 @@ class Copies:
             )
         replaced = _directive(call.headers, "x-amz-metadata-directive") == "REPLACE"
         itself = (source.bucket, source.key) == (call.bucket, call.key) and not named
-        if itself and not replaced and not any(name in call.headers for name in _CHANGES):
+        changed = replaced or any(name in call.headers for name in _CHANGES)
+        # A bucket that names its encryption gives the copy these attributes.
+        if itself and not changed and "encryption" not in bucket.settings:
             raise S3Error(
                 "InvalidRequest",
                 "This copy request is illegal because it is trying to copy an object to itself without "
@@ -98,7 +100,7 @@ class Copies:
         }
         headers = {
             **attributes.ENCRYPTION,
-            **written_header(version, bucket.versioning),
+            **version_header(version, bucket.versioning),
             **expiration_header(bucket, version),
             **_source_header(source, of_bucket),
         }

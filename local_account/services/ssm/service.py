@@ -27,6 +27,11 @@ _TAGS = 50
 _TOO_MANY_TAGS = f"A resource can have at most {_TAGS} tags."
 _RESERVED = re.compile(r"/?(aws|ssm)", re.IGNORECASE)
 _KEY = "alias/aws/ssm"
+_PATH_WORDS = (
+    'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it can '
+    "consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers "
+    "and the following 3 symbols .-_"
+)
 _FILTERS = ("Name", "Type", "Path", "Tier")
 
 
@@ -87,6 +92,7 @@ class SystemsManager(Service):
 
     def get_parameter(self, params: Params) -> Answer:
         """GetParameter: by name or ARN, with a version after a colon."""
+        _check_path(params["Name"])
         return {"Parameter": self._read(params["Name"], params.get("WithDecryption", False))}
 
     def get_parameters(self, params: Params) -> Answer:
@@ -329,16 +335,17 @@ def _check(params: Params) -> None:
             )
 
 
+def _check_path(name: str) -> None:
+    if not name.startswith("arn:") and ("//" in name or ("/" in name and not name.startswith("/"))):
+        raise _invalid(_PATH_WORDS)
+
+
 def _check_name(name: str) -> None:
     if _RESERVED.match(name):
         if name.lower().startswith("/aws") and name.count("/") > 1:
             raise ServiceError("AccessDeniedException", f"No access to reserved parameter name: {name}.")
         if "/" in name:
-            raise _invalid(
-                'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path, it '
-                "can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of "
-                "letters, numbers and the following 3 symbols .-_"
-            )
+            raise _invalid(_PATH_WORDS)
         raise _invalid('Parameter name: can\'t be prefixed with "aws" or "ssm" (case-insensitive).')
     if not _NAME.fullmatch(name) or name.endswith("/") or "//" in name:
         raise _invalid(

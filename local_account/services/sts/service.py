@@ -6,6 +6,7 @@ of them at each new one.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from local_account.authorization.identities import Identities
@@ -29,6 +30,7 @@ _LACKING = (
 )
 """Refuses in AssumeRole."""
 _CHAINED_SECONDS = 3600
+_ARN = re.compile("arn:[^:]+:[^:]+:[^:]*:[^:]*:.+")
 
 
 class SecurityTokenService(Service):
@@ -55,6 +57,8 @@ class SecurityTokenService(Service):
                 "UnsupportedOperation",
                 f"AssumeRole with {', '.join(lacking)} is not supported by the local account",
             )
+        if not _ARN.fullmatch(params["RoleArn"]):
+            raise ServiceError("ValidationError", f"{params['RoleArn']} is invalid")
         role_arn, seconds = params["RoleArn"], params.get("DurationSeconds", _CHAINED_SECONDS)
         role = Identities(self.account.config.account_id).role(role_arn)
         who = caller()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -279,3 +280,23 @@ def test_policies_of_aws_are_listed_and_nobodys_to_change(client: Clients) -> No
     assert refusal(iam.delete_policy, PolicyArn=BASIC).startswith("AccessDenied: ")
     missing = refusal(iam.get_policy, PolicyArn="arn:aws:iam::aws:policy/NoSuchPolicy")
     assert missing.startswith("NoSuchEntity: ")
+
+
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [
+        ("batch.amazonaws.com", "AWSServiceRoleForbatch"),
+        (
+            "sagemaker.application-autoscaling.amazonaws.com",
+            "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
+        ),
+    ],
+)
+def test_a_service_has_its_linked_role_once(client: Clients, service: str, name: str) -> None:
+    """Recorded on AWS: LocalStack tests/aws/services/iam, test_service_role_already_exists."""
+    iam = client("iam")
+    with suppress(iam.exceptions.InvalidInputException):
+        iam.create_service_linked_role(AWSServiceName=service)
+    again = refusal(iam.create_service_linked_role, AWSServiceName=service)
+    taken = "has been taken in this account, please try a different suffix."
+    assert again == f"InvalidInput: Service role name {name} {taken}"

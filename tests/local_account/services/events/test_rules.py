@@ -33,6 +33,17 @@ def test_a_rule_is_described_as_it_was_put(rule: Rule, events: Any) -> None:
     assert [item["Name"] for item in events.list_rules(NamePrefix="descr")["Rules"]] == ["described"]
 
 
+def test_the_default_bus_has_tags(events: Any) -> None:
+    """Recorded on AWS: LocalStack tests/aws/services/events, test_events_tags."""
+    bus = "arn:aws:events:us-east-1:123456789012:event-bus/default"
+    events.tag_resource(ResourceARN=bus, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    events.untag_resource(ResourceARN=bus, TagKeys=["a", "c"])
+    assert events.list_tags_for_resource(ResourceARN=bus)["Tags"] == [{"Key": "b", "Value": "2"}]
+    events.untag_resource(ResourceARN=bus, TagKeys=["b"])
+    with pytest.raises(ClientError, match="Event bus other does not exist"):
+        events.tag_resource(ResourceARN=bus.replace("default", "other"), Tags=[{"Key": "a", "Value": "1"}])
+
+
 def test_putting_a_rule_again_replaces_it(rule: Rule, events: Any) -> None:
     rule("replaced", PATTERN, Description="old", State="DISABLED")
     events.put_targets(Rule="replaced", Targets=[{"Id": "t", "Arn": FUNCTION}])

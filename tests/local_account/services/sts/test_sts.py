@@ -43,6 +43,38 @@ def test_a_session_survives_the_end_of_the_account(own_account: AccountProcess) 
     assert who["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/survivor/before"
 
 
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "nothing-valid-in-here",
+        "arn::b:::something/test-role",
+        "arn:a::::something/test-role",
+        "arn:a:::something/test-role",
+        "arn:a:a::aaaaaaaaaa:",
+    ],
+)
+def test_what_is_not_an_arn_is_not_a_role(local_account: AccountProcess, arn: str) -> None:
+    """Recorded on AWS: LocalStack tests/aws/services/sts, test_sts_invalid_parameters."""
+    sts = local_account.client("sts")
+    said = refusal(sts.assume_role, RoleArn=arn, RoleSessionName="session")
+    assert said == f"ValidationError: {arn} is invalid"
+
+
+def test_a_role_is_not_a_user(local_account: AccountProcess) -> None:
+    """Recorded on AWS: LocalStack tests/aws/services/iam, test_get_user_without_username_as_role."""
+    iam = local_account.client("iam")
+    role = make_role(iam, "no-user", "lambda.amazonaws.com")
+    allowed = {"Effect": "Allow", "Action": "iam:GetUser", "Resource": "*"}
+    iam.put_role_policy(
+        RoleName="no-user",
+        PolicyName="look",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+    )
+    session = local_account.client("sts").assume_role(RoleArn=role, RoleSessionName="look")["Credentials"]
+    said = refusal(with_session(local_account, session, "iam").get_user)
+    assert said == "ValidationError: Must specify userName when calling with non-User credentials"
+
+
 def test_a_session_is_as_long_as_requested(local_account: AccountProcess) -> None:
     iam, sts = local_account.client("iam"), local_account.client("sts")
     role = make_role(iam, "sts-long", "lambda.amazonaws.com")
