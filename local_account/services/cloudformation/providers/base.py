@@ -176,6 +176,19 @@ def call(client: Any, operation: str, params: Mapping[str, Any]) -> dict[str, An
     return getattr(client, operation)(**fit(shape, dict(params)))  # type: ignore[no-any-return]
 
 
+def policy_text(document: Any) -> str:
+    """Return a policy as the text that APIs take: a template's numbers are text (`Sid: 1`), as on AWS."""
+    return document if isinstance(document, str) else json.dumps(_without_numbers(document))
+
+
+def _without_numbers(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_numbers(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without_numbers(item) for item in node]
+    return str(node) if isinstance(node, int | float) and not isinstance(node, bool) else node
+
+
 def pick(props: Mapping[str, Any], *names: str) -> Properties:
     """Return those of the properties that are set."""
     return {name: props[name] for name in names if name in props}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from local_account.services.cloudformation.providers.base import (
@@ -12,6 +11,7 @@ from local_account.services.cloudformation.providers.base import (
     call,
     forget_missing,
     pick,
+    policy_text,
     refuse_existing,
 )
 from local_account.services.cloudformation.providers.tags import retag
@@ -23,10 +23,6 @@ _HOLDERS = (
 )
 
 
-def _document(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 class Role(Provider):
     """AWS::IAM::Role with inline and managed policies: ``Ref`` gives its name."""
 
@@ -36,10 +32,11 @@ class Role(Provider):
     def create(self, ctx: Context, props: Properties) -> None:
         """CreateRole, PutRolePolicy, AttachRolePolicy."""
         own = ("Path", "Description", "MaxSessionDuration", "PermissionsBoundary", "Tags")
+        trust = policy_text(props["AssumeRolePolicyDocument"])
         call(
             ctx.client("iam"),
             "create_role",
-            {"RoleName": ctx.name, **pick(props, "AssumeRolePolicyDocument", *own)},
+            {"RoleName": ctx.name, "AssumeRolePolicyDocument": trust, **pick(props, *own)},
         )
         ctx.created(ctx.name)
         self._set_policies(ctx, props, {})
@@ -48,7 +45,7 @@ class Role(Provider):
         """Change what differs."""
         iam, role = ctx.client("iam"), ctx.name
         if props["AssumeRolePolicyDocument"] != old["AssumeRolePolicyDocument"]:
-            document = _document(props["AssumeRolePolicyDocument"])
+            document = policy_text(props["AssumeRolePolicyDocument"])
             iam.update_assume_role_policy(RoleName=role, PolicyDocument=document)
         if pick(props, "Description", "MaxSessionDuration") != pick(old, "Description", "MaxSessionDuration"):
             iam.update_role(
@@ -70,7 +67,7 @@ class Role(Provider):
         before = {policy["PolicyName"]: policy["PolicyDocument"] for policy in old.get("Policies", [])}
         for name, document in inline.items():
             if before.get(name) != document:
-                iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=_document(document))
+                iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=policy_text(document))
         for name in before.keys() - inline.keys():
             forget_missing(iam.delete_role_policy, RoleName=role, PolicyName=name)
         managed, attached = props.get("ManagedPolicyArns", []), old.get("ManagedPolicyArns", [])
@@ -111,7 +108,7 @@ class Policy(Provider):
                 put(
                     **{key: holder},
                     PolicyName=props["PolicyName"],
-                    PolicyDocument=_document(props["PolicyDocument"]),
+                    PolicyDocument=policy_text(props["PolicyDocument"]),
                 )
             for holder in old.get(holders, []):
                 if holder not in props.get(holders, []) or props.get("PolicyName") != old["PolicyName"]:
@@ -143,7 +140,8 @@ class RolePolicy(Provider):
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
         """PutRolePolicy."""
         ctx.client("iam").put_role_policy(
-            **pick(props, "RoleName", "PolicyName"), PolicyDocument=_document(props.get("PolicyDocument", {}))
+            **pick(props, "RoleName", "PolicyName"),
+            PolicyDocument=policy_text(props.get("PolicyDocument", {})),
         )
 
     def delete(self, ctx: Context, props: Properties) -> None:
@@ -199,7 +197,7 @@ class ManagedPolicy(Provider):
         iam = ctx.client("iam")
         arn = iam.create_policy(
             PolicyName=ctx.name,
-            PolicyDocument=_document(props["PolicyDocument"]),
+            PolicyDocument=policy_text(props["PolicyDocument"]),
             **pick(props, "Path", "Description"),
         )["Policy"]["Arn"]
         ctx.created(arn)
@@ -209,7 +207,7 @@ class ManagedPolicy(Provider):
         """Create a new default version and delete the old one; change who the policy is attached to."""
         iam = ctx.client("iam")
         if props["PolicyDocument"] != old["PolicyDocument"]:
-            document = _document(props["PolicyDocument"])
+            document = policy_text(props["PolicyDocument"])
             iam.create_policy_version(PolicyArn=ctx.physical_id, PolicyDocument=document, SetAsDefault=True)
             self._delete_versions(ctx)
         self._attach(ctx, props, old)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +11,7 @@ from local_account.services.cloudformation.providers.base import (
     Provider,
     ResourceError,
     forget_missing,
+    policy_text,
     refuse_existing,
 )
 
@@ -222,9 +222,8 @@ class BucketPolicy(Provider):
 
     def update(self, ctx: Context, props: Properties, old: Properties) -> None:
         """PutBucketPolicy."""
-        policy = props["PolicyDocument"]
         ctx.client("s3").put_bucket_policy(
-            Bucket=props["Bucket"], Policy=policy if isinstance(policy, str) else json.dumps(policy)
+            Bucket=props["Bucket"], Policy=policy_text(props["PolicyDocument"])
         )
 
     def delete(self, ctx: Context, props: Properties) -> None:

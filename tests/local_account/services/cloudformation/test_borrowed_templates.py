@@ -38,6 +38,41 @@ def test_a_role_can_have_policies_of_aws(stacks: StackMaker) -> None:
     assert stacks.delete("borrowed-role")["StackStatus"] == "DELETE_COMPLETE"
 
 
+def test_numbers_in_policies_are_text(stacks: StackMaker, client: Callable[[str], Any]) -> None:
+    """As AWS's samples have them; github.com/serverless-operations/serverless-step-functions/issues/260."""
+    template = """
+Resources:
+  R:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement:
+          - {Sid: 1, Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: "sts:AssumeRole"}
+      Policies:
+        - PolicyName: p
+          PolicyDocument: {Statement: [{Sid: 2, Effect: Allow, Action: "s3:GetObject", Resource: "*"}]}
+  B: {Type: AWS::S3::Bucket}
+  P:
+    Type: AWS::S3::BucketPolicy
+    Properties:
+      Bucket: !Ref B
+      PolicyDocument:
+        Version: 2012-10-17
+        Statement:
+          - {Sid: 3, Effect: Deny, Principal: "*", Action: "s3:GetObject", Resource: !Sub "${B.Arn}/*"}
+"""
+
+    stack = stacks.create("borrowed-numbers", template, Capabilities=["CAPABILITY_IAM"])
+
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stacks.failures("borrowed-numbers")
+    made = stacks.physical("borrowed-numbers")
+    role = client("iam").get_role(RoleName=made["R"])["Role"]
+    policy = client("s3").get_bucket_policy(Bucket=made["B"])["Policy"]
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Sid"] == "1"
+    assert json.loads(policy)["Statement"][0]["Sid"] == "3"
+    assert stacks.delete("borrowed-numbers")["StackStatus"] == "DELETE_COMPLETE"
+
+
 def test_the_metadata_of_cdk_apps_makes_nothing(stacks: StackMaker) -> None:
     cdk = ", CDKMetadata: {Type: AWS::CDK::Metadata, Properties: {Analytics: v2}}"
 
@@ -50,11 +85,11 @@ def test_a_type_that_is_missing_here_matters_only_if_it_is_made(stacks: StackMak
     template = (
         "Parameters: {Make: {Type: String, Default: 'no'}}\n"
         "Conditions: {Made: !Equals [!Ref Make, 'yes']}\n"
-        + group("/borrowed/type", ", P: {Type: AWS::SNS::Topic, Condition: Made, Properties: {TopicName: t}}")
+        + group("/borrowed/type", ", P: {Type: AWS::SQS::Queue, Condition: Made, Properties: {QueueName: q}}")
     )
     assert stacks.create("borrowed-type", template)["StackStatus"] == "CREATE_COMPLETE"
 
-    with pytest.raises(ClientError, match=r"local account does not support .* \[AWS::SNS::Topic\]"):
+    with pytest.raises(ClientError, match=r"local account does not support .* \[AWS::SQS::Queue\]"):
         stacks.update("borrowed-type", Parameters=[{"ParameterKey": "Make", "ParameterValue": "yes"}])
 
 
