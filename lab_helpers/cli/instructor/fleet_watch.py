@@ -172,9 +172,18 @@ def open_(
                 ui.fail(str(error), ui.FAILED)
             ui.fail(labs.missing(account, lab_id), ui.FAILED)
             return
-        print(answer["AuthorizedUrl"])
+        address = in_jupyterlab(answer["AuthorizedUrl"])
+        print(address)
         if browser:
-            typer.launch(answer["AuthorizedUrl"])
+            typer.launch(address)
+
+
+def in_jupyterlab(authorized_url: str) -> str:
+    """Return the URL that opens JupyterLab, as the console's *Open JupyterLab* does.
+
+    On AWS, the URL that CreatePresignedNotebookInstanceUrl returns opens the older Jupyter.
+    """
+    return authorized_url + ("&" if "?" in authorized_url else "?") + "view=lab"
 
 
 def _participants(roster: Path | None) -> list[Participant] | None:

@@ -255,6 +255,9 @@ class NotebookInstances(LifecycleConfigs, CodeRepositories):
         """See CreatePresignedNotebookInstanceUrl: starts JupyterLab at the first call.
 
         The URL is valid until the instance stops, however short the requested session.
+
+        Differs from AWS: the URL opens JupyterLab; on AWS, the older Jupyter unless `&view=lab` is added to
+        it.
         """
         name = params[_NAME]
         instance = self._instance(name)

@@ -6,15 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from typer.testing import CliRunner
 
 from lab_helpers import keys
 from lab_helpers.cli import app
+from lab_helpers.cli.instructor.fleet_watch import in_jupyterlab
 from lab_helpers.instructor.fleet import overview, provision
 from lab_helpers.instructor.fleet.overview import Overview
 from lab_helpers.instructor.fleet.progress import read_progress
@@ -192,6 +195,20 @@ def test_an_instance_deleted_by_hand_is_named_with_the_remedy(two_labs: Room) ->
     [told] = read_progress(two_labs.clients, Names("eve")).failures
     assert "reset --participant eve --to 01`" in told.why, "a later notebook, if the lab has come that far"
     two_labs.clean("eve")
+
+
+def test_fleet_open_shows_jupyterlab_with_its_layout_and_not_the_older_jupyter(two_labs: Room) -> None:
+    """On AWS, the URL of the API opens JupyterLab only with this addition."""
+    opened = CliRunner().invoke(app, ["fleet", "open", "ana"])
+
+    assert opened.exit_code == 0, opened.output
+    url = opened.stdout.strip()
+    assert parse_qs(urlsplit(url).query)["view"] == ["lab"]
+    with urllib.request.urlopen(url, timeout=30) as page:
+        assert "/lab" in urlsplit(page.url).path
+    assert in_jupyterlab("https://ana-mlops.notebook.eu-west-1.sagemaker.aws?authToken=x").endswith(
+        "x&view=lab"
+    )
 
 
 def test_a_stack_that_failed_because_of_throttling_is_created_again(
