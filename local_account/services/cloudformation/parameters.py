@@ -52,7 +52,7 @@ def resolve(
     for item in given:
         key = item["ParameterKey"]
         if item.get("UsePreviousValue"):
-            if item.get("ParameterValue") is not None:
+            if item.get("ParameterValue"):
                 raise invalid(
                     f"Invalid input for parameter key {key}. Cannot specify usePreviousValue as true "
                     "and non empty value for a parameter"

@@ -287,11 +287,10 @@ class SecretsManager(Service):
                     )
             now = holder(secret, stage)
             if target and now and now not in {source, target}:
-                given = "is not" if source else "can't be empty and must be"
+                given = "is not the version that has the label" if source else "can't be empty"
                 raise _invalid(
-                    f"The parameter RemoveFromVersionId {given} the version that has the label. Staging "
-                    f"label {stage} is currently attached to version {now}, so you must explicitly reference "
-                    "that version in RemoveFromVersionId."
+                    f"The parameter RemoveFromVersionId {given}. Staging label {stage} is currently attached "
+                    f"to version {now}, so you must explicitly reference that version in RemoveFromVersionId."
                 )
             if source and not target and stage == CURRENT:
                 raise _invalid(
