@@ -245,7 +245,7 @@ _BOOLEANS = (
 _ONLY_VALUES = {
     "OutputArtifactFormat": ("code_zip", "the local account does not support full clones as artifacts"),
     "BatchEnabled": ("false", "the local account does not support batch builds"),
-    "NotificationArn": ("", "the local account does not support Amazon SNS: remove it"),
+    "NotificationArn": ("", "the local account notifies no topic of an approval: remove it"),
 }
 
 

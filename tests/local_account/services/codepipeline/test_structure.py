@@ -97,7 +97,7 @@ CASES: list[tuple[str, str, Change]] = [
     ),
     (
         "InvalidActionDeclarationException",
-        "NotificationArn .* does not support Amazon SNS",
+        "NotificationArn .* notifies no topic of an approval",
         lambda p: second_actions(p, declare.approval(configuration={"NotificationArn": "arn:aws:sns:a:b:c"})),
     ),
     (
