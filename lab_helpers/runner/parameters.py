@@ -26,8 +26,17 @@ class Given(str):
 class _Loader(yaml.SafeLoader):
     """YAML 1.2's core schema; what YAML 1.1 reads in another way is refused, except times and dates.
 
-    In YAML 1.1, `no` is false, `010` is 8, `1:30` is 90, `1e-2` is text, and a day is not text.
+    In YAML 1.1, `no` is false, `010` is 8, `1:30` is 90, `1e-2` is text, and a day is not text. PyYAML takes
+    the last of two values with one name: they are refused, too.
     """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in names:
+                raise PlanError(f"line {key.start_mark.line + 1}: {key.value} is there twice; remove one")
+            names.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {}

@@ -231,7 +231,8 @@ def check_features(params: CreateTrainingJobRequestTypeDef) -> None:
     _check_waiting(params)
     if (params.get("RemoteDebugConfig") or {}).get("EnableRemoteDebug"):
         raise unsupported("RemoteDebugConfig")
-    if not (params.get("ProfilerConfig") or {}).get("DisableProfiler", True):
+    profiler = params.get("ProfilerConfig")
+    if profiler is not None and not profiler.get("DisableProfiler"):  # on unless it says that it is off
         raise unsupported("ProfilerConfig")
     names = [channel["ChannelName"] for channel in params.get("InputDataConfig", [])]
     if len(set(names)) < len(names):

@@ -155,3 +155,7 @@ def test_a_parameter_file_is_yaml_1_2_and_means_what_it_says(directory: Path, tm
     file.write_text("C: !!binary aGk=\n")
     with pytest.raises(PlanError, match="cannot be given a bytes"):
         plan(directory, parameters=[str(file)])
+    for text in ("C: 1\nC: 2\n", "C: 1\nD: {a: 1,\n a: 2}\n"):
+        file.write_text(text)
+        with pytest.raises(PlanError, match=r"p\.yaml, line [23]: [Ca] is there twice; remove one"):
+            plan(directory, parameters=[str(file)])

@@ -332,6 +332,7 @@ def test_an_image_goes_by_its_name_on_aws(image_lab: SageMakerLab) -> None:
             r"must be greater than or equal to MaxRuntimeInSeconds \(60\)",
         ),
         ({"RemoteDebugConfig": {"EnableRemoteDebug": True}}, "RemoteDebugConfig is not supported"),
+        ({"ProfilerConfig": {"S3OutputPath": "s3://bucket/profile"}}, "ProfilerConfig is not supported"),
         ({"SessionChainingConfig": {"EnableSessionTagChaining": True}}, "SessionChainingConfig is not"),
         (
             {
