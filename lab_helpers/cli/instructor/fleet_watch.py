@@ -125,8 +125,9 @@ def watch(
 
 def open_(
     lab: Annotated[
-        str, typer.Argument(help="Lab id; `default` is the lab without one.", show_default=False)
-    ] = "default",
+        list[str] | None,
+        typer.Argument(help="Lab ids. Default: the lab without one, `default`.", show_default=False),
+    ] = None,
     hours: Annotated[int, typer.Option("--hours", min=1, max=12, help="How long the session lasts.")] = 12,
     start: Annotated[
         bool, typer.Option("--start", help="If the instance is stopped, start it and wait.")
@@ -134,7 +135,7 @@ def open_(
     browser: Annotated[bool, typer.Option("--browser", help="Open it in the browser, too.")] = False,
     region: labs.Region = None,
 ) -> None:
-    """Print a URL that opens a participant's JupyterLab.
+    """Print a URL that opens a participant's JupyterLab; for several labs, a line for each.
 
     Anyone who has the URL can use it; it is valid for five minutes.
 
@@ -142,40 +143,52 @@ def open_(
 
     - `fleet open --browser`
     - `fleet open ana`
+    - `fleet open ana bob chen`
     - `fleet open ana --start --browser`
     """
     with ui.readable_errors():
-        from botocore.exceptions import BotoCoreError, ClientError
+        account = labs.connect(region)
+        asked = labs.given(lab or ["default"], None)
+        failed = False
+        for lab_id in asked:
+            try:
+                with ui.console(stderr=True).status(f"opening {labs.called(lab_id)} …"):
+                    url = _url(account, lab_id, hours, start=start)
+            except typer.Exit:  # the reason is on the screen; the others get their URLs
+                failed = True
+                continue
+            print(url if len(asked) == 1 else f"{labs.called(lab_id)}  {url}", flush=True)
+            if browser:
+                typer.launch(url)
+    raise typer.Exit(ui.FAILED if failed else 0)
 
-        from lab_helpers.instructor.deploy import start_instance
-        from lab_helpers.names import Names
-        from lab_helpers.stacks import DeployError
 
-        [lab_id] = labs.given([lab], None)
-        account, names = labs.connect(region), Names(lab_id)
-        sagemaker, instance = account.clients("sagemaker"), names.notebook_instance
-        try:
-            found = sagemaker.describe_notebook_instance(NotebookInstanceName=instance)
-            if found["NotebookInstanceStatus"] != "InService":
-                if not start:
-                    ui.fail(
-                        f"notebook instance {instance} is {found['NotebookInstanceStatus']}: "
-                        f"start it with `{typed(f'fleet open {lab} --start')}`",
-                        ui.FAILED,
-                    )
-                start_instance(sagemaker, instance, False, lambda line: ui.console(stderr=True).print(line))
-            answer = sagemaker.create_presigned_notebook_instance_url(
-                NotebookInstanceName=instance, SessionExpirationDurationInSeconds=hours * 3600
-            )
-        except (DeployError, BotoCoreError, ClientError) as error:
-            if "RecordNotFound" not in str(error):
-                ui.fail(str(error), ui.FAILED)
-            ui.fail(labs.missing(account, lab_id), ui.FAILED)
-            return
-        address = in_jupyterlab(answer["AuthorizedUrl"])
-        print(address)
-        if browser:
-            typer.launch(address)
+def _url(account: labs.Account, lab_id: str, hours: int, *, start: bool) -> str:
+    """Return the URL of a lab's JupyterLab; exit with the reason if it cannot be opened."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from lab_helpers.instructor.deploy import start_instance
+    from lab_helpers.names import Names
+    from lab_helpers.stacks import DeployError
+
+    sagemaker, instance = account.clients("sagemaker"), Names(lab_id).notebook_instance
+    try:
+        found = sagemaker.describe_notebook_instance(NotebookInstanceName=instance)
+        if found["NotebookInstanceStatus"] != "InService":
+            if not start:
+                ui.fail(
+                    f"notebook instance {instance} is {found['NotebookInstanceStatus']}: "
+                    f"start it with `{typed(f'fleet open {labs.called(lab_id)} --start')}`",
+                    ui.FAILED,
+                )
+            start_instance(sagemaker, instance, False, lambda line: ui.console(stderr=True).print(line))
+        answer = sagemaker.create_presigned_notebook_instance_url(
+            NotebookInstanceName=instance, SessionExpirationDurationInSeconds=hours * 3600
+        )
+    except (DeployError, BotoCoreError, ClientError) as error:
+        ui.fail(labs.missing(account, lab_id) if "RecordNotFound" in str(error) else str(error), ui.FAILED)
+        raise
+    return in_jupyterlab(answer["AuthorizedUrl"])
 
 
 def in_jupyterlab(authorized_url: str) -> str:

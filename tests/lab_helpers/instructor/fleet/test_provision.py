@@ -66,6 +66,15 @@ def test_running_it_again_changes_nothing(two_labs: Room) -> None:
     assert mine.stat().st_mtime_ns == written
 
 
+def test_several_labs_are_opened_at_once_and_one_that_is_missing_hides_no_other(two_labs: Room) -> None:
+    opened = CliRunner().invoke(app, ["fleet", "open", "ana", "nobody", "bob"])
+    assert opened.exit_code == 1
+    assert "there is no lab nobody in account" in opened.stderr
+    assert [line.split("  http")[0] for line in opened.stdout.splitlines()] == ["ana", "bob"]
+    [only] = CliRunner().invoke(app, ["fleet", "open", "bob"]).stdout.splitlines()
+    assert only.startswith("http"), "a script takes it as it is"
+
+
 def test_it_updates_what_changed_and_a_new_expiry_if_one_is_given(
     two_labs: Room, other_template: Path
 ) -> None:
