@@ -25,6 +25,8 @@ QUIET_SECONDS = 5.0
 """After a cell's reply, outputs that were under way have arrived once nothing has come for this long."""
 LARGEST_OUTPUT = 10_000_000
 """Characters of a cell's output that are kept: a notebook has to be read, written and shown as a page."""
+LARGEST_ERROR = 20_000
+"""Characters of an exception's message, and of its traceback; the middle of longer ones is left out."""
 MOST_OUTPUTS = 2_000
 """Outputs of a cell that are kept; adjacent text counts as one."""
 
@@ -162,6 +164,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no 
     def output(self, outs: list[NotebookNode], msg: dict[str, Any], *arguments: Any) -> Any:
         """Add an output to a cell: adjacent text becomes one output, and what is too much is dropped."""
         content = msg["content"]
+        if msg["msg_type"] == "error":
+            content["evalue"] = _shortened(content["evalue"])
+            trace = "\n".join(content["traceback"])
+            content["traceback"] = (
+                content["traceback"] if len(trace) <= LARGEST_ERROR else [_shortened(trace)]
+            )
         size = len(str(content.get("text") or content.get("data") or ""))
         if msg["msg_type"] != "error" and (self._kept + size > LARGEST_OUTPUT or len(outs) >= MOST_OUTPUTS):
             self._dropped += size
@@ -230,13 +238,19 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # papermill has no 
 
     def _failed(self, error: CellExecutionError) -> CellFailedError:
         """Return what failed; the reply has it even if IPython only printed it, as it does for magics."""
-        trace = plain("\n".join(self._reply.get("traceback", [])))
+        trace = plain(_shortened("\n".join(self._reply.get("traceback", []))))
         if error.ename not in trace:
             trace = ""  # that of an earlier exception, which IPython still remembers
-        return CellFailedError(error.ename, plain(str(error.evalue)), trace)
+        return CellFailedError(error.ename, plain(_shortened(str(error.evalue))), trace)
 
 
 _EARLY = "the cell ended the notebook before its last cell; to skip work, use `if` instead"
+
+
+def _shortened(text: str) -> str:
+    half = LARGEST_ERROR // 2
+    left_out = len(text) - 2 * half
+    return text if left_out <= 0 else f"{text[:half]} [… {left_out:,} characters …] {text[-half:]}"
 
 
 def _note(cell: NotebookNode, text: str) -> None:

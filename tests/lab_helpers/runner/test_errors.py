@@ -47,6 +47,20 @@ def test_a_failing_checkpoint_shows_its_message_and_no_traceback(notebook: Make,
     assert "run notebook 02 to the end" in (output / "01_a.html").read_text()
 
 
+def test_a_message_of_megabytes_fills_neither_the_notebook_nor_the_terminal(
+    notebook: Make, tmp_path: Path
+) -> None:
+    notebook("01_a.ipynb", "raise ValueError('first ' + 'x' * 5_000_000 + ' last')")
+    output = tmp_path / "out"
+    [result] = run(plan(tmp_path / "notebooks"), output, Recorder())
+    assert result.failure
+    assert result.failure.error == "ValueError"
+    assert result.failure.message.startswith("first x")
+    assert result.failure.message.endswith("x last")
+    assert "characters …]" in result.failure.message
+    assert (output / "01_a.ipynb").stat().st_size < 1_000_000
+
+
 def test_the_traceback_is_there_on_request(notebook: Make, tmp_path: Path) -> None:
     path = notebook("01_a.ipynb", FAILS, "%tb Verbose")
     written = nbformat.read(path, as_version=4)
