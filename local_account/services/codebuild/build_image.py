@@ -3,8 +3,9 @@
 Reported by builds on AWS, not documented: the ``sh`` of Amazon Linux is bash, that of Ubuntu is dash.
 
 Differs from AWS: a build runs on this machine, as its user, and not in a container of the project's image: it
-has the tools that are installed here. The log says which shell a build has, and whose tools. What it installs
-with pip is gone with it; what it changes otherwise on this machine stays.
+has the tools that are installed here, and sees a copy of this machine: what it changes in `/etc`, `/usr`,
+`/root` and so on, or installs with pip, is gone with it. `/tmp` is the machine's, and everything is where
+Linux has no namespaces of mounts. The log says which shell a build has, and whose tools.
 
 Differs from AWS: the image decides what its name tells. `sh` is bash for Amazon Linux and dash for Ubuntu;
 another image gets this machine's `sh`. AWS's own images have version 2 of the AWS CLI, so `aws ecr get-login`
@@ -45,8 +46,11 @@ def shell(image: str, wanted: str) -> tuple[str, str]:
     return (_managed(image) and shutil.which("dash")) or "/bin/sh", "sh"
 
 
-def describe(image: str, program: str, called: str) -> list[str]:
-    """Return lines for the build's log: which shell it has, and whose tools."""
+def describe(image: str, program: str, called: str, *, reason: str) -> list[str]:
+    """Return lines for the build's log: which shell it has, and whose tools.
+
+    ``reason`` says why the build has no root directory of its own; it is empty if it has one.
+    """
     name = Path(program).resolve().name
     known = called == "bash" or "amazonlinux" in image or (_managed(image) and name == "dash")
     why = "" if known else "; the sh of the image may be another, and env/shell: bash is the same everywhere"
@@ -57,6 +61,7 @@ def describe(image: str, program: str, called: str) -> list[str]:
         f"Shell: {name}" + (" as sh" if called != name else "") + why,
         f"The commands run on this machine and not in the image {image} ({FIDELITY}#codebuild). "
         f"Tools: {', '.join(tools)}, and what else is installed here",
+        *([f"What the commands change outside of their directory stays: {reason}"] if reason else []),
     ]
 
 

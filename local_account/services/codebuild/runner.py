@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from local_account.foundation.containers import engine_errors, explained
 from local_account.foundation.errors import log_loss
+from local_account.foundation.root_directory import RootDirectory
 from local_account.services.codebuild import (
     artifacts,
     build_image,
@@ -223,9 +224,10 @@ class BuildRun:
 
     def _prepare(self) -> tuple[Buildspec, Session]:
         """Fetch the sources, read the buildspec, open the shell; raise PhaseFailed."""
-        build, home = self._build, self._directory / "home"
-        home.mkdir()
-        self._tools.mkdir()
+        build, home, mounts = self._build, self._directory / "home", self._directory / "root"
+        for directory in (home, mounts, self._tools):
+            directory.mkdir()
+        root = RootDirectory(self._account.processes, self._group, mounts, self._directory)
         environment = self._account.environment(build["serviceRole"], home, _session(build["id"]))
         self._enter("DOWNLOAD_SOURCE")
         s3 = self._account.client("s3", build["serviceRole"])
@@ -280,12 +282,13 @@ class BuildRun:
                 "A build that runs docker needs Environment.PrivilegedMode: true"
             )
         shell = build_image.shell(image, spec.shell)
-        for line in build_image.describe(image, *shell):
+        for line in build_image.describe(image, *shell, reason=root.reason):
             self._log.write(line)
         self._session = Session(
             processes=self._account.processes,
             group=self._group,
             shell=shell,
+            root=root,
             directory=home,
             cwd=fetched.directory,
             environment=environment,

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local_account.foundation.processes import Processes
+from local_account.foundation.root_directory import RootDirectory
 
 NAME = "/codebuild/output/tmp/script.sh"
 """What the shell calls itself in its messages, as in builds on AWS: no path of this machine."""
@@ -43,7 +44,8 @@ _ENDED = "ended"
 class Session:
     """A session of ``shell``, whose commands write output to the file descriptor ``output``.
 
-    ``shell`` is a program and the name that it is called by: bash called ``sh`` follows POSIX.
+    ``shell`` is a program and the name that it is called by: bash called ``sh`` follows POSIX. Commands have
+    the root directory ``root``.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Session:
         processes: Processes,
         group: str,
         shell: tuple[str, str],
+        root: RootDirectory,
         directory: Path,
         cwd: Path,
         environment: Mapping[str, str],
@@ -59,7 +62,11 @@ class Session:
     ) -> None:
         self._processes = processes
         self._group = group
-        self._program, self._called = shell
+        program, called = shell
+        self._program = directory / "shell" / called
+        self._program.parent.mkdir()
+        self._program.symlink_to(program)
+        self._root = root
         self._directory = directory
         self._state = directory / "state"
         self._command = directory / "command"
@@ -110,16 +117,17 @@ class Session:
         self.close()
         cwd_file = self._state.with_suffix(".cwd")
         cwd = Path(cwd_file.read_text().rstrip("\n")) if cwd_file.exists() else self._cwd
+        if not self._root.seen_from_outside(cwd).is_dir():
+            cwd = self._cwd
 
         def spawn(orders: Path, results: Path) -> subprocess.Popen[bytes]:
             paths = {"state": self._state, "command": self._command, "orders": orders, "results": results}
             script = _SCRIPT.format(**{name: shlex.quote(str(path)) for name, path in paths.items()})
             return self._processes.spawn(
                 self._group,
-                [self._called, "-c", script, NAME],
-                executable=self._program,
+                self._root.command([str(self._program), "-c", script, NAME], cwd),
                 env={} if self._state.exists() else self._environment,
-                cwd=cwd if cwd.is_dir() else self._cwd,
+                cwd=self._cwd,
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
             )

@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -297,6 +298,23 @@ def test_what_a_build_installs_is_gone_with_it(lab: CodeBuildLab, where: str) ->
     assert build["buildStatus"] == "SUCCEEDED", lab.log(build)
     assert "ModuleNotFoundError" in lab.log(after)
     assert importlib.util.find_spec(name) is None
+
+
+def test_what_a_build_changes_on_the_machine_is_gone_with_it(lab: CodeBuildLab) -> None:
+    """As buildspecs do that install programs."""
+    path = Path.home() / f".{uuid.uuid4().hex}"
+    commands = [f"mkdir {path}", f"cd {path}", "echo it is there >program", "exit 0", f"cat {path}/program"]
+    spec = json.dumps({"version": "0.2", "phases": {"build": {"commands": commands}}})
+
+    build = lab.run(spec)
+
+    text = lab.log(build)
+    if "What the commands change outside of their directory stays" in text:
+        shutil.rmtree(path)
+        pytest.skip("this machine has no namespaces")
+    assert build["buildStatus"] == "SUCCEEDED", text
+    assert text.count("it is there") > 1
+    assert not path.exists()
 
 
 def test_an_artifact_without_a_name_has_that_of_its_project(lab: CodeBuildLab) -> None:

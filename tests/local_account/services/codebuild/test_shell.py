@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from local_account.foundation.processes import Processes
+from local_account.foundation.root_directory import RootDirectory
 from local_account.services.codebuild.shell import Session
 
 Open = Callable[..., Session]
@@ -16,10 +17,12 @@ Open = Callable[..., Session]
 def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
     processes = Processes("test-shell")
     output = os.open(tmp_path / "output", os.O_WRONLY | os.O_CREAT)
+    (tmp_path / "root").mkdir()
     session = Session(
         processes=processes,
         group="g",
         shell=request.param,
+        root=RootDirectory(processes, "g", tmp_path / "root", tmp_path),
         directory=tmp_path,
         cwd=tmp_path,
         environment={"PATH": os.environ["PATH"], "GIVEN": "from outside"},

@@ -15,7 +15,6 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from local_account.services.sagemaker import instance_root
 from tests.local_account.account_process import AccountProcess
 from tests.local_account.services.sagemaker.sagemaker_lab import SageMakerLab
 
@@ -373,12 +372,6 @@ def test_an_instance_starts_again_with_the_account(
     finally:
         account.stop()
     assert not alive(second)
-
-
-def test_scripts_never_get_the_whole_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")  # a socket in the machine's root directory
-
-    assert Path("/") not in instance_root._kept(tmp_path)
 
 
 def test_an_instance_begins_with_its_repositories(lab: SageMakerLab, tmp_path: Path) -> None:
