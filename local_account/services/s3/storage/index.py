@@ -109,11 +109,11 @@ class Index:
         """
         writer = self._writer
         with self._lock:
-            given = arguments(self._next)
-            if given is None:
-                return None
-            before = writer.total_changes
             try:
+                given = arguments(self._next)
+                if given is None:
+                    return None
+                before = writer.total_changes
                 self._execute(sql, given)
             except BaseException as error:
                 self._roll_back(error)
@@ -155,8 +155,9 @@ class Index:
         """Return the next number, within a transaction; numbers given out before are safe once it commits."""
         number: int = next(self._numbers)
         if number >= self._mark:
-            self._mark = number + BLOCK
-            self._execute("UPDATE sequence SET mark = ?", (self._mark,))
+            mark = number + BLOCK
+            self._execute("UPDATE sequence SET mark = ?", (mark,))
+            self._mark = mark  # not before: a full disk refuses it
         return number
 
     # --- readers

@@ -65,3 +65,28 @@ def test_a_full_disk_is_an_error_and_nothing_is_lost(small_disk: Path, size: int
     again.close()
     assert_files_are_those_of_the_index(directory)
     assert list((directory / "incoming").iterdir()) == []
+
+
+def test_the_newest_version_stays_the_newest_when_the_disk_was_full_at_the_first_write(
+    small_disk: Path,
+) -> None:
+    """Numbers order the versions; those that a full disk kept from being reserved were given out twice."""
+    directory = small_disk / "s3"
+    storage = Storage(directory)
+    storage.create_bucket("b", "us-east-1", NOW)
+    storage.create_bucket("plain", "us-east-1", NOW)
+    storage.set_versioning("b", "Enabled")
+    storage.close()
+    filler = small_disk / "filler"
+    killed = Storage(directory)
+    fill(filler)
+    with pytest.raises(FULL, match=WORDS):
+        put(killed, "key", b"0" * 1000, bucket="plain")
+    filler.unlink()
+    for number in range(1, 4):
+        put(killed, "key", str(number).encode())
+    again = Storage(directory)  # what a killed account's next start sees
+    put(again, "key", b"newest")
+    assert read(again, "key") == b"newest"
+    killed.close()
+    again.close()
