@@ -59,6 +59,12 @@ def main() -> int:
         if unknown := [name for name in names if name not in known]:
             parser.error(f"no such {what}: {', '.join(unknown)}; choose from {', '.join(known)}")
 
+    for directory in filter(None, (arguments.output.parent, arguments.pictures)):
+        try:  # now, and not after an hour of measuring
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"nothing can be written to {directory}: {error.strerror}")
+
     def picture(curve: str) -> Path:
         if arguments.pictures is None:
             return Path(arguments.output.with_name(f"bench-growth-{curve}.svg"))
