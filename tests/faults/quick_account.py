@@ -13,7 +13,7 @@ from local_account.services.sagemaker import SageMaker, SageMakerRuntime
 if __name__ == "__main__":
     faulthandler.register(signal.SIGUSR2)  # writes to the log where each thread is
     CodePipeline.poll_seconds = 0.25
-    lambda_service._RETRY_SECONDS = (2.0, 5.0)  # longer than a disk is full
+    lambda_service._RETRY_SECONDS = (2.0, 20.0)  # longer than disks are full that are filled again and again
     outbox._AFTER_A_FAULT = 0.5
     SageMaker.stop_grace_seconds = SageMaker.health_seconds = 1
     SageMaker.startup_seconds = 60
