@@ -37,6 +37,7 @@ async ([command, args, seconds]) => {
   await Promise.race([window.jupyterapp.commands.execute(command, args), late]);
 }
 """
+_IS_IN_FRONT = "path => window.jupyterapp.shell.currentWidget?.context?.path === path"
 _CELLS = "window.jupyterapp.shell.currentWidget.content.widgets"
 
 
@@ -94,17 +95,17 @@ class JupyterLab:
 
         As a learner's, the kernel outlives the page: a test that opens the notebook again finds its state.
         """
-        opened = Notebook(self)
+        opened = Notebook(self, notebook)
         self.go(f"/lab/tree/{quote(notebook)}")
         try:
-            opened.wait_until_ready(notebook)
+            opened.wait_until_ready()
         except TookTooLong:
             # On a busy machine, JupyterLab may give up its style sheet, and asks before it goes on: people
             # load the page again.
             if self.page.locator(".jp-Dialog").count() == 0:
                 raise
             self.go(f"/lab/tree/{quote(notebook)}")
-            opened.wait_until_ready(notebook)
+            opened.wait_until_ready()
         return opened
 
     def execute(self, command: str, seconds: float = START_SECONDS, **arguments: Any) -> None:
@@ -127,16 +128,13 @@ class JupyterLab:
 class Notebook:
     """The notebook in front."""
 
-    def __init__(self, lab: JupyterLab) -> None:
+    def __init__(self, lab: JupyterLab, path: str) -> None:
         self.lab, self.page = lab, lab.page
+        self._path = path
 
-    def wait_until_ready(self, path: str) -> None:
+    def wait_until_ready(self) -> None:
         """Wait until this notebook is in front of others, its cells are there and its kernel has started."""
-        self.page.wait_for_function(
-            "path => window.jupyterapp.shell.currentWidget?.context?.path === path",
-            arg=path,
-            timeout=START_SECONDS * 1000,
-        )
+        self.page.wait_for_function(_IS_IN_FRONT, arg=self._path, timeout=START_SECONDS * 1000)
         self.lab.wait_for(
             "(({context, sessionContext}) => Promise.all([context.ready, sessionContext.ready]))"
             "(window.jupyterapp.shell.currentWidget)"
@@ -216,6 +214,9 @@ class Notebook:
         )
 
     def _index(self, cell_id: str) -> int:
+        # On a busy machine, a notebook of the layout may come to the front late: people take their tab again.
+        if not self.page.evaluate(_IS_IN_FRONT, self._path):
+            self.lab.execute("docmanager:open", path=self._path)
         ids = self.cell_ids
         assert cell_id in ids, f"no cell {cell_id}: there are {', '.join(ids)}"
         return ids.index(cell_id)
