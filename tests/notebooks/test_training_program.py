@@ -149,7 +149,7 @@ def test_training_without_hyperparameters_takes_the_defaults(program: Any, opt_m
         ),
         ({"C": "much"}, "hyperparameter C: 'much' is not a valid float"),
         ({"C": "-1"}, "hyperparameter C: -1.0 is not between"),
-        ({"C": "nan"}, "hyperparameter C: nan is not between"),
+        ({"C": "nan"}, "hyperparameter C: 'nan' is not a valid float: use a finite number"),
         ({"max_iter": "1e3"}, "hyperparameter max_iter: '1e3' is not a valid int"),
         ({"max_iter": "0"}, "hyperparameter max_iter: 0 is not between"),
         ({"n_estimators": "5000"}, "hyperparameter n_estimators: 5000 is not between"),
