@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from local_account.foundation import system_tags
 from local_account.foundation.errors import ServiceError
+from local_account.foundation.patience import PAUSE_SECONDS
 from local_account.services.cloudformation import dynamic_references, names, outputs
 from local_account.services.cloudformation.intrinsics import Scope
 from local_account.services.cloudformation.providers.base import (
@@ -499,8 +500,7 @@ class Deployment:
         try:
             if record["PhysicalResourceId"]:
                 status("DELETE_IN_PROGRESS")
-                props = self._real(record, record["Properties"], record.get("References", {}))
-                self._types.providers[record["Type"]].delete(self._context(logical_id, record), props)
+                self._delete_resource(logical_id, record, insist=not recorded)
         except StoppedError:
             raise
         except Exception as error:
@@ -514,6 +514,18 @@ class Deployment:
                 return forced
         status("DELETE_COMPLETE")
         return True
+
+    def _delete_resource(self, logical_id: str, record: Resource, *, insist: bool) -> None:
+        """Call the provider; to ``insist`` is to wait for room on a full disk, as nobody deletes it later."""
+        props = self._real(record, record["Properties"], record.get("References", {}))
+        provider, context = self._types.providers[record["Type"]], self._context(logical_id, record)
+        while True:
+            try:
+                return provider.delete(context, props)
+            except ClientError as error:
+                full = error.response["Error"]["Code"] == "DiskFull"
+                if not (insist and full) or self._account.tasks.stopping.wait(PAUSE_SECONDS):
+                    raise
 
     # Helpers
 

@@ -420,9 +420,11 @@ Outputs: {Name: {Value: !GetAtt Child.Outputs.Name}}
 
 def test_refusals(stacks: StackMaker, client: Client) -> None:
     api = stacks.api
-    _, message = error(api.create_stack, StackName="x", TemplateBody="Resources: {A: {Type: AWS::EC2::VPC}}")
+    instance = "Resources: {A: {Type: AWS::EC2::Instance}}"
+    _, message = error(api.create_stack, StackName="x", TemplateBody=instance)
     assert (
-        message == "The local account does not support these resource types, which AWS has: [AWS::EC2::VPC] "
+        message
+        == "The local account does not support these resource types, which AWS has: [AWS::EC2::Instance] "
         "(docs/fidelity.md#cloudformation)"
     )
     bucket = "Resources: {A: {Type: AWS::S3::Bucket}}"
