@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local_account.authorization.policies import Policy, Request
+
+if TYPE_CHECKING:
+    from local_account.foundation.account import Account
 
 Statement = dict[str, Any]
 
@@ -47,6 +50,21 @@ def lets_publish(policy: str, service: str, topic_arn: str, context: Mapping[str
         and (one.grants_to(service) or service in (one.principals or {}).get("Service", ()))
     ]
     return bool(found) and all(found)
+
+
+def publish(
+    account: Account, service: str, topic_arn: str, context: Mapping[str, str], **message: str
+) -> bool:
+    """Publish to a topic for a service; return whether the topic's policy lets it.
+
+    ``message`` is that of Publish. Raises ClientError.
+    """
+    sns = account.client("sns")
+    policy = sns.get_topic_attributes(TopicArn=topic_arn)["Attributes"]["Policy"]
+    if not lets_publish(policy, service, topic_arn, context):
+        return False
+    sns.publish(TopicArn=topic_arn, **message)
+    return True
 
 
 def _grants(item: Statement, service: str, context: dict[str, str]) -> bool:

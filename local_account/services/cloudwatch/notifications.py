@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_account.authorization.resource_policies import lets_publish
+from local_account.authorization import resource_policies
 
 if TYPE_CHECKING:
     from local_account.foundation.account import Account
@@ -90,14 +90,12 @@ def text(
 
 def publish(account: Account, notice: Notice, alarm_arn: str) -> str:
     """Publish a notice; return why that failed, or ""."""
-    sns, topic = account.client("sns"), notice["topic"]
-    own = account.config.account_id
+    topic, own = notice["topic"], account.config.account_id
     source = {"aws:sourcearn": alarm_arn, "aws:sourceaccount": own, "aws:sourceowner": own}
+    message = {"Subject": notice["subject"], "Message": notice["text"]}
     try:
-        policy = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
-        if not lets_publish(policy, PRINCIPAL, topic, source):
+        if not resource_policies.publish(account, PRINCIPAL, topic, source, **message):
             return f"{PRINCIPAL} is not authorized to perform: SNS:Publish on resource: {topic}"
-        sns.publish(TopicArn=topic, Subject=notice["subject"], Message=notice["text"])
     except ClientError as error:
         return str(error.response["Error"]["Message"])
     except BotoCoreError as error:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_account.authorization.resource_policies import allows, lets_publish
+from local_account.authorization import resource_policies
 from local_account.foundation.acting import for_source
 from local_account.foundation.errors import ServiceError
 from local_account.services.events.transform import TransformError, check_path, target_input, undefined
@@ -164,7 +164,7 @@ def _invoke(account: Account, function_arn: str, rule_arn: str, payload: str) ->
         policy = json.loads(client.get_policy(FunctionName=function_arn)["Policy"])
     except client.exceptions.ResourceNotFoundException:
         policy = {}
-    if not allows(policy, PRINCIPAL, rule_arn, account.config.account_id):
+    if not resource_policies.allows(policy, PRINCIPAL, rule_arn, account.config.account_id):
         client.get_function_configuration(
             FunctionName=function_arn
         )  # raises first if the function does not exist
@@ -176,15 +176,12 @@ def _invoke(account: Account, function_arn: str, rule_arn: str, payload: str) ->
 
 
 def _publish(account: Account, topic_arn: str, rule_arn: str, text: str) -> None:
-    sns = account.client("sns")
-    policy = sns.get_topic_attributes(TopicArn=topic_arn)["Attributes"]["Policy"]
     source = {"aws:sourcearn": rule_arn, "aws:sourceaccount": account.config.account_id}
-    if not lets_publish(policy, PRINCIPAL, topic_arn, source):
+    if not resource_policies.publish(account, PRINCIPAL, topic_arn, source, Message=text):
         raise DeliveryError(
             f"the policy of {topic_arn} does not allow {PRINCIPAL} to publish for {rule_arn} "
             "(AWS::SNS::TopicPolicy)"
         )
-    sns.publish(TopicArn=topic_arn, Message=text)
 
 
 def _start_pipeline(account: Account, target: TargetUnionTypeDef, token: str, text: str) -> None:

@@ -9,7 +9,8 @@ import shutil
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script
+if __name__ == "__main__":  # a script does not find the project
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from local_account.foundation.root_mounts import BIND, mount, prepare, stay
 
